@@ -1,0 +1,3 @@
+module github.com/rollcall-go/rollcall
+
+go 1.25

@@ -1,0 +1,63 @@
+package shardset
+
+import "fmt"
+
+// Check verifies what must be true of a Tracker between two events, and says what
+// is not. Tests call it after every step; it costs a walk over all shards.
+func (t *Tracker) Check() error {
+	for id, e := range t.entries {
+		if e.grant.ID != id {
+			return fmt.Errorf("entry %s is filed under %s", e.grant.ID, id)
+		}
+		moving := t.moving[id] != nil
+		switch e.state {
+		case StateHeld, StateDone:
+			if moving {
+				return fmt.Errorf("shard %s is %s and yet has something due", id, e.state)
+			}
+			if e.cause != 0 {
+				return fmt.Errorf("shard %s is %s with the cause %s", id, e.state, e.cause)
+			}
+			if t.deadline.IsZero() {
+				return fmt.Errorf("shard %s is %s without a lease", id, e.state)
+			}
+			if t.leaving {
+				return fmt.Errorf("shard %s is %s in a leaving member", id, e.state)
+			}
+		case StateDraining:
+			if !moving || e.cause != CauseRevoked && e.cause != CauseShutdown {
+				return fmt.Errorf("shard %s drains with cause %s, due %v", id, e.cause, moving)
+			}
+		case StateCancelled:
+			if e.cause == 0 {
+				return fmt.Errorf("shard %s is cancelled without a cause", id)
+			}
+		case StateCooling:
+			if !moving {
+				return fmt.Errorf("shard %s cools for ever", id)
+			}
+		default:
+			return fmt.Errorf("shard %s has the state %s", id, e.state)
+		}
+	}
+	for id, e := range t.moving {
+		if t.entries[id] != e {
+			return fmt.Errorf("shard %s is due and not held", id)
+		}
+		if t.moveAt.IsZero() || e.due.Before(t.moveAt) {
+			return fmt.Errorf("shard %s is due at %v and nobody wakes for it", id, e.due)
+		}
+	}
+	for id := range t.missing {
+		if !t.leaving && !t.wants(id) {
+			return fmt.Errorf("shard %s is missing and not wanted", id)
+		}
+	}
+	for _, g := range t.want {
+		_, missing := t.missing[g.ID]
+		if t.entries[g.ID] == nil && !missing && !t.leaving {
+			return fmt.Errorf("shard %s is wanted, does not run, and is not missing", g.ID)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+package shardset
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors that both sides of the protocol share. The packages in which users meet
+// them (heartbeat, processor) give them the names to match.
+var (
+	// ErrEvicted: the service no longer knows this member. All its leases are
+	// over; it may rejoin at once with an empty list.
+	ErrEvicted = errors.New("member was evicted from the group")
+
+	// ErrStaleBeat: a newer heartbeat of the same member was already seen, or the
+	// member has left. The heartbeat changed nothing.
+	ErrStaleBeat = errors.New("heartbeat is older than the newest one")
+
+	// ErrNotOwner: the member does not hold the shard under that epoch. Whatever
+	// was to be stored was not.
+	ErrNotOwner = errors.New("not the owner of the shard")
+
+	// ErrReplaced is matched by *ReplacedError.
+	ErrReplaced = errors.New("another process joined under the same member name")
+)
+
+// ReplacedError tells a process that a newer one took over its member name. It
+// matches ErrReplaced.
+type ReplacedError struct {
+	Member string
+	Newest uint64 // the instance that has the name now
+}
+
+func (e *ReplacedError) Error() string {
+	return fmt.Sprintf("member %q: %v", e.Member, ErrReplaced)
+}
+
+// Is makes errors.Is(err, ErrReplaced) true.
+func (e *ReplacedError) Is(target error) bool { return target == ErrReplaced }
+
+// ErrStaleAnswer is what Tracker.Accepted returns for an answer that it dropped:
+// to any but the newest heartbeat, to one from before the lease ended, or one that
+// took longer than the lease it would have given.
+var ErrStaleAnswer = errors.New("answer is not to the newest heartbeat of a living lease")

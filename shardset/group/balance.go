@@ -1,0 +1,298 @@
+package group
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// own gives shard i, which nobody owns, to m under its present epoch.
+func (g *Group) own(i int32, m *member) {
+	g.touch()
+	s := &g.shards[i]
+	s.owner, s.last, s.next, s.state, s.since = m, m, nil, StateHeld, g.generation
+	m.owned = append(m.owned, i)
+	m.untidy = true
+	m.held++
+	g.changedAnswer(m)
+}
+
+// grant gives a free shard to m under a new epoch.
+func (g *Group) grant(i int32, m *member) {
+	g.shards[i].epoch++
+	g.own(i, m)
+}
+
+// free takes shard i from its owner m.
+func (g *Group) free(i int32, m *member) {
+	g.touch()
+	s := &g.shards[i]
+	s.last = s.owner
+	switch s.state {
+	case StateHeld:
+		s.owner.held--
+	case StateTransfer:
+		s.owner.out--
+		if s.next != nil {
+			s.next.in--
+			s.last = s.next
+		}
+	}
+	s.owner.untidy = true
+	g.changedAnswer(s.owner)
+	s.owner, s.next, s.state, s.since = nil, nil, StateFree, g.generation
+	g.dirty = true
+}
+
+// promise revokes shard i from its owner in favour of next.
+func (g *Group) promise(i int32, next *member) {
+	g.touch()
+	s := &g.shards[i]
+	s.owner.held--
+	s.owner.out++
+	next.in++
+	s.state, s.next, s.since = StateTransfer, next, g.generation
+	g.changedAnswer(s.owner)
+}
+
+// keep takes a promise back: the owner, which may be draining by now, stays the
+// owner. Its epoch stays too, because a new one would refuse its last commit.
+func (g *Group) keep(i int32) {
+	g.touch()
+	s := &g.shards[i]
+	s.owner.out--
+	s.owner.held++
+	s.state, s.next, s.since = StateHeld, nil, g.generation
+	g.changedAnswer(s.owner)
+}
+
+// handOver completes a transfer.
+func (g *Group) handOver(i int32) {
+	next := g.shards[i].next
+	g.free(i, g.shards[i].owner)
+	if next != nil {
+		g.grant(i, next)
+	}
+}
+
+// owned returns the shards that m owns, sorted. The slice is m's own; freeing
+// shards while walking it is fine.
+func (g *Group) owned(m *member) []int32 {
+	if m.untidy {
+		m.untidy = false
+		m.owned = slices.DeleteFunc(m.owned, func(i int32) bool { return g.shards[i].owner != m })
+		slices.Sort(m.owned)
+		m.owned = slices.Compact(m.owned)
+	}
+	return m.owned
+}
+
+// grants returns m's answer. It is rebuilt when it changed and never written to
+// after that, so it can be handed out.
+func (g *Group) grants(m *member) []shardset.Grant {
+	if !m.stale {
+		return m.grants
+	}
+	m.stale = false
+	m.grants = make([]shardset.Grant, 0, m.held)
+	for _, i := range g.owned(m) {
+		if s := &g.shards[i]; s.state == StateHeld {
+			m.grants = append(m.grants, shardset.Grant{ID: s.id, Epoch: s.epoch})
+		}
+	}
+	return m.grants
+}
+
+// rebalance moves the fewest shards that bring every member to its quota.
+func (g *Group) rebalance() {
+	g.order()
+	var free, moving []int32
+	n := 0
+	for i := range g.shards {
+		switch g.shards[i].state {
+		case StateFree:
+			free = append(free, int32(i))
+			n++
+		case StateTransfer:
+			moving = append(moving, int32(i))
+			n++
+		case StateHeld:
+			n++
+		}
+	}
+	if !g.setQuotas(n) {
+		return // nobody to give anything to
+	}
+	take := g.taker()
+	g.repromise(moving, take)
+	g.assignFree(free, take)
+	g.shed(take)
+}
+
+// setQuotas gives every member its number of shards: the whole part of its exact
+// share, and one more for as many as the rest allows. Those who have more than the
+// whole part already come first, because taking it away would be a move.
+func (g *Group) setQuotas(n int) bool {
+	total := 0
+	for _, m := range g.sorted {
+		total += m.weight
+	}
+	if total == 0 {
+		return false
+	}
+	left := n
+	var more []*member
+	for _, m := range g.sorted {
+		m.quota = n * m.weight / total
+		left -= m.quota
+		if n*m.weight%total != 0 {
+			more = append(more, m)
+		}
+	}
+	slices.SortStableFunc(more, func(a, b *member) int {
+		aHas, bHas := a.load() > a.quota, b.load() > b.quota
+		switch {
+		case aHas != bHas && aHas:
+			return -1
+		case aHas != bHas:
+			return 1
+		}
+		return cmp.Compare(n*b.weight%total, n*a.weight%total)
+	})
+	for _, m := range more[:left] {
+		m.quota++
+	}
+	for _, m := range g.sorted {
+		m.deficit = m.quota - m.load()
+	}
+	return true
+}
+
+// load is how many shards m has once all promises are kept.
+func (m *member) load() int { return m.held + m.in }
+
+// taker returns a function that names the first member, by name, with room left.
+func (g *Group) taker() func() *member {
+	k := 0
+	return func() *member {
+		for k < len(g.sorted) && g.sorted[k].deficit <= 0 {
+			k++
+		}
+		if k == len(g.sorted) {
+			return nil
+		}
+		return g.sorted[k]
+	}
+}
+
+// repromise finds a new next member for the shards in transfer whose next is gone
+// or has too much by now. The owner itself comes first: that is no move.
+func (g *Group) repromise(moving []int32, take func() *member) {
+	var homeless []int32
+	for _, i := range moving {
+		s := &g.shards[i]
+		if s.next != nil && s.next.deficit < 0 {
+			s.next.in--
+			s.next.deficit++
+			s.next = nil
+		}
+		if s.next == nil {
+			homeless = append(homeless, i)
+		}
+	}
+	for _, i := range homeless {
+		s := &g.shards[i]
+		if s.owner.deficit > 0 {
+			s.owner.deficit--
+			g.keep(i)
+			continue
+		}
+		if next := take(); next != nil {
+			next.deficit--
+			next.in++
+			s.next = next
+		}
+	}
+}
+
+// assignFree grants what nobody owns: to whom it belonged before, if there is room,
+// and the rest in order.
+func (g *Group) assignFree(free []int32, take func() *member) {
+	rest := free[:0]
+	for _, i := range free {
+		last := g.shards[i].last
+		if last != nil {
+			last = g.members[last.name] // the same name may be a new member by now
+		}
+		if last == nil || last.deficit <= 0 {
+			rest = append(rest, i)
+			continue
+		}
+		last.deficit--
+		g.grant(i, last)
+	}
+	for _, i := range rest {
+		m := take()
+		if m == nil {
+			return
+		}
+		m.deficit--
+		g.grant(i, m)
+	}
+}
+
+// shed revokes what a member has above its quota, its last shards first.
+func (g *Group) shed(take func() *member) {
+	for _, m := range g.sorted {
+		owned := g.owned(m)
+		for k := len(owned) - 1; k >= 0 && m.deficit < 0; k-- {
+			if g.shards[owned[k]].state != StateHeld {
+				continue
+			}
+			next := take()
+			if next == nil {
+				return
+			}
+			next.deficit--
+			m.deficit++
+			g.promise(owned[k], next)
+		}
+	}
+}
+
+// order makes shards wait for their ancestors, and releases those that need not.
+func (g *Group) order() {
+	blocked := make(map[int32]bool)
+	for i := range g.shards {
+		s := &g.shards[i]
+		if len(s.parents) == 0 || s.state != StateFree && s.state != StateWait {
+			continue
+		}
+		to := StateFree
+		if g.cfg.Ordered && g.blocked(int32(i), blocked) {
+			to = StateWait
+		}
+		if s.state != to {
+			g.touch()
+			s.state = to
+		}
+	}
+}
+
+// blocked reports whether some ancestor of shard i is not over. memo holds what was
+// found before; the ancestry has no cycles.
+func (g *Group) blocked(i int32, memo map[int32]bool) bool {
+	if b, ok := memo[i]; ok {
+		return b
+	}
+	b := false
+	for _, p := range g.shards[i].parents {
+		if g.shards[p].state != StateOver || g.blocked(p, memo) {
+			b = true
+			break
+		}
+	}
+	memo[i] = b
+	return b
+}

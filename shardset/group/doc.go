@@ -1,0 +1,34 @@
+// Package group is the service's side of the consumer group protocol: who is a
+// member, which member holds which shard, and when a shard changes hands. Like
+// package shardset it is pure: no goroutine, lock, channel, clock or I/O. The
+// embedded service, the SLS-compatible server and the replicated stores all keep
+// one Group and pass it the time.
+//
+// # The states of a shard
+//
+//	        ancestors over          granted, epoch+1
+//	wait ---------------------> free ---------------> held ------> over
+//	                             ^  ^                 |  ^    read to its end
+//	                             |  |  lease ended,   |  |
+//	                             |  +-- given back ---+  | next member gone
+//	                             |                    v  |
+//	                             +--- lease ended -- transfer --> held by the next,
+//	                                                      released     epoch+1
+//
+// A shard in transfer is on its way from its holder to a named next member. It
+// changes hands when the holder's heartbeat omits it and shows, by the generation
+// that it has seen, that the holder knew of the revocation; or when the holder's
+// lease ends. The second half matters: a heartbeat from before the grant omits the
+// shard too, and taking it for a release would give the shard two owners.
+//
+// Members whose heartbeats carry no numbers (Report.Seq is zero) are believed on
+// the omission alone, as plain SLS does, and an omitted shard that is not in
+// transfer stays theirs: that is how a restarted process gets its shards back.
+//
+// # Balance
+//
+// Every member's share is within one of its exact, weighted share. Among all such
+// assignments the one that moves the fewest shards is taken, deterministically:
+// equal inputs give equal results, whatever the order of events inside a map. With
+// more members than shards, the rest stand by.
+package group

@@ -1,0 +1,123 @@
+package shardset
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// ErrInvalidID is matched by every error about a malformed shard ID.
+var ErrInvalidID = errors.New("invalid shard id")
+
+// maxLogName is the longest log name an ID may carry, in bytes.
+const maxLogName = 128
+
+// ID names one shard: the log it belongs to and its number in that log. It is a
+// comparable value, so it serves as a map key. One group may span several logs;
+// a group with a single log may leave Log empty.
+//
+// The zero value is shard 0 of the unnamed log, which is a valid ID.
+type ID struct {
+	// Log is the log's name: empty, or 1 to 128 letters, digits, dots, hyphens
+	// and underscores that start with a letter or a digit.
+	Log string
+	// Number is the shard's number in its log, zero or more.
+	Number int
+}
+
+// String returns "orders/7", or "7" when the log has no name. ParseID reads it back.
+func (id ID) String() string {
+	if id.Log == "" {
+		return strconv.Itoa(id.Number)
+	}
+	return id.Log + "/" + strconv.Itoa(id.Number)
+}
+
+// Compare orders IDs by log name, then by number. It is negative when id comes
+// first, zero when both are equal.
+func (id ID) Compare(other ID) int {
+	if c := cmp.Compare(id.Log, other.Log); c != 0 {
+		return c
+	}
+	return cmp.Compare(id.Number, other.Number)
+}
+
+// Validate reports what is wrong with the ID, or nil. The error matches ErrInvalidID.
+func (id ID) Validate() error {
+	if id.Number < 0 {
+		return fmt.Errorf("%w: %s: the number is negative", ErrInvalidID, strconv.Quote(id.String()))
+	}
+	if id.Log != "" && !validLogName(id.Log) {
+		return fmt.Errorf("%w: the log name %q is not 1 to %d letters, digits, '.', '-' and '_' after a letter or digit",
+			ErrInvalidID, id.Log, maxLogName)
+	}
+	return nil
+}
+
+// MarshalText writes the form of String, so that an ID can be a key in JSON.
+func (id ID) MarshalText() ([]byte, error) {
+	if err := id.Validate(); err != nil {
+		return nil, err
+	}
+	return []byte(id.String()), nil
+}
+
+// UnmarshalText reads the form of String. The error matches ErrInvalidID.
+func (id *ID) UnmarshalText(text []byte) error {
+	parsed, err := ParseID(string(text))
+	if err != nil {
+		return err
+	}
+	*id = parsed
+	return nil
+}
+
+// ParseID reads what ID.String wrote: "orders/7" or "7". Only the canonical form
+// is taken, so that one shard never has two spellings. The error matches ErrInvalidID.
+func ParseID(s string) (ID, error) {
+	log, digits := "", s
+	if i := strings.LastIndexByte(s, '/'); i >= 0 {
+		log, digits = s[:i], s[i+1:]
+		if log == "" {
+			return ID{}, fmt.Errorf("%w: %q has an empty log name", ErrInvalidID, s)
+		}
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil || strconv.Itoa(n) != digits {
+		return ID{}, fmt.Errorf("%w: %q does not end in a shard number", ErrInvalidID, s)
+	}
+	id := ID{Log: log, Number: n}
+	if err := id.Validate(); err != nil {
+		return ID{}, err
+	}
+	return id, nil
+}
+
+// Range returns the IDs 0 to n-1 of one log, in order. It returns nil when n is
+// zero or less.
+func Range(log string, n int) []ID {
+	if n <= 0 {
+		return nil
+	}
+	ids := make([]ID, n)
+	for i := range ids {
+		ids[i] = ID{Log: log, Number: i}
+	}
+	return ids
+}
+
+func validLogName(s string) bool {
+	if s == "" || len(s) > maxLogName {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && (i == 0 || c != '.' && c != '-' && c != '_') {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,89 @@
+package shardset
+
+import (
+	"fmt"
+	"time"
+)
+
+// Grant is one shard of an answer: the member may hold ID under this epoch.
+type Grant struct {
+	ID ID
+	// Epoch rises with every change of owner, and with every new grant to the
+	// same one. Zero means that the service has no epochs; the Tracker then
+	// numbers the grants itself, which orders them within one process only.
+	Epoch uint64
+}
+
+// Lease is the right to process one shard until NotAfter. It is a value, a
+// snapshot: a running shard's lease is extended by each accepted heartbeat, so ask
+// for it again (processor.Shard.Lease) rather than keep it.
+type Lease struct {
+	ID ID
+	// Epoch is the fencing token's number: a sink that remembers the highest
+	// epoch per shard and refuses lower ones is safe from a paused former owner.
+	Epoch uint64
+	// NotAfter is when the lease ends for its holder. It lies before the moment
+	// at which the service may give the shard away, by the margin of Margin.
+	NotAfter time.Time
+}
+
+// Valid reports whether the lease still holds at now. It believes the less
+// favourable of the monotonic and the wall clock: Go's monotonic clock stands
+// still while a Linux machine is suspended, so after a resume only the wall clock
+// knows that the lease is over. A wall clock set forward can end a lease early,
+// which is the safe side; one set backward changes nothing.
+func (l Lease) Valid(now time.Time) bool { return before(now, l.NotAfter) }
+
+// before reports whether now precedes t by every clock that both of them carry.
+func before(now, t time.Time) bool {
+	return now.Before(t) && now.Round(0).Before(t.Round(0))
+}
+
+// Margin is how much earlier than its TTL a lease ends for the holder: 1 % for two
+// clocks that run at different rates, and a tenth of the TTL, at most 5 s, for the
+// processors to stop after their contexts are cancelled.
+func Margin(ttl time.Duration) time.Duration {
+	return ttl/100 + min(ttl/10, 5*time.Second)
+}
+
+// Answer is what a group service says to a heartbeat: everything this member may
+// hold, not a change to it. An empty Grants means that the member holds nothing
+// and stands by; its shards are then drained like any revoked one.
+type Answer struct {
+	// Grants lists each shard once, in any order.
+	Grants []Grant
+	// TTL is how long the service keeps the member's shards after the heartbeat
+	// that this answers. It belongs to the group, so it comes with each answer.
+	TTL time.Duration
+	// Generation numbers the states of the group's assignment. The member sends
+	// the newest one it has seen with each heartbeat, which tells the service
+	// whether an omitted shard was given up or not yet heard of. Zero: the
+	// service has no generations.
+	Generation uint64
+}
+
+// MinBeats is how many heartbeats must fit into one TTL, so that a lost one or two
+// do not cost the lease.
+const MinBeats = 3
+
+// AnswerError says why an answer cannot be obeyed. An answer that cannot be
+// obeyed changes nothing: it is a failed heartbeat, never "you own nothing".
+type AnswerError struct {
+	ID     ID     // the offending shard, where there is one
+	Reason string // what is wrong with it
+}
+
+func (e *AnswerError) Error() string {
+	return fmt.Sprintf("bad heartbeat answer: %s", e.Reason)
+}
+
+// IntervalError says that this member's heartbeat interval does not fit the
+// group's TTL: fewer than MinBeats heartbeats fit into one lease.
+type IntervalError struct {
+	Interval, TTL time.Duration
+}
+
+func (e *IntervalError) Error() string {
+	return fmt.Sprintf("the heartbeat interval %v is too long for the group's TTL %v: at least %d heartbeats must fit, so use %v or less",
+		e.Interval, e.TTL, MinBeats, e.TTL/MinBeats)
+}

@@ -1,0 +1,237 @@
+package shardset
+
+import (
+	"slices"
+	"time"
+)
+
+// Tick is the event of time passing: a lease that ended, a drain that took too
+// long, a shard that has cooled.
+func (t *Tracker) Tick(now time.Time) Plan { return t.finish(now, t.tick(now)) }
+
+// Failed is the event of a heartbeat that got no answer worth obeying. The lease
+// goes on until its end: failing once is not losing.
+func (t *Tracker) Failed(now time.Time) Plan { return t.finish(now, t.tick(now)) }
+
+// Lapsed is the event of the lease having been seen to end by somebody with a later
+// clock reading than ours, a processor about to commit for instance. Expiry is a
+// latch, so the Tracker follows.
+func (t *Tracker) Lapsed(now time.Time) Plan {
+	p := t.tick(now)
+	if !p.Lapsed {
+		t.lapse(now, &p)
+	}
+	return t.finish(now, p)
+}
+
+// Evicted is the event of the service saying, to heartbeat seq, that it does not
+// know this member: all leases are over now, and the next heartbeat joins with an
+// empty list, because a service takes nothing else from a stranger. Anything but
+// the newest heartbeat's outcome is ignored.
+func (t *Tracker) Evicted(now time.Time, seq uint64) Plan {
+	p := t.tick(now)
+	if seq == t.seq && seq > t.barrier {
+		t.lapse(now, &p)
+		t.joinEmpty = true
+	}
+	return t.finish(now, p)
+}
+
+// Replaced is the event of the service saying, to heartbeat seq, that instance
+// newest has this member's name. A process that never joined takes a larger number
+// and tries again: its own clock was behind. One that had joined is over, and the
+// second result is true.
+func (t *Tracker) Replaced(now time.Time, seq, newest uint64) (Plan, bool) {
+	p := t.tick(now)
+	if seq != t.seq || seq <= t.barrier {
+		return t.finish(now, p), false
+	}
+	if !t.joined {
+		t.instance = newest + 1
+		t.barrier = t.seq
+		p.Beat = true
+		return t.finish(now, p), false
+	}
+	t.lapse(now, &p)
+	p.Beat = false
+	return t.finish(now, p), true
+}
+
+// Returned is the event of a shard's processor goroutine having returned, with its
+// last commit settled. Only now does the shard leave the list.
+func (t *Tracker) Returned(now time.Time, id ID, o Outcome) Plan {
+	p := t.tick(now)
+	e := t.entries[id]
+	if e == nil {
+		return t.finish(now, p)
+	}
+	stopping := e.state == StateDraining || e.state == StateCancelled
+	if o == OutcomeEnded && e.cause != CauseLost {
+		t.ended[id] = t.seq + 1
+		p.Beat = true
+	}
+	switch {
+	case !stopping && (o == OutcomeDone || o == OutcomeEnded) && !t.leaving:
+		e.state, e.since = StateDone, now
+		return t.finish(now, p)
+	case !stopping && o == OutcomeFailed && !t.leaving:
+		e.since = now
+		t.schedule(e, StateCooling, now.Add(t.cfg.Cooling))
+		return t.finish(now, p)
+	case o == OutcomeFenced:
+		t.holdoff[id] = now.Add(t.cfg.Cooling)
+	}
+	t.remove(id)
+	if t.wants(id) {
+		t.missing[id] = t.seq
+	}
+	t.settledAt = now.Add(unsettledIntervals * t.cfg.Interval)
+	p.Beat = true
+	return t.finish(now, p)
+}
+
+// Leave is the event of the member being asked to leave: it takes nothing new and
+// drains everything in parallel. Heartbeats go on until Plan.Left.
+func (t *Tracker) Leave(now time.Time) Plan {
+	p := t.tick(now)
+	if t.leaving {
+		return t.finish(now, p)
+	}
+	t.leaving = true
+	t.leaveUntil = now.Add(t.cfg.DrainTimeout + leaveGrace)
+	clear(t.missing)
+	for id, e := range t.entries {
+		switch e.state {
+		case StateHeld:
+			t.stop(now, e, StateDraining, CauseShutdown, &p)
+		case StateCooling, StateDone:
+			t.remove(id)
+		}
+	}
+	return t.finish(now, p)
+}
+
+// tick does what is due at now, without the finishing touches.
+func (t *Tracker) tick(now time.Time) Plan {
+	var p Plan
+	if !t.deadline.IsZero() && !before(now, t.deadline) {
+		t.lapse(now, &p)
+	}
+	if t.moveAt.IsZero() || now.Before(t.moveAt) {
+		return p
+	}
+	t.moveAt = time.Time{}
+	for _, e := range t.moving {
+		if now.Before(e.due) {
+			t.moveBy(e.due)
+			continue
+		}
+		switch e.state {
+		case StateDraining:
+			t.stop(now, e, StateCancelled, e.cause, &p)
+		case StateCancelled:
+			delete(t.moving, e.grant.ID)
+			p.Stuck = append(p.Stuck, e.grant.ID)
+		case StateCooling:
+			delete(t.moving, e.grant.ID)
+			t.start(now, e, &p)
+		}
+	}
+	return p
+}
+
+// lapse ends the lease for good. Every shard is cancelled; what was only reported,
+// not running, is dropped. The member goes on as a new instance of its name, which
+// has heard nothing and re-adopts nothing.
+func (t *Tracker) lapse(now time.Time, p *Plan) {
+	for id, e := range t.entries {
+		switch e.state {
+		case StateHeld, StateDraining:
+			t.stop(now, e, StateCancelled, CauseLost, p)
+		case StateCooling, StateDone:
+			t.remove(id)
+		}
+	}
+	t.want = nil
+	clear(t.missing)
+	clear(t.ended)
+	t.deadline = time.Time{}
+	t.generation = 0
+	t.barrier = t.seq
+	if t.instance != 0 {
+		t.instance++
+	}
+	t.settledAt = now.Add(unsettledIntervals * t.cfg.Interval)
+	p.Lapsed = true
+	p.Beat = true
+}
+
+// stop moves an entry one phase further: to draining, or to cancelled.
+func (t *Tracker) stop(now time.Time, e *entry, to State, why Cause, p *Plan) {
+	s := Stop{ID: e.grant.ID, Epoch: e.epoch, Cause: why}
+	if i := slices.IndexFunc(p.Start, func(l Lease) bool { return l.ID == s.ID }); i >= 0 {
+		// Due to start again at this very event: it has nothing to stop.
+		p.Start = slices.Delete(p.Start, i, i+1)
+		t.remove(s.ID)
+		p.Beat = true
+		return
+	}
+	e.cause, e.since = why, now
+	if to == StateDraining {
+		p.Revoke = append(p.Revoke, s)
+		t.schedule(e, StateDraining, now.Add(t.cfg.DrainTimeout))
+		return
+	}
+	p.Cancel = append(p.Cancel, s)
+	t.schedule(e, StateCancelled, now.Add(t.cfg.StuckAfter))
+}
+
+func (t *Tracker) schedule(e *entry, s State, due time.Time) {
+	e.state, e.due = s, due
+	t.moving[e.grant.ID] = e
+	t.moveBy(due)
+}
+
+func (t *Tracker) moveBy(due time.Time) {
+	if t.moveAt.IsZero() || due.Before(t.moveAt) {
+		t.moveAt = due
+	}
+}
+
+func (t *Tracker) remove(id ID) {
+	delete(t.entries, id)
+	delete(t.moving, id)
+	t.heldDirty = true
+}
+
+func (t *Tracker) wants(id ID) bool {
+	_, ok := slices.BinarySearchFunc(t.want, id, func(g Grant, id ID) int { return g.ID.Compare(id) })
+	return ok
+}
+
+// finish gives a plan its order, its next wake-up, and the verdict on leaving.
+func (t *Tracker) finish(now time.Time, p Plan) Plan {
+	sortStops(p.Cancel)
+	sortStops(p.Revoke)
+	slices.SortFunc(p.Start, func(a, b Lease) int { return a.ID.Compare(b.ID) })
+	slices.SortFunc(p.Stuck, ID.Compare)
+	p.WakeAt = earliest(t.deadline, t.moveAt)
+	if t.leaving {
+		p.WakeAt = earliest(p.WakeAt, t.leaveUntil)
+		p.Beat = p.Beat && t.cfg.CanLeave && !t.deadline.IsZero()
+		p.Left = len(t.entries) == 0 || !now.Before(t.leaveUntil)
+	}
+	return p
+}
+
+func sortStops(stops []Stop) {
+	slices.SortFunc(stops, func(a, b Stop) int { return a.ID.Compare(b.ID) })
+}
+
+// earliest returns the earlier of two times, of which zero means none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

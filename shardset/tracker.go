@@ -1,0 +1,195 @@
+package shardset
+
+import (
+	"slices"
+	"time"
+)
+
+// TrackerConfig is what a Tracker has to know before the first event.
+type TrackerConfig struct {
+	// Instance tells this run of the member from earlier ones under its name. A
+	// later run needs a larger number; zero means that the service has none. The
+	// Tracker adds one each time a lease ends.
+	Instance uint64
+	// Interval is the time from one regular heartbeat to the next.
+	Interval time.Duration
+	// Fast is the interval while the set of shards is changing. Zero means Interval.
+	Fast time.Duration
+	// DrainTimeout is how long a revoked processor may go on before its context
+	// is cancelled.
+	DrainTimeout time.Duration
+	// StuckAfter is how long a processor may ignore a cancelled context before
+	// Plan.Stuck names it.
+	StuckAfter time.Duration
+	// Cooling is the pause before a shard whose processor failed for good, or was
+	// fenced, is started again.
+	Cooling time.Duration
+	// CanLeave says that the service has a leave call. Without one every
+	// heartbeat renews the lease, so a leaving member sends only those that its
+	// drain needs.
+	CanLeave bool
+}
+
+// leaveGrace is how long a leaving member waits for processors whose contexts it
+// cancelled when their drain was over, before it calls them deaf.
+const leaveGrace = 50 * time.Millisecond
+
+// unsettledIntervals bounds the fast cadence: so many regular intervals after the
+// last change the set counts as settled.
+const unsettledIntervals = 2
+
+// Tracker is the member's side of the protocol: what it holds, what it may hold,
+// and what to do when something happens. Each event is a method that takes the
+// time and returns a complete Plan. Times should carry a monotonic reading.
+//
+// A Tracker belongs to one goroutine. The package comment has the rules.
+type Tracker struct {
+	cfg TrackerConfig
+
+	entries map[ID]*entry // every shard that is reported as held
+	moving  map[ID]*entry // those with something due: draining, cancelled, cooling
+	moveAt  time.Time     // the earliest due among moving; zero: none
+
+	held      []Grant // cache of entries for Report, rebuilt when heldDirty
+	heldDirty bool
+
+	want    []Grant          // the last accepted answer, sorted
+	missing map[ID]uint64    // wanted but not running; takes an answer to a later heartbeat than this
+	ended   map[ID]uint64    // closed shards to report; dropped once an answer to this heartbeat or a later one came
+	holdoff map[ID]time.Time // not to be started before
+
+	seq        uint64    // of the newest heartbeat
+	answered   uint64    // newest heartbeat whose answer was accepted
+	barrier    uint64    // answers to heartbeats up to this one are void
+	sentAt     time.Time // when the newest heartbeat left
+	instance   uint64
+	generation uint64
+	localEpoch uint64 // numbers grants of a service without epochs
+
+	deadline   time.Time // end of the lease; zero: none was ever given, or it lapsed
+	settledAt  time.Time // until then the cadence is fast
+	joinEmpty  bool      // the next heartbeat must list nothing
+	joined     bool      // some answer was accepted, ever
+	leaving    bool
+	leaveUntil time.Time // when a leaving member stops waiting
+}
+
+// entry is one shard that this member reports as held.
+type entry struct {
+	grant Grant  // as the service gave it
+	epoch uint64 // the grant's, or a local number where the service has none
+	state State
+	cause Cause     // why it stops, from StateDraining on
+	since time.Time // when it took this state
+	due   time.Time // StateDraining: cancel; StateCancelled: stuck; StateCooling: start
+}
+
+// NewTracker returns a Tracker that holds nothing and has sent nothing.
+func NewTracker(cfg TrackerConfig) *Tracker {
+	if cfg.Fast <= 0 {
+		cfg.Fast = cfg.Interval
+	}
+	return &Tracker{
+		cfg:      cfg,
+		instance: cfg.Instance,
+		entries:  map[ID]*entry{},
+		moving:   map[ID]*entry{},
+		missing:  map[ID]uint64{},
+		ended:    map[ID]uint64{},
+		holdoff:  map[ID]time.Time{},
+	}
+}
+
+// Report is what a heartbeat says.
+type Report struct {
+	// Seq numbers this member's heartbeats; a service drops any but the newest.
+	Seq uint64
+	// Instance is the run of the member that speaks.
+	Instance uint64
+	// Generation is the newest one that the member has seen in an answer.
+	Generation uint64
+	// Held lists every shard whose processor has not returned, those that are
+	// draining included, and those that are done but not taken back. Sorted;
+	// shared with the Tracker, so only to be read.
+	Held []Grant
+	// Ended lists the closed shards that were processed to their end.
+	Ended []ID
+}
+
+// Beat is the event of a heartbeat leaving at now. From then on only the answer to
+// this one counts, and a lease that it gives counts from now.
+func (t *Tracker) Beat(now time.Time) Report {
+	t.seq++
+	t.sentAt = now
+	r := Report{Seq: t.seq, Instance: t.instance, Generation: t.generation}
+	if t.joinEmpty {
+		return r
+	}
+	r.Held = t.heldGrants()
+	for id := range t.ended {
+		r.Ended = append(r.Ended, id)
+	}
+	slices.SortFunc(r.Ended, ID.Compare)
+	return r
+}
+
+// NextBeat returns when the next heartbeat is due, as long as nothing happens
+// before: a regular or a fast interval after the newest one left. A leaving member
+// of a service without a leave call waits until its lease needs renewing. Zero
+// means: none is needed any more.
+func (t *Tracker) NextBeat(now time.Time) time.Time {
+	switch {
+	case t.leaving && t.deadline.IsZero():
+		return time.Time{}
+	case t.leaving && !t.cfg.CanLeave:
+		return t.deadline.Add(-t.cfg.Interval)
+	case now.Before(t.settledAt):
+		return t.sentAt.Add(t.cfg.Fast)
+	}
+	return t.sentAt.Add(t.cfg.Interval)
+}
+
+// Instance returns the instance that the next heartbeat will carry.
+func (t *Tracker) Instance() uint64 { return t.instance }
+
+// Generation returns the newest generation seen in an answer.
+func (t *Tracker) Generation() uint64 { return t.generation }
+
+// ShardState is one shard in a Tracker's Shards.
+type ShardState struct {
+	ID    ID
+	Epoch uint64
+	State State
+	// Cause says why the shard stops; zero while it does not.
+	Cause Cause
+	// Since is when it took this state.
+	Since time.Time
+}
+
+// Shards returns every shard that the next heartbeat would list, sorted.
+func (t *Tracker) Shards() []ShardState {
+	held := t.heldGrants()
+	out := make([]ShardState, len(held))
+	for i, g := range held {
+		e := t.entries[g.ID]
+		out[i] = ShardState{ID: g.ID, Epoch: e.epoch, State: e.state, Cause: e.cause, Since: e.since}
+	}
+	return out
+}
+
+// heldGrants returns the shards to report, sorted. The slice is replaced, never
+// changed, when the set changes: a report in flight keeps its own.
+func (t *Tracker) heldGrants() []Grant {
+	if !t.heldDirty {
+		return t.held
+	}
+	t.heldDirty = false
+	t.held = make([]Grant, 0, len(t.entries))
+	for _, e := range t.entries {
+		t.held = append(t.held, e.grant)
+	}
+	slices.SortFunc(t.held, compareGrants)
+	return t.held
+}
+
+func compareGrants(a, b Grant) int { return a.ID.Compare(b.ID) }
