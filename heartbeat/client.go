@@ -1,0 +1,63 @@
+package heartbeat
+
+import (
+	"context"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Request is one heartbeat.
+type Request struct {
+	// Member is the name of the member that speaks. Names are identity: a
+	// restarted process takes the shards of its name back at once.
+	Member string
+	// Weight is its share of the shards relative to the others'. Zero means 1.
+	Weight int
+	// Report is what it holds, with the numbers that put it into order. A service
+	// that cannot carry the numbers ignores them.
+	shardset.Report
+}
+
+// Client is a group service as its members see it. All methods must be safe for
+// concurrent use; one Client may serve several members.
+type Client interface {
+	// Beat sends one heartbeat and returns the answer to it. It must honour ctx,
+	// which ends well before the next heartbeat is due, and must not retry: the
+	// Loop does, with a newer request. The package comment lists its errors.
+	Beat(ctx context.Context, r Request) (shardset.Answer, error)
+
+	// Info describes the service. It does no I/O and always returns the same.
+	Info() Info
+}
+
+// Info describes a group service.
+type Info struct {
+	// Group is the group's name, for logs.
+	Group string
+	// Guarantees is what the service can promise.
+	Guarantees Guarantees
+}
+
+// Leaver is the ability to leave a group without waiting for the lease to end.
+type Leaver interface {
+	// Leave ends the membership. Shards that r still lists as held, those of
+	// processors that do not return, stay the member's until its lease ends; all
+	// others are free at once.
+	Leave(ctx context.Context, r Request) error
+}
+
+// Notifier is the ability to push: to tell a member that the answer to its next
+// heartbeat will differ.
+type Notifier interface {
+	// Watch returns a channel that carries a value whenever the member should beat
+	// at once. Values may be merged: one is kept while nobody receives. The
+	// channel is closed when ctx ends, or when the watch breaks for another reason
+	// and has to be made again.
+	Watch(ctx context.Context, member string) (<-chan struct{}, error)
+}
+
+// Creator is the ability to make the group.
+type Creator interface {
+	// Create makes the group if there is none.
+	Create(ctx context.Context) error
+}

@@ -1,0 +1,55 @@
+package heartbeat
+
+import "strings"
+
+// Guarantees says what a group service can promise beyond the heartbeat itself. The
+// coordinator logs them, and refuses a service that has less than it was told to
+// require.
+type Guarantees struct {
+	// FencedCommit: a checkpoint from any but the present owner is refused. By
+	// epoch where Epochs is set, by the member's name otherwise.
+	FencedCommit bool
+	// AckedRevoke: a revoked shard changes hands only after its holder, having
+	// heard of the revocation, has stopped listing it, or its lease has ended.
+	AckedRevoke bool
+	// Ordered: the children of a split shard wait for their ancestors.
+	Ordered bool
+	// Epochs: every grant has a number of its own that only rises.
+	Epochs bool
+	// Push: the client is a Notifier.
+	Push bool
+	// Leave: the client is a Leaver.
+	Leave bool
+}
+
+// Missing returns what want has and g has not. The zero value means nothing.
+func (g Guarantees) Missing(want Guarantees) Guarantees {
+	return Guarantees{
+		FencedCommit: want.FencedCommit && !g.FencedCommit,
+		AckedRevoke:  want.AckedRevoke && !g.AckedRevoke,
+		Ordered:      want.Ordered && !g.Ordered,
+		Epochs:       want.Epochs && !g.Epochs,
+		Push:         want.Push && !g.Push,
+		Leave:        want.Leave && !g.Leave,
+	}
+}
+
+// String lists what is set: "FencedCommit, Epochs", or "none".
+func (g Guarantees) String() string {
+	var names []string
+	for _, f := range []struct {
+		set  bool
+		name string
+	}{
+		{g.FencedCommit, "FencedCommit"}, {g.AckedRevoke, "AckedRevoke"}, {g.Ordered, "Ordered"},
+		{g.Epochs, "Epochs"}, {g.Push, "Push"}, {g.Leave, "Leave"},
+	} {
+		if f.set {
+			names = append(names, f.name)
+		}
+	}
+	if names == nil {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,188 @@
+package heartbeat
+
+import (
+	"context"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// coalesce is how long a wake-up waits for others, so that sixteen shards that are
+// released together make one heartbeat and not sixteen.
+const coalesce = 2 * time.Millisecond
+
+// Member is whose heartbeats a Loop sends. The Loop calls it from one goroutine, one
+// method at a time; the methods return without waiting for anything slow.
+type Member interface {
+	// Request returns the heartbeat that leaves at now.
+	Request(now time.Time) Request
+	// Outcome takes the answer to r, or the error instead of one, and says how to
+	// go on.
+	Outcome(now time.Time, r Request, a shardset.Answer, err error) Verdict
+	// NextBeat returns when the next heartbeat is due if nothing happens before;
+	// zero means not at all.
+	NextBeat(now time.Time) time.Time
+}
+
+// Verdict is how a Loop goes on after a heartbeat.
+type Verdict uint8
+
+const (
+	// Carry on: the heartbeat did its work.
+	Carry Verdict = iota + 1
+	// Retry: it did not; try again after a pause that grows.
+	Retry
+	// Rejoin: it was refused and the member has to join again, at once the first
+	// time and after a growing pause from then on.
+	Rejoin
+	// Stop: the Loop has to end.
+	Stop
+)
+
+// LoopConfig is what a Loop needs.
+type LoopConfig struct {
+	Client Client
+	Member Member
+	// Name is the member's name, for a Notifier.
+	Name string
+	// Interval is the regular time from one heartbeat to the next; it bounds the
+	// pause after a failure too.
+	Interval time.Duration
+	// TryTimeout bounds one heartbeat. It should be well under Interval.
+	TryTimeout time.Duration
+}
+
+// Loop sends the heartbeats of one member: at once when poked or pushed, otherwise
+// when the member says, and after a failure with growing, jittered pauses that never
+// exceed the interval, so that several tries fit one lease. One heartbeat is in
+// flight at a time. It runs no user code but the Client.
+type Loop struct {
+	cfg  LoopConfig
+	poke chan struct{}
+}
+
+// NewLoop returns a Loop; it does nothing before Run.
+func NewLoop(cfg LoopConfig) *Loop {
+	return &Loop{cfg: cfg, poke: make(chan struct{}, 1)}
+}
+
+// Poke makes the Loop beat at once, within a few milliseconds. Pokes that come
+// together make one heartbeat; one that comes while a heartbeat is in flight makes
+// another after it. During the pause after a failure a poke waits for the pause to
+// end. It never blocks and may be called from any goroutine.
+func (l *Loop) Poke() {
+	select {
+	case l.poke <- struct{}{}:
+	default:
+	}
+}
+
+// Run beats until ctx ends or the member says Stop. It returns when everything it
+// started has returned, which a Client that ignores its context can delay.
+func (l *Loop) Run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var g errgroup.Group
+	g.Go(func() error {
+		defer cancel()
+		l.beats(ctx)
+		return nil
+	})
+	if n, ok := l.cfg.Client.(Notifier); ok {
+		g.Go(func() error { l.watch(ctx, n); return nil })
+	}
+	_ = g.Wait() // both always return nil
+}
+
+func (l *Loop) beats(ctx context.Context) {
+	pauses := l.pauses()
+	rejoined := false
+	next, poke := time.Now(), l.poke
+	for l.wait(ctx, next, poke) {
+		verdict, err := l.beat(ctx)
+		if verdict == Stop || ctx.Err() != nil {
+			return
+		}
+		switch {
+		case verdict == Carry:
+			pauses.Reset()
+			rejoined = false
+			next, poke = l.cfg.Member.NextBeat(time.Now()), l.poke
+		case verdict == Rejoin && !rejoined:
+			rejoined = true
+			next, poke = time.Now(), nil
+		default:
+			pause := max(pauses.NextBackOff(), min(retryAfter(err), l.cfg.Interval))
+			next, poke = time.Now().Add(pause), nil
+		}
+	}
+}
+
+// wait blocks until next, or until poked, and reports whether to beat then. Without
+// a poke channel only the time counts; with a zero time only the poke.
+func (l *Loop) wait(ctx context.Context, next time.Time, poke <-chan struct{}) bool {
+	var due <-chan time.Time
+	if !next.IsZero() {
+		t := time.NewTimer(time.Until(next))
+		defer t.Stop()
+		due = t.C
+	}
+	select {
+	case <-due:
+	case <-poke:
+		t := time.NewTimer(coalesce)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// beat sends one heartbeat and passes its outcome on.
+func (l *Loop) beat(ctx context.Context) (Verdict, error) {
+	select {
+	case <-l.poke: // this heartbeat says all that happened before it
+	default:
+	}
+	r := l.cfg.Member.Request(time.Now())
+	try, cancel := context.WithTimeout(ctx, l.cfg.TryTimeout)
+	defer cancel()
+	a, err := l.cfg.Client.Beat(try, r)
+	return l.cfg.Member.Outcome(time.Now(), r, a, err), err
+}
+
+// watch turns the service's pushes into pokes, and watches anew when a watch breaks.
+func (l *Loop) watch(ctx context.Context, n Notifier) {
+	pauses := l.pauses()
+	for ctx.Err() == nil {
+		if wake, err := n.Watch(ctx, l.cfg.Name); err == nil {
+			for range wake {
+				pauses.Reset()
+				l.Poke()
+			}
+		}
+		t := time.NewTimer(pauses.NextBackOff())
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
+		t.Stop()
+	}
+}
+
+// pauses returns the schedule after failures: a tenth of the interval at first, the
+// whole of it at last, random by half.
+func (l *Loop) pauses() *backoff.ExponentialBackOff {
+	return backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(max(l.cfg.Interval/10, time.Millisecond)),
+		backoff.WithMaxInterval(l.cfg.Interval),
+		backoff.WithMultiplier(2),
+		backoff.WithMaxElapsedTime(0),
+	)
+}

@@ -1,0 +1,54 @@
+package memory
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// Load returns the shard's position, to its owner only: anybody else gets an error
+// that matches processor.ErrNotOwner.
+func (s *Service) Load(ctx context.Context, o processor.Owner) (processor.Position, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return "", false, err
+	}
+	var p processor.Position
+	err := s.do(func(now time.Time) error {
+		p = s.positions[o.Lease.ID]
+		return s.group.Fence(now, token(o))
+	})
+	if err != nil {
+		return "", false, err
+	}
+	return p, p != "", nil
+}
+
+// Save stores the position if o owns the shard now, under its present epoch.
+// Otherwise it stores nothing and returns an error that matches processor.ErrNotOwner.
+func (s *Service) Save(ctx context.Context, o processor.Owner, p processor.Position) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.do(func(now time.Time) error {
+		if err := s.group.Fence(now, token(o)); err != nil {
+			return err
+		}
+		s.positions[o.Lease.ID] = p
+		return nil
+	})
+}
+
+// Position returns what is stored for a shard, for a look from outside.
+func (s *Service) Position(id shardset.ID) (processor.Position, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.positions[id]
+	return p, p != ""
+}
+
+func token(o processor.Owner) group.Token {
+	return group.Token{Member: o.Member, Instance: o.Instance, ID: o.Lease.ID, Epoch: o.Lease.Epoch}
+}

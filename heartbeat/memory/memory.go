@@ -1,0 +1,232 @@
+// Package memory is the embedded group service: a group and its checkpoints in this
+// process, for one worker alone, for several in one process, and for tests. It
+// promises everything that a Client can: commits fenced by epoch, hand-over only
+// after release, order, push and leave.
+//
+// It has no background goroutine and nothing to close. State ends with the process;
+// for checkpoints that outlive it, give the coordinator a
+// processor.FileCheckpoints.
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// DefaultTTL is the lease time of a group whose Config does not say.
+const DefaultTTL = 6 * time.Second
+
+// Config is what a Service is made with.
+type Config struct {
+	// Group is the group's name, for logs. Empty means "memory".
+	Group string
+	// TTL is how long a member keeps its shards after its last heartbeat. It must
+	// be at least three of its members' intervals. Zero means DefaultTTL.
+	TTL time.Duration
+	// Shards are what the group shares out. SetShards can change them later.
+	Shards []shardset.ID
+	// Ordered makes the children of a split shard wait for their ancestors, which
+	// SetShards names.
+	Ordered bool
+}
+
+// Service is the embedded group service. It implements heartbeat.Client with all
+// its abilities and processor.Checkpoints. Safe for concurrent use by any number of
+// coordinators; it must not be copied.
+type Service struct {
+	name string
+	cfg  group.Config
+
+	mu        sync.Mutex // guards everything below; never held across a call out
+	group     *group.Group
+	shards    []group.Shard // the group's, to make it anew
+	deleted   bool
+	positions map[shardset.ID]processor.Position
+	watchers  map[string]map[chan struct{}]struct{}
+	timer     *time.Timer // fires expire at the group's next event; nil: none is due
+	timerAt   time.Time
+}
+
+var (
+	_ heartbeat.Client      = (*Service)(nil)
+	_ heartbeat.Leaver      = (*Service)(nil)
+	_ heartbeat.Notifier    = (*Service)(nil)
+	_ heartbeat.Creator     = (*Service)(nil)
+	_ processor.Checkpoints = (*Service)(nil)
+)
+
+// New returns a service with one group. It reports every fault of the Config at once.
+func New(cfg Config) (*Service, error) {
+	var faults []error
+	if cfg.Group == "" {
+		cfg.Group = "memory"
+	}
+	if cfg.TTL < 0 {
+		faults = append(faults, fmt.Errorf("TTL is %v; it must not be negative", cfg.TTL))
+	}
+	if cfg.TTL <= 0 {
+		cfg.TTL = DefaultTTL
+	}
+	s := &Service{
+		name:     cfg.Group,
+		cfg:      group.Config{TTL: cfg.TTL, Ordered: cfg.Ordered},
+		watchers: map[string]map[chan struct{}]struct{}{},
+	}
+	if err := s.reset(plain(cfg.Shards)); err != nil {
+		faults = append(faults, fmt.Errorf("Shards: %w", err))
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("memory: %w", errors.Join(faults...))
+	}
+	return s, nil
+}
+
+// reset starts with a new group. The caller holds mu, or is the only one.
+func (s *Service) reset(shards []group.Shard) error {
+	g, err := group.New(s.cfg)
+	if err != nil {
+		return err
+	}
+	if err := g.SetShards(time.Now(), shards); err != nil {
+		return err
+	}
+	s.group, s.shards, s.deleted = g, shards, false
+	s.positions = map[shardset.ID]processor.Position{}
+	return nil
+}
+
+func plain(ids []shardset.ID) []group.Shard {
+	shards := make([]group.Shard, len(ids))
+	for i, id := range ids {
+		shards[i] = group.Shard{ID: id}
+	}
+	return shards
+}
+
+// Info describes the group. Its guarantees are all there are.
+func (s *Service) Info() heartbeat.Info {
+	return heartbeat.Info{
+		Group: s.name,
+		Guarantees: heartbeat.Guarantees{
+			FencedCommit: true, AckedRevoke: true, Ordered: s.cfg.Ordered, Epochs: true, Push: true, Leave: true,
+		},
+	}
+}
+
+// Beat answers one heartbeat. Its errors are those of group.Group.Beat, and
+// heartbeat.ErrGroupNotFound after Delete.
+func (s *Service) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+	if err := ctx.Err(); err != nil {
+		return shardset.Answer{}, err
+	}
+	var a shardset.Answer
+	err := s.do(func(now time.Time) (err error) {
+		a, err = s.group.Beat(now, group.Beat{Member: r.Member, Weight: r.Weight, Report: r.Report})
+		return err
+	})
+	return a, err
+}
+
+// Leave ends a membership; whom its shards go to is told at once.
+func (s *Service) Leave(ctx context.Context, r heartbeat.Request) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.do(func(now time.Time) error {
+		return s.group.Leave(now, group.Beat{Member: r.Member, Weight: r.Weight, Report: r.Report})
+	})
+}
+
+// SetShards replaces the group's shards, with their parents. Checkpoints of shards
+// that are gone are kept. A bad list changes nothing.
+func (s *Service) SetShards(shards []group.Shard) error {
+	shards = slices.Clone(shards)
+	return s.do(func(now time.Time) error {
+		if err := s.group.SetShards(now, shards); err != nil {
+			return err
+		}
+		s.shards = shards
+		return nil
+	})
+}
+
+// Delete deletes the group with its checkpoints. Heartbeats and commits fail with
+// heartbeat.ErrGroupNotFound until Create.
+func (s *Service) Delete() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deleted = true
+}
+
+// Create makes the group anew after Delete, with the same shards and no checkpoints.
+// It does nothing if the group exists.
+func (s *Service) Create(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.deleted {
+		return nil
+	}
+	return s.reset(s.shards)
+}
+
+// Snapshot returns who holds what at the moment.
+func (s *Service) Snapshot() group.Snapshot {
+	var snap group.Snapshot
+	_ = s.do(func(now time.Time) error { // only a deleted group fails, and it is empty
+		s.group.Expire(now)
+		snap = s.group.Snapshot()
+		return nil
+	})
+	return snap
+}
+
+// do runs one event of the group, tells those whose answers it changed, and sets
+// the timer for the next event that only time brings.
+func (s *Service) do(event func(now time.Time) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.deleted {
+		return heartbeat.ErrGroupNotFound
+	}
+	now := time.Now()
+	err := event(now)
+	s.wake(s.group.TakeChanged())
+	s.arm(now)
+	return err
+}
+
+// arm sets the timer for the group's next event. An event that moved further away
+// is left to fire early: every heartbeat moves one.
+func (s *Service) arm(now time.Time) {
+	at := s.group.NextEvent()
+	if at.IsZero() || s.timer != nil && !at.Before(s.timerAt) {
+		return
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.timerAt = at
+	s.timer = time.AfterFunc(at.Sub(now), s.expire)
+}
+
+func (s *Service) expire() {
+	s.mu.Lock()
+	s.timer = nil
+	s.mu.Unlock()
+	_ = s.do(func(now time.Time) error { // a deleted group has nothing to expire
+		s.group.Expire(now)
+		return nil
+	})
+}

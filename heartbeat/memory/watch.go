@@ -1,0 +1,43 @@
+package memory
+
+import "context"
+
+// Watch returns a channel that carries a value whenever member's answer has changed.
+// It is closed when ctx ends.
+func (s *Service) Watch(ctx context.Context, member string) (<-chan struct{}, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	wake := make(chan struct{}, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.watchers[member] == nil {
+		s.watchers[member] = map[chan struct{}]struct{}{}
+	}
+	s.watchers[member][wake] = struct{}{}
+	context.AfterFunc(ctx, func() { s.unwatch(member, wake) })
+	return wake, nil
+}
+
+func (s *Service) unwatch(member string, wake chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.watchers[member], wake)
+	if len(s.watchers[member]) == 0 {
+		delete(s.watchers, member)
+	}
+	close(wake) // under mu, like every send
+}
+
+// wake tells the members' watchers. The caller holds mu; a channel that still has a
+// value says what there is to say.
+func (s *Service) wake(members []string) {
+	for _, name := range members {
+		for wake := range s.watchers[name] {
+			select {
+			case wake <- struct{}{}:
+			default:
+			}
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package processor
+
+import "fmt"
+
+// claim is who may save to a shard: the last one who loaded. A load that was held
+// up does not count as later than one under a newer epoch.
+type claim struct {
+	taken bool
+	owner Owner
+}
+
+// take makes o the one who may save, unless a newer owner already is.
+func (c *claim) take(o Owner) error {
+	if c.taken && o.comparable(c.owner) && o.Lease.Epoch < c.owner.Lease.Epoch {
+		return fmt.Errorf("shard %s was claimed under epoch %d, which is later than %d: %w",
+			o.Lease.ID, c.owner.Lease.Epoch, o.Lease.Epoch, ErrNotOwner)
+	}
+	c.taken, c.owner = true, o
+	return nil
+}
+
+// check returns nil if o is the one who may save. Tokens are compared for equality,
+// so that a service that lost its epochs and counts them again cannot let two in.
+func (c *claim) check(o Owner) error {
+	same := c.owner.Member == o.Member && c.owner.Instance == o.Instance && c.owner.Lease.Epoch == o.Lease.Epoch
+	if !c.taken || !same {
+		return fmt.Errorf("shard %s is not claimed by this owner: %w", o.Lease.ID, ErrNotOwner)
+	}
+	return nil
+}
+
+// comparable reports whether the epochs of two owners say which is later.
+func (o Owner) comparable(other Owner) bool {
+	return o.Epochs && other.Epochs || o.Member == other.Member && o.Instance == other.Instance
+}

@@ -1,0 +1,78 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Commit stores p as the place to go on from: everything before it has been
+// processed. When it returns nil, p is durable and will be seen by the next owner.
+// Commits of one shard are made one after the other.
+//
+// It returns ErrLeaseLost if the lease is over, and an error that matches
+// ErrNotOwner if the store says that another member has the shard; in both cases
+// nothing was stored and the context is cancelled with that cause. It returns the
+// error of the Before hook if that vetoed, ErrEmptyPosition, ErrReturned, or what
+// the store said: then it is open whether p was stored, and a later commit settles
+// it. A commit ends by itself when the lease does, or after the commit timeout.
+func (s *Shard) Commit(ctx context.Context, p Position) error {
+	if p == "" {
+		return fmt.Errorf("commit of shard %s: %w", s.run.id, ErrEmptyPosition)
+	}
+	select {
+	case s.run.slot <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("commit of shard %s: %w", s.run.id, context.Cause(ctx))
+	}
+	defer func() { <-s.run.slot }()
+	if s.closed {
+		return fmt.Errorf("commit of shard %s: %w", s.run.id, ErrReturned)
+	}
+	c := Commit{Member: s.run.runner.Member, Lease: s.Lease(), Position: p}
+	err := s.commit(ctx, &c)
+	if err != nil {
+		err = fmt.Errorf("commit of shard %s at %q: %w", s.run.id, p, err)
+	}
+	s.run.committed(c, err)
+	if after := s.run.runner.Hooks.After; after != nil {
+		after(c, err)
+	}
+	return err
+}
+
+func (s *Shard) commit(ctx context.Context, c *Commit) error {
+	r := s.run
+	if err := r.check(time.Now()); err != nil {
+		return err
+	}
+	if before := r.runner.Hooks.Before; before != nil {
+		if err := before(ctx, *c); err != nil {
+			return err
+		}
+	}
+	// The hook may have taken its time, or the process may have been frozen in it.
+	start := time.Now()
+	if err := r.check(start); err != nil {
+		return err
+	}
+	ctx, cancel := r.storeContext(ctx, start)
+	defer cancel()
+	err := r.runner.Checkpoints.Save(ctx, r.owner(), c.Position)
+	c.Took = time.Since(start)
+	if errors.Is(err, ErrNotOwner) {
+		r.fence()
+	}
+	return err
+}
+
+// storeContext bounds a call to the store: it must not outlive the lease, because a
+// store that cannot fence would take it after the shard has a new owner.
+func (r *Run) storeContext(ctx context.Context, now time.Time) (context.Context, context.CancelFunc) {
+	end := now.Add(r.runner.CommitTimeout)
+	if notAfter := r.term.NotAfter(); notAfter.Before(end) {
+		return context.WithDeadlineCause(ctx, notAfter, ErrLeaseLost)
+	}
+	return context.WithDeadline(ctx, end)
+}

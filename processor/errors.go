@@ -1,0 +1,66 @@
+package processor
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Why a shard has to stop: the cause of a Process context (context.Cause), and the
+// result of Shard.Cause.
+var (
+	// ErrRevoked: the group wants the shard for another member. Until Process
+	// returns it is still this member's, and commits are accepted.
+	ErrRevoked = errors.New("shard was revoked")
+
+	// ErrShutdown: the worker stops. As with ErrRevoked, commits are accepted
+	// until Process returns.
+	ErrShutdown = errors.New("worker is shutting down")
+
+	// ErrLeaseLost: no heartbeat was answered in time. Another member may hold the
+	// shard already; nothing more is committed.
+	ErrLeaseLost = errors.New("lease on the shard was lost")
+
+	// ErrNotOwner: the store refused a commit because this member does not hold
+	// the shard under that epoch any more. It is also the cause of the context
+	// from then on.
+	ErrNotOwner = shardset.ErrNotOwner
+)
+
+var (
+	// ErrShardEnded is what Process returns when it has processed and committed a
+	// closed shard to its end. The group is told, and does not grant it again.
+	ErrShardEnded = errors.New("shard has ended")
+
+	// ErrReturned is the result of a commit after Process has returned.
+	ErrReturned = errors.New("processor has returned")
+
+	// ErrEmptyPosition is the result of committing the empty position, which a
+	// store could not tell from "never committed".
+	ErrEmptyPosition = errors.New("position is empty")
+
+	// ErrNoProcessor is what a run fails with whose Factory returned neither a
+	// Processor nor an error.
+	ErrNoProcessor = errors.New("factory returned no processor")
+
+	// ErrGoexit is what a run fails with whose user code ended its goroutine with
+	// runtime.Goexit, as a testing.T.FailNow does.
+	ErrGoexit = errors.New("processor ended its goroutine with runtime.Goexit")
+)
+
+// PanicError is a panic of user code that was contained. The shard is restarted
+// like after any other error.
+type PanicError struct {
+	Where string // "Process", "Factory", "Checkpoints.Load"
+	Value any    // what was passed to panic
+	Stack []byte // of the panicking goroutine, as by runtime/debug.Stack
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic in %s: %v", e.Where, e.Value) }
+
+// Unwrap returns the value passed to panic, if it was an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}

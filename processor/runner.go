@@ -1,0 +1,66 @@
+package processor
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// RunnerConfig is what the runs of one member have in common. A Coordinator fills
+// it in; others need it only to run a single processor without a group.
+type RunnerConfig struct {
+	Member      string
+	Epochs      bool // the group service numbers its grants: see Owner.Epochs
+	Factory     Factory
+	Checkpoints Checkpoints
+	Hooks       CheckpointHooks
+	// Restart spaces the attempts after errors. Zero fields mean 200 ms and 30 s.
+	Restart Backoff
+	// CommitTimeout bounds each load and save. Zero means 10 s.
+	CommitTimeout time.Duration
+	Observer      Observer
+	// Logger is what Shard.Logger derives from. Nil means none.
+	Logger *zap.Logger
+}
+
+// Runner makes Runs.
+type Runner struct {
+	RunnerConfig
+}
+
+// NewRunner returns a Runner with the defaults filled in.
+func NewRunner(cfg RunnerConfig) *Runner {
+	if cfg.Restart.Min <= 0 {
+		cfg.Restart.Min = 200 * time.Millisecond
+	}
+	if cfg.Restart.Max <= 0 {
+		cfg.Restart.Max = 30 * time.Second
+	}
+	cfg.Restart.Max = max(cfg.Restart.Min, cfg.Restart.Max)
+	if cfg.CommitTimeout <= 0 {
+		cfg.CommitTimeout = 10 * time.Second
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = zap.NewNop()
+	}
+	return &Runner{RunnerConfig: cfg}
+}
+
+// Backoff spaces attempts: the first pause is about Min, each further one twice as
+// long, up to about Max, all of them random by half so that many do not act at once.
+type Backoff struct {
+	Min, Max time.Duration
+}
+
+// Observer hears what runs do, on their own goroutines. Nil fields are not called.
+type Observer struct {
+	// Started: Process is about to be called.
+	Started func(l shardset.Lease, resume Position, found bool)
+	// Failed: an attempt ended with err, or user code failed while it stopped.
+	// After a positive pause there is another attempt.
+	Failed func(l shardset.Lease, err error, pause time.Duration)
+	// Committed: a commit went through, or with an error did not.
+	Committed func(c Commit, err error)
+}

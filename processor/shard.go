@@ -1,0 +1,52 @@
+package processor
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Shard is the handle of one shard in the hands of its Processor. It is good for
+// one call of Process; all methods may be called from any goroutine.
+type Shard struct {
+	run    *Run
+	resume Position
+	found  bool
+	closed bool // Process has returned; guarded by run.slot
+}
+
+// ID returns the shard's ID.
+func (s *Shard) ID() shardset.ID { return s.run.id }
+
+// Lease returns the shard's lease as it stands now. Its Epoch is the fencing token
+// for the user's own sinks; its NotAfter moves with every heartbeat.
+func (s *Shard) Lease() shardset.Lease { return s.run.lease() }
+
+// Resume returns the position to go on from: the last one committed, by whichever
+// owner, before this Process started. It is false if nothing was ever committed.
+func (s *Shard) Resume() (Position, bool) { return s.resume, s.found }
+
+// Revoked returns a channel that is closed when the shard has to go, for whatever
+// reason. If the context is still alive then, there is time to finish: no more than
+// the drain timeout.
+func (s *Shard) Revoked() <-chan struct{} { return s.run.soft.Done() }
+
+// Cause returns why the shard has to go, ErrRevoked, ErrShutdown, ErrLeaseLost or
+// ErrNotOwner, or nil as long as it need not.
+func (s *Shard) Cause() error { return context.Cause(s.run.soft) }
+
+// Check returns nil while the shard is this member's, draining included, and the
+// cause of its loss after that. It looks at the clock, so it is right even in the
+// first instant after a frozen process wakes, before any context could be
+// cancelled. Call it before each piece of work that must not be done twice.
+func (s *Shard) Check() error { return s.run.check(time.Now()) }
+
+// Logger returns the worker's logger with the shard's fields. It is made at each
+// call, so keep it.
+func (s *Shard) Logger() *zap.Logger {
+	return s.run.runner.Logger.With(
+		zap.String("member", s.run.runner.Member), zap.Stringer("shard", s.run.id), zap.Uint64("epoch", s.run.epoch))
+}
