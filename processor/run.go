@@ -85,6 +85,9 @@ func (r *Run) Revoke(cause error) { r.revoke(cause) }
 // Cancel ends the run's context. The first cause stays.
 func (r *Run) Cancel(cause error) { r.cancel(cause) }
 
+// Epoch returns the epoch of the grant.
+func (r *Run) Epoch() uint64 { return r.epoch }
+
 // Status returns a snapshot. It may be called from any goroutine.
 func (r *Run) Status() RunStatus {
 	r.mu.Lock()

@@ -1,0 +1,205 @@
+package coordinator
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// Defaults of Config.
+const (
+	DefaultInterval      = 2 * time.Second
+	DefaultDrainTimeout  = 30 * time.Second
+	DefaultStuckAfter    = 5 * time.Second
+	DefaultCommitTimeout = 10 * time.Second
+)
+
+// minInterval keeps a wrong unit from becoming a flood of heartbeats.
+const minInterval = 10 * time.Millisecond
+
+// Config is what a Coordinator is made with. Group and Processor are required; the
+// zero value of everything else is a good default.
+type Config struct {
+	// Group is the service that shares the shards out.
+	Group heartbeat.Client
+	// Processor makes the processor of each shard.
+	Processor processor.Factory
+
+	// Checkpoints is where progress is kept. Nil means Group, which most services
+	// can do; it is a fault if this one cannot.
+	Checkpoints processor.Checkpoints
+	// CheckpointHooks are called around every commit.
+	CheckpointHooks processor.CheckpointHooks
+
+	// Member is this worker's name in the group. It must be unique among live
+	// workers and should be stable, because a restarted worker takes the shards of
+	// its name back at once. Empty means the host's name.
+	Member string
+	// MemberSuffix, if set, is added to the name after a hyphen: for several
+	// workers on one host.
+	MemberSuffix string
+	// Weight is this member's share of the shards relative to the others'. Zero
+	// means 1.
+	Weight int
+
+	// Interval is the regular time between heartbeats. At least three must fit into
+	// the group's TTL, which the first answer tells. Zero means 2 s.
+	Interval time.Duration
+	// FastInterval is the time between heartbeats while shards are moving, where
+	// the service cannot push. Zero means a tenth of Interval, at least 100 ms.
+	FastInterval time.Duration
+	// TryTimeout bounds one heartbeat; at most half of Interval. Zero means a third.
+	TryTimeout time.Duration
+
+	// DrainTimeout is how long a processor may go on after its shard was revoked,
+	// or the worker told to stop, before its context is cancelled. Zero means 30 s.
+	DrainTimeout time.Duration
+	// StuckAfter is how long a processor may ignore a cancelled context before it
+	// is reported as stuck. Zero means 5 s.
+	StuckAfter time.Duration
+	// CommitTimeout bounds each load and save of a checkpoint. Zero means 10 s.
+	CommitTimeout time.Duration
+	// Restart spaces the restarts of a failing processor. Zero fields mean 200 ms
+	// and 30 s.
+	Restart processor.Backoff
+
+	// Require lists what the service must promise; New refuses one that does not.
+	Require heartbeat.Guarantees
+	// CreateGroup makes the group anew when the service does not find it. Otherwise
+	// Run returns heartbeat.ErrGroupNotFound.
+	CreateGroup bool
+
+	// Hooks are told what happens.
+	Hooks Hooks
+	// Logger takes one line per event. Nil means silence.
+	Logger *zap.Logger
+}
+
+// ConfigError lists every fault of a Config.
+type ConfigError struct {
+	Faults []Fault
+}
+
+// Fault is one thing wrong with a Config.
+type Fault struct {
+	Field  string // its name in Config
+	Reason string
+}
+
+func (e *ConfigError) Error() string {
+	var b strings.Builder
+	b.WriteString("coordinator: bad Config: ")
+	for i, f := range e.Faults {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(f.Field + ": " + f.Reason)
+	}
+	return b.String()
+}
+
+func (e *ConfigError) add(field, format string, args ...any) {
+	e.Faults = append(e.Faults, Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
+}
+
+// complete returns a copy with the defaults filled in, or a *ConfigError.
+func (cfg Config) complete() (Config, error) {
+	faults := &ConfigError{}
+	cfg.completeService(faults)
+	cfg.completeMember(faults)
+	cfg.completeTimes(faults)
+	if cfg.Processor == nil {
+		faults.add("Processor", "is nil; a function becomes one with processor.Func(f).Factory()")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = zap.NewNop()
+	}
+	if len(faults.Faults) > 0 {
+		return Config{}, faults
+	}
+	return cfg, nil
+}
+
+func (cfg *Config) completeService(faults *ConfigError) {
+	if cfg.Group == nil {
+		faults.add("Group", "is nil; memory.New makes an embedded one")
+		return
+	}
+	if cfg.Checkpoints == nil {
+		store, ok := cfg.Group.(processor.Checkpoints)
+		if !ok {
+			faults.add("Checkpoints", "is nil, and the Group (%T) is no store of checkpoints", cfg.Group)
+		}
+		cfg.Checkpoints = store
+	}
+	info := cfg.Group.Info()
+	if missing := info.Guarantees.Missing(cfg.Require); missing != (heartbeat.Guarantees{}) {
+		faults.add("Require", "group %q does not promise: %s", info.Group, missing)
+	}
+	if _, ok := cfg.Group.(heartbeat.Creator); cfg.CreateGroup && !ok {
+		faults.add("CreateGroup", "the Group (%T) cannot create groups", cfg.Group)
+	}
+}
+
+func (cfg *Config) completeMember(faults *ConfigError) {
+	if cfg.Member == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			faults.add("Member", "is empty, and the host has no name: %v", err)
+			return
+		}
+		cfg.Member = host
+	}
+	if cfg.MemberSuffix != "" {
+		cfg.Member += "-" + cfg.MemberSuffix
+	}
+	if len(cfg.Member) > 128 {
+		faults.add("Member", "%q is longer than 128 bytes", cfg.Member)
+	}
+	if strings.ContainsFunc(cfg.Member, func(r rune) bool { return !unicode.IsGraphic(r) || r == unicode.ReplacementChar }) {
+		faults.add("Member", "%q has characters that cannot be printed", cfg.Member)
+	}
+	if cfg.Weight < 0 || cfg.Weight > group.MaxWeight {
+		faults.add("Weight", "is %d; it must be between 0 and %d", cfg.Weight, group.MaxWeight)
+	}
+}
+
+func (cfg *Config) completeTimes(faults *ConfigError) {
+	positive := func(field string, d *time.Duration, byDefault time.Duration) {
+		if *d < 0 {
+			faults.add(field, "is %v; it must not be negative", *d)
+		}
+		if *d == 0 {
+			*d = byDefault
+		}
+	}
+	positive("Interval", &cfg.Interval, DefaultInterval)
+	if cfg.Interval > 0 && cfg.Interval < minInterval {
+		faults.add("Interval", "is %v; it must be at least %v", cfg.Interval, minInterval)
+	}
+	positive("FastInterval", &cfg.FastInterval, min(cfg.Interval, max(cfg.Interval/10, 100*time.Millisecond)))
+	if cfg.FastInterval > cfg.Interval && cfg.Interval > 0 {
+		faults.add("FastInterval", "is %v, which is longer than the Interval %v", cfg.FastInterval, cfg.Interval)
+	}
+	positive("TryTimeout", &cfg.TryTimeout, cfg.Interval/3)
+	if cfg.TryTimeout > cfg.Interval/2 && cfg.Interval > 0 {
+		faults.add("TryTimeout", "is %v; it must be at most half of the Interval %v", cfg.TryTimeout, cfg.Interval)
+	}
+	positive("DrainTimeout", &cfg.DrainTimeout, DefaultDrainTimeout)
+	positive("StuckAfter", &cfg.StuckAfter, DefaultStuckAfter)
+	positive("CommitTimeout", &cfg.CommitTimeout, DefaultCommitTimeout)
+	if cfg.Restart.Min < 0 || cfg.Restart.Max < 0 {
+		faults.add("Restart", "is %v to %v; neither must be negative", cfg.Restart.Min, cfg.Restart.Max)
+	}
+	if cfg.Restart.Max > 0 && cfg.Restart.Max < cfg.Restart.Min {
+		faults.add("Restart", "Max %v is less than Min %v", cfg.Restart.Max, cfg.Restart.Min)
+	}
+}

@@ -1,0 +1,79 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// Coordinator is one member of one group. Make it with New.
+type Coordinator struct {
+	cfg  Config
+	used atomic.Bool
+
+	mu   sync.Mutex // guards the fields below; held to read or set them only
+	run  *run       // nil before Run
+	last *Status    // set when Run has returned
+}
+
+// New checks the configuration and returns a Coordinator that has done nothing yet:
+// no goroutine, no network. The error is a *ConfigError with every fault.
+func New(cfg Config) (*Coordinator, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	return &Coordinator{cfg: cfg}, nil
+}
+
+// Run joins the group and processes the shards it is given until ctx ends. It then
+// takes no more shards, ends the running ones with the cause processor.ErrShutdown,
+// waits up to Config.DrainTimeout, leaves the group and returns nil. Call it once; a
+// second call returns ErrRunTwice.
+//
+// It returns earlier, after the same drain, when it cannot go on. The error then
+// matches heartbeat.ErrReplaced, heartbeat.ErrUnauthorized,
+// heartbeat.ErrGroupNotFound or what else the service called final; or it is a
+// *shardset.IntervalError, if Config.Interval does not fit the group's TTL.
+//
+// Run returns at most 100 ms after the DrainTimeout. What is still running then is
+// named in a *DrainError, joined with the reason if there is one.
+func (c *Coordinator) Run(ctx context.Context) error {
+	if c.used.Swap(true) {
+		return ErrRunTwice
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	r := newRun(c.cfg)
+	c.mu.Lock()
+	c.run = r
+	c.mu.Unlock()
+
+	err := r.run(ctx)
+	last := r.status(StateStopped)
+	c.mu.Lock()
+	c.last = &last
+	c.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("member %q of group %q: %w", c.cfg.Member, r.info.Group, err)
+	}
+	return nil
+}
+
+// Status returns a snapshot. It may be called at any time from any goroutine, hooks
+// and processors included.
+func (c *Coordinator) Status() Status {
+	c.mu.Lock()
+	r, last := c.run, c.last
+	c.mu.Unlock()
+	if last != nil {
+		return *last
+	}
+	if r == nil {
+		info := c.cfg.Group.Info()
+		return Status{Group: info.Group, Guarantees: info.Guarantees, Member: c.cfg.Member, State: StateIdle}
+	}
+	return r.snapshot()
+}

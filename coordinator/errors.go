@@ -1,0 +1,55 @@
+package coordinator
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// ErrRunTwice is what a second call of Run returns.
+var ErrRunTwice = errors.New("coordinator: Run was called before")
+
+// DrainError names what was still running when Run had to return. Those goroutines
+// are all that Run leaves behind. Their shards were not released: the group gives
+// them away when the lease ends.
+type DrainError struct {
+	// Timeout is how long they were given, Config.DrainTimeout.
+	Timeout time.Duration
+	// Shards are those whose processors had not returned, sorted.
+	Shards []shardset.ID
+	// Parts are parts of the coordinator that were waiting for code that is not
+	// its own: "heartbeat" or "leave" for a client that ignores its context,
+	// "hooks" for a hook that does not return.
+	Parts []string
+}
+
+func (e *DrainError) Error() string {
+	var what []string
+	if len(e.Shards) > 0 {
+		what = append(what, fmt.Sprintf("%d processors still run: %s", len(e.Shards), list(e.Shards)))
+	}
+	if len(e.Parts) > 0 {
+		what = append(what, "still waiting: "+strings.Join(e.Parts, ", "))
+	}
+	return fmt.Sprintf("coordinator: not drained after %v: %s", e.Timeout, strings.Join(what, "; "))
+}
+
+// list names the first few of many shards.
+func list(ids []shardset.ID) string {
+	const most = 10
+	var b strings.Builder
+	for i, id := range ids {
+		if i == most {
+			fmt.Fprintf(&b, " and %d more", len(ids)-most)
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(id.String())
+	}
+	return b.String()
+}

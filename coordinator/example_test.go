@@ -1,0 +1,36 @@
+package coordinator_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/rollcall-go/rollcall/coordinator"
+	"github.com/rollcall-go/rollcall/heartbeat/memory"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// A worker in fifteen lines: it holds all four shards of an embedded group until
+// its context ends.
+func Example() {
+	service, err := memory.New(memory.Config{Shards: shardset.Range("orders", 4)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	work := func(ctx context.Context, s *processor.Shard) error {
+		<-s.Revoked() // the work, until the shard has to go
+		return s.Commit(ctx, "42")
+	}
+	c, err := coordinator.New(coordinator.Config{Group: service, Processor: processor.Func(work).Factory()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	err = c.Run(ctx)
+	p, _ := service.Position(shardset.ID{Log: "orders", Number: 3})
+	fmt.Println(err, p)
+	// Output: <nil> 42
+}

@@ -1,0 +1,69 @@
+package coordinator
+
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Hooks are told what happens in a Coordinator. A nil hook is not called. They are
+// called one at a time, in the order of the events, on a goroutine of their own: a
+// slow hook delays later hooks and log lines, never a heartbeat or a processor, and
+// none is dropped, so what waits for a hook that never returns grows. Run waits for
+// the last of them within its drain bound. A panic in a hook is logged.
+type Hooks struct {
+	// Heartbeat: a heartbeat was answered or failed.
+	Heartbeat func(HeartbeatEvent)
+	// Assigned: the group granted a shard; its checkpoint will be read.
+	Assigned func(ShardEvent)
+	// Started: Process is called. After a failure it is called again, with Started.
+	Started func(ShardEvent)
+	// Failed: Process, or what comes before it, returned an error or panicked.
+	Failed func(ShardEvent)
+	// Draining: the processor was asked to finish. Err is processor.ErrRevoked or
+	// processor.ErrShutdown.
+	Draining func(ShardEvent)
+	// Lost: the context was cancelled. Err is processor.ErrLeaseLost, or what the
+	// drain began with when that took too long.
+	Lost func(ShardEvent)
+	// Stopped: the processor has returned and its last commit is decided.
+	Stopped func(ShardEvent)
+	// Stuck: the processor ignored its cancelled context for Config.StuckAfter.
+	Stuck func(ShardEvent)
+	// Commit: a commit went through or failed.
+	Commit func(CommitEvent)
+}
+
+// HeartbeatEvent is one heartbeat.
+type HeartbeatEvent struct {
+	Member string
+	Sent   time.Time
+	Took   time.Duration
+	Held   int   // shards it reported
+	Shards int   // shards of the answer
+	Err    error // nil: it was answered
+}
+
+// ShardEvent is something that happened to a shard.
+type ShardEvent struct {
+	Member string
+	At     time.Time
+	ID     shardset.ID
+	Epoch  uint64
+	// Err says why, where the hook does.
+	Err error
+	// Resume is where Process goes on from: in Started, empty for the beginning.
+	Resume processor.Position
+	// Retry is the pause before the next attempt: in Failed, zero if there is none.
+	Retry time.Duration
+	// Outcome is how the processor returned: in Stopped.
+	Outcome shardset.Outcome
+}
+
+// CommitEvent is one commit.
+type CommitEvent struct {
+	processor.Commit
+	At  time.Time
+	Err error // nil: it is durable
+}

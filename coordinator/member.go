@@ -1,0 +1,104 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// member is a run as its heartbeat loop sees it. The loop calls it from its own
+// goroutine; each call goes through the owner.
+type member run
+
+// Request implements heartbeat.Member.
+func (m *member) Request(now time.Time) (req heartbeat.Request) {
+	r := (*run)(m)
+	r.do(func() { req = r.request(now) })
+	return req
+}
+
+// NextBeat implements heartbeat.Member.
+func (m *member) NextBeat(now time.Time) (at time.Time) {
+	r := (*run)(m)
+	r.do(func() { at = r.tracker.NextBeat(now) })
+	return at
+}
+
+// Outcome implements heartbeat.Member.
+func (m *member) Outcome(now time.Time, req heartbeat.Request, a shardset.Answer, err error) heartbeat.Verdict {
+	r := (*run)(m)
+	if r.ctx.Err() != nil {
+		return heartbeat.Stop
+	}
+	if r.cfg.CreateGroup && errors.Is(err, heartbeat.ErrGroupNotFound) {
+		err = r.createGroup()
+		now = time.Now()
+	}
+	verdict := heartbeat.Stop // without an owner
+	r.do(func() {
+		verdict = r.outcome(now, req, a, err)
+		r.tell.heartbeat(req, a, r.sentAt, now, r.lastErr)
+	})
+	return verdict
+}
+
+// createGroup makes the group anew. A group that was gone knows no member of the old
+// one, so success is an eviction.
+func (r *run) createGroup() error {
+	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.TryTimeout)
+	defer cancel()
+	// New has checked that the service can.
+	if err := r.cfg.Group.(heartbeat.Creator).Create(ctx); err != nil {
+		return err
+	}
+	return heartbeat.ErrEvicted
+}
+
+// outcome tells the Tracker how a heartbeat went. Owner only.
+func (r *run) outcome(now time.Time, req heartbeat.Request, a shardset.Answer, err error) heartbeat.Verdict {
+	if err == nil {
+		return r.answered(now, req, a)
+	}
+	r.lastErr = err
+	r.beatErrors++
+	var replaced *shardset.ReplacedError
+	switch {
+	case errors.Is(err, heartbeat.ErrEvicted):
+		r.tell.evicted()
+		r.obey(now, r.tracker.Evicted(now, req.Seq))
+		return heartbeat.Rejoin
+	case errors.As(err, &replaced):
+		plan, final := r.tracker.Replaced(now, req.Seq, replaced.Newest)
+		r.obey(now, plan)
+		if !final {
+			return heartbeat.Rejoin
+		}
+	case heartbeat.Retryable(err):
+		r.obey(now, r.tracker.Failed(now))
+		return heartbeat.Retry
+	}
+	r.fail(err)
+	return heartbeat.Stop
+}
+
+func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) heartbeat.Verdict {
+	plan, err := r.tracker.Accepted(now, req.Seq, a)
+	r.obey(now, plan)
+	r.lastErr = err
+	if err == nil {
+		r.lastBeat, r.beatErrors = r.sentAt, 0
+		return heartbeat.Carry
+	}
+	r.beatErrors++
+	if errors.Is(err, shardset.ErrStaleAnswer) {
+		r.tell.dropped()
+	}
+	var interval *shardset.IntervalError
+	if errors.As(err, &interval) {
+		r.fail(err) // the drain still needs heartbeats, so the loop goes on
+	}
+	return heartbeat.Retry
+}

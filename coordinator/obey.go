@@ -1,0 +1,101 @@
+package coordinator
+
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// obey does what a plan says, in the order of its fields. Owner only.
+func (r *run) obey(now time.Time, p shardset.Plan) {
+	var absent []shardset.ID // cancelled before they were started
+	for _, s := range p.Cancel {
+		cause := causeOf(s.Cause)
+		r.tell.lost(s, cause)
+		if run := r.runs[s.ID]; run != nil {
+			run.Cancel(cause)
+		} else {
+			absent = append(absent, s.ID)
+		}
+	}
+	if p.Lapsed {
+		if r.term != nil {
+			r.term.End()
+		}
+		r.term = nil
+		r.tell.lapsed(len(p.Cancel))
+	}
+	if !p.NotAfter.IsZero() {
+		if r.term == nil {
+			r.term = processor.NewTerm(p.NotAfter)
+		} else if !r.term.Extend(now, p.NotAfter) {
+			// Some processor looked at a later clock than ours and found the lease
+			// over. The latch wins: what the answer gave is taken afresh.
+			r.obey(now, r.tracker.Lapsed(now))
+			return
+		}
+	}
+	for _, s := range p.Revoke {
+		cause := causeOf(s.Cause)
+		r.tell.draining(s, cause)
+		r.runs[s.ID].Revoke(cause)
+	}
+	for _, l := range p.Start {
+		r.start(l)
+	}
+	for _, id := range p.Stuck {
+		r.stuck[id] = true
+		r.tell.stuck(id, r.runs[id].Epoch())
+	}
+	if p.Beat {
+		r.loop.Poke()
+	}
+	r.wakeAt(p.WakeAt)
+	r.left = r.left || p.Left
+	for _, id := range absent {
+		r.obey(now, r.tracker.Returned(now, id, shardset.OutcomeReleased))
+	}
+}
+
+// start launches one shard's processor. Owner: the crew. Stop: the run's contexts,
+// through Revoke and Cancel. Waiter: the owner, which keeps the shard in its report
+// until the goroutine comes back here with its outcome.
+func (r *run) start(l shardset.Lease) {
+	run := r.runner.New(r.base, l, r.tracker.Instance(), r.term)
+	r.runs[l.ID] = run
+	r.tell.assigned(l)
+	r.crew.launch(func() {
+		run.Do(func(o shardset.Outcome) {
+			r.do(func() { r.returned(l, o) })
+		})
+	})
+}
+
+func (r *run) returned(l shardset.Lease, o shardset.Outcome) {
+	delete(r.runs, l.ID)
+	delete(r.stuck, l.ID)
+	r.tell.returned(l, o)
+	now := time.Now()
+	r.obey(now, r.tracker.Returned(now, l.ID, o))
+}
+
+// wakeAt sets the one timer. It is not the heartbeat's: a heartbeat in flight must
+// never delay the end of the lease.
+func (r *run) wakeAt(at time.Time) {
+	if at.IsZero() {
+		r.timer.Stop()
+		return
+	}
+	r.timer.Reset(time.Until(at))
+}
+
+func causeOf(c shardset.Cause) error {
+	switch c {
+	case shardset.CauseRevoked:
+		return processor.ErrRevoked
+	case shardset.CauseShutdown:
+		return processor.ErrShutdown
+	}
+	return processor.ErrLeaseLost
+}

@@ -1,0 +1,225 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Within drainBound after its drain timeout Run returns. The Tracker's own grace for
+// cancelled processors is the first half of it; the rest is for the last call to the
+// service, the last hooks, and a busy machine.
+const drainBound = 85 * time.Millisecond
+
+// run is one Run. Fields without a remark are set before anything starts. The
+// goroutine that runs own is the owner: it alone touches what is marked as its own,
+// and it never waits for anything but its own channels.
+type run struct {
+	cfg    Config
+	info   heartbeat.Info
+	runner *processor.Runner
+	loop   *heartbeat.Loop
+	crew   crew
+	tell   *teller
+
+	calls chan func()     // jobs for the owner
+	over  chan struct{}   // closed when the owner has ended
+	final Status          // the owner's last, set before over is closed
+	ctx   context.Context // of the heartbeat: outlives Run's, ends after the drain
+	base  context.Context // gives its values to the processors' contexts
+
+	// The owner's.
+	tracker    *shardset.Tracker
+	term       *processor.Term // the lease that all shards share; nil: none
+	runs       map[shardset.ID]*processor.Run
+	stuck      map[shardset.ID]bool
+	timer      *time.Timer
+	sentAt     time.Time // of the newest heartbeat
+	lastBeat   time.Time // of the newest answered one
+	beatErrors int
+	lastErr    error
+	failure    error     // why Run ends, if not because its context did
+	stopBy     time.Time // when Run has to return; zero: not leaving
+	left       bool
+}
+
+func newRun(cfg Config) *run {
+	r := &run{
+		cfg:   cfg,
+		info:  cfg.Group.Info(),
+		calls: make(chan func()),
+		over:  make(chan struct{}),
+		runs:  map[shardset.ID]*processor.Run{},
+		stuck: map[shardset.ID]bool{},
+	}
+	r.tell = newTeller(cfg, r.info)
+	r.runner = processor.NewRunner(processor.RunnerConfig{
+		Member:        cfg.Member,
+		Epochs:        r.info.Guarantees.Epochs,
+		Factory:       cfg.Processor,
+		Checkpoints:   cfg.Checkpoints,
+		Hooks:         cfg.CheckpointHooks,
+		Restart:       cfg.Restart,
+		CommitTimeout: cfg.CommitTimeout,
+		Observer:      r.tell.observer(),
+		Logger:        r.tell.log,
+	})
+	fast := cfg.FastInterval
+	if r.info.Guarantees.Push {
+		fast = cfg.Interval // it says when there is something to hear
+	}
+	r.tracker = shardset.NewTracker(shardset.TrackerConfig{
+		Instance:     newInstance(),
+		Interval:     cfg.Interval,
+		Fast:         fast,
+		DrainTimeout: cfg.DrainTimeout,
+		StuckAfter:   cfg.StuckAfter,
+		Cooling:      cfg.Interval,
+		CanLeave:     r.canLeave(),
+	})
+	r.loop = heartbeat.NewLoop(heartbeat.LoopConfig{
+		Client: cfg.Group, Member: (*member)(r), Name: cfg.Member,
+		Interval: cfg.Interval, TryTimeout: cfg.TryTimeout,
+	})
+	return r
+}
+
+// newInstance numbers this run of the member: by time, so that a later process has a
+// larger number, and by chance, so that no two processes share one even if a store
+// forgot which were there.
+func newInstance() uint64 {
+	const random = 20
+	return uint64(time.Now().UnixMilli())<<random | rand.Uint64N(1<<random)
+}
+
+func (r *run) canLeave() bool {
+	_, ok := r.cfg.Group.(heartbeat.Leaver)
+	return ok
+}
+
+// run does what Run promises.
+func (r *run) run(ctx context.Context) error {
+	r.base = context.WithoutCancel(ctx)
+	beating, stopBeating := context.WithCancel(r.base)
+	defer stopBeating()
+	r.ctx = beating
+	r.timer = time.NewTimer(0)
+	defer r.timer.Stop()
+
+	hooks := r.crew.watch(r.tell.queue.work)
+	r.tell.joining(r.tracker.Instance(), r.info.Guarantees)
+	beats := r.crew.watch(func() { r.loop.Run(beating) })
+
+	r.own(ctx)
+	stopBeating()
+	drain := &DrainError{Timeout: r.cfg.DrainTimeout}
+	for _, s := range r.tracker.Shards() {
+		drain.Shards = append(drain.Shards, s.ID)
+	}
+	if !closed(beats, r.stopBy) {
+		drain.Parts = append(drain.Parts, "heartbeat")
+	}
+	if !r.leaveGroup() {
+		drain.Parts = append(drain.Parts, "leave")
+	}
+	deaf := len(drain.Shards) + len(drain.Parts)
+	r.tell.stopped(drain.Shards)
+	r.tell.queue.close()
+	if !closed(hooks, r.stopBy) {
+		drain.Parts = append(drain.Parts, "hooks")
+		deaf++
+	}
+	if deaf == 0 {
+		r.crew.wait(r.stopBy)
+		return r.failure
+	}
+	return errors.Join(r.failure, drain)
+}
+
+// own is the owner's loop. It ends when the member has left: every processor has
+// returned, or the drain is over and the rest is deaf.
+func (r *run) own(ctx context.Context) {
+	defer close(r.over)
+	defer func() { r.final = r.status(StateLeaving) }()
+	done := ctx.Done()
+	for !r.left {
+		select {
+		case job := <-r.calls:
+			job()
+		case <-r.timer.C:
+			now := time.Now()
+			r.obey(now, r.tracker.Tick(now))
+		case <-done:
+			done = nil
+			r.leave()
+		}
+	}
+}
+
+// do has the owner run a job and waits for it. It returns false if there is no owner
+// any more. Everything that is not the owner comes through here.
+func (r *run) do(job func()) bool {
+	finished := make(chan struct{})
+	select {
+	case r.calls <- func() { job(); close(finished) }:
+		<-finished
+		return true
+	case <-r.over:
+		return false
+	}
+}
+
+// leave begins the end: drain everything, take nothing new.
+func (r *run) leave() {
+	if !r.stopBy.IsZero() {
+		return
+	}
+	now := time.Now()
+	r.stopBy = now.Add(r.cfg.DrainTimeout + drainBound)
+	r.tell.leaving(r.failure, len(r.runs))
+	r.obey(now, r.tracker.Leave(now))
+}
+
+// fail makes Run end with err. The first reason stays.
+func (r *run) fail(err error) {
+	if r.failure == nil && r.stopBy.IsZero() {
+		r.failure = err
+	}
+	r.leave()
+}
+
+// leaveGroup makes the leave call, where there is one to make and anybody to hear
+// it, and reports whether it came back in time. The owner has ended, so the Tracker
+// is the caller's.
+func (r *run) leaveGroup() bool {
+	leaver, ok := r.cfg.Group.(heartbeat.Leaver)
+	if !ok || errors.Is(r.failure, heartbeat.ErrReplaced) || errors.Is(r.failure, heartbeat.ErrGroupNotFound) {
+		return true
+	}
+	request := r.request(time.Now())
+	end := time.Now().Add(r.cfg.TryTimeout)
+	if r.stopBy.Before(end) {
+		end = r.stopBy
+	}
+	ctx, cancel := context.WithDeadline(r.base, end)
+	defer cancel()
+	var err error
+	called := r.crew.watch(func() { err = leaver.Leave(ctx, request) })
+	if !closed(called, r.stopBy) {
+		return false
+	}
+	if err != nil {
+		r.tell.leaveFailed(err)
+	}
+	return true
+}
+
+func (r *run) request(now time.Time) heartbeat.Request {
+	r.sentAt = now
+	return heartbeat.Request{Member: r.cfg.Member, Weight: r.cfg.Weight, Report: r.tracker.Beat(now)}
+}

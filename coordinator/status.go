@@ -1,0 +1,85 @@
+package coordinator
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// State is what a Coordinator is doing.
+type State uint8
+
+const (
+	StateIdle    State = iota + 1 // Run was not called yet
+	StateJoining                  // no valid lease: not joined yet, or lost
+	StateRunning                  // a member with a valid lease
+	StateLeaving                  // draining before Run returns
+	StateStopped                  // Run has returned
+)
+
+func (s State) String() string {
+	switch s {
+	case StateIdle:
+		return "idle"
+	case StateJoining:
+		return "joining"
+	case StateRunning:
+		return "running"
+	case StateLeaving:
+		return "leaving"
+	case StateStopped:
+		return "stopped"
+	}
+	return fmt.Sprintf("State(%d)", uint8(s))
+}
+
+// Status is a snapshot of a Coordinator. It shares nothing with it.
+type Status struct {
+	Group      string
+	Guarantees heartbeat.Guarantees
+	Member     string
+	Instance   uint64 // this run of the member; rises when a lease was lost
+	State      State
+	Generation uint64    // newest seen
+	LeaseUntil time.Time // end of the lease; zero without one
+	LastBeat   time.Time // when the newest answered heartbeat left; zero before the first
+	BeatErrors int       // heartbeats that failed since
+	LastError  error     // of the newest failed heartbeat, or why Run ended
+	Shards     []ShardStatus
+	Counters   Counters
+}
+
+// ShardStatus is one shard that the member reports as held.
+type ShardStatus struct {
+	ID    shardset.ID
+	Epoch uint64
+	// State is the protocol's view: held, draining, cancelled, cooling, done.
+	State shardset.State
+	// Since is when it took that state.
+	Since time.Time
+	// Stuck: it ignores its cancelled context.
+	Stuck bool
+	// Run is the processor's view: its phase, restarts, last error and position.
+	Run processor.RunStatus
+}
+
+// Counters count since Run was called.
+type Counters struct {
+	Beats          int64 // heartbeats answered
+	BeatsFailed    int64 // and not answered, or not with sense
+	AnswersDropped int64 // answers that came too late to count
+	LeasesLost     int64 // times that all shards were lost
+	Evictions      int64 // of these, because the service said so
+	Started        int64 // grants taken up
+	Released       int64 // processors that returned
+	DrainOverruns  int64 // drains that outlasted DrainTimeout
+	Stuck          int64 // processors that ignored a cancelled context
+	Failures       int64 // attempts that ended in an error
+	Panics         int64 // of these, panics
+	Commits        int64 // commits that went through
+	CommitsFailed  int64 // and that did not
+	CommitsFenced  int64 // of these, refused because the shard has another owner
+}

@@ -1,0 +1,147 @@
+package coordinator
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// teller counts what happens and has it told: one log line and one hook per event,
+// both on the queue's goroutine, because a log's sink can block like any hook. Its
+// methods return at once and may be called from any goroutine.
+type teller struct {
+	member string
+	hooks  Hooks
+	log    *zap.Logger // with the fields group and member
+	queue  *queue
+
+	mu     sync.Mutex // guards the fields below
+	counts Counters
+	silent bool // heartbeats fail, and that was said
+}
+
+func newTeller(cfg Config, info heartbeat.Info) *teller {
+	log := cfg.Logger.With(zap.String("group", info.Group), zap.String("member", cfg.Member))
+	return &teller{member: cfg.Member, hooks: cfg.Hooks, log: log, queue: newQueue(log)}
+}
+
+func (t *teller) count(f func(c *Counters)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f(&t.counts)
+}
+
+func (t *teller) counters() Counters {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.counts
+}
+
+// event has one shard event told.
+func (t *teller) event(hook func(ShardEvent), e ShardEvent, line func(*zap.Logger)) {
+	e.Member, e.At = t.member, time.Now()
+	t.queue.add(func() {
+		line(t.log.With(zap.Stringer("shard", e.ID), zap.Uint64("epoch", e.Epoch)))
+		if hook != nil {
+			hook(e)
+		}
+	})
+}
+
+func (t *teller) assigned(l shardset.Lease) {
+	t.count(func(c *Counters) { c.Started++ })
+	t.event(t.hooks.Assigned, ShardEvent{ID: l.ID, Epoch: l.Epoch}, func(log *zap.Logger) {
+		log.Info("shard assigned")
+	})
+}
+
+func (t *teller) draining(s shardset.Stop, cause error) {
+	t.event(t.hooks.Draining, ShardEvent{ID: s.ID, Epoch: s.Epoch, Err: cause}, func(log *zap.Logger) {
+		log.Info("shard draining", zap.NamedError("cause", cause))
+	})
+}
+
+func (t *teller) lost(s shardset.Stop, cause error) {
+	if s.Cause != shardset.CauseLost {
+		t.count(func(c *Counters) { c.DrainOverruns++ })
+	}
+	t.event(t.hooks.Lost, ShardEvent{ID: s.ID, Epoch: s.Epoch, Err: cause}, func(log *zap.Logger) {
+		log.Warn("shard cancelled", zap.NamedError("cause", cause))
+	})
+}
+
+func (t *teller) returned(l shardset.Lease, o shardset.Outcome) {
+	t.count(func(c *Counters) { c.Released++ })
+	t.event(t.hooks.Stopped, ShardEvent{ID: l.ID, Epoch: l.Epoch, Outcome: o}, func(log *zap.Logger) {
+		log.Info("shard stopped", zap.Stringer("outcome", o))
+	})
+}
+
+func (t *teller) stuck(id shardset.ID, epoch uint64) {
+	t.count(func(c *Counters) { c.Stuck++ })
+	t.event(t.hooks.Stuck, ShardEvent{ID: id, Epoch: epoch}, func(log *zap.Logger) {
+		log.Error("processor is stuck: it ignores its cancelled context, and its shard stays reported as held")
+	})
+}
+
+// observer is how runs tell what they do.
+func (t *teller) observer() processor.Observer {
+	return processor.Observer{Started: t.started, Failed: t.failed, Committed: t.committed}
+}
+
+func (t *teller) started(l shardset.Lease, resume processor.Position, found bool) {
+	t.event(t.hooks.Started, ShardEvent{ID: l.ID, Epoch: l.Epoch, Resume: resume}, func(log *zap.Logger) {
+		log.Info("shard started", zap.Bool("resumed", found), zap.String("position", string(resume)))
+	})
+}
+
+func (t *teller) failed(l shardset.Lease, err error, pause time.Duration) {
+	var panicked *processor.PanicError
+	isPanic := errors.As(err, &panicked)
+	t.count(func(c *Counters) {
+		c.Failures++
+		if isPanic {
+			c.Panics++
+		}
+	})
+	t.event(t.hooks.Failed, ShardEvent{ID: l.ID, Epoch: l.Epoch, Err: err, Retry: pause}, func(log *zap.Logger) {
+		if isPanic {
+			log = log.With(zap.ByteString("stack", panicked.Stack))
+		}
+		log.Error("processor failed", zap.Error(err), zap.Duration("retry", pause))
+	})
+}
+
+func (t *teller) committed(c processor.Commit, err error) {
+	t.count(func(n *Counters) {
+		switch {
+		case err == nil:
+			n.Commits++
+			return
+		case errors.Is(err, processor.ErrNotOwner):
+			n.CommitsFenced++
+		}
+		n.CommitsFailed++
+	})
+	at := time.Now()
+	if t.hooks.Commit == nil && err == nil && !t.log.Core().Enabled(zap.DebugLevel) {
+		return
+	}
+	t.queue.add(func() {
+		log := t.log.With(zap.Stringer("shard", c.Lease.ID), zap.Uint64("epoch", c.Lease.Epoch))
+		if err != nil {
+			log.Warn("commit failed", zap.Error(err))
+		} else {
+			log.Debug("commit", zap.String("position", string(c.Position)), zap.Duration("took", c.Took))
+		}
+		if t.hooks.Commit != nil {
+			t.hooks.Commit(CommitEvent{Commit: c, At: at, Err: err})
+		}
+	})
+}

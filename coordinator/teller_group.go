@@ -1,0 +1,89 @@
+package coordinator
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// What happens to the member as a whole. No line per heartbeat at info level: the
+// first failure of a row is a warning, and so is the end of one.
+
+func (t *teller) line(f func(log *zap.Logger)) {
+	t.queue.add(func() { f(t.log) })
+}
+
+func (t *teller) joining(instance uint64, g heartbeat.Guarantees) {
+	t.line(func(log *zap.Logger) {
+		log.Info("joining the group", zap.Uint64("instance", instance), zap.Stringer("guarantees", g))
+	})
+}
+
+func (t *teller) leaving(why error, shards int) {
+	t.line(func(log *zap.Logger) {
+		if why != nil {
+			log.Error("leaving the group because it cannot go on", zap.Error(why), zap.Int("shards", shards))
+			return
+		}
+		log.Info("leaving the group", zap.Int("shards", shards))
+	})
+}
+
+func (t *teller) leaveFailed(err error) {
+	t.line(func(log *zap.Logger) {
+		log.Warn("the leave call failed; the group waits for the lease to end", zap.Error(err))
+	})
+}
+
+func (t *teller) stopped(deaf []shardset.ID) {
+	t.line(func(log *zap.Logger) {
+		if len(deaf) > 0 {
+			log.Error("left with processors still running", zap.Stringers("shards", deaf))
+			return
+		}
+		log.Info("left the group")
+	})
+}
+
+func (t *teller) lapsed(shards int) {
+	t.count(func(c *Counters) { c.LeasesLost++ })
+	t.line(func(log *zap.Logger) { log.Warn("the lease is over", zap.Int("shards", shards)) })
+}
+
+func (t *teller) evicted() {
+	t.count(func(c *Counters) { c.Evictions++ })
+	t.line(func(log *zap.Logger) { log.Warn("evicted from the group, rejoining") })
+}
+
+func (t *teller) dropped() { t.count(func(c *Counters) { c.AnswersDropped++ }) }
+
+func (t *teller) heartbeat(r heartbeat.Request, a shardset.Answer, sent, now time.Time, err error) {
+	var first bool
+	t.count(func(c *Counters) {
+		if err == nil {
+			c.Beats++
+		} else {
+			c.BeatsFailed++
+		}
+		first = (err != nil) != t.silent
+		t.silent = err != nil
+	})
+	if !first && t.hooks.Heartbeat == nil {
+		return
+	}
+	e := HeartbeatEvent{Member: t.member, Sent: sent, Took: now.Sub(sent), Held: len(r.Held), Shards: len(a.Grants), Err: err}
+	t.queue.add(func() {
+		switch {
+		case first && err != nil:
+			t.log.Warn("heartbeat failed, retrying", zap.Error(err))
+		case first:
+			t.log.Info("heartbeats are answered again")
+		}
+		if t.hooks.Heartbeat != nil {
+			t.hooks.Heartbeat(e)
+		}
+	})
+}
