@@ -38,10 +38,7 @@ func (m *member) Outcome(now time.Time, req heartbeat.Request, a shardset.Answer
 		now = time.Now()
 	}
 	verdict := heartbeat.Stop // without an owner
-	r.do(func() {
-		verdict = r.outcome(now, req, a, err)
-		r.tell.heartbeat(req, a, r.sentAt, now, r.lastErr)
-	})
+	r.do(func() { verdict = r.outcome(now, req, a, err) })
 	return verdict
 }
 
@@ -62,8 +59,7 @@ func (r *run) outcome(now time.Time, req heartbeat.Request, a shardset.Answer, e
 	if err == nil {
 		return r.answered(now, req, a)
 	}
-	r.lastErr = err
-	r.beatErrors++
+	r.heard(now, req, a, err)
 	var replaced *shardset.ReplacedError
 	switch {
 	case errors.Is(err, heartbeat.ErrEvicted):
@@ -86,13 +82,11 @@ func (r *run) outcome(now time.Time, req heartbeat.Request, a shardset.Answer, e
 
 func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) heartbeat.Verdict {
 	plan, err := r.tracker.Accepted(now, req.Seq, a)
+	r.heard(now, req, a, err)
 	r.obey(now, plan)
-	r.lastErr = err
 	if err == nil {
-		r.lastBeat, r.beatErrors = r.sentAt, 0
 		return heartbeat.Carry
 	}
-	r.beatErrors++
 	if errors.Is(err, shardset.ErrStaleAnswer) {
 		r.tell.dropped()
 	}
@@ -101,4 +95,15 @@ func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) 
 		r.fail(err) // the drain still needs heartbeats, so the loop goes on
 	}
 	return heartbeat.Retry
+}
+
+// heard notes how a heartbeat went.
+func (r *run) heard(now time.Time, req heartbeat.Request, a shardset.Answer, err error) {
+	r.lastErr = err
+	if err == nil {
+		r.lastBeat, r.beatErrors = r.sentAt, 0
+	} else {
+		r.beatErrors++
+	}
+	r.tell.heartbeat(req, a, r.sentAt, now, err)
 }

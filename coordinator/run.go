@@ -121,7 +121,9 @@ func (r *run) run(ctx context.Context) error {
 	for _, s := range r.tracker.Shards() {
 		drain.Shards = append(drain.Shards, s.ID)
 	}
-	if !closed(beats, r.stopBy) {
+	// Each part may take a share of what is left, so that a deaf one leaves time to
+	// the others and is the only one named.
+	if !closed(beats, r.share(3)) {
 		drain.Parts = append(drain.Parts, "heartbeat")
 	}
 	if !r.leaveGroup() {
@@ -202,21 +204,22 @@ func (r *run) leaveGroup() bool {
 		return true
 	}
 	request := r.request(time.Now())
-	end := time.Now().Add(r.cfg.TryTimeout)
-	if r.stopBy.Before(end) {
-		end = r.stopBy
-	}
-	ctx, cancel := context.WithDeadline(r.base, end)
+	ctx, cancel := context.WithDeadline(r.base, r.share(3))
 	defer cancel()
 	var err error
 	called := r.crew.watch(func() { err = leaver.Leave(ctx, request) })
-	if !closed(called, r.stopBy) {
+	if !closed(called, r.share(2)) {
 		return false
 	}
 	if err != nil {
 		r.tell.leaveFailed(err)
 	}
 	return true
+}
+
+// share returns the end of one nth of the time until Run has to return.
+func (r *run) share(n int) time.Time {
+	return time.Now().Add(time.Until(r.stopBy) / time.Duration(n))
 }
 
 func (r *run) request(now time.Time) heartbeat.Request {

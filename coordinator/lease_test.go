@@ -1,0 +1,257 @@
+package coordinator_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollcall-go/rollcall/coordinator"
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Heartbeats fail from some moment on: the contexts are cancelled before the group
+// may give the shards away, whether calls fail at once or hang.
+func TestFailingHeartbeatsCancelBeforeTheTTL(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		fault func(ctx context.Context, r heartbeat.Request) error
+	}{
+		{"refused", func(context.Context, heartbeat.Request) error { return errCut }},
+		{"hanging", func(ctx context.Context, _ heartbeat.Request) error { <-ctx.Done(); return ctx.Err() }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cancelled := make(chan time.Time, 4)
+				cfg := coordinator.Config{Processor: processor.Func(func(ctx context.Context, s *processor.Shard) error {
+					<-ctx.Done()
+					if cause := context.Cause(ctx); cause != processor.ErrLeaseLost {
+						t.Errorf("shard %s was cancelled because of %v, want ErrLeaseLost", s.ID(), cause)
+					}
+					if err := s.Commit(context.Background(), "1"); !errors.Is(err, processor.ErrLeaseLost) {
+						t.Errorf("a commit after the loss returned %v, want ErrLeaseLost", err)
+					}
+					cancelled <- time.Now()
+					return nil
+				}).Factory()}
+				wire := newWire(t, 4)
+				w := launch(t, "a", wire, cfg)
+				time.Sleep(9 * time.Second)
+				wire.setFault(tc.fault)
+				last := w.Status().LastBeat
+				for range 4 {
+					at := <-cancelled
+					if !at.Before(last.Add(ttl)) {
+						t.Errorf("cancelled %v after the last good heartbeat, the group gives away at %v", at.Sub(last), ttl)
+					}
+				}
+				if n := len(wire.beatTimes()); n < 6 {
+					t.Errorf("%d heartbeats were tried in all, want several in the last lease", n)
+				}
+				w.end()
+			})
+		})
+	}
+}
+
+// One heartbeat in three may fail without any effect.
+func TestALostHeartbeatCostsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := newWire(t, 4)
+		var mu sync.Mutex
+		n := 0
+		wire.setFault(func(ctx context.Context, _ heartbeat.Request) error {
+			mu.Lock()
+			n++
+			lost := n%3 == 0
+			mu.Unlock()
+			if !lost {
+				return nil
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		w := launch(t, "a", wire, coordinator.Config{})
+		time.Sleep(10 * time.Minute)
+		s := w.Status()
+		if s.Counters.LeasesLost != 0 || s.Counters.Started != 4 {
+			t.Errorf("%d leases were lost and %d grants taken, want 0 and 4", s.Counters.LeasesLost, s.Counters.Started)
+		}
+		if s.Counters.BeatsFailed < 50 {
+			t.Errorf("only %d heartbeats failed: the test did nothing", s.Counters.BeatsFailed)
+		}
+		w.end()
+	})
+}
+
+// After the line is back everything is taken afresh, by a new instance, from the
+// last commit.
+func TestRejoinAfterALostLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		resumed := make(chan processor.Position, 8)
+		cfg := coordinator.Config{Processor: processor.Func(func(ctx context.Context, s *processor.Shard) error {
+			p, _ := s.Resume()
+			resumed <- p
+			if err := s.Commit(ctx, p+"x"); err != nil {
+				return err
+			}
+			<-s.Revoked()
+			return nil
+		}).Factory()}
+		wire := newWire(t, 1)
+		w := launch(t, "a", wire, cfg)
+		time.Sleep(time.Second)
+		before := w.Status()
+		wire.setCut(true)
+		time.Sleep(10 * time.Second)
+		if s := w.Status(); s.State != coordinator.StateJoining || len(s.Shards) != 0 {
+			t.Errorf("without a lease it is %s with %d shards", s.State, len(s.Shards))
+		}
+		wire.setCut(false)
+		time.Sleep(5 * time.Second)
+		after := w.Status()
+		if len(w.running()) != 1 || after.Instance <= before.Instance {
+			t.Errorf("runs %v as instance %d, before %d", w.running(), after.Instance, before.Instance)
+		}
+		if after.Shards[0].Epoch <= before.Shards[0].Epoch {
+			t.Errorf("epoch %d after epoch %d", after.Shards[0].Epoch, before.Shards[0].Epoch)
+		}
+		if first, second := <-resumed, <-resumed; first != "" || second != "x" {
+			t.Errorf("resumed from %q and %q, want the beginning and x", first, second)
+		}
+		w.end()
+	})
+}
+
+// A slow answer extends the lease from when the request left.
+func TestLeaseCountsFromSend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := newWire(t, 1)
+		const delay = 600 * time.Millisecond
+		wire.setFault(func(context.Context, heartbeat.Request) error { time.Sleep(delay); return nil })
+		w := launch(t, "a", wire, coordinator.Config{})
+		time.Sleep(20 * time.Second)
+		s := w.Status()
+		if want := s.LastBeat.Add(ttl - shardset.Margin(ttl)); !s.LeaseUntil.Equal(want) {
+			t.Errorf("the lease ends %v after the heartbeat left, want %v", s.LeaseUntil.Sub(s.LastBeat), want.Sub(s.LastBeat))
+		}
+		sent := wire.beatTimes()
+		if !s.LastBeat.Equal(sent[len(sent)-1]) && !s.LastBeat.Equal(sent[len(sent)-2]) {
+			t.Errorf("the last heartbeat is said to have left at %v, which is none of %v", s.LastBeat, sent)
+		}
+		w.end()
+	})
+}
+
+func TestEvictionAndRejoin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := newWire(t, 4)
+		w := launch(t, "a", wire, coordinator.Config{})
+		time.Sleep(5 * time.Second)
+		var mu sync.Mutex
+		evict := true
+		wire.setFault(func(_ context.Context, r heartbeat.Request) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if evict {
+				evict = false
+				return heartbeat.ErrEvicted
+			}
+			return nil
+		})
+		time.Sleep(2 * time.Second) // the next regular heartbeat
+		evicted := time.Now()
+		time.Sleep(100 * time.Millisecond)
+		if got := len(w.running()); got != 4 {
+			t.Errorf("%v after the eviction %d shards run, want 4: it rejoins at once", time.Since(evicted), got)
+		}
+		if got := len(w.heard("lost")); got != 4 {
+			t.Errorf("%d shards were lost, want 4", got)
+		}
+		if c := w.Status().Counters; c.Evictions != 1 || c.LeasesLost != 1 {
+			t.Errorf("counted %d evictions and %d lost leases, want 1 and 1", c.Evictions, c.LeasesLost)
+		}
+		w.end()
+	})
+}
+
+// A service that evicts for ever does not make a storm.
+func TestEvictedForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := newWire(t, 1)
+		wire.setFault(func(context.Context, heartbeat.Request) error { return heartbeat.ErrEvicted })
+		w := launch(t, "a", wire, coordinator.Config{})
+		time.Sleep(time.Minute)
+		if n := len(wire.beatTimes()); n > 60 {
+			t.Errorf("%d heartbeats in a minute", n)
+		}
+		w.end()
+	})
+}
+
+func TestGroupDeleted(t *testing.T) {
+	for _, create := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			wire := newWire(t, 2)
+			w := launch(t, "a", wire, coordinator.Config{CreateGroup: create})
+			time.Sleep(5 * time.Second)
+			wire.Delete()
+			time.Sleep(5 * time.Second)
+			if create {
+				if got := len(w.running()); got != 2 {
+					t.Errorf("%d shards run in the new group, want 2", got)
+				}
+				if err, _ := w.end(); err != nil {
+					t.Errorf("Run returned %v", err)
+				}
+				return
+			}
+			<-w.done
+			if !errors.Is(w.err, heartbeat.ErrGroupNotFound) {
+				t.Errorf("Run returned %v, want ErrGroupNotFound", w.err)
+			}
+		})
+	}
+}
+
+type denied struct{}
+
+func (denied) Error() string   { return "project does not exist" }
+func (denied) Retryable() bool { return false }
+
+func TestPermanentErrorsEndRun(t *testing.T) {
+	for _, err := range []error{heartbeat.ErrUnauthorized, denied{}} {
+		synctest.Test(t, func(t *testing.T) {
+			wire := newWire(t, 2)
+			w := launch(t, "a", wire, coordinator.Config{})
+			time.Sleep(5 * time.Second)
+			wire.setFault(func(context.Context, heartbeat.Request) error { return err })
+			time.Sleep(5 * time.Second)
+			<-w.done
+			if !errors.Is(w.err, err) {
+				t.Errorf("Run returned %v, want %v", w.err, err)
+			}
+			if got := len(w.heard("draining")); got != 2 {
+				t.Errorf("%d shards were drained, want 2", got)
+			}
+		})
+	}
+}
+
+func TestIntervalMustFitTheTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := launch(t, "a", newWire(t, 1), coordinator.Config{Interval: ttl/3 + time.Millisecond})
+		<-w.done
+		var bad *shardset.IntervalError
+		if !errors.As(w.err, &bad) || bad.TTL != ttl {
+			t.Errorf("Run returned %v, want an IntervalError with the TTL %v", w.err, ttl)
+		}
+		if len(w.heard("assigned")) != 0 {
+			t.Error("a shard was started although the interval does not fit")
+		}
+	})
+}
