@@ -19,7 +19,7 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	if seq != t.seq || seq <= t.barrier || seq == t.answered {
 		return t.finish(now, p), ErrStaleAnswer
 	}
-	want, err := t.normalize(a)
+	want, changed, err := t.normalize(a)
 	if err != nil {
 		return t.finish(now, p), err
 	}
@@ -34,6 +34,11 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	// the shard at 11s; counting from the reply we would work on it until 19s.
 	deadline := t.sentAt.Add(a.TTL - Margin(a.TTL))
 	if !before(now, deadline) {
+		if !t.deadline.IsZero() {
+			// The lease from before is longer: the TTL was made shorter meanwhile. The
+			// newest heartbeat set when the service may give the shards away.
+			t.lapse(now, &p)
+		}
 		return t.finish(now, p), ErrStaleAnswer
 	}
 	t.answered = seq
@@ -44,27 +49,31 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	t.generation = a.Generation
 	t.deadline = deadline
 	p.NotAfter = deadline
+	for i := range p.Start { // what has cooled by now starts under this lease
+		p.Start[i].NotAfter = deadline
+	}
 
-	if !slices.Equal(want, t.want) {
-		t.diff(now, want, &p)
+	if changed {
+		t.diff(now, seq, want, &p)
 		t.want = slices.Clone(want)
 	}
 	t.startMissing(now, seq, &p)
-	t.dropEnded(seq)
+	t.dropGone(seq)
 	return t.finish(now, p), nil
 }
 
-// normalize returns the grants sorted, or says why the answer makes no sense. An
-// answer that repeats the last one needs no second look.
-func (t *Tracker) normalize(a Answer) ([]Grant, error) {
+// normalize returns the grants sorted, and whether they differ from the last ones, or
+// says why the answer makes no sense. An answer that repeats the last one, as nearly
+// all do, needs no second look.
+func (t *Tracker) normalize(a Answer) ([]Grant, bool, error) {
 	if a.TTL <= 0 {
-		return nil, &AnswerError{Reason: fmt.Sprintf("the TTL %v is not positive", a.TTL)}
+		return nil, false, &AnswerError{Reason: fmt.Sprintf("the TTL %v is not positive", a.TTL)}
 	}
 	if t.cfg.Interval*MinBeats > a.TTL {
-		return nil, &IntervalError{Interval: t.cfg.Interval, TTL: a.TTL}
+		return nil, false, &IntervalError{Interval: t.cfg.Interval, TTL: a.TTL}
 	}
 	if slices.Equal(a.Grants, t.want) {
-		return t.want, nil
+		return t.want, false, nil
 	}
 	want := a.Grants
 	if !slices.IsSortedFunc(want, compareGrants) {
@@ -73,65 +82,99 @@ func (t *Tracker) normalize(a Answer) ([]Grant, error) {
 	}
 	for i, g := range want {
 		if err := g.ID.Validate(); err != nil {
-			return nil, &AnswerError{ID: g.ID, Reason: err.Error()}
+			return nil, false, &AnswerError{ID: g.ID, Reason: err.Error()}
 		}
 		if i > 0 && want[i-1].ID == g.ID {
-			return nil, &AnswerError{ID: g.ID, Reason: fmt.Sprintf("shard %s is listed twice", g.ID)}
+			return nil, false, &AnswerError{ID: g.ID, Reason: fmt.Sprintf("shard %s is listed twice", g.ID)}
 		}
 	}
-	return want, nil
+	return want, !slices.Equal(want, t.want), nil
 }
 
 // diff walks the last answer and this one side by side.
-func (t *Tracker) diff(now time.Time, want []Grant, p *Plan) {
+func (t *Tracker) diff(now time.Time, seq uint64, want []Grant, p *Plan) {
+	added, removed := countDiff(t.want, want)
+	p.Revoke = slices.Grow(p.Revoke, removed)
+	p.Start = slices.Grow(p.Start, added)
+	t.moving = slices.Grow(t.moving, removed)
+	fresh := make([]entry, 0, added)
+	find := t.finder()
 	t.settledAt = now.Add(unsettledIntervals * t.cfg.Interval)
 	old := t.want
 	for len(old) > 0 || len(want) > 0 {
 		switch {
 		case len(want) == 0 || len(old) > 0 && old[0].ID.Compare(want[0].ID) < 0:
-			t.unwanted(now, old[0].ID, p)
+			t.unwanted(now, old[0].ID, find(old[0].ID), p)
 			old = old[1:]
 		case len(old) == 0 || want[0].ID.Compare(old[0].ID) < 0:
-			t.wanted(now, want[0], p)
+			if t.wanted(now, seq, want[0], find(want[0].ID), p) {
+				fresh = append(fresh, entry{grant: want[0]})
+			}
 			want = want[1:]
 		default:
-			if old[0].Epoch != want[0].Epoch {
-				t.wanted(now, want[0], p)
+			if old[0].Epoch != want[0].Epoch && t.wanted(now, seq, want[0], find(want[0].ID), p) {
+				fresh = append(fresh, entry{grant: want[0]})
 			}
 			old, want = old[1:], want[1:]
 		}
 	}
+	for i := range fresh {
+		t.take(now, &fresh[i], p)
+	}
 }
 
-// wanted deals with a grant that the last answer did not have.
-func (t *Tracker) wanted(now time.Time, g Grant, p *Plan) {
-	e := t.entries[g.ID]
-	if e == nil {
-		if _, again := t.missing[g.ID]; !again {
-			t.missing[g.ID] = 0
+// countDiff says how many shards only the new answer has, and how many only the old
+// one, so that a plan for thousands is allocated once.
+func countDiff(old, want []Grant) (added, removed int) {
+	for len(old) > 0 && len(want) > 0 {
+		switch c := old[0].ID.Compare(want[0].ID); {
+		case c < 0:
+			removed++
+			old = old[1:]
+		case c > 0:
+			added++
+			want = want[1:]
+		default:
+			old, want = old[1:], want[1:]
 		}
-		return
+	}
+	return added + len(want), removed + len(old)
+}
+
+// wanted deals with a grant that the last answer did not have, and with its entry, if
+// there is one. It reports whether the grant can be taken at once; if not, the shard
+// is missing.
+func (t *Tracker) wanted(now time.Time, seq uint64, g Grant, e *entry, p *Plan) bool {
+	if e == nil {
+		// It may have run until a moment ago, and this answer not know of that.
+		after := max(t.missing[g.ID], t.gone[g.ID])
+		if t.leaving || seq <= after {
+			t.missing[g.ID] = after
+			return false
+		}
+		delete(t.missing, g.ID)
+		return true
 	}
 	switch {
 	case e.grant.Epoch == g.Epoch && e.state != StateDraining && e.state != StateCancelled:
-		return // still ours: it was taken out of an answer and put back before we acted
+		return false // still ours: it was taken out of an answer and put back before we acted
 	case e.state == StateHeld:
 		// The same shard under another epoch: between the two it was nobody's, or
 		// somebody else's. The old run is over and its checkpoint is not ours to know.
 		t.stop(now, e, StateCancelled, CauseLost, p)
-		t.missing[g.ID] = 0
 	case e.state == StateCooling || e.state == StateDone:
 		t.remove(g.ID)
-		t.missing[g.ID] = 0
-	default:
-		t.missing[g.ID] = 0 // let the drain end, then start afresh
+		p.Beat = true
 	}
+	// In every case, a drain that has to end included: the heartbeat that this
+	// answers listed the last run, so only the answer to a later one starts afresh.
+	t.missing[g.ID] = seq
+	return false
 }
 
 // unwanted deals with a shard that the last answer had and this one has not.
-func (t *Tracker) unwanted(now time.Time, id ID, p *Plan) {
+func (t *Tracker) unwanted(now time.Time, id ID, e *entry, p *Plan) {
 	delete(t.missing, id)
-	e := t.entries[id]
 	switch {
 	case e == nil:
 	case e.state == StateHeld:
@@ -155,13 +198,14 @@ func (t *Tracker) startMissing(now time.Time, seq uint64, p *Plan) {
 			continue
 		}
 		delete(t.missing, g.ID)
-		t.take(now, g, p)
+		t.take(now, &entry{grant: g}, p)
 	}
 }
 
-// take makes a grant an entry, running at once unless it has to cool.
-func (t *Tracker) take(now time.Time, g Grant, p *Plan) {
-	e := &entry{grant: g, epoch: g.Epoch, since: now}
+// take files an entry that has its grant, running at once unless it has to cool.
+func (t *Tracker) take(now time.Time, e *entry, p *Plan) {
+	g := e.grant
+	e.epoch, e.since = g.Epoch, now
 	if g.Epoch == 0 {
 		t.localEpoch++
 		e.epoch = t.localEpoch
@@ -183,8 +227,14 @@ func (t *Tracker) start(now time.Time, e *entry, p *Plan) {
 	p.Start = append(p.Start, Lease{ID: e.grant.ID, Epoch: e.epoch, NotAfter: t.deadline})
 }
 
-// dropEnded forgets the closed shards whose end the service has now heard of.
-func (t *Tracker) dropEnded(seq uint64) {
+// dropGone forgets what the service has now heard of: the closed shards that ended,
+// and the last runs of the shards that this heartbeat no longer listed.
+func (t *Tracker) dropGone(seq uint64) {
+	for id, listed := range t.gone {
+		if seq > listed {
+			delete(t.gone, id)
+		}
+	}
 	for id, since := range t.ended {
 		if seq >= since && t.entries[id] == nil {
 			delete(t.ended, id)

@@ -9,7 +9,7 @@ func (t *Tracker) Check() error {
 		if e.grant.ID != id {
 			return fmt.Errorf("entry %s is filed under %s", e.grant.ID, id)
 		}
-		moving := t.moving[id] != nil
+		moving := e.slot != 0
 		switch e.state {
 		case StateHeld, StateDone:
 			if moving {
@@ -40,9 +40,10 @@ func (t *Tracker) Check() error {
 			return fmt.Errorf("shard %s has the state %s", id, e.state)
 		}
 	}
-	for id, e := range t.moving {
-		if t.entries[id] != e {
-			return fmt.Errorf("shard %s is due and not held", id)
+	for i, e := range t.moving {
+		id := e.grant.ID
+		if t.entries[id] != e || e.slot != i+1 {
+			return fmt.Errorf("shard %s is due and not held, or not in slot %d but %d", id, i+1, e.slot)
 		}
 		if t.moveAt.IsZero() || e.due.Before(t.moveAt) {
 			return fmt.Errorf("shard %s is due at %v and nobody wakes for it", id, e.due)

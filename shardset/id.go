@@ -38,8 +38,8 @@ func (id ID) String() string {
 // Compare orders IDs by log name, then by number. It is negative when id comes
 // first, zero when both are equal.
 func (id ID) Compare(other ID) int {
-	if c := cmp.Compare(id.Log, other.Log); c != 0 {
-		return c
+	if id.Log != other.Log { // mostly equal, and mostly the same string
+		return strings.Compare(id.Log, other.Log)
 	}
 	return cmp.Compare(id.Number, other.Number)
 }

@@ -18,7 +18,7 @@ func (t *Tracker) Failed(now time.Time) Plan { return t.finish(now, t.tick(now))
 // latch, so the Tracker follows.
 func (t *Tracker) Lapsed(now time.Time) Plan {
 	p := t.tick(now)
-	if !p.Lapsed {
+	if !t.deadline.IsZero() { // else it has lapsed, and a new one may be under way
 		t.lapse(now, &p)
 	}
 	return t.finish(now, p)
@@ -62,8 +62,8 @@ func (t *Tracker) Replaced(now time.Time, seq, newest uint64) (Plan, bool) {
 func (t *Tracker) Returned(now time.Time, id ID, o Outcome) Plan {
 	p := t.tick(now)
 	e := t.entries[id]
-	if e == nil {
-		return t.finish(now, p)
+	if e == nil || e.state == StateCooling || e.state == StateDone {
+		return t.finish(now, p) // nothing runs
 	}
 	stopping := e.state == StateDraining || e.state == StateCancelled
 	if o == OutcomeEnded && e.cause != CauseLost {
@@ -82,6 +82,7 @@ func (t *Tracker) Returned(now time.Time, id ID, o Outcome) Plan {
 		t.holdoff[id] = now.Add(t.cfg.Cooling)
 	}
 	t.remove(id)
+	t.gone[id] = t.seq
 	if t.wants(id) {
 		t.missing[id] = t.seq
 	}
@@ -106,6 +107,7 @@ func (t *Tracker) Leave(now time.Time) Plan {
 			t.stop(now, e, StateDraining, CauseShutdown, &p)
 		case StateCooling, StateDone:
 			t.remove(id)
+			p.Beat = true
 		}
 	}
 	return t.finish(now, p)
@@ -121,7 +123,7 @@ func (t *Tracker) tick(now time.Time) Plan {
 		return p
 	}
 	t.moveAt = time.Time{}
-	for _, e := range t.moving {
+	for _, e := range slices.Backward(t.moving) { // idle moves a later one into its slot
 		if now.Before(e.due) {
 			t.moveBy(e.due)
 			continue
@@ -130,10 +132,10 @@ func (t *Tracker) tick(now time.Time) Plan {
 		case StateDraining:
 			t.stop(now, e, StateCancelled, e.cause, &p)
 		case StateCancelled:
-			delete(t.moving, e.grant.ID)
+			t.idle(e)
 			p.Stuck = append(p.Stuck, e.grant.ID)
 		case StateCooling:
-			delete(t.moving, e.grant.ID)
+			t.idle(e)
 			t.start(now, e, &p)
 		}
 	}
@@ -148,6 +150,8 @@ func (t *Tracker) lapse(now time.Time, p *Plan) {
 		switch e.state {
 		case StateHeld, StateDraining:
 			t.stop(now, e, StateCancelled, CauseLost, p)
+		case StateCancelled:
+			e.cause = CauseLost // whatever it was told: what it brings back is void
 		case StateCooling, StateDone:
 			t.remove(id)
 		}
@@ -188,8 +192,23 @@ func (t *Tracker) stop(now time.Time, e *entry, to State, why Cause, p *Plan) {
 
 func (t *Tracker) schedule(e *entry, s State, due time.Time) {
 	e.state, e.due = s, due
-	t.moving[e.grant.ID] = e
+	if e.slot == 0 {
+		t.moving = append(t.moving, e)
+		e.slot = len(t.moving)
+	}
 	t.moveBy(due)
+}
+
+// idle says that nothing is due for an entry any more.
+func (t *Tracker) idle(e *entry) {
+	if e.slot == 0 {
+		return
+	}
+	end := len(t.moving) - 1
+	last := t.moving[end]
+	t.moving[e.slot-1], last.slot = last, e.slot
+	t.moving[end] = nil
+	t.moving, e.slot = t.moving[:end], 0
 }
 
 func (t *Tracker) moveBy(due time.Time) {
@@ -199,9 +218,11 @@ func (t *Tracker) moveBy(due time.Time) {
 }
 
 func (t *Tracker) remove(id ID) {
-	delete(t.entries, id)
-	delete(t.moving, id)
-	t.heldDirty = true
+	if e := t.entries[id]; e != nil {
+		t.idle(e)
+		delete(t.entries, id)
+		t.heldDirty = true
+	}
 }
 
 func (t *Tracker) wants(id ID) bool {

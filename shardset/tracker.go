@@ -47,14 +47,16 @@ type Tracker struct {
 	cfg TrackerConfig
 
 	entries map[ID]*entry // every shard that is reported as held
-	moving  map[ID]*entry // those with something due: draining, cancelled, cooling
+	moving  []*entry      // those with something due: draining, cancelled, cooling; in no order
 	moveAt  time.Time     // the earliest due among moving; zero: none
 
-	held      []Grant // cache of entries for Report, rebuilt when heldDirty
+	held      []Grant  // cache of entries for Report, rebuilt when heldDirty
+	sorted    []*entry // the entries of held, in the same order
 	heldDirty bool
 
 	want    []Grant          // the last accepted answer, sorted
 	missing map[ID]uint64    // wanted but not running; takes an answer to a later heartbeat than this
+	gone    map[ID]uint64    // returned: the newest heartbeat that listed it, until an answer to a later one came
 	ended   map[ID]uint64    // closed shards to report; dropped once an answer to this heartbeat or a later one came
 	holdoff map[ID]time.Time // not to be started before
 
@@ -82,6 +84,7 @@ type entry struct {
 	cause Cause     // why it stops, from StateDraining on
 	since time.Time // when it took this state
 	due   time.Time // StateDraining: cancel; StateCancelled: stuck; StateCooling: start
+	slot  int       // its place in Tracker.moving, plus one; zero: not there
 }
 
 // NewTracker returns a Tracker that holds nothing and has sent nothing.
@@ -93,8 +96,8 @@ func NewTracker(cfg TrackerConfig) *Tracker {
 		cfg:      cfg,
 		instance: cfg.Instance,
 		entries:  map[ID]*entry{},
-		moving:   map[ID]*entry{},
 		missing:  map[ID]uint64{},
+		gone:     map[ID]uint64{},
 		ended:    map[ID]uint64{},
 		holdoff:  map[ID]time.Time{},
 	}
@@ -142,7 +145,11 @@ func (t *Tracker) NextBeat(now time.Time) time.Time {
 	case t.leaving && t.deadline.IsZero():
 		return time.Time{}
 	case t.leaving && !t.cfg.CanLeave:
-		return t.deadline.Add(-t.cfg.Interval)
+		renew, retry := t.deadline.Add(-t.cfg.Interval), t.sentAt.Add(t.cfg.Fast)
+		if renew.Before(retry) {
+			return retry // the last try got no answer
+		}
+		return renew
 	case now.Before(t.settledAt):
 		return t.sentAt.Add(t.cfg.Fast)
 	}
@@ -184,12 +191,36 @@ func (t *Tracker) heldGrants() []Grant {
 		return t.held
 	}
 	t.heldDirty = false
-	t.held = make([]Grant, 0, len(t.entries))
+	clear(t.sorted)
+	t.sorted = t.sorted[:0]
 	for _, e := range t.entries {
-		t.held = append(t.held, e.grant)
+		t.sorted = append(t.sorted, e)
 	}
-	slices.SortFunc(t.held, compareGrants)
+	slices.SortFunc(t.sorted, func(a, b *entry) int { return a.grant.ID.Compare(b.grant.ID) })
+	t.held = make([]Grant, len(t.sorted))
+	for i, e := range t.sorted {
+		t.held[i] = e.grant
+	}
 	return t.held
+}
+
+// finder returns a function that finds entries, as the map does, when asked for IDs
+// in ascending order. Mostly nothing has changed since the report was sorted; then
+// it walks along, which for thousands of shards costs a fraction of the look-ups.
+func (t *Tracker) finder() func(ID) *entry {
+	if t.heldDirty {
+		return func(id ID) *entry { return t.entries[id] }
+	}
+	rest := t.sorted
+	return func(id ID) *entry {
+		for len(rest) > 0 && rest[0].grant.ID.Compare(id) < 0 {
+			rest = rest[1:]
+		}
+		if len(rest) > 0 && rest[0].grant.ID == id {
+			return rest[0]
+		}
+		return nil
+	}
 }
 
 func compareGrants(a, b Grant) int { return a.ID.Compare(b.ID) }
