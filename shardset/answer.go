@@ -1,6 +1,7 @@
 package shardset
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -21,6 +22,10 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	}
 	want, changed, err := t.normalize(a)
 	if err != nil {
+		var interval *IntervalError
+		if errors.As(err, &interval) {
+			t.shorten(now, a.TTL, &p)
+		}
 		return t.finish(now, p), err
 	}
 	if a.Generation != 0 && a.Generation < t.generation {
@@ -34,11 +39,7 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	// the shard at 11s; counting from the reply we would work on it until 19s.
 	deadline := t.sentAt.Add(a.TTL - Margin(a.TTL))
 	if !before(now, deadline) {
-		if !t.deadline.IsZero() {
-			// The lease from before is longer: the TTL was made shorter meanwhile. The
-			// newest heartbeat set when the service may give the shards away.
-			t.lapse(now, &p)
-		}
+		t.shorten(now, a.TTL, &p)
 		return t.finish(now, p), ErrStaleAnswer
 	}
 	t.answered = seq
@@ -58,8 +59,24 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 		t.want = slices.Clone(want)
 	}
 	t.startMissing(now, seq, &p)
-	t.dropGone(seq)
+	t.dropGone(now, seq)
 	return t.finish(now, p), nil
+}
+
+// shorten ends the lease earlier if an answer that is not obeyed says so: the group's
+// TTL was made shorter meanwhile, and the newest heartbeat, which this answers, set
+// when the service may give the shards away.
+func (t *Tracker) shorten(now time.Time, ttl time.Duration, p *Plan) {
+	deadline := t.sentAt.Add(ttl - Margin(ttl))
+	if ttl <= 0 || t.deadline.IsZero() || !deadline.Before(t.deadline) {
+		return
+	}
+	if !before(now, deadline) {
+		t.lapse(now, p)
+		return
+	}
+	t.deadline = deadline
+	p.NotAfter = deadline
 }
 
 // normalize returns the grants sorted, and whether they differ from the last ones, or
@@ -155,14 +172,12 @@ func (t *Tracker) wanted(now time.Time, seq uint64, g Grant, e *entry, p *Plan) 
 		delete(t.missing, g.ID)
 		return true
 	}
-	switch {
-	case e.grant.Epoch == g.Epoch && e.state != StateDraining && e.state != StateCancelled:
-		return false // still ours: it was taken out of an answer and put back before we acted
-	case e.state == StateHeld:
+	switch e.state {
+	case StateHeld:
 		// The same shard under another epoch: between the two it was nobody's, or
 		// somebody else's. The old run is over and its checkpoint is not ours to know.
 		t.stop(now, e, StateCancelled, CauseLost, p)
-	case e.state == StateCooling || e.state == StateDone:
+	case StateCooling, StateDone:
 		t.remove(g.ID)
 		p.Beat = true
 	}
@@ -228,11 +243,17 @@ func (t *Tracker) start(now time.Time, e *entry, p *Plan) {
 }
 
 // dropGone forgets what the service has now heard of: the closed shards that ended,
-// and the last runs of the shards that this heartbeat no longer listed.
-func (t *Tracker) dropGone(seq uint64) {
+// and the last runs of the shards that this heartbeat no longer listed; and the
+// pauses that are over.
+func (t *Tracker) dropGone(now time.Time, seq uint64) {
 	for id, listed := range t.gone {
 		if seq > listed {
 			delete(t.gone, id)
+		}
+	}
+	for id, until := range t.holdoff {
+		if !now.Before(until) {
+			delete(t.holdoff, id)
 		}
 	}
 	for id, since := range t.ended {

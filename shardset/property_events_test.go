@@ -109,6 +109,10 @@ func (w *world) answer(seq uint64) {
 		if !p.NotAfter.Equal(deadline) {
 			w.fail("the lease's end is %v off", p.NotAfter.Sub(deadline))
 		}
+	case errors.As(err, new(*IntervalError)) && hadLease && deadline.Before(w.deadline) && w.now.Before(deadline):
+		if w.deadline = deadline; !p.NotAfter.Equal(deadline) {
+			w.fail("the shortened lease's end is %v off", p.NotAfter.Sub(deadline))
+		}
 	}
 	w.obey(p, seq)
 }

@@ -1,6 +1,7 @@
 package shardset
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -46,7 +47,7 @@ func (t *Tracker) Replaced(now time.Time, seq, newest uint64) (Plan, bool) {
 	if seq != t.seq || seq <= t.barrier {
 		return t.finish(now, p), false
 	}
-	if !t.joined {
+	if !t.joined && newest != math.MaxUint64 {
 		t.instance = newest + 1
 		t.barrier = t.seq
 		p.Beat = true

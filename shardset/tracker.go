@@ -117,6 +117,9 @@ type Report struct {
 	Held []Grant
 	// Ended lists the closed shards that were processed to their end.
 	Ended []ID
+	// Leaving says that the member takes nothing more: what it gives up is for the
+	// others, and so is what it has not heard of yet.
+	Leaving bool
 }
 
 // Beat is the event of a heartbeat leaving at now. From then on only the answer to
@@ -124,7 +127,7 @@ type Report struct {
 func (t *Tracker) Beat(now time.Time) Report {
 	t.seq++
 	t.sentAt = now
-	r := Report{Seq: t.seq, Instance: t.instance, Generation: t.generation}
+	r := Report{Seq: t.seq, Instance: t.instance, Generation: t.generation, Leaving: t.leaving}
 	if t.joinEmpty {
 		return r
 	}

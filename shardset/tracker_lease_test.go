@@ -2,6 +2,7 @@ package shardset
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 )
@@ -199,8 +200,6 @@ func TestBadAnswersChangeNothing(t *testing.T) {
 			Answer{TTL: 10 * time.Second, Grants: []Grant{{ID: ID{"", 2}, Epoch: 1}, {ID: ID{"", 1}, Epoch: 1}, {ID: ID{"", 2}, Epoch: 2}}}},
 		{"no TTL", "bad heartbeat answer: the TTL 0s is not positive", Answer{}},
 		{"negative TTL", "bad heartbeat answer: the TTL -1s is not positive", Answer{TTL: -time.Second}},
-		{"short TTL", "the heartbeat interval 2s is too long for the group's TTL 5.999s: at least 3 heartbeats must fit, so use 1.999666666s or less",
-			Answer{TTL: 5999 * time.Millisecond}},
 	} {
 		r := newRig(t)
 		r.gen = 5
@@ -220,6 +219,33 @@ func TestBadAnswersChangeNothing(t *testing.T) {
 		// The heartbeat may be answered again, well this time.
 		r.gen = 6
 		r.answer("2.2s", "1@1", "revoke 2@1 revoked")
+	}
+}
+
+// An answer with a TTL that this member cannot live with is not obeyed, but it still
+// says when the service may give the shards away.
+func TestRefusedTTLShortensTheLease(t *testing.T) {
+	r := newRig(t)
+	r.ttl = time.Minute
+	r.join("1@1")
+	r.beat("2s", "1@1")
+	const want = "the heartbeat interval 2s is too long for the group's TTL 5.999s: at least 3 heartbeats must fit, so use 1.999666666s or less"
+	p, err := r.tr.Accepted(r.at("2.1s"), r.seq, Answer{TTL: 5999 * time.Millisecond, Grants: []Grant{{ID: ID{"", 2}, Epoch: 1}}})
+	if err == nil || err.Error() != want {
+		t.Errorf("the answer got %v, want %s", err, want)
+	}
+	r.plan("the refusal", "2.1s", p, "")
+	r.states("1 held")
+	r.when("the lease's end", p.NotAfter, "7.33911s")
+	r.tick("7.4s", "cancel 1@1 lost, lapsed, beat")
+}
+
+// A join that a number at its end refuses does not wrap around to "no number".
+func TestReplacedByTheLargestInstance(t *testing.T) {
+	r := newRig(t)
+	r.beat("0s", "")
+	if _, final := r.tr.Replaced(r.at("0.1s"), r.seq, math.MaxUint64); !final {
+		t.Errorf("it goes on as instance %d, want the end", r.tr.Instance())
 	}
 }
 

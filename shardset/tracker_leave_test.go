@@ -163,3 +163,16 @@ func TestBeatsWhileLeavingWithoutALeaveCall(t *testing.T) {
 	r.tr.Accepted(r.at("7.2s"), r.seq, Answer{TTL: r.ttl})
 	r.when("the next heartbeat, renewed", r.tr.NextBeat(r.at("7.2s")), "14s")
 }
+
+// A leaving member says so: what it gives up must not come back to it.
+func TestReportSaysLeaving(t *testing.T) {
+	r := newRig(t)
+	r.join("1@1 2@1")
+	if r.beat("1s", "1@1 2@1").Leaving {
+		t.Error("it says that it leaves before it does")
+	}
+	r.leave("2s", "revoke 1@1 shutdown, revoke 2@1 shutdown")
+	if !r.beat("2.1s", "1@1 2@1").Leaving {
+		t.Error("it leaves and does not say so")
+	}
+}
