@@ -3,6 +3,7 @@ package coordinator
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 	"unicode"
@@ -65,13 +66,15 @@ type Config struct {
 	// StuckAfter is how long a processor may ignore a cancelled context before it
 	// is reported as stuck. Zero means 5 s.
 	StuckAfter time.Duration
-	// CommitTimeout bounds each load and save of a checkpoint. Zero means 10 s.
+	// CommitTimeout bounds each load and save of a checkpoint, which the end of the
+	// lease, as it stood when it began, bounds too. Zero means 10 s.
 	CommitTimeout time.Duration
 	// Restart spaces the restarts of a failing processor. Zero fields mean 200 ms
 	// and 30 s.
 	Restart processor.Backoff
 
-	// Require lists what the service must promise; New refuses one that does not.
+	// Require lists what the service and the store must promise; New refuses those
+	// that do not.
 	Require heartbeat.Guarantees
 	// CreateGroup makes the group anew when the service does not find it. Otherwise
 	// Run returns heartbeat.ErrGroupNotFound.
@@ -110,10 +113,11 @@ func (e *ConfigError) add(field, format string, args ...any) {
 	e.Faults = append(e.Faults, Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
 }
 
-// complete returns a copy with the defaults filled in, or a *ConfigError.
-func (cfg Config) complete() (Config, error) {
+// complete returns a copy with the defaults filled in, and what the group and the
+// store promise together; or a *ConfigError.
+func (cfg Config) complete() (Config, heartbeat.Info, error) {
 	faults := &ConfigError{}
-	cfg.completeService(faults)
+	info := cfg.completeService(faults)
 	cfg.completeMember(faults)
 	cfg.completeTimes(faults)
 	if cfg.Processor == nil {
@@ -123,30 +127,48 @@ func (cfg Config) complete() (Config, error) {
 		cfg.Logger = zap.NewNop()
 	}
 	if len(faults.Faults) > 0 {
-		return Config{}, faults
+		return Config{}, heartbeat.Info{}, faults
 	}
-	return cfg, nil
+	return cfg, info, nil
 }
 
-func (cfg *Config) completeService(faults *ConfigError) {
+func (cfg *Config) completeService(faults *ConfigError) heartbeat.Info {
 	if cfg.Group == nil {
 		faults.add("Group", "is nil; memory.New makes an embedded one")
-		return
+		return heartbeat.Info{}
 	}
+	info := cfg.Group.Info()
 	if cfg.Checkpoints == nil {
 		store, ok := cfg.Group.(processor.Checkpoints)
 		if !ok {
 			faults.add("Checkpoints", "is nil, and the Group (%T) is no store of checkpoints", cfg.Group)
 		}
 		cfg.Checkpoints = store
+	} else if !same(cfg.Checkpoints, cfg.Group) {
+		// Who fences is the store, and this one is not the group.
+		fencer, ok := cfg.Checkpoints.(processor.Fencer)
+		info.Guarantees.FencedCommit = ok && fencer.FencesCommits()
 	}
-	info := cfg.Group.Info()
+	if _, ok := cfg.Group.(heartbeat.Notifier); ok != info.Guarantees.Push {
+		faults.add("Group", "(%T) promises Push: %v, and is a Notifier: %v", cfg.Group, info.Guarantees.Push, ok)
+	}
+	if _, ok := cfg.Group.(heartbeat.Leaver); ok != info.Guarantees.Leave {
+		faults.add("Group", "(%T) promises Leave: %v, and is a Leaver: %v", cfg.Group, info.Guarantees.Leave, ok)
+	}
 	if missing := info.Guarantees.Missing(cfg.Require); missing != (heartbeat.Guarantees{}) {
-		faults.add("Require", "group %q does not promise: %s", info.Group, missing)
+		faults.add("Require", "group %q and its store do not promise: %s", info.Group, missing)
 	}
 	if _, ok := cfg.Group.(heartbeat.Creator); cfg.CreateGroup && !ok {
 		faults.add("CreateGroup", "the Group (%T) cannot create groups", cfg.Group)
 	}
+	return info
+}
+
+// same reports whether the store and the group are one value. Values that cannot be
+// compared are taken for one if they are of one type.
+func same(store processor.Checkpoints, group heartbeat.Client) bool {
+	t := reflect.TypeOf(store)
+	return t == reflect.TypeOf(group) && (!t.Comparable() || any(store) == any(group))
 }
 
 func (cfg *Config) completeMember(faults *ConfigError) {

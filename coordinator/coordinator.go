@@ -3,13 +3,17 @@ package coordinator
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 // Coordinator is one member of one group. Make it with New.
 type Coordinator struct {
 	cfg  Config
+	info heartbeat.Info // of the group and the store together
 	used atomic.Bool
 
 	mu   sync.Mutex // guards the fields below; held to read or set them only
@@ -20,11 +24,11 @@ type Coordinator struct {
 // New checks the configuration and returns a Coordinator that has done nothing yet:
 // no goroutine, no network. The error is a *ConfigError with every fault.
 func New(cfg Config) (*Coordinator, error) {
-	cfg, err := cfg.complete()
+	cfg, info, err := cfg.complete()
 	if err != nil {
 		return nil, err
 	}
-	return &Coordinator{cfg: cfg}, nil
+	return &Coordinator{cfg: cfg, info: info}, nil
 }
 
 // Run joins the group and processes the shards it is given until ctx ends. It then
@@ -32,10 +36,13 @@ func New(cfg Config) (*Coordinator, error) {
 // waits up to Config.DrainTimeout, leaves the group and returns nil. Call it once; a
 // second call returns ErrRunTwice.
 //
-// It returns earlier, after the same drain, when it cannot go on. The error then
-// matches heartbeat.ErrReplaced, heartbeat.ErrUnauthorized,
-// heartbeat.ErrGroupNotFound or what else the service called final; or it is a
-// *shardset.IntervalError, if Config.Interval does not fit the group's TTL.
+// It returns earlier when it cannot go on. The error then matches
+// heartbeat.ErrUnauthorized or what else the service called final; heartbeat.ErrReplaced
+// or heartbeat.ErrGroupNotFound, for which all shards are lost at once; or it is a
+// *shardset.IntervalError, if Config.Interval does not fit the group's TTL; or it is
+// what a processor returned as processor.Fatal. Shards that are not lost are drained,
+// as long as the lease lasts: after an error that is final for the service there are
+// no more heartbeats to extend it.
 //
 // Run returns at most 100 ms after the DrainTimeout. What is still running then is
 // named in a *DrainError, joined with the reason if there is one.
@@ -46,7 +53,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	r := newRun(c.cfg)
+	r := newRun(c.cfg, c.info)
 	c.mu.Lock()
 	c.run = r
 	c.mu.Unlock()
@@ -69,11 +76,12 @@ func (c *Coordinator) Status() Status {
 	r, last := c.run, c.last
 	c.mu.Unlock()
 	if last != nil {
-		return *last
+		s := *last
+		s.Shards = slices.Clone(last.Shards)
+		return s
 	}
 	if r == nil {
-		info := c.cfg.Group.Info()
-		return Status{Group: info.Group, Guarantees: info.Guarantees, Member: c.cfg.Member, State: StateIdle}
+		return Status{Group: c.info.Group, Guarantees: c.info.Guarantees, Member: c.cfg.Member, State: StateIdle}
 	}
 	return r.snapshot()
 }

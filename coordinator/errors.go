@@ -22,7 +22,7 @@ type DrainError struct {
 	Shards []shardset.ID
 	// Parts are parts of the coordinator that were waiting for code that is not
 	// its own: "heartbeat" or "leave" for a client that ignores its context,
-	// "hooks" for a hook that does not return.
+	// "hooks" for a hook and "log" for a logger that does not return.
 	Parts []string
 }
 

@@ -57,8 +57,8 @@ func TestOneShardsTroubleIsItsOwn(t *testing.T) {
 		}
 		mu.Unlock()
 		s := w.Status()
-		if s.Counters.Panics < 3 || s.Counters.Panics > 20 || s.Counters.Started != 8 {
-			t.Errorf("%d panics and %d starts in a minute, want some panics and 8 starts", s.Counters.Panics, s.Counters.Started)
+		if s.Counters.Panics < 3 || s.Counters.Panics > 20 || s.Counters.Assigned != 8 {
+			t.Errorf("%d panics and %d starts in a minute, want some panics and 8 starts", s.Counters.Panics, s.Counters.Assigned)
 		}
 		var panicked *processor.PanicError
 		if !errors.As(s.Shards[0].Run.LastError, &panicked) || panicked.Value != "poison" {
@@ -214,8 +214,8 @@ func TestDoneStaysHeld(t *testing.T) {
 		cfg := coordinator.Config{Processor: processor.Func(func(context.Context, *processor.Shard) error { return nil }).Factory()}
 		w := launch(t, "a", wire, cfg)
 		time.Sleep(time.Minute)
-		if c := w.Status().Counters; c.Started != 2 {
-			t.Errorf("%d starts, want 2", c.Started)
+		if c := w.Status().Counters; c.Assigned != 2 {
+			t.Errorf("%d starts, want 2", c.Assigned)
 		}
 		for _, s := range w.Status().Shards {
 			if s.State != shardset.StateDone {

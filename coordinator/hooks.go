@@ -9,10 +9,12 @@ import (
 
 // Hooks are told what happens in a Coordinator. A nil hook is not called. They are
 // called one at a time, in the order of the events, on a goroutine of their own: a
-// slow hook delays later hooks and log lines, never a heartbeat or a processor, and
-// none is dropped, so what waits for a hook that never returns grows. Run waits for
-// the last of them within its drain bound. A panic in a hook is logged.
+// slow hook delays later hooks, never a heartbeat, a processor or the log, and none is
+// dropped, so what waits for a hook that never returns grows; that is logged. Run
+// waits for the last of them within its drain bound. A panic in a hook is logged.
 type Hooks struct {
+	// Member: the member's state changed. Err says why, where something went wrong.
+	Member func(MemberEvent)
 	// Heartbeat: a heartbeat was answered or failed.
 	Heartbeat func(HeartbeatEvent)
 	// Assigned: the group granted a shard; its checkpoint will be read.
@@ -24,15 +26,25 @@ type Hooks struct {
 	// Draining: the processor was asked to finish. Err is processor.ErrRevoked or
 	// processor.ErrShutdown.
 	Draining func(ShardEvent)
-	// Lost: the context was cancelled. Err is processor.ErrLeaseLost, or what the
-	// drain began with when that took too long.
-	Lost func(ShardEvent)
+	// Cancelled: the context was cancelled. Err is processor.ErrLeaseLost when the
+	// lease is over, or what the drain began with when that took too long.
+	Cancelled func(ShardEvent)
 	// Stopped: the processor has returned and its last commit is decided.
 	Stopped func(ShardEvent)
 	// Stuck: the processor ignored its cancelled context for Config.StuckAfter.
 	Stuck func(ShardEvent)
 	// Commit: a commit went through or failed.
 	Commit func(CommitEvent)
+}
+
+// MemberEvent is a change of the member's state.
+type MemberEvent struct {
+	Member   string
+	Instance uint64
+	At       time.Time
+	State    State
+	// Err is why a lease was lost, or why Run ends; nil where nothing is wrong.
+	Err error
 }
 
 // HeartbeatEvent is one heartbeat.
@@ -53,7 +65,8 @@ type ShardEvent struct {
 	Epoch  uint64
 	// Err says why, where the hook does.
 	Err error
-	// Resume is where Process goes on from: in Started, empty for the beginning.
+	// Resume is where Process goes on from: in Started; empty means that nothing was
+	// ever committed.
 	Resume processor.Position
 	// Retry is the pause before the next attempt: in Failed, zero if there is none.
 	Retry time.Duration

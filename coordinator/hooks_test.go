@@ -57,7 +57,7 @@ func TestHooksTellTheLifeOfAShard(t *testing.T) {
 			}).Factory(),
 			Hooks: coordinator.Hooks{
 				Assigned: shard("assigned"), Started: shard("started"), Failed: shard("failed"),
-				Draining: shard("draining"), Stopped: shard("stopped"), Lost: shard("lost"), Stuck: shard("stuck"),
+				Draining: shard("draining"), Stopped: shard("stopped"), Cancelled: shard("cancelled"), Stuck: shard("stuck"),
 				Commit: func(e coordinator.CommitEvent) { note("commit %s %s %v", e.Lease.ID, e.Position, e.Err) },
 			},
 		}

@@ -168,7 +168,7 @@ func (w *worker) record(h *coordinator.Hooks) {
 		kind string
 	}{
 		{&h.Assigned, "assigned"}, {&h.Started, "started"}, {&h.Failed, "failed"}, {&h.Draining, "draining"},
-		{&h.Lost, "lost"}, {&h.Stopped, "stopped"}, {&h.Stuck, "stuck"},
+		{&h.Cancelled, "cancelled"}, {&h.Stopped, "stopped"}, {&h.Stuck, "stuck"},
 	} {
 		if *f.hook == nil {
 			*f.hook = add(f.kind)

@@ -78,8 +78,8 @@ func TestALostHeartbeatCostsNothing(t *testing.T) {
 		w := launch(t, "a", wire, coordinator.Config{})
 		time.Sleep(10 * time.Minute)
 		s := w.Status()
-		if s.Counters.LeasesLost != 0 || s.Counters.Started != 4 {
-			t.Errorf("%d leases were lost and %d grants taken, want 0 and 4", s.Counters.LeasesLost, s.Counters.Started)
+		if s.Counters.LeasesLost != 0 || s.Counters.Assigned != 4 {
+			t.Errorf("%d leases were lost and %d grants taken, want 0 and 4", s.Counters.LeasesLost, s.Counters.Assigned)
 		}
 		if s.Counters.BeatsFailed < 50 {
 			t.Errorf("only %d heartbeats failed: the test did nothing", s.Counters.BeatsFailed)
@@ -169,7 +169,7 @@ func TestEvictionAndRejoin(t *testing.T) {
 		if got := len(w.running()); got != 4 {
 			t.Errorf("%v after the eviction %d shards run, want 4: it rejoins at once", time.Since(evicted), got)
 		}
-		if got := len(w.heard("lost")); got != 4 {
+		if got := len(w.heard("cancelled")); got != 4 {
 			t.Errorf("%d shards were lost, want 4", got)
 		}
 		if c := w.Status().Counters; c.Evictions != 1 || c.LeasesLost != 1 {

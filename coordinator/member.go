@@ -14,10 +14,15 @@ import (
 type member run
 
 // Request implements heartbeat.Member.
-func (m *member) Request(now time.Time) (req heartbeat.Request) {
+func (m *member) Request(now time.Time) (req heartbeat.Request, needed bool) {
 	r := (*run)(m)
-	r.do(func() { req = r.request(now) })
-	return req
+	r.do(func() {
+		// Zero: it lost its lease while it leaves, and must not join again.
+		if needed = !r.tracker.NextBeat(now).IsZero(); needed {
+			req = r.request(now)
+		}
+	})
+	return req, needed
 }
 
 // NextBeat implements heartbeat.Member.
@@ -31,13 +36,13 @@ func (m *member) NextBeat(now time.Time) (at time.Time) {
 func (m *member) Outcome(now time.Time, req heartbeat.Request, a shardset.Answer, err error) heartbeat.Verdict {
 	r := (*run)(m)
 	if r.ctx.Err() != nil {
-		return heartbeat.Stop
+		return heartbeat.VerdictStop
 	}
 	if r.cfg.CreateGroup && errors.Is(err, heartbeat.ErrGroupNotFound) {
 		err = r.createGroup()
 		now = time.Now()
 	}
-	verdict := heartbeat.Stop // without an owner
+	verdict := heartbeat.VerdictStop // without an owner
 	r.do(func() { verdict = r.outcome(now, req, a, err) })
 	return verdict
 }
@@ -65,19 +70,22 @@ func (r *run) outcome(now time.Time, req heartbeat.Request, a shardset.Answer, e
 	case errors.Is(err, heartbeat.ErrEvicted):
 		r.tell.evicted()
 		r.obey(now, r.tracker.Evicted(now, req.Seq))
-		return heartbeat.Rejoin
+		return heartbeat.VerdictRejoin
 	case errors.As(err, &replaced):
 		plan, final := r.tracker.Replaced(now, req.Seq, replaced.Newest)
 		r.obey(now, plan)
 		if !final {
-			return heartbeat.Rejoin
+			return heartbeat.VerdictRejoin
 		}
+	case errors.Is(err, heartbeat.ErrReplaced), errors.Is(err, heartbeat.ErrGroupNotFound):
+		// Somebody else may be given the shards at once: there is nothing to drain for.
+		r.obey(now, r.tracker.Lapsed(now))
 	case heartbeat.Retryable(err):
 		r.obey(now, r.tracker.Failed(now))
-		return heartbeat.Retry
+		return heartbeat.VerdictRetry
 	}
 	r.fail(err)
-	return heartbeat.Stop
+	return heartbeat.VerdictStop
 }
 
 func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) heartbeat.Verdict {
@@ -85,7 +93,7 @@ func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) 
 	r.heard(now, req, a, err)
 	r.obey(now, plan)
 	if err == nil {
-		return heartbeat.Carry
+		return heartbeat.VerdictCarry
 	}
 	if errors.Is(err, shardset.ErrStaleAnswer) {
 		r.tell.dropped()
@@ -94,7 +102,7 @@ func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) 
 	if errors.As(err, &interval) {
 		r.fail(err) // the drain still needs heartbeats, so the loop goes on
 	}
-	return heartbeat.Retry
+	return heartbeat.VerdictRetry
 }
 
 // heard notes how a heartbeat went.

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"errors"
 	"time"
 
 	"github.com/rollcall-go/rollcall/processor"
@@ -12,7 +13,7 @@ func (r *run) obey(now time.Time, p shardset.Plan) {
 	var absent []shardset.ID // cancelled before they were started
 	for _, s := range p.Cancel {
 		cause := causeOf(s.Cause)
-		r.tell.lost(s, cause)
+		r.tell.cancelled(s, cause)
 		if run := r.runs[s.ID]; run != nil {
 			run.Cancel(cause)
 		} else {
@@ -53,6 +54,10 @@ func (r *run) obey(now time.Time, p shardset.Plan) {
 	}
 	r.wakeAt(p.WakeAt)
 	r.left = r.left || p.Left
+	if s := r.state(); s != r.told {
+		r.told = s
+		r.tell.state(s, r.tracker.Instance(), errors.Join(r.failure, r.lastErr))
+	}
 	for _, id := range absent {
 		r.obey(now, r.tracker.Returned(now, id, shardset.OutcomeReleased))
 	}

@@ -3,15 +3,16 @@ package coordinator
 import (
 	"runtime/debug"
 	"sync"
-
-	"go.uber.org/zap"
 )
 
-// queue carries what has to be told, log lines and hooks, from the goroutines that
-// must not wait to the one that calls user code. It is unbounded: nothing is
-// dropped, and adding never blocks.
+// backlog is how many waiting jobs are worth a warning.
+const backlog = 10_000
+
+// queue carries jobs from the goroutines that must not wait to the one that runs user
+// code. It is unbounded: nothing is dropped, and adding never blocks.
 type queue struct {
-	log *zap.Logger
+	panicked func(v any, stack []byte) // told of a job that panicked; nil: nobody
+	behind   func(waiting int)         // told of each time that backlog is reached; nil: nobody
 
 	mu     sync.Mutex // guards the fields below; never held while a job runs
 	jobs   []func()
@@ -19,9 +20,7 @@ type queue struct {
 	more   chan struct{} // has a value when jobs or closed changed
 }
 
-func newQueue(log *zap.Logger) *queue {
-	return &queue{log: log, more: make(chan struct{}, 1)}
-}
+func newQueue() *queue { return &queue{more: make(chan struct{}, 1)} }
 
 // add puts a job at the end. After close it does nothing.
 func (q *queue) add(job func()) {
@@ -29,8 +28,12 @@ func (q *queue) add(job func()) {
 	if !q.closed {
 		q.jobs = append(q.jobs, job)
 	}
+	waiting := len(q.jobs)
 	q.mu.Unlock()
 	q.signal()
+	if waiting == backlog && q.behind != nil {
+		q.behind(waiting)
+	}
 }
 
 // close lets work return when everything that was added is done.
@@ -64,11 +67,11 @@ func (q *queue) work() {
 	}
 }
 
-// do runs one job. A panic in a hook is the user's bug; it must not stop the others.
+// do runs one job. A panic in it is the user's bug; it must not stop the others.
 func (q *queue) do(job func()) {
 	defer func() {
-		if v := recover(); v != nil {
-			q.log.Error("hook panicked", zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
+		if v := recover(); v != nil && q.panicked != nil {
+			q.panicked(v, debug.Stack())
 		}
 	}()
 	job()

@@ -46,12 +46,13 @@ type run struct {
 	failure    error     // why Run ends, if not because its context did
 	stopBy     time.Time // when Run has to return; zero: not leaving
 	left       bool
+	told       State // the state that the hook was told
 }
 
-func newRun(cfg Config) *run {
+func newRun(cfg Config, info heartbeat.Info) *run {
 	r := &run{
 		cfg:   cfg,
-		info:  cfg.Group.Info(),
+		info:  info,
 		calls: make(chan func()),
 		over:  make(chan struct{}),
 		runs:  map[shardset.ID]*processor.Run{},
@@ -111,7 +112,8 @@ func (r *run) run(ctx context.Context) error {
 	r.timer = time.NewTimer(0)
 	defer r.timer.Stop()
 
-	hooks := r.crew.watch(r.tell.queue.work)
+	hooks := r.crew.watch(r.tell.calls.work)
+	lines := r.crew.watch(r.tell.lines.work)
 	r.tell.joining(r.tracker.Instance(), r.info.Guarantees)
 	beats := r.crew.watch(func() { r.loop.Run(beating) })
 
@@ -129,14 +131,16 @@ func (r *run) run(ctx context.Context) error {
 	if !r.leaveGroup() {
 		drain.Parts = append(drain.Parts, "leave")
 	}
-	deaf := len(drain.Shards) + len(drain.Parts)
-	r.tell.stopped(drain.Shards)
-	r.tell.queue.close()
-	if !closed(hooks, r.stopBy) {
+	r.tell.calls.close()
+	if !closed(hooks, r.share(2)) {
 		drain.Parts = append(drain.Parts, "hooks")
-		deaf++
 	}
-	if deaf == 0 {
+	r.tell.stopped(drain.Shards)
+	r.tell.lines.close()
+	if !closed(lines, r.stopBy) {
+		drain.Parts = append(drain.Parts, "log")
+	}
+	if len(drain.Shards)+len(drain.Parts) == 0 {
 		r.crew.wait(r.stopBy)
 		return r.failure
 	}

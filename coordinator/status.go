@@ -13,7 +13,7 @@ import (
 type State uint8
 
 const (
-	StateIdle    State = iota + 1 // Run was not called yet
+	StateIdle    State = iota + 1 // Run was not called yet, or its context had ended before
 	StateJoining                  // no valid lease: not joined yet, or lost
 	StateRunning                  // a member with a valid lease
 	StateLeaving                  // draining before Run returns
@@ -39,7 +39,7 @@ func (s State) String() string {
 // Status is a snapshot of a Coordinator. It shares nothing with it.
 type Status struct {
 	Group      string
-	Guarantees heartbeat.Guarantees
+	Guarantees heartbeat.Guarantees // of the group and the store together
 	Member     string
 	Instance   uint64 // this run of the member; rises when a lease was lost
 	State      State
@@ -47,7 +47,7 @@ type Status struct {
 	LeaseUntil time.Time // end of the lease; zero without one
 	LastBeat   time.Time // when the newest answered heartbeat left; zero before the first
 	BeatErrors int       // heartbeats that failed since
-	LastError  error     // of the newest failed heartbeat, or why Run ended
+	LastError  error     // of the newest heartbeat if that failed, or why Run ends
 	Shards     []ShardStatus
 	Counters   Counters
 }
@@ -73,8 +73,8 @@ type Counters struct {
 	AnswersDropped int64 // answers that came too late to count
 	LeasesLost     int64 // times that all shards were lost
 	Evictions      int64 // of these, because the service said so
-	Started        int64 // grants taken up
-	Released       int64 // processors that returned
+	Assigned       int64 // grants taken up
+	Stopped        int64 // processors that returned
 	DrainOverruns  int64 // drains that outlasted DrainTimeout
 	Stuck          int64 // processors that ignored a cancelled context
 	Failures       int64 // attempts that ended in an error

@@ -12,14 +12,16 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// teller counts what happens and has it told: one log line and one hook per event,
-// both on the queue's goroutine, because a log's sink can block like any hook. Its
-// methods return at once and may be called from any goroutine.
+// teller counts what happens and has it told: one log line and one hook per event.
+// A log's sink can block like any hook, so both wait in queues, apart from each
+// other: the line that names a stuck processor must not wait for a hook. Its methods
+// return at once and may be called from any goroutine.
 type teller struct {
 	member string
 	hooks  Hooks
 	log    *zap.Logger // with the fields group and member
-	queue  *queue
+	lines  *queue      // log lines to write
+	calls  *queue      // hooks to call
 
 	mu     sync.Mutex // guards the fields below
 	counts Counters
@@ -28,7 +30,16 @@ type teller struct {
 
 func newTeller(cfg Config, info heartbeat.Info) *teller {
 	log := cfg.Logger.With(zap.String("group", info.Group), zap.String("member", cfg.Member))
-	return &teller{member: cfg.Member, hooks: cfg.Hooks, log: log, queue: newQueue(log)}
+	t := &teller{member: cfg.Member, hooks: cfg.Hooks, log: log, lines: newQueue(), calls: newQueue()}
+	t.calls.panicked = func(v any, stack []byte) {
+		t.line(func(log *zap.Logger) {
+			log.Error("hook panicked", zap.Any("panic", v), zap.ByteString("stack", stack))
+		})
+	}
+	t.calls.behind = func(n int) {
+		t.line(func(log *zap.Logger) { log.Warn("hooks are behind", zap.Int("waiting", n)) })
+	}
+	return t
 }
 
 func (t *teller) count(f func(c *Counters)) {
@@ -46,16 +57,14 @@ func (t *teller) counters() Counters {
 // event has one shard event told.
 func (t *teller) event(hook func(ShardEvent), e ShardEvent, line func(*zap.Logger)) {
 	e.Member, e.At = t.member, time.Now()
-	t.queue.add(func() {
-		line(t.log.With(zap.Stringer("shard", e.ID), zap.Uint64("epoch", e.Epoch)))
-		if hook != nil {
-			hook(e)
-		}
-	})
+	t.shardLine(e.ID, e.Epoch, line)
+	if hook != nil {
+		t.calls.add(func() { hook(e) })
+	}
 }
 
 func (t *teller) assigned(l shardset.Lease) {
-	t.count(func(c *Counters) { c.Started++ })
+	t.count(func(c *Counters) { c.Assigned++ })
 	t.event(t.hooks.Assigned, ShardEvent{ID: l.ID, Epoch: l.Epoch}, func(log *zap.Logger) {
 		log.Info("shard assigned")
 	})
@@ -67,17 +76,17 @@ func (t *teller) draining(s shardset.Stop, cause error) {
 	})
 }
 
-func (t *teller) lost(s shardset.Stop, cause error) {
+func (t *teller) cancelled(s shardset.Stop, cause error) {
 	if s.Cause != shardset.CauseLost {
 		t.count(func(c *Counters) { c.DrainOverruns++ })
 	}
-	t.event(t.hooks.Lost, ShardEvent{ID: s.ID, Epoch: s.Epoch, Err: cause}, func(log *zap.Logger) {
+	t.event(t.hooks.Cancelled, ShardEvent{ID: s.ID, Epoch: s.Epoch, Err: cause}, func(log *zap.Logger) {
 		log.Warn("shard cancelled", zap.NamedError("cause", cause))
 	})
 }
 
 func (t *teller) returned(l shardset.Lease, o shardset.Outcome) {
-	t.count(func(c *Counters) { c.Released++ })
+	t.count(func(c *Counters) { c.Stopped++ })
 	t.event(t.hooks.Stopped, ShardEvent{ID: l.ID, Epoch: l.Epoch, Outcome: o}, func(log *zap.Logger) {
 		log.Info("shard stopped", zap.Stringer("outcome", o))
 	})
@@ -129,19 +138,16 @@ func (t *teller) committed(c processor.Commit, err error) {
 		}
 		n.CommitsFailed++
 	})
-	at := time.Now()
-	if t.hooks.Commit == nil && err == nil && !t.log.Core().Enabled(zap.DebugLevel) {
-		return
-	}
-	t.queue.add(func() {
-		log := t.log.With(zap.Stringer("shard", c.Lease.ID), zap.Uint64("epoch", c.Lease.Epoch))
-		if err != nil {
-			log.Warn("commit failed", zap.Error(err))
-		} else {
+	switch {
+	case err != nil:
+		t.shardLine(c.Lease.ID, c.Lease.Epoch, func(log *zap.Logger) { log.Warn("commit failed", zap.Error(err)) })
+	case t.log.Core().Enabled(zap.DebugLevel):
+		t.shardLine(c.Lease.ID, c.Lease.Epoch, func(log *zap.Logger) {
 			log.Debug("commit", zap.String("position", string(c.Position)), zap.Duration("took", c.Took))
-		}
-		if t.hooks.Commit != nil {
-			t.hooks.Commit(CommitEvent{Commit: c, At: at, Err: err})
-		}
-	})
+		})
+	}
+	if t.hooks.Commit != nil {
+		e := CommitEvent{Commit: c, At: time.Now(), Err: err}
+		t.calls.add(func() { t.hooks.Commit(e) })
+	}
 }

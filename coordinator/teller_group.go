@@ -13,7 +13,20 @@ import (
 // first failure of a row is a warning, and so is the end of one.
 
 func (t *teller) line(f func(log *zap.Logger)) {
-	t.queue.add(func() { f(t.log) })
+	t.lines.add(func() { f(t.log) })
+}
+
+func (t *teller) shardLine(id shardset.ID, epoch uint64, f func(log *zap.Logger)) {
+	t.lines.add(func() { f(t.log.With(zap.Stringer("shard", id), zap.Uint64("epoch", epoch))) })
+}
+
+// state has a change of the member's state told.
+func (t *teller) state(s State, instance uint64, err error) {
+	if t.hooks.Member == nil {
+		return
+	}
+	e := MemberEvent{Member: t.member, Instance: instance, At: time.Now(), State: s, Err: err}
+	t.calls.add(func() { t.hooks.Member(e) })
 }
 
 func (t *teller) joining(instance uint64, g heartbeat.Guarantees) {
@@ -71,19 +84,14 @@ func (t *teller) heartbeat(r heartbeat.Request, a shardset.Answer, sent, now tim
 		first = (err != nil) != t.silent
 		t.silent = err != nil
 	})
-	if !first && t.hooks.Heartbeat == nil {
-		return
+	switch {
+	case first && err != nil:
+		t.line(func(log *zap.Logger) { log.Warn("heartbeat failed, retrying", zap.Error(err)) })
+	case first:
+		t.line(func(log *zap.Logger) { log.Info("heartbeats are answered again") })
 	}
-	e := HeartbeatEvent{Member: t.member, Sent: sent, Took: now.Sub(sent), Held: len(r.Held), Shards: len(a.Grants), Err: err}
-	t.queue.add(func() {
-		switch {
-		case first && err != nil:
-			t.log.Warn("heartbeat failed, retrying", zap.Error(err))
-		case first:
-			t.log.Info("heartbeats are answered again")
-		}
-		if t.hooks.Heartbeat != nil {
-			t.hooks.Heartbeat(e)
-		}
-	})
+	if t.hooks.Heartbeat != nil {
+		e := HeartbeatEvent{Member: t.member, Sent: sent, Took: now.Sub(sent), Held: len(r.Held), Shards: len(a.Grants), Err: err}
+		t.calls.add(func() { t.hooks.Heartbeat(e) })
+	}
 }

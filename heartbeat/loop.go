@@ -2,6 +2,7 @@ package heartbeat
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -17,8 +18,9 @@ const coalesce = 2 * time.Millisecond
 // Member is whose heartbeats a Loop sends. The Loop calls it from one goroutine, one
 // method at a time; the methods return without waiting for anything slow.
 type Member interface {
-	// Request returns the heartbeat that leaves at now.
-	Request(now time.Time) Request
+	// Request returns the heartbeat that leaves at now; false means that none is
+	// needed any more, and ends the Loop.
+	Request(now time.Time) (Request, bool)
 	// Outcome takes the answer to r, or the error instead of one, and says how to
 	// go on.
 	Outcome(now time.Time, r Request, a shardset.Answer, err error) Verdict
@@ -31,16 +33,30 @@ type Member interface {
 type Verdict uint8
 
 const (
-	// Carry on: the heartbeat did its work.
-	Carry Verdict = iota + 1
-	// Retry: it did not; try again after a pause that grows.
-	Retry
-	// Rejoin: it was refused and the member has to join again, at once the first
-	// time and after a growing pause from then on.
-	Rejoin
-	// Stop: the Loop has to end.
-	Stop
+	// VerdictCarry: the heartbeat did its work; carry on.
+	VerdictCarry Verdict = iota + 1
+	// VerdictRetry: it did not; try again after a pause that grows.
+	VerdictRetry
+	// VerdictRejoin: it was refused and the member has to join again: at once, but
+	// no more than once in an interval; otherwise after a growing pause.
+	VerdictRejoin
+	// VerdictStop: the Loop has to end.
+	VerdictStop
 )
+
+func (v Verdict) String() string {
+	switch v {
+	case VerdictCarry:
+		return "carry"
+	case VerdictRetry:
+		return "retry"
+	case VerdictRejoin:
+		return "rejoin"
+	case VerdictStop:
+		return "stop"
+	}
+	return fmt.Sprintf("Verdict(%d)", uint8(v))
+}
 
 // LoopConfig is what a Loop needs.
 type LoopConfig struct {
@@ -99,25 +115,31 @@ func (l *Loop) Run(ctx context.Context) {
 
 func (l *Loop) beats(ctx context.Context) {
 	pauses := l.pauses()
-	rejoined := false
+	var last Verdict
+	var rejoined time.Time // the last time it did so at once
 	next, poke := time.Now(), l.poke
 	for l.wait(ctx, next, poke) {
 		verdict, err := l.beat(ctx)
-		if verdict == Stop || ctx.Err() != nil {
+		if verdict == VerdictStop || ctx.Err() != nil {
 			return
 		}
-		switch {
-		case verdict == Carry:
+		// One good answer after an eviction is no recovery yet: a service of two
+		// halves that do not know each other gives just that, between evictions.
+		if verdict == VerdictCarry && last != VerdictRejoin {
 			pauses.Reset()
-			rejoined = false
-			next, poke = l.cfg.Member.NextBeat(time.Now()), l.poke
-		case verdict == Rejoin && !rejoined:
-			rejoined = true
-			next, poke = time.Now(), nil
-		default:
-			pause := max(pauses.NextBackOff(), min(retryAfter(err), l.cfg.Interval))
-			next, poke = time.Now().Add(pause), nil
 		}
+		last = verdict
+		now := time.Now()
+		if verdict == VerdictCarry {
+			next, poke = l.cfg.Member.NextBeat(now), l.poke
+			continue
+		}
+		next, poke = now, nil
+		if verdict == VerdictRejoin && now.Sub(rejoined) >= l.cfg.Interval {
+			rejoined = now
+			continue
+		}
+		next = now.Add(min(max(pauses.NextBackOff(), retryAfter(err)), l.cfg.Interval))
 	}
 }
 
@@ -150,7 +172,10 @@ func (l *Loop) beat(ctx context.Context) (Verdict, error) {
 	case <-l.poke: // this heartbeat says all that happened before it
 	default:
 	}
-	r := l.cfg.Member.Request(time.Now())
+	r, ok := l.cfg.Member.Request(time.Now())
+	if !ok {
+		return VerdictStop, nil
+	}
 	try, cancel := context.WithTimeout(ctx, l.cfg.TryTimeout)
 	defer cancel()
 	a, err := l.cfg.Client.Beat(try, r)
@@ -162,12 +187,13 @@ func (l *Loop) watch(ctx context.Context, n Notifier) {
 	pauses := l.pauses()
 	for ctx.Err() == nil {
 		if wake, err := n.Watch(ctx, l.cfg.Name); err == nil {
+			l.Poke() // what changed before the watch stood was told to nobody
 			for range wake {
 				pauses.Reset()
 				l.Poke()
 			}
 		}
-		t := time.NewTimer(pauses.NextBackOff())
+		t := time.NewTimer(min(pauses.NextBackOff(), l.cfg.Interval))
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -177,7 +203,7 @@ func (l *Loop) watch(ctx context.Context, n Notifier) {
 }
 
 // pauses returns the schedule after failures: a tenth of the interval at first, the
-// whole of it at last, random by half.
+// whole of it at last, random by half; so what it says has to be cut at the interval.
 func (l *Loop) pauses() *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(max(l.cfg.Interval/10, time.Millisecond)),

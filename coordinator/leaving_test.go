@@ -1,0 +1,194 @@
+package coordinator_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollcall-go/rollcall/coordinator"
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// A worker that leaves gives each shard away as it comes free; one slow drain does
+// not hold the others back.
+func TestASlowDrainHoldsNobodyElseBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := newWire(t, 16)
+		stays := launch(t, "a", wire.another(), coordinator.Config{})
+		time.Sleep(time.Second)
+		leaves := launch(t, "b", wire.another(), coordinator.Config{
+			Processor: processor.Func(func(_ context.Context, s *processor.Shard) error {
+				<-s.Revoked()
+				if s.ID() == id(15) {
+					time.Sleep(20 * time.Second)
+				}
+				return nil
+			}).Factory(),
+		})
+		time.Sleep(10 * time.Second)
+		if n := len(leaves.running()); n != 8 {
+			t.Fatalf("the second worker runs %d shards, want 8", n)
+		}
+		leaves.stop()
+		time.Sleep(100 * time.Millisecond)
+		if n := len(stays.running()); n != 15 {
+			t.Errorf("100ms after the stop the other runs %d shards, want all but the one that drains", n)
+		}
+		<-leaves.done
+		synctest.Wait()
+		time.Sleep(100 * time.Millisecond)
+		if n := len(stays.running()); n != 16 {
+			t.Errorf("after the drain the other runs %d shards, want 16", n)
+		}
+		if n := len(leaves.heard("assigned")); n != 8 {
+			t.Errorf("the leaving worker was granted %d shards in all, want 8", n)
+		}
+		stays.end()
+	})
+}
+
+// A worker that is evicted, or loses its lease, while it drains does not join again.
+func TestNoRejoinWhileLeaving(t *testing.T) {
+	for _, fault := range []error{heartbeat.ErrEvicted, errCut} {
+		t.Run(fault.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				wire := newWire(t, 2)
+				w := launch(t, "a", wire, coordinator.Config{Processor: processor.Func(
+					func(context.Context, *processor.Shard) error { time.Sleep(20 * time.Second); return nil }).Factory()})
+				time.Sleep(time.Second)
+				w.stop()
+				var mu sync.Mutex
+				var after []heartbeat.Request
+				wire.setFault(func(_ context.Context, r heartbeat.Request) error {
+					mu.Lock()
+					defer mu.Unlock()
+					after = append(after, r)
+					return fault
+				})
+				<-w.done
+				mu.Lock()
+				defer mu.Unlock()
+				for _, r := range after {
+					if r.Instance != after[0].Instance {
+						t.Errorf("a heartbeat of instance %d was sent while leaving, after %d", r.Instance, after[0].Instance)
+					}
+				}
+				if len(after) == 0 {
+					t.Error("no heartbeat was sent while draining: the test did nothing")
+				}
+			})
+		})
+	}
+}
+
+// The service says, without instances or with the group gone, that others may have
+// the shards: nothing is committed any more.
+func TestFinalLossCancelsAtOnce(t *testing.T) {
+	for _, fault := range []error{heartbeat.ErrReplaced, heartbeat.ErrGroupNotFound} {
+		t.Run(fault.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				commits := make(chan error, 1)
+				wire := newWire(t, 1)
+				w := launch(t, "a", wire, coordinator.Config{Processor: processor.Func(
+					func(ctx context.Context, s *processor.Shard) error {
+						<-ctx.Done()
+						commits <- s.Commit(context.Background(), "1")
+						return nil
+					}).Factory()})
+				time.Sleep(time.Second)
+				wire.setFault(func(context.Context, heartbeat.Request) error { return fault })
+				<-w.done
+				if !errors.Is(w.err, fault) {
+					t.Errorf("Run returned %v, want %v", w.err, fault)
+				}
+				if err := <-commits; !errors.Is(err, processor.ErrLeaseLost) {
+					t.Errorf("a commit afterwards returned %v, want ErrLeaseLost", err)
+				}
+			})
+		})
+	}
+}
+
+func TestMemberHookTellsTheStates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var told []string
+		wire := newWire(t, 1)
+		w := launch(t, "a", wire, coordinator.Config{Hooks: coordinator.Hooks{Member: func(e coordinator.MemberEvent) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, fmt.Sprint(e.State, " ", e.Err))
+		}}})
+		time.Sleep(10 * time.Second)
+		wire.setCut(true)
+		time.Sleep(10 * time.Second)
+		wire.setCut(false)
+		time.Sleep(10 * time.Second)
+		w.end()
+		mu.Lock()
+		defer mu.Unlock()
+		want := "joining <nil>, running <nil>, joining the line is cut, running <nil>, leaving <nil>"
+		if got := strings.Join(told, ", "); got != want {
+			t.Errorf("the hook told %s, want %s", got, want)
+		}
+	})
+}
+
+// What a service promises and what it can do must agree: New says so.
+func TestPromisesAndAbilitiesMustAgree(t *testing.T) {
+	type plain struct{ heartbeat.Client } // loses the abilities of what it wraps
+	cfg := good(t)
+	cfg.Checkpoints = cfg.Group.(processor.Checkpoints)
+	cfg.Group = plain{cfg.Group}
+	_, err := coordinator.New(cfg)
+	var bad *coordinator.ConfigError
+	if !errors.As(err, &bad) || len(bad.Faults) != 2 || bad.Faults[0].Field != "Group" {
+		t.Errorf("New returned %v, want two faults of Group: Push and Leave", err)
+	}
+}
+
+// A store beside the group fences or does not, whatever the group can do.
+func TestRequiredFencingIsTheStores(t *testing.T) {
+	for _, tc := range []struct {
+		store processor.Checkpoints
+		ok    bool
+	}{
+		{nil, true}, {processor.NewMemoryCheckpoints(), true}, {hangingStore{}, false},
+	} {
+		cfg := good(t)
+		cfg.Checkpoints = tc.store
+		cfg.Require = heartbeat.Guarantees{FencedCommit: true}
+		c, err := coordinator.New(cfg)
+		if (err == nil) != tc.ok {
+			t.Errorf("with the store %T New returned %v, want ok: %v", tc.store, err, tc.ok)
+		}
+		if err == nil && !c.Status().Guarantees.FencedCommit {
+			t.Errorf("with the store %T the status does not say that commits are fenced", tc.store)
+		}
+	}
+}
+
+// Snapshots share nothing, not even after the end.
+func TestStatusSharesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		w := launch(t, "a", newWire(t, 2), coordinator.Config{DrainTimeout: time.Second, Processor: processor.Func(
+			func(context.Context, *processor.Shard) error { <-release; return nil }).Factory()})
+		time.Sleep(time.Second)
+		w.end()
+		first := w.Status()
+		first.Shards[0].ID = shardset.ID{Log: "scribbled"}
+		if second := w.Status(); slices.ContainsFunc(second.Shards, func(s coordinator.ShardStatus) bool { return s.ID.Log == "scribbled" }) {
+			t.Error("writing to one snapshot changed another")
+		}
+		close(release)
+	})
+}
