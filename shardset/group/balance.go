@@ -11,7 +11,7 @@ import (
 func (g *Group) own(i int32, m *member) {
 	g.touch()
 	s := &g.shards[i]
-	s.owner, s.last, s.next, s.state, s.since = m, m, nil, StateHeld, g.generation
+	s.owner, s.last, s.next, s.state, s.granted = m, m, nil, StateHeld, g.generation
 	m.owned = append(m.owned, i)
 	m.untidy = true
 	m.held++
@@ -20,12 +20,18 @@ func (g *Group) own(i int32, m *member) {
 
 // grant gives a free shard to m under a new epoch.
 func (g *Group) grant(i int32, m *member) {
-	g.shards[i].epoch++
+	g.raise(i)
 	g.own(i, m)
 }
 
-// free takes shard i from its owner m.
-func (g *Group) free(i int32, m *member) {
+// raise gives shard i an epoch that it never had: not in this group, nor, with a
+// FirstEpoch, in one that forgot. An adopted shard may have less than FirstEpoch.
+func (g *Group) raise(i int32) {
+	g.shards[i].epoch = max(g.shards[i].epoch, g.cfg.FirstEpoch) + 1
+}
+
+// free takes shard i from its owner.
+func (g *Group) free(i int32) {
 	g.touch()
 	s := &g.shards[i]
 	s.last = s.owner
@@ -41,7 +47,7 @@ func (g *Group) free(i int32, m *member) {
 	}
 	s.owner.untidy = true
 	g.changedAnswer(s.owner)
-	s.owner, s.next, s.state, s.since = nil, nil, StateFree, g.generation
+	s.owner, s.next, s.state = nil, nil, StateFree
 	g.dirty = true
 }
 
@@ -52,25 +58,27 @@ func (g *Group) promise(i int32, next *member) {
 	s.owner.held--
 	s.owner.out++
 	next.in++
-	s.state, s.next, s.since = StateTransfer, next, g.generation
+	s.state, s.next, s.revoked = StateTransfer, next, g.generation
 	g.changedAnswer(s.owner)
 }
 
 // keep takes a promise back: the owner, which may be draining by now, stays the
-// owner. Its epoch stays too, because a new one would refuse its last commit.
+// owner. Its epoch stays too, because a new one would refuse its last commit; and
+// the generation of its grant, because a holder that omits the shard before it hears
+// of this has drained it, and has to take it afresh, under a new epoch.
 func (g *Group) keep(i int32) {
 	g.touch()
 	s := &g.shards[i]
 	s.owner.out--
 	s.owner.held++
-	s.state, s.next, s.since = StateHeld, nil, g.generation
+	s.state, s.next = StateHeld, nil
 	g.changedAnswer(s.owner)
 }
 
 // handOver completes a transfer.
 func (g *Group) handOver(i int32) {
 	next := g.shards[i].next
-	g.free(i, g.shards[i].owner)
+	g.free(i)
 	if next != nil {
 		g.grant(i, next)
 	}
@@ -266,7 +274,8 @@ func (g *Group) order() {
 	blocked := make(map[int32]bool)
 	for i := range g.shards {
 		s := &g.shards[i]
-		if len(s.parents) == 0 || s.state != StateFree && s.state != StateWait {
+		// One that waits is looked at even without parents: they may have expired.
+		if s.state != StateWait && (s.state != StateFree || len(s.parents) == 0) {
 			continue
 		}
 		to := StateFree

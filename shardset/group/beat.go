@@ -45,9 +45,9 @@ func (b *Beat) validate() error {
 // only to be read.
 //
 // Errors change nothing: shardset.ErrEvicted for a member that the group does not
-// know and that holds something, shardset.ErrStaleBeat for a heartbeat that a newer
-// one overtook, *shardset.ReplacedError for an instance that a newer one replaced,
-// and anything else for a heartbeat that makes no sense.
+// know and that holds something, or an instance that is gone; shardset.ErrStaleBeat for
+// a heartbeat that a newer one overtook; *shardset.ReplacedError for an instance that a
+// newer one replaced; and anything else for a heartbeat that makes no sense.
 func (g *Group) Beat(now time.Time, b Beat) (shardset.Answer, error) {
 	if err := b.validate(); err != nil {
 		return shardset.Answer{}, err
@@ -67,7 +67,11 @@ func (g *Group) Beat(now time.Time, b Beat) (shardset.Answer, error) {
 		m.weight = w
 		g.dirty = true
 	}
-	g.finished(m, b.Ended)
+	if g.recovering(now) {
+		g.adopt(m, b.Held)
+		g.generation = max(g.generation, b.Generation)
+	}
+	g.finished(m, &b)
 	g.released(m, &b)
 	g.end(now)
 	m.pending = false // this answer tells it
@@ -87,7 +91,7 @@ func (g *Group) admit(now time.Time, b *Beat) (*member, error) {
 		if len(b.Held) > 0 && !g.recovering(now) {
 			return nil, shardset.ErrEvicted
 		}
-		return g.join(now, b), nil
+		return g.join(b), nil
 	}
 	switch {
 	case b.Instance == 0 || m.instance == 0 || b.Instance == m.instance:
@@ -103,32 +107,57 @@ func (g *Group) admit(now time.Time, b *Beat) (*member, error) {
 	return m, nil
 }
 
-// join makes the speaker a member. In a group that recovers it keeps what it holds,
-// unless somebody holds it under a newer epoch.
-func (g *Group) join(now time.Time, b *Beat) *member {
+// join makes the speaker a member.
+func (g *Group) join(b *Beat) *member {
 	m := &member{name: b.Member, instance: b.Instance, weight: max(b.Weight, 1), stale: true}
 	g.insert(m)
 	delete(g.graves, b.Member)
 	g.dirty = true
-	if !g.recovering(now) {
-		return m
-	}
-	for _, h := range b.Held {
+	return m
+}
+
+// adopt lets the member of a group that recovers keep what it holds, unless somebody
+// holds it under a newer epoch. It does so at every heartbeat, not only at the one
+// that joins: an old one, held up on the way, may have come first, with a shorter list.
+func (g *Group) adopt(m *member, held []shardset.Grant) {
+	for _, h := range held {
 		i, ok := g.index[h.ID]
 		if !ok {
+			g.adoptRetired(m, h)
 			continue
 		}
 		s := &g.shards[i]
-		if h.Epoch < s.epoch || h.Epoch == s.epoch && s.owner != nil || s.state == StateOver {
+		switch {
+		case s.state == StateOver, s.owner == m && h.Epoch <= s.epoch:
 			continue
+		case h.Epoch == 0 && s.owner == nil:
+			g.grant(i, m) // a member that knows no epochs
+		case h.Epoch < s.epoch, h.Epoch == s.epoch && s.owner != nil:
+			continue
+		default:
+			if s.owner != nil {
+				g.free(i)
+			}
+			s.epoch = h.Epoch
+			g.own(i, m)
 		}
-		if s.owner != nil {
-			g.free(i, m)
-		}
-		s.epoch = h.Epoch
-		g.own(i, m)
+		// The member knew that it had it, so whenever it omits it, it has given it up.
+		s.granted = 0
 	}
-	return m
+}
+
+// adoptRetired remembers that m holds a shard that is not in the list: it may have been
+// taken out before the service forgot, and be put back.
+func (g *Group) adoptRetired(m *member, h shardset.Grant) {
+	r := g.retired[h.ID]
+	if r.holder != nil {
+		if h.Epoch <= r.epoch {
+			return
+		}
+		r.holder.retired--
+	}
+	m.retired++
+	g.retired[h.ID] = retiree{epoch: max(h.Epoch, r.epoch), holder: m}
 }
 
 // replace ends the old instance of a name and goes on with the new one. What the
@@ -136,15 +165,16 @@ func (g *Group) join(now time.Time, b *Beat) *member {
 // member under a new epoch, so that nobody doubles it; everything else is free.
 func (g *Group) replace(m *member, b *Beat) {
 	held := heldIDs(b.Held)
+	g.letGo(m, func(id shardset.ID, _ retiree) bool { return !has(held, id) })
 	for _, i := range g.owned(m) {
 		s := &g.shards[i]
 		if s.state == StateHeld && !has(held, s.id) {
-			g.free(i, m)
+			g.free(i)
 			continue
 		}
-		s.epoch++
+		g.raise(i)
 		g.touch()
-		s.since = g.generation
+		s.granted = g.generation
 		g.changedAnswer(m)
 		if s.state == StateTransfer && !has(held, s.id) {
 			g.handOver(i)
@@ -154,14 +184,16 @@ func (g *Group) replace(m *member, b *Beat) {
 	g.dirty = true
 }
 
-// finished takes the shards that their owner has read to the end.
-func (g *Group) finished(m *member, ended []shardset.ID) {
-	for _, id := range ended {
+// finished takes the shards that their owner has read to the end. A member repeats
+// itself until it is answered: what it has said before the shard was reopened and
+// granted again does not count.
+func (g *Group) finished(m *member, b *Beat) {
+	for _, id := range b.Ended {
 		i, ok := g.index[id]
-		if !ok || g.shards[i].owner != m {
+		if !ok || g.shards[i].owner != m || b.Seq != 0 && b.Generation < g.shards[i].granted {
 			continue
 		}
-		g.free(i, m)
+		g.free(i)
 		g.shards[i].state = StateOver
 	}
 }
@@ -169,21 +201,24 @@ func (g *Group) finished(m *member, ended []shardset.ID) {
 // released takes the shards that their owner has given up: those that its heartbeat
 // omits although it knew that it had them.
 func (g *Group) released(m *member, b *Beat) {
-	if m.out == 0 && slices.Equal(b.Held, m.grants) && !m.stale {
+	if m.out == 0 && m.retired == 0 && slices.Equal(b.Held, m.grants) && !m.stale {
 		return // the steady state: it holds exactly what it was told
 	}
 	held := heldIDs(b.Held)
 	numbered := b.Seq != 0
+	g.letGo(m, func(id shardset.ID, r retiree) bool {
+		return !has(held, id) && (!numbered || b.Generation >= r.granted)
+	})
 	for _, i := range g.owned(m) {
 		s := &g.shards[i]
-		if has(held, s.id) || numbered && b.Generation < s.since {
+		if has(held, s.id) {
 			continue
 		}
 		switch {
-		case s.state == StateTransfer:
+		case s.state == StateTransfer && (!numbered || b.Generation >= max(s.granted, s.revoked)):
 			g.handOver(i)
-		case numbered:
-			g.free(i, m)
+		case s.state == StateHeld && numbered && b.Generation >= s.granted:
+			g.free(i)
 		}
 	}
 }
@@ -206,19 +241,20 @@ func (g *Group) Leave(now time.Time, b Beat) error {
 		return err
 	}
 	m.seq = b.Seq
-	g.finished(m, b.Ended)
+	g.finished(m, &b)
 	if len(b.Held) == 0 {
 		g.drop(now, m)
 		return nil
 	}
 	held := heldIDs(b.Held)
+	g.letGo(m, func(id shardset.ID, _ retiree) bool { return !has(held, id) })
 	for _, i := range g.owned(m) {
 		switch s := &g.shards[i]; {
 		case has(held, s.id):
 		case s.state == StateTransfer:
 			g.handOver(i)
 		default:
-			g.free(i, m)
+			g.free(i)
 		}
 	}
 	m.weight = 0 // it takes nothing more
@@ -258,8 +294,9 @@ func (g *Group) bury(now time.Time) {
 // drop ends a member.
 func (g *Group) drop(now time.Time, m *member) {
 	for _, i := range g.owned(m) {
-		g.free(i, m)
+		g.free(i)
 	}
+	g.letGo(m, func(shardset.ID, retiree) bool { return true })
 	if m.in > 0 {
 		for i := range g.shards {
 			if s := &g.shards[i]; s.next == m {
@@ -269,7 +306,11 @@ func (g *Group) drop(now time.Time, m *member) {
 		m.in = 0
 	}
 	delete(g.members, m.name)
-	g.sorted = slices.DeleteFunc(g.sorted, func(o *member) bool { return o == m })
+	isM := func(o *member) bool { return o == m }
+	g.sorted = slices.DeleteFunc(g.sorted, isM)
+	if m.listed { // else it would stay until somebody calls TakeChanged
+		g.changed = slices.DeleteFunc(g.changed, isM)
+	}
 	if m.instance != 0 {
 		g.graves[m.name] = grave{instance: m.instance, until: now.Add(2 * g.cfg.TTL)}
 	}

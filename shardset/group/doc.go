@@ -25,6 +25,9 @@
 // the omission alone, as plain SLS does, and an omitted shard that is not in
 // transfer stays theirs: that is how a restarted process gets its shards back.
 //
+// A shard that is taken out of the list while it is held and put back later is still
+// its holder's, unless the holder has let go of it meanwhile.
+//
 // # Balance
 //
 // Every member's share is within one of its exact, weighted share. Among all such

@@ -16,9 +16,9 @@ type Config struct {
 	TTL time.Duration
 	// Ordered makes a shard wait until all its ancestors are over.
 	Ordered bool
-	// FirstEpoch is added to every shard's first epoch. A service that may forget
-	// its epochs sets it to something that never repeats, its start time in
-	// nanoseconds for instance. Zero counts from one.
+	// FirstEpoch is what the epochs and the generation count from. A service that
+	// may forget them sets it to something that never repeats and always rises, its
+	// start time in nanoseconds for instance. Zero counts from one.
 	FirstEpoch uint64
 }
 
@@ -63,7 +63,7 @@ type Group struct {
 	cfg     Config
 	shards  []shard // sorted by ID
 	index   map[shardset.ID]int32
-	retired map[shardset.ID]uint64 // last epochs of shards that were taken out
+	retired map[shardset.ID]retiree // shards that were taken out of the list
 
 	members map[string]*member
 	sorted  []*member // by name
@@ -84,7 +84,8 @@ type shard struct {
 	next    *member // StateTransfer: who gets it; nil: nobody yet
 	last    *member // who held it, or was promised it, before: gets it back if there is room
 	epoch   uint64
-	since   uint64 // generation of the grant (held) or of the revocation (transfer)
+	granted uint64 // generation of the grant; zero: the owner told us of it
+	revoked uint64 // generation of the revocation, in StateTransfer
 	state   State
 }
 
@@ -106,6 +107,17 @@ type member struct {
 	listed  bool // in Group.changed
 	quota   int
 	deficit int
+	retired int // shards that it holds although they were taken out of the list
+}
+
+// retiree remembers a shard that was taken out of the list, in case it comes back:
+// its epochs go on rising, its end stays its end, and as long as its holder has not
+// let go of it, nobody else gets it.
+type retiree struct {
+	epoch   uint64
+	granted uint64
+	holder  *member
+	over    bool
 }
 
 // grave remembers the last instance of a member that is gone, so that a message of
@@ -123,29 +135,39 @@ func New(cfg Config) (*Group, error) {
 	return &Group{
 		cfg:     cfg,
 		index:   map[shardset.ID]int32{},
-		retired: map[shardset.ID]uint64{},
+		retired: map[shardset.ID]retiree{},
 		members: map[string]*member{},
 		graves:  map[string]grave{},
+		// A member takes a generation that goes back for a service that lost writes,
+		// and gives up everything.
+		generation: cfg.FirstEpoch,
 	}, nil
 }
 
 // Recover makes the group one that has lost its leases, at a restart without state:
 // for one full TTL nothing is granted or revoked, and members that report what they
-// hold are taken at their word, by epoch.
+// hold are taken at their word, by epoch. Commits of a holder that has not been heard
+// of yet are refused. A store that outlives the group's memory should keep the epoch
+// beside each checkpoint and refuse lower ones: in that time a late heartbeat and a
+// late commit of a dead process look like its owner's.
 func (g *Group) Recover(now time.Time) {
 	g.recoverUntil = now.Add(g.cfg.TTL)
 }
 
 // SetShards replaces the list of shards. Known ones keep their state; ones that are
-// gone disappear from their owner's answers. The list is taken whole or not at all:
+// gone disappear from their owner's answers, and if they come back before the owner
+// has let go of them they are still its own. The list is taken whole or not at all:
 // an error names every bad ID, duplicate and cycle in it.
 func (g *Group) SetShards(now time.Time, list []Shard) error {
+	byID := func(a, b Shard) int { return a.ID.Compare(b.ID) }
+	if !slices.IsSortedFunc(list, byID) {
+		list = slices.Clone(list)
+		slices.SortStableFunc(list, byID)
+	}
 	if err := checkShards(list); err != nil {
 		return err
 	}
 	g.begin(now)
-	list = slices.Clone(list)
-	slices.SortFunc(list, func(a, b Shard) int { return a.ID.Compare(b.ID) })
 
 	old, oldIndex := g.shards, g.index
 	g.shards = make([]shard, len(list))
@@ -157,9 +179,7 @@ func (g *Group) SetShards(now time.Time, list []Shard) error {
 		if j, ok := oldIndex[s.ID]; ok {
 			g.shards[i] = old[j]
 		} else {
-			epoch := max(g.retired[s.ID], g.cfg.FirstEpoch)
-			delete(g.retired, s.ID)
-			g.shards[i] = shard{id: s.ID, state: StateFree, epoch: epoch}
+			g.shards[i] = g.comeBack(s.ID)
 		}
 		g.shards[i].parents = g.shards[i].parents[:0:0]
 		for _, p := range s.Parents {
@@ -170,13 +190,51 @@ func (g *Group) SetShards(now time.Time, list []Shard) error {
 	}
 	for i := range old {
 		if _, ok := g.index[old[i].id]; !ok {
-			g.retired[old[i].id] = old[i].epoch
+			g.retire(&old[i])
 		}
 	}
 	g.recount()
 	g.dirty = true
 	g.end(now)
 	return nil
+}
+
+// retire remembers a shard that is taken out.
+func (g *Group) retire(s *shard) {
+	g.touch()
+	g.retired[s.id] = retiree{epoch: s.epoch, granted: s.granted, holder: s.owner, over: s.state == StateOver}
+	if s.owner != nil {
+		s.owner.retired++
+	}
+}
+
+// comeBack is the state of a shard that is put in, for the first time or again.
+func (g *Group) comeBack(id shardset.ID) shard {
+	r := g.retired[id]
+	delete(g.retired, id)
+	s := shard{id: id, epoch: r.epoch, granted: r.granted, state: StateFree}
+	switch {
+	case r.over:
+		s.state = StateOver
+	case r.holder != nil:
+		r.holder.retired--
+		s.owner, s.last, s.state = r.holder, r.holder, StateHeld
+	}
+	return s
+}
+
+// letGo forgets that m holds retired shards, those that gone says.
+func (g *Group) letGo(m *member, gone func(shardset.ID, retiree) bool) {
+	if m.retired == 0 {
+		return
+	}
+	for id, r := range g.retired {
+		if r.holder == m && gone(id, r) {
+			r.holder = nil
+			g.retired[id] = r
+			m.retired--
+		}
+	}
 }
 
 // recount rebuilds what the members know of their shards, after the list changed.
@@ -204,17 +262,20 @@ func (g *Group) recount() {
 	}
 }
 
+// checkShards says everything that is wrong with a sorted list.
 func checkShards(list []Shard) error {
 	var faults []error
-	parents := make(map[shardset.ID][]shardset.ID, len(list))
-	for _, s := range list {
+	parents := map[shardset.ID][]shardset.ID{}
+	for i, s := range list {
 		if err := s.ID.Validate(); err != nil {
 			faults = append(faults, err)
 		}
-		if _, twice := parents[s.ID]; twice {
+		if i > 0 && list[i-1].ID == s.ID {
 			faults = append(faults, fmt.Errorf("shard %s is listed twice", s.ID))
 		}
-		parents[s.ID] = s.Parents
+		if len(s.Parents) > 0 {
+			parents[s.ID] = s.Parents
+		}
 	}
 	for _, s := range list {
 		if cyclic(s.ID, parents) {

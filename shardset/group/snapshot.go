@@ -80,6 +80,15 @@ func (g *Group) Check() error {
 			}
 		}
 	}
+	retired := map[*member]int{}
+	for id, r := range g.retired {
+		if r.holder != nil {
+			retired[r.holder]++
+		}
+		if _, listed := g.index[id]; listed {
+			return fmt.Errorf("shard %s is listed and retired", id)
+		}
+	}
 	if len(g.sorted) != len(g.members) {
 		return fmt.Errorf("%d members are sorted, %d are known", len(g.sorted), len(g.members))
 	}
@@ -90,6 +99,9 @@ func (g *Group) Check() error {
 		if m.held != held[m] || m.out != out[m] || m.in != in[m] {
 			return fmt.Errorf("member %q counts %d held, %d out, %d in; it has %d, %d, %d",
 				m.name, m.held, m.out, m.in, held[m], out[m], in[m])
+		}
+		if m.retired != retired[m] {
+			return fmt.Errorf("member %q counts %d retired shards and holds %d", m.name, m.retired, retired[m])
 		}
 		if len(g.owned(m)) != m.held+m.out {
 			return fmt.Errorf("member %q lists %d shards and owns %d", m.name, len(m.owned), m.held+m.out)
@@ -121,8 +133,8 @@ func (g *Group) checkShard(s *shard) error {
 		return fmt.Errorf("shard %s moves from %q to itself", s.id, s.owner.name)
 	case s.owner != nil && s.epoch == 0:
 		return fmt.Errorf("shard %s is held under no epoch", s.id)
-	case s.since > g.generation:
-		return fmt.Errorf("shard %s changed in generation %d, after %d", s.id, s.since, g.generation)
+	case max(s.granted, s.revoked) > g.generation:
+		return fmt.Errorf("shard %s was granted in %d and revoked in %d, after %d", s.id, s.granted, s.revoked, g.generation)
 	}
 	return nil
 }
