@@ -12,7 +12,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/processor"
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // Defaults of Config.
@@ -189,8 +189,8 @@ func (cfg *Config) completeMember(faults *ConfigError) {
 	if strings.ContainsFunc(cfg.Member, func(r rune) bool { return !unicode.IsGraphic(r) || r == unicode.ReplacementChar }) {
 		faults.add("Member", "%q has characters that cannot be printed", cfg.Member)
 	}
-	if cfg.Weight < 0 || cfg.Weight > group.MaxWeight {
-		faults.add("Weight", "is %d; it must be between 0 and %d", cfg.Weight, group.MaxWeight)
+	if cfg.Weight < 0 || cfg.Weight > shardset.MaxWeight {
+		faults.add("Weight", "is %d; it must be between 0 and %d", cfg.Weight, shardset.MaxWeight)
 	}
 }
 

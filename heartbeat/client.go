@@ -7,16 +7,7 @@ import (
 )
 
 // Request is one heartbeat.
-type Request struct {
-	// Member is the name of the member that speaks. Names are identity: a
-	// restarted process takes the shards of its name back at once.
-	Member string
-	// Weight is its share of the shards relative to the others'. Zero means 1.
-	Weight int
-	// Report is what it holds, with the numbers that put it into order. A service
-	// that cannot carry the numbers ignores them.
-	shardset.Report
-}
+type Request = shardset.Beat
 
 // Client is a group service as its members see it. All methods must be safe for
 // concurrent use; one Client may serve several members.

@@ -92,6 +92,7 @@ func New(cfg Config) (*Service, error) {
 
 // reset starts with a new group. The caller holds mu, or is the only one.
 func (s *Service) reset(shards []group.Shard) error {
+	s.cfg.FirstEpoch = s.firstEpoch()
 	g, err := group.New(s.cfg)
 	if err != nil {
 		return err
@@ -102,6 +103,20 @@ func (s *Service) reset(shards []group.Shard) error {
 	s.group, s.shards, s.deleted = g, shards, false
 	s.positions = map[shardset.ID]processor.Position{}
 	return nil
+}
+
+// firstEpoch returns an epoch above all that this group, or one in an earlier process,
+// has given: a sink may remember those, and refuse what comes with a lower one. A
+// shard does not change hands once a millisecond for long, so the time is above them.
+func (s *Service) firstEpoch() uint64 {
+	first := uint64(time.Now().UnixMilli())
+	if s.group == nil {
+		return first
+	}
+	for _, sh := range s.group.Snapshot().Shards {
+		first = max(first, sh.Epoch)
+	}
+	return first
 }
 
 func plain(ids []shardset.ID) []group.Shard {
@@ -130,7 +145,7 @@ func (s *Service) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answe
 	}
 	var a shardset.Answer
 	err := s.do(func(now time.Time) (err error) {
-		a, err = s.group.Beat(now, group.Beat{Member: r.Member, Weight: r.Weight, Report: r.Report})
+		a, err = s.group.Beat(now, r)
 		return err
 	})
 	return a, err
@@ -141,9 +156,7 @@ func (s *Service) Leave(ctx context.Context, r heartbeat.Request) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.do(func(now time.Time) error {
-		return s.group.Leave(now, group.Beat{Member: r.Member, Weight: r.Weight, Report: r.Report})
-	})
+	return s.do(func(now time.Time) error { return s.group.Leave(now, r) })
 }
 
 // SetShards replaces the group's shards, with their parents. Checkpoints of shards
@@ -165,10 +178,12 @@ func (s *Service) Delete() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.deleted = true
+	clear(s.positions)
 }
 
 // Create makes the group anew after Delete, with the same shards and no checkpoints.
-// It does nothing if the group exists.
+// Its epochs are higher than any before, because sinks may remember those. It does
+// nothing if the group exists.
 func (s *Service) Create(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 func TestJoinAndSteadyState(t *testing.T) {
@@ -25,7 +24,7 @@ func TestJoinAndSteadyState(t *testing.T) {
 	if got := r.g.Generation(); got != generation {
 		t.Errorf("the generation went from %d to %d while nothing changed", generation, got)
 	}
-	answer, err := r.g.Beat(r.now, group.Beat{Member: "b"})
+	answer, err := r.g.Beat(r.now, shardset.Beat{Member: "b"})
 	if err != nil || answer.TTL != rigTTL || len(answer.Grants) != 0 {
 		t.Errorf("b is answered %+v, %v; want a TTL of %v and no shards yet", answer, err, rigTTL)
 	}
@@ -103,7 +102,7 @@ func TestUnnumberedMembers(t *testing.T) {
 	r := newRig(t, 2)
 	say := func(name string, held ...int) []shardset.Grant {
 		t.Helper()
-		b := group.Beat{Member: name}
+		b := shardset.Beat{Member: name}
 		for _, n := range held {
 			b.Held = append(b.Held, shardset.Grant{ID: id(n)})
 		}
@@ -159,7 +158,7 @@ func TestTwoProcessesUnderOneName(t *testing.T) {
 	r := newRig(t, 2)
 	for range 3 {
 		for _, held := range [][]shardset.Grant{nil, {{ID: id(0)}, {ID: id(1)}}} {
-			b := group.Beat{Member: "a"}
+			b := shardset.Beat{Member: "a"}
 			b.Held = held
 			if _, err := r.g.Beat(r.now, b); err != nil {
 				t.Fatal(err)
@@ -171,11 +170,11 @@ func TestTwoProcessesUnderOneName(t *testing.T) {
 }
 
 func TestBadHeartbeats(t *testing.T) {
-	bad := []group.Beat{
+	bad := []shardset.Beat{
 		{},
 		{Member: strings.Repeat("x", 129)},
 		{Member: "a", Weight: -1},
-		{Member: "a", Weight: group.MaxWeight + 1},
+		{Member: "a", Weight: shardset.MaxWeight + 1},
 		{Member: "a", Report: shardset.Report{Held: []shardset.Grant{{ID: id(-1)}}}},
 		{Member: "a", Report: shardset.Report{Held: []shardset.Grant{{ID: shardset.ID{Log: "a/b"}}}}},
 	}

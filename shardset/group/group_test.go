@@ -159,6 +159,57 @@ func TestLeaveWithADeafShard(t *testing.T) {
 	r.want("a@1 a@1 a@3 a@3")
 }
 
+// A member that leaves gives away each shard as it comes free, for good: it is granted
+// nothing more, not even what it has just held.
+func TestALeavingMemberTakesNothing(t *testing.T) {
+	r := newRig(t, 4)
+	a, b := r.peer("a"), r.peer("b")
+	a.say()
+	b.say()
+	r.settle(a, b)
+	r.want("a@1 a@1 b@2 b@2")
+	b.beat.Leaving = true
+	b.release(2)
+	b.say()
+	r.want("a@1 a@1 a@3 b>a@2")
+	b.release(3)
+	b.say()
+	r.want("a@1 a@1 a@3 a@3")
+	a.say()
+	b.say()
+	r.want("a@1 a@1 a@3 a@3")
+}
+
+// What a leaving member was granted and had not heard of is given up as well.
+func TestALeavingMemberGivesUpWhatItDidNotHearOf(t *testing.T) {
+	r := newRig(t, 2)
+	a, b := r.peer("a"), r.peer("b")
+	a.say()
+	b.say()
+	a.say()
+	a.release(1)
+	a.say()
+	r.want("a@1 b@2") // and b was not told
+	b.beat.Leaving = true
+	b.say()
+	r.want("a@1 a@3")
+}
+
+// The first heartbeat of a member that has left again may come after its leave call,
+// and does not make it a member.
+func TestLateJoinAfterLeave(t *testing.T) {
+	r := newRig(t, 2)
+	a := r.peer("a")
+	late := a.beat
+	late.Seq = 1
+	a.beat.Seq = 1
+	a.leave()
+	if _, err := r.g.Beat(r.now, late); !errors.Is(err, shardset.ErrEvicted) {
+		t.Errorf("a heartbeat from before the leave call: %v, want ErrEvicted", err)
+	}
+	r.want("-@0 -@0")
+}
+
 func TestLastMemberLeavesWithADeafShard(t *testing.T) {
 	r := newRig(t, 2)
 	a := r.peer("a")

@@ -110,12 +110,12 @@ func (r *rig) want(table string) {
 // peer is a member that obeys: what it is told it holds, until it releases it.
 type peer struct {
 	r    *rig
-	beat group.Beat
+	beat shardset.Beat
 	told []shardset.Grant // the last answer
 }
 
 func (r *rig) peer(name string) *peer {
-	p := &peer{r: r, beat: group.Beat{Member: name}}
+	p := &peer{r: r, beat: shardset.Beat{Member: name}}
 	p.beat.Instance = 1
 	return p
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // proc is one process with a Tracker: the shell that a coordinator would be, with
@@ -191,7 +190,7 @@ func (p *proc) beatNow() {
 	r := p.tracker.Beat(sentAt)
 	seq := r.Seq
 	p.inFlight, p.seq = seq, seq
-	b := group.Beat{Member: p.name, Weight: p.weight, Report: p.w.sc.mutant.report(p, r)}
+	b := shardset.Beat{Member: p.name, Weight: p.weight, Report: p.w.sc.mutant.report(p, r)}
 	p.w.toService(p, func() {
 		a, err := p.w.serve(p, r, b)
 		p.w.toProc(p, func() { p.answered(seq, sentAt, a, err) })
@@ -252,7 +251,7 @@ func (p *proc) leave() {
 func (p *proc) goodbye() {
 	p.w.log("%s is gone", p)
 	p.left = true
-	b := group.Beat{Member: p.name, Report: p.w.sc.mutant.report(p, p.tracker.Beat(p.local()))}
+	b := shardset.Beat{Member: p.name, Report: p.w.sc.mutant.report(p, p.tracker.Beat(p.local()))}
 	p.w.toService(p, func() {
 		// An error is a member that the service dropped or replaced already.
 		if err := p.w.group.Leave(p.w.serviceTime(), b); err == nil {

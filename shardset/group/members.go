@@ -1,0 +1,176 @@
+package group
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// join makes the speaker a member.
+func (g *Group) join(b *shardset.Beat) *member {
+	m := &member{name: b.Member, instance: b.Instance, weight: max(b.Weight, 1), stale: true}
+	g.insert(m)
+	delete(g.graves, b.Member)
+	g.dirty = true
+	return m
+}
+
+// adopt lets the member of a group that recovers keep what it holds, unless somebody
+// holds it under a newer epoch. It does so at every heartbeat, not only at the one
+// that joins: an old one, held up on the way, may have come first, with a shorter list.
+func (g *Group) adopt(m *member, held []shardset.Grant) {
+	for _, h := range held {
+		i, ok := g.index[h.ID]
+		if !ok {
+			g.adoptRetired(m, h)
+			continue
+		}
+		s := &g.shards[i]
+		switch {
+		case s.state == StateOver, s.owner == m && h.Epoch <= s.epoch:
+			continue
+		case h.Epoch == 0 && s.owner == nil:
+			g.grant(i, m) // a member that knows no epochs
+		case h.Epoch < s.epoch, h.Epoch == s.epoch && s.owner != nil:
+			continue
+		default:
+			if s.owner != nil {
+				g.free(i)
+			}
+			s.epoch = h.Epoch
+			g.own(i, m)
+		}
+		// The member knew that it had it, so whenever it omits it, it has given it up.
+		s.granted = 0
+	}
+}
+
+// adoptRetired remembers that m holds a shard that is not in the list: it may have been
+// taken out before the service forgot, and be put back.
+func (g *Group) adoptRetired(m *member, h shardset.Grant) {
+	r := g.retired[h.ID]
+	if r.holder != nil {
+		if h.Epoch <= r.epoch {
+			return
+		}
+		r.holder.retired--
+	}
+	m.retired++
+	g.retired[h.ID] = retiree{epoch: max(h.Epoch, r.epoch), holder: m}
+}
+
+// replace ends the old instance of a name and goes on with the new one. What the
+// new one reports, a processor of the old one that ignores its end, stays with the
+// member under a new epoch, so that nobody doubles it; everything else is free.
+func (g *Group) replace(m *member, b *shardset.Beat) {
+	held := heldIDs(b.Held)
+	g.letGo(m, func(id shardset.ID, _ retiree) bool { return !has(held, id) })
+	for _, i := range g.owned(m) {
+		s := &g.shards[i]
+		if s.state == StateHeld && !has(held, s.id) {
+			g.free(i)
+			continue
+		}
+		g.raise(i)
+		g.touch()
+		s.granted = g.generation
+		g.changedAnswer(m)
+		if s.state == StateTransfer && !has(held, s.id) {
+			g.handOver(i)
+		}
+	}
+	m.instance, m.seq = b.Instance, 0
+	g.dirty = true
+}
+
+// Leave is the event of a member leaving for good. What it still reports as held,
+// a processor that does not end, stays its own until its lease runs out; everything
+// else is free at once. An unknown member has nothing to leave. Errors are those
+// of Beat.
+func (g *Group) Leave(now time.Time, b shardset.Beat) error {
+	if err := b.Validate(); err != nil {
+		return err
+	}
+	g.begin(now)
+	defer g.end(now)
+	m := g.members[b.Member]
+	if m == nil {
+		// Its first heartbeat may be on the way still, and must not make it a member.
+		g.mourn(now, b.Member, b.Instance)
+		return nil
+	}
+	if _, err := g.admit(now, &b); err != nil {
+		return err
+	}
+	m.seq = b.Seq
+	g.finished(m, &b)
+	if len(b.Held) == 0 {
+		g.drop(now, m)
+		return nil
+	}
+	b.Leaving = true
+	g.weigh(m, &b)
+	g.released(m, &b)
+	return nil
+}
+
+// Expire is the event of time passing: members whose leases ended are dropped and
+// their shards given away. Every other event does the same first.
+func (g *Group) Expire(now time.Time) {
+	g.begin(now)
+	g.end(now)
+}
+
+// bury drops the members whose leases have ended.
+func (g *Group) bury(now time.Time) {
+	if g.nextExpiry.IsZero() || now.Before(g.nextExpiry) {
+		return
+	}
+	g.nextExpiry = time.Time{}
+	for _, m := range slices.Clone(g.sorted) {
+		if !now.Before(m.expires) {
+			g.drop(now, m)
+			continue
+		}
+		if g.nextExpiry.IsZero() || m.expires.Before(g.nextExpiry) {
+			g.nextExpiry = m.expires
+		}
+	}
+	for name, d := range g.graves {
+		if now.After(d.until) {
+			delete(g.graves, name)
+		}
+	}
+}
+
+// mourn remembers an instance that is gone.
+func (g *Group) mourn(now time.Time, name string, instance uint64) {
+	if instance != 0 {
+		g.graves[name] = grave{instance: max(instance, g.graves[name].instance), until: now.Add(2 * g.cfg.TTL)}
+	}
+}
+
+// drop ends a member.
+func (g *Group) drop(now time.Time, m *member) {
+	for _, i := range g.owned(m) {
+		g.free(i)
+	}
+	g.letGo(m, func(shardset.ID, retiree) bool { return true })
+	if m.in > 0 {
+		for i := range g.shards {
+			if s := &g.shards[i]; s.next == m {
+				s.next = nil
+			}
+		}
+		m.in = 0
+	}
+	delete(g.members, m.name)
+	isM := func(o *member) bool { return o == m }
+	g.sorted = slices.DeleteFunc(g.sorted, isM)
+	if m.listed { // else it would stay until somebody calls TakeChanged
+		g.changed = slices.DeleteFunc(g.changed, isM)
+	}
+	g.mourn(now, m.name, m.instance)
+	g.dirty = true
+}
