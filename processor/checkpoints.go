@@ -25,8 +25,7 @@ type Owner struct {
 }
 
 // Checkpoints is a store of one position per shard. Most group services are one.
-// Implementations must be safe for concurrent use, honour their context, and not
-// change anything when they return an error other than one that says so.
+// Implementations must be safe for concurrent use and honour their context.
 type Checkpoints interface {
 	// Load returns the shard's position, or false if there is none. It is called
 	// after the grant and before the first Save under it, and claims the shard for
@@ -39,6 +38,13 @@ type Checkpoints interface {
 	// that matches ErrNotOwner, and stores nothing, if o is not the owner. Any
 	// other error leaves it open whether the position was stored.
 	Save(ctx context.Context, o Owner, p Position) error
+}
+
+// Fencer is the ability of a store, which is not the group service itself, to say
+// that it refuses the commits of all but the last owner who loaded.
+type Fencer interface {
+	// FencesCommits reports whether it does. It always returns the same.
+	FencesCommits() bool
 }
 
 // CheckpointHooks are called around every commit, on the goroutine that commits.

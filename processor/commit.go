@@ -16,18 +16,23 @@ import (
 // nothing was stored and the context is cancelled with that cause. It returns the
 // error of the Before hook if that vetoed, ErrEmptyPosition, ErrReturned, or what
 // the store said: then it is open whether p was stored, and a later commit settles
-// it. A commit ends by itself when the lease does, or after the commit timeout.
+// it. A commit ends by itself when the lease does, or after the commit timeout; with
+// a ctx that has ended it does not reach the store.
 func (s *Shard) Commit(ctx context.Context, p Position) error {
 	if p == "" {
 		return fmt.Errorf("commit of shard %s: %w", s.run.id, ErrEmptyPosition)
 	}
 	select {
-	case s.run.slot <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("commit of shard %s: %w", s.run.id, context.Cause(ctx))
+	case s.run.slot <- struct{}{}: // even if ctx has ended: the reason may be a better one
+	default:
+		select {
+		case s.run.slot <- struct{}{}:
+		case <-ctx.Done():
+			return fmt.Errorf("commit of shard %s: %w", s.run.id, context.Cause(ctx))
+		}
 	}
 	defer func() { <-s.run.slot }()
-	if s.closed {
+	if s.closed.Load() {
 		return fmt.Errorf("commit of shard %s: %w", s.run.id, ErrReturned)
 	}
 	c := Commit{Member: s.run.runner.Member, Lease: s.Lease(), Position: p}
@@ -44,7 +49,7 @@ func (s *Shard) Commit(ctx context.Context, p Position) error {
 
 func (s *Shard) commit(ctx context.Context, c *Commit) error {
 	r := s.run
-	if err := r.check(time.Now()); err != nil {
+	if err := r.mayCommit(ctx, time.Now()); err != nil {
 		return err
 	}
 	if before := r.runner.Hooks.Before; before != nil {
@@ -54,17 +59,32 @@ func (s *Shard) commit(ctx context.Context, c *Commit) error {
 	}
 	// The hook may have taken its time, or the process may have been frozen in it.
 	start := time.Now()
-	if err := r.check(start); err != nil {
+	if err := r.mayCommit(ctx, start); err != nil {
 		return err
 	}
 	ctx, cancel := r.storeContext(ctx, start)
 	defer cancel()
+	if err := r.saving(cancel); err != nil {
+		return err
+	}
+	defer r.saving(nil)
 	err := r.runner.Checkpoints.Save(ctx, r.owner(), c.Position)
 	c.Took = time.Since(start)
 	if errors.Is(err, ErrNotOwner) {
-		r.fence()
+		r.Cancel(ErrNotOwner)
 	}
 	return err
+}
+
+// mayCommit returns nil if a commit with ctx may go on to the store.
+func (r *Run) mayCommit(ctx context.Context, now time.Time) error {
+	if err := r.check(now); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // storeContext bounds a call to the store: it must not outlive the lease, because a

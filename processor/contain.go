@@ -3,18 +3,17 @@ package processor
 import "runtime/debug"
 
 // contain calls user code and turns a panic in it into a *PanicError. A
-// runtime.Goexit in it cannot be stopped: exited tells the deferred code on the way
-// out that this is what happens.
-func contain(where string, exited *bool, f func() error) (err error) {
-	*exited = true
+// runtime.Goexit in it cannot be stopped: then contain does not return either.
+func contain(where string, f func() error) (err error) {
+	returned := false
 	defer func() {
-		// recover works only here, in the deferred function itself.
-		if v := recover(); v != nil {
-			*exited = false
+		// recover works only here, in the deferred function itself. Under
+		// GODEBUG=panicnil=1 it returns nil for a panic(nil), and stops it.
+		if v := recover(); !returned {
 			err = &PanicError{Where: where, Value: v, Stack: debug.Stack()}
 		}
 	}()
 	err = f()
-	*exited = false
+	returned = true
 	return err
 }

@@ -33,7 +33,8 @@ var (
 	// closed shard to its end. The group is told, and does not grant it again.
 	ErrShardEnded = errors.New("shard has ended")
 
-	// ErrReturned is the result of a commit after Process has returned.
+	// ErrReturned is the result of a commit after Process has returned, and the
+	// cause of its context from then on, unless that ended before.
 	ErrReturned = errors.New("processor has returned")
 
 	// ErrEmptyPosition is the result of committing the empty position, which a

@@ -55,6 +55,9 @@ func (m *MemoryCheckpoints) Save(_ context.Context, o Owner, p Position) error {
 	return nil
 }
 
+// FencesCommits returns true: among the members that share this store.
+func (m *MemoryCheckpoints) FencesCommits() bool { return true }
+
 // Position returns what is stored for a shard, for a look from outside.
 func (m *MemoryCheckpoints) Position(id shardset.ID) (Position, bool) {
 	m.mu.Lock()

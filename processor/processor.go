@@ -11,7 +11,7 @@ type Processor interface {
 	// Process works on s until it is done or s has to go, and returns when no work
 	// of it is left, including in goroutines that it started. The package comment
 	// says what its result means. ctx ends when the shard must not be touched any
-	// more; until then, s.Revoked says when to finish.
+	// more, and when Process has returned; until then, s.Revoked says when to finish.
 	Process(ctx context.Context, s *Shard) error
 }
 

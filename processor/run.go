@@ -22,12 +22,16 @@ type Run struct {
 
 	ctx    context.Context // ends when the shard must not be touched
 	cancel context.CancelCauseFunc
-	soft   context.Context // ends when the shard has to go; a child of ctx
+	soft   context.Context // ends when the shard has to go, and not later than ctx
 	revoke context.CancelCauseFunc
 	slot   chan struct{} // held by the commit in flight
 
-	mu     sync.Mutex // guards status; never held across a call
+	mu     sync.Mutex // guards the fields below; never held across a call
 	status RunStatus
+	// gone is ErrLeaseLost or ErrNotOwner once the shard is not this member's any
+	// more. The contexts do not tell: their cause may be an earlier ErrRevoked.
+	gone  error
+	abort context.CancelFunc // ends the save under way; nil: there is none
 }
 
 // Phase is what a Run is doing.
@@ -73,8 +77,9 @@ func (rn *Runner) New(ctx context.Context, l shardset.Lease, instance uint64, te
 		slot:   make(chan struct{}, 1),
 		status: RunStatus{Phase: PhaseStarting, Since: time.Now()},
 	}
-	r.ctx, r.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-	r.soft, r.revoke = context.WithCancelCause(r.ctx)
+	base := context.WithoutCancel(ctx)
+	r.ctx, r.cancel = context.WithCancelCause(base)
+	r.soft, r.revoke = context.WithCancelCause(base)
 	return r
 }
 
@@ -82,8 +87,15 @@ func (rn *Runner) New(ctx context.Context, l shardset.Lease, instance uint64, te
 // first cause stays.
 func (r *Run) Revoke(cause error) { r.revoke(cause) }
 
-// Cancel ends the run's context. The first cause stays.
-func (r *Run) Cancel(cause error) { r.cancel(cause) }
+// Cancel ends the run's context. The first cause stays. With ErrLeaseLost or
+// ErrNotOwner nothing is committed any more, whatever the cause was before.
+func (r *Run) Cancel(cause error) {
+	if errors.Is(cause, ErrLeaseLost) || errors.Is(cause, ErrNotOwner) {
+		r.lose(cause)
+	}
+	r.revoke(cause) // first, so that the end of ctx is never seen without its reason
+	r.cancel(cause)
+}
 
 // Epoch returns the epoch of the grant.
 func (r *Run) Epoch() uint64 { return r.epoch }
@@ -102,18 +114,18 @@ func (r *Run) Do(done func(shardset.Outcome)) {
 	outcome := shardset.OutcomeFailed
 	defer func() {
 		r.phase(PhaseReturned)
-		r.cancel(nil) // frees the contexts; a cause set earlier stays
+		r.revoke(ErrReturned) // a cause set earlier stays
+		r.cancel(ErrReturned)
 		done(outcome)
 	}()
 	var pauses *backoff.ExponentialBackOff
 	for {
-		start := time.Now()
 		err := r.attempt()
 		var final bool
 		if outcome, final = r.outcome(err); final {
 			return
 		}
-		if pauses == nil || time.Since(start) > r.runner.Restart.Max {
+		if pauses == nil || r.worked() > r.runner.Restart.Max {
 			pauses = r.runner.Restart.policy()
 		}
 		if pause := pauses.NextBackOff(); !r.pause(err, pause) {
@@ -123,42 +135,58 @@ func (r *Run) Do(done func(shardset.Outcome)) {
 	}
 }
 
-// outcome says what the end of an attempt means, and whether it ends the run.
-func (r *Run) outcome(err error) (shardset.Outcome, bool) {
-	cause := context.Cause(r.soft)
-	if err != nil && cause != nil && !isStop(err, cause) {
+// outcome says what the end of an attempt means, and whether it ends the run. It
+// looks at the lease: a process that wakes from a freeze may come here first.
+func (r *Run) outcome(err error) (outcome shardset.Outcome, final bool) {
+	gone, cause := r.check(time.Now()), context.Cause(r.soft)
+	var p *PanicError
+	panicked := errors.As(err, &p)
+	is := func(target error) bool { return !panicked && errors.Is(err, target) } // a panic is no result
+	switch {
+	case errors.Is(gone, ErrNotOwner), is(ErrNotOwner):
+		outcome = shardset.OutcomeFenced
+	case is(ErrShardEnded) && gone == nil:
+		outcome = shardset.OutcomeEnded
+	case cause != nil || gone != nil: // Cancel sets one after the other
+		outcome = shardset.OutcomeReleased
+	case err == nil:
+		outcome = shardset.OutcomeDone
+	default:
+		return shardset.OutcomeFailed, false
+	}
+	echo := is(cause) || is(gone) || is(context.Canceled) || is(ErrShardEnded) // of being stopped
+	if err != nil && !echo {
 		r.failed(err, 0)
 	}
-	switch {
-	case errors.Is(err, ErrNotOwner), errors.Is(cause, ErrNotOwner):
-		return shardset.OutcomeFenced, true
-	case errors.Is(err, ErrShardEnded) && !errors.Is(cause, ErrLeaseLost):
-		return shardset.OutcomeEnded, true
-	case cause != nil:
-		return shardset.OutcomeReleased, true
-	case err == nil:
-		return shardset.OutcomeDone, true
-	}
-	return shardset.OutcomeFailed, false
+	return outcome, true
 }
 
-// isStop reports whether err is only the echo of being stopped.
-func isStop(err, cause error) bool {
-	return errors.Is(err, cause) || errors.Is(err, context.Canceled) || errors.Is(err, ErrShardEnded)
-}
-
-// attempt reads the checkpoint, makes a processor and lets it work, once.
+// attempt lets a fresh processor work, once. When it returns, or user code ends the
+// goroutine, what belongs to the attempt is dead: its handle and its context.
 func (r *Run) attempt() error {
+	ctx, cancel := context.WithCancelCause(r.ctx)
 	s := &Shard{run: r}
-	exited := false
+	exited := true
 	defer func() {
 		if exited {
 			r.failed(ErrGoexit, 0)
 		}
 		s.settle()
+		cancel(ErrReturned)
 	}()
+	err := r.try(ctx, s)
+	exited = false
+	return err
+}
+
+// try reads the checkpoint, makes a processor and calls it.
+func (r *Run) try(ctx context.Context, s *Shard) error {
 	r.phase(PhaseStarting)
-	err := contain("Checkpoints.Load", &exited, func() (err error) {
+	// A load claims the shard, so not even that is done without a lease.
+	if err := r.mayStart(); err != nil {
+		return err
+	}
+	err := contain("Checkpoints.Load", func() (err error) {
 		ctx, cancel := r.storeContext(r.soft, time.Now())
 		defer cancel()
 		s.resume, s.found, err = r.runner.Checkpoints.Load(ctx, r.owner())
@@ -167,8 +195,11 @@ func (r *Run) attempt() error {
 	if err != nil {
 		return fmt.Errorf("read the checkpoint of shard %s: %w", r.id, err)
 	}
+	if err := r.mayStart(); err != nil {
+		return err
+	}
 	var p Processor
-	err = contain("Factory", &exited, func() (err error) {
+	err = contain("Factory", func() (err error) {
 		p, err = r.runner.Factory(r.soft, r.lease())
 		return err
 	})
@@ -178,61 +209,87 @@ func (r *Run) attempt() error {
 	if err != nil {
 		return fmt.Errorf("make the processor of shard %s: %w", r.id, err)
 	}
-	// Nothing is started under a lease that ended, or for a shard that has to go.
+	if err := r.mayStart(); err != nil {
+		return err
+	}
+	r.running(s)
+	return contain("Process", func() error { return p.Process(ctx, s) })
+}
+
+// mayStart returns nil unless the lease is over or the shard has to go.
+func (r *Run) mayStart() error {
 	if err := r.check(time.Now()); err != nil {
 		return err
 	}
-	if cause := context.Cause(r.soft); cause != nil {
-		return cause
-	}
-	r.running(s)
-	return contain("Process", &exited, func() error { return p.Process(r.ctx, s) })
+	return context.Cause(r.soft)
 }
 
 // settle waits for a commit in flight and refuses later ones, so that the shard's
 // last commit is decided before anybody hears that it is free.
 func (s *Shard) settle() {
 	s.run.slot <- struct{}{}
-	s.closed = true
+	s.closed.Store(true)
 	<-s.run.slot
 }
 
 // pause waits between two attempts, and reports whether there is another one.
 func (r *Run) pause(err error, d time.Duration) bool {
 	r.failed(err, d)
-	r.mu.Lock()
-	r.status.Restarts++
-	r.mu.Unlock()
 	r.phase(PhaseRestarting)
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
+		r.mu.Lock()
+		r.status.Restarts++
+		r.mu.Unlock()
 		return true
 	case <-r.soft.Done():
 		return false
 	}
 }
 
-// check returns nil while the shard is this member's at now.
-func (r *Run) check(now time.Time) error {
-	if _, ok := r.term.look(now); !ok {
-		r.cancel(ErrLeaseLost)
+// worked returns how long ago Process was called; zero if it was not.
+func (r *Run) worked() time.Duration {
+	st := r.Status()
+	if st.Phase != PhaseRunning {
+		return 0
 	}
-	// A context that was cancelled because the drain took too long says nothing
-	// about ownership: the shard is reported as held until the goroutine returns.
-	switch cause := context.Cause(r.ctx); {
-	case errors.Is(cause, ErrLeaseLost), errors.Is(cause, ErrNotOwner):
-		return cause
-	}
-	if !r.term.Valid(now) {
-		return ErrLeaseLost // cancelled for another reason before
-	}
-	return nil
+	return time.Since(st.Since)
 }
 
-// fence ends the run because the store says that it is not the owner.
-func (r *Run) fence() { r.cancel(ErrNotOwner) }
+// check returns nil while the shard is this member's at now. A context that was
+// cancelled because the drain took too long says nothing about that: the shard is
+// reported as held until the goroutine returns.
+func (r *Run) check(now time.Time) error {
+	if !r.term.Valid(now) {
+		r.Cancel(ErrLeaseLost)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.gone
+}
+
+// lose notes that the shard is not this member's, and ends the save under way.
+func (r *Run) lose(cause error) {
+	r.mu.Lock()
+	if r.gone == nil {
+		r.gone = cause
+	}
+	abort := r.abort
+	r.mu.Unlock()
+	if abort != nil {
+		abort()
+	}
+}
+
+// saving notes how to end the save that is about to begin, unless the shard is gone.
+func (r *Run) saving(abort context.CancelFunc) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.abort = abort
+	return r.gone
+}
 
 func (r *Run) lease() shardset.Lease {
 	return shardset.Lease{ID: r.id, Epoch: r.epoch, NotAfter: r.term.NotAfter()}

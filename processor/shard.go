@@ -2,6 +2,7 @@ package processor
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,7 +16,7 @@ type Shard struct {
 	run    *Run
 	resume Position
 	found  bool
-	closed bool // Process has returned; guarded by run.slot
+	closed atomic.Bool // Process has returned; set while holding run.slot
 }
 
 // ID returns the shard's ID.
@@ -35,14 +36,20 @@ func (s *Shard) Resume() (Position, bool) { return s.resume, s.found }
 func (s *Shard) Revoked() <-chan struct{} { return s.run.soft.Done() }
 
 // Cause returns why the shard has to go, ErrRevoked, ErrShutdown, ErrLeaseLost or
-// ErrNotOwner, or nil as long as it need not.
+// ErrNotOwner, or nil as long as it need not. The first reason stays.
 func (s *Shard) Cause() error { return context.Cause(s.run.soft) }
 
 // Check returns nil while the shard is this member's, draining included, and the
-// cause of its loss after that. It looks at the clock, so it is right even in the
-// first instant after a frozen process wakes, before any context could be
-// cancelled. Call it before each piece of work that must not be done twice.
-func (s *Shard) Check() error { return s.run.check(time.Now()) }
+// cause of its loss after that: ErrLeaseLost, ErrNotOwner, or ErrReturned once
+// Process has returned. It looks at the clock, so it is right even in the first
+// instant after a frozen process wakes, before any context could be cancelled. Call
+// it before each piece of work that must not be done twice.
+func (s *Shard) Check() error {
+	if s.closed.Load() {
+		return ErrReturned
+	}
+	return s.run.check(time.Now())
+}
 
 // Logger returns the worker's logger with the shard's fields. It is made at each
 // call, so keep it.

@@ -23,8 +23,9 @@ func NewTerm(notAfter time.Time) *Term { return &Term{notAfter: notAfter} }
 
 // Valid reports whether the term still lasts at now. The first false is final.
 func (t *Term) Valid(now time.Time) bool {
-	_, ok := t.look(now)
-	return ok
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.validLocked(now)
 }
 
 // Extend moves the end to notAfter, and reports whether there was still something
@@ -51,13 +52,6 @@ func (t *Term) NotAfter() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.notAfter
-}
-
-// look returns the end of the term and whether it lies ahead.
-func (t *Term) look(now time.Time) (time.Time, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.notAfter, t.validLocked(now)
 }
 
 func (t *Term) validLocked(now time.Time) bool {

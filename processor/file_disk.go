@@ -1,0 +1,135 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// disk is what a save asks of the file system, step by step. Tests use one that
+// dies between two steps, and one that forgets what was not synced.
+type disk interface {
+	// create makes the file, or empties it.
+	create(path string) (diskFile, error)
+	rename(from, to string) error
+	remove(path string) error
+	// syncDir makes the names in the directory durable.
+	syncDir(dir string) error
+}
+
+// diskFile is a file being written; Sync makes its content durable.
+type diskFile interface {
+	Write(data []byte) (int, error)
+	Sync() error
+	Close() error
+}
+
+// replaceFile gives the file this content, or leaves it as it was. The order counts.
+// The content is made durable before the rename: otherwise a power cut could leave
+// the name on an empty file. The name is made durable before the return: otherwise
+// the old content could come back after it was said to be gone.
+//
+// If ctx ends before the rename, nothing has happened. There is one temporary name
+// per file: the caller sees to it that no two calls for a file overlap.
+func replaceFile(ctx context.Context, d disk, path string, data []byte) error {
+	temp := path + tempSuffix
+	err := writeFile(d, temp, data)
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	if err == nil {
+		err = d.rename(temp, path)
+	}
+	if err != nil {
+		_ = d.remove(temp) // the next save or open would, too
+		return err
+	}
+	return d.syncDir(filepath.Dir(path))
+}
+
+// writeFile makes a file whose content is durable. Its name is not yet.
+func writeFile(d disk, path string, data []byte) error {
+	f, err := d.create(path)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// osDisk is the file system of the operating system.
+type osDisk struct{}
+
+func (osDisk) create(path string) (diskFile, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err // not f, which would be a non-nil diskFile
+	}
+	return f, nil
+}
+
+func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
+
+func (osDisk) remove(path string) error { return os.Remove(path) }
+
+func (osDisk) syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // it cannot be asked there; the file system's journal has to do
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// makeDir creates dir and the parents it lacks, and makes their names durable.
+func makeDir(dir string) error {
+	parent := filepath.Dir(dir)
+	info, err := os.Stat(dir)
+	if err == nil {
+		if !info.IsDir() {
+			return &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+		}
+		// A process that made it may have been killed before it could sync. Where
+		// that fails, the parent is not ours, and its owner made the directory.
+		_ = osDisk{}.syncDir(parent)
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) || parent == dir {
+		return err
+	}
+	if err := makeDir(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return osDisk{}.syncDir(parent)
+}
+
+// removeLeftovers removes what was being written when a process was killed. Only the
+// holder of the lock may.
+func removeLeftovers(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), namePrefix) || !strings.HasSuffix(e.Name(), tempSuffix) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}

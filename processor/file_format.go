@@ -1,0 +1,147 @@
+package processor
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// A checkpoint file is four lines and the position, which ends with the file:
+//
+//	rollcall checkpoint 1
+//	crc32c 4b8d45b5
+//	shard orders/7
+//	position 9
+//	MTYzNjk5N
+//
+// The checksum is of all that follows its line. The length is there because a
+// checksum finds a cut only most probably.
+const checkpointVersion = "rollcall checkpoint 1\n"
+
+const (
+	maxPosition = 64 << 10            // bytes
+	maxFile     = maxPosition + 1<<10 // bytes; the lines before the position take under 300
+	namePrefix  = "shard-"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// CorruptError is what FileCheckpoints.Load returns for a file that no Save has left
+// like this: torn, changed, or in the wrong place. The file is not touched. The
+// shard cannot be processed until somebody restores the file, or deletes it, which
+// starts the shard over.
+type CorruptError struct {
+	Path   string // of the file
+	Reason string // what is wrong with it
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("checkpoint file %q is not usable: %s; restore it from a copy, or delete it to process the shard as if nothing had been committed",
+		e.Path, e.Reason)
+}
+
+// readCheckpoint returns the position in the file, or false if there is no file.
+func readCheckpoint(path string, id shardset.ID) (Position, bool, error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("read the checkpoint of shard %s: %w", id, err)
+	}
+	// Checked first: to open a pipe would block, and to read a huge file fill the memory.
+	if !info.Mode().IsRegular() {
+		return "", false, &CorruptError{Path: path, Reason: "it is not a regular file"}
+	}
+	if info.Size() > maxFile {
+		return "", false, &CorruptError{Path: path, Reason: fmt.Sprintf("its size of %d bytes is more than any checkpoint has", info.Size())}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", false, fmt.Errorf("read the checkpoint of shard %s: %w", id, err)
+	}
+	named, p, err := decodeCheckpoint(data)
+	if err != nil {
+		return "", false, &CorruptError{Path: path, Reason: err.Error()}
+	}
+	if named != id {
+		return "", false, &CorruptError{Path: path, Reason: fmt.Sprintf("it is the checkpoint of shard %s, not of %s", named, id)}
+	}
+	return p, true, nil
+}
+
+// encodeCheckpoint returns the content of the file.
+func encodeCheckpoint(id shardset.ID, p Position) []byte {
+	body := fmt.Sprintf("shard %s\nposition %d\n%s", id, len(p), p)
+	return []byte(checkpointVersion + sumLine(body) + "\n" + body)
+}
+
+// decodeCheckpoint returns what was encoded, or says what is wrong with the content.
+func decodeCheckpoint(data []byte) (shardset.ID, Position, error) {
+	rest, ok := strings.CutPrefix(string(data), checkpointVersion)
+	if !ok {
+		return shardset.ID{}, "", fmt.Errorf("it does not begin with the line %q", strings.TrimSpace(checkpointVersion))
+	}
+	sum, body, _ := strings.Cut(rest, "\n")
+	if sum != sumLine(body) {
+		return shardset.ID{}, "", errors.New("its checksum does not match, so it is torn or was changed")
+	}
+	shard, rest, _ := strings.Cut(body, "\n")
+	_, position, _ := strings.Cut(rest, "\n")
+	id, err := shardset.ParseID(strings.TrimPrefix(shard, "shard "))
+	if err != nil {
+		return shardset.ID{}, "", err
+	}
+	p := Position(position)
+	if p == "" || len(p) > maxPosition {
+		return shardset.ID{}, "", fmt.Errorf("its position has %d bytes", len(p))
+	}
+	// What has the right sum and is not what we would write was not written by us.
+	if !bytes.Equal(data, encodeCheckpoint(id, p)) {
+		return shardset.ID{}, "", errors.New("its lines do not fit each other")
+	}
+	return id, p, nil
+}
+
+func sumLine(body string) string {
+	return fmt.Sprintf("crc32c %08x", crc32.Checksum([]byte(body), castagnoli))
+}
+
+// fileName returns the name of the shard's file: "shard-orders@7", "shard-7" for the
+// unnamed log. Two shards never share one, not even where case does not count: a
+// name with capitals is written in small letters, followed by one hex digit for
+// every four of its bytes, a set bit for a capital, without the zeros at the end:
+// "Orders" is "orders+8". Escaping them one by one would double the length of a name
+// of capitals, past what file systems take; this one is at most 187 bytes.
+//
+// The prefix keeps a log called "con.1" or "nul" away from the devices of Windows.
+func fileName(id shardset.ID) string {
+	if id.Log == "" {
+		return namePrefix + strconv.Itoa(id.Number)
+	}
+	name := strings.ToLower(id.Log)
+	if mask := capitals(id.Log); mask != "" {
+		name += "+" + mask
+	}
+	return namePrefix + name + "@" + strconv.Itoa(id.Number)
+}
+
+func capitals(name string) string {
+	nibbles := make([]byte, (len(name)+3)/4)
+	for i := range len(name) {
+		if 'A' <= name[i] && name[i] <= 'Z' {
+			nibbles[i/4] |= 8 >> (i % 4)
+		}
+	}
+	for i, n := range nibbles {
+		nibbles[i] = "0123456789abcdef"[n]
+	}
+	return strings.TrimRight(string(nibbles), "0")
+}

@@ -1,0 +1,118 @@
+package processor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+var (
+	errFlaky = errors.New("flaky")
+	errSink  = errors.New("sink is full")
+)
+
+// What the return of Process means, given what the run was told before.
+func TestOutcome(t *testing.T) {
+	revoke := func(r *processor.Run) { r.Revoke(processor.ErrRevoked) }
+	shutDown := func(r *processor.Run) { r.Revoke(processor.ErrShutdown) }
+	lose := func(r *processor.Run) { r.Cancel(processor.ErrLeaseLost) }
+	drainEnds := func(r *processor.Run) { r.Cancel(processor.ErrRevoked) }
+	ended := fmt.Errorf("at the end: %w", processor.ErrShardEnded)
+
+	for _, c := range []struct {
+		name   string
+		told   []func(*processor.Run)
+		err    error
+		want   shardset.Outcome
+		failed bool // the observer hears of err
+	}{
+		{name: "nil", want: shardset.OutcomeDone},
+		{name: "nil when revoked", told: told(revoke), want: shardset.OutcomeReleased},
+		{name: "nil at shutdown", told: told(shutDown), want: shardset.OutcomeReleased},
+		{name: "nil after the drain", told: told(revoke, drainEnds), want: shardset.OutcomeReleased},
+		{name: "nil when lost", told: told(lose), want: shardset.OutcomeReleased},
+
+		{name: "ended", err: processor.ErrShardEnded, want: shardset.OutcomeEnded},
+		{name: "ended, wrapped", err: ended, want: shardset.OutcomeEnded},
+		{name: "ended when revoked", told: told(revoke), err: ended, want: shardset.OutcomeEnded},
+		{name: "ended after the drain", told: told(revoke, drainEnds), err: ended, want: shardset.OutcomeEnded},
+		{name: "ended when lost", told: told(lose), err: ended, want: shardset.OutcomeReleased},
+		{name: "ended when revoked, then lost", told: told(revoke, lose), err: ended, want: shardset.OutcomeReleased},
+		{name: "ended after the drain, then lost", told: told(revoke, drainEnds, lose), err: ended, want: shardset.OutcomeReleased},
+
+		{name: "echo of a revocation", told: told(revoke), err: processor.ErrRevoked, want: shardset.OutcomeReleased},
+		{name: "echo, wrapped", told: told(revoke), err: fmt.Errorf("stop: %w", processor.ErrRevoked), want: shardset.OutcomeReleased},
+		{name: "echo of the context", told: told(revoke, drainEnds), err: context.Canceled, want: shardset.OutcomeReleased},
+		{name: "echo of a loss", told: told(lose), err: processor.ErrLeaseLost, want: shardset.OutcomeReleased},
+		{name: "echo of a loss in the drain", told: told(revoke, lose), err: processor.ErrLeaseLost, want: shardset.OutcomeReleased},
+		{name: "failure when revoked", told: told(revoke), err: errSink, want: shardset.OutcomeReleased, failed: true},
+		{name: "failure when lost", told: told(lose), err: errSink, want: shardset.OutcomeReleased, failed: true},
+
+		{name: "fenced by a sink", err: fmt.Errorf("sink: %w", processor.ErrNotOwner), want: shardset.OutcomeFenced, failed: true},
+		{name: "fenced by a sink when revoked", told: told(revoke), err: processor.ErrNotOwner, want: shardset.OutcomeFenced, failed: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var r *rig
+				r = newRig(t, func(context.Context, *processor.Shard) error {
+					for _, tell := range c.told {
+						tell(r.run)
+					}
+					return c.err
+				})
+				r.start().want(c.want)
+				want := []string{"load", `started "" false`, fmt.Sprintf("done %v", c.want)}
+				if c.failed {
+					want = []string{want[0], want[1], fmt.Sprintf("failed, restart false: %v", c.err), want[2]}
+				}
+				r.wantEvents(want...)
+			})
+		})
+	}
+}
+
+func told(f ...func(*processor.Run)) []func(*processor.Run) { return f }
+
+// A store that knows a newer owner ends the run, and somebody hears why.
+func TestFencedByLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, untilRevoked)
+		r.store.load = func(context.Context, processor.Owner) error {
+			return fmt.Errorf("epoch 9 was here: %w", processor.ErrNotOwner)
+		}
+		r.start().want(shardset.OutcomeFenced)
+		r.wantEvents("load",
+			"failed, restart false: read the checkpoint of shard orders/7: epoch 9 was here: "+processor.ErrNotOwner.Error(),
+			"done fenced")
+		if err := r.run.Status().LastError; !errors.Is(err, processor.ErrNotOwner) {
+			t.Errorf("the last error in the status is %v, want %v", err, processor.ErrNotOwner)
+		}
+	})
+}
+
+// Whichever of two stops comes first gives the causes.
+func TestFirstCauseStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
+			<-ctx.Done()
+			if got := context.Cause(ctx); got != processor.ErrRevoked {
+				t.Errorf("cause of the context: %v, want %v", got, processor.ErrRevoked)
+			}
+			if got := s.Cause(); got != processor.ErrShutdown {
+				t.Errorf("Cause: %v, want %v", got, processor.ErrShutdown)
+			}
+			return nil
+		})
+		r.start()
+		r.run.Revoke(processor.ErrShutdown)
+		r.run.Revoke(processor.ErrRevoked)
+		r.run.Cancel(processor.ErrRevoked)
+		r.run.Cancel(processor.ErrShutdown)
+		r.want(shardset.OutcomeReleased)
+	})
+}
