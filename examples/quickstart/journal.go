@@ -1,0 +1,163 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/coordinator"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// journal writes down what the coordinators' hooks tell: who had which shard from
+// when to when. What one worker tells can arrive before what another did earlier, so
+// everything is kept under its shard and epoch, and read together afterwards.
+type journal struct {
+	begin time.Time
+	all   chan struct{} // closed when every shard was processed to its end
+
+	mu      sync.Mutex // guards the fields below
+	tenures map[shardset.ID][]*tenure
+	ended   map[shardset.ID]bool
+	shards  int                  // that have to end
+	kills   map[string]time.Time // worker -> when it was killed
+	notes   []note
+}
+
+// tenure is one worker's time with one shard. Zero times did not happen, or were not
+// told yet.
+type tenure struct {
+	epoch   uint64
+	member  string
+	started time.Time // Process was called
+	asked   time.Time // the processor was asked to finish
+	leaves  bool      // because the worker leaves
+	lost    time.Time // the lease ended
+	stopped time.Time // the processor has returned
+	outcome shardset.Outcome
+}
+
+// note is a line for people.
+type note struct {
+	at   time.Duration // since the begin
+	text string
+}
+
+func newJournal(shards int) *journal {
+	return &journal{
+		begin: time.Now(), all: make(chan struct{}), shards: shards,
+		tenures: map[shardset.ID][]*tenure{}, ended: map[shardset.ID]bool{}, kills: map[string]time.Time{},
+	}
+}
+
+// hooks returns the hooks that write into the journal.
+func (j *journal) hooks() coordinator.Hooks {
+	write := func(change func(t *tenure, e coordinator.ShardEvent)) func(coordinator.ShardEvent) {
+		return func(e coordinator.ShardEvent) { j.write(e, change) }
+	}
+	return coordinator.Hooks{
+		Started: write(func(t *tenure, e coordinator.ShardEvent) {
+			if t.started.IsZero() { // not a restart after an error
+				t.started = e.At
+			}
+		}),
+		Draining: write(func(t *tenure, e coordinator.ShardEvent) {
+			t.asked, t.leaves = e.At, errors.Is(e.Err, processor.ErrShutdown)
+		}),
+		Cancelled: write(func(t *tenure, e coordinator.ShardEvent) {
+			if errors.Is(e.Err, processor.ErrLeaseLost) {
+				t.lost = e.At
+			}
+		}),
+		Stopped: write(func(t *tenure, e coordinator.ShardEvent) {
+			t.stopped, t.outcome = e.At, e.Outcome
+			if e.Outcome == shardset.OutcomeEnded {
+				j.end(e.ID)
+			}
+		}),
+		Failed: write(func(_ *tenure, e coordinator.ShardEvent) {
+			j.notes = append(j.notes, note{e.At.Sub(j.begin), fmt.Sprintf("%s: shard %s: %v", e.Member, e.ID, e.Err)})
+		}),
+	}
+}
+
+// write finds the tenure that an event belongs to and changes it. The dead tell no
+// tales: what a killed worker's coordinator does afterwards, nobody would hear.
+func (j *journal) write(e coordinator.ShardEvent, change func(*tenure, coordinator.ShardEvent)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if killed, ok := j.kills[e.Member]; ok && e.At.After(killed) {
+		return
+	}
+	list := j.tenures[e.ID]
+	i, found := slices.BinarySearchFunc(list, e.Epoch, func(t *tenure, epoch uint64) int { return cmp.Compare(t.epoch, epoch) })
+	if !found {
+		list = slices.Insert(list, i, &tenure{epoch: e.Epoch, member: e.Member})
+		j.tenures[e.ID] = list
+	}
+	change(list[i], e)
+}
+
+// end notes that a shard was processed to its end. The caller holds mu.
+func (j *journal) end(id shardset.ID) {
+	if j.ended[id] {
+		return
+	}
+	j.ended[id] = true
+	if len(j.ended) == j.shards {
+		close(j.all)
+	}
+}
+
+// over reports whether a shard was processed to its end.
+func (j *journal) over(id shardset.ID) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.ended[id]
+}
+
+// kill notes that a worker is killed now.
+func (j *journal) kill(member string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.kills[member] = time.Now()
+}
+
+// say adds a line for people.
+func (j *journal) say(format string, args ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.notes = append(j.notes, note{time.Since(j.begin), fmt.Sprintf(format, args...)})
+}
+
+// told returns the lines for people, from the n-th on.
+func (j *journal) told(n int) []note {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.notes[min(n, len(j.notes)):])
+}
+
+// settled reports whether the shard runs under that epoch and the end of the tenure
+// before is known.
+func (j *journal) settled(id shardset.ID, epoch uint64) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	list := started(j.tenures[id])
+	if len(list) == 0 || list[len(list)-1].epoch != epoch {
+		return false
+	}
+	if len(list) == 1 {
+		return true
+	}
+	_, ok := j.handover(id, list[len(list)-2], list[len(list)-1])
+	return ok
+}
+
+// started leaves out the grants that were taken back before anything ran.
+func started(list []*tenure) []*tenure {
+	return slices.DeleteFunc(slices.Clone(list), func(t *tenure) bool { return t.started.IsZero() })
+}
