@@ -121,7 +121,7 @@ func (cfg Config) complete() (Config, heartbeat.Info, error) {
 	cfg.completeMember(faults)
 	cfg.completeTimes(faults)
 	if cfg.Processor == nil {
-		faults.add("Processor", "is nil; a function becomes one with processor.Func(f).Factory()")
+		faults.add("Processor", "is nil; a function becomes one with processor.Each(f)")
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()

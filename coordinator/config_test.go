@@ -14,7 +14,7 @@ import (
 )
 
 func good(t *testing.T) coordinator.Config {
-	return coordinator.Config{Group: newWire(t, 1), Processor: processor.Func(idle).Factory()}
+	return coordinator.Config{Group: newWire(t, 1), Processor: processor.Each(idle)}
 }
 
 func TestConfigFaults(t *testing.T) {

@@ -34,11 +34,11 @@ func Example_service() {
 		Group:       fixed{"worker-1": shardset.Range("", 2), "worker-2": {{Number: 2}}},
 		Checkpoints: store,
 		Member:      "worker-2",
-		Processor: processor.Func(func(ctx context.Context, s *processor.Shard) error {
+		Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
 			started <- s.ID()
 			<-s.Revoked()
 			return nil
-		}).Factory(),
+		}),
 	})
 	if err != nil {
 		fmt.Println(err)

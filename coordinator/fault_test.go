@@ -24,7 +24,7 @@ func TestOneShardsTroubleIsItsOwn(t *testing.T) {
 		var mu sync.Mutex
 		rounds := map[shardset.ID]int{}
 		release := make(chan struct{})
-		cfg := coordinator.Config{Processor: processor.Func(func(ctx context.Context, s *processor.Shard) error {
+		cfg := coordinator.Config{Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
 			switch s.ID().Number {
 			case 0:
 				panic("poison")
@@ -46,7 +46,7 @@ func TestOneShardsTroubleIsItsOwn(t *testing.T) {
 					return nil
 				}
 			}
-		}).Factory()}
+		})}
 		w := launch(t, "a", newWire(t, 8), cfg)
 		time.Sleep(time.Minute + time.Second/2)
 		mu.Lock()
@@ -79,7 +79,7 @@ func TestUserCodeNeverDelaysAHeartbeat(t *testing.T) {
 		release := make(chan struct{})
 		hang := func() { <-release }
 		cfg := coordinator.Config{
-			Processor:  processor.Func(func(context.Context, *processor.Shard) error { hang(); return nil }).Factory(),
+			Processor:  processor.Each(func(context.Context, *processor.Shard) error { hang(); return nil }),
 			Hooks:      coordinator.Hooks{Assigned: func(coordinator.ShardEvent) { hang() }},
 			StuckAfter: time.Second, DrainTimeout: time.Second,
 			Logger: zap.New(hangingCore{release}),
@@ -133,7 +133,7 @@ func TestStuckIsToldOnceAndNamed(t *testing.T) {
 		release := make(chan struct{})
 		cfg := coordinator.Config{
 			DrainTimeout: time.Second, StuckAfter: 2 * time.Second, Logger: zap.New(logs),
-			Processor: processor.Func(func(context.Context, *processor.Shard) error { <-release; return nil }).Factory(),
+			Processor: processor.Each(func(context.Context, *processor.Shard) error { <-release; return nil }),
 		}
 		wire := newWire(t, 2)
 		w := launch(t, "a", wire, cfg)
@@ -168,14 +168,14 @@ func TestFencedCommitStopsTheShard(t *testing.T) {
 		wire := newWire(t, 1)
 		store := &refusing{Checkpoints: wire, refuse: 1}
 		causes := make(chan error, 10)
-		cfg := coordinator.Config{Checkpoints: store, Processor: processor.Func(func(ctx context.Context, s *processor.Shard) error {
+		cfg := coordinator.Config{Checkpoints: store, Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
 			err := s.Commit(ctx, "1")
 			if err != nil {
 				causes <- context.Cause(ctx)
 				return nil // swallowed; the shard is lost all the same
 			}
 			return idle(ctx, s)
-		}).Factory()}
+		})}
 		w := launch(t, "a", wire, cfg)
 		time.Sleep(time.Minute)
 		if n := len(causes); n != 1 {
@@ -211,7 +211,7 @@ func (r *refusing) Save(ctx context.Context, o processor.Owner, p processor.Posi
 func TestDoneStaysHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wire := newWire(t, 2)
-		cfg := coordinator.Config{Processor: processor.Func(func(context.Context, *processor.Shard) error { return nil }).Factory()}
+		cfg := coordinator.Config{Processor: processor.Each(func(context.Context, *processor.Shard) error { return nil })}
 		w := launch(t, "a", wire, cfg)
 		time.Sleep(time.Minute)
 		if c := w.Status().Counters; c.Assigned != 2 {
@@ -236,12 +236,12 @@ func TestDoneStaysHeld(t *testing.T) {
 func TestEndedIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wire := newWire(t, 2)
-		cfg := coordinator.Config{Processor: processor.Func(func(ctx context.Context, s *processor.Shard) error {
+		cfg := coordinator.Config{Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
 			if err := s.Commit(ctx, "end"); err != nil {
 				return err
 			}
 			return processor.ErrShardEnded
-		}).Factory()}
+		})}
 		w := launch(t, "a", wire, cfg)
 		time.Sleep(10 * time.Second)
 		other := launch(t, "b", wire.another(), cfg)
@@ -261,5 +261,30 @@ func TestEndedIsOver(t *testing.T) {
 		}
 		w.end()
 		other.end()
+	})
+}
+
+// A processor that says so ends the worker, after the other shards have drained.
+func TestFatalEndsRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		missing := errors.New("no such table")
+		wire := newWire(t, 4)
+		w := launch(t, "a", wire, coordinator.Config{Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+			if s.ID() == id(2) {
+				time.Sleep(time.Second)
+				return processor.Fatal(missing)
+			}
+			<-s.Revoked()
+			return s.Commit(ctx, "drained")
+		})})
+		<-w.done
+		if !errors.Is(w.err, missing) || !strings.Contains(w.err.Error(), "log/2") {
+			t.Errorf("Run returned %v, want the fatal error of log/2", w.err)
+		}
+		for _, n := range []int{0, 1, 3} {
+			if p, _ := wire.Position(id(n)); p != "drained" {
+				t.Errorf("shard %s committed %q while the worker stopped, want drained", id(n), p)
+			}
+		}
 	})
 }

@@ -95,7 +95,7 @@ func (naive) Beat(context.Context, heartbeat.Request) (shardset.Answer, error) {
 func freezeChild() {
 	c, err := coordinator.New(coordinator.Config{
 		Group: naive{processor.NewMemoryCheckpoints()}, Member: "child", Interval: frozenTTL / 9,
-		Processor: processor.Func(func(ctx context.Context, s *processor.Shard) error {
+		Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
 			for {
 				begun := time.Now().UnixNano()
 				if err := s.Check(); err != nil {
@@ -109,7 +109,7 @@ func freezeChild() {
 				fmt.Printf("commit %d %d\n", s.Lease().Epoch, begun)
 				time.Sleep(5 * time.Millisecond)
 			}
-		}).Factory(),
+		}),
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -54,7 +54,7 @@ func (l *ledger) item(id shardset.ID, n int) {
 
 // work processes an item every 10 ms and commits every tenth.
 func (l *ledger) work(who string) processor.Factory {
-	return processor.Func(func(ctx context.Context, s *processor.Shard) error {
+	return processor.Each(func(ctx context.Context, s *processor.Shard) error {
 		l.enter(s, who)
 		defer l.exit(s)
 		p, _ := s.Resume()
@@ -78,7 +78,7 @@ func (l *ledger) work(who string) processor.Factory {
 				}
 			}
 		}
-	}).Factory()
+	})
 }
 
 // check compares the counts with exactly once, or at least once.
@@ -168,7 +168,7 @@ func TestReassignedWhileDraining(t *testing.T) {
 			defer mu.Unlock()
 			log = append(log, fmt.Sprintf(format, args...))
 		}
-		cfg := coordinator.Config{Processor: processor.Func(func(ctx context.Context, s *processor.Shard) error {
+		cfg := coordinator.Config{Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
 			if s.ID() == id(0) {
 				return idle(ctx, s)
 			}
@@ -179,7 +179,7 @@ func TestReassignedWhileDraining(t *testing.T) {
 			err := s.Commit(ctx, p+"x")
 			note("end %v", err)
 			return err
-		}).Factory()}
+		})}
 		draining := func(w *worker) bool {
 			s := w.Status().Shards
 			return len(s) == 2 && s[1].State == shardset.StateDraining

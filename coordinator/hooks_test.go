@@ -45,7 +45,7 @@ func TestHooksTellTheLifeOfAShard(t *testing.T) {
 		}
 		attempt := 0
 		cfg := coordinator.Config{
-			Processor: processor.Func(func(ctx context.Context, s *processor.Shard) error {
+			Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
 				if err := s.Commit(ctx, "1"); err != nil {
 					return err
 				}
@@ -54,7 +54,7 @@ func TestHooksTellTheLifeOfAShard(t *testing.T) {
 				}
 				<-s.Revoked()
 				return s.Commit(ctx, "2")
-			}).Factory(),
+			}),
 			Hooks: coordinator.Hooks{
 				Assigned: shard("assigned"), Started: shard("started"), Failed: shard("failed"),
 				Draining: shard("draining"), Stopped: shard("stopped"), Cancelled: shard("cancelled"), Stuck: shard("stuck"),

@@ -133,7 +133,7 @@ func launch(t *testing.T, name string, group heartbeat.Client, cfg coordinator.C
 		cfg.Interval = interval
 	}
 	if cfg.Processor == nil {
-		cfg.Processor = processor.Func(idle).Factory()
+		cfg.Processor = processor.Each(idle)
 	}
 	w.record(&cfg.Hooks)
 	c, err := coordinator.New(cfg)

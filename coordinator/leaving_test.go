@@ -25,13 +25,13 @@ func TestASlowDrainHoldsNobodyElseBack(t *testing.T) {
 		stays := launch(t, "a", wire.another(), coordinator.Config{})
 		time.Sleep(time.Second)
 		leaves := launch(t, "b", wire.another(), coordinator.Config{
-			Processor: processor.Func(func(_ context.Context, s *processor.Shard) error {
+			Processor: processor.Each(func(_ context.Context, s *processor.Shard) error {
 				<-s.Revoked()
 				if s.ID() == id(15) {
 					time.Sleep(20 * time.Second)
 				}
 				return nil
-			}).Factory(),
+			}),
 		})
 		time.Sleep(10 * time.Second)
 		if n := len(leaves.running()); n != 8 {
@@ -61,8 +61,8 @@ func TestNoRejoinWhileLeaving(t *testing.T) {
 		t.Run(fault.Error(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				wire := newWire(t, 2)
-				w := launch(t, "a", wire, coordinator.Config{Processor: processor.Func(
-					func(context.Context, *processor.Shard) error { time.Sleep(20 * time.Second); return nil }).Factory()})
+				w := launch(t, "a", wire, coordinator.Config{Processor: processor.Each(
+					func(context.Context, *processor.Shard) error { time.Sleep(20 * time.Second); return nil })})
 				time.Sleep(time.Second)
 				w.stop()
 				var mu sync.Mutex
@@ -97,12 +97,12 @@ func TestFinalLossCancelsAtOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				commits := make(chan error, 1)
 				wire := newWire(t, 1)
-				w := launch(t, "a", wire, coordinator.Config{Processor: processor.Func(
+				w := launch(t, "a", wire, coordinator.Config{Processor: processor.Each(
 					func(ctx context.Context, s *processor.Shard) error {
 						<-ctx.Done()
 						commits <- s.Commit(context.Background(), "1")
 						return nil
-					}).Factory()})
+					})})
 				time.Sleep(time.Second)
 				wire.setFault(func(context.Context, heartbeat.Request) error { return fault })
 				<-w.done
@@ -180,8 +180,8 @@ func TestRequiredFencingIsTheStores(t *testing.T) {
 func TestStatusSharesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		w := launch(t, "a", newWire(t, 2), coordinator.Config{DrainTimeout: time.Second, Processor: processor.Func(
-			func(context.Context, *processor.Shard) error { <-release; return nil }).Factory()})
+		w := launch(t, "a", newWire(t, 2), coordinator.Config{DrainTimeout: time.Second, Processor: processor.Each(
+			func(context.Context, *processor.Shard) error { <-release; return nil })})
 		time.Sleep(time.Second)
 		w.end()
 		first := w.Status()

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/rollcall-go/rollcall/processor"
@@ -46,8 +47,10 @@ func (r *run) obey(now time.Time, p shardset.Plan) {
 		r.start(l)
 	}
 	for _, id := range p.Stuck {
-		r.stuck[id] = true
-		r.tell.stuck(id, r.runs[id].Epoch())
+		r.stuck[id] = r.runs[id] != nil
+		if run := r.runs[id]; run != nil { // else it returned at this very event
+			r.tell.stuck(id, run.Epoch())
+		}
 	}
 	if p.Beat {
 		r.loop.Poke()
@@ -72,17 +75,21 @@ func (r *run) start(l shardset.Lease) {
 	r.tell.assigned(l)
 	r.crew.launch(func() {
 		run.Do(func(o shardset.Outcome) {
-			r.do(func() { r.returned(l, o) })
+			r.do(func() { r.returned(l, o, run.Fatal()) })
 		})
 	})
 }
 
-func (r *run) returned(l shardset.Lease, o shardset.Outcome) {
+// returned takes a shard's goroutine back. Owner only.
+func (r *run) returned(l shardset.Lease, o shardset.Outcome, fatal error) {
 	delete(r.runs, l.ID)
 	delete(r.stuck, l.ID)
 	r.tell.returned(l, o)
 	now := time.Now()
 	r.obey(now, r.tracker.Returned(now, l.ID, o))
+	if fatal != nil {
+		r.fail(fmt.Errorf("shard %s: %w", l.ID, fatal))
+	}
 }
 
 // wakeAt sets the one timer. It is not the heartbeat's: a heartbeat in flight must

@@ -31,7 +31,7 @@ func BenchmarkCommit(b *testing.B) {
 		}
 		return nil
 	})
-	rn := processor.NewRunner(processor.RunnerConfig{Factory: work.Factory(), Checkpoints: discard{}})
+	rn := processor.NewRunner(processor.RunnerConfig{Factory: processor.Each(work), Checkpoints: discard{}})
 	run := rn.New(context.Background(), shardset.Lease{Epoch: 1}, 1, processor.NewTerm(time.Now().Add(time.Hour)))
 	run.Do(func(o shardset.Outcome) {
 		if o != shardset.OutcomeDone {
@@ -51,7 +51,7 @@ func BenchmarkIdleRun(b *testing.B) {
 			<-s.Revoked()
 			return nil
 		})
-		rn := processor.NewRunner(processor.RunnerConfig{Factory: idle.Factory(), Checkpoints: discard{}})
+		rn := processor.NewRunner(processor.RunnerConfig{Factory: processor.Each(idle), Checkpoints: discard{}})
 		term := processor.NewTerm(time.Now().Add(time.Hour))
 		runs := make([]*processor.Run, shards)
 

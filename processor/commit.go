@@ -16,8 +16,9 @@ import (
 // nothing was stored and the context is cancelled with that cause. It returns the
 // error of the Before hook if that vetoed, ErrEmptyPosition, ErrReturned, or what
 // the store said: then it is open whether p was stored, and a later commit settles
-// it. A commit ends by itself when the lease does, or after the commit timeout; with
-// a ctx that has ended it does not reach the store.
+// it. A commit ends by itself after the commit timeout, or when the lease is over as it
+// stood when the commit began; with a ctx that has ended it does not reach the store.
+// It must not be called from a commit hook, which would wait for itself.
 func (s *Shard) Commit(ctx context.Context, p Position) error {
 	if p == "" {
 		return fmt.Errorf("commit of shard %s: %w", s.run.id, ErrEmptyPosition)
@@ -92,7 +93,7 @@ func (r *Run) mayCommit(ctx context.Context, now time.Time) error {
 func (r *Run) storeContext(ctx context.Context, now time.Time) (context.Context, context.CancelFunc) {
 	end := now.Add(r.runner.CommitTimeout)
 	if notAfter := r.term.NotAfter(); notAfter.Before(end) {
-		return context.WithDeadlineCause(ctx, notAfter, ErrLeaseLost)
+		end = notAfter
 	}
 	return context.WithDeadline(ctx, end)
 }

@@ -41,13 +41,14 @@ func TestSaveIsBounded(t *testing.T) {
 					cause = context.Cause(ctx)
 					return err
 				}
-				want, wantCause := shardset.OutcomeDone, context.DeadlineExceeded
+				want := shardset.OutcomeDone
 				if c.want == c.lease {
-					want, wantCause = shardset.OutcomeReleased, processor.ErrLeaseLost
+					want = shardset.OutcomeReleased
 				}
 				r.start().want(want)
-				if cause != wantCause {
-					t.Errorf("the store's context ended with %v, want %v", cause, wantCause)
+				// Never ErrLeaseLost: the lease may have been extended meanwhile.
+				if cause != context.DeadlineExceeded {
+					t.Errorf("the store's context ended with %v, want %v", cause, context.DeadlineExceeded)
 				}
 			})
 		})

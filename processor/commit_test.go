@@ -188,7 +188,7 @@ func TestCommitsRace(t *testing.T) {
 		wg.Wait()
 		return nil
 	})
-	rn := processor.NewRunner(processor.RunnerConfig{Factory: work.Factory(), Checkpoints: store})
+	rn := processor.NewRunner(processor.RunnerConfig{Factory: processor.Each(work), Checkpoints: store})
 	term := processor.NewTerm(time.Now().Add(time.Hour))
 	run := rn.New(t.Context(), shardset.Lease{Epoch: 1}, 1, term)
 	stop := make(chan struct{})

@@ -50,6 +50,28 @@ var (
 	ErrGoexit = errors.New("processor ended its goroutine with runtime.Goexit")
 )
 
+// FatalError is an error that ends the worker: see Fatal.
+type FatalError struct {
+	Err error // never nil
+}
+
+func (e *FatalError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *FatalError) Unwrap() error { return e.Err }
+
+// Fatal marks an error that starting again cannot mend, here or elsewhere: a table
+// that is missing, a format that this version cannot read. When Process or a Factory
+// returns it, anywhere in its chain, the whole worker stops: all its shards are
+// drained, and the coordinator's Run returns it. The shard's next owner will meet the
+// same error, so this ends the group rather than one worker. Fatal(nil) is nil.
+func Fatal(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &FatalError{Err: err}
+}
+
 // PanicError is a panic of user code that was contained. The shard is restarted
 // like after any other error.
 type PanicError struct {

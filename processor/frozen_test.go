@@ -26,7 +26,7 @@ func TestFrozenPastTheTerm(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil)
 				r.term = processor.NewTerm(time.Now().Add(10 * time.Second))
-				r.cfg.Factory = processor.Func(func(ctx context.Context, s *processor.Shard) error {
+				r.cfg.Factory = processor.Each(func(ctx context.Context, s *processor.Shard) error {
 					time.Sleep(10*time.Second - 1)
 					if err := s.Check(); err != nil {
 						t.Errorf("Check in the last instant of the term: %v", err)
@@ -48,7 +48,7 @@ func TestFrozenPastTheTerm(t *testing.T) {
 						t.Errorf("Commit after a late answer: %v, want %v", err, processor.ErrLeaseLost)
 					}
 					return nil
-				}).Factory()
+				})
 				r.cfg.Hooks.Before = func(_ context.Context, c processor.Commit) error {
 					t.Errorf("the Before hook was asked to flush for %q after the term", c.Position)
 					return nil

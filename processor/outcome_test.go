@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
@@ -115,4 +116,37 @@ func TestFirstCauseStays(t *testing.T) {
 		r.run.Cancel(processor.ErrShutdown)
 		r.want(shardset.OutcomeReleased)
 	})
+}
+
+// An error that no restart mends ends the run, whatever it is wrapped in, and is kept
+// for whoever runs it. A panic with one is a panic.
+func TestFatal(t *testing.T) {
+	missing := errors.New("no such table")
+	for _, tc := range []struct {
+		name  string
+		work  processor.Func
+		fatal bool
+	}{
+		{"returned", func(context.Context, *processor.Shard) error { return processor.Fatal(missing) }, true},
+		{"wrapped", func(context.Context, *processor.Shard) error { return fmt.Errorf("sink: %w", processor.Fatal(missing)) }, true},
+		{"panic", func(_ context.Context, s *processor.Shard) error { panic(processor.Fatal(missing)) }, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, tc.work).start()
+				time.Sleep(time.Minute)
+				r.run.Revoke(processor.ErrShutdown)
+				got := r.finish()
+				if tc.fatal && (got != shardset.OutcomeFailed || !errors.Is(r.run.Fatal(), missing)) {
+					t.Errorf("the run ended as %s with %v, want failed with %v", got, r.run.Fatal(), missing)
+				}
+				if !tc.fatal && (got != shardset.OutcomeReleased || r.run.Fatal() != nil) {
+					t.Errorf("the run ended as %s with %v, want released without a fatal error", got, r.run.Fatal())
+				}
+			})
+		})
+	}
+	if err := processor.Fatal(nil); err != nil {
+		t.Errorf("Fatal(nil) = %v", err)
+	}
 }

@@ -17,7 +17,9 @@ type Processor interface {
 
 // Factory makes the Processor for a shard. It is called afresh for each grant, and
 // for each restart after an error, on the goroutine that will run Process. Its
-// error, like one of Process, leads to another attempt after a pause.
+// error, like one of Process, leads to another attempt after a pause. ctx is for making
+// the Processor only: it ends already when the shard is revoked, so nothing that
+// Process uses, and needs to drain, may depend on it.
 type Factory func(ctx context.Context, l shardset.Lease) (Processor, error)
 
 // Func is a Processor that is just a function.
@@ -26,8 +28,8 @@ type Func func(ctx context.Context, s *Shard) error
 // Process calls f.
 func (f Func) Process(ctx context.Context, s *Shard) error { return f(ctx, s) }
 
-// Factory returns a Factory that gives f to every shard. f then runs for several
-// shards at once; what belongs to one shard lives in its local variables.
-func (f Func) Factory() Factory {
+// Each returns a Factory that gives f to each shard. f then runs for several shards
+// at once; what belongs to one shard lives in its local variables.
+func Each(f Func) Factory {
 	return func(context.Context, shardset.Lease) (Processor, error) { return f, nil }
 }

@@ -40,7 +40,7 @@ func newRig(t *testing.T, work processor.Func) *rig {
 	r.store = &fakeStore{rig: r}
 	r.cfg = processor.RunnerConfig{
 		Member: "m1", Epochs: true,
-		Factory:       work.Factory(),
+		Factory:       processor.Each(work),
 		Checkpoints:   r.store,
 		Restart:       processor.Backoff{Min: time.Second, Max: 8 * time.Second},
 		CommitTimeout: 5 * time.Second,

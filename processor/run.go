@@ -31,6 +31,7 @@ type Run struct {
 	// gone is ErrLeaseLost or ErrNotOwner once the shard is not this member's any
 	// more. The contexts do not tell: their cause may be an earlier ErrRevoked.
 	gone  error
+	fatal error              // what an attempt returned as Fatal
 	abort context.CancelFunc // ends the save under way; nil: there is none
 }
 
@@ -128,7 +129,7 @@ func (r *Run) Do(done func(shardset.Outcome)) {
 		if pauses == nil || r.worked() > r.runner.Restart.Max {
 			pauses = r.runner.Restart.policy()
 		}
-		if pause := pauses.NextBackOff(); !r.pause(err, pause) {
+		if pause := min(pauses.NextBackOff(), r.runner.Restart.Max); !r.pause(err, pause) {
 			outcome, _ = r.outcome(nil)
 			return
 		}
@@ -145,6 +146,8 @@ func (r *Run) outcome(err error) (outcome shardset.Outcome, final bool) {
 	switch {
 	case errors.Is(gone, ErrNotOwner), is(ErrNotOwner):
 		outcome = shardset.OutcomeFenced
+	case !panicked && r.isFatal(err):
+		outcome = shardset.OutcomeFailed
 	case is(ErrShardEnded) && gone == nil:
 		outcome = shardset.OutcomeEnded
 	case cause != nil || gone != nil: // Cancel sets one after the other
@@ -159,6 +162,26 @@ func (r *Run) outcome(err error) (outcome shardset.Outcome, final bool) {
 		r.failed(err, 0)
 	}
 	return outcome, true
+}
+
+// isFatal reports whether err ends the worker, and remembers it.
+func (r *Run) isFatal(err error) bool {
+	var f *FatalError
+	if !errors.As(err, &f) {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fatal = err
+	return true
+}
+
+// Fatal returns the error that a processor returned as Fatal, or nil. It is final once
+// Do has called done.
+func (r *Run) Fatal() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.fatal
 }
 
 // attempt lets a fresh processor work, once. When it returns, or user code ends the

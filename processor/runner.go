@@ -49,7 +49,7 @@ func NewRunner(cfg RunnerConfig) *Runner {
 }
 
 // Backoff spaces attempts: the first pause is about Min, each further one twice as
-// long, up to about Max, all of them random by half so that many do not act at once.
+// long, up to Max, all of them random by half so that many do not act at once.
 type Backoff struct {
 	Min, Max time.Duration
 }

@@ -122,7 +122,7 @@ func TestWallClockJumpUnderARun(t *testing.T) {
 			}
 			return nil
 		})
-		rn := processor.NewRunner(processor.RunnerConfig{Factory: work.Factory(), Checkpoints: discard{}})
+		rn := processor.NewRunner(processor.RunnerConfig{Factory: processor.Each(work), Checkpoints: discard{}})
 		rn.New(t.Context(), shardset.Lease{Epoch: 1}, 1, term).Do(func(got shardset.Outcome) {
 			if got != c.want {
 				t.Errorf("wall clock set by %v: outcome %v, want %v", c.jump, got, c.want)

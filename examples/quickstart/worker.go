@@ -39,7 +39,7 @@ func newWorker(w *work, name string) (*worker, error) {
 	var err error
 	k.coord, err = coordinator.New(coordinator.Config{
 		Group:        k.link, // which is the store of checkpoints too
-		Processor:    processor.Func(k.process).Factory(),
+		Processor:    processor.Each(k.process),
 		Member:       name,
 		Interval:     w.interval,
 		DrainTimeout: 5 * time.Second,
