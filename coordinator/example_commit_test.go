@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/rollcall-go/rollcall/coordinator"
 	"github.com/rollcall-go/rollcall/heartbeat/memory"
@@ -11,17 +12,21 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// sums adds up the numbers of one shard. It commits by hand: every ten numbers, and
-// what it has when the shard has to go.
-type sums struct {
-	source []int
-	total  int
+// copier copies one shard to a sink. It commits by hand: every ten items, and what it
+// has when the shard has to go.
+type copier struct {
+	source []string
+	sink   *sink
 }
 
-func (p *sums) Process(ctx context.Context, s *processor.Shard) error {
+func (p *copier) Process(ctx context.Context, s *processor.Shard) error {
 	next := 0
 	if at, ok := s.Resume(); ok {
-		next, _ = strconv.Atoi(string(at))
+		n, err := strconv.Atoi(string(at))
+		if err != nil {
+			return processor.Fatal(fmt.Errorf("checkpoint %q: %w", at, err)) // not to be guessed
+		}
+		next = n
 	}
 	for ; next < len(p.source); next++ {
 		select {
@@ -29,10 +34,12 @@ func (p *sums) Process(ctx context.Context, s *processor.Shard) error {
 			return s.Commit(ctx, position(next))
 		default:
 		}
-		p.total += p.source[next]
+		if err := p.sink.Write(s.Lease(), next, p.source[next]); err != nil {
+			return err // tried again, from the last commit
+		}
 		if (next+1)%10 == 0 {
 			if err := s.Commit(ctx, position(next+1)); err != nil {
-				return err // not ours any more, or try again from the last commit
+				return err // not ours any more, or tried again from the last commit
 			}
 		}
 	}
@@ -44,14 +51,42 @@ func (p *sums) Process(ctx context.Context, s *processor.Shard) error {
 
 func position(n int) processor.Position { return processor.Position(strconv.Itoa(n)) }
 
-// Commit by hand, with a processor of its own for each shard.
+// sink takes an item once, however often it is written, because its place is its key;
+// and from the newest owner only, because it remembers the newest epoch.
+type sink struct {
+	mu     sync.Mutex
+	epochs map[shardset.ID]uint64
+	items  map[shardset.ID]map[int]string
+}
+
+func (k *sink) Write(l shardset.Lease, at int, item string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l.Epoch < k.epochs[l.ID] {
+		return fmt.Errorf("shard %s has a newer owner: %w", l.ID, processor.ErrNotOwner)
+	}
+	k.epochs[l.ID] = l.Epoch
+	if k.items[l.ID] == nil {
+		k.items[l.ID] = map[int]string{}
+	}
+	k.items[l.ID][at] = item
+	return nil
+}
+
+// Commit by hand, with a processor of its own for each shard, and a sink that is safe
+// from repetitions and from former owners.
 func Example_commit() {
-	service, _ := memory.New(memory.Config{Shards: shardset.Range("numbers", 2)})
-	ended := make(chan shardset.ID)
+	service, err := memory.New(memory.Config{Shards: shardset.Range("items", 2)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	out := &sink{epochs: map[shardset.ID]uint64{}, items: map[shardset.ID]map[int]string{}}
+	ended := make(chan shardset.ID, 2)
 	c, err := coordinator.New(coordinator.Config{
 		Group: service,
 		Processor: func(_ context.Context, l shardset.Lease) (processor.Processor, error) {
-			return &sums{source: make([]int, 25+l.ID.Number)}, nil
+			return &copier{source: make([]string, 25+l.ID.Number), sink: out}, nil
 		},
 		Hooks: coordinator.Hooks{Stopped: func(e coordinator.ShardEvent) { ended <- e.ID }},
 	})
@@ -66,13 +101,13 @@ func Example_commit() {
 		stop()
 	}()
 	err = c.Run(ctx)
-	for _, id := range shardset.Range("numbers", 2) {
+	for _, id := range shardset.Range("items", 2) {
 		p, _ := service.Position(id)
-		fmt.Println(id, p)
+		fmt.Println(id, p, len(out.items[id]))
 	}
 	fmt.Println(err)
 	// Output:
-	// numbers/0 25
-	// numbers/1 26
+	// items/0 25 25
+	// items/1 26 26
 	// <nil>
 }
