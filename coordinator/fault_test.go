@@ -112,7 +112,7 @@ func TestUserCodeNeverDelaysAHeartbeat(t *testing.T) {
 			t.Errorf("%d shards are said to be stuck, want 4", stuck)
 		}
 		var drain *coordinator.DrainError
-		err, took := w.end()
+		took, err := w.end()
 		if !errors.As(err, &drain) || len(drain.Shards) != 8 || !slices.Contains(drain.Parts, "hooks") {
 			t.Errorf("Run returned %v, want a DrainError with 8 shards and the hooks", err)
 		}

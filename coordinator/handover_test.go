@@ -107,7 +107,7 @@ func TestPlannedHandoversLoseAndRepeatNothing(t *testing.T) {
 			time.Sleep(1700 * time.Millisecond)
 		}
 		for i, w := range workers[:3] { // a rolling restart under the same names
-			if err, took := w.end(); err != nil || took > slack {
+			if took, err := w.end(); err != nil || took > slack {
 				t.Errorf("stopping returned %v after %v", err, took)
 			}
 			name := fmt.Sprint("w", i)
@@ -224,7 +224,7 @@ func TestTwoProcessesUnderOneName(t *testing.T) {
 		if n := len(young.running()); n != 2 {
 			t.Errorf("the newer one runs %d shards, want 2", n)
 		}
-		if err, _ := young.end(); err != nil {
+		if _, err := young.end(); err != nil {
 			t.Errorf("the newer Run returned %v", err)
 		}
 	})

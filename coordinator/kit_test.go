@@ -189,13 +189,13 @@ func (w *worker) heard(kind string) []event {
 	return out
 }
 
-// end stops the worker, waits for Run, and returns its error and how long it took.
-func (w *worker) end() (error, time.Duration) {
+// end stops the worker, waits for Run, and returns how long it took, and its error.
+func (w *worker) end() (time.Duration, error) {
 	w.t.Helper()
 	start := time.Now()
 	w.stop()
 	<-w.done
-	return w.err, time.Since(start)
+	return time.Since(start), w.err
 }
 
 // running returns the shards that the worker processes, by its own status.

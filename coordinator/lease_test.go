@@ -205,7 +205,7 @@ func TestGroupDeleted(t *testing.T) {
 				if got := len(w.running()); got != 2 {
 					t.Errorf("%d shards run in the new group, want 2", got)
 				}
-				if err, _ := w.end(); err != nil {
+				if _, err := w.end(); err != nil {
 					t.Errorf("Run returned %v", err)
 				}
 				return

@@ -105,7 +105,11 @@ func TestFinalLossCancelsAtOnce(t *testing.T) {
 					})})
 				time.Sleep(time.Second)
 				wire.setFault(func(context.Context, heartbeat.Request) error { return fault })
+				begin := time.Now()
 				<-w.done
+				if took := time.Since(begin); took > interval+slack {
+					t.Errorf("Run returned after %v, want after the next heartbeat, %v at most", took, interval)
+				}
 				if !errors.Is(w.err, fault) {
 					t.Errorf("Run returned %v, want %v", w.err, fault)
 				}
@@ -115,6 +119,26 @@ func TestFinalLossCancelsAtOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A service that does not answer the leave call costs one try, not the drain timeout.
+func TestAnUnreachableServiceDoesNotHoldUpTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := newWire(t, 2)
+		w := launch(t, "a", hangingLeave{wire}, coordinator.Config{})
+		time.Sleep(time.Second)
+		took, err := w.end()
+		if err != nil || took > interval/3+slack {
+			t.Errorf("Run returned %v after %v, want nil after one try of %v at most", err, took, interval/3)
+		}
+	})
+}
+
+type hangingLeave struct{ *wire }
+
+func (hangingLeave) Leave(ctx context.Context, _ heartbeat.Request) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 func TestMemberHookTellsTheStates(t *testing.T) {

@@ -208,7 +208,11 @@ func (r *run) leaveGroup() bool {
 		return true
 	}
 	request := r.request(time.Now())
-	ctx, cancel := context.WithDeadline(r.base, r.share(3))
+	end := time.Now().Add(r.cfg.TryTimeout)
+	if share := r.share(3); share.Before(end) {
+		end = share
+	}
+	ctx, cancel := context.WithDeadline(r.base, end)
 	defer cancel()
 	var err error
 	called := r.crew.watch(func() { err = leaver.Leave(ctx, request) })

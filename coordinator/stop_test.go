@@ -23,7 +23,7 @@ func TestRunReturnsAtOnceWithIdleProcessors(t *testing.T) {
 		if got := len(w.running()); got != 16 {
 			t.Fatalf("%d shards run, want 16", got)
 		}
-		err, took := w.end()
+		took, err := w.end()
 		if err != nil || took > slack {
 			t.Errorf("Run returned %v after %v, want nil at once", err, took)
 		}
@@ -91,7 +91,7 @@ func TestShutdownInEveryState(t *testing.T) {
 				tc.setup(t, w, &cfg, release)
 				worker := launch(t, "a", w, cfg)
 				time.Sleep(tc.after)
-				err, took := worker.end()
+				took, err := worker.end()
 				if took > cfg.DrainTimeout+slack {
 					t.Errorf("Run took %v to return, want at most %v", took, cfg.DrainTimeout+slack)
 				}
@@ -147,7 +147,7 @@ func TestTwoPhaseShutdown(t *testing.T) {
 		w := launch(t, "a", wire, cfg)
 		time.Sleep(time.Second)
 		begin := time.Now()
-		if err, _ := w.end(); err != nil {
+		if _, err := w.end(); err != nil {
 			t.Errorf("Run returned %v", err)
 		}
 		st := <-got
@@ -208,7 +208,7 @@ func TestDeafClient(t *testing.T) {
 		wire.setFault(func(context.Context, heartbeat.Request) error { <-release; return errCut })
 		w := launch(t, "a", wire, coordinator.Config{DrainTimeout: time.Second})
 		time.Sleep(time.Minute)
-		err, took := w.end()
+		took, err := w.end()
 		var drain *coordinator.DrainError
 		if !errors.As(err, &drain) || len(drain.Parts) != 1 || drain.Parts[0] != "heartbeat" {
 			t.Errorf("Run returned %v, want a DrainError that names the heartbeat", err)

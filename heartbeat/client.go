@@ -33,7 +33,8 @@ type Info struct {
 type Leaver interface {
 	// Leave ends the membership. Shards that r still lists as held, those of
 	// processors that do not return, stay the member's until its lease ends; all
-	// others are free at once.
+	// others are free at once. A member that the service does not know, because it
+	// has left before for instance, has nothing to leave: that is no error.
 	Leave(ctx context.Context, r Request) error
 }
 

@@ -10,7 +10,9 @@ type Guarantees struct {
 	// epoch where Epochs is set, by the member's name otherwise.
 	FencedCommit bool
 	// AckedRevoke: a revoked shard changes hands only after its holder, having
-	// heard of the revocation, has stopped listing it, or its lease has ended.
+	// heard of the revocation, has stopped listing it, or its lease has ended. This
+	// takes a service that keeps the numbers of a Report: it drops heartbeats that a
+	// newer one overtook, and knows the instances of a name.
 	AckedRevoke bool
 	// Ordered: the children of a split shard wait for their ancestors.
 	Ordered bool

@@ -30,7 +30,8 @@ type Checkpoints interface {
 	// Load returns the shard's position, or false if there is none. It is called
 	// after the grant and before the first Save under it, and claims the shard for
 	// the owner where the store can fence: saves of earlier owners are refused from
-	// then on. It returns an error that matches ErrNotOwner if a newer owner has
+	// then on. The present owner may load again, as it does when its processor is
+	// restarted. It returns an error that matches ErrNotOwner if a newer owner has
 	// claimed the shard.
 	Load(ctx context.Context, o Owner) (Position, bool, error)
 

@@ -223,7 +223,7 @@ func TestContextEndsWhileWaitingForATurn(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
 			first := make(chan error)
 			go func() { first <- s.Commit(ctx, "first") }()
-			time.Sleep(1) // it is in the store
+			time.Sleep(time.Nanosecond) // it is in the store
 			short, cancel := context.WithTimeoutCause(ctx, time.Second, giveUp)
 			defer cancel()
 			from := time.Now()

@@ -72,7 +72,7 @@ func (s *script) inBackground(sh *processor.Shard, ctx context.Context, wait tim
 			s.commitAt(sh, context.WithoutCancel(ctx), p)
 		}
 	})
-	time.Sleep(1) // it is in line
+	time.Sleep(time.Nanosecond) // it is in line
 }
 
 func (s *script) commit(sh *processor.Shard, ctx context.Context) {

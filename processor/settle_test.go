@@ -30,7 +30,7 @@ func TestDoneWaitsForACommitInFlight(t *testing.T) {
 				var err error
 				r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
 					go func() { err = s.Commit(ctx, "p") }() // ctx outlives what is in flight
-					time.Sleep(1)                            // it is in the store
+					time.Sleep(time.Nanosecond)                            // it is in the store
 					return c.end()
 				})
 				r.store.save = func(ctx context.Context, _ processor.Owner, _ processor.Position) error {
@@ -62,7 +62,7 @@ func TestRestartWaitsForACommitInFlight(t *testing.T) {
 				return nil
 			}
 			go s.Commit(context.WithoutCancel(ctx), "p")
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			panic("out")
 		})
 		r.store.save = func(context.Context, processor.Owner, processor.Position) error {
@@ -78,7 +78,7 @@ func TestSettlingIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
 			go s.Commit(context.WithoutCancel(ctx), "p")
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			return nil
 		})
 		r.store.save = func(ctx context.Context, _ processor.Owner, _ processor.Position) error { return hang(ctx) }
@@ -124,7 +124,7 @@ func TestFencedWhileSettling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
 			go s.Commit(context.WithoutCancel(ctx), "p")
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			return nil
 		})
 		r.store.save = func(context.Context, processor.Owner, processor.Position) error {

@@ -71,7 +71,7 @@ func New(cfg Config) (*Service, error) {
 		cfg.Group = "memory"
 	}
 	if cfg.TTL < 0 {
-		faults = append(faults, fmt.Errorf("TTL is %v; it must not be negative", cfg.TTL))
+		faults = append(faults, fmt.Errorf("the field TTL is %v; it must not be negative", cfg.TTL))
 	}
 	if cfg.TTL <= 0 {
 		cfg.TTL = DefaultTTL
@@ -82,7 +82,7 @@ func New(cfg Config) (*Service, error) {
 		watchers: map[string]map[chan struct{}]struct{}{},
 	}
 	if err := s.reset(plain(cfg.Shards)); err != nil {
-		faults = append(faults, fmt.Errorf("Shards: %w", err))
+		faults = append(faults, fmt.Errorf("the field Shards: %w", err))
 	}
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("memory: %w", errors.Join(faults...))

@@ -296,3 +296,22 @@ func TestSnapshotSharesNothing(t *testing.T) {
 		t.Errorf("the member is %+v", got)
 	}
 }
+
+// A list that changes nothing for a member is no news for it: a service that polls
+// its list of shards must not make the whole group beat each time.
+func TestSameListIsNoNews(t *testing.T) {
+	r := newRig(t, 4)
+	a, b := r.peer("a"), r.peer("b")
+	a.say()
+	b.say()
+	r.settle(a, b)
+	r.g.TakeChanged()
+	r.set(list(4)...)
+	if got := r.g.TakeChanged(); len(got) != 0 {
+		t.Errorf("after the same list again %v are to be told, want nobody", got)
+	}
+	r.set(list(3)...)
+	if got := r.g.TakeChanged(); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("without shard 3 %v are to be told, want b", got)
+	}
+}

@@ -106,7 +106,6 @@ func (g *Group) letGo(m *member, gone func(shardset.ID, retiree) bool) {
 func (g *Group) recount() {
 	for _, m := range g.sorted {
 		m.owned, m.held, m.out, m.in = m.owned[:0], 0, 0, 0
-		g.changedAnswer(m)
 	}
 	for i := range g.shards {
 		s := &g.shards[i]
@@ -124,6 +123,11 @@ func (g *Group) recount() {
 	}
 	for _, m := range g.sorted {
 		m.untidy = false
+		before, known := m.grants, !m.stale
+		m.stale = true
+		if !known || !slices.Equal(before, g.grants(m)) {
+			g.changedAnswer(m)
+		}
 	}
 }
 

@@ -1,0 +1,169 @@
+package heartbeattest
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+func fenceCases() []testCase {
+	fenced := heartbeat.Guarantees{FencedCommit: true}
+	return []testCase{
+		{name: "Fence/owner", store: true, run: fenceOwner},
+		{name: "Fence/in transfer", store: true, run: fenceTransfer},
+		{name: "Fence/unrelated join", store: true, shards: shards(12), run: fenceUnrelated},
+		{name: "Fence/after hand-over", needs: fenced, store: true, run: fenceHandOver},
+		{name: "Fence/after expiry", needs: fenced, store: true, run: fenceExpired},
+		{name: "Fence/stranger", needs: fenced, store: true, run: fenceStranger},
+		{name: "Fence/load by others", store: true, run: fenceLoad},
+	}
+}
+
+// The owner's commits are accepted, as many as it makes.
+func fenceOwner(k *kit) {
+	a := k.together("a")[0]
+	for i := range 5 {
+		for _, id := range k.ids {
+			a.commit(id, processor.Position(fmt.Sprintf("%s at %d", id, i)))
+		}
+		a.beat()
+	}
+	for _, id := range k.ids {
+		a.stored(id, processor.Position(fmt.Sprintf("%s at 4", id)))
+	}
+}
+
+// So are those of a shard that it has to give up, until it has. The next owner goes
+// on from the last of them.
+func fenceTransfer(k *kit) {
+	a := k.together("a")[0]
+	b := k.member("b")
+	a.deaf = true
+	k.until(k.patience, "a has to give shards to b", revoked(a), b, a)
+	n := 0
+	k.during(k.ttl/2, "a lists all shards", func() bool {
+		n++
+		for id := range a.waiting {
+			a.commit(id, processor.Position(fmt.Sprint("drained ", n)))
+		}
+		return b.running().Len() == 0
+	}, a, b)
+	a.letGo()
+	k.until(k.patience, "b has its share", k.settled(a, b), a, b)
+	for id := range b.running().All() {
+		if got, want := b.runs[id].resume, processor.Position(fmt.Sprint("drained ", n)); got != want {
+			k.Errorf("b starts shard %s from %q, a's last commit was %q", id, got, want)
+		}
+	}
+}
+
+// Whatever others do, join, leave or die, the owner's commits are accepted.
+func fenceUnrelated(k *kit) {
+	a := k.together("a")[0]
+	n := 0
+	commit := func() {
+		for id := range a.running().All() {
+			n++
+			a.commit(id, processor.Position(fmt.Sprint(n)))
+		}
+	}
+	members := []*member{a}
+	for _, name := range []string{"b", "c", "d"} {
+		m := k.member(name)
+		m.beat() // a has not heard of it
+		commit()
+		members = append(members, m)
+		k.until(2*k.patience, name+" has its share", func() bool {
+			commit()
+			a.beat()
+			commit()
+			return k.settled(members...)()
+		}, members[1:]...)
+	}
+	for _, m := range members[1:] {
+		if k.info.Guarantees.Leave {
+			m.leave()
+		} else {
+			m.die()
+		}
+		commit()
+	}
+	k.until(k.expiry()+k.patience, "a has all shards again", func() bool {
+		commit()
+		return holding(a, k.ids...)()
+	}, a)
+}
+
+// A former owner's commits are refused and change nothing.
+func fenceHandOver(k *kit) {
+	a := k.together("a")[0]
+	owners := map[shardset.ID]processor.Owner{}
+	for id := range a.running().All() {
+		owners[id] = a.owner(id)
+		a.commit(id, "by a")
+	}
+	b := k.member("b")
+	k.until(2*k.patience, "a and b share the shards", k.settled(a, b), a, b)
+	for id := range b.running().All() {
+		a.refused("b has the shard", owners[id], "by a, late")
+		b.stored(id, "by a")
+		b.commit(id, "by b")
+		a.refused("b has the shard", owners[id], "by a, later")
+		b.stored(id, "by b")
+	}
+}
+
+// So are those of an owner whose lease has ended, once somebody else has the shard.
+func fenceExpired(k *kit) {
+	a, b := k.pair()
+	owners := map[shardset.ID]processor.Owner{}
+	for id := range a.running().All() {
+		owners[id] = a.owner(id)
+		a.commit(id, "by a")
+	}
+	a.die()
+	k.until(k.expiry(), "b has the shards of a, which is silent", holding(b, k.ids...), b)
+	for id, o := range owners {
+		a.refused("the lease has ended", o, "by a, late")
+		b.stored(id, "by a")
+		b.commit(id, "by b")
+		a.refused("the lease has ended", o, "by a, later")
+		b.stored(id, "by b")
+	}
+}
+
+// A member's commit to a shard of another is refused, and so is a stranger's, even
+// under the right epoch.
+func fenceStranger(k *kit) {
+	a, b := k.pair()
+	for _, who := range []*member{b, k.member("nobody")} {
+		for id := range a.running().All() {
+			a.commit(id, "by a")
+			o := a.owner(id)
+			o.Member, o.Instance = who.name, who.tracker.Instance()
+			who.refused("it is a's shard", o, "by another")
+			a.stored(id, "by a")
+		}
+	}
+}
+
+// Who is not the owner may be told the position or be refused, but takes nothing
+// from the owner by asking.
+func fenceLoad(k *kit) {
+	a, b := k.pair()
+	for id := range a.running().All() {
+		a.commit(id, "by a")
+		o := a.owner(id)
+		o.Member, o.Instance = b.name, b.tracker.Instance()
+		p, _, err := b.load(o)
+		if !errors.Is(err, processor.ErrNotOwner) && (err != nil || p != "by a") {
+			k.Errorf("b loads shard %s of a: %q, %v; want %q or an error that matches ErrNotOwner", id, p, err, "by a")
+		}
+		if k.info.Guarantees.FencedCommit {
+			a.commit(id, "by a, again")
+		}
+	}
+}

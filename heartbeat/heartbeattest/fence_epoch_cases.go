@@ -1,0 +1,85 @@
+package heartbeattest
+
+import (
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+func fenceEpochCases() []testCase {
+	epochs := heartbeat.Guarantees{FencedCommit: true, Epochs: true}
+	return []testCase{
+		{name: "Fence/restart", store: true, run: fenceRestart},
+		{name: "Fence/old epoch", needs: epochs, store: true, run: fenceOldEpoch},
+		{name: "Fence/epoch to come", needs: epochs, store: true, run: fenceFutureEpoch},
+		{name: "Fence/load by former owner", needs: epochs, store: true, run: fenceFormerLoad},
+	}
+}
+
+// A process that comes back under its name goes on from the last accepted commit.
+func fenceRestart(k *kit) {
+	a := k.together("a")[0]
+	for _, id := range k.ids {
+		a.commit(id, "before")
+	}
+	a.die()
+	again := k.member("a")
+	k.until(k.patience, "the new process has all shards", holding(again, k.ids...), again)
+	for _, id := range k.ids {
+		if r := again.runs[id]; r.resume != "before" || !r.found {
+			k.Errorf("the new process starts shard %s from %q (found: %v), want %q", id, r.resume, r.found, "before")
+		}
+	}
+}
+
+// A commit under an earlier grant is refused, even from the process that has the
+// shard now.
+func fenceOldEpoch(k *kit) {
+	a := k.together("a")[0]
+	owners := map[shardset.ID]processor.Owner{}
+	for id := range a.running().All() {
+		owners[id] = a.owner(id)
+		a.commit(id, "before")
+	}
+	a.die()
+	again := k.member("a")
+	k.until(k.patience, "the new process has all shards", holding(again, k.ids...), again)
+	for id, o := range owners {
+		a.refused("the process has a successor", o, "late")
+		o.Instance = again.tracker.Instance()
+		again.refused("the epoch is that of an earlier grant", o, "late")
+		again.stored(id, "before")
+		again.commit(id, "after")
+		again.refused("the epoch is that of an earlier grant", o, "later")
+		again.stored(id, "after")
+	}
+}
+
+// Nor does an epoch help that nobody was granted yet.
+func fenceFutureEpoch(k *kit) {
+	a := k.together("a")[0]
+	for _, id := range k.ids {
+		a.commit(id, "before")
+		o := a.owner(id)
+		o.Lease.Epoch += 1000
+		a.refused("nobody was granted that epoch", o, "early")
+		a.stored(id, "before")
+	}
+}
+
+// A former owner that reads where to go on from, late, is refused: it must not start.
+func fenceFormerLoad(k *kit) {
+	a := k.together("a")[0]
+	owners := map[shardset.ID]processor.Owner{}
+	for id := range a.running().All() {
+		owners[id] = a.owner(id)
+	}
+	b := k.member("b")
+	k.until(2*k.patience, "a and b share the shards", k.settled(a, b), a, b)
+	for id := range b.running().All() {
+		b.commit(id, "by b")
+		_, _, err := a.load(owners[id])
+		k.refused("a's load of a shard that b has", err, processor.ErrNotOwner)
+		b.commit(id, "by b, again")
+	}
+}

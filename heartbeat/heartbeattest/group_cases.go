@@ -1,0 +1,77 @@
+package heartbeattest
+
+import (
+	"context"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+)
+
+func groupCases() []testCase {
+	return []testCase{
+		{name: "Group/created already", run: groupExists},
+		{name: "Group/deleted", delete: true, run: groupDeleted},
+	}
+}
+
+// Creating a group that exists changes nothing.
+func groupExists(k *kit) {
+	creator, ok := k.first.client.(heartbeat.Creator)
+	if !ok {
+		k.Skip("the client cannot create groups")
+	}
+	a, b := k.pair()
+	for _, id := range a.running().IDs() {
+		a.commit(id, "kept")
+	}
+	k.create(creator)
+	k.during(k.patience, "the group is as it was", k.settled(a, b), a, b)
+	for _, id := range a.running().IDs() {
+		a.stored(id, "kept")
+	}
+}
+
+// A group that is gone is no eviction and no empty answer: it has its own error. If
+// it can be made again, members start over in it, without checkpoints, and under
+// higher epochs, because their sinks may remember the old ones.
+func groupDeleted(k *kit) {
+	a := k.together("a")[0]
+	if a.store != nil {
+		for _, id := range k.ids {
+			a.commit(id, "of the old group")
+		}
+	}
+	if err := k.Delete(); err != nil {
+		k.Fatalf("Delete: %v", err)
+	}
+	k.refused("a stranger's heartbeat to a deleted group", k.puppet("b").say(0, nil), heartbeat.ErrGroupNotFound)
+	k.refused("a member's heartbeat to a deleted group", a.puppet().say(a.answer.Generation, a.answer.Grants), heartbeat.ErrGroupNotFound)
+	if a.store != nil {
+		if err := a.save(a.owner(k.ids[0]), "to nobody"); err == nil {
+			k.Errorf("a save to a deleted group went through")
+		}
+	}
+	creator, ok := k.first.client.(heartbeat.Creator)
+	if !ok {
+		return
+	}
+	a.die()
+	k.create(creator)
+	k.refused("a heartbeat of a member of the old group", a.puppet().say(a.answer.Generation, a.answer.Grants), heartbeat.ErrEvicted)
+	for _, id := range k.ids {
+		k.ledger.saved(a.owner(id), "", nil) // what was stored went with the group
+	}
+	again := k.member("a")
+	k.until(k.patience, "a holds all shards of the new group", holding(again, k.ids...), again)
+}
+
+// puppet returns the member as one that is played by hand from now on.
+func (m *member) puppet() *puppet {
+	return &puppet{endpoint: m.endpoint, k: m.k, name: m.name, instance: m.tracker.Instance(), seq: m.report.Seq}
+}
+
+func (k *kit) create(c heartbeat.Creator) {
+	k.Helper()
+	if err := k.retry(func(ctx context.Context) error { return c.Create(ctx) }); err != nil {
+		k.Fatalf("Create: %v", err)
+	}
+}

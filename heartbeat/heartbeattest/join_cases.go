@@ -1,0 +1,37 @@
+package heartbeattest
+
+import "github.com/rollcall-go/rollcall/shardset"
+
+func joinCases() []testCase {
+	return []testCase{
+		{name: "Join/alone", run: joinAlone},
+		{name: "Join/logs", shards: twoLogs(), run: joinAlone},
+		{name: "Join/restart", run: joinRestart},
+	}
+}
+
+// A member alone gets every shard, in a few heartbeats at most.
+func joinAlone(k *kit) {
+	a := k.member("a")
+	k.until(k.patience, "a holds all shards", holding(a, k.ids...), a)
+}
+
+// A process that died and comes back at once, under its name, gets the shards of its
+// name: nobody waits for a lease to end, and the others notice nothing.
+func joinRestart(k *kit) {
+	a, b := k.pair()
+	mine, others := a.running(), b.running()
+	before := b.owner(others.IDs()[0]).Lease
+	a.die()
+	again := k.member("a")
+	k.until(k.patience, "the new process of a holds what the old one held",
+		func() bool { return again.running().Equal(mine) && b.running().Equal(others) }, again, b)
+	if after := b.owner(before.ID).Lease; after.Epoch != before.Epoch {
+		k.Errorf("a's restart changed the epoch of b's shard %s from %d to %d", before.ID, before.Epoch, after.Epoch)
+	}
+}
+
+// twoLogIDs are shards of two logs, with the same numbers.
+func twoLogIDs() []shardset.ID {
+	return append(shardset.Range("events", 3), shardset.Range("orders", 3)...)
+}

@@ -1,0 +1,139 @@
+package heartbeattest
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+func memberMutants() []mutant {
+	return []mutant{
+		{name: "a stranger joins with what it lists", by: []string{"Eviction/stranger", "Eviction/after expiry"}, build: func(b *broken) {
+			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+				a, err := b.Service.Beat(ctx, r)
+				if errors.Is(err, heartbeat.ErrEvicted) {
+					r.Held, r.Instance = nil, r.Instance+1
+					return b.Service.Beat(ctx, r)
+				}
+				return a, err
+			}
+		}},
+		{name: "a stranger gets an empty answer", by: []string{"Eviction/stranger", "Eviction/after expiry"}, build: func(b *broken) {
+			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+				a, err := b.Service.Beat(ctx, r)
+				if errors.Is(err, heartbeat.ErrEvicted) {
+					return shardset.Answer{TTL: b.answers["b"].TTL, Generation: b.Snapshot().Generation}, nil
+				}
+				return a, err
+			}
+		}},
+		{name: "a refused member gets in by being refused", by: []string{"Eviction/stranger"}, build: func(b *broken) {
+			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+				a, err := b.Service.Beat(ctx, r)
+				if errors.Is(err, heartbeat.ErrEvicted) {
+					r.Held = nil
+					b.Service.Beat(ctx, r)
+				}
+				return a, err
+			}
+		}},
+		{name: "an evicted member cannot come back", by: []string{"Eviction/rejoin", "Eviction/stranger"}, build: func(b *broken) {
+			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+				if b.numbers[r.Member] > 0 {
+					return shardset.Answer{}, heartbeat.ErrEvicted
+				}
+				known := slices.ContainsFunc(b.Snapshot().Members, func(m group.MemberInfo) bool { return m.Name == r.Member })
+				if _, before := b.answers[r.Member]; before && !known || !known && len(r.Held) > 0 {
+					b.numbers[r.Member]++
+					return shardset.Answer{}, heartbeat.ErrEvicted
+				}
+				return b.Service.Beat(ctx, r)
+			}
+		}},
+		{name: "a restarted member waits for its own lease", by: []string{"Join/restart", "Fence/restart"}, build: func(b *broken) {
+			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+				for _, m := range b.Snapshot().Members {
+					if m.Name == r.Member && m.Instance < r.Instance {
+						return shardset.Answer{}, heartbeat.ErrStaleBeat
+					}
+				}
+				return b.Service.Beat(ctx, r)
+			}
+		}},
+		{name: "a restarted member loses its shards", by: []string{"Join/restart"}, build: func(b *broken) {
+			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+				for _, m := range b.Snapshot().Members {
+					if m.Name == r.Member && m.Instance < r.Instance {
+						_ = b.Service.Leave(ctx, heartbeat.Request{Member: r.Member, Report: shardset.Report{Instance: m.Instance}})
+						for other := range b.answers { // who takes them
+							if other != r.Member {
+								_, _ = b.Service.Beat(ctx, heartbeat.Request{Member: other, Report: shardset.Report{Held: b.answers[other].Grants}})
+							}
+						}
+					}
+				}
+				return b.Service.Beat(ctx, r)
+			}
+		}},
+		{name: "instances are ignored", by: []string{"Instances/newer wins"}, build: func(b *broken) {
+			b.request(func(r *heartbeat.Request) { r.Instance = 0 })
+		}},
+		{name: "the older process wins", by: []string{"Instances/newer wins", "Join/restart"}, build: func(b *broken) {
+			b.request(func(r *heartbeat.Request) { r.Instance = 1<<40 - r.Instance })
+		}},
+		{name: "standbys are refused", by: []string{"Standby/takes over"}, build: func(b *broken) {
+			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+				a, err := b.Service.Beat(ctx, r)
+				if err == nil && len(a.Grants) == 0 {
+					return shardset.Answer{}, errors.New("no shard is free")
+				}
+				return a, err
+			}
+		}},
+		{name: "leave does nothing", by: []string{"Leave/frees its shards", "Leave/deaf shard", "Leave/twice", "Push/left"}, build: func(b *broken) {
+			b.leave = func(context.Context, heartbeat.Request) error { return nil }
+		}},
+		{name: "leave frees what is still listed", by: []string{"Leave/deaf shard"}, build: func(b *broken) {
+			b.leave = func(ctx context.Context, r heartbeat.Request) error {
+				r.Held = nil
+				return b.Service.Leave(ctx, r)
+			}
+		}},
+		{name: "a second leave fails", by: []string{"Leave/twice"}, build: func(b *broken) {
+			b.leave = func(ctx context.Context, r heartbeat.Request) error {
+				for _, m := range b.Snapshot().Members {
+					if m.Name == r.Member {
+						return b.Service.Leave(ctx, r)
+					}
+				}
+				return heartbeat.ErrEvicted
+			}
+		}},
+		{name: "a heartbeat from before the leave joins", by: []string{"Leave/late heartbeat"}, build: func(b *broken) {
+			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+				a, err := b.Service.Beat(ctx, r)
+				if errors.Is(err, heartbeat.ErrEvicted) && len(r.Held) == 0 {
+					r.Instance = 0
+					return b.Service.Beat(ctx, r)
+				}
+				return a, err
+			}
+		}},
+		{name: "a leaving member is given more", by: []string{"Leave/while draining"}, build: func(b *broken) {
+			b.request(func(r *heartbeat.Request) { r.Leaving = false })
+		}},
+		{name: "a deleted group evicts", by: []string{"Group/deleted"}, build: func(b *broken) {
+			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+				a, err := b.Service.Beat(ctx, r)
+				if errors.Is(err, heartbeat.ErrGroupNotFound) {
+					err = heartbeat.ErrEvicted
+				}
+				return a, err
+			}
+		}},
+	}
+}

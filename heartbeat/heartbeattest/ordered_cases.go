@@ -1,0 +1,98 @@
+package heartbeattest
+
+import (
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+func orderedCases() []testCase {
+	return []testCase{
+		{name: "Ordered/children wait", needs: heartbeat.Guarantees{Ordered: true}, ordered: true, shards: family(), run: orderedWait},
+		{name: "Ordered/not asked for", shards: family(), run: orderedNot},
+		{name: "Ended/not granted again", run: endedStays},
+	}
+}
+
+// family is shard 0, split into 1 and 2, which were merged into 3; and 4, a stranger.
+func family() []group.Shard {
+	list := shards(5)
+	list[1].Parents = []shardset.ID{list[0].ID}
+	list[2].Parents = []shardset.ID{list[0].ID}
+	list[3].Parents = []shardset.ID{list[1].ID, list[2].ID}
+	return list
+}
+
+// In an ordered group a shard is granted when all its ancestors are over, not before,
+// and what is over is not granted again.
+func orderedWait(k *kit) {
+	a, b := k.member("a"), k.member("b")
+	want := func(what string, numbers ...int) {
+		k.Helper()
+		var set []shardset.ID
+		for _, n := range numbers {
+			set = append(set, k.ids[n])
+		}
+		all := shardset.NewSet(set...)
+		granted := func() shardset.Set {
+			return shardset.NewSet(append(a.running().IDs(), b.running().IDs()...)...)
+		}
+		k.until(2*k.patience, what, func() bool { return granted().Equal(all) }, a, b)
+		k.during(k.patience, what+", and no others", func() bool {
+			more, _ := shardset.Diff(all, granted())
+			return more.Len() == 0
+		}, a, b)
+	}
+	want("only shards without ancestors are granted", 0, 4)
+	k.end(k.ids[0], a, b)
+	want("the children of shard 0 are granted", 1, 2, 4)
+	k.end(k.ids[2], a, b)
+	want("shard 3 waits for its other parent", 1, 4)
+	k.end(k.ids[1], a, b)
+	want("shard 3 is granted", 3, 4)
+}
+
+// Without order nobody waits.
+func orderedNot(k *kit) {
+	if k.info.Guarantees.Ordered {
+		k.Errorf("the service promises %s for a group that is not ordered", k.info.Guarantees)
+	}
+	joinAlone(k)
+}
+
+// A shard that was read to its end is nobody's any more, whoever joins.
+func endedStays(k *kit) {
+	a := k.together("a")[0]
+	k.end(k.ids[0], a)
+	rest := k.ids[1:]
+	k.until(2*k.patience, "a has all shards but the one that ended", func() bool {
+		return holding(a, rest...)() && len(a.listed()) == len(rest)
+	}, a)
+	b := k.member("b")
+	shared := func() bool {
+		all := shardset.NewSet(append(a.running().IDs(), b.running().IDs()...)...)
+		return all.Equal(shardset.NewSet(rest...)) && b.running().Len() > 0
+	}
+	k.until(2*k.patience, "a and b share the rest", shared, a, b)
+	k.during(k.patience, "the shard that ended is nobody's", func() bool {
+		return !a.running().Has(k.ids[0]) && !b.running().Has(k.ids[0])
+	}, a, b)
+}
+
+// end has the owner among the members read a shard to its end.
+func (k *kit) end(id shardset.ID, members ...*member) {
+	k.Helper()
+	for _, m := range members {
+		if !m.running().Has(id) || m.waiting[id] {
+			continue
+		}
+		if k.End != nil {
+			if err := k.End(id); err != nil {
+				k.Fatalf("end of shard %s: %v", id, err)
+			}
+		}
+		m.finish(id, shardset.OutcomeEnded)
+		return
+	}
+	k.Fatalf("nobody runs shard %s: %s", id, describe(members))
+}

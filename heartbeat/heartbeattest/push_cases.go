@@ -1,0 +1,159 @@
+package heartbeattest
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+)
+
+func pushCases() []testCase {
+	push := heartbeat.Guarantees{Push: true}
+	return []testCase{
+		{name: "Push/revoked and released", needs: push, run: pushMoves},
+		{name: "Push/lease ended", needs: push, run: pushExpiry},
+		{name: "Push/left", needs: heartbeat.Guarantees{Push: true, Leave: true}, run: pushLeave},
+		{name: "Push/two watchers", needs: push, run: pushTwo},
+		{name: "Push/closed", needs: push, run: pushClosed},
+	}
+}
+
+// watch watches m's answers until the case ends.
+func (k *kit) watch(ctx context.Context, m *member) <-chan struct{} {
+	k.Helper()
+	wake, err := m.client.(heartbeat.Notifier).Watch(ctx, m.name)
+	if err != nil {
+		k.Fatalf("Watch of %s: %v", m.name, err)
+	}
+	return wake
+}
+
+// quiet empties the channel of what earlier changes may still send.
+func (k *kit) quiet(wake <-chan struct{}) {
+	k.Helper()
+	for {
+		select {
+		case _, ok := <-wake:
+			if !ok {
+				k.Fatalf("the watch broke, and its context has not ended")
+			}
+		case <-time.After(k.slack / 2):
+			return
+		}
+	}
+}
+
+// woken fails the test unless wake carries a value in time.
+func (k *kit) woken(limit time.Duration, what string, wake <-chan struct{}) {
+	k.Helper()
+	select {
+	case _, ok := <-wake:
+		if !ok {
+			k.Fatalf("the watch broke; it should say that %s", what)
+		}
+	case <-time.After(limit):
+		k.Fatalf("nobody was told within %v that %s", limit, what)
+	}
+}
+
+// A member is woken when it has to give something up, and when it gets something.
+func pushMoves(k *kit) {
+	ctx, cancel := context.WithCancel(k.Context())
+	defer cancel()
+	a := k.together("a")[0]
+	b := k.member("b")
+	wakeA, wakeB := k.watch(ctx, a), k.watch(ctx, b)
+	k.quiet(wakeA)
+	k.answered(b)
+	k.woken(k.patience, "a has to give shards to b", wakeA)
+	k.quiet(wakeB)
+	k.until(k.patience, "a has heard of it", func() bool { return a.running().Len() < len(k.ids) }, a)
+	k.answered(a) // it lists them no more
+	k.woken(k.patience, "b has what a released", wakeB)
+	k.until(k.patience, "a and b share the shards", k.settled(a, b), a, b)
+}
+
+// Time alone changes answers too: nobody beats when a lease ends.
+func pushExpiry(k *kit) {
+	ctx, cancel := context.WithCancel(k.Context())
+	defer cancel()
+	a, b := k.pair()
+	k.answered(a)
+	k.during(k.ttl/2, "a is silent, and still a member", func() bool { return b.running().Len() < len(k.ids) }, b)
+	wake := k.watch(ctx, b)
+	k.quiet(wake)
+	a.die()
+	k.woken(time.Until(a.back.Add(k.expiry())), "b has the shards of a, which is silent", wake)
+	if early := k.ttl - time.Since(a.sent); early > 0 {
+		k.Errorf("b was woken %v before a's lease ended", early)
+	}
+	k.until(k.patience, "b has all shards", holding(b, k.ids...), b)
+}
+
+// Whom the shards of a leaving member go to is woken at once.
+func pushLeave(k *kit) {
+	ctx, cancel := context.WithCancel(k.Context())
+	defer cancel()
+	a, b := k.pair()
+	wake := k.watch(ctx, b)
+	k.quiet(wake)
+	k.answered(b)
+	k.answered(a)
+	a.leave()
+	k.woken(k.ttl/2, "b has the shards of a, which left", wake)
+	k.until(k.patience, "b has all shards", holding(b, k.ids...), b)
+}
+
+// A watch does not take the wake-ups of another, of the same member or not, and goes
+// on when that one ends.
+func pushTwo(k *kit) {
+	ctx, cancel := context.WithCancel(k.Context())
+	defer cancel()
+	short, end := context.WithCancel(ctx)
+	a := k.together("a")[0]
+	b := k.member("b")
+	first, second := k.watch(ctx, a), k.watch(ctx, a)
+	third := k.watch(short, a)
+	end()
+	k.closed("the context of one watch ended", third)
+	k.quiet(first)
+	k.quiet(second)
+	k.answered(b)
+	k.woken(k.patience, "a has to give shards to b", first)
+	k.woken(k.patience, "a has to give shards to b", second)
+}
+
+// A watch ends with its context, and a hundred of them leave nothing behind. With a
+// context that has ended there is none.
+func pushClosed(k *kit) {
+	a := k.together("a")[0]
+	ctx, cancel := context.WithCancel(k.Context())
+	var all []<-chan struct{}
+	for range 100 {
+		all = append(all, k.watch(ctx, a))
+	}
+	cancel()
+	for _, wake := range all {
+		k.closed("the context ended", wake)
+	}
+	wake, err := a.client.(heartbeat.Notifier).Watch(ctx, a.name)
+	if err == nil {
+		k.closed("the context had ended before Watch was called", wake)
+	}
+}
+
+// closed fails the test unless wake is closed in time.
+func (k *kit) closed(why string, wake <-chan struct{}) {
+	k.Helper()
+	timeout := time.After(k.patience)
+	for {
+		select {
+		case _, ok := <-wake:
+			if !ok {
+				return
+			}
+		case <-timeout:
+			k.Fatalf("%s, and its channel was not closed within %v", why, k.patience)
+		}
+	}
+}

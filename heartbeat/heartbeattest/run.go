@@ -1,0 +1,154 @@
+package heartbeattest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// Config says how to test a service. New and TTL are required.
+type Config struct {
+	// New makes a new, empty group for one case, and registers with t.Cleanup
+	// whatever takes it down. It may skip the case (t.Skip) if the service cannot
+	// make such a group.
+	New func(t testing.TB, o Options) Service
+
+	// TTL is the lease time of the groups to make. Some cases last a few of them,
+	// so a short one suits a service that runs in real time.
+	TTL time.Duration
+
+	// Slack is how much later than it should a service may do something: find that
+	// a lease has ended, show what another client wrote. Zero means half of TTL.
+	Slack time.Duration
+
+	// Bubble, if set, runs each case: testing/synctest.Test for a service that can
+	// live in fake time. Nil means real time; the cases then run in parallel.
+	Bubble func(t *testing.T, run func(t *testing.T))
+}
+
+// Options describe the group that a case needs.
+type Options struct {
+	// Shards are the group's shards, with their parents. They may span several logs.
+	Shards []group.Shard
+	// Ordered makes children wait for their ancestors. A service that cannot do that
+	// ignores it and says so in its Guarantees.
+	Ordered bool
+	// TTL is Config.TTL.
+	TTL time.Duration
+}
+
+// Service is one group of the service under test. Dial is required; a case that needs
+// another function is skipped where it is nil.
+type Service struct {
+	// Dial returns the group as one process sees it, and the store of checkpoints
+	// that belongs to it; nil if it has none. It is called once for each process that
+	// a case plays, also concurrently, and may return the same each time.
+	Dial func() (heartbeat.Client, processor.Checkpoints, error)
+
+	// SetShards replaces the group's shards.
+	SetShards func(shards []group.Shard) error
+
+	// End makes the service consider a shard as read to its end. Nil means that it
+	// learns that from its members' heartbeats.
+	End func(id shardset.ID) error
+
+	// Delete deletes the group.
+	Delete func() error
+}
+
+// Run checks the service, each case in a subtest and with a group of its own.
+func Run(t *testing.T, cfg Config) {
+	cfg = cfg.complete()
+	for _, c := range cases() {
+		t.Run(c.name, func(t *testing.T) {
+			if cfg.Bubble == nil {
+				t.Parallel()
+				c.play(t, cfg)
+				return
+			}
+			skipped := false // which a bubble keeps to itself
+			cfg.Bubble(t, func(t *testing.T) {
+				defer func() { skipped = t.Skipped() }()
+				c.play(t, cfg)
+			})
+			if skipped {
+				t.SkipNow()
+			}
+		})
+	}
+}
+
+func (cfg Config) complete() Config {
+	if cfg.New == nil || cfg.TTL <= 0 {
+		panic("heartbeattest: Config.New and Config.TTL are required")
+	}
+	if cfg.Slack <= 0 {
+		cfg.Slack = cfg.TTL / 2
+	}
+	return cfg
+}
+
+// testCase is one case: the group and the abilities that it needs, and what it does.
+type testCase struct {
+	name string
+
+	needs  heartbeat.Guarantees // skipped without these
+	except heartbeat.Guarantees // skipped with any of these
+
+	store     bool // needs a store of checkpoints
+	setShards bool // needs Service.SetShards
+	delete    bool // needs Service.Delete
+
+	shards  []group.Shard // nil: eight
+	ordered bool
+
+	run func(k *kit)
+}
+
+// cases returns all there are, those of each topic from its file.
+func cases() []testCase {
+	return slices.Concat(
+		infoCases(), joinCases(), steadyCases(), rebalanceCases(), releaseCases(), generationCases(), staleCases(),
+		expiryCases(), evictionCases(), standbyCases(), leaveCases(), instanceCases(), fenceCases(), fenceEpochCases(),
+		checkpointCases(), orderedCases(), shardsCases(), groupCases(), pushCases(), contextCases(), churnCases(),
+	)
+}
+
+// play runs the case, or skips it.
+func (c testCase) play(t testing.TB, cfg Config) {
+	if c.shards == nil {
+		c.shards = shards(8)
+	}
+	s := cfg.New(t, Options{Shards: c.shards, Ordered: c.ordered, TTL: cfg.TTL})
+	k := newKit(t, cfg, s, c)
+	has := k.info.Guarantees
+	if missing := has.Missing(c.needs); missing != (heartbeat.Guarantees{}) {
+		t.Skipf("the service does not promise %s", missing)
+	}
+	if more := has.Missing(c.except).Missing(c.except); more != (heartbeat.Guarantees{}) {
+		t.Skipf("for services that do not promise %s; this one does", more)
+	}
+	switch {
+	case c.store && k.first.store == nil:
+		t.Skip("the service keeps no checkpoints")
+	case c.setShards && s.SetShards == nil:
+		t.Skip("the test cannot change the service's shards")
+	case c.delete && s.Delete == nil:
+		t.Skip("the test cannot delete the service's group")
+	}
+	c.run(k)
+}
+
+// shards returns n shards of one log, without parents.
+func shards(n int) []group.Shard {
+	list := make([]group.Shard, n)
+	for i, id := range shardset.Range("orders", n) {
+		list[i].ID = id
+	}
+	return list
+}

@@ -1,0 +1,176 @@
+package heartbeattest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/memory"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// The suite asks nothing of a service that it does not promise. This one is as plain
+// as they get: its wire carries a name and a list of shards, no numbers, no epochs; it
+// cannot push, there is no leaving, and a first heartbeat only joins.
+func TestPlainServicePasses(t *testing.T) {
+	Run(t, Config{TTL: 6 * time.Second, Slack: time.Second, Bubble: synctest.Test, New: func(t testing.TB, o Options) Service {
+		p := &plain{service: newMemory(t, o), known: map[string]bool{}}
+		return Service{
+			Dial:      func() (heartbeat.Client, processor.Checkpoints, error) { return p, p, nil },
+			SetShards: p.service.SetShards,
+			End:       p.end,
+			Delete:    func() error { p.service.Delete(); return nil },
+		}
+	}})
+}
+
+// Nor does it take what may pass for a fault: of this one every third call fails, some
+// after they went through.
+func TestUnreliableServicePasses(t *testing.T) {
+	Run(t, Config{TTL: 6 * time.Second, Slack: time.Second, Bubble: synctest.Test, New: func(t testing.TB, o Options) Service {
+		s := newMemory(t, o)
+		return Service{
+			Dial: func() (heartbeat.Client, processor.Checkpoints, error) {
+				u := &unreliable{Service: s}
+				return u, u, nil
+			},
+			SetShards: s.SetShards,
+			Delete:    func() error { s.Delete(); return nil },
+		}
+	}})
+}
+
+func newMemory(t testing.TB, o Options) *memory.Service {
+	s, err := memory.New(memory.Config{TTL: o.TTL, Ordered: o.Ordered})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetShards(o.Shards); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// plain is the embedded service behind a wire that carries little.
+type plain struct {
+	service *memory.Service
+
+	mu    sync.Mutex // guards the fields below
+	known map[string]bool
+	ended []shardset.ID
+}
+
+func (p *plain) Info() heartbeat.Info {
+	i := p.service.Info()
+	i.Guarantees = heartbeat.Guarantees{FencedCommit: true, Ordered: i.Guarantees.Ordered}
+	return i
+}
+
+func (p *plain) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	bare := heartbeat.Request{Member: r.Member, Report: shardset.Report{Ended: p.ended}}
+	for _, g := range r.Held {
+		bare.Held = append(bare.Held, shardset.Grant{ID: g.ID})
+	}
+	a, err := p.service.Beat(ctx, bare)
+	if err != nil {
+		return a, err
+	}
+	told := shardset.Answer{TTL: a.TTL}
+	if p.known[r.Member] {
+		for _, g := range a.Grants {
+			told.Grants = append(told.Grants, shardset.Grant{ID: g.ID})
+		}
+	}
+	p.known[r.Member] = true
+	return told, nil
+}
+
+func (p *plain) end(id shardset.ID) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = append(slices.Clone(p.ended), id)
+	return nil
+}
+
+func (p *plain) Load(ctx context.Context, o processor.Owner) (processor.Position, bool, error) {
+	pos, ok := p.service.Position(o.Lease.ID) // reads are not fenced
+	return pos, ok, ctx.Err()
+}
+
+func (p *plain) Save(ctx context.Context, o processor.Owner, pos processor.Position) error {
+	return p.service.Save(ctx, processor.Owner{Member: o.Member, Lease: shardset.Lease{ID: o.Lease.ID}}, pos)
+}
+
+// unreliable is the embedded service over a bad line.
+type unreliable struct {
+	*memory.Service
+	mu    sync.Mutex // guards calls
+	calls int
+}
+
+var errLine = errors.New("connection reset")
+
+// fault returns how this call fails: before it goes through, or after.
+func (u *unreliable) fault() (before, after error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.calls++
+	switch u.calls % 6 {
+	case 1:
+		return errLine, nil
+	case 4:
+		return nil, errLine
+	}
+	return nil, nil
+}
+
+func (u *unreliable) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+	before, after := u.fault()
+	if ctx.Err() == nil && before != nil {
+		return shardset.Answer{}, before
+	}
+	a, err := u.Service.Beat(ctx, r)
+	if err == nil && after != nil {
+		return shardset.Answer{}, after
+	}
+	return a, err
+}
+
+func (u *unreliable) Load(ctx context.Context, o processor.Owner) (processor.Position, bool, error) {
+	if before, _ := u.fault(); ctx.Err() == nil && before != nil {
+		return "", false, before
+	}
+	return u.Service.Load(ctx, o)
+}
+
+func (u *unreliable) Save(ctx context.Context, o processor.Owner, p processor.Position) error {
+	before, after := u.fault()
+	if ctx.Err() == nil && before != nil {
+		return before
+	}
+	err := u.Service.Save(ctx, o, p)
+	if err == nil && after != nil {
+		return after
+	}
+	return err
+}
+
+func (u *unreliable) Leave(ctx context.Context, r heartbeat.Request) error {
+	before, after := u.fault()
+	if ctx.Err() == nil && before != nil {
+		return before
+	}
+	err := u.Service.Leave(ctx, r)
+	if err == nil && after != nil {
+		return after
+	}
+	return err
+}

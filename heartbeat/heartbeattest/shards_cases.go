@@ -1,0 +1,56 @@
+package heartbeattest
+
+import (
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+func shardsCases() []testCase {
+	return []testCase{
+		{name: "Shards/added", setShards: true, run: shardsAdded},
+		{name: "Shards/removed", setShards: true, run: shardsRemoved},
+	}
+}
+
+// New shards are granted, within one again; the old ones stay where they are.
+func shardsAdded(k *kit) {
+	a, b := k.pair()
+	mine, others := a.running(), b.running()
+	k.set(shards(13))
+	k.until(2*k.patience, "a and b share thirteen shards", k.settled(a, b), a, b)
+	for _, was := range []struct {
+		m   *member
+		set shardset.Set
+	}{{a, mine}, {b, others}} {
+		if _, lost := shardset.Diff(was.set, was.m.running()); lost.Len() > 0 {
+			k.Errorf("shards were added, and %s lost %v", was.m.name, lost)
+		}
+	}
+}
+
+// Shards that are gone from the list go from the answers. One that comes back is
+// granted afresh.
+func shardsRemoved(k *kit) {
+	a, b := k.pair()
+	first := k.ids[0]
+	k.set(k.list[2:])
+	gone := func() bool {
+		return k.settled(a, b)() && !a.running().Has(first) && !b.running().Has(first)
+	}
+	k.until(2*k.patience, "a and b share what is left", gone, a, b)
+	k.set(shards(8))
+	k.until(2*k.patience, "a and b share eight shards again", k.settled(a, b), a, b)
+}
+
+// set replaces the group's shards.
+func (k *kit) set(list []group.Shard) {
+	k.Helper()
+	k.list, k.ids = list, nil
+	for _, s := range list {
+		k.ids = append(k.ids, s.ID)
+		k.known[s.ID] = true
+	}
+	if err := k.SetShards(list); err != nil {
+		k.Fatalf("SetShards: %v", err)
+	}
+}

@@ -1,0 +1,65 @@
+package heartbeattest
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+func staleCases() []testCase {
+	acked := heartbeat.Guarantees{AckedRevoke: true}
+	return []testCase{
+		{name: "Stale/releases nothing", needs: acked, run: staleReleases},
+		{name: "Stale/renews nothing", needs: acked, run: staleRenews},
+	}
+}
+
+// A heartbeat that a newer one overtook is refused and changes nothing, even if it
+// says that the member has heard of everything.
+func staleReleases(k *kit) {
+	a, b := k.puppet("a"), k.member("b")
+	a.beatUntil("a was granted all shards", a.all)
+	all := a.answer.Grants
+	k.until(k.patience, "a has to give shards to b", func() bool {
+		a.mustSay(a.answer.Generation, all)
+		return len(a.answer.Grants) < len(all)
+	}, b)
+	before := a.seq
+	k.during(k.ttl, "a lists all shards in its newest heartbeat, so b has nothing", func() bool {
+		a.mustSay(a.answer.Generation, all)
+		a.stale(before, a.answer.Grants)
+		a.stale(a.seq-1, nil)
+		return b.running().Len() == 0
+	}, b)
+}
+
+// Nor does it keep the member's lease alive.
+func staleRenews(k *kit) {
+	a, b := k.puppet("a"), k.member("b")
+	a.beatUntil("a was granted all shards", a.all)
+	a.beatUntil("a and b share the shards", func() bool { return k.shared(a, b) }, b)
+	renewed := time.Now()
+	k.during(k.ttl*2/3, "a's lease lasts", func() bool { return b.running().Len() < len(k.ids) }, b)
+	a.stale(a.seq-1, a.answer.Grants)
+	k.until(time.Until(renewed.Add(k.expiry())), "a's lease has ended, stale heartbeats or not",
+		holding(b, k.ids...), b)
+}
+
+// stale sends an old heartbeat, which has to be refused.
+func (p *puppet) stale(seq uint64, held []shardset.Grant) {
+	p.k.Helper()
+	answer, sent := p.answer, p.sent
+	err := p.k.retry(func(ctx context.Context) error {
+		return p.send(ctx, seq, answer.Generation, held)
+	})
+	p.answer, p.sent = answer, sent
+	p.k.refused("a heartbeat that a newer one overtook", err, heartbeat.ErrStaleBeat)
+}
+
+// shared reports whether a puppet and a member hold all shards between them.
+func (k *kit) shared(p *puppet, m *member) bool {
+	n, o := len(p.answer.Grants), m.running().Len()
+	return n+o == len(k.ids) && n-o <= 1 && o-n <= 1
+}

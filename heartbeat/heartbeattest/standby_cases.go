@@ -1,0 +1,33 @@
+package heartbeattest
+
+import "time"
+
+func standbyCases() []testCase {
+	return []testCase{{name: "Standby/takes over", shards: shards(2), run: standby}}
+}
+
+// Members without a shard are members: they are answered, and one of them takes over
+// from a holder that dies.
+func standby(k *kit) {
+	members := k.together("a", "b", "c", "d")
+	k.during(k.ttl+k.ttl/2, "two of four members hold a shard each", k.settled(members...), members...)
+	var dead *member
+	var rest []*member
+	for _, m := range members {
+		if since := time.Since(m.sent); since > k.ttl/2 {
+			k.Errorf("%s was last answered %v ago; its last error: %v", m.name, since, m.err)
+		}
+		if dead == nil && m.running().Len() > 0 {
+			dead = m
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	k.answered(dead)
+	dead.die()
+	k.until(time.Until(dead.back.Add(k.expiry())), "a standby has the shard of "+dead.name+", which died",
+		k.settled(rest...), rest...)
+	if early := k.ttl - time.Since(dead.sent); early > 0 {
+		k.Errorf("the shard moved %v before the lease of %s ended", early, dead.name)
+	}
+}

@@ -1,0 +1,202 @@
+package memory_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/memory"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+func newService(t testing.TB, cfg memory.Config) *memory.Service {
+	t.Helper()
+	s, err := memory.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// one is a member that beats by hand and believes what it is told at once.
+type one struct {
+	t       *testing.T
+	s       *memory.Service
+	request heartbeat.Request
+}
+
+func join(t *testing.T, s *memory.Service, name string) *one {
+	t.Helper()
+	o := &one{t: t, s: s, request: heartbeat.Request{Member: name, Report: shardset.Report{Instance: 1}}}
+	o.beat()
+	return o
+}
+
+func (o *one) beat() shardset.Answer {
+	o.t.Helper()
+	o.request.Seq++
+	a, err := o.s.Beat(o.t.Context(), o.request)
+	if err != nil {
+		o.t.Fatalf("heartbeat of %s: %v", o.request.Member, err)
+	}
+	o.request.Held, o.request.Generation = a.Grants, a.Generation
+	return a
+}
+
+func (o *one) owner(i int) processor.Owner {
+	g := o.request.Held[i]
+	return processor.Owner{
+		Member: o.request.Member, Instance: 1, Epochs: true, Lease: shardset.Lease{ID: g.ID, Epoch: g.Epoch},
+	}
+}
+
+func TestNewReportsEveryFault(t *testing.T) {
+	id := shardset.ID{Log: "orders", Number: 1}
+	_, err := memory.New(memory.Config{TTL: -time.Second, Shards: []shardset.ID{id, id, {Number: -3}, {Log: "no spaces"}}})
+	if err == nil {
+		t.Fatal("a Config with five faults was taken")
+	}
+	for _, want := range []string{"TTL", "-1s", "Shards", "orders/1 is listed twice", "-3", "no spaces"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q: %v", want, err)
+		}
+	}
+	if !errors.Is(err, shardset.ErrInvalidID) {
+		t.Errorf("%v does not match ErrInvalidID", err)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	s := newService(t, memory.Config{})
+	if got := s.Info().Group; got != "memory" {
+		t.Errorf("the group is called %q, want memory", got)
+	}
+	if a := join(t, s, "a").beat(); a.TTL != memory.DefaultTTL || len(a.Grants) != 0 {
+		t.Errorf("the answer of an empty group is %+v, want no grants and a TTL of %v", a, memory.DefaultTTL)
+	}
+	s = newService(t, memory.Config{Group: "g", TTL: time.Minute, Ordered: true})
+	if i := s.Info(); i.Group != "g" || !i.Guarantees.Ordered {
+		t.Errorf("Info is %+v, want an ordered group g", i)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	s := newService(t, memory.Config{Shards: shardset.Range("orders", 2)})
+	a := join(t, s, "a")
+	owner := a.owner(0)
+	if err := s.Save(t.Context(), owner, "7"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Create(t.Context()); err != nil {
+		t.Errorf("Create of a group that exists: %v", err)
+	}
+	if p, ok := s.Position(owner.Lease.ID); p != "7" || !ok {
+		t.Errorf("Create of a group that exists left the position %q, %v, want 7", p, ok)
+	}
+	s.Delete()
+	for name, call := range map[string]func() error{
+		"Beat":      func() error { _, err := s.Beat(t.Context(), a.request); return err },
+		"Leave":     func() error { return s.Leave(t.Context(), a.request) },
+		"Load":      func() error { _, _, err := s.Load(t.Context(), owner); return err },
+		"Save":      func() error { return s.Save(t.Context(), owner, "8") },
+		"SetShards": func() error { return s.SetShards(nil) },
+	} {
+		if err := call(); !errors.Is(err, heartbeat.ErrGroupNotFound) {
+			t.Errorf("%s after Delete: %v, want ErrGroupNotFound", name, err)
+		}
+	}
+	if snap := s.Snapshot(); len(snap.Shards) != 0 || len(snap.Members) != 0 {
+		t.Errorf("the snapshot of a deleted group is %+v", snap)
+	}
+	if p, ok := s.Position(owner.Lease.ID); ok {
+		t.Errorf("the deleted group has the position %q", p)
+	}
+	if err := s.Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := join(t, s, "b")
+	if len(b.request.Held) != 2 {
+		t.Errorf("the new group grants %v, want both shards", b.request.Held)
+	}
+	if old, again := owner.Lease.Epoch, b.request.Held[0].Epoch; again <= old {
+		t.Errorf("the epoch of a shard went from %d to %d with its group", old, again)
+	}
+}
+
+func TestBadListOfShardsChangesNothing(t *testing.T) {
+	s := newService(t, memory.Config{Shards: shardset.Range("orders", 3)})
+	a := join(t, s, "a")
+	before := s.Snapshot()
+	id := func(n int) shardset.ID { return shardset.ID{Log: "orders", Number: n} }
+	for _, list := range [][]group.Shard{
+		{{ID: id(0)}, {ID: id(0)}},
+		{{ID: id(-1)}},
+		{{ID: id(0), Parents: []shardset.ID{id(1)}}, {ID: id(1), Parents: []shardset.ID{id(0)}}},
+	} {
+		if err := s.SetShards(list); err == nil {
+			t.Errorf("SetShards took %v", list)
+		}
+	}
+	if after := s.Snapshot(); !slices.Equal(after.Shards, before.Shards) || after.Generation != before.Generation {
+		t.Errorf("bad lists changed the group from %+v to %+v", before, after)
+	}
+	if got := a.beat(); len(got.Grants) != 3 {
+		t.Errorf("after bad lists a holds %v, want all three", got.Grants)
+	}
+}
+
+// The list belongs to its caller, also for a group that is made anew from it.
+func TestListOfShardsIsCopied(t *testing.T) {
+	s := newService(t, memory.Config{})
+	list := []group.Shard{{ID: shardset.ID{Log: "orders"}}}
+	if err := s.SetShards(list); err != nil {
+		t.Fatal(err)
+	}
+	list[0].ID.Log = "events"
+	s.Delete()
+	if err := s.Create(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Snapshot().Shards[0].ID.Log; got != "orders" {
+		t.Errorf("the new group has the log %q, want orders", got)
+	}
+}
+
+func TestSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t, memory.Config{TTL: 6 * time.Second, Shards: shardset.Range("orders", 4)})
+		a := join(t, s, "a")
+		time.Sleep(time.Second)
+		join(t, s, "b")
+		snap := s.Snapshot()
+		var owners, next []string
+		for _, sh := range snap.Shards {
+			owners, next = append(owners, sh.Owner), append(next, sh.Next)
+		}
+		if want := []string{"a", "a", "a", "a"}; !slices.Equal(owners, want) {
+			t.Errorf("owners are %q, want %q", owners, want)
+		}
+		if want := []string{"", "", "b", "b"}; !slices.Equal(next, want) {
+			t.Errorf("next are %q, want %q", next, want)
+		}
+		if m := snap.Members; len(m) != 2 || m[0].Name != "a" || m[0].Held != 4 || m[1].Incoming != 2 || m[1].Expires.Sub(m[0].Expires) != time.Second {
+			t.Errorf("members are %+v, want a with 4 and b with 2 to come, whose lease ends 1s later", m)
+		}
+		// Time passes in a snapshot too, whether anybody beats or not.
+		time.Sleep(5 * time.Second)
+		if sh := s.Snapshot().Shards[0]; sh.Owner != "b" || sh.Epoch <= a.request.Held[0].Epoch {
+			t.Errorf("when a's lease has ended its shard is %+v, want b's, under a higher epoch than %d", sh, a.request.Held[0].Epoch)
+		}
+		time.Sleep(time.Second)
+		if snap := s.Snapshot(); len(snap.Members) != 0 || snap.Shards[0].State != group.StateFree {
+			t.Errorf("when all leases have ended the group is %+v", snap)
+		}
+	})
+}
