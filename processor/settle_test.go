@@ -30,7 +30,7 @@ func TestDoneWaitsForACommitInFlight(t *testing.T) {
 				var err error
 				r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
 					go func() { err = s.Commit(ctx, "p") }() // ctx outlives what is in flight
-					time.Sleep(time.Nanosecond)                            // it is in the store
+					time.Sleep(time.Nanosecond)              // it is in the store
 					return c.end()
 				})
 				r.store.save = func(ctx context.Context, _ processor.Owner, _ processor.Position) error {
