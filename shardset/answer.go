@@ -233,7 +233,6 @@ func (t *Tracker) take(now time.Time, e *entry, p *Plan) {
 		t.schedule(e, StateCooling, until)
 		return
 	}
-	delete(t.holdoff, g.ID)
 	t.start(now, e, p)
 }
 
