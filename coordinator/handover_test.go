@@ -248,3 +248,30 @@ func TestRestartUnderTheSameName(t *testing.T) {
 		again.end()
 	})
 }
+
+// A planned move takes the round trips that it needs and no tick: in fake time, where
+// calls take none, only the few milliseconds for which wake-ups wait for each other.
+func TestAPlannedMoveTakesMilliseconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := newWire(t, 16)
+		a := launch(t, "a", wire.another(), coordinator.Config{})
+		time.Sleep(5*time.Second + 123*time.Millisecond)
+		b := launch(t, "b", wire.another(), coordinator.Config{})
+		time.Sleep(time.Second)
+		stopped := map[shardset.ID]time.Time{}
+		for _, e := range a.heard("stopped") {
+			stopped[e.ID] = e.At
+		}
+		started := b.heard("started")
+		if len(started) != 8 {
+			t.Fatalf("%d shards moved, want 8", len(started))
+		}
+		for _, e := range started {
+			if pause := e.At.Sub(stopped[e.ID]); pause < 0 || pause > 10*time.Millisecond {
+				t.Errorf("shard %s paused for %v, want at most 10ms", e.ID, pause)
+			}
+		}
+		a.end()
+		b.end()
+	})
+}

@@ -36,13 +36,13 @@ func (s *Shard) Commit(ctx context.Context, p Position) error {
 	if s.closed.Load() {
 		return fmt.Errorf("commit of shard %s: %w", s.run.id, ErrReturned)
 	}
-	c := Commit{Member: s.run.runner.Member, Lease: s.Lease(), Position: p}
+	c := Commit{Member: s.run.runner.cfg.Member, Lease: s.Lease(), Position: p}
 	err := s.commit(ctx, &c)
 	if err != nil {
 		err = fmt.Errorf("commit of shard %s at %q: %w", s.run.id, p, err)
 	}
 	s.run.committed(c, err)
-	if after := s.run.runner.Hooks.After; after != nil {
+	if after := s.run.runner.cfg.Hooks.After; after != nil {
 		after(c, err)
 	}
 	return err
@@ -53,7 +53,7 @@ func (s *Shard) commit(ctx context.Context, c *Commit) error {
 	if err := r.mayCommit(ctx, time.Now()); err != nil {
 		return err
 	}
-	if before := r.runner.Hooks.Before; before != nil {
+	if before := r.runner.cfg.Hooks.Before; before != nil {
 		if err := before(ctx, *c); err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (s *Shard) commit(ctx context.Context, c *Commit) error {
 		return err
 	}
 	defer r.saving(nil)
-	err := r.runner.Checkpoints.Save(ctx, r.owner(), c.Position)
+	err := r.runner.cfg.Checkpoints.Save(ctx, r.owner(), c.Position)
 	c.Took = time.Since(start)
 	if errors.Is(err, ErrNotOwner) {
 		r.Cancel(ErrNotOwner)
@@ -91,7 +91,7 @@ func (r *Run) mayCommit(ctx context.Context, now time.Time) error {
 // storeContext bounds a call to the store: it must not outlive the lease, because a
 // store that cannot fence would take it after the shard has a new owner.
 func (r *Run) storeContext(ctx context.Context, now time.Time) (context.Context, context.CancelFunc) {
-	end := now.Add(r.runner.CommitTimeout)
+	end := now.Add(r.runner.cfg.CommitTimeout)
 	if notAfter := r.term.NotAfter(); notAfter.Before(end) {
 		end = notAfter
 	}

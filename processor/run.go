@@ -3,7 +3,6 @@ package processor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -33,40 +32,6 @@ type Run struct {
 	gone  error
 	fatal error              // what an attempt returned as Fatal
 	abort context.CancelFunc // ends the save under way; nil: there is none
-}
-
-// Phase is what a Run is doing.
-type Phase uint8
-
-const (
-	PhaseStarting   Phase = iota + 1 // reading the checkpoint, making the processor
-	PhaseRunning                     // in Process
-	PhaseRestarting                  // pausing after an error
-	PhaseReturned                    // over
-)
-
-func (p Phase) String() string {
-	switch p {
-	case PhaseStarting:
-		return "starting"
-	case PhaseRunning:
-		return "running"
-	case PhaseRestarting:
-		return "restarting"
-	case PhaseReturned:
-		return "returned"
-	}
-	return fmt.Sprintf("Phase(%d)", uint8(p))
-}
-
-// RunStatus is a snapshot of a Run.
-type RunStatus struct {
-	Phase       Phase
-	Since       time.Time // of the phase
-	Restarts    int       // attempts after the first
-	LastError   error     // of an attempt or a commit; nil if none failed yet
-	Position    Position  // where it resumed, or the last one committed
-	CommittedAt time.Time // zero: nothing was committed in this run
 }
 
 // New returns a Run for the lease. ctx gives its values to the contexts of user
@@ -101,13 +66,6 @@ func (r *Run) Cancel(cause error) {
 // Epoch returns the epoch of the grant.
 func (r *Run) Epoch() uint64 { return r.epoch }
 
-// Status returns a snapshot. It may be called from any goroutine.
-func (r *Run) Status() RunStatus {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.status
-}
-
 // Do runs the shard until it is released, done, or lost, restarting its processor
 // after errors. Then, with the last commit decided, it calls done, once, as the
 // last thing on this goroutine. It does so even if user code ends the goroutine.
@@ -126,10 +84,10 @@ func (r *Run) Do(done func(shardset.Outcome)) {
 		if outcome, final = r.outcome(err); final {
 			return
 		}
-		if pauses == nil || r.worked() > r.runner.Restart.Max {
-			pauses = r.runner.Restart.policy()
+		if pauses == nil || r.worked() > r.runner.cfg.Restart.Max {
+			pauses = r.runner.cfg.Restart.policy()
 		}
-		if pause := min(pauses.NextBackOff(), r.runner.Restart.Max); !r.pause(err, pause) {
+		if pause := min(pauses.NextBackOff(), r.runner.cfg.Restart.Max); !r.pause(err, pause) {
 			outcome, _ = r.outcome(nil)
 			return
 		}
@@ -184,103 +142,6 @@ func (r *Run) Fatal() error {
 	return r.fatal
 }
 
-// attempt lets a fresh processor work, once. When it returns, or user code ends the
-// goroutine, what belongs to the attempt is dead: its handle and its context.
-func (r *Run) attempt() error {
-	ctx, cancel := context.WithCancelCause(r.ctx)
-	s := &Shard{run: r}
-	exited := true
-	defer func() {
-		if exited {
-			r.failed(ErrGoexit, 0)
-		}
-		s.settle()
-		cancel(ErrReturned)
-	}()
-	err := r.try(ctx, s)
-	exited = false
-	return err
-}
-
-// try reads the checkpoint, makes a processor and calls it.
-func (r *Run) try(ctx context.Context, s *Shard) error {
-	r.phase(PhaseStarting)
-	// A load claims the shard, so not even that is done without a lease.
-	if err := r.mayStart(); err != nil {
-		return err
-	}
-	err := contain("Checkpoints.Load", func() (err error) {
-		ctx, cancel := r.storeContext(r.soft, time.Now())
-		defer cancel()
-		s.resume, s.found, err = r.runner.Checkpoints.Load(ctx, r.owner())
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("read the checkpoint of shard %s: %w", r.id, err)
-	}
-	if err := r.mayStart(); err != nil {
-		return err
-	}
-	var p Processor
-	err = contain("Factory", func() (err error) {
-		p, err = r.runner.Factory(r.soft, r.lease())
-		return err
-	})
-	if err == nil && p == nil {
-		err = ErrNoProcessor
-	}
-	if err != nil {
-		return fmt.Errorf("make the processor of shard %s: %w", r.id, err)
-	}
-	if err := r.mayStart(); err != nil {
-		return err
-	}
-	r.running(s)
-	return contain("Process", func() error { return p.Process(ctx, s) })
-}
-
-// mayStart returns nil unless the lease is over or the shard has to go.
-func (r *Run) mayStart() error {
-	if err := r.check(time.Now()); err != nil {
-		return err
-	}
-	return context.Cause(r.soft)
-}
-
-// settle waits for a commit in flight and refuses later ones, so that the shard's
-// last commit is decided before anybody hears that it is free.
-func (s *Shard) settle() {
-	s.run.slot <- struct{}{}
-	s.closed.Store(true)
-	<-s.run.slot
-}
-
-// pause waits between two attempts, and reports whether there is another one.
-func (r *Run) pause(err error, d time.Duration) bool {
-	r.failed(err, d)
-	r.phase(PhaseRestarting)
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		r.mu.Lock()
-		r.status.Restarts++
-		r.mu.Unlock()
-		return true
-	case <-r.soft.Done():
-		return false
-	}
-}
-
-// worked returns how long ago Process was called; zero if it was not.
-func (r *Run) worked() time.Duration {
-	st := r.Status()
-	if st.Phase != PhaseRunning {
-		return 0
-	}
-	return time.Since(st.Since)
-}
-
 // check returns nil while the shard is this member's at now. A context that was
 // cancelled because the drain took too long says nothing about that: the shard is
 // reported as held until the goroutine returns.
@@ -319,44 +180,7 @@ func (r *Run) lease() shardset.Lease {
 }
 
 func (r *Run) owner() Owner {
-	return Owner{Member: r.runner.Member, Instance: r.instance, Lease: r.lease(), Epochs: r.runner.Epochs}
-}
-
-func (r *Run) phase(p Phase) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.status.Phase, r.status.Since = p, time.Now()
-}
-
-func (r *Run) running(s *Shard) {
-	r.mu.Lock()
-	r.status.Phase, r.status.Since, r.status.Position = PhaseRunning, time.Now(), s.resume
-	r.mu.Unlock()
-	if started := r.runner.Observer.Started; started != nil {
-		started(r.lease(), s.resume, s.found)
-	}
-}
-
-func (r *Run) failed(err error, pause time.Duration) {
-	r.mu.Lock()
-	r.status.LastError = err
-	r.mu.Unlock()
-	if failed := r.runner.Observer.Failed; failed != nil {
-		failed(r.lease(), err, pause)
-	}
-}
-
-func (r *Run) committed(c Commit, err error) {
-	r.mu.Lock()
-	if err == nil {
-		r.status.Position, r.status.CommittedAt = c.Position, time.Now()
-	} else {
-		r.status.LastError = err
-	}
-	r.mu.Unlock()
-	if committed := r.runner.Observer.Committed; committed != nil {
-		committed(c, err)
-	}
+	return Owner{Member: r.runner.cfg.Member, Instance: r.instance, Lease: r.lease(), Epochs: r.runner.cfg.Epochs}
 }
 
 // policy returns a fresh schedule without an end.

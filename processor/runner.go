@@ -27,7 +27,7 @@ type RunnerConfig struct {
 
 // Runner makes Runs.
 type Runner struct {
-	RunnerConfig
+	cfg RunnerConfig
 }
 
 // NewRunner returns a Runner with the defaults filled in.
@@ -45,7 +45,7 @@ func NewRunner(cfg RunnerConfig) *Runner {
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
-	return &Runner{RunnerConfig: cfg}
+	return &Runner{cfg: cfg}
 }
 
 // Backoff spaces attempts: the first pause is about Min, each further one twice as

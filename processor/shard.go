@@ -54,6 +54,6 @@ func (s *Shard) Check() error {
 // Logger returns the worker's logger with the shard's fields. It is made at each
 // call, so keep it.
 func (s *Shard) Logger() *zap.Logger {
-	return s.run.runner.Logger.With(
-		zap.String("member", s.run.runner.Member), zap.Stringer("shard", s.run.id), zap.Uint64("epoch", s.run.epoch))
+	return s.run.runner.cfg.Logger.With(
+		zap.String("member", s.run.runner.cfg.Member), zap.Stringer("shard", s.run.id), zap.Uint64("epoch", s.run.epoch))
 }

@@ -1,0 +1,93 @@
+package processor
+
+import (
+	"fmt"
+	"time"
+)
+
+// Phase is what a Run is doing.
+type Phase uint8
+
+const (
+	PhaseStarting   Phase = iota + 1 // reading the checkpoint, making the processor
+	PhaseRunning                     // in Process
+	PhaseRestarting                  // pausing after an error
+	PhaseReturned                    // over
+)
+
+func (p Phase) String() string {
+	switch p {
+	case PhaseStarting:
+		return "starting"
+	case PhaseRunning:
+		return "running"
+	case PhaseRestarting:
+		return "restarting"
+	case PhaseReturned:
+		return "returned"
+	}
+	return fmt.Sprintf("Phase(%d)", uint8(p))
+}
+
+// RunStatus is a snapshot of a Run.
+type RunStatus struct {
+	Phase       Phase
+	Since       time.Time // of the phase
+	Restarts    int       // attempts after the first
+	LastError   error     // of an attempt or a commit; nil if none failed yet
+	Position    Position  // where it resumed, or the last one committed
+	CommittedAt time.Time // zero: nothing was committed in this run
+}
+
+// Status returns a snapshot. It may be called from any goroutine.
+func (r *Run) Status() RunStatus {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.status
+}
+
+// worked returns how long ago Process was called; zero if it was not.
+func (r *Run) worked() time.Duration {
+	st := r.Status()
+	if st.Phase != PhaseRunning {
+		return 0
+	}
+	return time.Since(st.Since)
+}
+
+func (r *Run) phase(p Phase) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status.Phase, r.status.Since = p, time.Now()
+}
+
+func (r *Run) running(s *Shard) {
+	r.mu.Lock()
+	r.status.Phase, r.status.Since, r.status.Position = PhaseRunning, time.Now(), s.resume
+	r.mu.Unlock()
+	if started := r.runner.cfg.Observer.Started; started != nil {
+		started(r.lease(), s.resume, s.found)
+	}
+}
+
+func (r *Run) failed(err error, pause time.Duration) {
+	r.mu.Lock()
+	r.status.LastError = err
+	r.mu.Unlock()
+	if failed := r.runner.cfg.Observer.Failed; failed != nil {
+		failed(r.lease(), err, pause)
+	}
+}
+
+func (r *Run) committed(c Commit, err error) {
+	r.mu.Lock()
+	if err == nil {
+		r.status.Position, r.status.CommittedAt = c.Position, time.Now()
+	} else {
+		r.status.LastError = err
+	}
+	r.mu.Unlock()
+	if committed := r.runner.cfg.Observer.Committed; committed != nil {
+		committed(c, err)
+	}
+}
