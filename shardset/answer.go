@@ -209,7 +209,7 @@ func (t *Tracker) startMissing(now time.Time, seq uint64, p *Plan) {
 	}
 	for _, g := range t.want {
 		after, ok := t.missing[g.ID]
-		if !ok || t.entries[g.ID] != nil || seq <= after {
+		if !ok || t.entries.get(g.ID) != nil || seq <= after {
 			continue
 		}
 		delete(t.missing, g.ID)
@@ -225,7 +225,7 @@ func (t *Tracker) take(now time.Time, e *entry, p *Plan) {
 		t.localEpoch++
 		e.epoch = t.localEpoch
 	}
-	t.entries[g.ID] = e
+	t.entries.put(e)
 	t.heldDirty = true
 	p.Beat = true
 	t.settledAt = now.Add(unsettledIntervals * t.cfg.Interval)
@@ -256,7 +256,7 @@ func (t *Tracker) dropGone(now time.Time, seq uint64) {
 		}
 	}
 	for id, since := range t.ended {
-		if seq >= since && t.entries[id] == nil {
+		if seq >= since && t.entries.get(id) == nil {
 			delete(t.ended, id)
 		}
 	}

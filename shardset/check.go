@@ -5,7 +5,7 @@ import "fmt"
 // Check verifies what must be true of a Tracker between two events, and says what
 // is not. Tests call it after every step; it costs a walk over all shards.
 func (t *Tracker) Check() error {
-	for id, e := range t.entries {
+	for id, e := range t.entries.all() {
 		if e.grant.ID != id {
 			return fmt.Errorf("entry %s is filed under %s", e.grant.ID, id)
 		}
@@ -42,7 +42,7 @@ func (t *Tracker) Check() error {
 	}
 	for i, e := range t.moving {
 		id := e.grant.ID
-		if t.entries[id] != e || e.slot != i+1 {
+		if t.entries.get(id) != e || e.slot != i+1 {
 			return fmt.Errorf("shard %s is due and not held, or not in slot %d but %d", id, i+1, e.slot)
 		}
 		if t.moveAt.IsZero() || e.due.Before(t.moveAt) {
@@ -56,7 +56,7 @@ func (t *Tracker) Check() error {
 	}
 	for _, g := range t.want {
 		_, missing := t.missing[g.ID]
-		if t.entries[g.ID] == nil && !missing && !t.leaving {
+		if t.entries.get(g.ID) == nil && !missing && !t.leaving {
 			return fmt.Errorf("shard %s is wanted, does not run, and is not missing", g.ID)
 		}
 	}

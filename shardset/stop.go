@@ -62,7 +62,7 @@ func (t *Tracker) Replaced(now time.Time, seq, newest uint64) (Plan, bool) {
 // last commit settled. Only now does the shard leave the list.
 func (t *Tracker) Returned(now time.Time, id ID, o Outcome) Plan {
 	p := t.tick(now)
-	e := t.entries[id]
+	e := t.entries.get(id)
 	if e == nil || e.state == StateCooling || e.state == StateDone {
 		return t.finish(now, p) // nothing runs
 	}
@@ -102,7 +102,7 @@ func (t *Tracker) Leave(now time.Time) Plan {
 	t.leaving = true
 	t.leaveUntil = now.Add(t.cfg.DrainTimeout + leaveGrace)
 	clear(t.missing)
-	for id, e := range t.entries {
+	for id, e := range t.entries.all() {
 		switch e.state {
 		case StateHeld:
 			t.stop(now, e, StateDraining, CauseShutdown, &p)
@@ -147,7 +147,7 @@ func (t *Tracker) tick(now time.Time) Plan {
 // not running, is dropped. The member goes on as a new instance of its name, which
 // has heard nothing and re-adopts nothing.
 func (t *Tracker) lapse(now time.Time, p *Plan) {
-	for id, e := range t.entries {
+	for id, e := range t.entries.all() {
 		switch e.state {
 		case StateHeld, StateDraining:
 			t.stop(now, e, StateCancelled, CauseLost, p)
@@ -219,9 +219,9 @@ func (t *Tracker) moveBy(due time.Time) {
 }
 
 func (t *Tracker) remove(id ID) {
-	if e := t.entries[id]; e != nil {
+	if e := t.entries.get(id); e != nil {
 		t.idle(e)
-		delete(t.entries, id)
+		t.entries.remove(id)
 		t.heldDirty = true
 	}
 }
@@ -241,7 +241,7 @@ func (t *Tracker) finish(now time.Time, p Plan) Plan {
 	if t.leaving {
 		p.WakeAt = earliest(p.WakeAt, t.leaveUntil)
 		p.Beat = p.Beat && t.cfg.CanLeave && !t.deadline.IsZero()
-		p.Left = len(t.entries) == 0 || !now.Before(t.leaveUntil)
+		p.Left = t.entries.len() == 0 || !now.Before(t.leaveUntil)
 	}
 	return p
 }

@@ -46,9 +46,9 @@ const unsettledIntervals = 2
 type Tracker struct {
 	cfg TrackerConfig
 
-	entries map[ID]*entry // every shard that is reported as held
-	moving  []*entry      // those with something due: draining, cancelled, cooling; in no order
-	moveAt  time.Time     // the earliest due among moving; zero: none
+	entries entryTable // every shard that is reported as held
+	moving  []*entry   // those with something due: draining, cancelled, cooling; in no order
+	moveAt  time.Time  // the earliest due among moving; zero: none
 
 	held      []Grant  // cache of entries for Report, rebuilt when heldDirty
 	sorted    []*entry // the entries of held, in the same order
@@ -95,7 +95,7 @@ func NewTracker(cfg TrackerConfig) *Tracker {
 	return &Tracker{
 		cfg:      cfg,
 		instance: cfg.Instance,
-		entries:  map[ID]*entry{},
+		entries:  newEntryTable(),
 		missing:  map[ID]uint64{},
 		gone:     map[ID]uint64{},
 		ended:    map[ID]uint64{},
@@ -181,7 +181,7 @@ func (t *Tracker) Shards() []ShardState {
 	held := t.heldGrants()
 	out := make([]ShardState, len(held))
 	for i, g := range held {
-		e := t.entries[g.ID]
+		e := t.entries.get(g.ID)
 		out[i] = ShardState{ID: g.ID, Epoch: e.epoch, State: e.state, Cause: e.cause, Since: e.since}
 	}
 	return out
@@ -196,7 +196,7 @@ func (t *Tracker) heldGrants() []Grant {
 	t.heldDirty = false
 	clear(t.sorted)
 	t.sorted = t.sorted[:0]
-	for _, e := range t.entries {
+	for _, e := range t.entries.all() {
 		t.sorted = append(t.sorted, e)
 	}
 	slices.SortFunc(t.sorted, func(a, b *entry) int { return a.grant.ID.Compare(b.grant.ID) })
@@ -212,7 +212,7 @@ func (t *Tracker) heldGrants() []Grant {
 // it walks along, which for thousands of shards costs a fraction of the look-ups.
 func (t *Tracker) finder() func(ID) *entry {
 	if t.heldDirty {
-		return func(id ID) *entry { return t.entries[id] }
+		return func(id ID) *entry { return t.entries.get(id) }
 	}
 	rest := t.sorted
 	return func(id ID) *entry {
