@@ -21,10 +21,8 @@ func (r *run) obey(now time.Time, p shardset.Plan) {
 			absent = append(absent, s.ID)
 		}
 	}
-	if p.Lapsed {
-		if r.term != nil {
-			r.term.End()
-		}
+	if p.Lapsed && r.term != nil { // else there was no lease to lose, only a join that failed
+		r.term.End()
 		r.term = nil
 		r.tell.lapsed(len(p.Cancel))
 	}
