@@ -23,6 +23,9 @@ const (
 	DefaultCommitTimeout = 10 * time.Second
 )
 
+// maxDrainTimeout is for ever, and can be added to a time.
+const maxDrainTimeout = 100 * 365 * 24 * time.Hour
+
 // minInterval keeps a wrong unit from becoming a flood of heartbeats.
 const minInterval = 10 * time.Millisecond
 
@@ -54,8 +57,8 @@ type Config struct {
 	// Interval is the regular time between heartbeats. At least three must fit into
 	// the group's TTL, which the first answer tells. Zero means 2 s.
 	Interval time.Duration
-	// FastInterval is the time between heartbeats while shards are moving, where
-	// the service cannot push. Zero means a tenth of Interval, at least 100 ms.
+	// FastInterval is the time between heartbeats while shards are moving, for a few
+	// intervals at most. Zero means a tenth of Interval, at least 100 ms.
 	FastInterval time.Duration
 	// TryTimeout bounds one heartbeat; at most half of Interval. Zero means a third.
 	TryTimeout time.Duration
@@ -168,7 +171,7 @@ func (cfg *Config) completeService(faults *ConfigError) heartbeat.Info {
 // compared are taken for one if they are of one type.
 func same(store processor.Checkpoints, group heartbeat.Client) bool {
 	t := reflect.TypeOf(store)
-	return t == reflect.TypeOf(group) && (!t.Comparable() || any(store) == any(group))
+	return t == reflect.TypeOf(group) && (!reflect.ValueOf(store).Comparable() || any(store) == any(group))
 }
 
 func (cfg *Config) completeMember(faults *ConfigError) {
@@ -216,6 +219,7 @@ func (cfg *Config) completeTimes(faults *ConfigError) {
 		faults.add("TryTimeout", "is %v; it must be at most half of the Interval %v", cfg.TryTimeout, cfg.Interval)
 	}
 	positive("DrainTimeout", &cfg.DrainTimeout, DefaultDrainTimeout)
+	cfg.DrainTimeout = min(cfg.DrainTimeout, maxDrainTimeout)
 	positive("StuckAfter", &cfg.StuckAfter, DefaultStuckAfter)
 	positive("CommitTimeout", &cfg.CommitTimeout, DefaultCommitTimeout)
 	if cfg.Restart.Min < 0 || cfg.Restart.Max < 0 {

@@ -23,9 +23,9 @@
 // # Goroutines
 //
 // One goroutine owns the state of the protocol, a shardset.Tracker. One sends the
-// heartbeats, one watches for pushes where the service has them, one calls hooks and
+// heartbeats, one watches for pushes where the service has them, one calls hooks, one
 // writes logs, and each shard has one for its processor. User code runs on the last
-// two kinds only, so nothing it does can delay a heartbeat or the end of a lease.
+// three kinds only, so nothing it does can delay a heartbeat or the end of a lease.
 //
 // # What happens when
 //

@@ -42,7 +42,7 @@ type MemberEvent struct {
 	Member   string
 	Instance uint64
 	At       time.Time
-	State    State
+	State    State // joining, running or leaving
 	// Err is why a lease was lost, or why Run ends; nil where nothing is wrong.
 	Err error
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -214,5 +216,83 @@ func TestStatusSharesNothing(t *testing.T) {
 			t.Error("writing to one snapshot changed another")
 		}
 		close(release)
+	})
+}
+
+// A drain that may last for ever is one: nothing overflows.
+func TestDrainForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := launch(t, "a", newWire(t, 1), coordinator.Config{DrainTimeout: math.MaxInt64, Processor: processor.Each(
+			func(_ context.Context, s *processor.Shard) error {
+				<-s.Revoked()
+				time.Sleep(time.Hour)
+				return nil
+			})})
+		time.Sleep(time.Second)
+		if took, err := w.end(); err != nil || took != time.Hour {
+			t.Errorf("Run returned %v after %v, want nil after an hour", err, took)
+		}
+	})
+}
+
+// A deleted group is not made anew by a worker that leaves, and while it cannot be
+// made, nothing goes on as if it were there.
+func TestDeletedGroupEndsTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := newWire(t, 2)
+		w := launch(t, "a", failingCreate{wire}, coordinator.Config{CreateGroup: true})
+		time.Sleep(time.Second)
+		wire.Delete()
+		time.Sleep(100 * time.Millisecond)
+		if n := len(w.Status().Shards); n != 0 {
+			t.Errorf("%d shards go on in a group that is gone", n)
+		}
+		w.end()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		wire := newWire(t, 1)
+		w := launch(t, "a", wire, coordinator.Config{CreateGroup: true, Processor: processor.Each(
+			func(context.Context, *processor.Shard) error { time.Sleep(20 * time.Second); return nil })})
+		time.Sleep(time.Second)
+		w.stop()
+		time.Sleep(time.Second)
+		wire.Delete()
+		<-w.done
+		if _, err := wire.Beat(t.Context(), heartbeat.Request{Member: "b"}); !errors.Is(err, heartbeat.ErrGroupNotFound) {
+			t.Errorf("a heartbeat after the worker left got %v, want ErrGroupNotFound", err)
+		}
+	})
+}
+
+type failingCreate struct{ *wire }
+
+func (failingCreate) Create(context.Context) error { return errCut }
+
+// A client that ends the goroutine of the heartbeat cannot be lived with, and is not
+// passed over in silence.
+func TestGoexitInTheClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := newWire(t, 2)
+		w := launch(t, "a", wire, coordinator.Config{})
+		time.Sleep(time.Second)
+		wire.setFault(func(context.Context, heartbeat.Request) error { runtime.Goexit(); return nil })
+		<-w.done
+		if w.err == nil || !strings.Contains(w.err.Error(), "heartbeat") {
+			t.Errorf("Run returned %v, want an error about the heartbeat", w.err)
+		}
+	})
+}
+
+// A hook that ends its goroutine, as t.FailNow does, ends no other hook.
+func TestGoexitInAHook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := launch(t, "a", newWire(t, 3), coordinator.Config{
+			Hooks: coordinator.Hooks{Assigned: func(coordinator.ShardEvent) { runtime.Goexit() }},
+		})
+		time.Sleep(time.Second)
+		_, err := w.end()
+		if n := len(w.heard("stopped")); err != nil || n != 3 {
+			t.Errorf("Run returned %v and %d hooks told of a stop, want nil and 3", err, n)
+		}
 	})
 }

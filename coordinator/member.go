@@ -39,12 +39,25 @@ func (m *member) Outcome(now time.Time, req heartbeat.Request, a shardset.Answer
 		return heartbeat.VerdictStop
 	}
 	if r.cfg.CreateGroup && errors.Is(err, heartbeat.ErrGroupNotFound) {
+		if !r.groupGone(now) {
+			return heartbeat.VerdictStop
+		}
 		err = r.createGroup()
 		now = time.Now()
 	}
 	verdict := heartbeat.VerdictStop // without an owner
 	r.do(func() { verdict = r.outcome(now, req, a, err) })
 	return verdict
+}
+
+// groupGone ends the lease, because whoever makes the group anew may be given the
+// shards at once. It reports whether this member still wants a group.
+func (r *run) groupGone(now time.Time) (wanted bool) {
+	r.do(func() {
+		r.obey(now, r.tracker.Lapsed(now))
+		wanted = r.stopBy.IsZero()
+	})
+	return wanted
 }
 
 // createGroup makes the group anew. A group that was gone knows no member of the old
@@ -100,7 +113,7 @@ func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) 
 	}
 	var interval *shardset.IntervalError
 	if errors.As(err, &interval) {
-		r.fail(err) // the drain still needs heartbeats, so the loop goes on
+		r.fail(err) // heartbeats go on, to tell what the drain gives up
 	}
 	return heartbeat.VerdictRetry
 }

@@ -18,9 +18,10 @@ type queue struct {
 	jobs   []func()
 	closed bool
 	more   chan struct{} // has a value when jobs or closed changed
+	done   chan struct{} // closed when all is done after close
 }
 
-func newQueue() *queue { return &queue{more: make(chan struct{}, 1)} }
+func newQueue() *queue { return &queue{more: make(chan struct{}, 1), done: make(chan struct{})} }
 
 // add puts a job at the end. After close it does nothing.
 func (q *queue) add(job func()) {
@@ -36,7 +37,7 @@ func (q *queue) add(job func()) {
 	}
 }
 
-// close lets work return when everything that was added is done.
+// close lets work end when everything that was added is done.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
@@ -51,28 +52,60 @@ func (q *queue) signal() {
 	}
 }
 
-// work runs the jobs, in order, until close.
-func (q *queue) work() {
-	for range q.more {
-		q.mu.Lock()
-		jobs, closed := q.jobs, q.closed
-		q.jobs = nil
-		q.mu.Unlock()
-		for _, job := range jobs {
-			q.do(job)
-		}
-		if closed {
+// work runs the jobs, in order, until close, and then closes done. A job that ends
+// its goroutine, as a testing.T.FailNow does, ends this one; launch starts the next.
+func (q *queue) work(launch func(func())) {
+	ended := false
+	defer func() {
+		if ended {
+			close(q.done)
 			return
 		}
+		launch(func() { q.work(launch) })
+	}()
+	for {
+		job, ok := q.next()
+		if !ok {
+			break
+		}
+		q.do(job)
+	}
+	ended = true
+}
+
+// next waits for a job and takes it out; false means that there will be none.
+func (q *queue) next() (func(), bool) {
+	for {
+		q.mu.Lock()
+		if len(q.jobs) > 0 {
+			job := q.jobs[0]
+			q.jobs[0] = nil
+			q.jobs = q.jobs[1:]
+			q.mu.Unlock()
+			return job, true
+		}
+		closed := q.closed
+		q.mu.Unlock()
+		if closed {
+			return nil, false
+		}
+		<-q.more
 	}
 }
 
 // do runs one job. A panic in it is the user's bug; it must not stop the others.
 func (q *queue) do(job func()) {
+	returned := false
 	defer func() {
-		if v := recover(); v != nil && q.panicked != nil {
-			q.panicked(v, debug.Stack())
+		v := recover()
+		if returned || q.panicked == nil {
+			return
 		}
+		if v == nil {
+			v = "it ended its goroutine with runtime.Goexit"
+		}
+		q.panicked(v, debug.Stack())
 	}()
 	job()
+	returned = true
 }

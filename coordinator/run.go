@@ -16,6 +16,10 @@ import (
 // service, the last hooks, and a busy machine.
 const drainBound = 85 * time.Millisecond
 
+// errLoopEnded is why Run ends when its heartbeat did without a reason, which is what a
+// Client can do with runtime.Goexit.
+var errLoopEnded = errors.New("the group's client ended the heartbeat's goroutine")
+
 // run is one Run. Fields without a remark are set before anything starts. The
 // goroutine that runs own is the owner: it alone touches what is marked as its own,
 // and it never waits for anything but its own channels.
@@ -70,14 +74,10 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		Observer:      r.tell.observer(),
 		Logger:        r.tell.log,
 	})
-	fast := cfg.FastInterval
-	if r.info.Guarantees.Push {
-		fast = cfg.Interval // it says when there is something to hear
-	}
 	r.tracker = shardset.NewTracker(shardset.TrackerConfig{
 		Instance:     newInstance(),
 		Interval:     cfg.Interval,
-		Fast:         fast,
+		Fast:         cfg.FastInterval, // even if the service pushes: a push can break in silence
 		DrainTimeout: cfg.DrainTimeout,
 		StuckAfter:   cfg.StuckAfter,
 		Cooling:      cfg.Interval,
@@ -112,10 +112,13 @@ func (r *run) run(ctx context.Context) error {
 	r.timer = time.NewTimer(0)
 	defer r.timer.Stop()
 
-	hooks := r.crew.watch(r.tell.calls.work)
-	lines := r.crew.watch(r.tell.lines.work)
+	r.crew.launch(func() { r.tell.calls.work(r.crew.launch) })
+	r.crew.launch(func() { r.tell.lines.work(r.crew.launch) })
 	r.tell.joining(r.tracker.Instance(), r.info.Guarantees)
-	beats := r.crew.watch(func() { r.loop.Run(beating) })
+	beats := r.crew.watch(func() {
+		r.loop.Run(beating)
+		r.do(func() { r.fail(errLoopEnded) }) // unless it is known why
+	})
 
 	r.own(ctx)
 	stopBeating()
@@ -132,12 +135,12 @@ func (r *run) run(ctx context.Context) error {
 		drain.Parts = append(drain.Parts, "leave")
 	}
 	r.tell.calls.close()
-	if !closed(hooks, r.share(2)) {
+	if !closed(r.tell.calls.done, r.share(2)) {
 		drain.Parts = append(drain.Parts, "hooks")
 	}
 	r.tell.stopped(drain.Shards)
 	r.tell.lines.close()
-	if !closed(lines, r.stopBy) {
+	if !closed(r.tell.lines.done, r.stopBy) {
 		drain.Parts = append(drain.Parts, "log")
 	}
 	if len(drain.Shards)+len(drain.Parts) == 0 {

@@ -1,11 +1,15 @@
 package coordinator
 
+import "slices"
+
 // snapshot returns the status, by the owner while there is one.
 func (r *run) snapshot() (s Status) {
 	if r.do(func() { s = r.status(r.state()) }) {
 		return s
 	}
-	return r.final
+	s = r.final
+	s.Shards = slices.Clone(s.Shards)
+	return s
 }
 
 // state says what the run is doing. Owner only.

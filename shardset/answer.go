@@ -86,7 +86,7 @@ func (t *Tracker) normalize(a Answer) ([]Grant, bool, error) {
 	if a.TTL <= 0 {
 		return nil, false, &AnswerError{Reason: fmt.Sprintf("the TTL %v is not positive", a.TTL)}
 	}
-	if t.cfg.Interval*MinBeats > a.TTL {
+	if t.cfg.Interval > a.TTL/MinBeats {
 		return nil, false, &IntervalError{Interval: t.cfg.Interval, TTL: a.TTL}
 	}
 	if slices.Equal(a.Grants, t.want) {

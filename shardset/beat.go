@@ -3,10 +3,15 @@ package shardset
 import (
 	"errors"
 	"fmt"
+	"math"
 )
 
 // MaxWeight bounds a member's weight.
 const MaxWeight = 1000
+
+// maxNumber bounds epochs and generations: a service that believes its members, as one
+// that recovers does, must be able to count on from there.
+const maxNumber = math.MaxInt64
 
 // maxMemberName is the longest name a member may have, in bytes.
 const maxMemberName = 128
@@ -33,9 +38,15 @@ func (b *Beat) Validate() error {
 	if b.Weight < 0 || b.Weight > MaxWeight {
 		faults = append(faults, fmt.Errorf("the weight %d is not between 0 and %d", b.Weight, MaxWeight))
 	}
+	if b.Generation > maxNumber {
+		faults = append(faults, fmt.Errorf("the generation %d is over %d", b.Generation, uint64(maxNumber)))
+	}
 	for _, h := range b.Held {
 		if err := h.ID.Validate(); err != nil {
 			faults = append(faults, err)
+		}
+		if h.Epoch > maxNumber {
+			faults = append(faults, fmt.Errorf("shard %s: the epoch %d is over %d", h.ID, h.Epoch, uint64(maxNumber)))
 		}
 	}
 	if len(faults) == 0 {

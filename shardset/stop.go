@@ -38,6 +38,12 @@ func (t *Tracker) Evicted(now time.Time, seq uint64) Plan {
 	return t.finish(now, p)
 }
 
+// instanceStep is how far a process that comes too late, by its clock, jumps ahead of
+// the instance that has its name. It is more than the ones that a Tracker adds at the
+// end of each lease: the other one must not arrive at the same number and with it at
+// the same fencing token.
+const instanceStep = 1 << 20
+
 // Replaced is the event of the service saying, to heartbeat seq, that instance
 // newest has this member's name. A process that never joined takes a larger number
 // and tries again: its own clock was behind. One that had joined is over, and the
@@ -47,8 +53,8 @@ func (t *Tracker) Replaced(now time.Time, seq, newest uint64) (Plan, bool) {
 	if seq != t.seq || seq <= t.barrier {
 		return t.finish(now, p), false
 	}
-	if !t.joined && newest != math.MaxUint64 {
-		t.instance = newest + 1
+	if !t.joined && newest <= math.MaxUint64-instanceStep {
+		t.instance = newest + instanceStep
 		t.barrier = t.seq
 		p.Beat = true
 		return t.finish(now, p), false

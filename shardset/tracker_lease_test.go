@@ -257,3 +257,13 @@ func TestEmptyAnswerDrainsEverything(t *testing.T) {
 	p := r.answer("2.1s", "", "revoke 1@1 revoked, revoke 2@1 revoked")
 	r.when("the lease's end", p.NotAfter, "10.9s")
 }
+
+// An interval so long that three of it are more than a Duration holds.
+func TestIntervalOverflow(t *testing.T) {
+	r := newRig(t, func(cfg *TrackerConfig) { cfg.Interval = 1 << 62 })
+	r.beat("0s", "")
+	_, err := r.tr.Accepted(r.at("0.1s"), r.seq, Answer{TTL: time.Minute})
+	if !errors.As(err, new(*IntervalError)) {
+		t.Errorf("the answer got %v, want an IntervalError", err)
+	}
+}

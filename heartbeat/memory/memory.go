@@ -1,7 +1,7 @@
 // Package memory is the embedded group service: a group and its checkpoints in this
 // process, for one worker alone, for several in one process, and for tests. It
 // promises everything that a Client can: commits fenced by epoch, hand-over only
-// after release, order, push and leave.
+// after release, order where it is asked for, push and leave.
 //
 // It has no background goroutine and nothing to close. State ends with the process;
 // for checkpoints that outlive it, give the coordinator a
@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -173,12 +174,13 @@ func (s *Service) SetShards(shards []group.Shard) error {
 }
 
 // Delete deletes the group with its checkpoints. Heartbeats and commits fail with
-// heartbeat.ErrGroupNotFound until Create.
+// heartbeat.ErrGroupNotFound until Create. The watchers of all members are woken.
 func (s *Service) Delete() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.deleted = true
 	clear(s.positions)
+	s.wake(slices.Collect(maps.Keys(s.watchers)))
 }
 
 // Create makes the group anew after Delete, with the same shards and no checkpoints.

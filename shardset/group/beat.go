@@ -46,7 +46,7 @@ func (g *Group) Beat(now time.Time, b shardset.Beat) (shardset.Answer, error) {
 func (g *Group) admit(now time.Time, b *shardset.Beat) (*member, error) {
 	m := g.members[b.Member]
 	if m == nil {
-		if d, ok := g.graves[b.Member]; ok && b.Instance != 0 && b.Instance <= d.instance {
+		if d, ok := g.graves[b.Member]; ok && !now.After(d.until) && b.Instance != 0 && b.Instance <= d.instance {
 			if b.Instance < d.instance {
 				return nil, &shardset.ReplacedError{Member: b.Member, Newest: d.instance}
 			}

@@ -67,6 +67,8 @@ type Group struct {
 	members map[string]*member
 	sorted  []*member // by name
 	graves  map[string]grave
+	// manyGraves is how many graves are worth a look for old ones.
+	manyGraves int
 
 	generation   uint64
 	touched      bool // the generation was raised in this event

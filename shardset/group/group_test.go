@@ -315,3 +315,82 @@ func TestSameListIsNoNews(t *testing.T) {
 		t.Errorf("without shard 3 %v are to be told, want b", got)
 	}
 }
+
+// A process that came late jumps ahead of the one that has the name, so far that the
+// other cannot arrive at its number, and so at its fencing token, by losing leases.
+func TestNewcomerAndLapsedNeverShareAToken(t *testing.T) {
+	r := newRig(t, 1)
+	tracker := func(instance uint64) *shardset.Tracker {
+		return shardset.NewTracker(shardset.TrackerConfig{Instance: instance, Interval: time.Second, DrainTimeout: time.Second})
+	}
+	beat := func(tr *shardset.Tracker) error {
+		report := tr.Beat(r.now)
+		a, err := r.g.Beat(r.now, shardset.Beat{Member: "same", Report: report})
+		r.check()
+		if err == nil {
+			tr.Accepted(r.now, report.Seq, a)
+		}
+		return err
+	}
+	old, late := tracker(7), tracker(3) // the second one's clock is behind
+	if err := beat(old); err != nil {
+		t.Fatal(err)
+	}
+	var replaced *shardset.ReplacedError
+	if err := beat(late); !errors.As(err, &replaced) {
+		t.Fatalf("the newcomer got %v, want a ReplacedError", err)
+	}
+	late.Replaced(r.now, 1, replaced.Newest)
+	if err := beat(late); err != nil {
+		t.Fatal(err)
+	}
+	old.Lapsed(r.now)
+	if err := beat(old); !errors.Is(err, shardset.ErrReplaced) {
+		t.Errorf("the older process, as instance %d, got %v, want ErrReplaced: the newer one is %d", old.Instance(), err, late.Instance())
+	}
+}
+
+// What a leaving member was promised goes to somebody who stays.
+func TestPromisesToALeavingMemberAreVoid(t *testing.T) {
+	r := newRig(t, 2)
+	a, b := r.peer("a"), r.peer("b")
+	a.say()
+	b.say() // promised one of the two
+	a.say()
+	a.beat.Leaving, b.beat.Leaving = true, true
+	a.say()
+	b.say()
+	a.release(0, 1)
+	a.say()
+	r.want("-@1 -@1")
+	c := r.peer("c")
+	c.say()
+	r.want("c@2 c@2")
+}
+
+// Numbers at the end of their range would be believed, and wrap around.
+func TestNumbersOutOfRange(t *testing.T) {
+	r := newRig(t, 1)
+	for _, report := range []shardset.Report{
+		{Seq: 1, Generation: 1 << 63},
+		{Seq: 1, Held: []shardset.Grant{{ID: shardset.ID{Number: 0}, Epoch: 1 << 63}}},
+	} {
+		if _, err := r.g.Beat(r.now, shardset.Beat{Member: "a", Report: report}); err == nil {
+			t.Errorf("the report %+v was taken", report)
+		}
+		r.check()
+	}
+}
+
+// A long line of splits is checked once, not once for each of its members.
+func TestLongAncestry(t *testing.T) {
+	const n = 20_000
+	chain := make([]group.Shard, n)
+	for i := range chain {
+		chain[i] = child(i)
+		if i > 0 {
+			chain[i] = child(i, i-1)
+		}
+	}
+	newRigWith(t, group.Config{TTL: rigTTL, Ordered: true}, chain...)
+}

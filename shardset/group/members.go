@@ -137,18 +137,23 @@ func (g *Group) bury(now time.Time) {
 			g.nextExpiry = m.expires
 		}
 	}
+}
+
+// mourn remembers an instance that is gone, and forgets those of long ago.
+func (g *Group) mourn(now time.Time, name string, instance uint64) {
+	if instance == 0 {
+		return
+	}
+	g.graves[name] = grave{instance: max(instance, g.graves[name].instance), until: now.Add(2 * g.cfg.TTL)}
+	if len(g.graves) <= g.manyGraves {
+		return
+	}
 	for name, d := range g.graves {
 		if now.After(d.until) {
 			delete(g.graves, name)
 		}
 	}
-}
-
-// mourn remembers an instance that is gone.
-func (g *Group) mourn(now time.Time, name string, instance uint64) {
-	if instance != 0 {
-		g.graves[name] = grave{instance: max(instance, g.graves[name].instance), until: now.Add(2 * g.cfg.TTL)}
-	}
+	g.manyGraves = 2*len(g.graves) + 16
 }
 
 // drop ends a member.

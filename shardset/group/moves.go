@@ -78,7 +78,7 @@ func (g *Group) keep(i int32) {
 func (g *Group) handOver(i int32) {
 	next := g.shards[i].next
 	g.free(i)
-	if next != nil {
+	if next != nil && next.weight > 0 { // else it leaves, and rebalance finds another
 		g.grant(i, next)
 	}
 }

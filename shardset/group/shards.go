@@ -146,8 +146,9 @@ func checkShards(list []Shard) error {
 			parents[s.ID] = s.Parents
 		}
 	}
+	walk := ancestry{parents: parents, seen: map[shardset.ID]int{}}
 	for _, s := range list {
-		if cyclic(s.ID, parents) {
+		if walk.cyclic(s.ID) && reaches(s.ID, parents) {
 			faults = append(faults, fmt.Errorf("shard %s is its own ancestor", s.ID))
 		}
 	}
@@ -157,11 +158,35 @@ func checkShards(list []Shard) error {
 	return fmt.Errorf("group: bad list of shards: %w", errors.Join(faults...))
 }
 
-// cyclic reports whether id can be reached from its own parents.
-func cyclic(id shardset.ID, parents map[shardset.ID][]shardset.ID) bool {
-	if len(parents[id]) == 0 {
+// ancestry looks for cycles in the parents of a whole list, each shard once.
+type ancestry struct {
+	parents map[shardset.ID][]shardset.ID
+	seen    map[shardset.ID]int // 1: on the way, 2: without a cycle, 3: leads into one
+}
+
+// cyclic reports whether id's ancestry leads into a cycle.
+func (a *ancestry) cyclic(id shardset.ID) bool {
+	const onTheWay, fine, bad = 1, 2, 3
+	if len(a.parents[id]) == 0 {
 		return false
 	}
+	if known := a.seen[id]; known != 0 {
+		return known != fine
+	}
+	a.seen[id] = onTheWay
+	for _, p := range a.parents[id] {
+		if a.cyclic(p) {
+			a.seen[id] = bad
+			return true
+		}
+	}
+	a.seen[id] = fine
+	return false
+}
+
+// reaches reports whether id is among its own ancestors, and not only a descendant of
+// one that is. It walks the whole ancestry, so it is asked only where there is a cycle.
+func reaches(id shardset.ID, parents map[shardset.ID][]shardset.ID) bool {
 	seen := map[shardset.ID]bool{}
 	todo := slices.Clone(parents[id])
 	for len(todo) > 0 {
