@@ -66,14 +66,14 @@ func TestFrozenProcess(t *testing.T) {
 		case stamp >= continued:
 			t.Errorf("a %s under the old epoch %d was begun %v after the process woke", kind, epoch, time.Duration(stamp-continued))
 		}
-		if before == 400 && continued == 0 {
+		if before == 4000 && continued == 0 {
 			cmd.Process.Signal(syscall.SIGSTOP)
 			time.Sleep(frozenFor)
 			continued = time.Now().UnixNano()
 			cmd.Process.Signal(syscall.SIGCONT)
 		}
 	}
-	if before < 400 || fresh < 200 {
+	if before < 4000 || fresh < 200 {
 		t.Errorf("%d steps before the freeze and %d under new leases: the child did not do its work", before, fresh)
 	}
 }
@@ -108,7 +108,7 @@ func freezeChild() {
 					return err
 				}
 				fmt.Printf("commit %d %d\n", s.Lease().Epoch, begun)
-				time.Sleep(5 * time.Millisecond)
+				time.Sleep(200 * time.Microsecond)
 			}
 		}),
 	})
