@@ -47,16 +47,16 @@ func (c *crew) done() {
 }
 
 // wait waits for everything launched, at most until the given time.
-func (c *crew) wait(until time.Time) bool {
+func (c *crew) wait(until time.Time) {
 	c.mu.Lock()
 	if c.n == 0 {
 		c.mu.Unlock()
-		return true
+		return
 	}
 	idle := make(chan struct{})
 	c.idle = idle
 	c.mu.Unlock()
-	return closed(idle, until)
+	closed(idle, until)
 }
 
 // closed waits for a channel to be closed, at most until the given time.

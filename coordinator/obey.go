@@ -45,8 +45,8 @@ func (r *run) obey(now time.Time, p shardset.Plan) {
 		r.start(l)
 	}
 	for _, id := range p.Stuck {
-		r.stuck[id] = r.runs[id] != nil
 		if run := r.runs[id]; run != nil { // else it returned at this very event
+			r.stuck[id] = true
 			r.tell.stuck(id, run.Epoch())
 		}
 	}
