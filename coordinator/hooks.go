@@ -23,6 +23,9 @@ type Hooks struct {
 	Started func(ShardEvent)
 	// Failed: Process, or what comes before it, returned an error or panicked.
 	Failed func(ShardEvent)
+	// Halted: Process, or the Factory, returned Err, made with processor.Halt. The shard
+	// stays held, and idle. If it had to go anyway, Failed tells.
+	Halted func(ShardEvent)
 	// Draining: the processor was asked to finish. Err is processor.ErrRevoked or
 	// processor.ErrShutdown.
 	Draining func(ShardEvent)
@@ -35,6 +38,10 @@ type Hooks struct {
 	Stuck func(ShardEvent)
 	// Commit: a commit went through or failed.
 	Commit func(CommitEvent)
+	// Poisoned: a processor gave up a piece of its shard and went on after it.
+	Poisoned func(PoisonEvent)
+	// Gap: a piece of a shard was gone before its processor had read it.
+	Gap func(GapEvent)
 }
 
 // MemberEvent is a change of the member's state.
@@ -79,4 +86,22 @@ type CommitEvent struct {
 	processor.Commit
 	At  time.Time
 	Err error // nil: it is durable
+}
+
+// PoisonEvent is a piece of a shard that was given up.
+type PoisonEvent struct {
+	processor.Poison
+	Member string
+	At     time.Time
+	ID     shardset.ID
+	Epoch  uint64
+}
+
+// GapEvent is a piece of a shard that was gone.
+type GapEvent struct {
+	processor.Gap
+	Member string
+	At     time.Time
+	ID     shardset.ID
+	Epoch  uint64
 }

@@ -167,7 +167,7 @@ func (w *worker) record(h *coordinator.Hooks) {
 		hook *func(coordinator.ShardEvent)
 		kind string
 	}{
-		{&h.Assigned, "assigned"}, {&h.Started, "started"}, {&h.Failed, "failed"}, {&h.Draining, "draining"},
+		{&h.Assigned, "assigned"}, {&h.Started, "started"}, {&h.Failed, "failed"}, {&h.Halted, "halted"}, {&h.Draining, "draining"},
 		{&h.Cancelled, "cancelled"}, {&h.Stopped, "stopped"}, {&h.Stuck, "stuck"},
 	} {
 		if *f.hook == nil {

@@ -101,7 +101,10 @@ func (t *teller) stuck(id shardset.ID, epoch uint64) {
 
 // observer is how runs tell what they do.
 func (t *teller) observer() processor.Observer {
-	return processor.Observer{Started: t.started, Failed: t.failed, Committed: t.committed}
+	return processor.Observer{
+		Started: t.started, Failed: t.failed, Halted: t.halted, Committed: t.committed,
+		Poisoned: t.poisoned, Skipped: t.skipped,
+	}
 }
 
 func (t *teller) started(l shardset.Lease, resume processor.Position, found bool) {
@@ -125,6 +128,40 @@ func (t *teller) failed(l shardset.Lease, err error, pause time.Duration) {
 		}
 		log.Error("processor failed", zap.Error(err), zap.Duration("retry", pause))
 	})
+}
+
+func (t *teller) halted(l shardset.Lease, err error) {
+	t.count(func(c *Counters) { c.Halted++ })
+	t.event(t.hooks.Halted, ShardEvent{ID: l.ID, Epoch: l.Epoch, Err: err}, func(log *zap.Logger) {
+		var panicked *processor.PanicError
+		if errors.As(err, &panicked) {
+			log = log.With(zap.ByteString("stack", panicked.Stack))
+		}
+		log.Error("shard halted: it stays held, and idle, until its cause is mended", zap.Error(err))
+	})
+}
+
+func (t *teller) poisoned(l shardset.Lease, p processor.Poison) {
+	t.count(func(c *Counters) { c.Poison++ })
+	t.shardLine(l.ID, l.Epoch, func(log *zap.Logger) {
+		log.Warn("poison given up", zap.String("from", string(p.From)), zap.String("next", string(p.Next)),
+			zap.Int("items", p.Items), zap.Int("attempts", p.Attempts), zap.Bool("dead_lettered", p.DeadLettered), zap.Error(p.Err))
+	})
+	if t.hooks.Poisoned != nil {
+		e := PoisonEvent{Poison: p, Member: t.member, At: time.Now(), ID: l.ID, Epoch: l.Epoch}
+		t.calls.add(func() { t.hooks.Poisoned(e) })
+	}
+}
+
+func (t *teller) skipped(l shardset.Lease, g processor.Gap) {
+	t.count(func(c *Counters) { c.Gaps++ })
+	t.shardLine(l.ID, l.Epoch, func(log *zap.Logger) {
+		log.Warn("gap skipped", zap.String("lost", string(g.Lost)), zap.String("resumed", string(g.Resumed)), zap.Error(g.Err))
+	})
+	if t.hooks.Gap != nil {
+		e := GapEvent{Gap: g, Member: t.member, At: time.Now(), ID: l.ID, Epoch: l.Epoch}
+		t.calls.add(func() { t.hooks.Gap(e) })
+	}
 }
 
 func (t *teller) committed(c processor.Commit, err error) {

@@ -31,7 +31,7 @@ func (r *Run) try(ctx context.Context, s *Shard) error {
 	if err := r.mayStart(); err != nil {
 		return err
 	}
-	err := contain("Checkpoints.Load", func() (err error) {
+	err := Contain("Checkpoints.Load", func() (err error) {
 		ctx, cancel := r.storeContext(r.soft, time.Now())
 		defer cancel()
 		s.resume, s.found, err = r.runner.cfg.Checkpoints.Load(ctx, r.owner())
@@ -44,7 +44,7 @@ func (r *Run) try(ctx context.Context, s *Shard) error {
 		return err
 	}
 	var p Processor
-	err = contain("Factory", func() (err error) {
+	err = Contain("Factory", func() (err error) {
 		p, err = r.runner.cfg.Factory(r.soft, r.lease())
 		return err
 	})
@@ -58,7 +58,7 @@ func (r *Run) try(ctx context.Context, s *Shard) error {
 		return err
 	}
 	r.running(s)
-	return contain("Process", func() error { return p.Process(ctx, s) })
+	return Contain("Process", func() error { return p.Process(ctx, s) })
 }
 
 // mayStart returns nil unless the lease is over or the shard has to go.
@@ -70,11 +70,15 @@ func (r *Run) mayStart() error {
 }
 
 // settle waits for a commit in flight and refuses later ones, so that the shard's
-// last commit is decided before anybody hears that it is free.
+// last commit is decided before anybody hears that it is free. Nor is anything told
+// of the attempt after that.
 func (s *Shard) settle() {
 	s.run.slot <- struct{}{}
+	s.run.mu.Lock()
 	s.closed.Store(true)
+	s.run.mu.Unlock()
 	<-s.run.slot
+	s.telling.Wait()
 }
 
 // pause waits between two attempts, and reports whether there is another one.

@@ -2,9 +2,11 @@ package processor
 
 import "runtime/debug"
 
-// contain calls user code and turns a panic in it into a *PanicError. A
-// runtime.Goexit in it cannot be stopped: then contain does not return either.
-func contain(where string, f func() error) (err error) {
+// Contain calls user code and turns a panic in it into a *PanicError. It is for
+// processors that have goroutines of their own, on which a panic would end the process;
+// one in Process is contained already. A runtime.Goexit in f cannot be stopped: then
+// Contain does not return either.
+func Contain(where string, f func() error) (err error) {
 	returned := false
 	defer func() {
 		// recover works only here, in the deferred function itself. Under

@@ -23,6 +23,8 @@
 //   - nil before: there is nothing left to do. The shard stays held, idle and
 //     visible, so that no other member repeats it, until the group takes it back.
 //   - ErrShardEnded: as nil, and the group is told that the shard is over.
+//   - an error made with Halt or Fatal: the shard stays held, stopped and visible, or
+//     the whole worker stops.
 //   - any other error, or a panic: Process is started again from the checkpoint, with
 //     a fresh Processor, after a pause that grows while it keeps failing. Other
 //     shards do not notice.

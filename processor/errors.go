@@ -3,6 +3,7 @@ package processor
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -72,10 +73,35 @@ func Fatal(err error) error {
 	return &FatalError{Err: err}
 }
 
+// HaltError is an error that stops the work on a shard: see Halt.
+type HaltError struct {
+	Err error // never nil
+}
+
+func (e *HaltError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *HaltError) Unwrap() error { return e.Err }
+
+// Halt marks an error that trying again cannot mend, but that concerns one shard only:
+// a record that cannot be read, a position that is gone. When Process or a Factory
+// returns it, anywhere in its chain, the shard is not started again. It stays held and
+// visible, with the error in its status, in the log and told to a hook, and is not
+// done: no other member meets the same error, and nothing of it is lost, until
+// somebody mends the cause and restarts the worker, or the group takes the shard for
+// another member. If the shard has to go anyway, it goes, and err is told like that of
+// any other failure; Fatal says more than Halt. Halt(nil) is nil.
+func Halt(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &HaltError{Err: err}
+}
+
 // PanicError is a panic of user code that was contained. The shard is restarted
 // like after any other error.
 type PanicError struct {
-	Where string // "Process", "Factory", "Checkpoints.Load"
+	Where string // "Process", "Factory", "Checkpoints.Load", or what else was called
 	Value any    // what was passed to panic
 	Stack []byte // of the panicking goroutine, as by runtime/debug.Stack
 }
@@ -86,4 +112,27 @@ func (e *PanicError) Error() string { return fmt.Sprintf("panic in %s: %v", e.Wh
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
+}
+
+// IsHalt reports whether err was made with Halt, itself or anything in its chain, and
+// not by a panic that carried such an error.
+func IsHalt(err error) bool { return marked[*HaltError](err) }
+
+// IsFatal is IsHalt for Fatal.
+func IsFatal(err error) bool { return marked[*FatalError](err) }
+
+// marked reports whether err is or wraps a T, as errors.As does, but does not look
+// into a panic: a verdict about a panic counts, one that was panicked with does not.
+func marked[T error](err error) bool {
+	switch e := err.(type) {
+	case T:
+		return true
+	case *PanicError:
+		return false
+	case interface{ Unwrap() error }:
+		return marked[T](e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), marked[T])
+	}
+	return false
 }

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
@@ -77,17 +75,23 @@ func (r *Run) Do(done func(shardset.Outcome)) {
 		r.cancel(ErrReturned)
 		done(outcome)
 	}()
-	var pauses *backoff.ExponentialBackOff
+	var pauses func() time.Duration
 	for {
 		err := r.attempt()
 		var final bool
 		if outcome, final = r.outcome(err); final {
 			return
 		}
-		if pauses == nil || r.worked() > r.runner.cfg.Restart.Max {
-			pauses = r.runner.cfg.Restart.policy()
+		if IsHalt(err) {
+			r.halted(err)
+			<-r.soft.Done()
+			outcome, _ = r.outcome(nil)
+			return
 		}
-		if pause := min(pauses.NextBackOff(), r.runner.cfg.Restart.Max); !r.pause(err, pause) {
+		if pauses == nil || r.worked() > r.runner.cfg.Restart.Max {
+			pauses = r.runner.cfg.Restart.Schedule()
+		}
+		if !r.pause(err, pauses()) {
 			outcome, _ = r.outcome(nil)
 			return
 		}
@@ -101,12 +105,13 @@ func (r *Run) outcome(err error) (outcome shardset.Outcome, final bool) {
 	var p *PanicError
 	panicked := errors.As(err, &p)
 	is := func(target error) bool { return !panicked && errors.Is(err, target) } // a panic is no result
+	ended := is(ErrShardEnded) && !IsHalt(err)                                   // what is halted is not over
 	switch {
 	case errors.Is(gone, ErrNotOwner), is(ErrNotOwner):
 		outcome = shardset.OutcomeFenced
-	case !panicked && r.isFatal(err):
+	case r.isFatal(err):
 		outcome = shardset.OutcomeFailed
-	case is(ErrShardEnded) && gone == nil:
+	case ended && gone == nil:
 		outcome = shardset.OutcomeEnded
 	case cause != nil || gone != nil: // Cancel sets one after the other
 		outcome = shardset.OutcomeReleased
@@ -115,7 +120,7 @@ func (r *Run) outcome(err error) (outcome shardset.Outcome, final bool) {
 	default:
 		return shardset.OutcomeFailed, false
 	}
-	echo := is(cause) || is(gone) || is(context.Canceled) || is(ErrShardEnded) // of being stopped
+	echo := is(cause) || is(gone) || is(context.Canceled) || ended // of being stopped
 	if err != nil && !echo {
 		r.failed(err, 0)
 	}
@@ -124,8 +129,7 @@ func (r *Run) outcome(err error) (outcome shardset.Outcome, final bool) {
 
 // isFatal reports whether err ends the worker, and remembers it.
 func (r *Run) isFatal(err error) bool {
-	var f *FatalError
-	if !errors.As(err, &f) {
+	if !IsFatal(err) {
 		return false
 	}
 	r.mu.Lock()
@@ -181,14 +185,4 @@ func (r *Run) lease() shardset.Lease {
 
 func (r *Run) owner() Owner {
 	return Owner{Member: r.runner.cfg.Member, Instance: r.instance, Lease: r.lease(), Epochs: r.runner.cfg.Epochs}
-}
-
-// policy returns a fresh schedule without an end.
-func (b Backoff) policy() *backoff.ExponentialBackOff {
-	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(b.Min),
-		backoff.WithMaxInterval(b.Max),
-		backoff.WithMultiplier(2),
-		backoff.WithMaxElapsedTime(0),
-	)
 }

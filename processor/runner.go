@@ -3,6 +3,7 @@ package processor
 import (
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/shardset"
@@ -54,6 +55,17 @@ type Backoff struct {
 	Min, Max time.Duration
 }
 
+// Schedule returns a function that gives one pause after the other, without an end.
+func (b Backoff) Schedule() func() time.Duration {
+	policy := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(b.Min),
+		backoff.WithMaxInterval(b.Max),
+		backoff.WithMultiplier(2),
+		backoff.WithMaxElapsedTime(0),
+	)
+	return func() time.Duration { return min(policy.NextBackOff(), b.Max) }
+}
+
 // Observer hears what runs do, on their own goroutines. Nil fields are not called.
 type Observer struct {
 	// Started: Process is about to be called.
@@ -61,6 +73,13 @@ type Observer struct {
 	// Failed: an attempt ended with err, or user code failed while it stopped.
 	// After a positive pause there is another attempt.
 	Failed func(l shardset.Lease, err error, pause time.Duration)
+	// Halted: an attempt ended with err, made with Halt. The shard stays held, and idle.
+	// If it had to go anyway, Failed tells.
+	Halted func(l shardset.Lease, err error)
 	// Committed: a commit went through, or with an error did not.
 	Committed func(c Commit, err error)
+	// Poisoned and Skipped: what was said with the methods of Shard, on the goroutine
+	// that said it, and before the run is over.
+	Poisoned func(l shardset.Lease, p Poison)
+	Skipped  func(l shardset.Lease, g Gap)
 }

@@ -12,6 +12,7 @@ const (
 	PhaseStarting   Phase = iota + 1 // reading the checkpoint, making the processor
 	PhaseRunning                     // in Process
 	PhaseRestarting                  // pausing after an error
+	PhaseHalted                      // stopped by its processor, and still held: see Halt
 	PhaseReturned                    // over
 )
 
@@ -23,6 +24,8 @@ func (p Phase) String() string {
 		return "running"
 	case PhaseRestarting:
 		return "restarting"
+	case PhaseHalted:
+		return "halted"
 	case PhaseReturned:
 		return "returned"
 	}
@@ -37,6 +40,9 @@ type RunStatus struct {
 	LastError   error     // of an attempt or a commit; nil if none failed yet
 	Position    Position  // where it resumed, or the last one committed
 	CommittedAt time.Time // zero: nothing was committed in this run
+	Progress    Progress  // what Process last reported
+	Poison      int       // how often something was given up: see Shard.Poisoned
+	Gaps        int       // how often something was gone: see Shard.Skipped
 }
 
 // Status returns a snapshot. It may be called from any goroutine.
@@ -64,6 +70,7 @@ func (r *Run) phase(p Phase) {
 func (r *Run) running(s *Shard) {
 	r.mu.Lock()
 	r.status.Phase, r.status.Since, r.status.Position = PhaseRunning, time.Now(), s.resume
+	r.status.Progress = Progress{} // it counts from the call of Process
 	r.mu.Unlock()
 	if started := r.runner.cfg.Observer.Started; started != nil {
 		started(r.lease(), s.resume, s.found)
@@ -76,6 +83,17 @@ func (r *Run) failed(err error, pause time.Duration) {
 	r.mu.Unlock()
 	if failed := r.runner.cfg.Observer.Failed; failed != nil {
 		failed(r.lease(), err, pause)
+	}
+}
+
+// halted notes that user code stopped its shard for good.
+func (r *Run) halted(err error) {
+	r.mu.Lock()
+	r.status.LastError = err
+	r.status.Phase, r.status.Since = PhaseHalted, time.Now()
+	r.mu.Unlock()
+	if halted := r.runner.cfg.Observer.Halted; halted != nil {
+		halted(r.lease(), err)
 	}
 }
 

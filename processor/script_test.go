@@ -34,13 +34,13 @@ func TestScripts(t *testing.T) {
 		}
 	}
 	t.Logf("seeds from %d: %+v", first, seen)
-	if min(seen.saved, seen.refused, seen.restarts, seen.lost, seen.late) < 50 {
+	if min(seen.saved, seen.refused, seen.restarts, seen.lost, seen.late, seen.halts) < 50 {
 		t.Errorf("the scripts from seed %d made too little happen: %+v", first, seen)
 	}
 }
 
 // coverage counts what happened, so that a script that does nothing cannot pass.
-type coverage struct{ saved, refused, restarts, lost, late int }
+type coverage struct{ saved, refused, restarts, lost, late, halts int }
 
 func (c *coverage) add(o coverage) {
 	c.saved += o.saved
@@ -48,6 +48,7 @@ func (c *coverage) add(o coverage) {
 	c.restarts += o.restarts
 	c.lost += o.lost
 	c.late += o.late
+	c.halts += o.halts
 }
 
 // script is one random run. Each goroutine draws from its own generator, so that a
@@ -57,6 +58,7 @@ type script struct {
 	choices *rand.Rand   // what the processor does
 	faults  *rand.Rand   // what the store does
 	inside  atomic.Int32 // calls of Process
+	halts   atomic.Int32 // told to the observer
 	last    int          // number of the last position passed to Commit
 	users   sync.WaitGroup
 
@@ -73,6 +75,7 @@ func runScript(t *testing.T, seed uint64) coverage {
 	s.store.save = s.save
 	s.store.load = func(ctx context.Context, _ processor.Owner) error { return s.answer(ctx) }
 	s.term = processor.NewTerm(time.Now().Add(20 * time.Second))
+	s.cfg.Observer.Halted = func(shardset.Lease, error) { s.event("halted"); s.halts.Add(1) }
 	s.start()
 	s.coordinate(rand.New(rand.NewPCG(seed, 3)))
 	outcome := s.finish()
@@ -85,7 +88,8 @@ func runScript(t *testing.T, seed uint64) coverage {
 	if outcome < shardset.OutcomeReleased || outcome > shardset.OutcomeFailed {
 		t.Errorf("outcome %v", outcome)
 	}
-	c := coverage{saved: len(saved), refused: s.refused, restarts: s.run.Status().Restarts, late: s.late}
+	c := coverage{saved: len(saved), refused: s.refused, restarts: s.run.Status().Restarts, late: s.late,
+		halts: int(s.halts.Load())}
 	if !s.term.Valid(time.Now()) {
 		c.lost = 1
 	}

@@ -17,6 +17,9 @@ func (s *script) process(ctx context.Context, sh *processor.Shard) error {
 		s.t.Error("two calls of Process at once")
 	}
 	defer s.inside.Add(-1)
+	if s.halts.Load() != 0 {
+		s.t.Error("a halted shard was started again")
+	}
 	for range 10 {
 		if ctx.Err() != nil && s.choices.IntN(3) == 0 {
 			return context.Cause(ctx)
@@ -55,6 +58,8 @@ func (s *script) result() error {
 		return nil
 	case 2:
 		runtime.Goexit()
+	case 3, 4, 5:
+		return processor.Halt(errFlaky)
 	}
 	return errFlaky
 }

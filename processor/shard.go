@@ -2,6 +2,7 @@ package processor
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +17,10 @@ type Shard struct {
 	run    *Run
 	resume Position
 	found  bool
-	closed atomic.Bool // Process has returned; set while holding run.slot
+	closed atomic.Bool // Process has returned; set while holding run.slot and run.mu
+	// telling counts the calls of Poisoned and Skipped that tell the observer. It is
+	// raised while holding run.mu, and not any more once closed is set.
+	telling sync.WaitGroup
 }
 
 // ID returns the shard's ID.

@@ -205,7 +205,7 @@ func TestShardLeaseAndContext(t *testing.T) {
 func TestPhaseString(t *testing.T) {
 	for p, want := range map[processor.Phase]string{
 		processor.PhaseStarting: "starting", processor.PhaseRunning: "running",
-		processor.PhaseRestarting: "restarting", processor.PhaseReturned: "returned", 9: "Phase(9)",
+		processor.PhaseRestarting: "restarting", processor.PhaseHalted: "halted", processor.PhaseReturned: "returned", 9: "Phase(9)",
 	} {
 		if got := p.String(); got != want {
 			t.Errorf("Phase(%d).String() = %q, want %q", uint8(p), got, want)

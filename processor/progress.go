@@ -1,0 +1,93 @@
+package processor
+
+import "time"
+
+// Progress is what a processor says about its work, for RunStatus to show. The zero
+// value says nothing.
+type Progress struct {
+	// Batches, Items and Bytes were handled since Process was called.
+	Batches, Items, Bytes int64
+	// Retries is how often something was handled again after an error.
+	Retries int64
+	// Reading is the place that the reading has come to, ahead of RunStatus.Position.
+	Reading Position
+	// Lag is how far Reading is behind the end of the shard, in time, as seen at the
+	// last read. Negative: nobody knows.
+	Lag time.Duration
+	// CaughtUp: the last read came to the end of what there is.
+	CaughtUp bool
+	// Buffered is the bytes that were read and are not done with.
+	Buffered int64
+	// Trouble is why the work does not go on just now: a read that fails, or a batch.
+	// Nil while it does.
+	Trouble error
+}
+
+// Poison is a piece of a shard that was given up after it had failed.
+type Poison struct {
+	// From and Next are where it begins, and what comes after it.
+	From, Next Position
+	// Items is how many of them were given up.
+	Items int
+	// Attempts is how often they were tried.
+	Attempts int
+	// DeadLettered: they went elsewhere. Otherwise they were skipped.
+	DeadLettered bool
+	// Err is how the last attempt failed.
+	Err error
+}
+
+// Gap is a hole in what a shard was read for: what had been there at Lost was gone,
+// and the reading went on at Resumed.
+type Gap struct {
+	Lost, Resumed Position
+	// Err is how the source said so.
+	Err error
+}
+
+// Report has RunStatus show p, until the next Report or the next call of Process.
+// After Process has returned it does nothing.
+func (s *Shard) Report(p Progress) {
+	s.run.mu.Lock()
+	defer s.run.mu.Unlock()
+	if !s.closed.Load() {
+		s.run.status.Progress = p
+	}
+}
+
+// Poisoned has p counted, logged and told to the hooks. After Process has returned it
+// does nothing.
+func (s *Shard) Poisoned(p Poison) {
+	if !s.tell(func(st *RunStatus) { st.Poison++ }) {
+		return
+	}
+	defer s.telling.Done()
+	if poisoned := s.run.runner.cfg.Observer.Poisoned; poisoned != nil {
+		poisoned(s.Lease(), p)
+	}
+}
+
+// Skipped has g counted, logged and told to the hooks. After Process has returned it
+// does nothing.
+func (s *Shard) Skipped(g Gap) {
+	if !s.tell(func(st *RunStatus) { st.Gaps++ }) {
+		return
+	}
+	defer s.telling.Done()
+	if skipped := s.run.runner.cfg.Observer.Skipped; skipped != nil {
+		skipped(s.Lease(), g)
+	}
+}
+
+// tell counts what the observer is about to be told, unless Process has returned. With
+// true, the caller calls telling.Done afterwards.
+func (s *Shard) tell(count func(st *RunStatus)) bool {
+	s.run.mu.Lock()
+	defer s.run.mu.Unlock()
+	if s.closed.Load() {
+		return false
+	}
+	count(&s.run.status)
+	s.telling.Add(1)
+	return true
+}
