@@ -76,6 +76,22 @@ type Config struct {
 	// and 30 s.
 	Restart processor.Backoff
 
+	// Finite says that the work has an end: Run returns nil once every shard of the
+	// group is done, which is when its processor returned nil by itself, or
+	// processor.ErrShardEnded. Without it Run goes on, because the group may get more
+	// to do. Set it for every worker of the group: one that has it not stays, and holds
+	// what the others leave.
+	//
+	// A service with the guarantee Finish says when all is done. On any other, a
+	// worker with nothing but done shards waits for one TTL of the group, in case
+	// somebody else crashed before, and goes, while others may be at work still; who
+	// crashes after that leaves its shards to whoever is there or starts next. A worker
+	// that never had a shard stays until it gets one.
+	//
+	// When a worker goes, those that are still there get its shards, with any service:
+	// their processors start from its last commits and should find nothing to do.
+	Finite bool
+
 	// Require lists what the service and the store must promise; New refuses those
 	// that do not.
 	Require heartbeat.Guarantees

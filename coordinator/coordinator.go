@@ -34,7 +34,8 @@ func New(cfg Config) (*Coordinator, error) {
 // Run joins the group and processes the shards it is given until ctx ends. It then
 // takes no more shards, ends the running ones with the cause processor.ErrShutdown,
 // waits up to Config.DrainTimeout, leaves the group and returns nil. Call it once; a
-// second call returns ErrRunTwice.
+// second call returns ErrRunTwice. With Config.Finite it does the same, and returns
+// nil, as soon as nothing is left to do in the whole group.
 //
 // It returns earlier when it cannot go on. The error then matches
 // heartbeat.ErrUnauthorized or what else the service called final; heartbeat.ErrReplaced

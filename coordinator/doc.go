@@ -15,10 +15,10 @@
 // # Lifecycle
 //
 // There is one verb. New validates and starts nothing; Run does everything and
-// returns when all that it started has returned. When its context ends it takes no
-// more shards, asks every processor to finish (Shard.Revoked closes), goes on
-// heartbeating so that the shards stay its own meanwhile, cancels after
-// Config.DrainTimeout what has not returned, and leaves the group.
+// returns when all that it started has returned. When its context ends, or finite
+// work does, it takes no more shards, asks every processor to finish (Shard.Revoked
+// closes), goes on heartbeating so that the shards stay its own meanwhile, cancels
+// after Config.DrainTimeout what has not returned, and leaves the group.
 //
 // # Goroutines
 //
@@ -37,6 +37,8 @@
 //   - The process was frozen past its lease: the first look at the clock, by whichever
 //     goroutine wakes first, ends the lease. No commit is made under it.
 //   - The group evicts the member: the same, and it rejoins at once.
+//   - The work has an end (Config.Finite), and every shard of the group is done: Run
+//     leaves and returns nil. One shard that goes on, fails or is halted keeps it.
 //   - A processor ignores its context: it is named in the log, the Stuck hook and the
 //     status, its shard stays reported as held so that nobody doubles it, and Run
 //     still returns in time, with a *DrainError.

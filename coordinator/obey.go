@@ -62,6 +62,10 @@ func (r *run) obey(now time.Time, p shardset.Plan) {
 	for _, id := range absent {
 		r.obey(now, r.tracker.Returned(now, id, shardset.OutcomeReleased))
 	}
+	if p.Finished {
+		r.tell.finished()
+		r.leave()
+	}
 }
 
 // start launches one shard's processor. Owner: the crew. Stop: the run's contexts,

@@ -82,6 +82,8 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		StuckAfter:   cfg.StuckAfter,
 		Cooling:      cfg.Interval,
 		CanLeave:     r.canLeave(),
+		Finite:       cfg.Finite,
+		Finishes:     r.info.Guarantees.Finish,
 	})
 	r.loop = heartbeat.NewLoop(heartbeat.LoopConfig{
 		Client: cfg.Group, Member: (*member)(r), Name: cfg.Member,

@@ -35,6 +35,10 @@ func (t *teller) joining(instance uint64, g heartbeat.Guarantees) {
 	})
 }
 
+func (t *teller) finished() {
+	t.line(func(log *zap.Logger) { log.Info("the work is finished") })
+}
+
 func (t *teller) leaving(why error, shards int) {
 	t.line(func(log *zap.Logger) {
 		if why != nil {

@@ -22,6 +22,9 @@ type Guarantees struct {
 	Push bool
 	// Leave: the client is a Leaver.
 	Leave bool
+	// Finish: the service tells its members when every shard is done:
+	// Answer.Finished.
+	Finish bool
 }
 
 // Missing returns what want has and g has not. The zero value means nothing.
@@ -33,6 +36,7 @@ func (g Guarantees) Missing(want Guarantees) Guarantees {
 		Epochs:       want.Epochs && !g.Epochs,
 		Push:         want.Push && !g.Push,
 		Leave:        want.Leave && !g.Leave,
+		Finish:       want.Finish && !g.Finish,
 	}
 }
 
@@ -44,7 +48,7 @@ func (g Guarantees) String() string {
 		name string
 	}{
 		{g.FencedCommit, "FencedCommit"}, {g.AckedRevoke, "AckedRevoke"}, {g.Ordered, "Ordered"},
-		{g.Epochs, "Epochs"}, {g.Push, "Push"}, {g.Leave, "Leave"},
+		{g.Epochs, "Epochs"}, {g.Push, "Push"}, {g.Leave, "Leave"}, {g.Finish, "Finish"},
 	} {
 		if f.set {
 			names = append(names, f.name)

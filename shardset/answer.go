@@ -49,10 +49,8 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	t.joined, t.joinEmpty = true, false
 	t.generation = a.Generation
 	t.deadline = deadline
-	p.NotAfter = deadline
-	for i := range p.Start { // what has cooled by now starts under this lease
-		p.Start[i].NotAfter = deadline
-	}
+	t.heard(a)
+	p.leaseUntil(deadline)
 
 	if changed {
 		t.diff(now, seq, want, &p)
@@ -76,7 +74,16 @@ func (t *Tracker) shorten(now time.Time, ttl time.Duration, p *Plan) {
 		return
 	}
 	t.deadline = deadline
+	p.leaseUntil(deadline)
+}
+
+// leaseUntil gives a plan the new end of the lease. What has cooled by now starts under
+// that one.
+func (p *Plan) leaseUntil(deadline time.Time) {
 	p.NotAfter = deadline
+	for i := range p.Start {
+		p.Start[i].NotAfter = deadline
+	}
 }
 
 // normalize returns the grants sorted, and whether they differ from the last ones, or
@@ -116,6 +123,7 @@ func (t *Tracker) diff(now time.Time, seq uint64, want []Grant, p *Plan) {
 	t.moving = slices.Grow(t.moving, removed)
 	fresh := make([]entry, 0, added)
 	find := t.finder()
+	t.ending.since = time.Time{}
 	t.settledAt = now.Add(unsettledIntervals * t.cfg.Interval)
 	old := t.want
 	for len(old) > 0 || len(want) > 0 {

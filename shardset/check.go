@@ -1,10 +1,16 @@
 package shardset
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Check verifies what must be true of a Tracker between two events, and says what
 // is not. Tests call it after every step; it costs a walk over all shards.
 func (t *Tracker) Check() error {
+	if err := t.checkDone(); err != nil {
+		return err
+	}
 	for id, e := range t.entries.all() {
 		if e.grant.ID != id {
 			return fmt.Errorf("entry %s is filed under %s", e.grant.ID, id)
@@ -59,6 +65,39 @@ func (t *Tracker) Check() error {
 		if t.entries.get(g.ID) == nil && !missing && !t.leaving {
 			return fmt.Errorf("shard %s is wanted, does not run, and is not missing", g.ID)
 		}
+	}
+	return nil
+}
+
+// checkDone verifies what the Tracker knows of the shards that are done, and of the
+// end of a finite run.
+func (t *Tracker) checkDone() error {
+	done := 0
+	for _, e := range t.entries.all() {
+		if e.state == StateDone {
+			done++
+		}
+	}
+	if done != t.doneCount {
+		return fmt.Errorf("%d shards are done, and %d are counted", done, t.doneCount)
+	}
+	if !t.heldDirty && !t.doneDirty {
+		for _, id := range t.done {
+			if e := t.entries.get(id); e == nil || e.state != StateDone {
+				return fmt.Errorf("shard %s is reported as done and is not", id)
+			}
+		}
+		if len(t.done) != done || !slices.IsSortedFunc(t.done, ID.Compare) {
+			return fmt.Errorf("%d shards are done, and %v are reported", done, t.done)
+		}
+	}
+	switch {
+	case !t.cfg.Finite && t.ending.told:
+		return fmt.Errorf("the run is not finite and has finished")
+	case !t.cfg.Finite || t.leaving:
+		return nil
+	case t.nothingToDo() == t.ending.since.IsZero():
+		return fmt.Errorf("nothing to do: %v, since %v", t.nothingToDo(), t.ending.since)
 	}
 	return nil
 }

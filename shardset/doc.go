@@ -25,6 +25,11 @@
 //     its last run, so that its checkpoint is read after that run's last commit.
 //   - A processor that finished by itself, or cannot go on, keeps its shard: it is
 //     reported as held, so nobody repeats it unasked, until the service takes it.
+//   - Work that has an end ends for a member when the service says that every shard of
+//     the group is done (Answer.Finished). Where the service does not count, a member
+//     that has nothing but done shards gives way after one TTL: what another held that
+//     fell silent before would have come to it by then. What it gives up comes to the
+//     others, who find it done at once and give way in turn.
 //   - An answer that makes no sense changes nothing. It never means "you own nothing".
 //
 // # The states of a shard, as its member sees it

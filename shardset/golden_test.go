@@ -18,9 +18,10 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // of it, # starts a comment. Shards are written log/number@epoch, times count from
 // the start. The events:
 //
-//	config interval=2s fast=200ms drain=3s stuck=1s cooling=1s instance=7 canleave=yes
+//	config interval=2s fast=200ms drain=3s stuck=1s cooling=1s instance=7 canleave=yes finite=yes finishes=yes
 //	beat 0s                                   a heartbeat leaves; shows what it says
-//	answer 0.1s orders/1@1 ttl=6s gen=3 seq=1 its answer; ttl and gen stay until changed, seq is the newest
+//	answer 0.1s orders/1@1 ttl=6s gen=3 seq=1 its answer; ttl and gen stay until changed, seq is the newest;
+//	                                          finished=yes says that every shard of the group is done
 //	fail 1s                                   it got no answer
 //	evicted 1s                                the service does not know the member
 //	replaced 1s 9                             instance 9 has the member's name
@@ -109,21 +110,25 @@ func (s *script) event(words []string) {
 	case "beat":
 		r := s.tr.Beat(now)
 		s.seq = r.Seq
-		s.line("seq %d, instance %d, generation %d, holds %s%s", r.Seq, r.Instance, r.Generation,
-			or(grantsText(r.Held), "nothing"), prefixed(", ended ", strings.Trim(NewSet(r.Ended...).String(), "{}")))
+		s.line("seq %d, instance %d, generation %d, holds %s%s%s", r.Seq, r.Instance, r.Generation,
+			or(grantsText(r.Held), "nothing"), prefixed(", done ", idsText(r.Done)), prefixed(", ended ", idsText(r.Ended)))
 	case "answer":
-		seq := s.seq
+		seq, finished := s.seq, false
 		for key, value := range options {
 			switch key {
 			case "ttl":
 				s.ttl = s.at(value).Sub(s.start)
 			case "gen":
 				s.gen = s.number(value)
+			case "finished":
+				finished = value == "yes"
 			case "seq":
 				seq = s.number(value)
 			}
 		}
-		p, err := s.accept(s.since(now).String(), seq, strings.Join(args, " "))
+		p, err := s.tr.Accepted(now, seq, Answer{
+			Grants: parseGrants(s.t, strings.Join(args, " ")), TTL: s.ttl, Generation: s.gen, Finished: finished,
+		})
 		if errors.Is(err, ErrStaleAnswer) {
 			s.line("stale answer")
 		} else if err != nil {
@@ -160,6 +165,7 @@ func (s *script) config(options map[string]string) {
 		Instance: s.number(or(options["instance"], "0")),
 		Interval: d("interval"), Fast: d("fast"), DrainTimeout: d("drain"),
 		StuckAfter: d("stuck"), Cooling: d("cooling"), CanLeave: options["canleave"] == "yes",
+		Finite: options["finite"] == "yes", Finishes: options["finishes"] == "yes",
 	})
 }
 
@@ -213,6 +219,8 @@ func or(text, otherwise string) string {
 	}
 	return text
 }
+
+func idsText(ids []ID) string { return strings.Trim(NewSet(ids...).String(), "{}") }
 
 func prefixed(prefix, text string) string {
 	if text == "" {

@@ -60,6 +60,10 @@ type Answer struct {
 	// whether an omitted shard was given up or not yet heard of. Zero: the
 	// service has no generations.
 	Generation uint64
+	// Finished says that every shard of the group is over, or held by a member that
+	// reported it as done, and that there is at least one. A service that does not
+	// count them never says so.
+	Finished bool
 }
 
 // MinBeats is how many heartbeats must fit into one TTL, so that a lost one or two

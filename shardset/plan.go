@@ -125,4 +125,7 @@ type Plan struct {
 	WakeAt time.Time
 	// Left: the member is leaving and every processor has returned.
 	Left bool
+	// Finished: the run is a finite one and this member has nothing left to do;
+	// leave. Told once under a lease.
+	Finished bool
 }

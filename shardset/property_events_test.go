@@ -2,6 +2,7 @@ package shardset
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"time"
 )
@@ -53,6 +54,7 @@ func (w *world) beat() {
 			w.fail("shard %s has not returned and is not in the report %q", id, grantsText(r.Held))
 		}
 	}
+	w.reportsDone(r)
 	if !slices.IsSortedFunc(r.Held, compareGrants) {
 		w.fail("the report %q is not sorted", grantsText(r.Held))
 	}
@@ -64,7 +66,7 @@ func (w *world) answer(seq uint64) {
 		return
 	}
 	grants := slices.Clone(w.grants)
-	for range w.rnd.IntN(3) {
+	for range w.changes() {
 		id := ID{Number: w.rnd.IntN(8)}
 		i := slices.IndexFunc(grants, func(g Grant) bool { return g.ID == id })
 		switch {
@@ -78,7 +80,7 @@ func (w *world) answer(seq uint64) {
 			grants = slices.Delete(grants, i, i+1)
 		}
 	}
-	a := Answer{Grants: grants, TTL: 6 * time.Second, Generation: w.gen}
+	a := Answer{Grants: grants, TTL: 6 * time.Second, Generation: w.gen, Finished: w.rnd.IntN(3) == 0}
 	switch w.rnd.IntN(30) {
 	case 0:
 		a.TTL = 2 * time.Second
@@ -105,6 +107,7 @@ func (w *world) answer(seq uint64) {
 		w.fail("an answer was obeyed that gives a lease until %v ago", w.now.Sub(deadline))
 	case err == nil:
 		w.answered, w.deadline, w.joinEmpty = seq, deadline, false
+		w.heard(a, seq)
 		w.grants = grants
 		if !p.NotAfter.Equal(deadline) {
 			w.fail("the lease's end is %v off", p.NotAfter.Sub(deadline))
@@ -120,18 +123,21 @@ func (w *world) answer(seq uint64) {
 // finish ends one goroutine: a stopped one most likely, sometimes another.
 func (w *world) finish() {
 	var ids []ID
-	for id, r := range w.runs {
-		if stopped := !r.revoked.IsZero() || !r.cancelled.IsZero(); stopped || w.rnd.IntN(8) == 0 {
+	for _, id := range slices.SortedFunc(maps.Keys(w.runs), ID.Compare) { // a map's order is not the seed's
+		r := w.runs[id]
+		if stopped := !r.revoked.IsZero() || !r.cancelled.IsZero(); stopped || w.rnd.IntN(8) == 0 || w.end.calm {
 			ids = append(ids, id)
 		}
 	}
 	if len(ids) == 0 {
 		return
 	}
-	slices.SortFunc(ids, ID.Compare) // a map's order is not the seed's
 	id := ids[w.rnd.IntN(len(ids))]
 	r := w.runs[id]
 	o := OutcomeReleased + Outcome(w.rnd.IntN(int(OutcomeFailed)))
+	if w.end.calm && w.rnd.IntN(4) > 0 {
+		o = OutcomeDone + Outcome(w.rnd.IntN(2)) // or ended
+	}
 	w.event("%s returned %s", id, o)
 	p := w.tr.Returned(w.now, id, o)
 	for _, s := range p.Cancel {
@@ -139,8 +145,12 @@ func (w *world) finish() {
 			r.cause = s.Cause
 		}
 	}
+	if p.Lapsed {
+		r.cause = CauseLost
+	}
 	w.last[id] = returned{at: w.now, seq: w.seq(), outcome: o, epoch: r.epoch, cause: r.cause}
 	delete(w.runs, id)
+	w.finished(id, r, o, p)
 	// The event's own plan may still name it: time had passed before it returned.
 	p.Cancel = slices.DeleteFunc(p.Cancel, func(s Stop) bool { return s.ID == id })
 	p.Stuck = slices.DeleteFunc(p.Stuck, func(s ID) bool { return s == id })

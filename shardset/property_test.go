@@ -21,13 +21,20 @@ func TestRandomEvents(t *testing.T) {
 	} else if testing.Short() {
 		last = 20
 	}
+	var told finishes
 	for seed := first; seed <= last; seed++ {
-		if w := randomEvents(seed, false); w.err != nil {
+		w := randomEvents(seed, false)
+		told.counted += w.finishes.counted
+		told.waited += w.finishes.waited
+		if w.err != nil {
 			w = randomEvents(seed, true) // the same again, this time writing it down
 			tail := w.log[max(0, len(w.log)-30):]
 			t.Fatalf("seed %d: %v\nthe last events:\n%s\nreplay with: go test -run TestRandomEvents -seed %d",
 				seed, w.err, strings.Join(tail, "\n"), seed)
 		}
+	}
+	if n := int(last - first); n > 100 && (told.counted < 2*n || told.waited < n/2) {
+		t.Errorf("%d finite runs ended by the service's word and %d by waiting: too few to mean anything", told.counted, told.waited)
 	}
 }
 
@@ -74,6 +81,9 @@ type world struct {
 	joinEmpty bool // evicted, and not yet back
 	leaveAt   time.Time
 	over      bool // left, or replaced
+
+	end      ended
+	finishes finishes
 }
 
 type run struct {
@@ -98,10 +108,12 @@ func (w *world) member() {
 		Instance: uint64(w.rnd.IntN(2) * 7), Interval: time.Second, Fast: 100 * time.Millisecond,
 		DrainTimeout: time.Duration(w.rnd.IntN(4)) * time.Second, StuckAfter: time.Second,
 		Cooling: time.Second, CanLeave: w.rnd.IntN(2) == 0,
+		Finite: w.rnd.IntN(2) == 0, Finishes: w.rnd.IntN(2) == 0,
 	}
 	*w = world{
 		rnd: w.rnd, now: w.now, verbose: w.verbose, log: w.log, epochs: w.epochs, gen: w.gen, cfg: w.cfg,
 		tr: NewTracker(w.cfg), runs: map[ID]*run{}, last: map[ID]returned{},
+		end: ended{done: map[ID]uint64{}, calm: w.cfg.Finite && w.rnd.IntN(2) == 0}, finishes: w.finishes,
 	}
 }
 
@@ -152,11 +164,16 @@ func (w *world) step() {
 		w.lost()
 	case 28:
 		if w.rnd.IntN(5) == 0 && !w.leaving() {
-			w.event("leave")
-			w.leaveAt = w.now
-			w.obey(w.tr.Leave(w.now), 0)
+			w.leave()
 		}
 	}
+}
+
+func (w *world) leave() {
+	w.event("leave")
+	w.leaveAt = w.now
+	clear(w.end.done)
+	w.obey(w.tr.Leave(w.now), 0)
 }
 
 func (w *world) leased() bool { return !w.deadline.IsZero() && w.now.Before(w.deadline) }

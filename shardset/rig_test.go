@@ -150,6 +150,9 @@ func actions(p Plan) string {
 	if p.Left {
 		parts = append(parts, "left")
 	}
+	if p.Finished {
+		parts = append(parts, "finished")
+	}
 	return strings.Join(parts, ", ")
 }
 

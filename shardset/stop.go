@@ -75,11 +75,15 @@ func (t *Tracker) Returned(now time.Time, id ID, o Outcome) Plan {
 	stopping := e.state == StateDraining || e.state == StateCancelled
 	if o == OutcomeEnded && e.cause != CauseLost {
 		t.ended[id] = t.seq + 1
+		t.ending.worked = true
 		p.Beat = true
 	}
 	switch {
 	case !stopping && (o == OutcomeDone || o == OutcomeEnded) && !t.leaving:
 		e.state, e.since = StateDone, now
+		t.doneCount++
+		t.doneDirty, t.ending.worked = true, true
+		p.Beat = p.Beat || t.cfg.Finite || t.cfg.Finishes // else nobody counts it
 		return t.finish(now, p)
 	case !stopping && o == OutcomeFailed && !t.leaving:
 		e.since = now
@@ -166,6 +170,7 @@ func (t *Tracker) lapse(now time.Time, p *Plan) {
 	t.want = nil
 	clear(t.missing)
 	clear(t.ended)
+	t.ending = ending{worked: t.ending.worked}
 	t.deadline = time.Time{}
 	t.generation = 0
 	t.barrier = t.seq
@@ -227,6 +232,9 @@ func (t *Tracker) moveBy(due time.Time) {
 func (t *Tracker) remove(id ID) {
 	if e := t.entries.get(id); e != nil {
 		t.idle(e)
+		if e.state == StateDone {
+			t.doneCount--
+		}
 		t.entries.remove(id)
 		t.heldDirty = true
 	}
@@ -248,7 +256,9 @@ func (t *Tracker) finish(now time.Time, p Plan) Plan {
 		p.WakeAt = earliest(p.WakeAt, t.leaveUntil)
 		p.Beat = p.Beat && t.cfg.CanLeave && !t.deadline.IsZero()
 		p.Left = t.entries.len() == 0 || !now.Before(t.leaveUntil)
+		return p
 	}
+	t.finiteRun(now, &p)
 	return p
 }
 

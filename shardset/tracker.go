@@ -28,6 +28,12 @@ type TrackerConfig struct {
 	// heartbeat renews the lease, so a leaving member sends only those that its
 	// drain needs.
 	CanLeave bool
+	// Finite says that the work has an end, and that this member goes once nothing
+	// is left to do: Plan.Finished.
+	Finite bool
+	// Finishes says that the service tells when every shard of the group is done,
+	// Answer.Finished. Without it a member of a finite run waits for one TTL.
+	Finishes bool
 }
 
 // leaveGrace is how long a leaving member waits for processors whose contexts it
@@ -53,6 +59,9 @@ type Tracker struct {
 	held      []Grant  // cache of entries for Report, rebuilt when heldDirty
 	sorted    []*entry // the entries of held, in the same order
 	heldDirty bool
+	done      []ID // cache of the entries that are done for Report, rebuilt when doneDirty
+	doneDirty bool
+	doneCount int
 
 	want    []Grant          // the last accepted answer, sorted
 	missing map[ID]uint64    // wanted but not running; takes an answer to a later heartbeat than this
@@ -74,6 +83,7 @@ type Tracker struct {
 	joined     bool      // some answer was accepted, ever
 	leaving    bool
 	leaveUntil time.Time // when a leaving member stops waiting
+	ending     ending
 }
 
 // entry is one shard that this member reports as held.
@@ -115,6 +125,10 @@ type Report struct {
 	// draining included, and those that are done but not taken back. Sorted;
 	// shared with the Tracker, so only to be read.
 	Held []Grant
+	// Done lists those of Held whose processors finished by themselves: what a service
+	// counts that tells when every shard of the group is done. Sorted, and shared like
+	// Held.
+	Done []ID
 	// Ended lists the closed shards that were processed to their end.
 	Ended []ID
 	// Leaving says that the member takes nothing more: what it gives up is for the
@@ -131,7 +145,7 @@ func (t *Tracker) Beat(now time.Time) Report {
 	if t.joinEmpty {
 		return r
 	}
-	r.Held = t.heldGrants()
+	r.Held, r.Done = t.heldGrants(), t.doneIDs()
 	for id := range t.ended {
 		r.Ended = append(r.Ended, id)
 	}
@@ -193,7 +207,7 @@ func (t *Tracker) heldGrants() []Grant {
 	if !t.heldDirty {
 		return t.held
 	}
-	t.heldDirty = false
+	t.heldDirty, t.doneDirty = false, true
 	clear(t.sorted)
 	t.sorted = t.sorted[:0]
 	for _, e := range t.entries.all() {

@@ -216,3 +216,19 @@ func TestReturnOfWhatDoesNotRun(t *testing.T) {
 	r.states("1 cooling, 2 done")
 	r.tick("2s", "start 1@1")
 }
+
+// The same with an answer that is not obeyed, and says that leases are shorter now.
+func TestCooledShardTakesAShortenedLease(t *testing.T) {
+	r := newRig(t)
+	r.join("1@1")
+	r.returned("1s", "1", OutcomeFailed, "")
+	r.beat("1.9s", "1@1")
+	r.ttl = 5 * time.Second // three intervals of 2s do not fit
+	p, err := r.accept("2s", r.seq, "1@1")
+	if err == nil {
+		t.Error("an answer with a TTL of 5s was obeyed")
+	}
+	r.plan("answer", "2s", p, "start 1@1")
+	r.when("its lease's end", p.Start[0].NotAfter, "6.35s")
+	r.when("the lease's end", p.NotAfter, "6.35s")
+}

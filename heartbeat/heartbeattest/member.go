@@ -129,6 +129,9 @@ func (k *kit) checkAnswer(name string, a shardset.Answer) {
 	if has.AckedRevoke && a.Generation == 0 && len(a.Grants) > 0 {
 		k.Errorf("an answer to %s has no generation, and the service promises AckedRevoke", name)
 	}
+	if a.Finished && !has.Finish {
+		k.Errorf("an answer to %s says that all is done, and the service promises %s", name, has)
+	}
 	for _, g := range a.Grants {
 		if (g.Epoch != 0) != has.Epochs {
 			k.Errorf("shard %s was granted to %s under epoch %d, and the service promises %s", g.ID, name, g.Epoch, has)

@@ -43,5 +43,6 @@ func TestMutantsAreCaught(t *testing.T) {
 }
 
 func mutants() []mutant {
-	return slices.Concat(leaseMutants(), releaseMutants(), memberMutants(), commitMutants(), answerMutants(), pushMutants(), infoMutants())
+	return slices.Concat(leaseMutants(), releaseMutants(), memberMutants(), commitMutants(), answerMutants(), pushMutants(),
+		finishMutants(), infoMutants())
 }

@@ -115,7 +115,8 @@ func cases() []testCase {
 	return slices.Concat(
 		infoCases(), joinCases(), steadyCases(), rebalanceCases(), releaseCases(), generationCases(), staleCases(),
 		expiryCases(), evictionCases(), standbyCases(), leaveCases(), instanceCases(), fenceCases(), fenceEpochCases(),
-		checkpointCases(), orderedCases(), shardsCases(), groupCases(), pushCases(), contextCases(), churnCases(),
+		checkpointCases(), orderedCases(), shardsCases(), groupCases(), finishCases(), pushCases(), contextCases(),
+		churnCases(),
 	)
 }
 

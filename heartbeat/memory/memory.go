@@ -1,7 +1,7 @@
 // Package memory is the embedded group service: a group and its checkpoints in this
 // process, for one worker alone, for several in one process, and for tests. It
 // promises everything that a Client can: commits fenced by epoch, hand-over only
-// after release, order where it is asked for, push and leave.
+// after release, order where it is asked for, push, leave, and the end of finite runs.
 //
 // It has no background goroutine and nothing to close. State ends with the process;
 // for checkpoints that outlive it, give the coordinator a
@@ -134,6 +134,7 @@ func (s *Service) Info() heartbeat.Info {
 		Group: s.name,
 		Guarantees: heartbeat.Guarantees{
 			FencedCommit: true, AckedRevoke: true, Ordered: s.cfg.Ordered, Epochs: true, Push: true, Leave: true,
+			Finish: true,
 		},
 	}
 }

@@ -35,11 +35,12 @@ func (g *Group) Beat(now time.Time, b shardset.Beat) (shardset.Answer, error) {
 		g.adopt(m, b.Held)
 		g.generation = max(g.generation, b.Generation)
 	}
-	g.finished(m, &b)
+	g.ended(m, &b)
+	g.marks(m, &b)
 	g.released(m, &b)
 	g.end(now)
 	m.pending = false // this answer tells it
-	return shardset.Answer{Grants: g.grants(m), TTL: g.cfg.TTL, Generation: g.generation}, nil
+	return shardset.Answer{Grants: g.grants(m), TTL: g.cfg.TTL, Generation: g.generation, Finished: g.finished}, nil
 }
 
 // admit finds the member that speaks, or makes it one.
@@ -71,10 +72,10 @@ func (g *Group) admit(now time.Time, b *shardset.Beat) (*member, error) {
 	return m, nil
 }
 
-// finished takes the shards that their owner has read to the end. A member repeats
+// ended takes the shards that their owner has read to the end. A member repeats
 // itself until it is answered: what it has said before the shard was reopened and
 // granted again does not count.
-func (g *Group) finished(m *member, b *shardset.Beat) {
+func (g *Group) ended(m *member, b *shardset.Beat) {
 	for _, id := range b.Ended {
 		i, ok := g.index[id]
 		if !ok || g.shards[i].owner != m || b.Seq != 0 && b.Generation < g.shards[i].granted {
@@ -82,6 +83,7 @@ func (g *Group) finished(m *member, b *shardset.Beat) {
 		}
 		g.free(i)
 		g.shards[i].state = StateOver
+		g.complete++
 	}
 }
 

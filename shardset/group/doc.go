@@ -28,6 +28,13 @@
 // A shard that is taken out of the list while it is held and put back later is still
 // its holder's, unless the holder has let go of it meanwhile.
 //
+// # The end of finite work
+//
+// A shard that its owner reports as done stays its owner's. The mark belongs to the
+// grant: it goes when the owner no longer says so, when the shard is freed, moved,
+// or granted again. While every shard is over or done, answers say Finished. Whose
+// shards a member that leaves held gets them as any others, and finds them done.
+//
 // # Balance
 //
 // Every member's share is within one of its exact, weighted share. Among all such

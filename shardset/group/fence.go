@@ -43,6 +43,7 @@ func (g *Group) Reopen(now time.Time, id shardset.ID) {
 	if i, ok := g.index[id]; ok && g.shards[i].state == StateOver {
 		g.touch()
 		g.shards[i].state = StateFree
+		g.complete--
 		g.dirty = true
 	}
 	g.end(now)

@@ -27,7 +27,8 @@ var update = flag.Bool("update", false, "write the golden files of testdata anew
 //
 // A member lists what it was ever granted, until it says "drained", which drops what
 // the last answer did not list, or "holds=1,2", which names what is left. "weight=2",
-// "ended=1" and "gen=0" say what they say; "instance=2" is a new process of that name.
+// "ended=1" and "gen=0" say what they say; so does "done=1,2", which stays until the
+// next one; "instance=2" is a new process of that name.
 type script struct {
 	rig     *rig
 	ordered bool
@@ -102,7 +103,7 @@ func (s *script) run(t *testing.T, words []string) string {
 		if err := p.try(); err != nil {
 			answer = "  " + err.Error() + "\n"
 		} else {
-			answer = fmt.Sprintf("  %s may hold %s, generation %d\n", p.beat.Member, grants(p.told), p.beat.Generation)
+			answer = fmt.Sprintf("  %s may hold %s, generation %d%s\n", p.beat.Member, grants(p.told), p.beat.Generation, finished(p.finished))
 		}
 		p.beat.Ended = nil
 	case "leave":
@@ -134,6 +135,8 @@ func (s *script) peer(t *testing.T, words []string) *peer {
 			for _, k := range n {
 				p.beat.Ended = append(p.beat.Ended, id(k))
 			}
+		case "done":
+			p.done(n...)
 		case "gen":
 			p.beat.Generation = uint64(n[0])
 		case "weight":
@@ -157,10 +160,21 @@ func (s *script) table() string {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "    shard\tstate\towner\tnext\tepoch\n")
 	for _, sh := range s.rig.g.Snapshot().Shards {
-		fmt.Fprintf(w, "    %s\t%s\t%s\t%s\t%d\n", sh.ID, sh.State, orDash(sh.Owner), orDash(sh.Next), sh.Epoch)
+		state := sh.State.String()
+		if sh.Done {
+			state += ", done"
+		}
+		fmt.Fprintf(w, "    %s\t%s\t%s\t%s\t%d\n", sh.ID, state, orDash(sh.Owner), orDash(sh.Next), sh.Epoch)
 	}
 	w.Flush()
 	return b.String()
+}
+
+func finished(yes bool) string {
+	if yes {
+		return ", finished"
+	}
+	return ""
 }
 
 func orDash(s string) string {

@@ -76,6 +76,8 @@ type Group struct {
 	nextExpiry   time.Time
 	recoverUntil time.Time
 	changed      []*member // whose answers changed since TakeChanged
+	complete     int       // shards that are over, or done at their owner
+	finished     bool      // what members are told: all of them are
 }
 
 type shard struct {
@@ -88,6 +90,7 @@ type shard struct {
 	granted uint64 // generation of the grant; zero: the owner told us of it
 	revoked uint64 // generation of the revocation, in StateTransfer
 	state   State
+	done    bool // the owner has reported it as done, under this grant
 }
 
 type member struct {
@@ -102,6 +105,7 @@ type member struct {
 	held    int // owned, in StateHeld
 	out     int // owned, in StateTransfer
 	in      int // promised to it
+	done    int // owned, and done
 	grants  []shardset.Grant
 	stale   bool // grants has to be rebuilt
 	pending bool // its answer changed and it was not told
@@ -151,19 +155,20 @@ func (g *Group) begin(now time.Time) {
 	g.bury(now)
 }
 
-// end closes an event: whatever it freed finds its new owner.
+// end closes an event: whatever it freed finds its new owner, and everybody hears of
+// the end of the work.
 func (g *Group) end(now time.Time) {
-	if g.recovering(now) {
-		return
+	if !g.recovering(now) {
+		if !g.recoverUntil.IsZero() {
+			g.recoverUntil = time.Time{}
+			g.dirty = true
+		}
+		if g.dirty {
+			g.dirty = false
+			g.rebalance()
+		}
 	}
-	if !g.recoverUntil.IsZero() {
-		g.recoverUntil = time.Time{}
-		g.dirty = true
-	}
-	if g.dirty {
-		g.dirty = false
-		g.rebalance()
-	}
+	g.judge(now)
 }
 
 func (g *Group) recovering(now time.Time) bool { return now.Before(g.recoverUntil) }
@@ -178,7 +183,13 @@ func (g *Group) touch() {
 
 // changedAnswer notes that m's next answer differs from its last.
 func (g *Group) changedAnswer(m *member) {
-	m.stale, m.pending = true, true
+	m.stale = true
+	g.tell(m)
+}
+
+// tell lists m among those whose answers have changed.
+func (g *Group) tell(m *member) {
+	m.pending = true
 	if !m.listed {
 		m.listed = true
 		g.changed = append(g.changed, m)

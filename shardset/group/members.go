@@ -104,7 +104,8 @@ func (g *Group) Leave(now time.Time, b shardset.Beat) error {
 		return err
 	}
 	m.seq = b.Seq
-	g.finished(m, &b)
+	g.ended(m, &b)
+	g.marks(m, &b)
 	if len(b.Held) == 0 {
 		g.drop(now, m)
 		return nil

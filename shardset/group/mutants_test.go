@@ -21,12 +21,14 @@ const (
 	keepInstance
 	noLatch
 	stripEpochs
+	heldIsDone
 	mutants
 )
 
 func (m mutant) String() string {
 	return [...]string{"none", "lease counted from receipt", "sequence numbers ignored", "release by bare omission",
-		"draining shards not reported", "instance kept after a lapse", "expiry not latched", "epochs stripped"}[m]
+		"draining shards not reported", "instance kept after a lapse", "expiry not latched", "epochs stripped",
+		"all that is held reported as done"}[m]
 }
 
 // report is what leaves the member.
@@ -36,6 +38,11 @@ func (m mutant) report(p *proc, r shardset.Report) shardset.Report {
 		r.Seq = 0
 	case keepInstance:
 		r.Instance = p.instance
+	case heldIsDone:
+		r.Done = nil
+		for _, h := range r.Held {
+			r.Done = append(r.Done, h.ID)
+		}
 	case dropDraining:
 		var held []shardset.Grant
 		for i, s := range p.tracker.Shards() {
@@ -107,11 +114,12 @@ func TestMutantsAreCaught(t *testing.T) {
 		// As long as only the newest answer counts and heartbeats are numbered, this
 		// rule is a second line of defence: what shows is a shard taken by mistake.
 		newestGeneration: "by not listing it",
+		heldIsDone:       "told that all is done",
 	} {
 		t.Run(m.String(), func(t *testing.T) {
 			t.Parallel()
 			for seed := range uint64(mutantSeeds) {
-				if _, err := simulate(scenario{seed: seed + 1, faults: true, mutant: m, harm: harm}); err != nil {
+				if _, err := simulate(scenario{seed: seed + 1, faults: true, finite: m == heldIsDone, mutant: m, harm: harm}); err != nil {
 					t.Logf("caught: %v", err)
 					return
 				}

@@ -112,6 +112,8 @@ type peer struct {
 	r    *rig
 	beat shardset.Beat
 	told []shardset.Grant // the last answer
+
+	finished bool // it said so
 }
 
 func (r *rig) peer(name string) *peer {
@@ -127,7 +129,7 @@ func (p *peer) try() error {
 	a, err := p.r.g.Beat(p.r.now, p.beat)
 	p.r.check()
 	if err == nil {
-		p.told, p.beat.Generation = a.Grants, a.Generation
+		p.told, p.beat.Generation, p.finished = a.Grants, a.Generation, a.Finished
 		for _, g := range a.Grants {
 			if i := slices.IndexFunc(p.beat.Held, func(h shardset.Grant) bool { return h.ID == g.ID }); i < 0 {
 				p.beat.Held = append(slices.Clone(p.beat.Held), g)
@@ -153,6 +155,14 @@ func (p *peer) release(shards ...int) {
 		}
 		return !slices.ContainsFunc(p.told, func(g shardset.Grant) bool { return g.ID == h.ID })
 	})
+}
+
+// done makes these shards the ones that the peer reports as done.
+func (p *peer) done(shards ...int) {
+	p.beat.Done = nil
+	for _, n := range shards {
+		p.beat.Done = append(p.beat.Done, id(n))
+	}
 }
 
 func (p *peer) leave() {

@@ -105,8 +105,9 @@ func (g *Group) letGo(m *member, gone func(shardset.ID, retiree) bool) {
 // recount rebuilds what the members know of their shards, after the list changed.
 func (g *Group) recount() {
 	for _, m := range g.sorted {
-		m.owned, m.held, m.out, m.in = m.owned[:0], 0, 0, 0
+		m.owned, m.held, m.out, m.in, m.done = m.owned[:0], 0, 0, 0, 0
 	}
+	g.complete = 0
 	for i := range g.shards {
 		s := &g.shards[i]
 		switch s.state {
@@ -119,6 +120,12 @@ func (g *Group) recount() {
 			if s.next != nil {
 				s.next.in++
 			}
+		case StateOver:
+			g.complete++
+		}
+		if s.done {
+			s.owner.done++
+			g.complete++
 		}
 	}
 	for _, m := range g.sorted {

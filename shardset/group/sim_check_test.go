@@ -28,6 +28,9 @@ func (w *world) serve(p *proc, said shardset.Report, b shardset.Beat) (shardset.
 		granted[id], revoked[id] = c.granted, c.revoked
 	}
 	w.served()
+	if err == nil && a.Finished {
+		w.checkAllDone(p)
+	}
 	if err == nil {
 		w.checkSilence(p, said, before, granted, revoked)
 	}
@@ -151,6 +154,29 @@ func (w *world) checkOwned() {
 	for _, s := range w.snap.Shards {
 		if !slices.ContainsFunc(w.procs, func(p *proc) bool { return p.alive && p.name == s.Owner }) {
 			w.fail("shard %s is %s with %q, %v after the last fault", s.ID, s.State, s.Owner, simHeal)
+		}
+	}
+}
+
+// checkAllDone verifies what an answer to p says: that nothing is left to do.
+func (w *world) checkAllDone(p *proc) {
+	for _, id := range w.shards {
+		if c := w.cells[id]; !w.out[id] && c.committed < simEnd {
+			w.fail("%s is told that all is done, and the checkpoint of shard %s is %d of %d", p, id, c.committed, simEnd)
+		}
+	}
+}
+
+// checkFinished verifies that the work was done, and that nobody stays for more.
+func (w *world) checkFinished() {
+	for _, id := range w.shards {
+		if c := w.cells[id]; c.committed != simEnd {
+			w.fail("shard %s is at %d of %d records long after the last fault", id, c.committed, simEnd)
+		}
+	}
+	for _, p := range w.procs {
+		if p.alive && !p.left {
+			w.fail("all is done, and %s is still there", p)
 		}
 	}
 }

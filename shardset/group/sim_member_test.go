@@ -49,7 +49,7 @@ func (w *world) startProc(name string) {
 		instance: first, offset: w.between(-time.Hour, time.Hour), rate: 1,
 		tracker: shardset.NewTracker(shardset.TrackerConfig{
 			Instance: first, Interval: simInterval, Fast: simInterval / 8, DrainTimeout: 2 * time.Second,
-			StuckAfter: time.Second, Cooling: time.Second, CanLeave: true,
+			StuckAfter: time.Second, Cooling: time.Second, CanLeave: true, Finite: w.sc.finite, Finishes: true,
 		}),
 	}
 	if w.sc.faults {
@@ -147,6 +147,11 @@ func (p *proc) obey(plan shardset.Plan) {
 	}
 	if plan.Left && p.leaving && !p.left {
 		p.goodbye()
+	}
+	if plan.Finished {
+		w.stats.finishes++
+		w.log("%s has nothing left to do", p)
+		p.leave()
 	}
 }
 

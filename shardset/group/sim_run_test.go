@@ -85,6 +85,11 @@ func (r *run) work() {
 		}
 		return
 	}
+	if w.sc.finite && r.pos >= simEnd {
+		r.finish()
+		r.next() // unless it has returned
+		return
+	}
 	r.pos++
 	c := w.cells[r.lease.ID]
 	if !w.sc.faults && r.pos != c.processed+1 {
@@ -159,14 +164,16 @@ func (r *run) revoke() {
 	w.after(w.between(0, longest), func() { r.p.when(r.finish) })
 }
 
-// finish commits what was processed and returns.
+// finish commits what was processed and returns: asked to, or at the end of the work.
 func (r *run) finish() {
 	switch {
 	case r.returned || r.cancelled || r.busy: // a decision comes first
 	case r.loaded && r.pos > r.committed:
 		r.commit()
-	default:
+	case r.draining:
 		r.ret(shardset.OutcomeReleased)
+	default:
+		r.ret(shardset.OutcomeDone)
 	}
 }
 

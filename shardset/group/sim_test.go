@@ -16,7 +16,7 @@ var (
 // way: lost, late, doubled and reordered messages, frozen and crashed processes,
 // deaf processors, clocks that run at different rates, a service that forgets.
 func TestSim(t *testing.T) {
-	total := simulateSeeds(t, "TestSim", *simSeeds, true)
+	total := simulateSeeds(t, "TestSim", *simSeeds, scenario{faults: true})
 	n := *simSeeds
 	if n < 100 {
 		return // too few to ask for everything
@@ -44,7 +44,7 @@ func TestSim(t *testing.T) {
 // once, and no commit is refused.
 func TestSimPlanned(t *testing.T) {
 	n := (*simSeeds + 2) / 3
-	total := simulateSeeds(t, "TestSimPlanned", n, false)
+	total := simulateSeeds(t, "TestSimPlanned", n, scenario{})
 	if n >= 50 && (total.leaves < n || total.handovers < 20*n) {
 		t.Errorf("%d seeds had %d leaves and %d handovers: too few to mean anything", n, total.leaves, total.handovers)
 	}
@@ -53,8 +53,19 @@ func TestSimPlanned(t *testing.T) {
 	}
 }
 
+// TestSimFinite gives the work an end, with and without faults: nobody is told that all
+// is done before it is, and when it is, everybody goes.
+func TestSimFinite(t *testing.T) {
+	n := (*simSeeds + 2) / 3
+	total := simulateSeeds(t, "TestSimFinite", n, scenario{faults: true, finite: true})
+	total.add(simulateSeeds(t, "TestSimFinite", n, scenario{finite: true}))
+	if n >= 50 && total.finishes < 4*n {
+		t.Errorf("%d seeds had %d members that finished: too few to mean anything", 2*n, total.finishes)
+	}
+}
+
 // simulateSeeds runs the seeds on two goroutines and sums up what happened.
-func simulateSeeds(t *testing.T, name string, n int, faults bool) stats {
+func simulateSeeds(t *testing.T, name string, n int, sc scenario) stats {
 	t.Helper()
 	var mu sync.Mutex
 	var total stats
@@ -65,7 +76,8 @@ func simulateSeeds(t *testing.T, name string, n int, faults bool) stats {
 		go func() {
 			defer wg.Done()
 			for i := k; i < n && !t.Failed(); i += workers {
-				sc := scenario{seed: *simSeed + uint64(i), faults: faults}
+				sc := sc
+				sc.seed = *simSeed + uint64(i)
 				w, err := simulate(sc)
 				mu.Lock()
 				total.add(w.stats)

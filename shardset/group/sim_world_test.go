@@ -14,6 +14,7 @@ const (
 	simTTL      = 6 * time.Second
 	simInterval = 1500 * time.Millisecond
 	simStorm    = 40 * time.Second // how long things change and break
+	simEnd      = 40               // records of a shard, where the work has an end
 	// simHeal is how long after the last fault every shard must have a live owner.
 	simHeal = 2*simTTL + 2*simInterval
 )
@@ -26,6 +27,7 @@ var simStart = time.Date(2026, time.January, 2, 3, 4, 5, 0, time.UTC)
 type scenario struct {
 	seed   uint64
 	faults bool // false: members join and leave as planned, and nothing breaks
+	finite bool // the work has an end
 	mutant mutant
 	harm   string // look for this kind of violation only
 	trace  bool
@@ -35,7 +37,7 @@ type scenario struct {
 type stats struct {
 	steps, lost, doubled, crashes, freezes, cuts, leaves, restarts, deaf         int
 	lapses, evictions, commits, fenced, handovers, adopted, failures, staleBeats int
-	flaps                                                                        int
+	flaps, finishes                                                              int
 }
 
 func (s *stats) add(o stats) {
@@ -57,6 +59,7 @@ func (s *stats) add(o stats) {
 	s.failures += o.failures
 	s.staleBeats += o.staleBeats
 	s.flaps += o.flaps
+	s.finishes += o.finishes
 }
 
 // world is one service, its members, the network between them and the log that
@@ -99,6 +102,11 @@ func simulate(sc scenario) (*world, error) {
 	w.after(w.between(0, 3*time.Second), w.trouble)
 	w.run(simStorm)
 	w.heal()
+	if sc.finite {
+		w.run(simStorm + simHeal + time.Minute)
+		w.checkFinished()
+		return w, w.err
+	}
 	w.run(simStorm + simHeal)
 	w.checkOwned()
 	w.run(simStorm + simHeal + 2*simInterval)

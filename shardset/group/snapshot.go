@@ -14,6 +14,7 @@ type ShardInfo struct {
 	Owner string // who holds it; empty: nobody
 	Next  string // who gets it when the owner has released it
 	Epoch uint64 // of the present owner, or of the last one
+	Done  bool   // the owner has done it, and keeps it so that nobody repeats it
 }
 
 // MemberInfo is one member in a Snapshot.
@@ -30,6 +31,7 @@ type MemberInfo struct {
 // shares nothing with the Group.
 type Snapshot struct {
 	Generation uint64
+	Finished   bool // every shard is over or done, and there is one
 	Shards     []ShardInfo
 	Members    []MemberInfo
 }
@@ -38,12 +40,13 @@ type Snapshot struct {
 func (g *Group) Snapshot() Snapshot {
 	snap := Snapshot{
 		Generation: g.generation,
+		Finished:   g.finished,
 		Shards:     make([]ShardInfo, len(g.shards)),
 		Members:    make([]MemberInfo, len(g.sorted)),
 	}
 	for i := range g.shards {
 		s := &g.shards[i]
-		info := ShardInfo{ID: s.id, State: s.state, Epoch: s.epoch}
+		info := ShardInfo{ID: s.id, State: s.state, Epoch: s.epoch, Done: s.done}
 		if s.owner != nil {
 			info.Owner = s.owner.name
 		}
@@ -113,7 +116,40 @@ func (g *Group) Check() error {
 			return fmt.Errorf("member %q expires at %v and nobody wakes for it", m.name, m.expires)
 		}
 	}
+	if err := g.checkDone(); err != nil {
+		return err
+	}
 	return g.checkBalance()
+}
+
+// checkDone verifies the counts of what is over or done, by counting.
+func (g *Group) checkDone() error {
+	complete, done := 0, map[*member]int{}
+	for i := range g.shards {
+		s := &g.shards[i]
+		switch {
+		case s.done && s.owner == nil:
+			return fmt.Errorf("shard %s is %s, and done by nobody", s.id, s.state)
+		case s.done:
+			done[s.owner]++
+			complete++
+		case s.state == StateOver:
+			complete++
+		}
+	}
+	for _, m := range g.sorted {
+		if m.done != done[m] {
+			return fmt.Errorf("member %q counts %d shards as done, and %d are", m.name, m.done, done[m])
+		}
+	}
+	all := len(g.shards) > 0 && complete == len(g.shards)
+	switch {
+	case complete != g.complete:
+		return fmt.Errorf("%d shards are over or done, and %d are counted", complete, g.complete)
+	case g.finished != all && (g.finished || g.recoverUntil.IsZero()):
+		return fmt.Errorf("the group is finished: %v, with %d of %d shards over or done", g.finished, complete, len(g.shards))
+	}
+	return nil
 }
 
 func (g *Group) checkShard(s *shard) error {

@@ -1,0 +1,89 @@
+package heartbeattest
+
+import (
+	"context"
+	"slices"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+func finishMutants() []mutant {
+	everyShard := func(b *broken, is func(s group.ShardInfo) bool) bool {
+		return !slices.ContainsFunc(b.Snapshot().Shards, func(s group.ShardInfo) bool { return !is(s) })
+	}
+	return []mutant{
+		{name: "nobody is told that all is done", by: []string{"Finish/as promised", "Finish/all done", "Finish/standby", "Finish/pushed"}, build: func(b *broken) {
+			b.answer(func(_ heartbeat.Request, a *shardset.Answer) { a.Finished = false })
+		}},
+		{name: "one member's shards are all", by: []string{"Finish/all done", "Finish/of a dead member"}, build: func(b *broken) {
+			b.answer(func(r heartbeat.Request, a *shardset.Answer) {
+				a.Finished = len(r.Done) > 0 && len(r.Done) == len(r.Held)
+			})
+		}},
+		{name: "one shard is all", by: []string{"Finish/of a dead member", "Finish/all done"}, build: func(b *broken) {
+			b.answer(func(r heartbeat.Request, a *shardset.Answer) { a.Finished = len(r.Done) > 0 })
+		}},
+		{name: "standbys are not told that all is done", by: []string{"Finish/standby"}, build: func(b *broken) {
+			b.answer(func(_ heartbeat.Request, a *shardset.Answer) { a.Finished = a.Finished && len(a.Grants) > 0 })
+		}},
+		{name: "what is done stays done, whoever has it", by: []string{"Finish/of a dead member", "Finish/granted again"}, build: func(b *broken) {
+			done := map[shardset.ID]bool{}
+			b.answer(func(r heartbeat.Request, a *shardset.Answer) {
+				for _, id := range r.Done {
+					done[id] = true
+				}
+				a.Finished = everyShard(b, func(s group.ShardInfo) bool { return done[s.ID] })
+			})
+		}},
+		{name: "finished once is finished for good", by: []string{"Finish/new shard", "Finish/granted again"}, build: func(b *broken) {
+			finished := false
+			b.answer(func(_ heartbeat.Request, a *shardset.Answer) {
+				finished = finished || a.Finished
+				a.Finished = finished
+			})
+		}},
+		{name: "a shard that is over is not done", by: []string{"Finish/ended counts"}, build: func(b *broken) {
+			b.answer(func(_ heartbeat.Request, a *shardset.Answer) {
+				a.Finished = everyShard(b, func(s group.ShardInfo) bool { return s.Done })
+			})
+		}},
+		{name: "done counts for a grant to come", by: []string{"Finish/granted again"}, build: func(b *broken) {
+			b.request(func(r *heartbeat.Request) {
+				if len(r.Done) == 0 {
+					return
+				}
+				snap := b.Snapshot()
+				r.Generation, r.Held = snap.Generation, nil
+				for _, s := range snap.Shards {
+					if s.Owner == r.Member {
+						r.Held = append(r.Held, shardset.Grant{ID: s.ID, Epoch: s.Epoch})
+					}
+				}
+			})
+		}},
+		{name: "no push when all is done", by: []string{"Finish/pushed"}, build: func(b *broken) {
+			b.watch = func(ctx context.Context, member string) (<-chan struct{}, error) {
+				in, err := b.Service.Watch(ctx, member)
+				if err != nil {
+					return nil, err
+				}
+				out := make(chan struct{}, 1)
+				go func() {
+					defer close(out)
+					for range in {
+						if b.Snapshot().Finished {
+							continue
+						}
+						select {
+						case out <- struct{}{}:
+						default:
+						}
+					}
+				}()
+				return out, nil
+			}
+		}},
+	}
+}

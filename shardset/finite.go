@@ -1,0 +1,82 @@
+package shardset
+
+import "time"
+
+// ending is what the member of a finite run knows of the run's end.
+type ending struct {
+	worked bool          // a processor of this member has finished its shard, ever
+	all    bool          // the newest accepted answer said Finished
+	ttl    time.Duration // of that answer
+	sentAt time.Time     // when the heartbeat left that it answers
+	since  time.Time     // the member has had nothing to do from then on; zero: it has
+	told   bool          // Plan.Finished was told
+}
+
+// heard notes what an accepted answer says about the end.
+func (t *Tracker) heard(a Answer) {
+	t.ending.all, t.ending.ttl, t.ending.sentAt = a.Finished, a.TTL, t.sentAt
+}
+
+// finiteRun decides at the end of every event whether the member of a finite run has
+// nothing left to do.
+//
+// A service that counts says so itself. Without one, a member waits for a TTL. What a
+// member held that fell silent before the wait is free by then, and comes with the
+// answer to the next heartbeat; so it is not the end of the wait that counts but the
+// answer to a heartbeat that left after it. Heartbeats every 2s, TTL 6s: we are idle
+// from 0s on, another crashed at 0s; its shards are free at 6s, and our heartbeat of 5s
+// knows nothing of that.
+func (t *Tracker) finiteRun(now time.Time, p *Plan) {
+	if !t.cfg.Finite {
+		return
+	}
+	if !t.nothingToDo() {
+		t.ending.since = time.Time{}
+		return
+	}
+	if t.ending.since.IsZero() {
+		t.ending.since = now
+	}
+	if t.ending.told {
+		return
+	}
+	p.Finished = t.ending.all
+	if !t.cfg.Finishes {
+		until := t.ending.since.Add(t.ending.ttl)
+		p.Finished = !t.ending.sentAt.Before(until)
+		switch {
+		case now.Before(until):
+			p.WakeAt = earliest(p.WakeAt, until)
+		case t.sentAt.Before(until):
+			p.Beat = true
+		}
+	}
+	t.ending.told = p.Finished
+}
+
+// nothingToDo reports whether the member has a lease and, under it, nothing but shards
+// that are done. Without a service that counts, one that never finished any may be a
+// standby of others that are still at work.
+func (t *Tracker) nothingToDo() bool {
+	return !t.deadline.IsZero() && t.doneCount == t.entries.len() && len(t.missing) == 0 &&
+		(t.cfg.Finishes || t.ending.worked)
+}
+
+// doneIDs returns the shards to report as done, sorted. Like the slice of heldGrants,
+// which has to be called before, it is replaced and never changed.
+func (t *Tracker) doneIDs() []ID {
+	if !t.doneDirty {
+		return t.done
+	}
+	t.doneDirty, t.done = false, nil
+	if t.doneCount == 0 {
+		return nil
+	}
+	t.done = make([]ID, 0, t.doneCount)
+	for _, e := range t.sorted {
+		if e.state == StateDone {
+			t.done = append(t.done, e.grant.ID)
+		}
+	}
+	return t.done
+}

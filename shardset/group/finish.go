@@ -1,0 +1,71 @@
+package group
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// marks takes from a heartbeat which of its shards the member has done. Each heartbeat
+// says it anew. What it says of a shard counts under the present grant only: one that
+// was granted again since the member last heard from us is to be done again.
+func (g *Group) marks(m *member, b *shardset.Beat) {
+	if len(b.Done) == 0 && m.done == 0 {
+		return // most groups never have anything else
+	}
+	done, held := doneIDs(b.Done), heldIDs(b.Held)
+	for _, i := range g.owned(m) {
+		s := &g.shards[i]
+		for len(done) > 0 && done[0].Compare(s.id) < 0 {
+			done = done[1:]
+		}
+		for len(held) > 0 && held[0].ID.Compare(s.id) < 0 {
+			held = held[1:]
+		}
+		said := len(done) > 0 && done[0] == s.id && len(held) > 0 && held[0].ID == s.id
+		present := said && (held[0].Epoch == 0 || held[0].Epoch == s.epoch) && (b.Seq == 0 || b.Generation >= s.granted)
+		g.mark(i, present)
+	}
+}
+
+// doneIDs returns what a report lists as done, sorted.
+func doneIDs(done []shardset.ID) []shardset.ID {
+	if slices.IsSortedFunc(done, shardset.ID.Compare) {
+		return done
+	}
+	done = slices.Clone(done)
+	slices.SortFunc(done, shardset.ID.Compare)
+	return done
+}
+
+// mark notes whether the owner of shard i has done it.
+func (g *Group) mark(i int32, done bool) {
+	s := &g.shards[i]
+	if s.done == done {
+		return
+	}
+	s.done = done
+	n := 1
+	if !done {
+		n = -1
+	}
+	s.owner.done += n
+	g.complete += n
+}
+
+// judge looks whether every shard is over or done, and has every member told when that
+// becomes true or false. A group that recovers has not heard from everybody: somebody
+// may be at work on a shard whose former owner has done it.
+func (g *Group) judge(now time.Time) {
+	finished := g.allComplete() && !g.recovering(now)
+	if finished == g.finished {
+		return
+	}
+	g.finished = finished
+	for _, m := range g.sorted {
+		g.tell(m)
+	}
+}
+
+func (g *Group) allComplete() bool { return len(g.shards) > 0 && g.complete == len(g.shards) }
