@@ -1,0 +1,237 @@
+package batch
+
+import (
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Batch is items of one shard in the hands of a handler, for one attempt. Items and
+// what they refer to are valid until the handler returns. Its methods may be called
+// from any goroutine; once the handler has returned, acknowledging does nothing.
+type Batch[T any] struct {
+	// Items is what to handle: what was read together, or after a failure what is
+	// not acknowledged of it, or with Options.Key the part of one lane. It is never
+	// empty.
+	Items []T
+	// From is the position where the read began, and Next what comes after it. They
+	// are the same for all parts and attempts.
+	From, Next processor.Position
+	// Bytes is the memory that the read took.
+	Bytes int64
+	// Lag is how far Next was behind the end of the shard at the time of the read.
+	Lag time.Duration
+	// Attempt counts from 1.
+	Attempt int
+
+	shard *processor.Shard
+	alarm *alarm
+	part  *part[T]
+	index []int32 // of Items in the read; nil: they are all of them
+
+	mu       sync.Mutex // guards the fields below; held for a few assignments
+	returned bool
+	explicit bool  // Ack was called
+	failed   error // what Fail was told
+}
+
+// ID returns the shard's ID.
+func (b *Batch[T]) ID() shardset.ID { return b.shard.ID() }
+
+// Lease returns the shard's lease, with the epoch for sinks that fence.
+func (b *Batch[T]) Lease() shardset.Lease { return b.shard.Lease() }
+
+// After returns the position after Items[i], or the empty one if the source has a
+// position for each read only.
+func (b *Batch[T]) After(i int) processor.Position {
+	_ = b.Items[i]
+	if b.part.chunk.After == nil {
+		return ""
+	}
+	if b.index != nil {
+		i = int(b.index[i])
+	}
+	return b.part.chunk.After(i)
+}
+
+// Check returns nil while the shard is this member's: see processor.Shard.Check. It
+// was called before the handler was; a handler that takes long, or that waited, calls
+// it again before what must not be done twice.
+func (b *Batch[T]) Check() error { return b.shard.Check() }
+
+// Revoked returns a channel that is closed when the shard has to go. The handler need
+// not care, as long as it takes less than the drain timeout; one that takes longer can
+// acknowledge what it has done, and return an error.
+func (b *Batch[T]) Revoked() <-chan struct{} { return b.shard.Revoked() }
+
+// Logger returns the worker's logger with the shard's fields.
+func (b *Batch[T]) Logger() *zap.Logger { return b.shard.Logger() }
+
+// Ack acknowledges all Items, for good: whatever the handler does then, they are not
+// handled again. A handler that returns nil need not call it.
+func (b *Batch[T]) Ack() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.returned {
+		return
+	}
+	b.explicit = true
+	b.part.ackAll()
+	b.alarm.ring(len(b.Items))
+}
+
+// AckItem acknowledges Items[i], for good: when the handler fails, only what is not
+// acknowledged is handled again. It is committed as soon as all items before it are,
+// if the source has a position for each item, and with the batch otherwise. It panics
+// if there is no such item.
+func (b *Batch[T]) AckItem(i int) {
+	_ = b.Items[i]
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.returned {
+		return
+	}
+	if b.index != nil {
+		i = int(b.index[i])
+	}
+	b.part.marks.ack(i)
+	b.alarm.ring(1)
+}
+
+// AckTo acknowledges the first n Items, as AckItem does one.
+func (b *Batch[T]) AckTo(n int) {
+	_ = b.Items[:n]
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.returned {
+		return
+	}
+	for i := range n {
+		if b.index != nil {
+			i = int(b.index[i])
+		}
+		b.part.marks.ack(i)
+	}
+	b.alarm.ring(n)
+}
+
+// Fail says why the batch is not acknowledged, to a loop over Range; a handler returns
+// the error instead.
+func (b *Batch[T]) Fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failed = err
+}
+
+// close ends the attempt: what comes later is too late.
+func (b *Batch[T]) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.returned = true
+}
+
+// acknowledged reports whether Ack was called.
+func (b *Batch[T]) acknowledged() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.explicit
+}
+
+// part is what is handled together: a chunk, or the items of it that belong to one
+// lane. It belongs to the loop, and to the goroutine of an attempt while that runs.
+type part[T any] struct {
+	chunk *chunk[T]
+	marks *marks
+	index []int32 // of its items in the chunk; nil: all
+	lane  int
+
+	attempt int       // the one under way, or the last one
+	began   time.Time // the first one
+	dead    *Failure  // set: it goes to the dead letters, because of this
+	retryAt time.Time // set: it waits
+	pauses  schedule
+}
+
+// chunk is what one read brought.
+type chunk[T any] struct {
+	Chunk[T]
+	from  processor.Position
+	share share
+	parts int // not done with
+}
+
+// ackAll acknowledges every item of the part.
+func (p *part[T]) ackAll() {
+	if p.index == nil {
+		p.marks.ackAll()
+		return
+	}
+	for _, i := range p.index {
+		p.marks.ack(int(i))
+	}
+}
+
+// batch makes the handle for the next attempt, of the items that are left.
+func (p *part[T]) batch(s *processor.Shard, alarm *alarm) *Batch[T] {
+	c := p.chunk
+	b := &Batch[T]{
+		Items: c.Items, From: c.from, Next: c.Next, Bytes: c.Bytes, Lag: c.Lag,
+		Attempt: p.attempt, shard: s, alarm: alarm, part: p,
+	}
+	if p.index == nil && !p.marks.begun() {
+		return b
+	}
+	b.Items = nil
+	take := func(i int32) {
+		if !p.marks.acked(int(i)) {
+			b.Items, b.index = append(b.Items, c.Items[i]), append(b.index, i)
+		}
+	}
+	if p.index == nil {
+		for i := range c.Items {
+			take(int32(i))
+		}
+	}
+	for _, i := range p.index {
+		take(i)
+	}
+	return b
+}
+
+// size is how many items the part has.
+func (p *part[T]) size() int {
+	if p.index == nil {
+		return p.marks.size
+	}
+	return len(p.index)
+}
+
+// left is how many of them are not acknowledged.
+func (p *part[T]) left() (n int) {
+	for i := range p.size() {
+		if p.index != nil {
+			i = int(p.index[i])
+		}
+		if !p.marks.acked(i) {
+			n++
+		}
+	}
+	return n
+}
+
+// done reports whether every item is acknowledged.
+func (p *part[T]) done() bool {
+	if p.index == nil {
+		return p.marks.done()
+	}
+	for _, i := range p.index {
+		if !p.marks.acked(int(i)) {
+			return false
+		}
+	}
+	return true
+}

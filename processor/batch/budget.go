@@ -1,0 +1,210 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// Budget is the memory that batches may take, and how many reads may be under way,
+// for all shards that share it. Who waits holds none of it, and the oldest comes
+// first. A read that brings more than was set aside for it is not sent back: the
+// Budget then is in debt, and the others wait until that is paid.
+//
+// The shards at which nothing came at the last look can take up half of the reads at
+// most, however many they are, so that the others never wait for them.
+//
+// It is safe for concurrent use.
+type Budget struct {
+	size  int64
+	reads int
+
+	mu     sync.Mutex // guards the fields below; held for a few assignments, no longer
+	free   int64      // negative: debt
+	slots  int        // reads that may begin
+	idle   int        // of the reads under way, those of idle shards
+	ticket uint64
+	queues [2]queue // of the busy, of the idle; each in the order of its tickets
+}
+
+// class is what a read is counted as.
+type class uint8
+
+const (
+	classBusy class = iota
+	classIdle
+)
+
+// claim is somebody who waits for a share.
+type claim struct {
+	bytes  int64
+	ticket uint64
+	ready  chan struct{} // closed when it is granted
+}
+
+// queue is claims in order.
+type queue []*claim
+
+// NewBudget returns a Budget of so many bytes and concurrent reads, both at least 1.
+func NewBudget(bytes int64, reads int) *Budget {
+	if bytes < 1 || reads < 1 {
+		panic(fmt.Sprintf("batch: NewBudget(%d, %d): both must be at least 1", bytes, reads))
+	}
+	return &Budget{size: bytes, reads: reads, free: bytes, slots: reads}
+}
+
+// Size returns the bytes that it was made with.
+func (b *Budget) Size() int64 { return b.size }
+
+// Free returns the bytes that are not in use. It is negative while batches are larger
+// than what was set aside for them.
+func (b *Budget) Free() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.free
+}
+
+// FreeReads returns how many more reads may begin.
+func (b *Budget) FreeReads() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.slots
+}
+
+// share is a part of a Budget that is in use. Its owner gives it back: the read when
+// that has ended, and the bytes when the batch is done with, once each; giving back
+// twice is nothing. The zero value is nothing.
+type share struct {
+	budget  *Budget
+	bytes   int64
+	reading bool
+	class   class
+}
+
+// acquire waits for so many bytes, at most all there are, and for a read. Both come
+// together, so that nobody sits on one of them while waiting for the other.
+func (b *Budget) acquire(ctx context.Context, bytes int64, c class) (share, error) {
+	bytes = min(bytes, b.size)
+	s := share{budget: b, bytes: bytes, reading: true, class: c}
+	b.mu.Lock()
+	if len(b.queues[c]) == 0 && len(b.queues[1-c]) == 0 && b.fits(bytes, c) {
+		b.take(bytes, c)
+		b.mu.Unlock()
+		return s, nil
+	}
+	b.ticket++
+	w := &claim{bytes: bytes, ticket: b.ticket, ready: make(chan struct{})}
+	b.queues[c] = append(b.queues[c], w)
+	b.grant()
+	b.mu.Unlock()
+	select {
+	case <-w.ready:
+		return s, nil
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	granted := !b.queues[c].remove(w)
+	b.grant() // it may have been what the others waited behind
+	b.mu.Unlock()
+	if granted {
+		s.release()
+	}
+	return share{}, context.Cause(ctx)
+}
+
+// fits reports whether a read can begin now. The lock is held.
+func (b *Budget) fits(bytes int64, c class) bool {
+	return b.hasSlot(c) && (b.free >= bytes || b.free == b.size)
+}
+
+func (b *Budget) hasSlot(c class) bool {
+	return b.slots > 0 && (c == classBusy || b.idle < max(b.reads/2, 1))
+}
+
+func (b *Budget) take(bytes int64, c class) {
+	b.free -= bytes
+	b.slots--
+	if c == classIdle {
+		b.idle++
+	}
+}
+
+// grant lets in whom it can, the oldest first. Who is kept out by the number of reads
+// of its class holds up only its class; who is kept out by the bytes holds up
+// everybody, or else large batches would wait for ever.
+func (b *Budget) grant() {
+	for {
+		c := classBusy
+		if q := b.queues; len(q[classIdle]) > 0 && b.hasSlot(classIdle) &&
+			(len(q[classBusy]) == 0 || !b.hasSlot(classBusy) || q[classIdle][0].ticket < q[classBusy][0].ticket) {
+			c = classIdle
+		}
+		if len(b.queues[c]) == 0 || !b.fits(b.queues[c][0].bytes, c) {
+			return
+		}
+		w := b.queues[c][0]
+		b.queues[c].remove(w)
+		b.take(w.bytes, c)
+		close(w.ready)
+	}
+}
+
+// remove takes w out, and reports whether it was in.
+func (q *queue) remove(w *claim) bool {
+	for i, other := range *q {
+		if other != w {
+			continue
+		}
+		if i == 0 {
+			(*q)[0] = nil
+			*q = (*q)[1:]
+			if len(*q) == 0 {
+				*q = nil
+			}
+			return true
+		}
+		*q = append((*q)[:i], (*q)[i+1:]...)
+		return true
+	}
+	return false
+}
+
+// read gives the read back and makes the share as large as what was read.
+func (s *share) read(bytes int64) {
+	if s.budget == nil || !s.reading {
+		return
+	}
+	b := s.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.endRead()
+	b.free += s.bytes - bytes
+	s.bytes = bytes
+	b.grant()
+}
+
+// release gives everything back.
+func (s *share) release() {
+	if s.budget == nil {
+		return
+	}
+	b := s.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.endRead()
+	b.free += s.bytes
+	*s = share{}
+	b.grant()
+}
+
+// endRead gives the read back. The lock is held.
+func (s *share) endRead() {
+	if !s.reading {
+		return
+	}
+	s.reading = false
+	s.budget.slots++
+	if s.class == classIdle {
+		s.budget.idle--
+	}
+}

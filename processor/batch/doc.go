@@ -1,0 +1,47 @@
+// Package batch is the reading loop that most processors are: read from a position,
+// handle, retry, commit, pause, stop. It works over any Source and knows no service:
+//
+//	handle := func(ctx context.Context, b *batch.Batch[Line]) error {
+//		return store(ctx, b.Items) // nil acknowledges the batch
+//	}
+//	c, err := coordinator.New(coordinator.Config{
+//		Group:     service,
+//		Processor: batch.Handle(source, handle, batch.Options[Line]{}),
+//	})
+//
+// # What is committed
+//
+// A position is committed only if everything before it is acknowledged: its handler
+// returned nil while its context was alive, or called Ack or AckItem, or a verdict gave
+// it up for all to see. Nothing else is, by no path: not what failed, panicked, was
+// cancelled, or is being handled; whether the commit is due by time, by number, because
+// the shard is idle, has ended, or has to go. What a filter dropped counts as handled.
+//
+// # When
+//
+// Commits run beside the handler, which does not wait for them, one at a time. One is
+// due CommitInterval after something was acknowledged, earlier after
+// CommitItems, at once when there is nothing left to read or the shard has to go. At
+// the end of a closed shard the end is committed, even if nothing was ever in it; then
+// the processor returns processor.ErrShardEnded.
+//
+// # When the shard has to go
+//
+// Reading stops, what is being handled is finished, what is acknowledged is committed,
+// and the processor returns. What was read ahead, or waits for another attempt, is left
+// to the next owner. A last commit that fails is tried again for a second or two, and
+// then left to the next owner as well.
+//
+// # When a batch fails
+//
+// It is tried again after growing pauses, and the batches behind it wait (with
+// Concurrency, as far as they need not). Options.OnError may say otherwise: skip it, give
+// it to DeadLetter, halt the shard, end the worker. Nothing is given up by default: when
+// Attempts or Elapsed are used up, the shard is halted, held and visible.
+//
+// # Memory
+//
+// What was read ahead is bounded by a Budget of bytes that all shards share. A read sets
+// its bytes aside before it begins, the batch keeps what it takes, and gives it back
+// when it is done with. Nobody who waits or pauses holds any.
+package batch

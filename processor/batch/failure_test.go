@@ -1,0 +1,167 @@
+package batch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/batch"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// A verdict is tried on five batches of ten of a closed shard, of which the third one
+// fails whenever it is handled.
+type verdictTest struct {
+	name       string
+	options    batch.Options[int]
+	end        func() error // of the handler; nil: an error
+	outcome    shardset.Outcome
+	halted     bool               // until it is revoked
+	attempts   int                // with the third batch
+	handled    []int              // with a nil result
+	stored     processor.Position // in the end
+	deadLetter bool               // the third batch went there
+	poison     int
+}
+
+func said(v batch.Verdict) func(context.Context, batch.Failure) batch.Verdict {
+	return func(context.Context, batch.Failure) batch.Verdict { return v }
+}
+
+func taken(context.Context, *batch.Batch[int], batch.Failure) error { return nil }
+
+var (
+	without = append(upTo(20), fromTo(30, 50)...) // the third batch
+	fatal   = func() error { return fmt.Errorf("no table: %w", processor.Fatal(errBad)) }
+	halt    = func() error { return fmt.Errorf("no sense: %w", processor.Halt(errBad)) }
+)
+
+const (
+	ended    = shardset.OutcomeEnded
+	released = shardset.OutcomeReleased
+	gaveUp   = shardset.OutcomeFailed
+)
+
+var verdictTests = []verdictTest{
+	{name: "default", options: batch.Options[int]{Attempts: 3},
+		outcome: released, halted: true, attempts: 3, handled: upTo(20), stored: "20"},
+	{name: "default, dead letter", options: batch.Options[int]{Attempts: 3, DeadLetter: taken},
+		outcome: ended, attempts: 3, handled: without, stored: "50", deadLetter: true, poison: 1},
+	{name: "one attempt", options: batch.Options[int]{Attempts: 1},
+		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
+	{name: "said default", options: batch.Options[int]{Attempts: 2, OnError: said(batch.VerdictDefault)},
+		outcome: released, halted: true, attempts: 2, handled: upTo(20), stored: "20"},
+	{name: "said retry, used up", options: batch.Options[int]{Attempts: 2, OnError: said(batch.VerdictRetry), DeadLetter: taken},
+		outcome: ended, attempts: 2, handled: without, stored: "50", deadLetter: true, poison: 1},
+	{name: "said something else", options: batch.Options[int]{Attempts: 2, OnError: said(99)},
+		outcome: released, halted: true, attempts: 2, handled: upTo(20), stored: "20"},
+	{name: "skip", options: batch.Options[int]{OnError: said(batch.VerdictSkip), DeadLetter: taken},
+		outcome: ended, attempts: 1, handled: without, stored: "50", poison: 1},
+	{name: "dead letter", options: batch.Options[int]{OnError: said(batch.VerdictDeadLetter), DeadLetter: taken},
+		outcome: ended, attempts: 1, handled: without, stored: "50", deadLetter: true, poison: 1},
+	{name: "dead letter without one", options: batch.Options[int]{OnError: said(batch.VerdictDeadLetter)},
+		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
+	{name: "stop shard", options: batch.Options[int]{OnError: said(batch.VerdictStopShard), DeadLetter: taken},
+		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
+	{name: "stop group", options: batch.Options[int]{OnError: said(batch.VerdictStopGroup), DeadLetter: taken},
+		outcome: gaveUp, attempts: 1, handled: upTo(20), stored: "20"},
+	{name: "OnError panics", options: batch.Options[int]{Attempts: 2, DeadLetter: taken,
+		OnError: func(context.Context, batch.Failure) batch.Verdict { panic("verdict") }},
+		outcome: ended, attempts: 2, handled: without, stored: "50", deadLetter: true, poison: 1},
+	{name: "handler said fatal", options: batch.Options[int]{OnError: said(batch.VerdictSkip), DeadLetter: taken}, end: fatal,
+		outcome: gaveUp, attempts: 1, handled: upTo(20), stored: "20"},
+	{name: "handler said halt", options: batch.Options[int]{OnError: said(batch.VerdictSkip), DeadLetter: taken}, end: halt,
+		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
+	{name: "handler panicked with fatal", options: batch.Options[int]{Attempts: 2, DeadLetter: taken},
+		end: func() error { panic(processor.Fatal(errBad)) }, outcome: ended, attempts: 2,
+		handled: without, stored: "50", deadLetter: true, poison: 1},
+	{name: "handler panicked with halt", options: batch.Options[int]{Attempts: 2, DeadLetter: taken},
+		end: func() error { panic(processor.Halt(errBad)) }, outcome: ended, attempts: 2,
+		handled: without, stored: "50", deadLetter: true, poison: 1},
+	{name: "handler says that a panic is fatal", options: batch.Options[int]{Attempts: 2, DeadLetter: taken},
+		end: func() error {
+			return processor.Fatal(processor.Contain("parse", func() error { panic(errBad) }))
+		}, outcome: gaveUp, attempts: 1, handled: upTo(20), stored: "20"},
+	{name: "handler says that the shard ended", options: batch.Options[int]{Attempts: 2},
+		end: func() error { return processor.ErrShardEnded }, outcome: released, halted: true,
+		attempts: 2, handled: upTo(20), stored: "20"},
+}
+
+// TestVerdicts also looks at the batches beside the one that fails: what was handled is
+// committed, whatever the verdict is.
+func TestVerdicts(t *testing.T) {
+	for _, tt := range verdictTests {
+		bubble(t, tt.name, func(t *testing.T) { tryVerdict(t, tt) })
+	}
+}
+
+func tryVerdict(t *testing.T, tt verdictTest) {
+	src := newTape(50)
+	src.perRead, src.closed = 10, true
+	r := newRig(t, src)
+	attempts, letters := 0, []int(nil)
+	if taken := tt.options.DeadLetter; taken != nil {
+		tt.options.DeadLetter = func(ctx context.Context, b *batch.Batch[int], f batch.Failure) error {
+			letters = append(letters, b.Items...)
+			return taken(ctx, b, f)
+		}
+	}
+	r.handle(func(_ context.Context, b *batch.Batch[int]) error {
+		if b.Items[0] != 20 {
+			return nil
+		}
+		attempts++
+		if tt.end != nil {
+			return tt.end()
+		}
+		return errBad
+	}, tt.options).start(1)
+	time.Sleep(time.Hour)
+	checkHalted(t, r, tt.halted)
+	r.run.Revoke(processor.ErrRevoked)
+	if got := r.finish(); got != tt.outcome {
+		t.Errorf("the outcome is %v, want %v", got, tt.outcome)
+	}
+	if got := r.run.Fatal(); (got != nil) != (tt.outcome == gaveUp) || got != nil && !errors.Is(got, errBad) {
+		t.Errorf("fatal is %v", got)
+	}
+	if attempts != tt.attempts {
+		t.Errorf("%d attempts, want %d", attempts, tt.attempts)
+	}
+	checkItems(t, "handled", r.got(), tt.handled)
+	if got := r.store.last(); got != tt.stored {
+		t.Errorf("stored %q, want %q", got, tt.stored)
+	}
+	if tt.deadLetter != slices.Equal(letters, fromTo(20, 30)) || !tt.deadLetter && letters != nil {
+		t.Errorf("the dead letters are %v", letters)
+	}
+	if got := r.run.Status().Poison; got != tt.poison || len(r.poison) != tt.poison {
+		t.Errorf("%d were counted and %d told as poison, want %d", got, len(r.poison), tt.poison)
+	}
+}
+
+// checkHalted checks that a run stopped, and stays, with what it shows then.
+func checkHalted(t *testing.T, r *rig, want bool) {
+	t.Helper()
+	synctest.Wait()
+	st := r.run.Status()
+	if got := st.Phase == processor.PhaseHalted; got != want {
+		t.Errorf("the run is %v; halted should be %v", st.Phase, want)
+	}
+	if !want {
+		return
+	}
+	select {
+	case o := <-r.out:
+		t.Fatalf("the run has ended with %v before it was revoked", o)
+	default:
+	}
+	if r.halted == nil || st.LastError == nil {
+		t.Errorf("halted is %v, the last error %v", r.halted, st.LastError)
+	}
+}

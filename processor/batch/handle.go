@@ -1,0 +1,169 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Handle returns a Factory whose processors read batches from src and give each to
+// fn. A nil result acknowledges the whole batch, unless its context has ended
+// meanwhile; after an error or a panic the Options say what becomes of it. fn runs for
+// several shards at once, and for several batches of one if Options.Concurrency says
+// so. A batch is in the hands of one fn at a time.
+//
+// Options or arguments that are wrong end the worker when the first shard is to start,
+// with a *OptionsError that lists every fault; Options.Validate tells earlier.
+func Handle[T any](src Source[T], fn func(ctx context.Context, b *Batch[T]) error, o Options[T]) processor.Factory {
+	o, err := complete(src, o, fn == nil)
+	return func(context.Context, shardset.Lease) (processor.Processor, error) {
+		if err != nil {
+			return nil, processor.Fatal(err)
+		}
+		return processor.Func(func(ctx context.Context, s *processor.Shard) error {
+			return newLoop(ctx, s, src, fn, o).run()
+		}), nil
+	}
+}
+
+// complete checks and completes what Handle and Range were given.
+func complete[T any](src Source[T], o Options[T], noHandler bool) (Options[T], error) {
+	o, err := o.complete()
+	faults := &OptionsError{}
+	if src == nil {
+		faults.add("the source is nil")
+	}
+	if noHandler {
+		faults.add("the handler is nil")
+	}
+	var others *OptionsError
+	if errors.As(err, &others) {
+		faults.Faults = append(faults.Faults, others.Faults...)
+	}
+	if len(faults.Faults) > 0 {
+		return o, faults
+	}
+	return o, nil
+}
+
+// ErrNotAcknowledged is how a batch failed that a loop over Range went past without a
+// word.
+var ErrNotAcknowledged = errors.New("batch was not acknowledged")
+
+// errBroken is what is said of a batch at which a loop over Range ended. It is no
+// failure: nobody judges it.
+var errBroken = errors.New("the loop over the batches has ended")
+
+// Range is Handle for those who want the loop. It is called in Process:
+//
+//	for b, err := range batch.Range(ctx, s, src, o) {
+//		if err != nil {
+//			return err // the end of the shard, or a reason to stop
+//		}
+//		... // handle b.Items
+//		b.Ack()
+//	}
+//	return nil
+//
+// The body is the handler, and has to say so when a batch was handled: with Ack, or
+// with Fail why not. A batch that it goes past without a word has failed with
+// ErrNotAcknowledged, and comes again as the Options say. An error comes once, at the
+// end, with a nil batch; it is what Process should return. When the shard has to go
+// the loop just ends. When the loop ends or panics what was acknowledged is committed;
+// the batch at which it did is acknowledged if Ack was called.
+//
+// Share one Budget among the shards: without one in the Options each call makes its
+// own. Concurrency and Key do not fit a loop and are faults. The loop belongs to one
+// goroutine, and can be run through once.
+func Range[T any](ctx context.Context, s *processor.Shard, src Source[T], o Options[T]) iter.Seq2[*Batch[T], error] {
+	o, err := complete(src, o, false)
+	if err == nil && (o.Concurrency > 1 || o.Key != nil) {
+		err = &OptionsError{Faults: []string{"Concurrency, Key: a loop handles one batch after the other"}}
+	}
+	return func(yield func(*Batch[T], error) bool) {
+		if err != nil {
+			yield(nil, processor.Fatal(err))
+			return
+		}
+		r := &ranging[T]{offers: make(chan *Batch[T]), replies: make(chan error), quit: make(chan struct{}), done: make(chan error, 1)}
+		l := newLoop(ctx, s, src, r.handle, o)
+		l.quit = r.quit
+		go func() { // ends when it is told to quit, or by itself; run waits for it
+			err := processor.ErrGoexit
+			defer func() { r.done <- err }() // also if the source's code ends the goroutine
+			err = processor.Contain("Range", l.run)
+		}()
+		r.run(yield)
+	}
+}
+
+// ranging carries batches from the loop's goroutines to the body of a range.
+type ranging[T any] struct {
+	offers  chan *Batch[T]
+	replies chan error    // one for each offer
+	quit    chan struct{} // closed when the body wants no more
+	done    chan error    // the loop's result
+}
+
+// handle is the handler that the loop knows.
+func (r *ranging[T]) handle(ctx context.Context, b *Batch[T]) error {
+	select {
+	case r.offers <- b:
+		return <-r.replies
+	case <-r.quit:
+		return errBroken
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// run calls the body. Whichever way it ends, nothing of the loop is left then.
+func (r *ranging[T]) run(yield func(*Batch[T], error) bool) {
+	ended := false
+	defer func() {
+		if !ended {
+			close(r.quit)
+			<-r.done
+		}
+	}()
+	for {
+		select {
+		case b := <-r.offers:
+			if !r.body(b, yield) {
+				return
+			}
+		case err := <-r.done:
+			ended = true
+			if err != nil {
+				yield(nil, err)
+			}
+			return
+		}
+	}
+}
+
+// body has one batch handled, and reports whether the body wants more.
+func (r *ranging[T]) body(b *Batch[T], yield func(*Batch[T], error) bool) (more bool) {
+	defer func() {
+		r.replies <- b.outcome(!more)
+	}()
+	return yield(b, nil)
+}
+
+// outcome returns how the body of a loop left the batch.
+func (b *Batch[T]) outcome(broken bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.explicit:
+		return nil
+	case broken:
+		return errBroken
+	case b.failed != nil:
+		return b.failed
+	}
+	return ErrNotAcknowledged
+}

@@ -1,0 +1,246 @@
+package batch
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-go/rollcall/processor"
+)
+
+// loop is the work on one shard: one Process. Its fields belong to the goroutine of
+// Process, which decides everything and waits for nothing but its own events: reads,
+// attempts and commits run on goroutines of their own, as far as user code and I/O go,
+// and come back as events. Each is launched by launch, stopped by a context, and
+// waited for by run.
+type loop[T any] struct {
+	o    Options[T] // complete
+	src  Source[T]
+	fn   func(context.Context, *Batch[T]) error
+	s    *processor.Shard
+	ctx  context.Context // of Process
+	quit <-chan struct{} // closed: end like after a revocation; nil: never
+
+	events chan event[T] // has room for all that can be under way
+	alarm  alarm         // rung by handlers that acknowledge and go on
+	flying int           // goroutines that have not sent theirs
+	timer  *time.Timer
+
+	reading reading[T]
+	lanes   []lane[T]
+	waiting []*part[T] // failed, to be tried again; they keep their places in their lanes
+	window  window
+	commits commits
+
+	leaving bool  // the shard has to go, or the loop was told to quit
+	lost    bool  // the context has ended
+	stopped error // a verdict: nothing more is handled
+	ended   bool  // nothing more comes
+	end     error // what Process returns then
+
+	progress processor.Progress
+}
+
+// event is what a goroutine comes back with; one of the fields is set.
+type event[T any] struct {
+	fetched   *fetched[T]
+	worked    *attempt[T]
+	committed *committed
+}
+
+func newLoop[T any](ctx context.Context, s *processor.Shard, src Source[T],
+	fn func(context.Context, *Batch[T]) error, o Options[T]) *loop[T] {
+	const readsAndCommits = 2 // at a time
+	resume, _ := s.Resume()
+	l := &loop[T]{
+		o: o, src: src, fn: fn, s: s, ctx: ctx,
+		events:   make(chan event[T], o.Concurrency+readsAndCommits),
+		alarm:    alarm{wake: make(chan struct{}, 1)},
+		lanes:    newLanes[T](o),
+		commits:  commits{done: resume},
+		progress: processor.Progress{Reading: resume, Lag: LagUnknown},
+	}
+	l.reading = reading[T]{at: resume, pacer: pacer{min: o.MinPause, max: o.MaxPause}}
+	l.reading.ctx, l.reading.stop = context.WithCancel(ctx)
+	return l
+}
+
+// run does the work and returns what Process returns.
+func (l *loop[T]) run() error {
+	l.timer = time.NewTimer(time.Hour)
+	defer l.close()
+	for {
+		now := time.Now()
+		l.alarm.set(0) // what is acknowledged from here on is either seen or rings
+		l.window.advance()
+		l.startWork(now)
+		l.startCommit(now)
+		l.startRead(now)
+		l.s.Report(l.progress)
+		if l.finished() {
+			return l.result()
+		}
+		l.alarm.set(l.quiet())
+		l.wait(now)
+	}
+}
+
+// launch runs work on a goroutine of its own, which ends with e as its event, even if
+// user code ends it with runtime.Goexit. Owner: the loop. Stop: the contexts that the
+// work uses. Waiter: run, and close.
+func (l *loop[T]) launch(e event[T], work func()) {
+	l.flying++
+	go func() {
+		defer func() { l.events <- e }()
+		work()
+	}()
+}
+
+// wait waits for the next thing to happen, and deals with it.
+func (l *loop[T]) wait(now time.Time) {
+	revoked, quit, done := l.s.Revoked(), l.quit, l.ctx.Done()
+	if l.leaving {
+		revoked, quit = nil, nil
+	}
+	if l.lost {
+		done = nil
+	}
+	var wake <-chan time.Time
+	if at := l.wakeAt(); !at.IsZero() {
+		l.timer.Reset(at.Sub(now))
+		wake = l.timer.C
+	}
+	select {
+	case e := <-l.events:
+		l.happened(time.Now(), e)
+	case <-l.alarm.wake:
+	case <-wake:
+	case <-revoked:
+		l.leave()
+	case <-quit:
+		l.leave()
+	case <-done:
+		l.leave()
+		l.lost = true
+	}
+}
+
+// happened deals with a goroutine that came back.
+func (l *loop[T]) happened(now time.Time, e event[T]) {
+	l.flying--
+	switch {
+	case e.fetched != nil:
+		l.fetched(now, e.fetched)
+	case e.worked != nil:
+		l.worked(now, e.worked)
+	default:
+		l.committed(now, e.committed)
+	}
+}
+
+// leave begins the end: nothing more is read, and of what was read only what is being
+// handled is finished.
+func (l *loop[T]) leave() {
+	if !l.closing() {
+		l.commits.hurry()
+	}
+	l.leaving = true
+	l.reading.stop()
+}
+
+// stop ends the work because of a verdict.
+func (l *loop[T]) stop(err error) {
+	if !l.closing() {
+		l.commits.hurry()
+	}
+	if l.stopped == nil {
+		l.stopped = err
+	}
+	l.reading.stop()
+}
+
+// closing reports whether nothing more is to be begun.
+func (l *loop[T]) closing() bool { return l.leaving || l.lost || l.stopped != nil }
+
+// wakeAt returns when something is to be done, whatever happens before. Zero: never.
+func (l *loop[T]) wakeAt() (at time.Time) {
+	earlier := func(t time.Time) {
+		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	if l.mayRead() {
+		earlier(l.reading.nextAt)
+	}
+	if !l.closing() {
+		for _, p := range l.waiting {
+			earlier(p.retryAt)
+		}
+	}
+	earlier(l.commitAt())
+	return at
+}
+
+// finished reports whether there is nothing left to wait for.
+func (l *loop[T]) finished() bool {
+	switch {
+	case l.flying > 0:
+		return false
+	case l.lost:
+		return true
+	case l.commitAt() != time.Time{}:
+		return false
+	}
+	return l.closing() || l.ended && l.window.empty()
+}
+
+// result is what Process returns.
+func (l *loop[T]) result() error {
+	switch {
+	case l.stopped != nil:
+		return l.stopped
+	case l.lost:
+		return context.Cause(l.ctx)
+	case l.ended && l.window.empty() && l.commits.err == nil:
+		return l.end
+	}
+	return l.commits.err
+}
+
+// close gives everything back. Mostly there is nothing to wait for any more, unless
+// the source's own code panicked on the loop's goroutine.
+func (l *loop[T]) close() {
+	l.timer.Stop()
+	l.reading.stop()
+	for ; l.flying > 0; l.flying-- {
+		if e := <-l.events; e.fetched != nil {
+			l.discard(e.fetched)
+		} else if e.worked != nil {
+			l.finish(e.worked.part)
+		}
+	}
+	for i := range l.lanes {
+		for _, p := range l.lanes[i].queue {
+			l.finish(p)
+		}
+	}
+	for _, p := range l.waiting {
+		l.finish(p)
+	}
+	if l.reading.reader != nil {
+		l.closeReader(l.reading.reader)
+	}
+}
+
+// schedule is pauses that grow, made when the first is needed.
+type schedule struct {
+	next func() time.Duration
+}
+
+func (s *schedule) pause(b processor.Backoff) time.Duration {
+	if s.next == nil {
+		s.next = b.Schedule()
+	}
+	return s.next()
+}
+
+func (s *schedule) reset() { s.next = nil }

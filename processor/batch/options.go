@@ -1,0 +1,183 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Defaults of Options.
+const (
+	DefaultBudget         = 64 << 20
+	DefaultReads          = 64
+	DefaultBatchBytes     = 1 << 20
+	DefaultBatchItems     = 1 << 16
+	DefaultPrefetch       = 2
+	DefaultMinPause       = 100 * time.Millisecond
+	DefaultMaxPause       = time.Second
+	DefaultRetryMin       = 200 * time.Millisecond
+	DefaultRetryMax       = 30 * time.Second
+	DefaultCommitInterval = time.Second
+)
+
+// Options is how batches are read, handled and committed. The zero value is a good
+// default for all of it.
+type Options[T any] struct {
+	// Initial is where a shard begins that nobody has committed yet. Zero means
+	// Earliest.
+	Initial Initial
+	// Until ends the run at a time, UntilPosition each shard at a position of its own;
+	// an empty one means no end. With coordinator.Config.Finite the worker ends when
+	// the whole range is done.
+	Until         time.Time
+	UntilPosition func(shardset.ID) processor.Position
+	// Expired is where to go on when the position has expired. Zero means not to: the
+	// shard is halted, held and visible. Each gap is logged, counted and told to OnGap.
+	Expired Initial
+	// OnGap hears of a gap before anything behind it is handled. Its error is taken
+	// for one of the source: opening is tried again, and the gap told again.
+	OnGap func(ctx context.Context, id shardset.ID, g processor.Gap) error
+
+	// Budget is the memory for what was read and is not done with, and the reads at a
+	// time. Share one among several Handles of a process. Nil means a new one for
+	// this Handle, of 64 MiB and 64 reads.
+	Budget *Budget
+	// ShardBytes is the most that one shard takes of it; a batch that is larger
+	// passes, alone. Zero means what Prefetch and Concurrency need, up to half of the
+	// budget.
+	ShardBytes int64
+	// BatchBytes and BatchItems bound one batch. Zero means 1 MiB and 65,536.
+	BatchBytes int64
+	BatchItems int
+	// Prefetch is how many batches are read ahead of those being handled. Zero means
+	// 2; negative means none.
+	Prefetch int
+	// MinPause and MaxPause bound the pause between two reads when there is nothing
+	// more to read: it is a quarter of the time that nothing has come. A Chunk may ask
+	// for another MinPause; a Reader that is a Waiter is awaited instead. Zero means
+	// 100 ms and 1 s.
+	MinPause, MaxPause time.Duration
+
+	// Concurrency is how many batches of one shard are handled at a time. Zero means
+	// 1. Only what all batches before it are acknowledged for is committed.
+	Concurrency int
+	// Key, if set, divides each batch by the key of its items among Concurrency
+	// lanes, so that items with the same key are handled in order.
+	Key func(T) string
+	// Timeout ends the context of one attempt. Zero means never.
+	Timeout time.Duration
+
+	// Retry spaces the attempts after errors. Zero fields mean 200 ms and 30 s.
+	Retry processor.Backoff
+	// Attempts and Elapsed bound the attempts: so many in all, and no further one
+	// later than that after the first one began. Zero means no bound.
+	Attempts int
+	Elapsed  time.Duration
+	// OnError decides after each failed attempt. Nil, or VerdictDefault, means to
+	// retry within the bounds, and then to give the batch to DeadLetter if there is
+	// one, and to halt the shard otherwise. An error made with processor.Halt or
+	// processor.Fatal is a verdict already. It runs on the handler's goroutine, and is
+	// the place to hear of failures that are tried again.
+	OnError func(ctx context.Context, f Failure) Verdict
+	// DeadLetter takes a batch that failed. Nil means that it is in good hands; an
+	// error is tried again, with the same pauses, without a bound.
+	DeadLetter func(ctx context.Context, b *Batch[T], f Failure) error
+
+	// CommitInterval is the longest that an acknowledged batch waits for its commit.
+	// Zero means 1 s. It is committed earlier when the shard is idle, has ended or
+	// has to go.
+	CommitInterval time.Duration
+	// CommitItems commits as soon as so many items were acknowledged. Zero means to
+	// ignore their number.
+	CommitItems int
+}
+
+// OptionsError lists every fault of Options. Handle's Factory returns it as a
+// processor.Fatal.
+type OptionsError struct {
+	Faults []string
+}
+
+func (e *OptionsError) Error() string { return "batch: bad Options: " + strings.Join(e.Faults, "; ") }
+
+func (e *OptionsError) add(format string, args ...any) {
+	e.Faults = append(e.Faults, fmt.Sprintf(format, args...))
+}
+
+// Validate returns a *OptionsError with everything that is wrong, or nil.
+func (o Options[T]) Validate() error {
+	_, err := o.complete()
+	return err
+}
+
+// complete returns a copy with the defaults filled in.
+func (o Options[T]) complete() (Options[T], error) {
+	faults := &OptionsError{}
+	o.completeReading(faults)
+	o.completeHandling(faults)
+	if len(faults.Faults) > 0 {
+		return o, faults
+	}
+	return o, nil
+}
+
+func (o *Options[T]) completeReading(faults *OptionsError) {
+	if o.Initial.IsZero() {
+		o.Initial = Earliest()
+	}
+	if o.OnGap != nil && o.Expired.IsZero() {
+		faults.add("OnGap: is set, and Expired is not, so there are no gaps")
+	}
+	if o.Budget == nil {
+		o.Budget = NewBudget(DefaultBudget, DefaultReads)
+	}
+	atLeast(faults, "BatchBytes", &o.BatchBytes, DefaultBatchBytes)
+	o.BatchBytes = min(o.BatchBytes, o.Budget.size)
+	atLeast(faults, "BatchItems", &o.BatchItems, DefaultBatchItems)
+	atLeast(faults, "Concurrency", &o.Concurrency, 1)
+	if o.Prefetch == 0 {
+		o.Prefetch = DefaultPrefetch
+	}
+	o.Prefetch = max(o.Prefetch, 0)
+	ahead := o.BatchBytes * int64(o.Prefetch+o.Concurrency)
+	atLeast(faults, "ShardBytes", &o.ShardBytes, max(o.BatchBytes, min(ahead, o.Budget.size/2)))
+	if o.ShardBytes > 0 && o.ShardBytes < o.BatchBytes {
+		o.BatchBytes = o.ShardBytes
+	}
+	atLeast(faults, "MinPause", &o.MinPause, DefaultMinPause)
+	atLeast(faults, "MaxPause", &o.MaxPause, max(DefaultMaxPause, o.MinPause))
+	if o.MaxPause < o.MinPause {
+		faults.add("MaxPause: is %v, which is less than MinPause %v", o.MaxPause, o.MinPause)
+	}
+}
+
+func (o *Options[T]) completeHandling(faults *OptionsError) {
+	zeroOrMore(faults, "Timeout", o.Timeout)
+	zeroOrMore(faults, "Attempts", o.Attempts)
+	zeroOrMore(faults, "Elapsed", o.Elapsed)
+	zeroOrMore(faults, "CommitItems", o.CommitItems)
+	atLeast(faults, "Retry.Min", &o.Retry.Min, DefaultRetryMin)
+	atLeast(faults, "Retry.Max", &o.Retry.Max, max(DefaultRetryMax, o.Retry.Min))
+	if o.Retry.Max < o.Retry.Min {
+		faults.add("Retry: Max %v is less than Min %v", o.Retry.Max, o.Retry.Min)
+	}
+	atLeast(faults, "CommitInterval", &o.CommitInterval, DefaultCommitInterval)
+}
+
+// atLeast fills in a default for zero and refuses what is negative.
+func atLeast[N int | int64 | time.Duration](faults *OptionsError, field string, n *N, byDefault N) {
+	zeroOrMore(faults, field, *n)
+	if *n == 0 {
+		*n = byDefault
+	}
+}
+
+func zeroOrMore[N int | int64 | time.Duration](faults *OptionsError, field string, n N) {
+	if n < 0 {
+		faults.add("%s: is %v; it must not be negative", field, n)
+	}
+}

@@ -1,0 +1,339 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/processor"
+)
+
+// Pauses after a read that failed, and after one that was throttled.
+var (
+	readBackoff     = processor.Backoff{Min: 200 * time.Millisecond, Max: 10 * time.Second}
+	throttleBackoff = processor.Backoff{Min: time.Second, Max: 30 * time.Second}
+)
+
+// reading is how far the reading of a shard is. While a fetch is under way, reader is
+// its own; everything else is the loop's.
+type reading[T any] struct {
+	ctx  context.Context // ends when the shard has to go
+	stop context.CancelFunc
+
+	reader   Reader[T]
+	fetching bool
+	at       processor.Position // where the next read begins; empty: the source knows
+	lost     error              // set: at is gone, and this said so
+	stale    bool               // the reader is not to be trusted any more
+	await    bool               // there was nothing more to read
+	idle     bool               // the last read found nothing
+	held     int64              // bytes of the budget
+	nextAt   time.Time          // not before
+	pacer    pacer
+	failures schedule
+	throttle schedule
+}
+
+// fetched is the result of one turn of reading.
+type fetched[T any] struct {
+	want   int64
+	class  class
+	await  bool
+	open   bool // the reader is to be opened first
+	opened bool // it was
+	start  processor.Position
+	chunk  Chunk[T]
+	share  share
+	keys   [][]int32     // the items of each lane, if the options divide them
+	waited time.Duration // in Wait
+	err    error
+}
+
+// mayRead reports whether there is room for another batch.
+func (l *loop[T]) mayRead() bool {
+	r := &l.reading
+	return !r.fetching && !l.ended && !l.closing() &&
+		len(l.window.entries) < l.o.Concurrency+l.o.Prefetch &&
+		(r.held == 0 || r.held+l.o.BatchBytes <= l.o.ShardBytes)
+}
+
+// startRead begins the next turn, if it is time for it.
+func (l *loop[T]) startRead(now time.Time) {
+	r := &l.reading
+	if !l.mayRead() || now.Before(r.nextAt) {
+		return
+	}
+	r.fetching = true
+	f := &fetched[T]{want: l.o.BatchBytes, await: r.await, open: r.reader == nil || r.stale || r.lost != nil, err: processor.ErrGoexit}
+	if r.idle {
+		f.class = classIdle
+	}
+	l.launch(event[T]{fetched: f}, func() { f.err = l.fetch(f) })
+}
+
+// fetch is one turn of reading. It runs on a goroutine of its own.
+func (l *loop[T]) fetch(f *fetched[T]) error {
+	r := &l.reading
+	if f.open {
+		if err := l.open(f); err != nil {
+			return err
+		}
+	}
+	if w, ok := r.reader.(Waiter); ok && f.await && !f.open {
+		begin := time.Now()
+		err := processor.Contain("Reader.Wait", func() error { return w.Wait(r.ctx) })
+		f.waited = time.Since(begin)
+		if err != nil {
+			return err
+		}
+	}
+	var err error
+	if f.share, err = l.o.Budget.acquire(r.ctx, f.want, f.class); err != nil {
+		return err
+	}
+	limit := Limit{Bytes: f.share.bytes, Items: l.o.BatchItems}
+	defer func() { f.share.read(max(f.chunk.Bytes, 0)) }()
+	err = processor.Contain("Reader.Read", func() (err error) {
+		f.chunk, err = r.reader.Read(r.ctx, limit)
+		return err
+	})
+	if err == nil && l.o.Key != nil && len(f.chunk.Items) > 0 {
+		err = l.divide(f)
+	}
+	return err
+}
+
+// open makes the reader, after the last one was closed. Behind a gap it begins where
+// the options say, and has that told.
+func (l *loop[T]) open(f *fetched[T]) error {
+	r := &l.reading
+	if last := r.reader; last != nil {
+		r.reader = nil // first: Close is not called again, even if it does not come back
+		l.closeReader(last)
+	}
+	start := Start{Position: r.at, Initial: l.o.Initial, Until: Bound{Time: l.o.Until}}
+	if r.lost != nil {
+		start.Position, start.Initial = "", l.o.Expired
+	}
+	if l.o.UntilPosition != nil {
+		if err := processor.Contain("UntilPosition", func() error {
+			start.Until.Position = l.o.UntilPosition(l.s.ID())
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	share, err := l.o.Budget.acquire(r.ctx, 0, classBusy)
+	if err != nil {
+		return err
+	}
+	defer share.release()
+	err = processor.Contain("Source.Open", func() error {
+		reader, err := l.src.Open(r.ctx, l.s.ID(), start)
+		if err != nil {
+			return err
+		}
+		r.reader = reader // from here on it is to be closed
+		f.start = reader.Position()
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("open shard %s: %w", l.s.ID(), err)
+	}
+	share.release()
+	if err := l.gap(f); err != nil {
+		return err
+	}
+	f.opened = true
+	return nil
+}
+
+// gap has a gap told, if there is one, before anything behind it is read.
+func (l *loop[T]) gap(f *fetched[T]) error {
+	r := &l.reading
+	if r.lost == nil {
+		return nil
+	}
+	g := processor.Gap{Lost: r.at, Resumed: f.start, Err: r.lost}
+	if l.o.OnGap != nil {
+		err := processor.Contain("OnGap", func() error { return l.o.OnGap(r.ctx, l.s.ID(), g) })
+		if err != nil {
+			return fmt.Errorf("tell the gap in shard %s: %w", l.s.ID(), err)
+		}
+	}
+	l.s.Skipped(g)
+	return nil
+}
+
+// laneSeed makes the lanes of equal keys the same in one process.
+var laneSeed = maphash.MakeSeed()
+
+// divide says which items belong to which lane. A key that cannot be told stops the
+// shard: to guess would break the order.
+func (l *loop[T]) divide(f *fetched[T]) error {
+	f.keys = make([][]int32, l.o.Concurrency)
+	err := processor.Contain("Key", func() error {
+		for i, item := range f.chunk.Items {
+			lane := maphash.String(laneSeed, l.o.Key(item)) % uint64(len(f.keys))
+			f.keys[lane] = append(f.keys[lane], int32(i))
+		}
+		return nil
+	})
+	if err != nil {
+		return processor.Halt(errors.Join(errKey, err))
+	}
+	return nil
+}
+
+var errKey = errors.New("the key of an item cannot be told")
+
+// fetched deals with a turn of reading that is over.
+func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
+	r := &l.reading
+	r.fetching = false
+	if l.closing() {
+		l.discard(f)
+		return
+	}
+	if f.opened {
+		l.begin(f.start)
+	}
+	if f.err != nil {
+		l.discard(f)
+		l.readFailed(now, f.err)
+		return
+	}
+	if l.progress.Trouble != nil && len(l.waiting) == 0 {
+		l.progress.Trouble = nil
+	}
+	r.failures.reset()
+	r.throttle.reset()
+	l.take(now, f)
+}
+
+// begin notes where a reader that was just opened stands. A place that the next owner
+// would not find again is committed.
+func (l *loop[T]) begin(start processor.Position) {
+	r := &l.reading
+	keep := r.lost != nil || r.at == "" && l.o.Initial.IsLatest()
+	if r.lost != nil || r.at == "" {
+		r.at, l.progress.Reading = start, start
+	}
+	if keep && start != "" {
+		l.window.push(newMarks(start, nil, 0))
+		l.commits.urgent = true
+	}
+	r.lost, r.stale = nil, false
+}
+
+// take takes what was read.
+func (l *loop[T]) take(now time.Time, f *fetched[T]) {
+	r, c := &l.reading, &f.chunk
+	got := len(c.Items) > 0
+	moved := c.Next != "" && c.Next != r.at
+	from := r.at
+	if c.Next != "" {
+		r.at = c.Next
+	}
+	switch {
+	case got:
+		l.enqueue(from, f)
+	default:
+		l.discard(f)
+		if moved || c.End != 0 && r.at != "" { // the end, even if nothing was ever there
+			l.window.push(newMarks(r.at, nil, 0))
+		}
+	}
+	l.progress.Reading, l.progress.Lag, l.progress.CaughtUp = r.at, c.Lag, !c.More
+	r.idle, r.await = !got && !moved && !c.More, !c.More
+	r.pacer.min = l.o.MinPause
+	if c.Pause > 0 {
+		r.pacer.min = c.Pause
+	}
+	pause := r.pacer.next(now, got || moved, c.More, rand.Float64())
+	if _, waits := r.reader.(Waiter); waits {
+		pause -= f.waited
+		if got || moved || !f.await {
+			pause = 0
+		}
+	}
+	r.nextAt = now.Add(max(pause, c.Pause))
+	switch c.End {
+	case EndBound:
+		l.ended = true
+	case EndClosed:
+		l.ended, l.end = true, processor.ErrShardEnded
+		l.commits.force = true
+	}
+}
+
+// readFailed deals with a turn of reading that brought nothing.
+func (l *loop[T]) readFailed(now time.Time, err error) {
+	r := &l.reading
+	l.progress.Trouble = err
+	var panicked *processor.PanicError
+	isPanic := errors.As(err, &panicked)
+	switch {
+	case marked(err):
+		l.ended, l.end = true, err
+		return
+	case isPanic || errors.Is(err, processor.ErrGoexit):
+		r.stale = true
+	case errors.Is(err, ErrExpired) && l.o.Expired.IsZero():
+		l.ended, l.end = true, processor.Halt(fmt.Errorf("shard %s at %q: %w", l.s.ID(), r.at, err))
+		return
+	case errors.Is(err, ErrExpired) && r.lost == nil:
+		r.lost = err
+	}
+	pause := r.failures.pause
+	b := readBackoff
+	if errors.Is(err, ErrThrottled) {
+		pause, b = r.throttle.pause, throttleBackoff
+	}
+	wait := max(pause(b), retryAfter(err))
+	r.nextAt = now.Add(wait)
+	fields := []zap.Field{zap.Error(err), zap.Duration("retry", wait)}
+	if isPanic {
+		fields = append(fields, zap.ByteString("stack", panicked.Stack))
+	}
+	l.s.Logger().Warn("reading failed", fields...)
+}
+
+// retryAfter returns the pause that an error asks for.
+func retryAfter(err error) time.Duration {
+	var r interface{ RetryAfter() time.Duration }
+	if errors.As(err, &r) {
+		return r.RetryAfter()
+	}
+	return 0
+}
+
+// discard gives back what a turn of reading took.
+func (l *loop[T]) discard(f *fetched[T]) {
+	f.share.release()
+	l.release(&f.chunk)
+}
+
+// release tells the source that its items are done with.
+func (l *loop[T]) release(c *Chunk[T]) {
+	if c.Release == nil {
+		return
+	}
+	release := c.Release
+	c.Release, c.Items = nil, nil
+	err := processor.Contain("Chunk.Release", func() error { release(); return nil })
+	if err != nil {
+		l.s.Logger().Error("releasing a batch failed", zap.Error(err))
+	}
+}
+
+func (l *loop[T]) closeReader(r Reader[T]) {
+	if err := processor.Contain("Reader.Close", r.Close); err != nil {
+		l.s.Logger().Warn("closing the reader failed", zap.Error(err))
+	}
+}

@@ -1,0 +1,187 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Source is where the items of shards come from. It must be safe for concurrent use.
+type Source[T any] interface {
+	// Open prepares to read a shard. ctx is for opening only. It returns an error that
+	// matches ErrExpired if the data at start.Position is gone, and one made with
+	// processor.Halt or processor.Fatal if trying again cannot help: for a bound that
+	// the source cannot keep, or an Initial that it does not know. Any other error is
+	// tried again.
+	Open(ctx context.Context, id shardset.ID, start Start) (Reader[T], error)
+}
+
+// Reader reads one shard. Its methods are called one at a time.
+type Reader[T any] interface {
+	// Position returns where the next Read begins: the place where the reader was
+	// opened, at first. It is empty if that is not known before the first Read.
+	Position() processor.Position
+
+	// Read returns what comes next, as much as there is now, up to about the limit: the
+	// last item may go over it. It does not wait for data that is
+	// not there (see Waiter) and honours ctx, and should bound its own time. An error
+	// leaves the reader where it was, so that reading again skips nothing. Errors
+	// that match ErrExpired or ErrThrottled, or that were made with processor.Halt or
+	// processor.Fatal, mean what those say; any other is tried again after a pause
+	// that grows. The pause is at least what a method RetryAfter() time.Duration of
+	// the error says.
+	Read(ctx context.Context, l Limit) (Chunk[T], error)
+
+	// Close frees what the reader holds. It is called once, after the last Read.
+	Close() error
+}
+
+// Waiter is the ability of a Reader to wait for data: a long poll, a push.
+type Waiter interface {
+	// Wait returns nil when a Read may find something, after a while of its own
+	// choice in any case. It holds no part of the budget. What it fetched on the
+	// way, it may keep for Read.
+	Wait(ctx context.Context) error
+}
+
+// Start says where to begin, and where to end.
+type Start struct {
+	// Position is the checkpoint to go on from; empty if there is none.
+	Position processor.Position
+	// Initial is where to begin without a checkpoint. It is always set.
+	Initial Initial
+	// Until is where to end.
+	Until Bound
+}
+
+// Bound is the end of a bounded run. The zero value is no end.
+type Bound struct {
+	// Time: read what the service received before it, whether it passes a filter or
+	// not. As long as it is in the future, more can come.
+	Time time.Time
+	// Position: read what comes before it. Together with Time, whichever is first.
+	Position processor.Position
+}
+
+// IsZero reports whether there is no bound.
+func (b Bound) IsZero() bool { return b.Time.IsZero() && b.Position == "" }
+
+// Initial is a place in a shard that can be named without a position. The zero value
+// names none.
+type Initial struct {
+	kind initialKind
+	time time.Time
+}
+
+type initialKind uint8
+
+const (
+	initialEarliest initialKind = iota + 1
+	initialLatest
+	initialTime
+)
+
+// Earliest is the oldest item that is still there.
+func Earliest() Initial { return Initial{kind: initialEarliest} }
+
+// Latest is the end of the shard at the moment of opening. It is committed at once,
+// so that a worker that restarts before its first batch skips nothing.
+func Latest() Initial { return Initial{kind: initialLatest} }
+
+// At is the first item that the service received at or after t.
+func At(t time.Time) Initial { return Initial{kind: initialTime, time: t} }
+
+// IsZero reports whether i names no place.
+func (i Initial) IsZero() bool { return i.kind == 0 }
+
+// IsEarliest reports whether i is Earliest.
+func (i Initial) IsEarliest() bool { return i.kind == initialEarliest }
+
+// IsLatest reports whether i is Latest.
+func (i Initial) IsLatest() bool { return i.kind == initialLatest }
+
+// Time returns the time of an At, and whether i is one.
+func (i Initial) Time() (time.Time, bool) { return i.time, i.kind == initialTime }
+
+func (i Initial) String() string {
+	switch i.kind {
+	case initialEarliest:
+		return "earliest"
+	case initialLatest:
+		return "latest"
+	case initialTime:
+		return i.time.Format(time.RFC3339Nano)
+	}
+	return "none"
+}
+
+// Limit bounds one Read.
+type Limit struct {
+	Bytes int64 // of memory that the items take; at least 1
+	Items int   // at least 1
+}
+
+// Chunk is the result of one Read.
+type Chunk[T any] struct {
+	Items []T
+	// Next is the position after the Items, where the next Read begins. It may move
+	// without any Items, when a filter dropped them all. Empty means that it has not
+	// moved.
+	Next processor.Position
+	// After returns the position after Items[i], where items have one each. Nil means
+	// that only Next can be committed. It is called concurrently.
+	After func(i int) processor.Position
+	// Bytes is the memory that the Items take. It counts against the budget.
+	Bytes int64
+	// More: there is more to read at once.
+	More bool
+	// End is set when nothing comes after the Items.
+	End End
+	// Lag is how far Next is behind the end of the shard, in time. Zero means at the
+	// end, LagUnknown that the source cannot tell.
+	Lag time.Duration
+	// Pause is the least time until the next Read that the source asks for. If it is
+	// set it takes the place of Options.MinPause.
+	Pause time.Duration
+	// Release, if set, is called once when the Items are done with, whatever became
+	// of them: they may live in a pooled buffer. It must not wait.
+	Release func()
+}
+
+// LagUnknown is the Lag of a source that cannot tell.
+const LagUnknown time.Duration = -1
+
+// End says why nothing comes after a Chunk.
+type End uint8
+
+const (
+	// EndBound: the bound of the run is reached. The shard goes on.
+	EndBound End = iota + 1
+	// EndClosed: the shard takes no more data, and all of it was read.
+	EndClosed
+)
+
+func (e End) String() string {
+	switch e {
+	case 0:
+		return "open"
+	case EndBound:
+		return "bound"
+	case EndClosed:
+		return "closed"
+	}
+	return "unknown"
+}
+
+var (
+	// ErrExpired: what is to be read next is gone, because the log keeps its data for
+	// a while only, or the position is none of the shard's.
+	ErrExpired = errors.New("position has expired")
+
+	// ErrThrottled: the service asks for fewer reads. This shard slows down, others
+	// go on.
+	ErrThrottled = errors.New("reading was throttled")
+)

@@ -1,0 +1,132 @@
+package batch
+
+import (
+	"sync"
+
+	"github.com/rollcall-go/rollcall/processor"
+)
+
+// window is what was read of one shard and is not acknowledged up to there, in the
+// order of reading, and the low-water mark: the position before which everything is.
+// It belongs to the loop; only the marks inside its entries are set by others.
+type window struct {
+	entries []*marks
+	low     processor.Position // committable; empty: nothing yet
+	items   int                // acknowledged before low, since the last reset by the loop
+}
+
+// marks is one chunk's acknowledgements.
+type marks struct {
+	next  processor.Position           // after all of it; empty: nothing to commit
+	after func(int) processor.Position // after an item; nil: only next counts
+	mu    sync.Mutex                   // guards the fields below; held for a look
+	size  int                          // items
+	open  int                          // of them, not acknowledged
+	items []bool                       // which are; nil: all are, or none is
+	first int                          // items before this one are all acknowledged
+	taken int                          // of those, counted by the window
+}
+
+func newMarks(next processor.Position, after func(int) processor.Position, size int) *marks {
+	return &marks{next: next, after: after, size: size, open: size}
+}
+
+// push adds a chunk. One without items only moves the end of the one before, so that
+// a filter that drops everything takes no place.
+func (w *window) push(m *marks) {
+	if n := len(w.entries); n > 0 && m.size == 0 {
+		if m.next != "" {
+			w.entries[n-1].next = m.next
+		}
+		return
+	}
+	w.entries = append(w.entries, m)
+}
+
+// advance moves the low-water mark over what has been acknowledged.
+func (w *window) advance() {
+	for len(w.entries) > 0 {
+		m := w.entries[0]
+		first, done, fresh := m.look()
+		w.items += fresh
+		if !done {
+			if first > 0 && m.after != nil {
+				if p := m.after(first - 1); p != "" {
+					w.low = p
+				}
+			}
+			return
+		}
+		if m.next != "" {
+			w.low = m.next
+		}
+		w.entries[0] = nil
+		w.entries = w.entries[1:]
+	}
+	w.entries = nil
+}
+
+// empty reports whether everything that was pushed is acknowledged. Call it after
+// advance.
+func (w *window) empty() bool { return len(w.entries) == 0 }
+
+// look returns how many items from the first on are acknowledged, whether all are,
+// and how many of them were not counted before.
+func (m *marks) look() (first int, done bool, fresh int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	first = m.first
+	if m.open == 0 {
+		first = m.size
+	}
+	fresh = first - m.taken
+	m.taken = first
+	return first, m.open == 0, fresh
+}
+
+func (m *marks) done() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.open == 0
+}
+
+// ackAll acknowledges every item.
+func (m *marks) ackAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.open, m.items = 0, nil
+}
+
+// ack acknowledges one item, once or more often.
+func (m *marks) ack(i int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.open == 0 {
+		return
+	}
+	if m.items == nil {
+		m.items = make([]bool, m.size)
+	}
+	if m.items[i] {
+		return
+	}
+	m.items[i] = true
+	m.open--
+	for m.first < m.size && m.items[m.first] {
+		m.first++
+	}
+}
+
+// acked reports whether an item is acknowledged.
+func (m *marks) acked(i int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.open == 0 || m.items != nil && m.items[i]
+}
+
+// begun reports whether single items are acknowledged.
+func (m *marks) begun() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.items != nil
+}

@@ -1,0 +1,283 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/processor"
+)
+
+// lane is batches that are handled in order, width of them at a time.
+type lane[T any] struct {
+	queue []*part[T]
+	free  int // of its width
+}
+
+// newLanes returns one lane as wide as the concurrency, or with keys, as many narrow
+// ones.
+func newLanes[T any](o Options[T]) []lane[T] {
+	if o.Key == nil {
+		return []lane[T]{{free: o.Concurrency}}
+	}
+	lanes := make([]lane[T], o.Concurrency)
+	for i := range lanes {
+		lanes[i].free = 1
+	}
+	return lanes
+}
+
+// enqueue files what was read.
+func (l *loop[T]) enqueue(from processor.Position, f *fetched[T]) {
+	c := &chunk[T]{Chunk: f.chunk, from: from, share: f.share}
+	l.reading.held += c.share.bytes
+	marks := newMarks(c.Next, c.After, len(c.Items))
+	l.window.push(marks)
+	if f.keys == nil {
+		c.parts = 1
+		l.lanes[0].queue = append(l.lanes[0].queue, &part[T]{chunk: c, marks: marks})
+		return
+	}
+	for i, index := range f.keys {
+		if len(index) > 0 {
+			c.parts++
+			l.lanes[i].queue = append(l.lanes[i].queue, &part[T]{chunk: c, marks: marks, index: index, lane: i})
+		}
+	}
+}
+
+// startWork begins the attempts that can begin.
+func (l *loop[T]) startWork(now time.Time) {
+	if l.closing() {
+		return
+	}
+	for i := range l.lanes {
+		lane := &l.lanes[i]
+		for lane.free > 0 && len(lane.queue) > 0 {
+			p := lane.queue[0]
+			lane.queue[0] = nil
+			if lane.queue = lane.queue[1:]; len(lane.queue) == 0 {
+				lane.queue = nil
+			}
+			lane.free--
+			l.start(now, p)
+		}
+	}
+	l.waiting = slices.DeleteFunc(l.waiting, func(p *part[T]) bool {
+		if now.Before(p.retryAt) {
+			return false
+		}
+		l.progress.Retries++
+		l.start(now, p)
+		return true
+	})
+}
+
+// attempt is one call of the handler, or of DeadLetter.
+type attempt[T any] struct {
+	part    *part[T]
+	batch   *Batch[T]
+	err     error
+	verdict Verdict // set if the batch is not acknowledged
+	failure Failure // the same
+	pause   time.Duration
+}
+
+// start begins an attempt.
+func (l *loop[T]) start(now time.Time, p *part[T]) {
+	if p.began.IsZero() {
+		p.began = now
+	}
+	if p.dead == nil {
+		p.attempt++
+	}
+	a := &attempt[T]{part: p, err: processor.ErrGoexit}
+	l.launch(event[T]{worked: a}, func() { l.try(a) })
+}
+
+// try is an attempt. It runs on a goroutine of its own.
+func (l *loop[T]) try(a *attempt[T]) {
+	p := a.part
+	a.batch = p.batch(l.s, &l.alarm)
+	defer a.batch.close()
+	if a.err = l.s.Check(); a.err != nil {
+		return // the lease is over: the context ends too, or has already
+	}
+	a.err = processor.ErrGoexit
+	a.err = l.call(p, a.batch)
+	a.batch.close()
+	if a.err == nil {
+		p.ackAll()
+		return
+	}
+	if !p.done() && !l.cancelled(a.err) {
+		l.judge(a, true)
+	}
+}
+
+// call calls the handler, or DeadLetter. A nil result after the context has ended is
+// not believed: a handler that gives up early often returns nil.
+func (l *loop[T]) call(p *part[T], b *Batch[T]) error {
+	ctx := l.ctx
+	if l.o.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, l.o.Timeout)
+		defer cancel()
+	}
+	var err error
+	if p.dead == nil {
+		err = processor.Contain("Handle", func() error { return l.fn(ctx, b) })
+	} else {
+		err = processor.Contain("DeadLetter", func() error { return l.o.DeadLetter(ctx, b, *p.dead) })
+	}
+	if err == nil && ctx.Err() != nil && !b.acknowledged() {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// cancelled reports whether an attempt that ended with err was called off, which is no
+// failure.
+func (l *loop[T]) cancelled(err error) bool { return l.ctx.Err() != nil || errors.Is(err, errBroken) }
+
+// judge decides what becomes of a failed attempt; OnError is asked if that is allowed.
+func (l *loop[T]) judge(a *attempt[T], ask bool) {
+	p := a.part
+	a.pause = p.pauses.pause(l.o.Retry)
+	elapsed := time.Since(p.began)
+	a.failure = Failure{
+		Lease: l.s.Lease(), From: a.batch.From, Next: a.batch.Next, Items: p.left(),
+		Attempt: p.attempt, Elapsed: elapsed, Err: a.err,
+		Exhausted: exhausted(p.attempt, l.o.Attempts, elapsed, a.pause, l.o.Elapsed),
+	}
+	if p.dead != nil {
+		a.verdict = VerdictDeadLetter // until it is taken, unless it says otherwise
+		if marked(a.err) {
+			a.verdict = decide(a.failure, VerdictStopShard, true)
+		}
+		return
+	}
+	said := VerdictDefault
+	if ask && l.o.OnError != nil && !marked(a.err) {
+		err := processor.Contain("OnError", func() error { said = l.o.OnError(l.ctx, a.failure); return nil })
+		if err != nil {
+			l.s.Logger().Error("OnError failed", zap.Error(err))
+		}
+	}
+	a.verdict = decide(a.failure, said, l.o.DeadLetter != nil)
+}
+
+// worked deals with an attempt that is over.
+func (l *loop[T]) worked(now time.Time, a *attempt[T]) {
+	p := a.part
+	switch {
+	case p.done():
+		l.handled(a)
+		return
+	case l.cancelled(a.err):
+		l.drop(p)
+		return
+	case a.verdict == VerdictDefault:
+		l.judge(a, false) // it ended its goroutine
+	}
+	l.progress.Trouble = a.err
+	switch a.verdict {
+	case VerdictSkip:
+		l.giveUp(p, a.failure)
+	case VerdictStopShard:
+		l.stop(processor.Halt(l.named(a.failure)))
+		l.drop(p)
+	case VerdictStopGroup:
+		l.stop(processor.Fatal(l.named(a.failure)))
+		l.drop(p)
+	default:
+		l.again(now, a)
+	}
+}
+
+// named says which batch a failure is about.
+func (l *loop[T]) named(f Failure) error {
+	return fmt.Errorf("batch of shard %s from %q to %q, attempt %d: %w", f.Lease.ID, f.From, f.Next, f.Attempt, f.Err)
+}
+
+// again tries a batch again after a pause, or turns it over to the dead letters. If
+// the shard has to go, the next owner does.
+func (l *loop[T]) again(now time.Time, a *attempt[T]) {
+	p := a.part
+	if l.closing() {
+		l.drop(p)
+		return
+	}
+	if a.verdict == VerdictDeadLetter && p.dead == nil {
+		p.dead = &a.failure
+		p.pauses.reset()
+		l.start(now, p)
+		return
+	}
+	p.retryAt = now.Add(a.pause)
+	l.waiting = append(l.waiting, p)
+	fields := []zap.Field{
+		zap.String("from", string(a.failure.From)), zap.Int("attempt", p.attempt), zap.Int("items", a.failure.Items),
+		zap.Error(a.err), zap.Duration("retry", a.pause), zap.Bool("dead-letter", p.dead != nil),
+	}
+	var panicked *processor.PanicError
+	if errors.As(a.err, &panicked) {
+		fields = append(fields, zap.ByteString("stack", panicked.Stack))
+	}
+	l.s.Logger().Warn("batch failed", fields...)
+}
+
+// handled notes a part that is acknowledged.
+func (l *loop[T]) handled(a *attempt[T]) {
+	p := a.part
+	if p.dead != nil {
+		l.poisoned(p, *p.dead, true)
+	}
+	if a.err != nil {
+		l.s.Logger().Warn("handler failed after it had acknowledged its batch", zap.Error(a.err))
+	}
+	l.progress.Batches++
+	l.progress.Items += int64(p.size())
+	if p.chunk.parts == 1 {
+		l.progress.Bytes += p.chunk.Bytes
+	}
+	if len(l.waiting) == 0 {
+		l.progress.Trouble = nil
+	}
+	l.drop(p)
+}
+
+// giveUp skips a part.
+func (l *loop[T]) giveUp(p *part[T], f Failure) {
+	l.poisoned(p, f, false)
+	p.ackAll()
+	l.drop(p)
+}
+
+// poisoned has a part counted that was given up.
+func (l *loop[T]) poisoned(p *part[T], f Failure, deadLettered bool) {
+	l.s.Poisoned(processor.Poison{
+		From: f.From, Next: f.Next, Items: f.Items, Attempts: p.attempt, DeadLettered: deadLettered, Err: f.Err,
+	})
+}
+
+// drop is done with a part, acknowledged or not, and frees its place in its lane.
+func (l *loop[T]) drop(p *part[T]) {
+	l.lanes[p.lane].free++
+	l.finish(p)
+}
+
+// finish gives back what a part holds; with the last part of a chunk, the chunk.
+func (l *loop[T]) finish(p *part[T]) {
+	c := p.chunk
+	if c.parts--; c.parts > 0 {
+		return
+	}
+	l.reading.held -= c.share.bytes
+	c.share.release()
+	l.release(&c.Chunk)
+}
