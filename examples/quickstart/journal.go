@@ -18,12 +18,9 @@ import (
 // everything is kept under its shard and epoch, and read together afterwards.
 type journal struct {
 	begin time.Time
-	all   chan struct{} // closed when every shard was processed to its end
 
 	mu      sync.Mutex // guards the fields below
 	tenures map[shardset.ID][]*tenure
-	ended   map[shardset.ID]bool
-	shards  int                  // that have to end
 	kills   map[string]time.Time // worker -> when it was killed
 	notes   []note
 }
@@ -47,11 +44,8 @@ type note struct {
 	text string
 }
 
-func newJournal(shards int) *journal {
-	return &journal{
-		begin: time.Now(), all: make(chan struct{}), shards: shards,
-		tenures: map[shardset.ID][]*tenure{}, ended: map[shardset.ID]bool{}, kills: map[string]time.Time{},
-	}
+func newJournal() *journal {
+	return &journal{begin: time.Now(), tenures: map[shardset.ID][]*tenure{}, kills: map[string]time.Time{}}
 }
 
 // hooks returns the hooks that write into the journal.
@@ -75,9 +69,6 @@ func (j *journal) hooks() coordinator.Hooks {
 		}),
 		Stopped: write(func(t *tenure, e coordinator.ShardEvent) {
 			t.stopped, t.outcome = e.At, e.Outcome
-			if e.Outcome == shardset.OutcomeEnded {
-				j.end(e.ID)
-			}
 		}),
 		Failed: write(func(_ *tenure, e coordinator.ShardEvent) {
 			j.notes = append(j.notes, note{e.At.Sub(j.begin), fmt.Sprintf("%s: shard %s: %v", e.Member, e.ID, e.Err)})
@@ -100,24 +91,6 @@ func (j *journal) write(e coordinator.ShardEvent, change func(*tenure, coordinat
 		j.tenures[e.ID] = list
 	}
 	change(list[i], e)
-}
-
-// end notes that a shard was processed to its end. The caller holds mu.
-func (j *journal) end(id shardset.ID) {
-	if j.ended[id] {
-		return
-	}
-	j.ended[id] = true
-	if len(j.ended) == j.shards {
-		close(j.all)
-	}
-}
-
-// over reports whether a shard was processed to its end.
-func (j *journal) over(id shardset.ID) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.ended[id]
 }
 
 // kill notes that a worker is killed now.

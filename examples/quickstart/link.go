@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
-	"sync/atomic"
+	"fmt"
+	"sync"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/memory"
@@ -16,8 +16,10 @@ import (
 // kill a worker; any other hands the service itself to coordinator.Config.
 type link struct {
 	*memory.Service
-	cut  atomic.Bool
 	over chan struct{} // closed at the end of the program: waiting calls fail
+
+	mu  sync.RWMutex // guards cut; held for reading while a call is under way
+	cut bool
 }
 
 var (
@@ -27,35 +29,59 @@ var (
 )
 
 // Beat implements heartbeat.Client.
-func (l *link) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
-	if l.cut.Load() {
-		return shardset.Answer{}, l.silence(ctx)
-	}
-	return l.Service.Beat(ctx, r)
+func (l *link) Beat(ctx context.Context, r heartbeat.Request) (a shardset.Answer, err error) {
+	err = l.pass(ctx, func() error {
+		a, err = l.Service.Beat(ctx, r)
+		return err
+	})
+	return a, err
 }
 
 // Leave implements heartbeat.Leaver.
 func (l *link) Leave(ctx context.Context, r heartbeat.Request) error {
-	if l.cut.Load() {
-		return l.silence(ctx)
-	}
-	return l.Service.Leave(ctx, r)
+	return l.pass(ctx, func() error { return l.Service.Leave(ctx, r) })
 }
 
 // Save implements processor.Checkpoints.
 func (l *link) Save(ctx context.Context, o processor.Owner, p processor.Position) error {
-	if l.cut.Load() {
-		return l.silence(ctx)
-	}
-	return l.Service.Save(ctx, o, p)
+	return l.pass(ctx, func() error { return l.Service.Save(ctx, o, p) })
 }
 
-// silence lasts until the caller gives up.
-func (l *link) silence(ctx context.Context) error {
+// pass lets a call through, unless the link is cut: then it is silent until the caller
+// gives up.
+func (l *link) pass(ctx context.Context, call func() error) error {
+	if done, err := l.try(call); done {
+		return err
+	}
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-l.over:
-		return errors.New("the link is cut")
+		return errCut
 	}
+}
+
+// errCut says that the worker has lost its shards, so that it does not try again.
+var errCut = fmt.Errorf("the link is cut: %w", processor.ErrNotOwner)
+
+func (l *link) try(call func() error) (done bool, err error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.cut {
+		return false, nil
+	}
+	return true, call()
+}
+
+// sever cuts the link. What was on its way has arrived when it returns.
+func (l *link) sever() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cut = true
+}
+
+func (l *link) severed() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.cut
 }

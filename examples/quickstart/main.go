@@ -5,10 +5,11 @@
 //
 // Without files it processes a generated access log. Three workers start; the lines
 // are divided into twelve shards (shards.go), and each worker's coordinator runs one
-// processor for each shard that the group gives it (worker.go). While they work, a
-// fourth worker joins, one leaves, and one is killed without a word (script.go). A
-// table shows who has which shard and how far it is (table.go); where standard output
-// is no terminal, a line a second says it instead.
+// processor for each shard that the group gives it, which reads lines (feed.go),
+// handles them, and commits how far it is (worker.go). While they work, a fourth
+// worker joins, one leaves, and one is killed without a word (script.go). A table
+// shows who has which shard and how far it is (table.go); where standard output is no
+// terminal, a line a second says it instead.
 //
 // The end is a report (report.go): what the lines were, that every one of them was
 // processed (an independent check, verify.go), how many were processed twice and

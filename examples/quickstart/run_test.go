@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // quick returns options for a run that takes no longer than it must.
@@ -155,7 +158,7 @@ func TestChangedLineFails(t *testing.T) {
 func TestFileThatBecomesShorterFails(t *testing.T) {
 	t.Parallel()
 	o := quick()
-	o.files = write(t, strings.Repeat("some line\n", 50_000))
+	o.files = write(t, strings.Repeat("some line\n", 500_000)) // more than is read ahead
 	var once sync.Once
 	o.lose = func(*span, int) bool {
 		once.Do(func() {
@@ -168,6 +171,45 @@ func TestFileThatBecomesShorterFails(t *testing.T) {
 	status, _, stderr := start(t, t.Context(), o)
 	if status != exitFailed || !strings.Contains(stderr, "became shorter") {
 		t.Errorf("status %d, stderr %q", status, stderr)
+	}
+}
+
+func TestSinkThatRefusesALineIsSeen(t *testing.T) {
+	t.Parallel()
+	o := quick()
+	o.files = write(t, strings.Repeat("some line\n", 500))
+	sources, err := openSources(o.files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeSources(sources)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	w, err := newWork(ctx, o, sources, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := w.order[0]
+	w.lose = func(s *span, number int) bool {
+		if s == first && number == 7 { // as if somebody else had the shard by now
+			if err := w.sink.put(shardset.Lease{ID: s.id, Epoch: math.MaxUint64}, line{number: 0}, "text"); err != nil {
+				t.Error(err)
+			}
+		}
+		return false
+	}
+	w.do(displayFunc(func(v view) {
+		for _, n := range v.notes {
+			if strings.Contains(n.text, errStaleEpoch.Error()) {
+				cancel(signalError{syscall.SIGINT}) // without it, the line would be tried for ever
+			}
+		}
+	}))
+	if at, err := w.committed(first); at.line != 7 || err != nil {
+		t.Errorf("%d lines are committed, %v; want those before the one that was refused, 7", at.line, err)
+	}
+	checks, err := w.verify()
+	if err != nil || !sound(checks) || complete(checks) {
+		t.Errorf("%+v, %v", checks[0], err)
 	}
 }
 
@@ -197,7 +239,7 @@ func (f displayFunc) show(v view) { f(v) }
 func TestSignalDoesNotWaitForADeadWorkersLease(t *testing.T) {
 	t.Parallel()
 	o := quick()
-	o.duration, o.ttl = 500*time.Millisecond, time.Hour
+	o.duration, o.ttl = 2*time.Second, time.Hour // a busy machine, too, kills before all is done
 	o.files = write(t, strings.Repeat("some line\n", 5000))
 	sources, err := openSources(o.files)
 	if err != nil {

@@ -34,10 +34,11 @@ func (w *work) script() {
 		since := time.Now()
 		done, err := s.do()
 		if err != nil {
-			w.fail(err)
+			w.cancel(err)
 			return
 		}
-		if w.wait(w.settled) && done != "" {
+		w.wait(w.settled)
+		if done != "" && w.settled() { // also when this took until the last line
 			w.summarize(done, since)
 		}
 	}
@@ -104,7 +105,7 @@ func (w *work) kill() (string, error) {
 // open returns how many lines of a shard were processed and not committed.
 func (w *work) open(id shardset.ID) int {
 	_, next := w.sink.progress(id)
-	committed, err := w.spans[id].resume(w.service.Position(id))
+	committed, err := w.committed(w.spans[id])
 	if err != nil {
 		return 0
 	}

@@ -2,10 +2,8 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
-	"hash/crc64"
 	"io"
 
 	"github.com/rollcall-go/rollcall/processor"
@@ -103,9 +101,10 @@ func parsePlace(pos processor.Position) (p place, err error) {
 	return p, nil
 }
 
-// resume returns the place to go on from: the committed one, or the beginning.
-func (s *span) resume(committed processor.Position, found bool) (place, error) {
-	if !found {
+// resume returns the place to go on from: the committed one, or the beginning if
+// nothing was committed.
+func (s *span) resume(committed processor.Position) (place, error) {
+	if committed == "" {
 		return place{offset: s.begin}, nil
 	}
 	p, err := parsePlace(committed)
@@ -113,75 +112,4 @@ func (s *span) resume(committed processor.Position, found bool) (place, error) {
 		err = fmt.Errorf("position %q is not in shard %s", committed, s.id)
 	}
 	return p, err
-}
-
-// A file is read in chunks. Of a line that is longer than one, the first bytes are
-// kept, enough to see what it is: no line is too long for the memory.
-const (
-	chunk = 64 << 10
-	keep  = 4 << 10
-)
-
-// line is one line of a span.
-type line struct {
-	number int    // in its span, from 0
-	text   []byte // without its ending, and cut off if it is very long; good until the next read
-	sum    uint64 // of all its bytes, see lineSum
-}
-
-// reader reads the lines of a span.
-type reader struct {
-	span *span
-	buf  *bufio.Reader
-	at   place // the next line
-}
-
-// read returns a reader of the span's lines from a place on.
-func (s *span) read(from place) *reader {
-	rest := io.NewSectionReader(s.src, from.offset, s.end-from.offset)
-	return &reader{span: s, buf: bufio.NewReaderSize(rest, chunk), at: from}
-}
-
-// next reads a line. The error is io.EOF at the end of the span. A last line without
-// a line ending is a line.
-func (r *reader) next() (line, error) {
-	var crc uint64
-	var size int64
-	var text []byte
-	for {
-		part, err := r.buf.ReadSlice('\n')
-		crc = crc64.Update(crc, crcTable, part)
-		if size == 0 {
-			text = part
-		}
-		size += int64(len(part))
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			if len(text) > keep { // the next read overwrites it
-				text = bytes.Clone(text[:keep])
-			}
-			continue
-		case err != nil && !errors.Is(err, io.EOF):
-			return line{}, fmt.Errorf("%s: %w", r.span.src.label, reason(err))
-		case err != nil && r.at.offset+size != r.span.end:
-			return line{}, fmt.Errorf("%s: it became shorter while it was read", r.span.src.label)
-		case size == 0:
-			return line{}, io.EOF
-		}
-		break
-	}
-	l := line{number: r.at.line, text: bytes.TrimRight(text, "\r\n"), sum: lineSum(r.at.line, crc)}
-	r.at.offset += size
-	r.at.line++
-	return l, nil
-}
-
-var crcTable = crc64.MakeTable(crc64.ECMA)
-
-// lineSum makes of a line's number in its span and the CRC of its bytes a number
-// that can be added to others in any order.
-func lineSum(number int, crc uint64) uint64 {
-	x := crc ^ uint64(number+1)*0x9e3779b97f4a7c15
-	x = (x ^ x>>32) * 0xd6e8feb86659fd93
-	return x ^ x>>32
 }

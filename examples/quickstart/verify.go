@@ -66,7 +66,7 @@ func (w *work) verifySource(c *check, spans []*span) error {
 			spans, number = spans[1:], 0
 		}
 		s := spans[0]
-		committed, err := s.resume(w.service.Position(s.id))
+		committed, err := w.committed(s)
 		if err != nil {
 			return err
 		}

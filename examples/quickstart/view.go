@@ -91,7 +91,7 @@ func (v *viewer) shard(now time.Time, s *span, info group.ShardInfo, h handover)
 		v.rates[s.id] = &meter{}
 	}
 	row.rate = v.rates[s.id].rate(now, row.lines)
-	if at, err := s.resume(w.service.Position(s.id)); err == nil && s.end > s.begin {
+	if at, err := w.committed(s); err == nil && s.end > s.begin {
 		row.share = float64(at.offset-s.begin) / float64(s.end-s.begin)
 	}
 	if info.Owner != "" && v.first[s.id] == 0 {
@@ -104,7 +104,7 @@ func (v *viewer) shard(now time.Time, s *span, info group.ShardInfo, h handover)
 		row.moved = h.at.Sub(w.begin)
 	}
 	switch {
-	case info.State == group.StateOver, w.journal.over(info.ID):
+	case info.State == group.StateOver:
 		row.state, row.style = "done", dim
 	case info.State == group.StateFree:
 		row.state, row.style = "free", yellow
@@ -134,6 +134,9 @@ func (v *viewer) workers(now time.Time, snap group.Snapshot) []workerView {
 			}
 		case row.status.State == coordinator.StateStopped:
 			row.gone, row.style, row.state = true, dim, "left"
+			if k.done.Load() {
+				row.state = "done"
+			}
 		}
 		rows = append(rows, row)
 	}

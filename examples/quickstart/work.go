@@ -100,7 +100,7 @@ func newWork(ctx context.Context, o options, sources []*source, stderr io.Writer
 	if w.service, err = memory.New(memory.Config{Group: "quickstart", TTL: o.ttl}); err != nil {
 		return nil, err
 	}
-	w.journal = newJournal(len(w.order))
+	w.journal = newJournal()
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	for i := range o.workers {
 		k, err := newWorker(w, fmt.Sprintf("w%d", i+1))
@@ -118,20 +118,13 @@ func (w *work) do(d display) {
 	for _, k := range w.workers {
 		k.start()
 	}
-	var helpers sync.WaitGroup
-	helpers.Go(func() { // waits for the last line
-		select {
-		case <-w.journal.all:
-			w.cancel(errDone)
-		case <-w.ctx.Done():
-		}
-	})
 	w.announce()
-	helpers.Go(w.script)
+	var script sync.WaitGroup
+	script.Go(w.script)
 	v := newViewer(w)
 	w.watch(d, v)
 	w.took = time.Since(w.begin)
-	helpers.Wait()
+	script.Wait()
 	d.show(v.look()) // the last lines and notes
 	w.finish()
 }
@@ -147,7 +140,7 @@ func (w *work) announce() {
 		shards[i].ID = s.id
 	}
 	if err := w.service.SetShards(shards); err != nil {
-		w.fail(err)
+		w.cancel(err)
 	}
 }
 
@@ -165,12 +158,6 @@ func (w *work) wait(condition func() bool) bool {
 	return w.ctx.Err() == nil
 }
 
-// fail ends the work because of err, and returns it.
-func (w *work) fail(err error) error {
-	w.cancel(err)
-	return err
-}
-
 // due returns when the line at a place is to be read, so that the work takes as long
 // as it should, whoever does it. A shard that stood still for a while is behind, and
 // catches up as fast as it can.
@@ -180,6 +167,12 @@ func (w *work) due(s *span, at place) time.Time {
 	}
 	share := float64(at.offset-s.begin) / float64(s.end-s.begin)
 	return w.begin.Add(time.Duration(share * float64(w.duration)))
+}
+
+// committed returns the place up to which the lines of a span are committed.
+func (w *work) committed(s *span) (place, error) {
+	position, _ := w.service.Position(s.id) // empty if there is none
+	return s.resume(position)
 }
 
 // finish ends all workers: the living at once, then the dead.

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -13,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/coordinator"
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
 // worker is one member of the group. In production it is a process of its own; here
@@ -24,11 +23,11 @@ type worker struct {
 	coord *coordinator.Coordinator
 	stop  context.CancelFunc
 	ended chan struct{} // closed when the coordinator's Run has returned
-	err   error         // what it returned
+	done  atomic.Bool   // it did because every line is processed
 	lines atomic.Int64  // processed
 
-	// alive is held for reading by every processor except while it waits for its next
-	// line. Whoever holds it for writing has frozen the worker between two lines.
+	// alive is held for reading while lines are read, and while one is handled. Whoever
+	// holds it for writing has frozen the worker between two lines.
 	alive sync.RWMutex
 }
 
@@ -39,10 +38,11 @@ func newWorker(w *work, name string) (*worker, error) {
 	var err error
 	k.coord, err = coordinator.New(coordinator.Config{
 		Group:        k.link, // which is the store of checkpoints too
-		Processor:    processor.Each(k.process),
+		Processor:    k.processor(),
 		Member:       name,
 		Interval:     w.interval,
 		DrainTimeout: 5 * time.Second,
+		Finite:       true, // the lines have an end
 		Require:      heartbeat.Guarantees{FencedCommit: true, AckedRevoke: true},
 		Hooks:        w.journal.hooks(),
 		Logger:       w.log,
@@ -50,106 +50,64 @@ func newWorker(w *work, name string) (*worker, error) {
 	return k, err
 }
 
-// start runs the coordinator until stop is called.
+// start runs the coordinator until every shard of the group is done, or stop is called.
 func (k *worker) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	k.stop = stop
 	go func() { // ends with the coordinator; finish waits for it
 		defer close(k.ended)
-		k.err = k.coord.Run(ctx)
-		if k.err != nil {
-			k.work.fail(k.err)
+		switch err := k.coord.Run(ctx); {
+		case err != nil:
+			k.work.cancel(err)
+		case ctx.Err() == nil: // it was not stopped
+			k.done.Store(true)
+			k.work.cancel(errDone)
 		}
 	}()
 }
 
-// process is what a worker does with one shard: it reads its lines from the
-// checkpoint on, counts them into the sink, and commits how far it is.
-func (k *worker) process(ctx context.Context, s *processor.Shard) error {
-	k.alive.RLock()
-	defer k.alive.RUnlock()
-	span := k.work.spans[s.ID()]
-	from, err := span.resume(s.Resume())
-	if err != nil {
-		return k.work.fail(err)
-	}
-	in := span.read(from)
-	done := from // is committed
-	last := time.Now()
-	commit := func() error {
-		if in.at == done && in.at != (place{offset: span.end}) { // an empty shard is committed once
-			return nil
-		}
-		done, last = in.at, time.Now()
-		return s.Commit(ctx, in.at.position())
-	}
-	for {
-		due := k.work.due(span, in.at)
-		if time.Until(due) > k.work.commitEvery {
-			if err := commit(); err != nil { // nothing more to commit for a while
-				return err
-			}
-		}
-		if !k.pace(s, due) {
-			return commit() // the shard has to go: the next owner continues here
-		}
-		if err := s.Check(); err != nil {
-			return err // the lease ended while this worker was frozen
-		}
-		switch err := k.line(s, in); {
-		case errors.Is(err, io.EOF):
-			if err := commit(); err != nil {
-				return err
-			}
-			return processor.ErrShardEnded
-		case err != nil:
-			return err
-		}
-		if in.at.line-done.line >= k.work.commitLines || time.Since(last) >= k.work.commitEvery {
-			if err := commit(); err != nil {
-				return err
-			}
-		}
-	}
+// processor returns what the worker does with its shards: it reads lines in batches
+// from the checkpoint on, handles them, and commits how far it is.
+func (k *worker) processor() processor.Factory {
+	w := k.work
+	source := &feed{spans: w.spans, due: w.due, alive: &k.alive}
+	return batch.Handle(source, k.handle, batch.Options[line]{
+		BatchItems:     200,                   // a shard that has to go waits for no more than these
+		MinPause:       10 * time.Millisecond, // the lines are due one by one
+		CommitInterval: w.commitEvery,
+		CommitItems:    w.commitLines,
+		OnError: func(_ context.Context, f batch.Failure) batch.Verdict {
+			w.journal.say("%s: %v", k.name, f.Err)
+			return batch.VerdictDefault // try it again
+		},
+	})
 }
 
-// pace waits until due, and reports false if the shard has to go. It is the only
-// place in which the worker can be frozen.
-func (k *worker) pace(s *processor.Shard, due time.Time) bool {
-	k.alive.RUnlock()
-	if wait := time.Until(due); wait > 0 {
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-s.Revoked():
-			t.Stop()
+// handle handles a batch of lines. If one of them fails, the batch comes again, without
+// those before it.
+func (k *worker) handle(_ context.Context, b *batch.Batch[line]) error {
+	for i, l := range b.Items {
+		if err := k.line(b, l); err != nil {
+			b.AckTo(i)
+			return fmt.Errorf("line %d of shard %s: %w", l.number, b.ID(), err)
 		}
-	} else {
 		runtime.Gosched() // at full speed, the coordinators get their turn in between
 	}
-	k.alive.RLock()
-	select {
-	case <-s.Revoked():
-		return false
-	default:
-		return true
-	}
+	return nil // acknowledges all of them
 }
 
-// line processes one line. The error is io.EOF at the end of the shard.
-func (k *worker) line(s *processor.Shard, in *reader) error {
-	l, err := in.next()
-	if errors.Is(err, io.EOF) {
-		return err
+// line counts one line into the sink.
+func (k *worker) line(b *batch.Batch[line], l line) error {
+	k.alive.RLock() // a killed worker stands still here
+	defer k.alive.RUnlock()
+	if err := b.Check(); err != nil {
+		return err // its lease ended while it stood still
 	}
-	if err != nil {
-		return k.work.fail(err) // reading again would not help
-	}
-	if k.work.lose != nil && k.work.lose(in.span, l.number) {
+	if k.work.lose != nil && k.work.lose(k.work.spans[b.ID()], l.number) {
 		return nil
 	}
-	if err := k.work.sink.put(s.Lease(), l, classify(l.text)); err != nil {
-		return fmt.Errorf("line %d of shard %s: %w", l.number, s.ID(), err)
+	if err := k.work.sink.put(b.Lease(), l, classify(l.text)); err != nil {
+		return err
 	}
 	k.lines.Add(1)
 	return nil
@@ -160,10 +118,10 @@ func (k *worker) line(s *processor.Shard, in *reader) error {
 // the eyes of the group until its lease ends.
 func (k *worker) kill() {
 	k.alive.Lock()
-	k.link.cut.Store(true)
+	k.link.sever()
 }
 
-func (k *worker) killed() bool { return k.link.cut.Load() }
+func (k *worker) killed() bool { return k.link.severed() }
 
 // finish ends the worker and waits until nothing of it is left. A killed one wakes up
 // for it, late, and finds its lease over.

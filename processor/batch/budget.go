@@ -71,6 +71,13 @@ func (b *Budget) FreeReads() int {
 	return b.slots
 }
 
+// contended reports whether somebody waits for bytes or a read.
+func (b *Budget) contended() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.queues[classBusy])+len(b.queues[classIdle]) > 0
+}
+
 // share is a part of a Budget that is in use. Its owner gives it back: the read when
 // that has ended, and the bytes when the batch is done with, once each; giving back
 // twice is nothing. The zero value is nothing.

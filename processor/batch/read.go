@@ -29,7 +29,9 @@ type reading[T any] struct {
 	fetching bool
 	at       processor.Position // where the next read begins; empty: the source knows
 	lost     error              // set: at is gone, and this said so
-	stale    bool               // the reader is not to be trusted any more
+	stale    bool               // the reader is to be opened anew
+	void     bool               // the fetch under way is not wanted any more
+	again    *retry             // what was put back, and comes again
 	await    bool               // there was nothing more to read
 	idle     bool               // the last read found nothing
 	held     int64              // bytes of the budget
@@ -196,7 +198,8 @@ var errKey = errors.New("the key of an item cannot be told")
 func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
 	r := &l.reading
 	r.fetching = false
-	if l.closing() {
+	if l.closing() || r.void {
+		r.void = false
 		l.discard(f)
 		return
 	}
@@ -250,12 +253,13 @@ func (l *loop[T]) take(now time.Time, f *fetched[T]) {
 		}
 	}
 	l.progress.Reading, l.progress.Lag, l.progress.CaughtUp = r.at, c.Lag, !c.More
-	r.idle, r.await = !got && !moved && !c.More, !c.More
+	more := c.More && (got || moved) // a source that only says so is not believed
+	r.idle, r.await = !got && !moved, !more
 	r.pacer.min = l.o.MinPause
 	if c.Pause > 0 {
 		r.pacer.min = c.Pause
 	}
-	pause := r.pacer.next(now, got || moved, c.More, rand.Float64())
+	pause := r.pacer.next(now, got || moved, more, rand.Float64())
 	if _, waits := r.reader.(Waiter); waits {
 		pause -= f.waited
 		if got || moved || !f.await {

@@ -36,10 +36,13 @@ func (l *loop[T]) enqueue(from processor.Position, f *fetched[T]) {
 	c := &chunk[T]{Chunk: f.chunk, from: from, share: f.share}
 	l.reading.held += c.share.bytes
 	marks := newMarks(c.Next, c.After, len(c.Items))
+	marks.from = from
 	l.window.push(marks)
 	if f.keys == nil {
 		c.parts = 1
-		l.lanes[0].queue = append(l.lanes[0].queue, &part[T]{chunk: c, marks: marks})
+		p := &part[T]{chunk: c, marks: marks}
+		l.resume(p)
+		l.lanes[0].queue = append(l.lanes[0].queue, p)
 		return
 	}
 	for i, index := range f.keys {
@@ -220,6 +223,7 @@ func (l *loop[T]) again(now time.Time, a *attempt[T]) {
 	}
 	p.retryAt = now.Add(a.pause)
 	l.waiting = append(l.waiting, p)
+	l.putBack(p)
 	fields := []zap.Field{
 		zap.String("from", string(a.failure.From)), zap.Int("attempt", p.attempt), zap.Int("items", a.failure.Items),
 		zap.Error(a.err), zap.Duration("retry", a.pause), zap.Bool("dead-letter", p.dead != nil),
