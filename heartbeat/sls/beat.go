@@ -1,0 +1,94 @@
+package sls
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Beat sends one heartbeat. The first one of a client also reads the group's settings,
+// and creates the group if need be. It tries nothing twice.
+//
+// The service takes a list of shard numbers and no more: the sequence number, the
+// instance and the generation stay here, and its grants have no epochs. A member that
+// it does not know must send an empty list; otherwise the error matches
+// heartbeat.ErrEvicted. The answer's TTL is the group's timeout.
+//
+// The errors match heartbeat.ErrEvicted, heartbeat.ErrGroupNotFound and
+// heartbeat.ErrUnauthorized, or say of themselves whether they are Retryable.
+func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+	held := make([]int, len(r.Held))
+	for i, h := range r.Held {
+		if h.ID.Log != c.cfg.Logstore {
+			return shardset.Answer{}, usage(opHeartbeat, "the shard %s is not of the logstore %q", quote(h.ID.String()), c.cfg.Logstore)
+		}
+		held[i] = h.ID.Number
+	}
+	g, err := c.settings(ctx)
+	if err != nil {
+		return shardset.Answer{}, err
+	}
+	numbers, err := c.Heartbeat(ctx, r.Member, held)
+	switch {
+	case errors.Is(err, heartbeat.ErrGroupNotFound):
+		c.forget()
+	case errors.Is(err, heartbeat.ErrEvicted):
+		c.doubt()
+	}
+	if err != nil {
+		return shardset.Answer{}, err
+	}
+	a := shardset.Answer{TTL: c.reread(ctx, g).Timeout}
+	if len(numbers) > 0 {
+		a.Grants = make([]shardset.Grant, len(numbers))
+	}
+	for i, n := range numbers {
+		a.Grants[i].ID = shardset.ID{Log: c.cfg.Logstore, Number: n}
+	}
+	return a, nil
+}
+
+// Heartbeat sends the bare call: the shards that the member holds, and back the ones
+// that it may hold. Beat is what a worker wants.
+func (c *Client) Heartbeat(ctx context.Context, member string, held []int) ([]int, error) {
+	if err := c.checkMember(opHeartbeat, member); err != nil {
+		return nil, err
+	}
+	body := append(make([]byte, 0, 2+6*len(held)), '[')
+	for i, n := range held {
+		if n < 0 || n > maxShard {
+			return nil, usage(opHeartbeat, "%d is not a shard number", n)
+		}
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = strconv.AppendInt(body, int64(n), 10)
+	}
+	body = append(body, ']')
+	q := &call{
+		op: opHeartbeat, method: http.MethodPost, path: c.groupPath(c.cfg.Group),
+		query: []param{{"consumer", member}, {"type", "heartbeat"}},
+		body:  body, typ: typeJSON, via: c.beats,
+	}
+	var numbers []int
+	err := c.send(ctx, q, intoJSON(q.op, func(b []byte) (err error) {
+		numbers, err = parseNumbers(b)
+		return err
+	}))
+	return numbers, err
+}
+
+// checkMember checks what all calls to the group need.
+func (c *Client) checkMember(op, member string) error {
+	if c.cfg.Group == "" {
+		return usage(op, "the client has no group")
+	}
+	if !validMember(member) {
+		return usage(op, "the member name %s is not %s", quote(member), memberRule)
+	}
+	return nil
+}

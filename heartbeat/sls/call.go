@@ -1,0 +1,221 @@
+package sls
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	maxAnswer = 4 << 20  // bytes of a JSON answer; a thousand shards have 200 KiB
+	maxDrain  = 64 << 10 // bytes that are read to keep a connection; it is closed if there are more
+
+	typeJSON     = "application/json"
+	typeProtobuf = "application/x-protobuf"
+)
+
+// call is one request to the service.
+type call struct {
+	op     string
+	method string
+	path   string  // needs no escape: it is made of names that validName let pass
+	query  []param // sorted by key
+	body   []byte
+	typ    string // of the body
+	rawLen int    // of the body before it was compressed, if it was; zero for JSON
+	comp   string // how it was compressed
+	accept string // Accept-Encoding of a pull
+	via    http.RoundTripper
+}
+
+// send makes a call and passes an answer of status 200 to read, which may return before
+// the body's end. A call whose credentials are refused is repeated once, if there are
+// others.
+func (c *Client) send(ctx context.Context, q *call, read func(*http.Response) error) error {
+	if err := ctx.Err(); err != nil {
+		return newTransportError(q.op, err, Credentials{})
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
+	defer cancel()
+	if c.keys == nil {
+		return c.attempt(ctx, q, Credentials{}, read)
+	}
+	cred, err := c.keys.get(ctx)
+	if err != nil {
+		return err
+	}
+	err = c.attempt(ctx, q, cred, read)
+	var refused *Error
+	if !errors.As(err, &refused) || refused.class != classUnauthorized {
+		return err
+	}
+	// A provider that fails now may be back later, so its error counts, not the
+	// service's, which would be final.
+	cred, changed, renewErr := c.keys.renew(ctx, cred)
+	if renewErr != nil {
+		return renewErr
+	}
+	if !changed {
+		return err
+	}
+	return c.attempt(ctx, q, cred, read)
+}
+
+// attempt sends one request. It goes to the transport and not to an http.Client: on
+// this level nothing follows a redirect, which would take the security token to
+// wherever it points.
+func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read func(*http.Response) error) error {
+	via := q.via
+	if via == nil {
+		via = c.data
+	}
+	resp, err := via.RoundTrip(c.request(ctx, q, cred))
+	if err != nil {
+		if ctxErr := ctx.Err(); ctxErr != nil && !errors.Is(err, ctxErr) {
+			err = errors.Join(err, ctxErr)
+		}
+		return newTransportError(q.op, err, cred)
+	}
+	defer drain(resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		return refusal(q.op, resp, cred)
+	}
+	err = read(resp)
+	var broken *bodyError
+	if errors.As(err, &broken) {
+		return newTransportError(q.op, broken.err, cred)
+	}
+	var senseless *ResponseError
+	if errors.As(err, &senseless) {
+		senseless.Reason = bounded(scrub(senseless.Reason, cred), maxMessage)
+		senseless.RequestID = requestID(resp, cred)
+	}
+	return err
+}
+
+// drain reads a body to its end, so that its connection can be used again, unless that
+// takes too long; and always closes it.
+func drain(body io.ReadCloser) {
+	_, _ = io.CopyN(io.Discard, body, maxDrain)
+	_ = body.Close()
+}
+
+func (c *Client) request(ctx context.Context, q *call, cred Credentials) *http.Request {
+	h := make(http.Header, 12)
+	h[headerAPIVersion] = []string{apiVersion}
+	h[headerBodyRawSize] = []string{strconv.Itoa(q.rawLen)}
+	h[headerUserAgent] = []string{c.userAgent}
+	if len(q.body) > 0 {
+		h[headerContentType] = []string{q.typ}
+	}
+	if q.comp != "" {
+		h[headerCompressType] = []string{q.comp}
+	}
+	if q.accept != "" {
+		h[headerAccept] = []string{typeProtobuf}
+		h[headerAcceptEncoding] = []string{q.accept}
+	}
+	c.sign(q, cred, h)
+	r := &http.Request{
+		Method: q.method,
+		URL:    &url.URL{Scheme: c.endpoint.scheme, Host: c.endpoint.dial, Path: q.path, RawQuery: encode(q.query)},
+		Host:   c.endpoint.host,
+		Header: h,
+		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if len(q.body) > 0 {
+		r.ContentLength = int64(len(q.body))
+		r.Body = io.NopCloser(bytes.NewReader(q.body))
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(q.body)), nil }
+	}
+	return r.WithContext(ctx)
+}
+
+// sign adds the headers of the signature. Without credentials there is only a date.
+func (c *Client) sign(q *call, cred Credentials, h http.Header) {
+	now := time.Now()
+	if c.keys == nil {
+		h[headerDate] = []string{now.UTC().Format(http.TimeFormat)}
+		return
+	}
+	if !cred.SecurityToken.Empty() {
+		h[headerSecurityToken] = []string{cred.SecurityToken.Reveal()}
+	}
+	secret := cred.AccessKeySecret.Reveal()
+	if c.cfg.Signature == V4 {
+		prepareV4(h, q.body, now)
+		h[headerAuthorization] = []string{
+			signV4(cred.AccessKeyID, secret, c.cfg.Region, q.method, c.endpoint.host, q.path, q.query, h),
+		}
+		return
+	}
+	prepareV1(h, q.body, now)
+	h[headerAuthorization] = []string{signV1(cred.AccessKeyID, secret, q.method, q.path, q.query, h)}
+}
+
+func encode(query []param) string {
+	var b strings.Builder
+	for i, p := range query {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(p.key)
+		b.WriteByte('=')
+		b.WriteString(url.QueryEscape(p.value))
+	}
+	return b.String()
+}
+
+// refusal reads an answer other than 200. A body that is not the service's JSON, a
+// proxy's page for instance, is left out.
+func refusal(op string, resp *http.Response, cred Credentials) error {
+	e := &Error{Op: op, HTTPStatus: resp.StatusCode, RequestID: requestID(resp, cred)}
+	var said struct {
+		Code    string `json:"errorCode"`
+		Message string `json:"errorMessage"`
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDrain))
+	if err == nil && json.Unmarshal(body, &said) == nil {
+		e.Code = bounded(scrub(said.Code, cred), maxCode)
+		e.Message = bounded(scrub(said.Message, cred), maxMessage)
+	}
+	e.class = classify(op, e.HTTPStatus, e.Code, e.Message)
+	e.after = pause(e.class, resp.Header.Get(headerRetryAfter), time.Now())
+	return e
+}
+
+func requestID(resp *http.Response, cred Credentials) string {
+	return bounded(scrub(resp.Header.Get(headerRequestID), cred), 64)
+}
+
+// bodyError is a body that broke off while it was read.
+type bodyError struct{ err error }
+
+func (e *bodyError) Error() string { return e.err.Error() }
+
+// nothing is for calls whose answers say nothing.
+func nothing(*http.Response) error { return nil }
+
+// intoJSON reads a whole body and passes it to parse.
+func intoJSON(op string, parse func([]byte) error) func(*http.Response) error {
+	return func(resp *http.Response) error {
+		body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+		switch {
+		case err != nil:
+			return &bodyError{err: err}
+		case len(body) > maxAnswer:
+			return &ResponseError{Op: op, Reason: "it is longer than 4 MiB"}
+		}
+		if err := parse(body); err != nil {
+			return &ResponseError{Op: op, Reason: err.Error()}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,147 @@
+package sls
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rollcall-go/rollcall/processor"
+)
+
+// Checkpoint is the stored position of one shard.
+type Checkpoint struct {
+	Shard int
+	// Cursor is the next position to read; empty if nothing was ever committed.
+	Cursor string
+	// Updated is when it was stored; zero if the service does not say.
+	Updated time.Time
+	// Consumer is a member's name: who committed last or who holds the shard, which
+	// of the two is not documented. Nothing here relies on it.
+	Consumer string
+}
+
+type checkpointJSON struct {
+	Shard    *int    `json:"shard"`
+	Cursor   *string `json:"checkpoint"`
+	Updated  int64   `json:"updateTime"` // microseconds
+	Consumer string  `json:"consumer"`
+}
+
+type saveJSON struct {
+	Cursor string `json:"checkpoint"`
+	Shard  int    `json:"shard"`
+}
+
+// Load returns the shard's checkpoint. The service does not claim the shard for the
+// reader, and lets anybody read: only its commits are fenced.
+func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Position, bool, error) {
+	if err := c.checkOwner(opGetCheckpoint, o); err != nil {
+		return "", false, err
+	}
+	cp, ok, err := c.GetCheckpoint(ctx, o.Lease.ID.Number)
+	return processor.Position(cp.Cursor), ok && cp.Cursor != "", err
+}
+
+// Save stores the position, if o's member holds the shard; otherwise the error matches
+// processor.ErrNotOwner. The service knows names only: the instance and the epoch of o
+// do not count.
+func (c *Client) Save(ctx context.Context, o processor.Owner, p processor.Position) error {
+	if err := c.checkOwner(opUpdateCheckpoint, o); err != nil {
+		return err
+	}
+	return c.UpdateCheckpoint(ctx, o.Member, o.Lease.ID.Number, string(p))
+}
+
+func (c *Client) checkOwner(op string, o processor.Owner) error {
+	if o.Lease.ID.Log != c.cfg.Logstore {
+		return usage(op, "the shard %s is not of the logstore %q", quote(o.Lease.ID.String()), c.cfg.Logstore)
+	}
+	return nil
+}
+
+// GetCheckpoint returns the checkpoint of one shard, and asks for no other: a group of
+// a thousand shards would send a thousand each time. False means that the group has
+// none of this shard. An error is never taken for that, not even one that says that
+// the shard does not exist: starting over is not a guess to make.
+func (c *Client) GetCheckpoint(ctx context.Context, shard int) (cp Checkpoint, ok bool, err error) {
+	switch {
+	case c.cfg.Group == "":
+		return cp, false, usage(opGetCheckpoint, "the client has no group")
+	case shard < 0 || shard > maxShard:
+		return cp, false, usage(opGetCheckpoint, "%d is not a shard number", shard)
+	}
+	q := &call{
+		op: opGetCheckpoint, method: http.MethodGet, path: c.groupPath(c.cfg.Group),
+		query: []param{{"shard", strconv.Itoa(shard)}},
+	}
+	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) error {
+		all, err := parseCheckpoints(b)
+		if err != nil {
+			return err
+		}
+		for _, found := range all { // a server may send them all the same
+			if found.Shard != shard {
+				continue
+			}
+			if ok {
+				return fmt.Errorf("it lists shard %d twice", shard)
+			}
+			cp, ok = found, true
+		}
+		return nil
+	}))
+	if err != nil {
+		return Checkpoint{}, false, err
+	}
+	return cp, ok, nil
+}
+
+func parseCheckpoints(b []byte) ([]Checkpoint, error) {
+	return parseList(b, func(w checkpointJSON) (Checkpoint, error) {
+		n, err := shardNumber(w.Shard)
+		switch {
+		case err != nil:
+			return Checkpoint{}, err
+		case w.Cursor == nil:
+			return Checkpoint{}, errors.New("it has no checkpoint")
+		case len(*w.Cursor) > maxCursor:
+			return Checkpoint{}, fmt.Errorf("its checkpoint is longer than %d bytes", maxCursor)
+		}
+		cp := Checkpoint{Shard: n, Cursor: *w.Cursor, Consumer: bounded(w.Consumer, maxName)}
+		if at := unixTime(w.Updated / 1e6); !at.IsZero() {
+			cp.Updated = at.Add(time.Duration(w.Updated%1e6) * time.Microsecond)
+		}
+		return cp, nil
+	})
+}
+
+// UpdateCheckpoint stores a position for a shard that the member holds. It never forces
+// the service, which would let a member that was evicted move its successor's position.
+func (c *Client) UpdateCheckpoint(ctx context.Context, member string, shard int, cursor string) error {
+	if err := c.checkMember(opUpdateCheckpoint, member); err != nil {
+		return err
+	}
+	switch {
+	case shard < 0 || shard > maxShard:
+		return usage(opUpdateCheckpoint, "%d is not a shard number", shard)
+	case cursor == "":
+		return usage(opUpdateCheckpoint, "the position is empty")
+	case len(cursor) > maxCursor || !utf8.ValidString(cursor):
+		return usage(opUpdateCheckpoint, "the position is not 1 to %d bytes of UTF-8", maxCursor)
+	}
+	body, err := json.Marshal(saveJSON{Cursor: cursor, Shard: shard})
+	if err != nil {
+		return err
+	}
+	q := &call{
+		op: opUpdateCheckpoint, method: http.MethodPost, path: c.groupPath(c.cfg.Group),
+		query: []param{{"consumer", member}, {"forceSuccess", "false"}, {"type", "checkpoint"}},
+		body:  body, typ: typeJSON,
+	}
+	return c.send(ctx, q, nothing)
+}

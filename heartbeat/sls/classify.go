@@ -1,0 +1,156 @@
+package sls
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// class is what an error means to a caller.
+type class uint8
+
+const (
+	classPermanent class = iota + 1
+	classRetryable
+	classThrottled
+	classForbidden // switched off, for arrears for instance: worth a slow retry
+	classUnauthorized
+	classEvicted
+	classGroupGone
+	classNotOwner
+	classShardGone
+	classCursor
+	classExists
+)
+
+// Operations, as errors name them. Few of them matter to the meaning of a code.
+const (
+	opHeartbeat        = "heartbeat"
+	opUpdateCheckpoint = "update checkpoint"
+	opGetCheckpoint    = "get checkpoint"
+	opCreateGroup      = "create group"
+	opUpdateGroup      = "update group"
+	opListGroups       = "list groups"
+	opDeleteGroup      = "delete group"
+	opListShards       = "list shards"
+	opCursor           = "get cursor"
+	opCursorTime       = "get cursor time"
+	opPull             = "pull"
+	opPut              = "put"
+	opSplit            = "split shard"
+	opMerge            = "merge shards"
+)
+
+// classes is the table of codes, in lower case and without dots. Two spellings of
+// "exist" are in use: the documentation's, and one that the official Go consumer
+// expects. Which one the service sends is not verified, so both count.
+//
+// A code decides; its status is not asked, because for half of the codes that matter
+// it is not documented.
+var classes = map[string]class{
+	"notexistconsumerwithbody": classEvicted,
+	"consumergroupnotexist":    classGroupGone,
+	"consumergroupnotexsit":    classGroupGone,
+
+	"consumernotexist": classNotOwner,
+	"consumernotexsit": classNotOwner,
+	"consumernotmatch": classNotOwner,
+	"shardnotexist":    classShardGone,
+	"shardnotexsit":    classShardGone,
+
+	"consumergroupalreadyexist": classExists,
+	"consumergroupquotaexceed":  classPermanent, // too many groups; waiting does not help
+
+	"unauthorized":         classUnauthorized,
+	"signaturenotmatch":    classUnauthorized,
+	"invalidaccesskeyid":   classUnauthorized,
+	"securitytokenexpired": classUnauthorized,
+	"projectforbidden":     classForbidden,
+
+	// The clock is wrong. It is for the machine's time service to mend, which it
+	// does, after a resume for instance; a worker need not end for that.
+	"requesttimeexpired":   classRetryable,
+	"requesttimetooskewed": classRetryable,
+	"invalidrequesttime":   classRetryable,
+
+	"internalservererror": classRetryable,
+	"requesttimeout":      classRetryable,
+	"serverbusy":          classRetryable,
+
+	"projectnotexist":  classPermanent,
+	"projectnotexists": classPermanent,
+	"logstorenotexist": classPermanent,
+}
+
+// classify says what an answer other than 200 means.
+func classify(op string, status int, code, message string) class {
+	code = strings.ReplaceAll(strings.ToLower(code), ".", "")
+	c, known := classes[code]
+	switch {
+	case known:
+		return inOperation(op, c)
+	case strings.HasSuffix(code, "quotaexceed"), strings.Contains(code, "qpslimit"):
+		return classThrottled
+	case strings.Contains(code, "invalidcursor"), aboutCursor(op, code, message):
+		return classCursor
+	case status == http.StatusTooManyRequests:
+		return classThrottled
+	case status >= 500, status == http.StatusRequestTimeout:
+		return classRetryable
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return classUnauthorized
+	}
+	return classPermanent
+}
+
+// inOperation is for the codes that mean different things to different calls: a commit
+// to a shard that is gone can have no owner, and a heartbeat of a member that does not
+// exist is one of a member that was evicted.
+func inOperation(op string, c class) class {
+	switch {
+	case c == classShardGone && op == opUpdateCheckpoint:
+		return classNotOwner
+	case c == classNotOwner && op == opHeartbeat:
+		return classEvicted
+	}
+	return c
+}
+
+// aboutCursor is for the documentation's other way to refuse a cursor: the code of a
+// bad parameter, with a message that names the cursor.
+func aboutCursor(op, code, message string) bool {
+	return (op == opPull || op == opCursorTime) && (code == "parameterinvalid" || code == "invalidparameter") &&
+		strings.Contains(strings.ToLower(message), "cursor")
+}
+
+// pause is how long to wait: what the answer says within reason, otherwise a time that
+// suits the class.
+func pause(c class, header string, now time.Time) time.Duration {
+	if after, ok := retryAfter(header, now); ok {
+		return after
+	}
+	switch c {
+	case classThrottled:
+		return throttlePause
+	case classForbidden:
+		return forbidPause
+	}
+	return 0
+}
+
+// retryAfter reads a Retry-After header: seconds, or a date.
+func retryAfter(header string, now time.Time) (time.Duration, bool) {
+	if header == "" {
+		return 0, false
+	}
+	after := time.Duration(0)
+	if n, err := strconv.ParseUint(header, 10, 64); err == nil {
+		after = time.Duration(min(n, uint64(maxRetryAfter/time.Second))) * time.Second
+	} else if at, err := http.ParseTime(header); err == nil {
+		after = at.Sub(now)
+	} else {
+		return 0, false
+	}
+	return min(max(after, 0), maxRetryAfter), true
+}

@@ -1,0 +1,83 @@
+package sls
+
+import (
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/processor"
+)
+
+// Client talks to one logstore and to one consumer group of it. It is a
+// heartbeat.Client, a heartbeat.Creator and a processor.Checkpoints. Safe for
+// concurrent use by any number of members.
+type Client struct {
+	cfg       Config
+	endpoint  endpoint
+	keys      *keyring // nil: anonymous
+	userAgent string
+	beats     http.RoundTripper // for heartbeats and what they need
+	data      http.RoundTripper // for all else
+	own       []*http.Transport // those of beats and data that are this client's
+	group     groupState
+}
+
+var (
+	_ heartbeat.Client      = (*Client)(nil)
+	_ heartbeat.Creator     = (*Client)(nil)
+	_ processor.Checkpoints = (*Client)(nil)
+)
+
+// New returns a Client. It does no I/O. What is wrong with the Config is one
+// *ConfigError that lists it all.
+func New(cfg Config) (*Client, error) {
+	ep, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, endpoint: ep, userAgent: userAgent(cfg), group: newGroupState()}
+	if cfg.Credentials != nil {
+		c.keys = newKeyring(cfg.Credentials)
+	}
+	if cfg.Transport != nil {
+		c.beats, c.data = cfg.Transport, cfg.Transport
+	} else {
+		beats, data := newTransport(4, cfg.RequestTimeout), newTransport(128, cfg.RequestTimeout)
+		c.beats, c.data, c.own = beats, data, []*http.Transport{beats, data}
+	}
+	if ep.scheme == "http" && !ep.loopback {
+		cfg.Logger.Warn("requests go over plain http", zap.String("endpoint", ep.dial))
+	}
+	return c, nil
+}
+
+func userAgent(cfg Config) string {
+	switch {
+	case cfg.Group == "" && cfg.Member == "":
+		return "rollcall"
+	case cfg.Member == "":
+		return cfg.Group
+	}
+	return cfg.Group + "_" + cfg.Member
+}
+
+// Info describes the group service. Commits are fenced by the member's name. Ordered is
+// the Config's; a group that differs is logged, and Group tells.
+func (c *Client) Info() heartbeat.Info {
+	return heartbeat.Info{
+		Group:      c.cfg.Group,
+		Guarantees: heartbeat.Guarantees{FencedCommit: true, Ordered: c.cfg.Ordered},
+	}
+}
+
+// Logstore returns the logstore's name, which is the Log of all shard IDs.
+func (c *Client) Logstore() string { return c.cfg.Logstore }
+
+// CloseIdleConnections closes the connections of this client's own pools that are not
+// in use. They would close by themselves after a while.
+func (c *Client) CloseIdleConnections() {
+	for _, t := range c.own {
+		t.CloseIdleConnections()
+	}
+}

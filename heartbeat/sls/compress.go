@@ -1,0 +1,119 @@
+package sls
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+)
+
+// Compression is how log data is compressed on its way. Zero means LZ4.
+type Compression uint8
+
+const (
+	// LZ4 is a bare lz4 block: no frame, no size in front.
+	LZ4 Compression = iota + 1
+	// Zstd is one zstd frame.
+	Zstd
+	// None is no compression. Whether the service lets a pull go without is not
+	// documented; it may send LZ4 all the same, and Page.Compression says so.
+	None
+)
+
+func (c Compression) String() string {
+	switch c {
+	case 0, LZ4:
+		return "lz4"
+	case Zstd:
+		return "zstd"
+	case None:
+		return "none"
+	}
+	return fmt.Sprintf("Compression(%d)", uint8(c))
+}
+
+func (c Compression) valid() bool { return c <= None }
+
+// name is what the header of a put says.
+func (c Compression) name() string {
+	if c == None {
+		return ""
+	}
+	return c.String()
+}
+
+// accept is what the header of a pull says. "identity" keeps net/http from asking for
+// gzip, which the service does not know.
+func (c Compression) accept() string {
+	if c == None {
+		return "identity"
+	}
+	return c.String()
+}
+
+// parseCompression reads the header of a page. The old "deflate" is not spoken here,
+// and is never asked for.
+func parseCompression(s string) (Compression, error) {
+	switch s {
+	case "":
+		return None, nil
+	case "lz4":
+		return LZ4, nil
+	case "zstd":
+		return Zstd, nil
+	}
+	return 0, fmt.Errorf("its compression %s is not known", shown(s))
+}
+
+func (c Compression) compress(raw []byte) ([]byte, error) {
+	switch c {
+	case None:
+		return raw, nil
+	case Zstd:
+		e, err := zstdEncoder()
+		if err != nil {
+			return nil, err
+		}
+		return e.EncodeAll(raw, nil), nil
+	}
+	return compressLZ4(raw)
+}
+
+var lz4Compressors = sync.Pool{New: func() any { return new(lz4.Compressor) }}
+
+func compressLZ4(raw []byte) ([]byte, error) {
+	l := lz4Compressors.Get().(*lz4.Compressor)
+	defer lz4Compressors.Put(l)
+	block := make([]byte, lz4.CompressBlockBound(len(raw)))
+	n, err := l.CompressBlock(raw, block)
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 { // the encoder's way to say that it gained nothing
+		return literalBlock(raw), nil
+	}
+	return block[:n], nil
+}
+
+// literalBlock is an lz4 block that has the data as it is: a token with the length in
+// its upper half, 15 and more in bytes of 255 with a last one below that, and the data.
+func literalBlock(raw []byte) []byte {
+	n := len(raw)
+	b := make([]byte, 0, n+n/255+2)
+	if n < 15 {
+		b = append(b, byte(n<<4))
+	} else {
+		b = append(b, 0xf0)
+		for n -= 15; n >= 255; n -= 255 {
+			b = append(b, 255)
+		}
+		b = append(b, byte(n))
+	}
+	return append(b, raw...)
+}
+
+// zstdEncoder is one for all: EncodeAll may be called concurrently.
+var zstdEncoder = sync.OnceValues(func() (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
+})

@@ -1,0 +1,184 @@
+package sls
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+const (
+	// DefaultTimeout is the lease time of a group that this client creates, unless
+	// Config.Timeout says otherwise. The service documents no range; this is a value
+	// that its own samples use.
+	DefaultTimeout = 30 * time.Second
+
+	// DefaultRequestTimeout bounds one call unless Config.RequestTimeout says otherwise.
+	DefaultRequestTimeout = 30 * time.Second
+
+	// maxTimeout is the longest lease that makes sense: nobody wants to wait longer
+	// than a day for the shards of a dead worker.
+	maxTimeout = 24 * time.Hour
+)
+
+// Config is what a Client is made with.
+type Config struct {
+	// Endpoint is where the service is: "cn-hangzhou.log.aliyuncs.com", with a scheme
+	// and a port if need be. Without a scheme it is https, except for a loopback
+	// address, where it is http. A loopback address is dialled as it is, and the
+	// project goes into the Host header only.
+	Endpoint string
+	// Project is the project's name. Empty means that the endpoint is the whole host
+	// name, with the project in it or with none.
+	Project string
+	// Logstore is the logstore's name. It is the Log of all shard IDs.
+	Logstore string
+	// Group is the consumer group's name. Only a client that neither beats nor commits
+	// may leave it empty.
+	Group string
+
+	// Timeout is the group's lease time when this client creates it: whole seconds. It
+	// has no effect on a group that exists, unless UpdateGroup is set; leases always
+	// follow the group's own timeout. Zero means DefaultTimeout.
+	Timeout time.Duration
+	// Ordered makes the children of a split shard wait for their ancestors. Like
+	// Timeout, it is for the group's creation.
+	Ordered bool
+	// UpdateGroup changes a group that exists to Timeout and Ordered, once, when this
+	// client first meets it. Otherwise a difference is logged and the group stays as
+	// it is: another program may have its reasons.
+	UpdateGroup bool
+	// MustExist leaves a group that does not exist to Create. Otherwise the first
+	// heartbeat of this client creates it.
+	MustExist bool
+
+	// Credentials are asked for before each request; see Static and FromEnv. Nil means
+	// anonymous, for servers that do not verify.
+	Credentials CredentialsProvider
+	// Signature is how requests are signed. Zero means V1.
+	Signature Signature
+	// Region is the service's region, "cn-hangzhou". V4 needs it.
+	Region string
+	// AllowInsecure permits plain http to other hosts than the loopback: whoever
+	// listens can read all data, and the security token.
+	AllowInsecure bool
+
+	// Member is the name of this worker. It is part of the User-Agent header, by which
+	// the service's own logs can tell workers apart, and of nothing else.
+	Member string
+	// RequestTimeout bounds each call, the transfer of data included. A context may
+	// end it earlier. Zero means DefaultRequestTimeout.
+	RequestTimeout time.Duration
+	// Transport carries all requests. Nil means two pools of connections of this
+	// client's own: one for heartbeats, one for all else, so that the data cannot
+	// delay a heartbeat.
+	Transport http.RoundTripper
+	// Logger hears of few things: a group that differs from this Config, plain http.
+	// Nil means silence.
+	Logger *zap.Logger
+}
+
+// Fault is one thing that is wrong with a Config.
+type Fault struct {
+	Field  string // the name of the field
+	Reason string
+}
+
+// ConfigError is everything that is wrong with a Config.
+type ConfigError struct {
+	Faults []Fault
+}
+
+func (e *ConfigError) Error() string {
+	parts := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		parts[i] = "the field " + f.Field + " " + f.Reason
+	}
+	return "sls: bad config: " + strings.Join(parts, "; ")
+}
+
+func (e *ConfigError) addf(field, format string, args ...any) {
+	e.Faults = append(e.Faults, Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
+}
+
+// complete checks the Config and fills in defaults.
+func (c *Config) complete() (endpoint, error) {
+	faults := &ConfigError{}
+	ep := c.checkAddress(faults)
+	if !validName(c.Logstore) {
+		faults.addf("Logstore", "is %s; want %s", quote(c.Logstore), nameRule)
+	} else if err := (shardset.ID{Log: c.Logstore}).Validate(); err != nil {
+		faults.addf("Logstore", "makes no shard ID: %v", err)
+	}
+	if c.Group != "" && !validName(c.Group) {
+		faults.addf("Group", "is %s; want %s", quote(c.Group), nameRule)
+	}
+	if c.Member != "" && !validMember(c.Member) {
+		faults.addf("Member", "is %s; want %s", quote(c.Member), memberRule)
+	}
+	c.checkTimes(faults)
+	c.checkSigning(faults)
+	if len(faults.Faults) > 0 {
+		return endpoint{}, faults
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	return ep, nil
+}
+
+func (c *Config) checkAddress(faults *ConfigError) endpoint {
+	if c.Project != "" && !validProject(c.Project) {
+		faults.addf("Project", "is %s; want 1 to 63 letters, digits and hyphens, with no hyphen at an end", quote(c.Project))
+	}
+	ep, err := parseEndpoint(c.Endpoint, c.Project)
+	if err != nil {
+		faults.addf("Endpoint", "%v", err)
+		return endpoint{}
+	}
+	if ep.scheme == "http" && !ep.loopback && !c.AllowInsecure {
+		faults.addf("Endpoint", "is plain http to another host, which anybody on the way can read; use https, or set AllowInsecure")
+	}
+	return ep
+}
+
+func (c *Config) checkTimes(faults *ConfigError) {
+	switch {
+	case c.Timeout == 0:
+		c.Timeout = DefaultTimeout
+	case c.Timeout < time.Second || c.Timeout > maxTimeout || c.Timeout%time.Second != 0:
+		faults.addf("Timeout", "is %v; want whole seconds, 1s to %v", c.Timeout, maxTimeout)
+	}
+	switch {
+	case c.RequestTimeout == 0:
+		c.RequestTimeout = DefaultRequestTimeout
+	case c.RequestTimeout < 0:
+		faults.addf("RequestTimeout", "is %v; it must not be negative", c.RequestTimeout)
+	}
+}
+
+func (c *Config) checkSigning(faults *ConfigError) {
+	switch c.Signature {
+	case 0:
+		c.Signature = V1
+	case V1:
+	case V4:
+		if c.Region == "" {
+			faults.addf("Region", "is empty; signature V4 needs it")
+		}
+	default:
+		faults.addf("Signature", "is %v; want V1 or V4", c.Signature)
+	}
+	if c.Region != "" && !validProject(c.Region) {
+		faults.addf("Region", "is %s; want letters, digits and hyphens", quote(c.Region))
+	}
+	if p, ok := c.Credentials.(interface{ validate() error }); ok {
+		if err := p.validate(); err != nil {
+			faults.addf("Credentials", "%v", err)
+		}
+	}
+}

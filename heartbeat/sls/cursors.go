@@ -1,0 +1,103 @@
+package sls
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// From is a place in a shard to start at: Begin, End or At.
+type From string
+
+const (
+	// Begin is the oldest data that the shard still has.
+	Begin From = "begin"
+	// End is what will be written next.
+	End From = "end"
+)
+
+// At is the first data that the service received at that second or later. The time
+// that a log itself carries does not count. It takes the whole second that t is in.
+func At(t time.Time) From { return From(strconv.FormatInt(t.Unix(), 10)) }
+
+func (f From) validate() error {
+	if f == Begin || f == End {
+		return nil
+	}
+	if n, err := strconv.ParseInt(string(f), 10, 64); err != nil || n < 0 || strconv.FormatInt(n, 10) != string(f) {
+		return usage(opCursor, "%s is not Begin, End or a time since 1970", quote(string(f)))
+	}
+	return nil
+}
+
+// Cursor returns the cursor of a place in a shard.
+func (c *Client) Cursor(ctx context.Context, shard int, from From) (cursor string, err error) {
+	if shard < 0 || shard > maxShard {
+		return "", usage(opCursor, "%d is not a shard number", shard)
+	}
+	if err := from.validate(); err != nil {
+		return "", err
+	}
+	q := &call{
+		op: opCursor, method: http.MethodGet, path: c.shardPath(shard),
+		query: []param{{"from", string(from)}, {"type", "cursor"}},
+	}
+	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) (err error) {
+		cursor, err = parseCursor(b)
+		return err
+	}))
+	return cursor, err
+}
+
+// CursorTime returns when the service received the data at a cursor. What it says of
+// the end of a shard, where there is none, is not documented.
+func (c *Client) CursorTime(ctx context.Context, shard int, cursor string) (at time.Time, err error) {
+	switch {
+	case shard < 0 || shard > maxShard:
+		return at, usage(opCursorTime, "%d is not a shard number", shard)
+	case !validCursor(cursor):
+		return at, usage(opCursorTime, "%s is not a cursor", quote(cursor))
+	}
+	q := &call{
+		op: opCursorTime, method: http.MethodGet, path: c.shardPath(shard),
+		query: []param{{"cursor", cursor}, {"type", "cursor_time"}},
+	}
+	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) (err error) {
+		at, err = parseCursorTime(b)
+		return err
+	}))
+	return at, err
+}
+
+func parseCursor(b []byte) (string, error) {
+	var w struct {
+		Cursor string `json:"cursor"`
+	}
+	if err := json.Unmarshal(b, &w); err != nil {
+		return "", jsonFault(err)
+	}
+	if !validCursor(w.Cursor) {
+		return "", errors.New("its cursor " + shown(w.Cursor) + " is not one")
+	}
+	return w.Cursor, nil
+}
+
+func parseCursorTime(b []byte) (time.Time, error) {
+	var w struct {
+		Seconds *int64 `json:"cursor_time"`
+	}
+	if err := json.Unmarshal(b, &w); err != nil {
+		return time.Time{}, jsonFault(err)
+	}
+	if w.Seconds == nil {
+		return time.Time{}, errors.New("it has no cursor_time")
+	}
+	at := unixTime(*w.Seconds)
+	if at.IsZero() {
+		return at, errors.New("its cursor_time is not a time")
+	}
+	return at, nil
+}

@@ -1,0 +1,33 @@
+// Package sls is a client of Alibaba Cloud Simple Log Service over net/http: the group
+// service of a worker (heartbeat.Client, heartbeat.Creator), its checkpoints
+// (processor.Checkpoints), and the calls that read and write logs.
+//
+//	client, err := sls.New(sls.Config{
+//		Endpoint:    "cn-hangzhou.log.aliyuncs.com",
+//		Project:     "my-project",
+//		Logstore:    "orders",
+//		Group:       "billing",
+//		Credentials: sls.FromEnv(),
+//	})
+//
+// # What the service promises, and what it does not
+//
+// A commit is fenced by the member's name: it is never forced, so the service refuses
+// one from a member that does not hold the shard. There are no epochs and no
+// instances, hence two processes under one name are one member to the service, and
+// both get all its shards. The numbers of a heartbeat do not travel, so a heartbeat
+// that arrives late can release a shard that its sender has taken back: AckedRevoke is
+// not promised. There is no leave call and no push.
+//
+// The lease is the group's timeout as the service has it, never the one of a Config.
+// A member that learns of a shorter timeout late holds on for too long: if you shorten
+// it while members run, they hear of it within 30 seconds.
+//
+// # Errors
+//
+// What the service refuses is an *Error; its codes are classified in one table
+// (classify.go). What never reached it or came back broken is a *TransportError or a
+// *ResponseError. A call that makes no sense is a *UsageError and was not sent.
+// Nothing here tries again by itself, with one exception: a request whose credentials
+// were refused is repeated once if the provider has other ones.
+package sls

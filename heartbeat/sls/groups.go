@@ -1,0 +1,118 @@
+package sls
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Group is a consumer group's settings.
+type Group struct {
+	Name string
+	// Timeout is how long a member keeps its shards after its last heartbeat: whole
+	// seconds.
+	Timeout time.Duration
+	// Ordered: the children of a split shard wait for their ancestors.
+	Ordered bool
+}
+
+type createJSON struct {
+	Name    string `json:"consumerGroup"`
+	Timeout int64  `json:"timeout"`
+	Ordered bool   `json:"order"`
+}
+
+type updateJSON struct {
+	Ordered bool  `json:"order"`
+	Timeout int64 `json:"timeout"`
+}
+
+type groupJSON struct {
+	Name    *string `json:"name"`
+	Timeout *int64  `json:"timeout"`
+	Ordered bool    `json:"order"`
+}
+
+func (c *Client) groupsPath() string { return "/logstores/" + c.cfg.Logstore + "/consumergroups" }
+
+func (c *Client) groupPath(name string) string { return c.groupsPath() + "/" + name }
+
+// CreateGroup creates a group of the logstore. If one of that name exists, it returns
+// an error that matches ErrGroupExists; the group is as it was.
+func (c *Client) CreateGroup(ctx context.Context, g Group) error {
+	if err := g.validate(opCreateGroup); err != nil {
+		return err
+	}
+	body, err := json.Marshal(createJSON{Name: g.Name, Timeout: int64(g.Timeout / time.Second), Ordered: g.Ordered})
+	if err != nil {
+		return err
+	}
+	q := &call{op: opCreateGroup, method: http.MethodPost, path: c.groupsPath(), body: body, typ: typeJSON}
+	return c.send(ctx, q, nothing)
+}
+
+// UpdateGroup changes the timeout and the order of the group that g names.
+func (c *Client) UpdateGroup(ctx context.Context, g Group) error {
+	if err := g.validate(opUpdateGroup); err != nil {
+		return err
+	}
+	body, err := json.Marshal(updateJSON{Ordered: g.Ordered, Timeout: int64(g.Timeout / time.Second)})
+	if err != nil {
+		return err
+	}
+	q := &call{op: opUpdateGroup, method: http.MethodPut, path: c.groupPath(g.Name), body: body, typ: typeJSON}
+	return c.send(ctx, q, nothing)
+}
+
+// DeleteGroup deletes a group with its members and its checkpoints.
+func (c *Client) DeleteGroup(ctx context.Context, name string) error {
+	if !validName(name) {
+		return usage(opDeleteGroup, "the group name %s is not %s", quote(name), nameRule)
+	}
+	return c.send(ctx, &call{op: opDeleteGroup, method: http.MethodDelete, path: c.groupPath(name)}, nothing)
+}
+
+// ListGroups returns the groups of the logstore.
+func (c *Client) ListGroups(ctx context.Context) ([]Group, error) {
+	return c.listGroups(ctx, c.data)
+}
+
+func (c *Client) listGroups(ctx context.Context, via http.RoundTripper) (groups []Group, err error) {
+	q := &call{op: opListGroups, method: http.MethodGet, path: c.groupsPath(), via: via}
+	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) (err error) {
+		groups, err = parseGroups(b)
+		return err
+	}))
+	return groups, err
+}
+
+func parseGroups(b []byte) ([]Group, error) {
+	return parseList(b, func(w groupJSON) (Group, error) {
+		switch {
+		case w.Name == nil || *w.Name == "":
+			return Group{}, errors.New("it has no name")
+		case w.Timeout == nil || *w.Timeout <= 0:
+			return Group{}, errors.New("it has no timeout")
+		}
+		// A longer lease than a day is cut: too short is safe, too long is not.
+		seconds := min(*w.Timeout, int64(maxTimeout/time.Second))
+		return Group{Name: *w.Name, Timeout: time.Duration(seconds) * time.Second, Ordered: w.Ordered}, nil
+	})
+}
+
+func (g Group) validate(op string) error {
+	if !validName(g.Name) {
+		return usage(op, "the group name %s is not %s", quote(g.Name), nameRule)
+	}
+	if g.Timeout < time.Second || g.Timeout > maxTimeout || g.Timeout%time.Second != 0 {
+		return usage(op, "the timeout %v is not whole seconds, 1s to %v", g.Timeout, maxTimeout)
+	}
+	return nil
+}
+
+func (g Group) String() string {
+	return fmt.Sprintf("group %q, timeout %v, ordered: %v", g.Name, g.Timeout, g.Ordered)
+}

@@ -1,0 +1,186 @@
+package sls
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// maxRaw bounds a page before compression. The service's own bound is not
+// documented; the official clients expect some 20 MB at most.
+const maxRaw = 64 << 20
+
+// The headers of a page.
+const (
+	headerCursor         = "X-Log-Cursor"
+	headerCount          = "X-Log-Count"
+	headerCursorTime     = "X-Log-Cursor-Time"
+	headerReadLastCursor = "X-Log-Read-Last-Cursor"
+	headerEndOfCursor    = "X-Log-End-Of-Cursor"
+	headerRawDataSize    = "X-Log-Rawdatasize"
+	headerRawDataCount   = "X-Log-Rawdatacount"
+	headerRawDataLines   = "X-Log-Rawdatalines"
+	headerResultLines    = "X-Log-Resultlines"
+	headerFailedLines    = "X-Log-Failedlines"
+)
+
+// Page is one answer to a pull.
+type Page struct {
+	// Next is the cursor to go on with, and to commit when this page is done. With a
+	// query it moves even if nothing is returned. At the end of a shard it is the
+	// cursor that was asked for.
+	Next string
+	// Count is the number of log groups in Body.
+	Count int
+	// RawSize is the length of Body once it is decompressed, exactly.
+	RawSize int
+	// Compression says how Body is compressed.
+	Compression Compression
+	// Body is a LogGroupList in protobuf, still compressed. It is nil if RawSize is
+	// zero, and shares the request's Buffer if it fitted.
+	Body []byte
+
+	// CursorTime is when the service received the data at Next; zero if it does not say.
+	CursorTime time.Time
+	// EndOfCursor is the service's word that it read to the end, of the shard or of
+	// the range; what exactly it means is not documented, so false means nothing.
+	EndOfCursor bool
+	// Stats are the figures of a query or a stored processor; zero without one.
+	Stats QueryStats
+	// RequestID is the service's name for this request.
+	RequestID string
+
+	readLast    int64
+	hasReadLast bool
+}
+
+// QueryStats are the figures before and after a query.
+type QueryStats struct {
+	RawDataSize  int // bytes that were read
+	RawDataCount int // log groups that were read
+	RawDataLines int // logs that were read
+	ResultLines  int // logs that were returned
+	FailedLines  int // logs that the query failed on
+}
+
+// ReadLastCursor returns the number of the last log group that was read; false if the
+// service does not say. Without a query or a processor the groups of a page have
+// consecutive numbers that end with it.
+func (p *Page) ReadLastCursor() (int64, bool) { return p.readLast, p.hasReadLast }
+
+// readPage reads an answer of status 200.
+func readPage(resp *http.Response, buffer []byte) (Page, error) {
+	p, err := parsePage(resp.Header)
+	if err != nil {
+		return p, &ResponseError{Op: opPull, Reason: err.Error()}
+	}
+	if p.RawSize == 0 {
+		return p, nil // a body that stands for nothing is drained like any rest
+	}
+	limit := p.RawSize
+	if p.Compression != None {
+		limit += p.RawSize/128 + 1024 // what lz4 and zstd add at most to what they cannot compress
+	}
+	p.Body, err = readBody(resp, buffer, limit)
+	switch {
+	case errors.Is(err, errTooLong):
+		return p, &ResponseError{Op: opPull, Reason: "its body is longer than its size allows"}
+	case err != nil:
+		return p, &bodyError{err: err}
+	case len(p.Body) == 0, p.Compression == None && len(p.Body) != p.RawSize:
+		return p, &ResponseError{Op: opPull, Reason: "its body is shorter than its size says"}
+	}
+	return p, nil
+}
+
+// parsePage reads the headers of a page.
+func parsePage(h http.Header) (p Page, err error) {
+	p.RequestID = bounded(h.Get(headerRequestID), 64)
+	p.Next = h.Get(headerCursor)
+	if !validCursor(p.Next) {
+		return p, errors.New("it has no cursor to go on with")
+	}
+	if p.Count, err = number(h, headerCount, MaxCount); err != nil {
+		return p, err
+	}
+	if p.RawSize, err = number(h, headerBodyRawSize, maxRaw); err != nil {
+		return p, err
+	}
+	// An empty log group takes two bytes in its list.
+	if p.RawSize < 2*p.Count || p.Count == 0 && p.RawSize > 0 {
+		return p, errors.New(strconv.Itoa(p.Count) + " log groups do not have " + strconv.Itoa(p.RawSize) + " bytes")
+	}
+	if p.Compression, err = parseCompression(h.Get(headerCompressType)); err != nil {
+		return p, err
+	}
+	p.CursorTime = unixTime(optional(h, headerCursorTime))
+	p.EndOfCursor = h.Get(headerEndOfCursor) == "1"
+	p.readLast, err = strconv.ParseInt(h.Get(headerReadLastCursor), 10, 64)
+	p.hasReadLast = err == nil
+	p.Stats = QueryStats{
+		RawDataSize:  int(optional(h, headerRawDataSize)),
+		RawDataCount: int(optional(h, headerRawDataCount)),
+		RawDataLines: int(optional(h, headerRawDataLines)),
+		ResultLines:  int(optional(h, headerResultLines)),
+		FailedLines:  int(optional(h, headerFailedLines)),
+	}
+	return p, nil
+}
+
+// number reads a header that must be there.
+func number(h http.Header, name string, limit int) (int, error) {
+	s := h.Get(name)
+	n, err := strconv.Atoi(s)
+	switch {
+	case s == "":
+		return 0, errors.New("it has no header " + name)
+	case err != nil || n < 0 || n > limit:
+		return 0, errors.New("its header " + name + " is " + shown(s))
+	}
+	return n, nil
+}
+
+// optional reads a header that serves for information only: what is wrong with it is
+// not worth losing the page.
+func optional(h http.Header, name string) int64 {
+	n, err := strconv.ParseInt(h.Get(name), 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+var errTooLong = errors.New("body is too long")
+
+// readBody reads a body to its end, into buffer if it fits.
+func readBody(resp *http.Response, buffer []byte, limit int) ([]byte, error) {
+	if resp.ContentLength > int64(limit) {
+		return nil, errTooLong
+	}
+	b := buffer[:0]
+	if n := int(resp.ContentLength); n >= 0 {
+		if cap(b) < n {
+			b = make([]byte, 0, n)
+		}
+		_, err := io.ReadFull(resp.Body, b[:n])
+		return b[:n], err
+	}
+	for { // the length is not known before the end
+		if len(b) == cap(b) {
+			b = slices.Grow(b, min(max(len(b), 64<<10), limit+1-len(b)))
+		}
+		n, err := resp.Body.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case len(b) > limit:
+			return nil, errTooLong
+		case err == io.EOF: //nolint:errorlint // readers return it bare
+			return b, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}

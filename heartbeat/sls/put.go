@@ -1,0 +1,42 @@
+package sls
+
+import (
+	"context"
+	"net/http"
+)
+
+// PutOptions say how to write.
+type PutOptions struct {
+	// HashKey picks the shard whose range it is in: 32 lower-case hex digits. Empty
+	// means that the service picks one.
+	HashKey string
+	// Compression is what the group is sent in. Zero means LZ4.
+	Compression Compression
+}
+
+// Put writes one LogGroup, in protobuf and not compressed. It goes to one shard as a
+// whole. An error that is not an *Error leaves it open whether it was written.
+func (c *Client) Put(ctx context.Context, group []byte, o PutOptions) error {
+	switch {
+	case len(group) == 0:
+		return usage(opPut, "the log group is empty")
+	case o.HashKey != "" && !validKey(o.HashKey):
+		return usage(opPut, "the key %s is not 32 lower-case hex digits", quote(o.HashKey))
+	case !o.Compression.valid():
+		return usage(opPut, "%v is not a compression", o.Compression)
+	}
+	body, err := o.Compression.compress(group)
+	if err != nil {
+		return usage(opPut, "the log group cannot be compressed: %v", err)
+	}
+	// Two paths are in use for "any shard"; this is the documented one.
+	q := &call{
+		op: opPut, method: http.MethodPost, path: "/logstores/" + c.cfg.Logstore + "/shards/lb",
+		body: body, typ: typeProtobuf, rawLen: len(group), comp: o.Compression.name(),
+	}
+	if o.HashKey != "" {
+		q.path = "/logstores/" + c.cfg.Logstore + "/shards/route"
+		q.query = []param{{"key", o.HashKey}}
+	}
+	return c.send(ctx, q, nothing)
+}

@@ -1,0 +1,90 @@
+package sls
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Shard is one shard of the logstore.
+type Shard struct {
+	Number int
+	// ReadOnly: it was split or merged, and takes no more writes.
+	ReadOnly bool
+	// BeginKey and EndKey are its range of hash keys, 32 hex digits each, the end
+	// excluded.
+	BeginKey, EndKey string
+	// Created is when it came to be; zero if the service does not say.
+	Created time.Time
+}
+
+type shardJSON struct {
+	Number   *int   `json:"shardID"`
+	Status   string `json:"status"`
+	BeginKey string `json:"inclusiveBeginKey"`
+	EndKey   string `json:"exclusiveEndKey"`
+	Created  int64  `json:"createTime"`
+}
+
+func (c *Client) shardPath(shard int) string {
+	return "/logstores/" + c.cfg.Logstore + "/shards/" + strconv.Itoa(shard)
+}
+
+// ListShards returns the shards of the logstore, those that were split or merged
+// included as long as they have data.
+func (c *Client) ListShards(ctx context.Context) ([]Shard, error) {
+	q := &call{op: opListShards, method: http.MethodGet, path: "/logstores/" + c.cfg.Logstore + "/shards"}
+	return c.shards(ctx, q)
+}
+
+// SplitShard splits a shard in two at a hash key inside its range. It returns the shard,
+// which is now read-only, and its children.
+func (c *Client) SplitShard(ctx context.Context, shard int, key string) ([]Shard, error) {
+	switch {
+	case shard < 0 || shard > maxShard:
+		return nil, usage(opSplit, "%d is not a shard number", shard)
+	case !validKey(key):
+		return nil, usage(opSplit, "the key %s is not 32 lower-case hex digits", quote(key))
+	}
+	q := &call{
+		op: opSplit, method: http.MethodPost, path: c.shardPath(shard),
+		query: []param{{"action", "split"}, {"key", key}},
+	}
+	return c.shards(ctx, q)
+}
+
+// MergeShards merges a shard with its neighbour on the right. It returns the new shard
+// and the two old ones, which are now read-only.
+func (c *Client) MergeShards(ctx context.Context, shard int) ([]Shard, error) {
+	if shard < 0 || shard > maxShard {
+		return nil, usage(opMerge, "%d is not a shard number", shard)
+	}
+	q := &call{op: opMerge, method: http.MethodPost, path: c.shardPath(shard), query: []param{{"action", "merge"}}}
+	return c.shards(ctx, q)
+}
+
+func (c *Client) shards(ctx context.Context, q *call) (shards []Shard, err error) {
+	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) (err error) {
+		shards, err = parseShards(b)
+		return err
+	}))
+	return shards, err
+}
+
+func parseShards(b []byte) ([]Shard, error) {
+	return parseList(b, func(w shardJSON) (Shard, error) {
+		n, err := shardNumber(w.Number)
+		if err != nil {
+			return Shard{}, err
+		}
+		if w.Status != "readwrite" && w.Status != "readonly" {
+			return Shard{}, errors.New("its status " + shown(w.Status) + " is not known")
+		}
+		return Shard{
+			Number: n, ReadOnly: w.Status == "readonly",
+			BeginKey: bounded(w.BeginKey, maxName), EndKey: bounded(w.EndKey, maxName), Created: unixTime(w.Created),
+		}, nil
+	})
+}

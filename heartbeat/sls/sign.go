@@ -1,0 +1,84 @@
+package sls
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Signature is a way to sign requests.
+type Signature uint8
+
+const (
+	// V1 is HMAC-SHA1 over the request's digest. Every region knows it.
+	V1 Signature = iota + 1
+	// V4 is HMAC-SHA256 with a key for the day and the region.
+	V4
+)
+
+func (s Signature) String() string {
+	switch s {
+	case V1:
+		return "V1"
+	case V4:
+		return "V4"
+	}
+	return fmt.Sprintf("Signature(%d)", uint8(s))
+}
+
+// Header names as net/http spells them, so that they need no rewriting.
+const (
+	headerAuthorization   = "Authorization"
+	headerDate            = "Date"
+	headerContentType     = "Content-Type"
+	headerContentMD5      = "Content-Md5"
+	headerUserAgent       = "User-Agent"
+	headerAccept          = "Accept"
+	headerAcceptEncoding  = "Accept-Encoding"
+	headerRetryAfter      = "Retry-After"
+	headerAPIVersion      = "X-Log-Apiversion"
+	headerSignatureMethod = "X-Log-Signaturemethod"
+	headerBodyRawSize     = "X-Log-Bodyrawsize"
+	headerCompressType    = "X-Log-Compresstype"
+	headerLogDate         = "X-Log-Date"
+	headerContentSHA256   = "X-Log-Content-Sha256"
+	headerSecurityToken   = "X-Acs-Security-Token"
+	headerRequestID       = "X-Log-Requestid"
+)
+
+const apiVersion = "0.6.0"
+
+// param is one parameter of a query, decoded.
+type param struct{ key, value string }
+
+// field is one header that is signed, with its name in lower case.
+type field struct{ name, value string }
+
+// signedFields returns the headers for which signed is true, sorted by name.
+func signedFields(h http.Header, signed func(name string) bool) []field {
+	fields := make([]field, 0, 8)
+	for name, values := range h {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if len(values) > 0 && signed(name) {
+			fields = append(fields, field{name: name, value: strings.TrimSpace(values[0])})
+		}
+	}
+	sortFields(fields)
+	return fields
+}
+
+func sortFields(fields []field) {
+	slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
+}
+
+// sorted returns the parameters in order of their keys. No call here repeats a key.
+func sorted(query []param) []param {
+	byKey := func(a, b param) int { return strings.Compare(a.key, b.key) }
+	if slices.IsSortedFunc(query, byKey) {
+		return query
+	}
+	query = slices.Clone(query)
+	slices.SortStableFunc(query, byKey)
+	return query
+}

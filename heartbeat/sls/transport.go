@@ -1,0 +1,66 @@
+package sls
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// maxHeaderBytes bounds the headers of an answer; real ones have less than 1 KiB.
+const maxHeaderBytes = 64 << 10
+
+// newTransport makes a pool of connections. It speaks HTTP/1.1 only: with HTTP/2 all
+// requests would share one connection, and one that hangs would hold up all of them.
+func newTransport(idle int, timeout time.Duration) *http.Transport {
+	d := &net.Dialer{Timeout: min(timeout, 10*time.Second), KeepAlive: 15 * time.Second}
+	return &http.Transport{
+		Proxy:                  proxy,
+		DialContext:            dialer(d.DialContext),
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    min(timeout, 10*time.Second),
+		ResponseHeaderTimeout:  timeout,
+		ExpectContinueTimeout:  time.Second,
+		MaxIdleConns:           idle,
+		MaxIdleConnsPerHost:    idle,
+		IdleConnTimeout:        50 * time.Second,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		DisableCompression:     true, // pages are compressed by the protocol, all else is small
+		ReadBufferSize:         32 << 10,
+		WriteBufferSize:        32 << 10,
+	}
+}
+
+// proxy is the environment's. Its error would show the proxy's URL, which may have a
+// password.
+func proxy(r *http.Request) (*url.URL, error) {
+	u, err := http.ProxyFromEnvironment(r)
+	if err != nil {
+		return nil, errors.New("the proxy that the environment names is not a URL")
+	}
+	return u, nil
+}
+
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dialer dials localhost at the loopback, whatever a name server says of it: plain http
+// is allowed there because nothing leaves the machine.
+func dialer(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil || host != "localhost" {
+			return dial(ctx, network, address)
+		}
+		conn, err := dial(ctx, network, net.JoinHostPort("127.0.0.1", port))
+		if err == nil || ctx.Err() != nil {
+			return conn, err
+		}
+		if conn, err6 := dial(ctx, network, net.JoinHostPort("::1", port)); err6 == nil {
+			return conn, nil
+		}
+		return nil, err
+	}
+}
