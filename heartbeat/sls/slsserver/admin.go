@@ -1,0 +1,196 @@
+package slsserver
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// Admin returns a handler that switches faults, evicts and expires over HTTP, for tests of
+// several processes. It verifies nothing but that it is spoken to under a loopback name,
+// which keeps out what a browser may be made to send. Serve it with ServeAdmin.
+//
+//	GET    /state?project=P&logstore=L   the groups' states
+//	GET    /stats                        requests served, by operation
+//	GET    /faults                       the faults that are on
+//	POST   /faults                       a Fault; the answer has its number
+//	DELETE /faults, /faults/{number}     switches all off, or one
+//	POST   /logstores                    {"project","logstore","shards"}
+//	POST   /evict                        {"project","logstore","group","consumer"}
+//	POST   /expire                       {"project","logstore","shard","groups"}; all without "groups"
+func (s *Server) Admin() http.Handler {
+	mux := http.NewServeMux()
+	handle := func(pattern string, f func(r *http.Request) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { serveAdmin(w, r, f) })
+	}
+	handle("GET /state", s.adminState)
+	handle("GET /stats", func(*http.Request) (any, error) { return s.Stats(), nil })
+	handle("GET /faults", func(*http.Request) (any, error) { return s.faults.List(), nil })
+	handle("POST /faults", func(r *http.Request) (any, error) {
+		var f Fault
+		if err := readAdmin(r, &f); err != nil {
+			return nil, err
+		}
+		number, err := s.faults.Add(f)
+		return map[string]int{"number": number}, err
+	})
+	handle("DELETE /faults", func(*http.Request) (any, error) {
+		s.faults.Clear()
+		return struct{}{}, nil
+	})
+	handle("DELETE /faults/{number}", func(r *http.Request) (any, error) {
+		n, err := strconv.Atoi(r.PathValue("number"))
+		s.faults.Remove(n)
+		return struct{}{}, err
+	})
+	handle("POST /logstores", func(r *http.Request) (any, error) {
+		var a adminTarget
+		if err := readAdmin(r, &a); err != nil {
+			return nil, err
+		}
+		if err := s.CreateProject(a.Project); err != nil && !errors.Is(err, ErrExists) {
+			return nil, err
+		}
+		return struct{}{}, s.CreateLogstore(a.Project, Logstore{Name: a.Logstore, Shards: a.Shards})
+	})
+	handle("POST /evict", func(r *http.Request) (any, error) {
+		var a adminTarget
+		if err := readAdmin(r, &a); err != nil {
+			return nil, err
+		}
+		return struct{}{}, s.faults.Evict(a.Project, a.Logstore, a.Group, a.Consumer)
+	})
+	handle("POST /expire", func(r *http.Request) (any, error) {
+		var a adminTarget
+		if err := readAdmin(r, &a); err != nil {
+			return nil, err
+		}
+		n := -1
+		if a.Groups != nil {
+			n = *a.Groups
+		}
+		return struct{}{}, s.faults.Expire(a.Project, a.Logstore, a.Shard, n)
+	})
+	return mux
+}
+
+type adminTarget struct {
+	Project  string `json:"project"`
+	Logstore string `json:"logstore"`
+	Group    string `json:"group"`
+	Consumer string `json:"consumer"`
+	Shard    int    `json:"shard"`
+	Shards   int    `json:"shards"`
+	Groups   *int   `json:"groups"`
+}
+
+// ServeAdmin serves Admin on l until Close. It refuses what is not a loopback address.
+func (s *Server) ServeAdmin(l net.Listener) error {
+	if !isLoopback(l.Addr()) {
+		return errors.Join(fmt.Errorf("slsserver: %s is not a loopback address", l.Addr()), l.Close())
+	}
+	return s.net.serve(l, s.Admin(), s.log)
+}
+
+func serveAdmin(w http.ResponseWriter, r *http.Request, f func(*http.Request) (any, error)) {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if a, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !a.IsLoopback()) {
+		http.Error(w, "not a loopback host", http.StatusForbidden)
+		return
+	}
+	v, err := f(r)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	case errors.Is(err, ErrExists):
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+func readAdmin(r *http.Request, v any) error {
+	if r.Header.Get("Content-Type") != "application/json" {
+		return errors.New("the content type is not application/json")
+	}
+	d := json.NewDecoder(io.LimitReader(r.Body, 64<<10))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("bad body: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the body")
+	}
+	return nil
+}
+
+// GroupState is a consumer group at one moment.
+type GroupState struct {
+	Timeout time.Duration
+	Order   bool
+	// Members and Shards are those of the state machine: shards that are over are not in
+	// the list, but in Over.
+	Members []group.MemberInfo
+	Shards  []group.ShardInfo
+	Over    []int
+}
+
+// Group returns a group's state. The error matches ErrNotFound.
+func (s *Server) Group(project, logstore, name string) (GroupState, error) {
+	ls, err := s.findLogstore(project, logstore)
+	if err != nil {
+		return GroupState{}, fmt.Errorf("slsserver: logstore %q: %w", logstore, ErrNotFound)
+	}
+	if c := ls.group(name); c != nil {
+		return c.state(), nil
+	}
+	return GroupState{}, fmt.Errorf("slsserver: group %q: %w", name, ErrNotFound)
+}
+
+func (c *consumers) state() GroupState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.group.Expire(time.Now())
+	snap := c.group.Snapshot()
+	st := GroupState{Timeout: c.ttl, Order: c.order, Members: snap.Members, Shards: snap.Shards}
+	for _, sh := range c.shards {
+		if c.checkpoints[sh.id].over {
+			st.Over = append(st.Over, sh.id)
+		}
+	}
+	return st
+}
+
+func (s *Server) adminState(r *http.Request) (any, error) {
+	ls, err := s.findLogstore(r.FormValue("project"), r.FormValue("logstore"))
+	if err != nil {
+		return nil, ErrNotFound
+	}
+	ls.mu.RLock()
+	groups := make([]*consumers, 0, len(ls.groups))
+	for _, g := range ls.groups {
+		groups = append(groups, g)
+	}
+	ls.mu.RUnlock()
+	state := map[string]GroupState{}
+	for _, g := range groups {
+		state[g.name] = g.state()
+	}
+	return state, nil
+}

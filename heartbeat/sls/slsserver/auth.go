@@ -1,0 +1,111 @@
+package slsserver
+
+import (
+	"crypto/hmac"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+const v4Algorithm = "SLS4-HMAC-SHA256"
+
+// authenticate verifies the signature of a request, if there are keys at all. The order
+// of its refusals is the documentation's: what is missing, who it is, when it was, and
+// whether it is true. An unknown key is computed with like a known one.
+func (s *Server) authenticate(c *call) error {
+	keys := *s.keys.Load()
+	if len(keys) == 0 {
+		return nil
+	}
+	h := c.r.Header
+	for name, values := range h {
+		if len(values) > 1 && signedName(strings.ToLower(name)) {
+			return badParameter("the header %q is repeated", name)
+		}
+	}
+	claim, err := readClaim(h)
+	if err != nil {
+		return err
+	}
+	key, known := keys[claim.id]
+	if !known {
+		key.Secret = NewSecret("no such key")
+	}
+	verified := false
+	if claim.v4 {
+		verified = s.verifyV4(c, claim, key.Secret)
+	} else {
+		verified = verifyV1(c, claim, key.Secret)
+	}
+	token := h.Get("X-Acs-Security-Token")
+	rightToken := hmac.Equal([]byte(token), []byte(key.Token.string()))
+	skew := time.Since(claim.at).Abs()
+	switch {
+	case !known:
+		return fail(401, "Unauthorized", "the access key is unknown")
+	case skew > s.cfg.ClockSkew:
+		return fail(400, "RequestTimeExpired", "the request's time differs from the server's by more than %v", s.cfg.ClockSkew)
+	case !verified:
+		return fail(401, "SignatureNotMatch", "the signature does not match")
+	case !rightToken:
+		return fail(401, "Unauthorized", "the security token is wrong")
+	case !key.Expires.IsZero() && time.Now().After(key.Expires):
+		return fail(401, "SecurityTokenExpired", "the security token has expired")
+	case key.Projects != nil && !slices.Contains(key.Projects, c.project):
+		return fail(401, "Unauthorized", "The project does not belong to you.")
+	}
+	return nil
+}
+
+// signedName says whether a header, in lower case, takes part in a signature.
+func signedName(name string) bool {
+	return strings.HasPrefix(name, "x-log-") || strings.HasPrefix(name, "x-acs-")
+}
+
+// claim is what a request says of its signature.
+type claim struct {
+	v4        bool
+	id        string
+	signature string
+	date      string // as the client sent it
+	at        time.Time
+	region    string // V4
+	day       string // V4: of the credential's scope
+}
+
+// readClaim reads the headers that a signature needs.
+func readClaim(h http.Header) (claim, error) {
+	auth := h.Get("Authorization")
+	if auth == "" {
+		return claim{}, fail(401, "Unauthorized", "the request is not signed")
+	}
+	switch h.Get("X-Log-Apiversion") {
+	case "0.6.0":
+	case "":
+		return claim{}, fail(400, "MissingAPIVersion", "x-log-apiversion is missing")
+	default:
+		return claim{}, fail(400, "InvalidAPIVersion", "x-log-apiversion is not 0.6.0")
+	}
+	if rest, ok := strings.CutPrefix(auth, v4Algorithm+" "); ok {
+		return readV4(h, rest)
+	}
+	if rest, ok := strings.CutPrefix(auth, "LOG "); ok {
+		return readV1(h, rest)
+	}
+	return claim{}, fail(401, "Unauthorized", "the authorization is of no known kind")
+}
+
+// canonicalQuery joins the parameters of a query, sorted by name.
+func canonicalQuery(q url.Values, pair func(name, value string) string) string {
+	names := make([]string, 0, len(q))
+	for name := range q {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for i, name := range names {
+		names[i] = pair(name, q.Get(name))
+	}
+	return strings.Join(names, "&")
+}

@@ -1,0 +1,93 @@
+package slsserver
+
+import (
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+func readV1(h http.Header, rest string) (claim, error) {
+	c := claim{}
+	var ok bool
+	if c.id, c.signature, ok = strings.Cut(rest, ":"); !ok || c.id == "" {
+		return c, fail(400, "MissAccessKeyId", "the authorization names no access key")
+	}
+	switch h.Get("X-Log-Signaturemethod") {
+	case "hmac-sha1":
+	case "":
+		return c, fail(400, "MissingSignatureMethod", "x-log-signaturemethod is missing")
+	default:
+		return c, fail(400, "InvalidSignatureMethod", "x-log-signaturemethod is not hmac-sha1")
+	}
+	// x-log-date stands in for Date. The Python SDK adds it after signing.
+	if c.date = h.Get("X-Log-Date"); c.date == "" {
+		c.date = h.Get("Date")
+	}
+	if c.date == "" {
+		return c, fail(400, "MissingDate", "the date is missing")
+	}
+	at, err := http.ParseTime(c.date)
+	if err != nil {
+		// Days of one digit are not in the standard, but in use.
+		if at, err = time.Parse("Mon, 2 Jan 2006 15:04:05 GMT", c.date); err != nil {
+			return c, fail(400, "InvalidDateFormat", "the date is not like %s", http.TimeFormat)
+		}
+	}
+	c.at = at
+	return c, nil
+}
+
+// verifyV1 compares the signature with each that a correct client may have made. All
+// are computed whether or not one has matched.
+func verifyV1(c *call, cl claim, secret Secret) bool {
+	sent, _ := base64.StdEncoding.DecodeString(cl.signature)
+	sum := c.r.Header.Get("Content-Md5")
+	bodyIsIt := sum == ""
+	if len(c.body) > 0 || sum != "" {
+		got := md5.Sum(c.body)
+		want, err := hex.DecodeString(sum)
+		bodyIsIt = err == nil && subtle.ConstantTimeCompare(got[:], want) == 1
+	}
+	paths := []string{c.r.URL.EscapedPath()}
+	if c.signedPath != paths[0] {
+		paths = append(paths, c.signedPath)
+	}
+	dates := []bool{false}
+	if c.r.Header.Get("X-Log-Date") != "" {
+		dates = append(dates, true)
+	}
+	match := 0
+	for _, path := range paths {
+		for _, withDate := range dates {
+			mac := hmac.New(sha1.New, []byte(secret.string()))
+			mac.Write([]byte(stringToSignV1(c.r.Method, path, cl.date, c.query, c.r.Header, withDate)))
+			match |= subtle.ConstantTimeCompare(mac.Sum(nil), sent)
+		}
+	}
+	return match == 1 && bodyIsIt
+}
+
+func stringToSignV1(method, path, date string, q url.Values, h http.Header, withDate bool) string {
+	var lines []string
+	for name, values := range h {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if signedName(name) && (withDate || name != "x-log-date") {
+			lines = append(lines, name+":"+strings.TrimSpace(values[0]))
+		}
+	}
+	slices.Sort(lines)
+	resource := path
+	if len(q) > 0 {
+		resource += "?" + canonicalQuery(q, func(name, value string) string { return name + "=" + value })
+	}
+	return method + "\n" + h.Get("Content-Md5") + "\n" + h.Get("Content-Type") + "\n" + date + "\n" +
+		strings.Join(lines, "\n") + "\n" + resource
+}

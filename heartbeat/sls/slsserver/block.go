@@ -1,0 +1,204 @@
+package slsserver
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/pierrec/lz4/v4"
+)
+
+// block is one log group as an lz4 block. Blocks are kept compressed, each on its own,
+// because pages of them can be joined without compressing again: the last sequence of a
+// block is literals only, and merges with the first literals of the next one, while
+// matches reach back within their own block.
+type block struct {
+	data []byte
+	raw  int32 // bytes when decompressed
+
+	// Where it can be joined: the first sequence's literals are data[firstLit:firstEnd],
+	// the last sequence is data[last:] with the literals data[lastLit:].
+	firstLit, firstEnd, last, lastLit int32
+}
+
+var errNotLZ4 = errors.New("not an lz4 block of that size")
+
+// The format wants the last five bytes to be literals, and no match to begin within the
+// last twelve. Some decoders rely on it.
+const (
+	lz4LastLiterals = 5
+	lz4MatchLimit   = 12
+)
+
+// readBlock walks through an lz4 block and finds where it can be joined. It refuses one
+// that a strict decoder might refuse.
+func readBlock(data []byte, raw int) (block, error) {
+	b := block{data: data, raw: int32(raw), firstEnd: -1}
+	pos, out, lastMatch := 0, 0, -1
+	for {
+		if pos >= len(data) {
+			return block{}, errNotLZ4
+		}
+		token := pos
+		lit, next, ok := lz4Length(data, pos+1, int(data[pos]>>4))
+		if !ok || lit > len(data)-next {
+			return block{}, errNotLZ4
+		}
+		pos = next + lit
+		out += lit
+		if b.firstEnd < 0 {
+			b.firstLit, b.firstEnd = int32(next), int32(pos)
+		}
+		if pos == len(data) {
+			b.last, b.lastLit = int32(token), int32(next)
+			if out != raw || data[token]&15 != 0 || lastMatch >= 0 && (lit < lz4LastLiterals || lastMatch > raw-lz4MatchLimit) {
+				return block{}, errNotLZ4
+			}
+			return b, nil
+		}
+		if len(data)-pos < 2 {
+			return block{}, errNotLZ4
+		}
+		offset := int(binary.LittleEndian.Uint16(data[pos:]))
+		match, next, ok := lz4Length(data, pos+2, int(data[token]&15))
+		if !ok || offset == 0 || offset > out {
+			return block{}, errNotLZ4
+		}
+		lastMatch = out
+		out += match + 4
+		if out > raw {
+			return block{}, errNotLZ4
+		}
+		pos = next
+	}
+}
+
+// lz4Length reads the rest of a length of which the token had n.
+func lz4Length(data []byte, pos, n int) (length, next int, ok bool) {
+	if n < 15 {
+		return n, pos, true
+	}
+	for pos < len(data) {
+		n += int(data[pos])
+		pos++
+		if data[pos-1] != 255 {
+			return n, pos, true
+		}
+	}
+	return 0, 0, false
+}
+
+var compressors = sync.Pool{New: func() any { return new(lz4.Compressor) }}
+
+// newBlock compresses a log group.
+func newBlock(group []byte) (block, error) {
+	buf := takeBuffer(lz4.CompressBlockBound(len(group)))
+	defer giveBuffer(buf)
+	c := compressors.Get().(*lz4.Compressor)
+	n, err := c.CompressBlock(group, *buf)
+	compressors.Put(c)
+	if err == nil && n > 0 && n < len(group) {
+		data := append(make([]byte, 0, n), (*buf)[:n]...)
+		if b, err := readBlock(data, len(group)); err == nil {
+			return b, nil
+		}
+	}
+	return readBlock(appendLiterals(nil, 0, group), len(group))
+}
+
+// appendLiterals appends a sequence's token, with the low half that is given, and its
+// literals.
+func appendLiterals(dst []byte, low byte, literals ...[]byte) []byte {
+	n := 0
+	for _, l := range literals {
+		n += len(l)
+	}
+	if n < 15 {
+		dst = append(dst, byte(n)<<4|low)
+	} else {
+		dst = append(dst, 0xf0|low)
+		rest := n - 15
+		for ; rest >= 255; rest -= 255 {
+			dst = append(dst, 255)
+		}
+		dst = append(dst, byte(rest))
+	}
+	for _, l := range literals {
+		dst = append(dst, l...)
+	}
+	return dst
+}
+
+// decode appends the log group to dst.
+func (b *block) decode(dst []byte) ([]byte, error) {
+	start := len(dst)
+	dst = grow(dst, int(b.raw))
+	n, err := lz4.UncompressBlock(b.data, dst[start:])
+	if err != nil || n != int(b.raw) {
+		return dst[:start], fmt.Errorf("a stored log group is damaged: %w", errNotLZ4)
+	}
+	return dst, nil
+}
+
+// grow lengthens dst by n bytes.
+func grow(dst []byte, n int) []byte {
+	if cap(dst)-len(dst) < n {
+		dst = append(make([]byte, 0, len(dst)+n), dst...)
+	}
+	return dst[:len(dst)+n]
+}
+
+// joinBlocks appends the lz4 block of the LogGroupList that holds the log groups: each
+// behind its tag and its length.
+func joinBlocks(dst []byte, blocks []block) []byte {
+	var pending []byte // literals that no sequence carries yet
+	for i := range blocks {
+		b := &blocks[i]
+		pending = appendListHeader(pending, int(b.raw))
+		if b.last == 0 { // nothing but literals
+			pending = append(pending, b.data[b.lastLit:]...)
+			continue
+		}
+		dst = appendLiterals(dst, b.data[0]&15, pending, b.data[b.firstLit:b.firstEnd])
+		dst = append(dst, b.data[b.firstEnd:b.last]...)
+		pending = append(pending[:0], b.data[b.lastLit:]...)
+	}
+	return appendLiterals(dst, 0, pending)
+}
+
+// appendListHeader appends what stands before a log group of n bytes in a LogGroupList.
+func appendListHeader(dst []byte, n int) []byte {
+	return binary.AppendUvarint(append(dst, 0x0a), uint64(n))
+}
+
+// listSize is how many bytes a log group of n bytes takes in a LogGroupList.
+func listSize(n int) int {
+	size := n + 2
+	for ; n >= 0x80; n >>= 7 {
+		size++
+	}
+	return size
+}
+
+// The buffers of pages and of decompressed bodies. Very large ones are left to the
+// garbage collector.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxPooled = 16 << 20
+
+// takeBuffer returns a buffer of length n.
+func takeBuffer(n int) *[]byte {
+	b := buffers.Get().(*[]byte)
+	if cap(*b) < n {
+		*b = make([]byte, n)
+	}
+	*b = (*b)[:n]
+	return b
+}
+
+func giveBuffer(b *[]byte) {
+	if cap(*b) <= maxPooled {
+		buffers.Put(b)
+	}
+}

@@ -1,0 +1,166 @@
+package slsserver
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// consumers is one consumer group: the state machine of package group, the checkpoints,
+// and what the state machine cannot say itself.
+type consumers struct {
+	logstore *logstore
+	name     string
+
+	mu    sync.Mutex // guards everything below; held while the journal is written
+	group *group.Group
+	ttl   time.Duration
+	order bool
+	// orderedFrom is the first shard whose ancestors count. A group that becomes an
+	// ordered one goes on with the shards that it has, and orders those born later.
+	orderedFrom  int
+	shards       []*shard
+	checkpoints  map[int]checkpoint
+	recoverUntil time.Time
+	known        map[string]struct{} // who may be a member, for the bound on their number
+	timer        *time.Timer         // fires at the group's next event; nil: none is due
+	timerAt      time.Time
+	ended        error // what everybody is told after stop
+}
+
+// checkpoint is what is stored for a shard.
+type checkpoint struct {
+	cursor int64
+	at     time.Time
+	by     string // the last committer
+	over   bool   // it was the end of a read-only shard
+}
+
+func newConsumers(ls *logstore, name string, ttl time.Duration, order bool) (*consumers, error) {
+	c := &consumers{
+		logstore: ls, name: name, ttl: ttl, order: order,
+		checkpoints: map[int]checkpoint{}, known: map[string]struct{}{},
+	}
+	g, err := newGroup(ttl, 0)
+	c.group = g
+	return c, err
+}
+
+// newGroup makes the state machine. It always orders: whose parents count is said with
+// each shard, because that can change and the state machine's own order cannot.
+func newGroup(ttl time.Duration, firstEpoch uint64) (*group.Group, error) {
+	return group.New(group.Config{TTL: ttl, Ordered: true, FirstEpoch: firstEpoch})
+}
+
+func shardID(n int) shardset.ID { return shardset.ID{Number: n} }
+
+// do runs one event of the group and sets the timer for the next one.
+func (c *consumers) do(event func(now time.Time) error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended != nil {
+		return c.ended
+	}
+	now := time.Now()
+	err := event(now)
+	c.arm(now)
+	return err
+}
+
+// arm sets the timer. An event that moved further away is left to fire early: every
+// heartbeat moves one. The caller holds mu.
+func (c *consumers) arm(now time.Time) {
+	c.group.TakeChanged() // nobody can be told: consumers ask
+	at := c.group.NextEvent()
+	if at.IsZero() || c.ended != nil || c.timer != nil && !at.Before(c.timerAt) {
+		return
+	}
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.timerAt = at
+	c.timer = time.AfterFunc(at.Sub(now), c.expire)
+}
+
+func (c *consumers) expire() {
+	c.mu.Lock()
+	c.timer = nil
+	c.mu.Unlock()
+	_ = c.do(func(now time.Time) error { // a group that has ended has nothing to expire
+		c.group.Expire(now)
+		c.forget()
+		return nil
+	})
+}
+
+// setShards hands the group the logstore's shards. The logstore's lock is held.
+func (c *consumers) setShards(now time.Time, shards []*shard) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shards = slices.Clone(shards)
+	for id := range c.checkpoints {
+		if c.find(id) == nil {
+			delete(c.checkpoints, id)
+		}
+	}
+	err := c.share(now)
+	c.arm(now)
+	return err
+}
+
+// share tells the state machine what there is to share out: the shards that are not
+// over, and those that have to be over before each. The caller holds mu.
+//
+// The state machine takes the end of a shard from its holder's heartbeat only, which
+// would renew a lease that a commit must not renew. So a shard that is over is taken out of
+// its list, and put back when a forced checkpoint opens it again.
+func (c *consumers) share(now time.Time) error {
+	list := make([]group.Shard, 0, len(c.shards))
+	for _, sh := range c.shards {
+		if c.checkpoints[sh.id].over {
+			continue
+		}
+		s := group.Shard{ID: shardID(sh.id)}
+		if c.order && sh.id >= c.orderedFrom {
+			s.Parents = c.ancestors(nil, sh)
+		}
+		list = append(list, s)
+	}
+	return c.group.SetShards(now, list)
+}
+
+// ancestors appends a shard's parents, and in place of those that are over their own.
+func (c *consumers) ancestors(ids []shardset.ID, sh *shard) []shardset.ID {
+	for _, p := range sh.parents {
+		parent := c.find(p)
+		switch {
+		case parent == nil: // it has expired
+		case c.checkpoints[p].over:
+			ids = c.ancestors(ids, parent)
+		case !slices.Contains(ids, shardID(p)):
+			ids = append(ids, shardID(p))
+		}
+	}
+	return ids
+}
+
+func (c *consumers) find(id int) *shard {
+	i, ok := slices.BinarySearchFunc(c.shards, id, func(sh *shard, id int) int { return sh.id - id })
+	if !ok {
+		return nil
+	}
+	return c.shards[i]
+}
+
+// stop ends the group and its timer. Whoever still comes is told why.
+func (c *consumers) stop(why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = why
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+}

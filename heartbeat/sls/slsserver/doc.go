@@ -1,0 +1,97 @@
+// Package slsserver is an embedded server that speaks the protocol of Alibaba Cloud
+// Simple Log Service (SLS): consumer groups, heartbeats, checkpoints, cursors, reading,
+// writing, splitting and merging. It is for development, for tests and for
+// demonstrations: programs that use an SLS SDK run against it in place of the cloud.
+//
+//	srv, err := slsserver.New(slsserver.Config{
+//		Projects: []slsserver.Project{{Name: "demo", Logstores: []slsserver.Logstore{{Name: "app", Shards: 4}}}},
+//	})
+//	l, err := srv.Listen("127.0.0.1:0")
+//	go srv.Serve(l)
+//	defer srv.Close()
+//
+// # How clients find a project
+//
+// The protocol names the project in the host only. The server takes, in this order:
+// the first label of a host that ends in one of Config.HostSuffixes
+// (demo.cn-hangzhou.log.aliyuncs.com, demo.sls.test); the part before an IP address
+// (demo.127.0.0.1:8080); the first path segment if it is neither "logstores" nor
+// "consumergroups" (http://127.0.0.1:8080/demo/logstores); Config.DefaultProject. The
+// official Go SDK reaches it unmodified with the endpoint "http://127.0.0.1:8080/demo"
+// and an empty project; with real project names, give its http.Client a DialContext
+// that dials the server whatever the address, and the endpoint "http://sls.test".
+//
+// # What nobody outside the service can verify, and what is done here
+//
+// The protocol's public description leaves some things open. The choices:
+//
+//   - A consumer's first heartbeat is answered with shards at once, if any are free.
+//   - A heartbeat that omits a shard outside a transfer keeps it: the answer lists it
+//     still. That is how a restarted process gets its shards back. Shards that it lists
+//     without holding them, or that do not exist, are ignored. There is no leave.
+//   - Balance is evaluated at every heartbeat, join, eviction and split; it moves the
+//     fewest shards that bring all consumers within one of each other.
+//   - A group's timeout is 1 to 86400 seconds. A change of it counts from each member's
+//     last heartbeat. A group may have Config.MaxConsumers consumers.
+//   - Names of projects, logstores and groups are a letter or digit and then up to 127
+//     letters, digits, '.', '_' and '-'. A group's name is unique within its logstore.
+//     Consumer names are 1 to 128 bytes of printable UTF-8.
+//   - forceSuccess defaults to false. Without it a commit is taken from the shard's
+//     holder, also while the shard is in transfer; another live consumer gets 400
+//     ConsumerNotMatch, an unknown one 404 ConsumerNotExist. The holder may go back. A
+//     checkpoint beyond the shard's end gets 400 InvalidShardCheckPoint. With
+//     Config.MisspeltCodes the codes are the ones that the official Go library expects.
+//   - The consumer in GetCheckPoint is the last committer; before the first commit it
+//     is the holder.
+//   - A read-only shard is over when a checkpoint equal to its end is stored, forced or
+//     not. One that was already at its end when it became read-only is over at the next
+//     commit, not before. A repeated commit of that end by the same consumer succeeds.
+//   - Deleting a group ends its members: a non-empty heartbeat after the group was
+//     created anew gets 400 NotExistConsumerWithBody.
+//   - ShardNotExist is 404 for checkpoints and 400 for cursors and reads. InvalidCursor
+//     is 400, ConsumerGroupQuotaExceed 403, SecurityTokenExpired 401.
+//   - A cursor's number is the shard's creation time in nanoseconds plus the count of log
+//     groups before it. A cursor beyond the end gets InvalidCursor. One whose data has
+//     expired does too, or reads from the beginning: Config.ExpiredFromBegin.
+//   - One page holds whole log groups and takes no further one once it has
+//     Config.MaxPageBytes, so it exceeds them by less than one group. x-log-end-of-cursor
+//     is 1 when the page ends at end_cursor or at the shard's end. The cursor time at
+//     the end is now.
+//   - Hash routing takes 32 hexadecimal digits; the last shard takes the greatest key too.
+//   - A log group without logs is refused. Log times are checked only with
+//     Config.CheckLogTime.
+//   - A V1 signature may cover x-log-date or not. A V4 request whose x-log-content-sha256 is that
+//     of no body, with a body, is refused unless Config.UnsignedPayload allows it.
+//   - Project-level groups are not there.
+//
+// # Filters
+//
+// PullLogs takes this much of a query, and refuses everything else with
+// ParameterInvalid:
+//
+//   - | where key = 'value' [and key = 'value']...
+//
+// A key is a content key, __topic__, __source__ or __tag__:name, in double quotes if
+// it is not a plain word; a quote in a value is doubled. A processor names such a query
+// of Project.Processors.
+//
+// # What survives
+//
+// Without Config.Dir nothing survives Close. With it, log groups, groups and
+// checkpoints do, a SIGKILL included: each write reaches the operating system before it
+// is acknowledged. A loss of power may take what was not yet on the disk, unless
+// Config.Sync is set. Membership does not survive: after a restart a group grants nothing
+// for one full timeout, and takes members at their word about what they hold.
+//
+// # Faults
+//
+// Server.Faults switches errors, delays, cut connections, evictions and expiry on and off
+// while the server runs; Server.Admin does it over HTTP for tests of several processes. Time
+// is that of package time, so the server runs under testing/synctest.
+//
+// # Safety
+//
+// Without keys, anyone who reaches the server may do anything, so it listens on loopback
+// addresses only; Config.Insecure lifts that. Signatures can be replayed within the
+// clock window, as with the service itself.
+package slsserver

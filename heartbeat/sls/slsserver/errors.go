@@ -1,0 +1,59 @@
+package slsserver
+
+import "fmt"
+
+// apiError is an answer that is not 200.
+type apiError struct {
+	status  int
+	code    string
+	message string
+}
+
+func (e *apiError) Error() string { return fmt.Sprintf("%d %s: %s", e.status, e.code, e.message) }
+
+func fail(status int, code, format string, args ...any) *apiError {
+	return &apiError{status: status, code: code, message: fmt.Sprintf(format, args...)}
+}
+
+func badParameter(format string, args ...any) *apiError {
+	return fail(400, "ParameterInvalid", format, args...)
+}
+
+func badJSON(err error) *apiError {
+	return fail(400, "JsonInfoInvalid", "the body is not what it should be: %v", err)
+}
+
+func noProject(name string) *apiError {
+	return fail(404, "ProjectNotExist", "The Project does not exist : %s", name)
+}
+
+func noLogstore(name string) *apiError {
+	return fail(404, "LogStoreNotExist", "logstore %s does not exist", name)
+}
+
+func noGroup() *apiError {
+	return fail(404, "ConsumerGroupNotExist", "consumer group not exist")
+}
+
+func noMethod(path string) *apiError {
+	return fail(405, "InvalidMethod", "invalid request method : %s", path)
+}
+
+// noShard is 404 for checkpoints and 400 for everything else, as the documentation has it.
+func noShard(status, id int) *apiError {
+	return fail(status, "ShardNotExist", "shard %d does not exist", id)
+}
+
+func badCursor(format string, args ...any) *apiError {
+	return fail(400, "InvalidCursor", "invalid cursor: "+format, args...)
+}
+
+func busy(message string) *apiError { return fail(503, "ServerBusy", "%s", message) }
+
+var errClosed = busy("the server is closed")
+
+// misspelt has the codes that the official Go library looks for.
+var misspelt = map[string]string{
+	"ConsumerNotExist": "ConsumerNotExsit",
+	"ShardNotExist":    "ShardNotExsit",
+}

@@ -1,0 +1,187 @@
+package slsserver
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+const maxTimeout = 24 * time.Hour
+
+func (s *Server) createGroup(c *call) error {
+	ls, err := c.logstoreOf(s)
+	if err != nil {
+		return err
+	}
+	if err := c.mediaType("application/json"); err != nil {
+		return err
+	}
+	o, err := parseObject(c.body)
+	if err != nil {
+		return badJSON(err)
+	}
+	name, okName := o.text("consumerGroup")
+	seconds, okTimeout := o.integer("timeout")
+	order, okOrder := o.boolean("order")
+	if !okName || !okTimeout || !okOrder && o.has("order") {
+		return fail(400, "JsonInfoInvalid", "consumerGroup, timeout or order is missing or of the wrong kind")
+	}
+	if !validName(name) {
+		return badParameter("bad consumer group name %q", name)
+	}
+	ttl, err := timeout(seconds)
+	if err != nil {
+		return err
+	}
+	if err := ls.createGroup(name, ttl, order); err != nil {
+		return err
+	}
+	return c.reply("", nil)
+}
+
+func timeout(seconds int64) (time.Duration, error) {
+	if seconds < 1 || seconds > int64(maxTimeout/time.Second) {
+		return 0, fail(400, "JsonInfoInvalid", "the timeout %d is not between 1 and %d seconds", seconds, maxTimeout/time.Second)
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
+func (ls *logstore) createGroup(name string, ttl time.Duration, order bool) error {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if ls.groups[name] != nil {
+		return fail(400, "ConsumerGroupAlreadyExist", "consumer group already exist")
+	}
+	if limit := ls.server.cfg.MaxGroups; len(ls.groups) >= limit {
+		return fail(403, "ConsumerGroupQuotaExceed", "the logstore has its %d consumer groups", limit)
+	}
+	g, err := newConsumers(ls, name, ttl, order)
+	if err != nil {
+		return err
+	}
+	if err := g.setShards(time.Now(), ls.shards); err != nil {
+		return err
+	}
+	if err := ls.server.journal(g.record()); err != nil {
+		return err
+	}
+	ls.groups[name] = g
+	return nil
+}
+
+func (s *Server) updateGroup(c *call) error {
+	_, g, err := c.groupOf(s)
+	if err != nil {
+		return err
+	}
+	if err := c.mediaType("application/json"); err != nil {
+		return err
+	}
+	o, err := parseObject(c.body)
+	if err != nil {
+		return badJSON(err)
+	}
+	var ttl time.Duration
+	if o.has("timeout") {
+		seconds, ok := o.integer("timeout")
+		if !ok {
+			return fail(400, "JsonInfoInvalid", "timeout is of the wrong kind")
+		}
+		if ttl, err = timeout(seconds); err != nil {
+			return err
+		}
+	}
+	var order *bool
+	if o.has("order") {
+		b, ok := o.boolean("order")
+		if !ok {
+			return fail(400, "JsonInfoInvalid", "order is of the wrong kind")
+		}
+		order = &b
+	}
+	if err := g.update(ttl, order); err != nil {
+		return err
+	}
+	return c.reply("", nil)
+}
+
+func (s *Server) deleteGroup(c *call) error {
+	ls, err := c.logstoreOf(s)
+	if err != nil {
+		return err
+	}
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	g := ls.groups[c.group]
+	if g == nil {
+		return noGroup()
+	}
+	r := g.record()
+	r.Type = recNoGroup
+	if err := s.journal(r); err != nil {
+		return err
+	}
+	delete(ls.groups, c.group)
+	g.stop(noGroup())
+	return c.reply("", nil)
+}
+
+func (s *Server) listGroups(c *call) error {
+	ls, err := c.logstoreOf(s)
+	if err != nil {
+		return err
+	}
+	type element struct {
+		Name    string `json:"name"`
+		Timeout int64  `json:"timeout"`
+		Order   bool   `json:"order"`
+	}
+	list := []element{}
+	ls.mu.RLock()
+	for _, name := range slices.Sorted(maps.Keys(ls.groups)) {
+		g := ls.groups[name]
+		g.mu.Lock()
+		list = append(list, element{name, int64(g.ttl / time.Second), g.order})
+		g.mu.Unlock()
+	}
+	ls.mu.RUnlock()
+	return c.replyJSON(list)
+}
+
+func (s *Server) heartbeat(c *call) error {
+	_, g, err := c.groupOf(s)
+	if err != nil {
+		return err
+	}
+	if err := c.mediaType("application/json"); err != nil {
+		return err
+	}
+	consumer := c.query.Get("consumer")
+	if !validConsumer(consumer) {
+		return badParameter("bad consumer name %q", consumer)
+	}
+	ids, err := parseIntegers(c.body)
+	if err != nil {
+		return badJSON(err)
+	}
+	held := make([]shardset.Grant, len(ids))
+	for i, id := range ids {
+		held[i].ID = shardID(id)
+	}
+	grants, err := g.beat(consumer, held)
+	if err != nil {
+		return err
+	}
+	answer := make([]byte, 1, 2+8*len(grants))
+	answer[0] = '['
+	for i, grant := range grants {
+		if i > 0 {
+			answer = append(answer, ',')
+		}
+		answer = strconv.AppendInt(answer, int64(grant.ID.Number), 10)
+	}
+	return c.reply("application/json", append(answer, ']'))
+}

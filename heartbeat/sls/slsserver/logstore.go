@@ -1,0 +1,134 @@
+package slsserver
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// logstore is a set of shards and the groups that consume them.
+type logstore struct {
+	server  *Server
+	project string
+	name    string
+	dir     int // the number of its directory
+
+	turn atomic.Uint64 // whose turn it is to take an unrouted log group
+
+	mu     sync.RWMutex
+	shards []*shard // by ID
+	next   int      // the next shard's ID
+	groups map[string]*consumers
+}
+
+// newLogstore makes a logstore with shards. The caller holds the server's lock.
+func newLogstore(s *Server, project string, l Logstore) *logstore {
+	ls := &logstore{server: s, project: project, name: l.Name, groups: map[string]*consumers{}}
+	if s.disk != nil {
+		ls.dir = s.disk.nextDir()
+	}
+	now := time.Now()
+	for _, r := range wholeSpace.divide(l.Shards) {
+		ls.addShard(r, now, nil)
+	}
+	return ls
+}
+
+// addShard adds a shard with the next ID. The caller holds mu, or is the only one.
+func (ls *logstore) addShard(r keyRange, now time.Time, parents []int) *shard {
+	sh := &shard{id: ls.next, keys: r, parents: parents, created: now, origin: now.UnixNano(), first: now.UnixNano()}
+	if d := ls.server.disk; d != nil {
+		sh.file = d.segments(ls.dir, sh.id)
+	}
+	ls.next++
+	ls.shards = append(ls.shards, sh)
+	return sh
+}
+
+func (ls *logstore) shard(id int) *shard {
+	ls.mu.RLock()
+	defer ls.mu.RUnlock()
+	return ls.find(id)
+}
+
+// find is shard for who holds mu.
+func (ls *logstore) find(id int) *shard {
+	i, ok := slices.BinarySearchFunc(ls.shards, id, func(sh *shard, id int) int { return sh.id - id })
+	if !ok {
+		return nil
+	}
+	return ls.shards[i]
+}
+
+func (ls *logstore) group(name string) *consumers {
+	ls.mu.RLock()
+	defer ls.mu.RUnlock()
+	return ls.groups[name]
+}
+
+// forKey returns the shard that takes a key.
+func (ls *logstore) forKey(k hashKey) *shard {
+	ls.mu.RLock()
+	defer ls.mu.RUnlock()
+	for _, sh := range ls.shards {
+		if _, _, readonly := sh.bounds(); !readonly && sh.keys.has(k) {
+			return sh
+		}
+	}
+	return nil
+}
+
+// forAny returns the read-write shards in turn.
+func (ls *logstore) forAny() *shard {
+	ls.mu.RLock()
+	defer ls.mu.RUnlock()
+	turn := ls.turn.Add(1) - 1
+	for i := range ls.shards {
+		sh := ls.shards[(turn+uint64(i))%uint64(len(ls.shards))]
+		if _, _, readonly := sh.bounds(); !readonly {
+			return sh
+		}
+	}
+	return nil
+}
+
+// journal writes the logstore's shards down. The caller holds mu, or is the only one.
+func (ls *logstore) journal() error {
+	d := ls.server.disk
+	if d == nil {
+		return nil
+	}
+	r := record{Type: recLogstore, Project: ls.project, Logstore: ls.name, Dir: ls.dir, Next: ls.next}
+	for _, sh := range ls.shards {
+		r.Shards = append(r.Shards, sh.record())
+	}
+	return d.append(r)
+}
+
+// tellGroups hands every group the present shards. The caller holds mu.
+func (ls *logstore) tellGroups(now time.Time) error {
+	var errs []error
+	for _, g := range ls.groups {
+		errs = append(errs, g.setShards(now, ls.shards))
+	}
+	return errors.Join(errs...)
+}
+
+func (ls *logstore) close() error {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	var errs []error
+	for _, g := range ls.groups {
+		g.stop(errClosed) // not that it is deleted: its members shall come back
+	}
+	for _, sh := range ls.shards {
+		sh.mu.Lock()
+		if sh.file != nil {
+			errs = append(errs, sh.file.close())
+		}
+		sh.mu.Unlock()
+	}
+	return errors.Join(errs...)
+}

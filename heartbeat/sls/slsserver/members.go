@@ -1,0 +1,76 @@
+package slsserver
+
+import (
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// beat is a heartbeat: it answers which shards the consumer may hold.
+func (c *consumers) beat(consumer string, held []shardset.Grant) (grants []shardset.Grant, err error) {
+	err = c.do(func(now time.Time) error {
+		if err := c.admit(now, consumer); err != nil {
+			return err
+		}
+		b := shardset.Beat{Member: consumer}
+		b.Held = held
+		a, err := c.group.Beat(now, b)
+		if errors.Is(err, shardset.ErrEvicted) {
+			return fail(400, "NotExistConsumerWithBody", "non-exist consumer with non-empty body of heartbeat message")
+		}
+		if err != nil {
+			return badParameter("%v", err)
+		}
+		c.known[consumer] = struct{}{}
+		grants = a.Grants
+		return nil
+	})
+	return grants, err
+}
+
+// admit bounds the number of consumers.
+func (c *consumers) admit(now time.Time, consumer string) error {
+	if _, ok := c.known[consumer]; ok || len(c.known) < c.logstore.server.cfg.MaxConsumers {
+		return nil
+	}
+	c.group.Expire(now)
+	c.forget()
+	if len(c.known) < c.logstore.server.cfg.MaxConsumers {
+		return nil
+	}
+	return fail(403, "ConsumerGroupQuotaExceed", "the group has its %d consumers", len(c.known))
+}
+
+// forget drops the names of those who are members no more, and says so.
+func (c *consumers) forget() {
+	gone := c.known
+	c.known = map[string]struct{}{}
+	for _, m := range c.group.Snapshot().Members {
+		c.known[m.Name] = struct{}{}
+		delete(gone, m.Name)
+	}
+	for name := range gone {
+		c.logstore.server.log.Info("consumer gone", zap.String("group", c.name), zap.String("consumer", name))
+	}
+}
+
+// evict ends a membership, as if its lease had ended.
+func (c *consumers) evict(consumer string) bool {
+	found := false
+	_ = c.do(func(now time.Time) error {
+		for _, m := range c.group.Snapshot().Members {
+			found = found || m.Name == consumer
+		}
+		if !found {
+			return nil
+		}
+		return c.group.Leave(now, shardset.Beat{Member: consumer})
+	})
+	return found
+}
+
+// recovering says whether the group has lost its leases and waits for its members.
+func (c *consumers) recovering(now time.Time) bool { return now.Before(c.recoverUntil) }

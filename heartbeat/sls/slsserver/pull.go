@@ -1,0 +1,188 @@
+package slsserver
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+const maxCount = 1000
+
+func (s *Server) pull(c *call) error {
+	sh, err := s.shardOf(c)
+	if err != nil {
+		return err
+	}
+	cursor, err := s.position(sh, c.query.Get("cursor"))
+	if err != nil {
+		return err
+	}
+	count := maxCount
+	if text := c.query.Get("count"); text != "" {
+		if count, err = strconv.Atoi(text); err != nil || count < 1 || count > maxCount {
+			return badParameter("the count %q is not between 1 and %d", text, maxCount)
+		}
+	}
+	limit, bounded := int64(math.MaxInt64), false
+	for _, name := range []string{"end_cursor", "endCursor"} { // the second is Rust's
+		if text := c.query.Get(name); text != "" {
+			if limit, bounded = parseCursor(text); !bounded {
+				return badCursor("%s is %q", name, text)
+			}
+		}
+	}
+	f, err := s.filterOf(c)
+	if err != nil {
+		return err
+	}
+	entries, end := sh.read(cursor, limit, count, s.cfg.MaxPageBytes)
+	next := cursor + int64(len(entries))
+	h := c.w.Header()
+	h["X-Log-Cursor"] = []string{formatCursor(next)}
+	h["X-Log-Cursor-Time"] = []string{strconv.FormatInt(sh.receivedAt(next).Unix(), 10)}
+	if next >= end || bounded && next >= limit {
+		h["X-Log-End-Of-Cursor"] = []string{"1"}
+	}
+	kind := compressionFor(c.r.Header.Get("Accept-Encoding"))
+	if f != nil {
+		return c.replyFiltered(entries, f, kind)
+	}
+	if len(entries) > 0 {
+		h["X-Log-Read-Last-Cursor"] = []string{strconv.FormatInt(next-1, 10)}
+	}
+	return s.replyPage(c, entries, cursor, sh, kind)
+}
+
+// compressionFor reads Accept-Encoding. A client that asks for neither gets lz4: none can
+// read an uncompressed page.
+func compressionFor(accept string) string {
+	for kind := range strings.SplitSeq(accept, ",") {
+		kind, _, _ = strings.Cut(strings.TrimSpace(kind), ";")
+		if kind = strings.ToLower(kind); kind == "lz4" || kind == "zstd" {
+			return kind
+		}
+	}
+	return "lz4"
+}
+
+// replyPage answers with whole log groups.
+func (s *Server) replyPage(c *call, entries []entry, cursor int64, sh *shard, kind string) error {
+	raw, packed := 0, 0
+	for i := range entries {
+		raw += listSize(int(entries[i].raw))
+		packed += len(entries[i].data) + 16
+	}
+	if raw == 0 {
+		return c.replyList(0, 0, kind, nil)
+	}
+	if kind == "zstd" {
+		key := pageKey{sh, cursor, len(entries)}
+		page := s.pages.get(key)
+		if page == nil {
+			buf := takeBuffer(0)
+			defer giveBuffer(buf)
+			list, err := decodeList((*buf)[:0], entries)
+			if err != nil {
+				return err
+			}
+			*buf = list
+			page = packZstd(list)
+			s.pages.put(key, page)
+		}
+		return c.replyList(len(entries), raw, kind, page)
+	}
+	buf := takeBuffer(packed)
+	defer giveBuffer(buf)
+	blocks := make([]block, len(entries))
+	for i := range entries {
+		blocks[i] = entries[i].block
+	}
+	*buf = joinBlocks((*buf)[:0], blocks)
+	return c.replyList(len(entries), raw, kind, *buf)
+}
+
+// decodeList appends the LogGroupList of some log groups.
+func decodeList(dst []byte, entries []entry) ([]byte, error) {
+	var err error
+	for i := range entries {
+		dst = appendListHeader(dst, int(entries[i].raw))
+		if dst, err = entries[i].decode(dst); err != nil {
+			return dst, err
+		}
+	}
+	return dst, nil
+}
+
+// replyList sends a compressed LogGroupList.
+func (c *call) replyList(count, raw int, kind string, packed []byte) error {
+	h := c.w.Header()
+	h["X-Log-Count"] = []string{strconv.Itoa(count)}
+	h["X-Log-Bodyrawsize"] = []string{strconv.Itoa(raw)}
+	if raw > 0 {
+		h["X-Log-Compresstype"] = []string{kind}
+	} else {
+		packed = nil
+	}
+	return c.reply("application/x-protobuf", packed)
+}
+
+// pack compresses a list that was made for one answer.
+func pack(list []byte, kind string) ([]byte, error) {
+	if kind == "zstd" {
+		return packZstd(list), nil
+	}
+	b, err := newBlock(list)
+	return b.data, err
+}
+
+var zstdWriter, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
+
+func packZstd(list []byte) []byte { return zstdWriter.EncodeAll(list, nil) }
+
+// pageCache keeps the newest zstd pages, because zstd frames cannot be joined as lz4
+// blocks can. What a page holds never changes.
+type pageCache struct {
+	mu    sync.Mutex
+	pages map[pageKey][]byte
+	order []pageKey
+	bytes int
+}
+
+type pageKey struct {
+	shard  *shard
+	cursor int64
+	count  int
+}
+
+const pageCacheBytes = 32 << 20
+
+func (p *pageCache) get(k pageKey) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pages[k]
+}
+
+func (p *pageCache) put(k pageKey, page []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pages == nil {
+		p.pages = map[pageKey][]byte{}
+	}
+	if _, ok := p.pages[k]; ok || len(page) > pageCacheBytes/4 {
+		return
+	}
+	p.pages[k] = page
+	p.order = append(p.order, k)
+	p.bytes += len(page)
+	for p.bytes > pageCacheBytes {
+		p.bytes -= len(p.pages[p.order[0]])
+		delete(p.pages, p.order[0])
+		p.order = p.order[1:]
+	}
+}
+
+var _ http.Handler = (*Server)(nil)

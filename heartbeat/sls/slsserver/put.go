@@ -1,0 +1,140 @@
+package slsserver
+
+import (
+	"bytes"
+	"compress/zlib"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+)
+
+func (s *Server) put(c *call) error {
+	ls, err := c.logstoreOf(s)
+	if err != nil {
+		return err
+	}
+	b, err := s.groupOfBody(c)
+	if err != nil {
+		return err
+	}
+	pick := ls.forAny
+	if c.routed {
+		k, ok := parseKey(c.key)
+		if !ok {
+			return badParameter("the hash key is not 32 hexadecimal digits")
+		}
+		pick = func() *shard { return ls.forKey(k) }
+	}
+	for {
+		sh := pick()
+		if sh == nil {
+			return fail(400, "LogStoreWithoutShard", "no shard takes the log group")
+		}
+		taken, err := sh.append(b, time.Now(), s.cfg.RetentionBytes)
+		if err != nil {
+			return err
+		}
+		if taken {
+			return c.reply("", nil)
+		}
+		// It was split between the two.
+	}
+}
+
+// groupOfBody decompresses and checks the log group that a request brings.
+func (s *Server) groupOfBody(c *call) (block, error) {
+	if err := c.mediaType("application/x-protobuf"); err != nil {
+		return block{}, err
+	}
+	raw, err := s.rawSize(c)
+	if err != nil {
+		return block{}, err
+	}
+	buf := takeBuffer(raw)
+	defer giveBuffer(buf)
+	kind := c.r.Header.Get("X-Log-Compresstype")
+	if err := decompress(*buf, c.body, kind); err != nil {
+		return block{}, err
+	}
+	var now time.Time
+	if s.cfg.CheckLogTime {
+		now = time.Now()
+	}
+	if err := checkGroup(*buf, now); err != nil {
+		return block{}, err
+	}
+	if kind == "lz4" { // it need not be compressed again, if it is a plain block
+		if b, err := readBlock(c.body, raw); err == nil {
+			return b, nil
+		}
+	}
+	return newBlock(*buf)
+}
+
+// rawSize reads how large the log group is, which the formats themselves do not say.
+func (s *Server) rawSize(c *call) (int, error) {
+	text := c.r.Header.Get("X-Log-Bodyrawsize")
+	if text == "" {
+		return 0, fail(400, "MissingBodyRawSize", "x-log-bodyrawsize is missing")
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil || n < 0:
+		return 0, fail(400, "InvalidBodyRawSize", "x-log-bodyrawsize is %q", text)
+	case n > int64(s.cfg.MaxPutBytes):
+		return 0, fail(413, "PostBodyTooLarge", "the log group is larger than %d bytes", s.cfg.MaxPutBytes)
+	}
+	return int(n), nil
+}
+
+// decompress fills raw from the body, exactly.
+func decompress(raw, body []byte, kind string) error {
+	damaged := fail(400, "PostBodyUncompressError", "the body does not decompress to x-log-bodyrawsize bytes")
+	switch kind {
+	case "":
+		if len(body) != len(raw) {
+			return fail(400, "InvalidBodyRawSize", "x-log-bodyrawsize is %d, the body has %d bytes", len(raw), len(body))
+		}
+		copy(raw, body)
+	case "lz4":
+		if n, err := lz4.UncompressBlock(body, raw); err != nil || n != len(raw) {
+			return damaged
+		}
+	case "zstd":
+		return fill(raw, damaged, func() (io.Reader, error) {
+			d, err := zstd.NewReader(bytes.NewReader(body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
+			if err != nil {
+				return nil, err
+			}
+			return d.IOReadCloser(), nil
+		})
+	case "deflate":
+		return fill(raw, damaged, func() (io.Reader, error) { return zlib.NewReader(bytes.NewReader(body)) })
+	default:
+		return fail(400, "InvalidCompressType", "x-log-compresstype is %q", kind)
+	}
+	return nil
+}
+
+// fill reads exactly len(raw) bytes and then the end, so a small body cannot become a
+// large one.
+func fill(raw []byte, damaged error, open func() (io.Reader, error)) error {
+	r, err := open()
+	if err != nil {
+		return damaged
+	}
+	if c, ok := r.(io.Closer); ok {
+		defer c.Close()
+	}
+	if _, err := io.ReadFull(r, raw); err != nil {
+		return damaged
+	}
+	var more [1]byte
+	if n, err := io.ReadFull(r, more[:]); n != 0 || err != io.EOF {
+		return damaged
+	}
+	return nil
+}

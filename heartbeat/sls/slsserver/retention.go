@@ -1,0 +1,94 @@
+package slsserver
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	minSweep = 100 * time.Millisecond
+	maxSweep = time.Minute
+)
+
+// armSweeper sets the timer that drops what has expired.
+func (s *Server) armSweeper() {
+	if s.cfg.Retention == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.sweeper = time.AfterFunc(min(max(s.cfg.Retention/10, minSweep), maxSweep), func() {
+			s.sweep(time.Now())
+			s.armSweeper()
+		})
+	}
+}
+
+func (s *Server) sweep(now time.Time) {
+	for _, ls := range s.everyLogstore() {
+		for _, sh := range ls.all() {
+			sh.expire(now.Add(-s.cfg.Retention).UnixNano())
+		}
+		if err := ls.removeShards(now, func(sh *shard) bool {
+			return now.Sub(sh.closedAt) >= s.cfg.Retention
+		}); err != nil {
+			s.log.Error("expired shards could not be removed", zap.Error(err))
+		}
+	}
+}
+
+func (ls *logstore) all() []*shard {
+	ls.mu.RLock()
+	defer ls.mu.RUnlock()
+	return slices.Clone(ls.shards)
+}
+
+// removeShards removes the read-only shards that have no data left, if old says so too.
+func (ls *logstore) removeShards(now time.Time, old func(*shard) bool) error {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	gone := func(sh *shard) bool {
+		sh.mu.RLock()
+		defer sh.mu.RUnlock()
+		return sh.readonly() && len(sh.entries) == 0 && old(sh)
+	}
+	if !slices.ContainsFunc(ls.shards, gone) {
+		return nil
+	}
+	before := ls.shards
+	ls.shards = slices.DeleteFunc(slices.Clone(ls.shards), gone)
+	if err := ls.journal(); err != nil {
+		ls.shards = before
+		return err
+	}
+	for _, sh := range before {
+		if ls.find(sh.id) == nil && sh.file != nil {
+			sh.mu.Lock()
+			sh.file.remove()
+			sh.mu.Unlock()
+		}
+	}
+	return ls.tellGroups(now)
+}
+
+// expireAll drops all data of a shard, as if it were too old; a read-only shard is gone
+// then.
+func (ls *logstore) expireAll(sh *shard, before int64) error {
+	sh.mu.Lock()
+	sh.drop(int(min(max(before-sh.first, 0), int64(len(sh.entries)))))
+	sh.trim()
+	begin := sh.first
+	sh.mu.Unlock()
+	r := record{Type: recBegin, Project: ls.project, Logstore: ls.name, Shard: sh.id, Cursor: begin}
+	if err := ls.server.journal(r); err != nil {
+		return err
+	}
+	if before < math.MaxInt64 {
+		return nil
+	}
+	return ls.removeShards(time.Now(), func(other *shard) bool { return other == sh })
+}

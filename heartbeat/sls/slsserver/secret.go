@@ -1,0 +1,75 @@
+package slsserver
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// Secret is a string that no verb prints: it is behind a closure.
+type Secret struct{ reveal func() string }
+
+// NewSecret hides s.
+func NewSecret(s string) Secret { return Secret{func() string { return s }} }
+
+// Format prints a placeholder, whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret]") }
+
+// MarshalText gives a placeholder.
+func (s Secret) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
+
+func (s Secret) string() string {
+	if s.reveal == nil {
+		return ""
+	}
+	return s.reveal()
+}
+
+// Key is an access key that may sign requests.
+type Key struct {
+	ID     string
+	Secret Secret
+	// Token, if it is not empty, makes the key a temporary one: requests have to carry
+	// the token as x-acs-security-token.
+	Token Secret
+	// Expires is when a temporary key ends. Zero means never.
+	Expires time.Time
+	// Projects are those the key is good for. Nil means all.
+	Projects []string
+}
+
+type keyring map[string]Key
+
+func newKeyring(keys []Key) (keyring, error) {
+	ring := keyring{}
+	var faults []error
+	for _, k := range keys {
+		switch _, twice := ring[k.ID]; {
+		case k.ID == "":
+			faults = append(faults, errors.New("a key has no ID"))
+		case k.Secret.string() == "":
+			faults = append(faults, fmt.Errorf("the key %q has no secret", k.ID))
+		case twice:
+			faults = append(faults, fmt.Errorf("the key %q is listed twice", k.ID))
+		}
+		k.Projects = slices.Clone(k.Projects)
+		ring[k.ID] = k
+	}
+	return ring, errors.Join(faults...)
+}
+
+// SetKeys replaces the keys, for tests of rotation. It refuses an empty list on a server that
+// had keys, which would open it to everybody, and does not turn verification on.
+func (s *Server) SetKeys(keys []Key) error {
+	ring, err := newKeyring(keys)
+	if err != nil {
+		return fmt.Errorf("slsserver: %w", err)
+	}
+	if (len(ring) == 0) != (len(*s.keys.Load()) == 0) {
+		return errors.New("slsserver: whether signatures are verified is fixed at the start")
+	}
+	s.keys.Store(&ring)
+	return nil
+}

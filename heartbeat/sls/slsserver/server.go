@@ -1,0 +1,223 @@
+package slsserver
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Server is an SLS-compatible server. It is an http.Handler; Listen and Serve put it on
+// the network with the limits and timeouts that it needs there. Safe for concurrent use.
+type Server struct {
+	cfg    Config
+	log    *zap.Logger
+	keys   atomic.Pointer[keyring]
+	faults *Faults
+	disk   *disk // nil: memory only
+	pages  pageCache
+	ids    requestIDs
+
+	inFlight atomic.Int64
+	counts   [len(operations)]atomic.Int64
+	net      network
+
+	// mu guards the maps of projects and logstores. It is taken before a logstore's
+	// lock; that before a group's; that before a shard's; and that before the journal's.
+	mu       sync.RWMutex
+	projects map[string]*project
+	sweeper  *time.Timer
+	closed   bool
+}
+
+type project struct {
+	name       string
+	logstores  map[string]*logstore
+	processors map[string]*filter
+}
+
+// New returns a server with the projects of cfg and what cfg.Dir holds. It reports
+// every fault of cfg at once. The server has to be closed.
+func New(cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, log: cfg.Logger, projects: map[string]*project{}}
+	s.faults = &Faults{server: s}
+	s.ids.init()
+	ring, err := newKeyring(cfg.Keys)
+	if err != nil {
+		return nil, err
+	}
+	s.keys.Store(&ring)
+	if cfg.Dir != "" {
+		if err := s.open(cfg.Dir); err != nil {
+			return nil, fmt.Errorf("slsserver: %w", err)
+		}
+	}
+	for _, p := range cfg.Projects {
+		if err := s.ensure(p); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	s.armSweeper()
+	return s, nil
+}
+
+// ensure creates what a configured project lacks.
+func (s *Server) ensure(p Project) error {
+	if err := s.CreateProject(p.Name); err != nil && !errors.Is(err, ErrExists) {
+		return err
+	}
+	for id, query := range p.Processors {
+		f, err := parseQuery(query)
+		if err != nil {
+			return err
+		}
+		s.projects[p.Name].processors[id] = f
+	}
+	for _, l := range p.Logstores {
+		if err := s.CreateLogstore(p.Name, l); err != nil && !errors.Is(err, ErrExists) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Errors of the Go API.
+var (
+	ErrExists   = errors.New("it exists already")
+	ErrNotFound = errors.New("it does not exist")
+)
+
+// CreateProject creates a project. The error matches ErrExists if there is one.
+func (s *Server) CreateProject(name string) error {
+	if !validName(name) {
+		return fmt.Errorf("slsserver: bad project name %q", name)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.projects[name] != nil {
+		return fmt.Errorf("slsserver: project %q: %w", name, ErrExists)
+	}
+	if s.disk != nil {
+		if err := s.disk.append(record{Type: recProject, Project: name}); err != nil {
+			return fmt.Errorf("slsserver: %w", err)
+		}
+	}
+	s.projects[name] = newProject(name)
+	return nil
+}
+
+func newProject(name string) *project {
+	return &project{name: name, logstores: map[string]*logstore{}, processors: map[string]*filter{}}
+}
+
+// CreateLogstore creates a logstore. The error matches ErrNotFound if there is no such
+// project, and ErrExists if there is such a logstore.
+func (s *Server) CreateLogstore(projectName string, l Logstore) error {
+	if err := l.validate(s.cfg.MaxShards); err != nil {
+		return fmt.Errorf("slsserver: %w", err)
+	}
+	if l.Shards == 0 {
+		l.Shards = defaultShards
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.projects[projectName]
+	switch {
+	case s.closed:
+		return fmt.Errorf("slsserver: %w", http.ErrServerClosed)
+	case p == nil:
+		return fmt.Errorf("slsserver: project %q: %w", projectName, ErrNotFound)
+	case p.logstores[l.Name] != nil:
+		return fmt.Errorf("slsserver: logstore %q: %w", l.Name, ErrExists)
+	}
+	ls := newLogstore(s, projectName, l)
+	if err := ls.journal(); err != nil {
+		return fmt.Errorf("slsserver: %w", err)
+	}
+	p.logstores[l.Name] = ls
+	return nil
+}
+
+// Logstores returns the names of a project's logstores, sorted.
+func (s *Server) Logstores(projectName string) []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if p := s.projects[projectName]; p != nil {
+		return slices.Sorted(maps.Keys(p.logstores))
+	}
+	return nil
+}
+
+func (s *Server) findLogstore(projectName, name string) (*logstore, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	p := s.projects[projectName]
+	if p == nil {
+		return nil, noProject(projectName)
+	}
+	if ls := p.logstores[name]; ls != nil {
+		return ls, nil
+	}
+	return nil, noLogstore(name)
+}
+
+// everyLogstore returns all logstores there are.
+func (s *Server) everyLogstore() []*logstore {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var all []*logstore
+	for _, p := range s.projects {
+		for _, ls := range p.logstores {
+			all = append(all, ls)
+		}
+	}
+	return all
+}
+
+// Close stops listening, waits a moment for the requests at work, stops all timers and
+// closes the files. Later requests get 503.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	if s.sweeper != nil {
+		s.sweeper.Stop()
+	}
+	s.mu.Unlock()
+	err := s.net.close()
+	for _, ls := range s.everyLogstore() {
+		err = errors.Join(err, ls.close())
+	}
+	if s.disk != nil {
+		err = errors.Join(err, s.disk.close())
+	}
+	return err
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.closed
+}
+
+// Stats says how many requests of each operation were served, whatever their outcome.
+func (s *Server) Stats() map[Op]int64 {
+	stats := make(map[Op]int64, len(operations))
+	for i, op := range operations {
+		stats[op] = s.counts[i].Load()
+	}
+	return stats
+}

@@ -1,0 +1,146 @@
+package slsserver
+
+import (
+	"slices"
+	"sort"
+	"sync"
+	"time"
+)
+
+// shard is an append-only sequence of log groups, each with the next cursor, and a range
+// of hash keys.
+type shard struct {
+	id      int
+	keys    keyRange
+	parents []int
+	created time.Time
+	origin  int64 // the cursor of its first log group
+
+	mu       sync.RWMutex
+	closedAt time.Time // when it became read-only; zero: it is not
+	first    int64     // the cursor of entries[0], or the end
+	entries  []entry
+	bytes    int64     // raw
+	file     *segments // nil: memory only
+}
+
+// entry is one log group.
+type entry struct {
+	block
+	at int64 // when it was received, Unix nanoseconds; never before its predecessor
+}
+
+// end is the cursor that the next log group takes. The caller holds mu.
+func (sh *shard) end() int64 { return sh.first + int64(len(sh.entries)) }
+
+func (sh *shard) readonly() bool { return !sh.closedAt.IsZero() }
+
+// bounds returns the oldest cursor, the end, and whether the end is final.
+func (sh *shard) bounds() (begin, end int64, readonly bool) {
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	return sh.first, sh.end(), sh.readonly()
+}
+
+// append stores a log group and reports whether the shard took it: a read-only one
+// does not.
+func (sh *shard) append(b block, now time.Time, maxBytes int64) (bool, error) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.readonly() {
+		return false, nil
+	}
+	e := entry{block: b, at: now.UnixNano()}
+	if n := len(sh.entries); n > 0 {
+		e.at = max(e.at, sh.entries[n-1].at) // clocks go back, cursors do not
+	}
+	if sh.file != nil {
+		if err := sh.file.append(sh.end(), e); err != nil {
+			return false, err
+		}
+	}
+	sh.push(e, maxBytes)
+	sh.trim()
+	return true, nil
+}
+
+// push adds an entry, and drops old ones above the bound. The caller holds mu, or is
+// the only one.
+func (sh *shard) push(e entry, maxBytes int64) {
+	sh.entries = append(sh.entries, e)
+	sh.bytes += int64(e.raw)
+	n := 0
+	for left := sh.bytes; maxBytes > 0 && left > maxBytes && n < len(sh.entries)-1; n++ {
+		left -= int64(sh.entries[n].raw)
+	}
+	sh.drop(n)
+}
+
+// drop forgets the n oldest log groups. The caller holds mu. Slices that readers have
+// taken stay as they are.
+func (sh *shard) drop(n int) {
+	if n == 0 {
+		return
+	}
+	for i := range sh.entries[:n] {
+		sh.bytes -= int64(sh.entries[i].raw)
+	}
+	sh.first += int64(n)
+	left := sh.entries[n:]
+	if n > len(left) { // else append moves them soon enough, and frees the rest
+		left = slices.Clone(left)
+	}
+	sh.entries = left
+}
+
+// from returns the cursor of the first log group received at or after at.
+func (sh *shard) from(at int64) int64 {
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	n := sort.Search(len(sh.entries), func(i int) bool { return sh.entries[i].at >= at })
+	return sh.first + int64(n)
+}
+
+// receivedAt returns when the log group at a cursor was received, or now at the end.
+func (sh *shard) receivedAt(cursor int64) time.Time {
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	if i := cursor - sh.first; i >= 0 && i < int64(len(sh.entries)) {
+		return time.Unix(0, sh.entries[i].at)
+	}
+	return time.Now()
+}
+
+// read returns up to count entries from a cursor on, none at or after limit, and no
+// further one after maxBytes; and the end of the shard. The entries are only to be read.
+func (sh *shard) read(cursor, limit int64, count, maxBytes int) (entries []entry, end int64) {
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	end = sh.end()
+	limit = min(limit, end)
+	if cursor < sh.first || cursor >= limit {
+		return nil, end
+	}
+	i := int(cursor - sh.first)
+	n, size := 0, 0
+	for n < count && cursor+int64(n) < limit && size < maxBytes {
+		size += int(sh.entries[i+n].raw)
+		n++
+	}
+	return sh.entries[i : i+n : i+n], end
+}
+
+// expire drops the log groups received before at.
+func (sh *shard) expire(at int64) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.drop(sort.Search(len(sh.entries), func(i int) bool { return sh.entries[i].at >= at }))
+	sh.trim()
+}
+
+// trim deletes the files that are not needed any more. The caller holds mu.
+func (sh *shard) trim() {
+	if sh.file != nil {
+		sh.file.trim(sh.first)
+	}
+}

@@ -1,0 +1,134 @@
+package slsserver
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// object is a flat JSON object. Unknown members are left alone, because clients may send
+// more than this server reads; a member that is there twice is not.
+type object map[string]any
+
+// parseObject reads an object and nothing after it.
+func parseObject(body []byte) (object, error) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("not a JSON object")
+	}
+	o := object{}
+	for d.More() {
+		t, err := d.Token()
+		name, ok := t.(string)
+		if err != nil || !ok {
+			return nil, errors.New("not a JSON object")
+		}
+		if _, twice := o[name]; twice {
+			return nil, fmt.Errorf("the member %q is there twice", name)
+		}
+		value, err := d.Token()
+		if err != nil {
+			return nil, fmt.Errorf("the member %q has no value", name)
+		}
+		if _, nested := value.(json.Delim); nested {
+			return nil, fmt.Errorf("the member %q is neither a string nor a number nor a boolean", name)
+		}
+		o[name] = value
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, errors.New("the object does not end")
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the object")
+	}
+	return o, nil
+}
+
+func (o object) has(name string) bool {
+	_, ok := o[name]
+	return ok
+}
+
+func (o object) text(name string) (string, bool) {
+	s, ok := o[name].(string)
+	return s, ok
+}
+
+func (o object) boolean(name string) (value, ok bool) {
+	value, ok = o[name].(bool)
+	return value, ok
+}
+
+func (o object) integer(name string) (int64, bool) {
+	n, ok := o[name].(json.Number)
+	if !ok {
+		return 0, false
+	}
+	i, err := strconv.ParseInt(n.String(), 10, 64)
+	return i, err == nil
+}
+
+// parseIntegers reads an array of shard numbers and nothing after it. Heartbeats are the
+// most frequent request, so it is written out.
+func parseIntegers(body []byte) ([]int, error) {
+	p := intParser{rest: body}
+	if !p.take('[') {
+		return nil, errors.New("not an array")
+	}
+	if p.take(']') {
+		return nil, p.done()
+	}
+	var ids []int
+	for {
+		id, err := p.number()
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+		if p.take(']') {
+			return ids, p.done()
+		}
+		if !p.take(',') {
+			return nil, errors.New("not an array of shard numbers")
+		}
+	}
+}
+
+type intParser struct{ rest []byte }
+
+func (p *intParser) take(c byte) bool {
+	p.rest = bytes.TrimLeft(p.rest, " \t\r\n")
+	if len(p.rest) == 0 || p.rest[0] != c {
+		return false
+	}
+	p.rest = p.rest[1:]
+	return true
+}
+
+func (p *intParser) number() (int, error) {
+	p.rest = bytes.TrimLeft(p.rest, " \t\r\n")
+	n, digits := 0, 0
+	for digits < len(p.rest) && p.rest[digits] >= '0' && p.rest[digits] <= '9' {
+		n = n*10 + int(p.rest[digits]-'0')
+		digits++
+		if n > 1<<31-1 {
+			return 0, errors.New("a shard number is too large")
+		}
+	}
+	if digits == 0 || digits > 1 && p.rest[0] == '0' {
+		return 0, errors.New("not an array of shard numbers")
+	}
+	p.rest = p.rest[digits:]
+	return n, nil
+}
+
+func (p *intParser) done() error {
+	if len(bytes.TrimLeft(p.rest, " \t\r\n")) > 0 {
+		return errors.New("something follows the array")
+	}
+	return nil
+}
