@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"errors"
+	"hash/fnv"
 	"math/rand/v2"
 	"time"
 
@@ -78,6 +79,8 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		Instance:     newInstance(),
 		Interval:     cfg.Interval,
 		Fast:         cfg.FastInterval, // even if the service pushes: a push can break in silence
+		Grid:         !r.info.Guarantees.Push,
+		GridOffset:   gridOffset(cfg.Member),
 		DrainTimeout: cfg.DrainTimeout,
 		StuckAfter:   cfg.StuckAfter,
 		Cooling:      cfg.Interval,
@@ -98,6 +101,13 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 func newInstance() uint64 {
 	const random = 20
 	return uint64(time.Now().UnixMilli())<<random | rand.Uint64N(1<<random)
+}
+
+// gridOffset spreads the members of a group over the range of offsets.
+func gridOffset(member string) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(member)) // it cannot fail
+	return time.Duration(h.Sum32()) % shardset.MaxGridOffset
 }
 
 func (r *run) canLeave() bool {

@@ -48,7 +48,7 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	}
 	t.joined, t.joinEmpty = true, false
 	t.generation = a.Generation
-	t.deadline = deadline
+	t.ttl, t.deadline = a.TTL, deadline
 	t.heard(a)
 	p.leaseUntil(deadline)
 

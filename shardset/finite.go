@@ -4,17 +4,16 @@ import "time"
 
 // ending is what the member of a finite run knows of the run's end.
 type ending struct {
-	worked bool          // a processor of this member has finished its shard, ever
-	all    bool          // the newest accepted answer said Finished
-	ttl    time.Duration // of that answer
-	sentAt time.Time     // when the heartbeat left that it answers
-	since  time.Time     // the member has had nothing to do from then on; zero: it has
-	told   bool          // Plan.Finished was told
+	worked bool      // a processor of this member has finished its shard, ever
+	all    bool      // the newest accepted answer said Finished
+	sentAt time.Time // when the heartbeat left that it answers
+	since  time.Time // the member has had nothing to do from then on; zero: it has
+	told   bool      // Plan.Finished was told
 }
 
 // heard notes what an accepted answer says about the end.
 func (t *Tracker) heard(a Answer) {
-	t.ending.all, t.ending.ttl, t.ending.sentAt = a.Finished, a.TTL, t.sentAt
+	t.ending.all, t.ending.sentAt = a.Finished, t.sentAt
 }
 
 // finiteRun decides at the end of every event whether the member of a finite run has
@@ -42,7 +41,7 @@ func (t *Tracker) finiteRun(now time.Time, p *Plan) {
 	}
 	p.Finished = t.ending.all
 	if !t.cfg.Finishes {
-		until := t.ending.since.Add(t.ending.ttl)
+		until := t.ending.since.Add(t.ttl)
 		p.Finished = !t.ending.sentAt.Before(until)
 		switch {
 		case now.Before(until):

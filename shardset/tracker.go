@@ -15,6 +15,12 @@ type TrackerConfig struct {
 	Interval time.Duration
 	// Fast is the interval while the set of shards is changing. Zero means Interval.
 	Fast time.Duration
+	// Grid makes regular heartbeats come at the same moments at all members, for a
+	// service that does not push: see grid.
+	Grid bool
+	// GridOffset is how much after those moments this member's come; less than
+	// MaxGridOffset. Members have different ones, so that they do not all come at once.
+	GridOffset time.Duration
 	// DrainTimeout is how long a revoked processor may go on before its context
 	// is cancelled.
 	DrainTimeout time.Duration
@@ -77,10 +83,11 @@ type Tracker struct {
 	generation uint64
 	localEpoch uint64 // numbers grants of a service without epochs
 
-	deadline   time.Time // end of the lease; zero: none was ever given, or it lapsed
-	settledAt  time.Time // until then the cadence is fast
-	joinEmpty  bool      // the next heartbeat must list nothing
-	joined     bool      // some answer was accepted, ever
+	ttl        time.Duration // of the newest answer that was accepted
+	deadline   time.Time     // end of the lease; zero: none was ever given, or it lapsed
+	settledAt  time.Time     // until then the cadence is fast
+	joinEmpty  bool          // the next heartbeat must list nothing
+	joined     bool          // some answer was accepted, ever
 	leaving    bool
 	leaveUntil time.Time // when a leaving member stops waiting
 	ending     ending
@@ -169,6 +176,9 @@ func (t *Tracker) NextBeat(now time.Time) time.Time {
 		return renew
 	case now.Before(t.settledAt):
 		return t.sentAt.Add(t.cfg.Fast)
+	}
+	if t.cfg.Grid && t.ttl > 0 {
+		return grid(t.sentAt, t.ttl, t.cfg.Interval, t.cfg.GridOffset)
 	}
 	return t.sentAt.Add(t.cfg.Interval)
 }
