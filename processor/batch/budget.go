@@ -12,7 +12,8 @@ import (
 // Budget then is in debt, and the others wait until that is paid.
 //
 // The shards at which nothing came at the last look can take up half of the reads at
-// most, however many they are, so that the others never wait for them.
+// most, and those whose last read failed a quarter, each at least one: however many they
+// are, the others do not wait for them.
 //
 // It is safe for concurrent use.
 type Budget struct {
@@ -22,17 +23,19 @@ type Budget struct {
 	mu     sync.Mutex // guards the fields below; held for a few assignments, no longer
 	free   int64      // negative: debt
 	slots  int        // reads that may begin
-	idle   int        // of the reads under way, those of idle shards
+	under  [classes]int
 	ticket uint64
-	queues [2]queue // of the busy, of the idle; each in the order of its tickets
+	queues [classes]queue // each in the order of its tickets
 }
 
 // class is what a read is counted as.
 type class uint8
 
 const (
-	classBusy class = iota
-	classIdle
+	classBusy    class = iota
+	classIdle          // nothing came at the last look
+	classFailing       // the last look failed
+	classes
 )
 
 // claim is somebody who waits for a share.
@@ -71,11 +74,16 @@ func (b *Budget) FreeReads() int {
 	return b.slots
 }
 
-// contended reports whether somebody waits for bytes or a read.
+// contended reports whether somebody waits for bytes: a read would have a place.
 func (b *Budget) contended() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.queues[classBusy])+len(b.queues[classIdle]) > 0
+	for c := range classes {
+		if len(b.queues[c]) > 0 && b.hasSlot(c) {
+			return true
+		}
+	}
+	return false
 }
 
 // share is a part of a Budget that is in use. Its owner gives it back: the read when
@@ -94,7 +102,7 @@ func (b *Budget) acquire(ctx context.Context, bytes int64, c class) (share, erro
 	bytes = min(bytes, b.size)
 	s := share{budget: b, bytes: bytes, reading: true, class: c}
 	b.mu.Lock()
-	if len(b.queues[c]) == 0 && len(b.queues[1-c]) == 0 && b.fits(bytes, c) {
+	if b.waiting() == 0 && b.fits(bytes, c) {
 		b.take(bytes, c)
 		b.mu.Unlock()
 		return s, nil
@@ -119,21 +127,34 @@ func (b *Budget) acquire(ctx context.Context, bytes int64, c class) (share, erro
 	return share{}, context.Cause(ctx)
 }
 
+// waiting returns how many wait. The lock is held.
+func (b *Budget) waiting() (n int) {
+	for _, q := range b.queues {
+		n += len(q)
+	}
+	return n
+}
+
 // fits reports whether a read can begin now. The lock is held.
 func (b *Budget) fits(bytes int64, c class) bool {
-	return b.hasSlot(c) && (b.free >= bytes || b.free == b.size)
+	return b.hasSlot(c) && (b.free >= bytes || bytes == 0)
 }
 
 func (b *Budget) hasSlot(c class) bool {
-	return b.slots > 0 && (c == classBusy || b.idle < max(b.reads/2, 1))
+	most := b.reads
+	switch c {
+	case classIdle:
+		most = max(b.reads/2, 1)
+	case classFailing:
+		most = max(b.reads/4, 1)
+	}
+	return b.slots > 0 && b.under[c] < most
 }
 
 func (b *Budget) take(bytes int64, c class) {
 	b.free -= bytes
 	b.slots--
-	if c == classIdle {
-		b.idle++
-	}
+	b.under[c]++
 }
 
 // grant lets in whom it can, the oldest first. Who is kept out by the number of reads
@@ -141,17 +162,19 @@ func (b *Budget) take(bytes int64, c class) {
 // everybody, or else large batches would wait for ever.
 func (b *Budget) grant() {
 	for {
-		c := classBusy
-		if q := b.queues; len(q[classIdle]) > 0 && b.hasSlot(classIdle) &&
-			(len(q[classBusy]) == 0 || !b.hasSlot(classBusy) || q[classIdle][0].ticket < q[classBusy][0].ticket) {
-			c = classIdle
+		oldest := classes
+		for c := range classes {
+			if len(b.queues[c]) > 0 && b.hasSlot(c) &&
+				(oldest == classes || b.queues[c][0].ticket < b.queues[oldest][0].ticket) {
+				oldest = c
+			}
 		}
-		if len(b.queues[c]) == 0 || !b.fits(b.queues[c][0].bytes, c) {
+		if oldest == classes || !b.fits(b.queues[oldest][0].bytes, oldest) {
 			return
 		}
-		w := b.queues[c][0]
-		b.queues[c].remove(w)
-		b.take(w.bytes, c)
+		w := b.queues[oldest][0]
+		b.queues[oldest].remove(w)
+		b.take(w.bytes, oldest)
 		close(w.ready)
 	}
 }
@@ -211,7 +234,5 @@ func (s *share) endRead() {
 	}
 	s.reading = false
 	s.budget.slots++
-	if s.class == classIdle {
-		s.budget.idle--
-	}
+	s.budget.under[s.class]--
 }

@@ -130,7 +130,7 @@ func compareBudgets(ctx context.Context, rng *rand.Rand) error {
 	for _, c := range all {
 		c.share.release()
 	}
-	if b.Free() != size || b.FreeReads() != reads || b.idle != 0 {
+	if b.Free() != size || b.FreeReads() != reads || b.under[classIdle] != 0 {
 		return fmt.Errorf("in the end %d of %d bytes and %d of %d reads are free", b.Free(), size, b.FreeReads(), reads)
 	}
 	return nil

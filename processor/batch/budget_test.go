@@ -57,8 +57,8 @@ func (c *crew) full() {
 	c.t.Helper()
 	synctest.Wait()
 	b := c.budget
-	if b.Free() != b.Size() || b.FreeReads() != b.reads || b.idle != 0 || len(b.queues[0])+len(b.queues[1]) != 0 {
-		c.t.Errorf("in the end %d bytes, %d reads are free, %d idle ones under way, queues %v; want all", b.Free(), b.FreeReads(), b.idle, b.queues)
+	if b.Free() != b.Size() || b.FreeReads() != b.reads || b.under[classIdle] != 0 || len(b.queues[0])+len(b.queues[1]) != 0 {
+		c.t.Errorf("in the end %d bytes, %d reads are free, %d idle ones under way, queues %v; want all", b.Free(), b.FreeReads(), b.under[classIdle], b.queues)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestALargeReadIsADebt(t *testing.T) {
 		if free, reads := c.budget.Free(), c.budget.FreeReads(); free != -220 || reads != 9 {
 			t.Errorf("%d bytes and %d reads are free, want -220 and 9", free, reads)
 		}
-		a := c.want(ctx, "a", 0, classBusy)
+		a := c.want(ctx, "a", 1, classBusy)
 		b := c.want(ctx, "b", 90, classBusy)
 		other.release()
 		c.expect()

@@ -44,6 +44,7 @@
 // What was read ahead is bounded by a Budget of bytes that all shards share. A read sets
 // its bytes aside before it begins, the batch keeps what it takes, and gives it back
 // when it is done with. Nobody who waits for data or for the budget
-// holds any. A batch that waits for another attempt keeps its bytes only until others
-// want them: then it is put back, and read again when its time comes.
+// holds any. A batch that waits for another attempt is put back within a second if
+// others wait for its memory, and read again when its time comes; it is kept if parts of
+// it are acknowledged, if others of its shard are being handled, or with a Key.
 package batch

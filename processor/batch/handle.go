@@ -53,6 +53,9 @@ func complete[T any](src Source[T], o Options[T], noHandler bool) (Options[T], e
 // word.
 var ErrNotAcknowledged = errors.New("batch was not acknowledged")
 
+// errRangeTwice keeps a second pass from going back to where the first one began.
+var errRangeTwice = errors.New("batch: a Range can be run through once")
+
 // errBroken is what is said of a batch at which a loop over Range ended. It is no
 // failure: nobody judges it.
 var errBroken = errors.New("the loop over the batches has ended")
@@ -72,22 +75,28 @@ var errBroken = errors.New("the loop over the batches has ended")
 // with Fail why not. A batch that it goes past without a word has failed with
 // ErrNotAcknowledged, and comes again as the Options say. An error comes once, at the
 // end, with a nil batch; it is what Process should return. When the shard has to go
-// the loop just ends. When the loop ends or panics what was acknowledged is committed;
-// the batch at which it did is acknowledged if Ack was called.
+// the loop just ends. When the loop ends or panics what was acknowledged is committed,
+// unless ctx has ended; the batch at which it did is acknowledged if Ack was called.
 //
 // Share one Budget among the shards: without one in the Options each call makes its
-// own. Concurrency and Key do not fit a loop and are faults. The loop belongs to one
-// goroutine, and can be run through once.
+// own. Concurrency, Key and Timeout do not fit a loop and are faults. The loop belongs
+// to one goroutine, and can be run through once.
 func Range[T any](ctx context.Context, s *processor.Shard, src Source[T], o Options[T]) iter.Seq2[*Batch[T], error] {
 	o, err := complete(src, o, false)
-	if err == nil && (o.Concurrency > 1 || o.Key != nil) {
-		err = &OptionsError{Faults: []string{"Concurrency, Key: a loop handles one batch after the other"}}
+	if err == nil && (o.Concurrency > 1 || o.Key != nil || o.Timeout > 0) {
+		err = &OptionsError{Faults: []string{"Concurrency, Key, Timeout: a loop handles one batch after the other, with the context it has"}}
 	}
+	used := false
 	return func(yield func(*Batch[T], error) bool) {
 		if err != nil {
 			yield(nil, processor.Fatal(err))
 			return
 		}
+		if used {
+			yield(nil, processor.Fatal(errRangeTwice))
+			return
+		}
+		used = true
 		r := &ranging[T]{offers: make(chan *Batch[T]), replies: make(chan error), quit: make(chan struct{}), done: make(chan error, 1)}
 		l := newLoop(ctx, s, src, r.handle, o)
 		l.quit = r.quit

@@ -27,7 +27,9 @@ type loop[T any] struct {
 
 	reading reading[T]
 	lanes   []lane[T]
+	trouble error      // how the last attempt failed, until one goes well
 	waiting []*part[T] // failed, to be tried again; they keep their places in their lanes
+	lookAt  time.Time  // when putBack looks again
 	window  window
 	commits commits
 
@@ -59,7 +61,7 @@ func newLoop[T any](ctx context.Context, s *processor.Shard, src Source[T],
 		commits:  commits{done: resume},
 		progress: processor.Progress{Reading: resume, Lag: LagUnknown},
 	}
-	l.reading = reading[T]{at: resume, pacer: pacer{min: o.MinPause, max: o.MaxPause}}
+	l.reading = reading[T]{at: resume, initial: o.Initial, pacer: pacer{min: o.MinPause, max: o.MaxPause}}
 	l.reading.ctx, l.reading.stop = context.WithCancel(ctx)
 	return l
 }
@@ -74,14 +76,25 @@ func (l *loop[T]) run() error {
 		l.window.advance()
 		l.startWork(now)
 		l.startCommit(now)
+		l.putBack(now)
 		l.startRead(now)
-		l.s.Report(l.progress)
+		l.report()
 		if l.finished() {
 			return l.result()
 		}
 		l.alarm.set(l.quiet())
 		l.wait(now)
 	}
+}
+
+// report shows how far the work is.
+func (l *loop[T]) report() {
+	p := &l.progress
+	p.Buffered, p.Trouble = l.reading.held, l.trouble
+	if p.Trouble == nil {
+		p.Trouble = l.reading.trouble
+	}
+	l.s.Report(*p)
 }
 
 // launch runs work on a goroutine of its own, which ends with e as its event, even if
@@ -174,6 +187,7 @@ func (l *loop[T]) wakeAt() (at time.Time) {
 	if !l.closing() {
 		for _, p := range l.waiting {
 			earlier(p.retryAt)
+			earlier(l.lookAt) // who else wants the memory
 		}
 	}
 	earlier(l.commitAt())

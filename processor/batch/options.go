@@ -66,7 +66,8 @@ type Options[T any] struct {
 	// 1. Only what all batches before it are acknowledged for is committed.
 	Concurrency int
 	// Key, if set, divides each batch by the key of its items among Concurrency
-	// lanes, so that items with the same key are handled in order.
+	// lanes, so that items with the same key are handled in order. A panic in it halts
+	// the shard: to guess would break the order.
 	Key func(T) string
 	// Timeout ends the context of one attempt. Zero means never.
 	Timeout time.Duration

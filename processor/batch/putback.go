@@ -1,54 +1,88 @@
 package batch
 
 import (
+	"context"
 	"errors"
 	"time"
 
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// retry is how often something was tried that was put back.
+// lookEvery is how often a batch that waits for another attempt looks whether others
+// wait for its memory.
+const lookEvery = time.Second
+
+// retry is how far the attempts were of a batch that was put back.
 type retry struct {
 	from    processor.Position
 	attempt int
+	dead    *Failure
 	began   time.Time
 	pauses  schedule
 }
 
-// putBack gives up a batch that waits for another attempt, and what was read behind it,
-// if others wait for the memory: it will be read again when its time comes. Without
+// putBack gives up what was read, if all that is being handled waits for another
+// attempt and others wait for the memory: it is read again when its time comes. Without
 // that a few shards whose sink is down would keep all the others from working.
-//
-// It needs a batch of which nothing is acknowledged, because what is read again comes
-// whole; with keys the lanes share a read, so there it is kept.
-func (l *loop[T]) putBack(p *part[T]) {
-	r := &l.reading
-	over := l.ended && l.end != nil && !errors.Is(l.end, processor.ErrShardEnded) // for good
-	if over || r.lost != nil || p.index != nil || p.marks.from == "" || !l.o.Budget.contended() {
+func (l *loop[T]) putBack(now time.Time) {
+	if len(l.waiting) == 0 || now.Before(l.lookAt) {
 		return
 	}
-	if len(l.waiting) > 1 || l.lanes[0].free != l.o.Concurrency-1 || l.window.entries[0] != p.marks || p.marks.begun() {
-		return // others are at work on what was read with it
+	l.lookAt = now.Add(lookEvery)
+	if !l.mayPutBack() || !l.o.Budget.contended() {
+		return
 	}
-	r.again = &retry{from: p.marks.from, attempt: p.attempt, began: p.began, pauses: p.pauses}
-	r.at, r.nextAt, r.stale, r.void = p.marks.from, p.retryAt, true, r.fetching
-	l.ended, l.end, l.commits.force = false, nil, false
-	l.waiting = l.waiting[:0]
-	l.window.entries = nil
-	l.drop(p)
+	r := &l.reading
+	r.again = r.again[:0]
+	r.at, r.nextAt = l.window.entries[0].from, l.waiting[0].retryAt
+	for _, p := range l.waiting {
+		r.again = append(r.again, retry{p.marks.from, p.attempt, p.dead, p.began, p.pauses})
+		if p.retryAt.Before(r.nextAt) {
+			r.nextAt = p.retryAt
+		}
+		l.drop(p)
+	}
 	for _, p := range l.lanes[0].queue {
 		l.finish(p)
 	}
-	l.lanes[0].queue = nil
+	l.waiting, l.lanes[0].queue, l.window.entries = l.waiting[:0], nil, nil
+	l.progress.Reading = r.at
+	l.ended, l.end, l.commits.force = false, nil, false
+	r.stale, r.void = true, r.fetching
+	r.stop() // the turn under way may wait for data
+	r.ctx, r.stop = context.WithCancel(l.ctx)
+}
+
+// mayPutBack reports whether what was read can be read again as it was: nothing of it
+// is acknowledged, no attempt is under way, and nobody said that something behind it is
+// gone. With keys the lanes share their reads, so there it is kept.
+func (l *loop[T]) mayPutBack() bool {
+	lane := &l.lanes[0]
+	switch {
+	case l.closing(), l.o.Key != nil, l.reading.lost != nil,
+		l.end != nil && !errors.Is(l.end, processor.ErrShardEnded),
+		lane.free+len(l.waiting) != l.o.Concurrency,
+		len(l.window.entries) != len(l.waiting)+len(lane.queue),
+		l.window.entries[0].from == "":
+		return false
+	}
+	for _, p := range l.waiting {
+		if p.marks.begun() {
+			return false
+		}
+	}
+	return true
 }
 
 // resume has a part go on where its attempts were, if it was put back.
 func (l *loop[T]) resume(p *part[T]) {
-	again := l.reading.again
-	l.reading.again = nil
-	if again == nil || again.from != p.marks.from {
-		return
+	r := &l.reading
+	for i, again := range r.again {
+		if again.from == p.marks.from {
+			p.attempt, p.dead, p.began, p.pauses = again.attempt, again.dead, again.began, again.pauses
+			l.progress.Retries++
+			r.again = append(r.again[:i], r.again[i+1:]...)
+			return
+		}
 	}
-	p.attempt, p.began, p.pauses = again.attempt, again.began, again.pauses
-	l.progress.Retries++
 }

@@ -29,11 +29,14 @@ type reading[T any] struct {
 	fetching bool
 	at       processor.Position // where the next read begins; empty: the source knows
 	lost     error              // set: at is gone, and this said so
+	initial  Initial            // where to begin without a position
 	stale    bool               // the reader is to be opened anew
 	void     bool               // the fetch under way is not wanted any more
-	again    *retry             // what was put back, and comes again
+	again    []retry            // what was put back last; it comes again
 	await    bool               // there was nothing more to read
 	idle     bool               // the last read found nothing
+	failing  bool               // the last turn failed
+	trouble  error              // how
 	held     int64              // bytes of the budget
 	nextAt   time.Time          // not before
 	pacer    pacer
@@ -43,6 +46,7 @@ type reading[T any] struct {
 
 // fetched is the result of one turn of reading.
 type fetched[T any] struct {
+	ctx    context.Context // ends when the turn is not wanted any more
 	want   int64
 	class  class
 	await  bool
@@ -71,37 +75,42 @@ func (l *loop[T]) startRead(now time.Time) {
 		return
 	}
 	r.fetching = true
-	f := &fetched[T]{want: l.o.BatchBytes, await: r.await, open: r.reader == nil || r.stale || r.lost != nil, err: processor.ErrGoexit}
-	if r.idle {
+	f := &fetched[T]{
+		ctx: r.ctx, want: l.o.BatchBytes, await: r.await,
+		open: r.reader == nil || r.stale || r.lost != nil, err: processor.ErrGoexit,
+	}
+	switch {
+	case r.failing:
+		f.class = classFailing
+	case r.idle:
 		f.class = classIdle
 	}
 	l.launch(event[T]{fetched: f}, func() { f.err = l.fetch(f) })
 }
 
-// fetch is one turn of reading. It runs on a goroutine of its own.
+// fetch is one turn of reading. It runs on a goroutine of its own. Opening is a turn of
+// its own: where it began may have to be committed, however long the first read takes.
 func (l *loop[T]) fetch(f *fetched[T]) error {
 	r := &l.reading
 	if f.open {
-		if err := l.open(f); err != nil {
-			return err
-		}
+		return l.open(f)
 	}
-	if w, ok := r.reader.(Waiter); ok && f.await && !f.open {
+	if w, ok := r.reader.(Waiter); ok && f.await {
 		begin := time.Now()
-		err := processor.Contain("Reader.Wait", func() error { return w.Wait(r.ctx) })
+		err := processor.Contain("Reader.Wait", func() error { return w.Wait(f.ctx) })
 		f.waited = time.Since(begin)
 		if err != nil {
 			return err
 		}
 	}
 	var err error
-	if f.share, err = l.o.Budget.acquire(r.ctx, f.want, f.class); err != nil {
+	if f.share, err = l.o.Budget.acquire(f.ctx, f.want, f.class); err != nil {
 		return err
 	}
 	limit := Limit{Bytes: f.share.bytes, Items: l.o.BatchItems}
 	defer func() { f.share.read(max(f.chunk.Bytes, 0)) }()
 	err = processor.Contain("Reader.Read", func() (err error) {
-		f.chunk, err = r.reader.Read(r.ctx, limit)
+		f.chunk, err = r.reader.Read(f.ctx, limit)
 		return err
 	})
 	if err == nil && l.o.Key != nil && len(f.chunk.Items) > 0 {
@@ -118,7 +127,7 @@ func (l *loop[T]) open(f *fetched[T]) error {
 		r.reader = nil // first: Close is not called again, even if it does not come back
 		l.closeReader(last)
 	}
-	start := Start{Position: r.at, Initial: l.o.Initial, Until: Bound{Time: l.o.Until}}
+	start := Start{Position: r.at, Initial: r.initial, Until: Bound{Time: l.o.Until}}
 	if r.lost != nil {
 		start.Position, start.Initial = "", l.o.Expired
 	}
@@ -130,13 +139,13 @@ func (l *loop[T]) open(f *fetched[T]) error {
 			return err
 		}
 	}
-	share, err := l.o.Budget.acquire(r.ctx, 0, classBusy)
+	share, err := l.o.Budget.acquire(f.ctx, 0, f.class)
 	if err != nil {
 		return err
 	}
 	defer share.release()
 	err = processor.Contain("Source.Open", func() error {
-		reader, err := l.src.Open(r.ctx, l.s.ID(), start)
+		reader, err := l.src.Open(f.ctx, l.s.ID(), start)
 		if err != nil {
 			return err
 		}
@@ -163,7 +172,7 @@ func (l *loop[T]) gap(f *fetched[T]) error {
 	}
 	g := processor.Gap{Lost: r.at, Resumed: f.start, Err: r.lost}
 	if l.o.OnGap != nil {
-		err := processor.Contain("OnGap", func() error { return l.o.OnGap(r.ctx, l.s.ID(), g) })
+		err := processor.Contain("OnGap", func() error { return l.o.OnGap(f.ctx, l.s.ID(), g) })
 		if err != nil {
 			return fmt.Errorf("tell the gap in shard %s: %w", l.s.ID(), err)
 		}
@@ -198,22 +207,22 @@ var errKey = errors.New("the key of an item cannot be told")
 func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
 	r := &l.reading
 	r.fetching = false
-	if l.closing() || r.void {
-		r.void = false
-		l.discard(f)
+	wanted := !r.void
+	r.void = false
+	if wanted && f.opened {
+		l.begin(f.start)
 		return
 	}
-	if f.opened {
-		l.begin(f.start)
+	if !wanted || l.closing() {
+		l.discard(f)
+		return
 	}
 	if f.err != nil {
 		l.discard(f)
 		l.readFailed(now, f.err)
 		return
 	}
-	if l.progress.Trouble != nil && len(l.waiting) == 0 {
-		l.progress.Trouble = nil
-	}
+	r.trouble, r.failing = nil, false
 	r.failures.reset()
 	r.throttle.reset()
 	l.take(now, f)
@@ -224,6 +233,9 @@ func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
 func (l *loop[T]) begin(start processor.Position) {
 	r := &l.reading
 	keep := r.lost != nil || r.at == "" && l.o.Initial.IsLatest()
+	if r.lost != nil {
+		r.initial = l.o.Expired
+	}
 	if r.lost != nil || r.at == "" {
 		r.at, l.progress.Reading = start, start
 	}
@@ -231,7 +243,7 @@ func (l *loop[T]) begin(start processor.Position) {
 		l.window.push(newMarks(start, nil, 0))
 		l.commits.urgent = true
 	}
-	r.lost, r.stale = nil, false
+	r.lost, r.stale, r.await = nil, false, false
 }
 
 // take takes what was read.
@@ -279,7 +291,7 @@ func (l *loop[T]) take(now time.Time, f *fetched[T]) {
 // readFailed deals with a turn of reading that brought nothing.
 func (l *loop[T]) readFailed(now time.Time, err error) {
 	r := &l.reading
-	l.progress.Trouble = err
+	r.trouble, r.failing = err, true
 	var panicked *processor.PanicError
 	isPanic := errors.As(err, &panicked)
 	switch {

@@ -87,8 +87,9 @@ const (
 // Earliest is the oldest item that is still there.
 func Earliest() Initial { return Initial{kind: initialEarliest} }
 
-// Latest is the end of the shard at the moment of opening. It is committed at once,
-// so that a worker that restarts before its first batch skips nothing.
+// Latest is the end of the shard at the moment of opening. It is committed at once, if
+// the reader knows its Position, so that a worker that restarts before its first batch
+// skips nothing.
 func Latest() Initial { return Initial{kind: initialLatest} }
 
 // At is the first item that the service received at or after t.
@@ -132,7 +133,7 @@ type Chunk[T any] struct {
 	// moved.
 	Next processor.Position
 	// After returns the position after Items[i], where items have one each. Nil means
-	// that only Next can be committed. It is called concurrently.
+	// that only Next can be committed. It is called concurrently, and not after Release.
 	After func(i int) processor.Position
 	// Bytes is the memory that the Items take. It counts against the budget.
 	Bytes int64

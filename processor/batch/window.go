@@ -131,3 +131,17 @@ func (m *marks) begun() bool {
 	defer m.mu.Unlock()
 	return m.items != nil
 }
+
+// settle asks for the position after what is acknowledged, for the last time.
+func (m *marks) settle() {
+	m.mu.Lock()
+	first, open := m.first, m.open
+	m.mu.Unlock()
+	if after := m.after; after != nil && open > 0 {
+		m.after = nil
+		if first > 0 {
+			at := after(first - 1)
+			m.after = func(int) processor.Position { return at }
+		}
+	}
+}

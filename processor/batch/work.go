@@ -187,7 +187,7 @@ func (l *loop[T]) worked(now time.Time, a *attempt[T]) {
 	case a.verdict == VerdictDefault:
 		l.judge(a, false) // it ended its goroutine
 	}
-	l.progress.Trouble = a.err
+	l.trouble = a.err
 	switch a.verdict {
 	case VerdictSkip:
 		l.giveUp(p, a.failure)
@@ -223,7 +223,6 @@ func (l *loop[T]) again(now time.Time, a *attempt[T]) {
 	}
 	p.retryAt = now.Add(a.pause)
 	l.waiting = append(l.waiting, p)
-	l.putBack(p)
 	fields := []zap.Field{
 		zap.String("from", string(a.failure.From)), zap.Int("attempt", p.attempt), zap.Int("items", a.failure.Items),
 		zap.Error(a.err), zap.Duration("retry", a.pause), zap.Bool("dead-letter", p.dead != nil),
@@ -250,7 +249,7 @@ func (l *loop[T]) handled(a *attempt[T]) {
 		l.progress.Bytes += p.chunk.Bytes
 	}
 	if len(l.waiting) == 0 {
-		l.progress.Trouble = nil
+		l.trouble = nil
 	}
 	l.drop(p)
 }
@@ -272,6 +271,9 @@ func (l *loop[T]) poisoned(p *part[T], f Failure, deadLettered bool) {
 // drop is done with a part, acknowledged or not, and frees its place in its lane.
 func (l *loop[T]) drop(p *part[T]) {
 	l.lanes[p.lane].free++
+	if p.chunk.parts == 1 {
+		p.marks.settle() // before the source takes back what After may look at
+	}
 	l.finish(p)
 }
 
