@@ -1,0 +1,171 @@
+package slslog
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+	"time"
+)
+
+// What the service takes, in bytes. Its documents say MB; the units here are those that
+// its own producers use.
+const (
+	MaxGroupBytes = 10 << 20 // of a log group before compression
+	MaxLogBytes   = 1 << 20  // of one log
+	MaxKeyBytes   = 128      // of the key of a content or a tag
+)
+
+// Content is a key and a value of a log to be written.
+type Content struct {
+	Key   string
+	Value []byte
+}
+
+// Builder makes one log group. What would break a limit of the service is refused with a
+// *LimitError, and the group stays as it was. The zero value is an empty group, ready to
+// use. A Builder is for one goroutine at a time.
+type Builder struct {
+	b      []byte // the logs; behind them, what Bytes has appended
+	tags   []byte
+	topic  string
+	source string
+	logs   int
+}
+
+// SetTopic sets the topic. An empty one is none.
+func (b *Builder) SetTopic(topic string) error {
+	if err := b.fits(stringField(topic) - stringField(b.topic)); err != nil {
+		return err
+	}
+	b.topic = topic
+	return nil
+}
+
+// SetSource sets where the group comes from: the address of this machine, mostly. An
+// empty one is none.
+func (b *Builder) SetSource(source string) error {
+	if err := b.fits(stringField(source) - stringField(b.source)); err != nil {
+		return err
+	}
+	b.source = source
+	return nil
+}
+
+// AddTag appends a tag. Tags belong to all logs of the group.
+func (b *Builder) AddTag(key, value string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	size := bytesField(len(key)) + bytesField(len(value))
+	if err := b.fits(bytesField(size)); err != nil {
+		return err
+	}
+	b.tags = appendLength(b.tags, groupTag, size)
+	b.tags = append(appendLength(b.tags, pairKey, len(key)), key...)
+	b.tags = append(appendLength(b.tags, pairValue, len(value)), value...)
+	return nil
+}
+
+// AddLog appends a log. Besides a *LimitError, the error can be ErrLogTime. The service
+// refuses logs that are older than a week or a quarter of an hour in the future.
+func (b *Builder) AddLog(at time.Time, contents ...Content) error {
+	seconds, nanos := at.Unix(), at.Nanosecond()
+	if seconds < 0 || seconds > math.MaxUint32 {
+		return ErrLogTime
+	}
+	size := 1 + uvarintSize(uint64(seconds))
+	for i := range contents {
+		if err := checkKey(contents[i].Key); err != nil {
+			return err
+		}
+		size += bytesField(contents[i].size())
+	}
+	if nanos != 0 {
+		size += 1 + 4
+	}
+	if size > MaxLogBytes {
+		return &LimitError{Limit: LimitLog, Size: size, Max: MaxLogBytes}
+	}
+	if err := b.fits(bytesField(size)); err != nil {
+		return err
+	}
+	out := appendLength(b.b, groupLog, size)
+	out = binary.AppendUvarint(append(out, logTime<<3|wireVarint), uint64(seconds))
+	for i := range contents {
+		c := &contents[i]
+		out = appendLength(out, logContent, c.size())
+		out = append(appendLength(out, pairKey, len(c.Key)), c.Key...)
+		out = append(appendLength(out, pairValue, len(c.Value)), c.Value...)
+	}
+	if nanos != 0 {
+		out = binary.LittleEndian.AppendUint32(append(out, logTimeNs<<3|wireFixed32), uint32(nanos))
+	}
+	b.b = out
+	b.logs++
+	return nil
+}
+
+// Len returns how many logs the group has.
+func (b *Builder) Len() int { return b.logs }
+
+// Size returns the length of what Bytes would return.
+func (b *Builder) Size() int {
+	return len(b.b) + stringField(b.topic) + stringField(b.source) + len(b.tags)
+}
+
+// Bytes returns the encoded group. It is valid until the Builder is used again, which
+// may go on with adding to the group.
+func (b *Builder) Bytes() []byte {
+	out := appendString(b.b, groupTopic, b.topic)
+	out = appendString(out, groupSource, b.source)
+	out = append(out, b.tags...)
+	b.b = out[:len(b.b)]
+	return out
+}
+
+// Reset empties the group and keeps its memory for the next one.
+func (b *Builder) Reset() {
+	*b = Builder{b: b.b[:0], tags: b.tags[:0]}
+}
+
+// fits reports whether the group can take that many bytes more.
+func (b *Builder) fits(more int) error {
+	if size := b.Size() + more; size > MaxGroupBytes {
+		return &LimitError{Limit: LimitGroup, Size: size, Max: MaxGroupBytes}
+	}
+	return nil
+}
+
+func (c *Content) size() int { return bytesField(len(c.Key)) + bytesField(len(c.Value)) }
+
+func checkKey(key string) error {
+	if len(key) > MaxKeyBytes {
+		return &LimitError{Limit: LimitKey, Size: len(key), Max: MaxKeyBytes}
+	}
+	return nil
+}
+
+// bytesField is the size of a length-delimited field with a payload of n bytes.
+func bytesField(n int) int { return 1 + uvarintSize(uint64(n)) + n }
+
+// stringField is that of an optional string, which is left out if it is empty.
+func stringField(s string) int {
+	if s == "" {
+		return 0
+	}
+	return bytesField(len(s))
+}
+
+func uvarintSize(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }
+
+func appendString(b []byte, number byte, s string) []byte {
+	if s == "" {
+		return b
+	}
+	return append(appendLength(b, number, len(s)), s...)
+}
+
+// appendLength appends the tag and the length of a length-delimited field.
+func appendLength(b []byte, number byte, n int) []byte {
+	return binary.AppendUvarint(append(b, tagBytes(number)), uint64(n))
+}

@@ -1,0 +1,161 @@
+package slslog
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/sls"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/batch"
+)
+
+// TestClosedShard ends after its last group, and not earlier.
+func TestClosedShard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(1)
+		s.put(0, 3)
+		r := newRig(t, s, Options{}, batch.Start{})
+		r.read()
+		if c := r.read(); c.End != 0 {
+			t.Fatalf("an open shard ended with %v", c.End)
+		}
+		s.put(0, 2)
+		s.close(0)
+		began := time.Now()
+		got, end := r.all()
+		same(t, "read", got, []string{"3", "4"})
+		if took := time.Since(began); end != batch.EndClosed || took > DefaultShardsEvery+time.Second {
+			t.Errorf("it ended with %v after %v", end, took)
+		}
+		if r.reader.cursor != formatCursor(1005) {
+			t.Errorf("it ended at %q", r.reader.cursor)
+		}
+	})
+}
+
+// TestEmptyClosedShard: its end is told where it begins, so that it can be committed.
+func TestEmptyClosedShard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(1)
+		s.close(0)
+		r := newRig(t, s, Options{}, batch.Start{})
+		if c := r.read(); c.End != 0 || c.Next != processor.Position(formatCursor(1000)) {
+			t.Errorf("the first read: %v at %q", c.End, c.Next)
+		}
+		if c := r.read(); c.End != batch.EndClosed || c.Next != processor.Position(formatCursor(1000)) {
+			t.Errorf("the second read: %v at %q", c.End, c.Next)
+		}
+	})
+}
+
+// TestClosedDuringARead: data that comes while a read is under way, then the closing, then
+// the list, of which another shard's reader tells us: that read has not seen the data.
+func TestClosedDuringARead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(1)
+		r := newRig(t, s, Options{}, batch.Start{})
+		s.afterPull = func(sls.PullRequest) {
+			s.afterPull = nil
+			s.put(0, 1)
+			s.close(0)
+			r.source.closed.refresh(t.Context(), time.Now())
+			if !r.source.closed.known(0) {
+				t.Error("the list did not say it")
+			}
+		}
+		got, end := r.all()
+		same(t, "read", got, upTo(1))
+		if end != batch.EndClosed {
+			t.Errorf("it ended with %v", end)
+		}
+	})
+}
+
+// TestOneListForAll shards, in each span of ShardsEvery, and only where one is at its end.
+func TestOneListForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const shards = 20
+		s := newShelf(shards)
+		r := newRig(t, s, Options{ShardsEvery: 2 * time.Second}, batch.Start{})
+		readers := []*reader{r.reader}
+		for i := 1; i < shards; i++ {
+			readers = append(readers, open(t, r.source, i, batch.Start{}))
+		}
+		sweep := func() {
+			for _, r := range readers {
+				readFrom(t, r, anything)
+			}
+		}
+		for i := range readers {
+			s.put(i, 3)
+		}
+		sweep()
+		if s.lists != 0 {
+			t.Errorf("%d lists before any shard was at its end", s.lists)
+		}
+		for range 40 {
+			sweep()
+			time.Sleep(250 * time.Millisecond)
+		}
+		if s.lists != 5 {
+			t.Errorf("%d lists in 10 s, want 5", s.lists)
+		}
+	})
+}
+
+// TestListFails: that is no failure of the read, and is tried again.
+func TestListFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(1)
+		s.close(0)
+		s.failList = errors.New("no")
+		r := newRig(t, s, Options{}, batch.Start{})
+		for range 10 {
+			if c := r.read(); c.End != 0 {
+				t.Errorf("it ended with %v", c.End)
+			}
+			time.Sleep(time.Second)
+		}
+		if s.lists < 3 || s.lists > 4 {
+			t.Errorf("%d lists in 10 s, one each 3 s", s.lists)
+		}
+		s.failList = nil
+		if _, end := r.all(); end != batch.EndClosed {
+			t.Errorf("it ended with %v", end)
+		}
+	})
+}
+
+// TestSlowList holds up the shard that asks, and no other.
+func TestSlowList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(2)
+		s.listed = func(ctx context.Context) error {
+			select {
+			case <-time.After(time.Minute):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		r := newRig(t, s, Options{ShardsEvery: time.Hour}, batch.Start{})
+		other := open(t, r.source, 1, batch.Start{})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			_, err := r.reader.Read(ctx, anything)
+			done <- err
+		}()
+		synctest.Wait()
+		began := time.Now()
+		readFrom(t, other, anything)
+		if time.Since(began) != 0 {
+			t.Error("another shard waited for the list")
+		}
+		cancel()
+		must(t, <-done)
+	})
+}

@@ -1,0 +1,105 @@
+package slslog
+
+import (
+	"bytes"
+	"iter"
+)
+
+// groupBytes is the memory of a Group itself.
+const groupBytes = 96
+
+// Group is a log group: a view into a page, see the package's description. The zero
+// value is an empty one.
+type Group struct {
+	body          []byte
+	topic, source []byte
+	logs          int
+	cursor        int64
+	numbered      bool // cursor is known
+}
+
+// Len returns how many logs the group has.
+func (g Group) Len() int { return g.logs }
+
+// Size returns how many bytes the group takes in the page.
+func (g Group) Size() int { return len(g.body) }
+
+// Topic returns the group's topic, nil if it has none.
+func (g Group) Topic() []byte { return g.topic }
+
+// Source returns where the group says it comes from, an address mostly; nil if it does
+// not.
+func (g Group) Source() []byte { return g.source }
+
+// Category returns the field of that name, which the service reserves; nil mostly. It
+// is looked for at each call, like MachineUUID.
+func (g Group) Category() []byte { return g.last(groupCategory) }
+
+// MachineUUID returns the identity of the machine that wrote the group, nil if it was
+// not given.
+func (g Group) MachineUUID() []byte { return g.last(groupMachine) }
+
+// Logs returns the logs in their order.
+func (g Group) Logs() iter.Seq[Log] {
+	b := g.body
+	return func(yield func(Log) bool) { logs(b, yield) }
+}
+
+// Tags returns the keys and values of the tags in their order. A key may come twice.
+func (g Group) Tags() iter.Seq2[[]byte, []byte] {
+	b := g.body
+	return func(yield func(key, value []byte) bool) { pairs(b, groupTag, yield) }
+}
+
+// Tag returns the value of the first tag with that key.
+func (g Group) Tag(key string) (value []byte, ok bool) { return lookup(g.body, groupTag, key) }
+
+// Cursor returns the number of the group in its shard, where the service tells. Groups
+// that follow each other have numbers that do. The cursors of the service are these
+// numbers in base64.
+func (g Group) Cursor() (number int64, ok bool) { return g.cursor, g.numbered }
+
+// Clone returns a copy that has memory of its own, and is valid for ever.
+func (g Group) Clone() Group {
+	c, _ := parseGroup(bytes.Clone(g.body), 0) // checked before
+	c.cursor, c.numbered = g.cursor, g.numbered
+	return c
+}
+
+// last returns the payload of the last field of that number.
+func (g Group) last(number byte) (p []byte) {
+	for i := 0; i < len(g.body); {
+		q, end, ok := nested(g.body, i, number)
+		if !ok {
+			return p
+		}
+		if q != nil {
+			p = q
+		}
+		i = end
+	}
+	return p
+}
+
+// number gives the groups of a page their cursors. The service tells that of the last
+// one only; those before it are consecutive.
+func number(groups []Group, last int64) {
+	first := last - int64(len(groups)) + 1
+	for i := range groups {
+		groups[i].cursor, groups[i].numbered = first+int64(i), true
+	}
+}
+
+// logs calls yield for the logs of a group.
+func logs(b []byte, yield func(Log) bool) {
+	for i := 0; i < len(b); {
+		p, end, ok := nested(b, i, groupLog)
+		if !ok {
+			return
+		}
+		if p != nil && !yield(Log{body: p}) {
+			return
+		}
+		i = end
+	}
+}

@@ -1,0 +1,178 @@
+package slslog
+
+// Parse checks a page, the decompressed body of a read, and returns its log groups in
+// their order. They are views into page, and valid as long as it is. If anything in it
+// is wrong the error is a *DecodeError and there are no groups: half a page could not be
+// committed.
+//
+// It allocates the slice and nothing else. A hostile page can hold a log group in every
+// two bytes, and so make that slice fifty times as large as itself.
+func Parse(page []byte) ([]Group, error) { return parse(page, unannounced) }
+
+// unannounced is the number of groups when nobody has said it.
+const unannounced = -1
+
+// parse refuses a page that has not as many groups as announced, before it allocates
+// anything for them.
+func parse(page []byte, announced int) ([]Group, error) {
+	n, err := countGroups(page, announced)
+	if err != nil {
+		return nil, err
+	}
+	groups := make([]Group, 0, n)
+	for i := 0; i < len(page); {
+		f, _ := next(page, i)
+		if f.number == listGroup {
+			g, err := parseGroup(page[f.start:f.end:f.end], f.start)
+			if err != nil {
+				return nil, err
+			}
+			groups = append(groups, g)
+		}
+		i = f.end
+	}
+	return groups, nil
+}
+
+// countGroups checks the fields of the page itself, not what is in them. Here and below
+// the errors are plain ones, so that none is ever a typed nil.
+func countGroups(page []byte, announced int) (n int, err error) {
+	for i := 0; i < len(page); {
+		f, r := next(page, i)
+		if r == 0 && f.number == listGroup {
+			if f.wire != wireBytes {
+				r = BadWireType
+			} else if n++; n > announced && announced != unannounced {
+				r = TooManyGroups
+			}
+		}
+		if r != 0 {
+			return 0, &DecodeError{Offset: i, Reason: r}
+		}
+		i = f.end
+	}
+	if n < announced {
+		return 0, &DecodeError{Offset: len(page), Reason: TooFewGroups}
+	}
+	return n, nil
+}
+
+// parseGroup checks a log group that begins at base in the page.
+func parseGroup(b []byte, base int) (Group, error) {
+	g := Group{body: b}
+	for i := 0; i < len(b); {
+		if b[i] == tagBytes(groupLog) {
+			if start, end, ok := payload(b, i); ok {
+				if err := checkLog(b[start:end], base+start, base+i); err != nil {
+					return Group{}, err
+				}
+				g.logs++
+				i = end
+				continue
+			}
+		}
+		f, r := next(b, i)
+		if r == 0 && f.number <= groupTag && f.wire != wireBytes {
+			r = BadWireType
+		}
+		if r != 0 {
+			return Group{}, &DecodeError{Offset: base + i, Reason: r}
+		}
+		var err error
+		switch p := b[f.start:f.end:f.end]; f.number {
+		case groupLog:
+			err = checkLog(p, base+f.start, base+i)
+			g.logs++
+		case groupTopic:
+			g.topic = p
+		case groupSource:
+			g.source = p
+		case groupTag:
+			err = checkPair(p, base+f.start, base+i)
+		}
+		if err != nil {
+			return Group{}, err
+		}
+		i = f.end
+	}
+	return g, nil
+}
+
+// checkLog checks a log that begins at base in the page, in a field that begins at at.
+func checkLog(b []byte, base, at int) error {
+	hasTime := false
+	for i := 0; i < len(b); {
+		if b[i] == tagBytes(logContent) {
+			if start, end, ok := payload(b, i); ok {
+				if _, _, ok := split(b[start:end]); !ok {
+					if err := checkPair(b[start:end], base+start, base+i); err != nil {
+						return err
+					}
+				}
+				i = end
+				continue
+			}
+		}
+		f, r := next(b, i)
+		if r == 0 {
+			r = logField(f)
+		}
+		if r != 0 {
+			return &DecodeError{Offset: base + i, Reason: r}
+		}
+		if f.number == logTime {
+			hasTime = true
+		}
+		if f.number == logContent {
+			if err := checkPair(b[f.start:f.end], base+f.start, base+i); err != nil {
+				return err
+			}
+		}
+		i = f.end
+	}
+	if !hasTime {
+		return &DecodeError{Offset: at, Reason: NoTime}
+	}
+	return nil
+}
+
+// logField returns what is wrong with the form of a field of a log.
+func logField(f field) Reason {
+	want := f.wire
+	switch f.number {
+	case logTime:
+		want = wireVarint
+	case logContent:
+		want = wireBytes
+	case logTimeNs:
+		want = wireFixed32
+	}
+	if f.wire != want {
+		return BadWireType
+	}
+	return 0
+}
+
+// checkPair checks a content or a tag, in the same way.
+func checkPair(b []byte, base, at int) error {
+	var key, value bool
+	for i := 0; i < len(b); {
+		f, r := next(b, i)
+		if r == 0 && f.number <= pairValue && f.wire != wireBytes {
+			r = BadWireType
+		}
+		if r != 0 {
+			return &DecodeError{Offset: base + i, Reason: r}
+		}
+		key = key || f.number == pairKey
+		value = value || f.number == pairValue
+		i = f.end
+	}
+	if !key {
+		return &DecodeError{Offset: at, Reason: NoKey}
+	}
+	if !value {
+		return &DecodeError{Offset: at, Reason: NoValue}
+	}
+	return nil
+}

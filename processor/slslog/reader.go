@@ -1,0 +1,233 @@
+package slslog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/sls"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/batch"
+)
+
+// reader reads one shard. It belongs to one goroutine at a time.
+type reader struct {
+	source *Source
+	shard  int
+	cursor string
+	until  time.Time // where to stop, as long as its cursor is not known
+	end    string    // where to stop; empty: nowhere, or not known yet
+	bad    int       // pages in a row that could not be read
+
+	// What the last pages were like, to guess what the next will be.
+	asked int // the most groups that the last page could have
+	group int // bytes of a log group, decompressed
+	body  int // bytes of a page, compressed
+}
+
+const (
+	// firstGroup is the guess before the first page.
+	firstGroup = 4 << 10
+
+	// full is a page that the service may have cut because of its size: there is more.
+	// Where it cuts is not documented; the official consumer paces itself by 1 and 4 MB.
+	full = 1 << 20
+
+	// behind is a page after which something is waiting that is older than this.
+	behind = 3 * time.Second
+
+	// badPages is how often a page that cannot be read is asked for again: something on
+	// the way may have spoiled it.
+	badPages = 3
+)
+
+// Position implements batch.Reader.
+func (r *reader) Position() processor.Position { return processor.Position(r.cursor) }
+
+// Close implements batch.Reader.
+func (r *reader) Close() error { return nil }
+
+// Read implements batch.Reader.
+func (r *reader) Read(ctx context.Context, l batch.Limit) (batch.Chunk[Group], error) {
+	closed := r.source.closed.known(r.shard) // before the page: see closedShards
+	now := time.Now()
+	stop, err := r.bound(ctx, now)
+	if err != nil {
+		return batch.Chunk[Group]{}, meaning(err)
+	}
+	if r.reached() {
+		return batch.Chunk[Group]{Next: r.Position(), End: batch.EndBound, Lag: batch.LagUnknown}, nil
+	}
+	p, c, err := r.page(ctx, r.count(l), stop)
+	if err != nil {
+		return batch.Chunk[Group]{}, err
+	}
+	moved := p.Next != r.cursor
+	r.cursor = p.Next
+	c.Next, c.More = r.Position(), moved && r.more(p, now)
+	c.Lag = lag(p, c.More, now)
+	if r.reached() {
+		c.End, c.More = batch.EndBound, false
+		return c, nil
+	}
+	if c.More {
+		return c, nil
+	}
+	c.Pause = r.source.o.Pause
+	if moved {
+		return c, nil
+	}
+	if closed {
+		c.End = batch.EndClosed
+		return c, nil
+	}
+	r.source.closed.refresh(ctx, now)
+	return c, nil
+}
+
+// page reads a page and makes it a chunk. One that is too large is asked for again with
+// fewer groups: that the last page had small ones says little about this one.
+func (r *reader) page(ctx context.Context, count int, stop string) (sls.Page, batch.Chunk[Group], error) {
+	for {
+		p, body, err := r.pull(ctx, count, stop)
+		if err != nil {
+			return p, batch.Chunk[Group]{}, meaning(err)
+		}
+		c, err := r.chunk(p, body)
+		if err == nil {
+			r.bad = 0
+			return p, c, nil
+		}
+		if !errors.Is(err, ErrTooLarge) || p.Count < 2 || p.Count > count {
+			return p, c, r.spoilt(err)
+		}
+		count = p.Count / 2
+	}
+}
+
+// count is how many groups to ask for: what fits the limit, if they are like the last
+// ones.
+func (r *reader) count(l batch.Limit) int {
+	group := r.group
+	if group == 0 {
+		group = firstGroup
+	}
+	fit := min(l.Bytes, int64(r.source.o.MaxRaw)) / int64(group+groupBytes)
+	return int(max(1, min(fit, int64(l.Items), sls.MaxCount)))
+}
+
+// pull reads a page, into memory on loan.
+func (r *reader) pull(ctx context.Context, count int, stop string) (sls.Page, *buffer, error) {
+	s := r.source
+	var body *buffer
+	request := sls.PullRequest{
+		Shard: r.shard, Cursor: r.cursor, EndCursor: stop, Count: count,
+		Query: s.o.Query, Processor: s.o.Processor, Compression: s.o.Compression,
+	}
+	if r.body > 0 { // an idle shard needs none
+		body = s.buffers.take(r.body + r.body/4)
+		request.Buffer = body.b
+	}
+	p, err := s.client.Pull(ctx, request)
+	if err != nil {
+		giveBack(body)
+		return p, nil, err
+	}
+	r.asked, r.body = count, len(p.Body)
+	if p.Count > 0 {
+		r.group = p.RawSize/p.Count + 1
+	}
+	return p, body, nil
+}
+
+// chunk decompresses and parses a page. It gives the body back.
+func (r *reader) chunk(p sls.Page, body *buffer) (batch.Chunk[Group], error) {
+	defer giveBack(body)
+	s := r.source
+	if p.Count == 0 {
+		return batch.Chunk[Group]{}, nil
+	}
+	if p.RawSize > s.o.MaxRaw {
+		return batch.Chunk[Group]{}, &DecompressError{Compression: p.Compression, RawSize: p.RawSize, Err: ErrTooLarge}
+	}
+	page := s.buffers.take(p.RawSize)
+	raw, err := decompress(page.b, p.Body, p.Compression, p.RawSize)
+	if err != nil {
+		page.release()
+		return batch.Chunk[Group]{}, err
+	}
+	groups, err := parse(raw, p.Count)
+	if err != nil {
+		page.release()
+		return batch.Chunk[Group]{}, err
+	}
+	c := batch.Chunk[Group]{
+		Items: groups, Bytes: int64(page.size() + groupBytes*len(groups)), Release: page.release,
+	}
+	if last, ok := r.last(p); ok {
+		number(groups, last)
+		first := last - int64(len(groups)) + 1
+		c.After = func(i int) processor.Position { return processor.Position(formatCursor(first + int64(i) + 1)) }
+	}
+	return c, nil
+}
+
+// last returns the number of the last log group of a page, from which those of the
+// others follow. A query leaves out some of them, and nobody tells which. A number that
+// is not that of the group before the next position is not believed: commits depend on
+// it.
+func (r *reader) last(p sls.Page) (int64, bool) {
+	o := &r.source.o
+	if o.Query != "" || o.Processor != "" {
+		return 0, false
+	}
+	last, ok := p.ReadLastCursor()
+	if next, err := parseCursor(p.Next); err != nil || next != last+1 {
+		return 0, false
+	}
+	return last, ok
+}
+
+// giveBack releases a buffer, if there is one.
+func giveBack(b *buffer) {
+	if b != nil {
+		b.release()
+	}
+}
+
+// spoilt is the error of a page that could not be read. After a few of them the shard
+// is halted.
+func (r *reader) spoilt(err error) error {
+	err = fmt.Errorf("slslog: page of shard %d at %q: %w", r.shard, r.cursor, err)
+	if r.bad++; r.bad >= badPages || errors.Is(err, ErrTooLarge) {
+		return processor.Halt(err)
+	}
+	return err
+}
+
+// more reports whether there is probably more to read at once, after a page that
+// moved.
+func (r *reader) more(p sls.Page, now time.Time) bool {
+	switch {
+	case p.Count >= r.asked, p.RawSize >= full:
+		return true
+	case p.Stats.RawDataCount >= r.asked, p.Stats.RawDataSize >= full:
+		return true
+	case p.CursorTime.IsZero():
+		return p.Count == 0 // it went through what a query drops
+	}
+	return now.Sub(p.CursorTime) > behind
+}
+
+// lag is how far the next position is behind the end of the shard. The service tells
+// when it received what is there.
+func lag(p sls.Page, more bool, now time.Time) time.Duration {
+	switch {
+	case !more:
+		return 0
+	case p.CursorTime.IsZero():
+		return batch.LagUnknown
+	}
+	return max(now.Sub(p.CursorTime), 0)
+}

@@ -1,0 +1,165 @@
+package slslog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/sls"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/batch"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Defaults of Options.
+const (
+	// DefaultPause: what is put waits some 90 ms on average, at fewer than six reads a
+	// second and shard.
+	DefaultPause       = 175 * time.Millisecond
+	DefaultMaxRaw      = 64 << 20
+	DefaultShardsEvery = 3 * time.Second
+)
+
+// Client is what a Source needs of *sls.Client.
+type Client interface {
+	Pull(ctx context.Context, r sls.PullRequest) (sls.Page, error)
+	Cursor(ctx context.Context, shard int, from sls.From) (string, error)
+	ListShards(ctx context.Context) ([]sls.Shard, error)
+	Logstore() string
+}
+
+// Options is how logs are read. The zero value is a good default for all of it.
+type Options struct {
+	// Query is an SPL statement with which the service filters before it sends, and
+	// Processor the name of a stored one. Where nothing passes, the position moves and
+	// is committed all the same.
+	Query, Processor string
+	// Compression is what pages come in. Zero means lz4.
+	Compression sls.Compression
+	// Pause is the least time between two reads of a shard that was read to its end.
+	// Zero means 175 ms.
+	Pause time.Duration
+	// MaxRaw bounds a page, decompressed, in bytes. One that is larger is an error that
+	// halts its shard. Zero means 64 MiB.
+	MaxRaw int
+	// ShardsEvery is how old the list of shards may be that tells whether a shard was
+	// closed by a split or a merge. It is asked for only while there is a shard that
+	// was read to its end. Zero means 3 s.
+	ShardsEvery time.Duration
+}
+
+// Source reads the logs of one logstore, as a batch.Source of log groups. The groups of
+// a batch are views that are valid until the handler returns: see Group.
+//
+// A Source is safe for concurrent use; one serves all shards of a worker, and keeps the
+// memory for their pages.
+type Source struct {
+	client  Client
+	o       Options
+	closed  closedShards
+	buffers *buffers
+}
+
+// maxIdle bounds the memory that is kept for later pages.
+const maxIdle = 16 << 20
+
+// New returns a Source. It does no I/O. The error lists everything that is wrong.
+func New(c Client, o Options) (*Source, error) {
+	var faults []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	check(c != nil, "the client is nil")
+	check(o.Pause >= 0, "Pause is %v; it must not be negative", o.Pause)
+	check(o.Compression <= sls.None, "%v is not a compression", o.Compression)
+	check(o.MaxRaw >= 0, "MaxRaw is %d; it must not be negative", o.MaxRaw)
+	check(o.ShardsEvery >= 0, "ShardsEvery is %v; it must not be negative", o.ShardsEvery)
+	check(o.Query == "" || o.Processor == "", "Query and Processor are both set; the service takes one of them")
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("slslog: bad Options: %w", errors.Join(faults...))
+	}
+	if o.Pause == 0 {
+		o.Pause = DefaultPause
+	}
+	if o.MaxRaw == 0 {
+		o.MaxRaw = DefaultMaxRaw
+	}
+	if o.ShardsEvery == 0 {
+		o.ShardsEvery = DefaultShardsEvery
+	}
+	s := &Source{client: c, o: o, buffers: newBuffers(maxIdle)}
+	s.closed = closedShards{list: c.ListShards, every: o.ShardsEvery}
+	return s, nil
+}
+
+// Open implements batch.Source.
+func (s *Source) Open(ctx context.Context, id shardset.ID, start batch.Start) (batch.Reader[Group], error) {
+	if id.Log != s.client.Logstore() {
+		return nil, processor.Fatal(fmt.Errorf("slslog: shard %s is not of the logstore %q", id, s.client.Logstore()))
+	}
+	cursor := string(start.Position)
+	if cursor == "" {
+		from, err := place(start.Initial)
+		if err != nil {
+			return nil, err
+		}
+		if cursor, err = s.client.Cursor(ctx, id.Number, from); err != nil {
+			return nil, meaning(err)
+		}
+	}
+	r := &reader{source: s, shard: id.Number, cursor: cursor, until: start.Until.Time}
+	if start.Until.Position != "" {
+		if err := r.stopAt(string(start.Until.Position)); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// place is where an Initial is, in the service's words.
+func place(i batch.Initial) (sls.From, error) {
+	if at, ok := i.Time(); ok {
+		return received(at), nil
+	}
+	switch {
+	case i.IsEarliest():
+		return sls.Begin, nil
+	case i.IsLatest():
+		return sls.End, nil
+	}
+	return "", processor.Fatal(fmt.Errorf("slslog: the initial position %v is not known", i))
+}
+
+// received is the first log group of the second that t is in, or later. Nothing was
+// received before 1970.
+func received(t time.Time) sls.From {
+	if t.Unix() < 0 {
+		return sls.Begin
+	}
+	return sls.At(t)
+}
+
+// meaning translates an error of the client into what the loop knows.
+func meaning(err error) error {
+	var refused *sls.Error
+	var senseless *sls.UsageError
+	switch {
+	case errors.Is(err, sls.ErrThrottled):
+		return fmt.Errorf("%w: %w", batch.ErrThrottled, err)
+	case errors.Is(err, sls.ErrInvalidCursor):
+		return fmt.Errorf("%w: %w", batch.ErrExpired, err)
+	case errors.Is(err, sls.ErrShardNotFound):
+		// Its data has expired to the last. Whether all of it had been read, nobody
+		// can tell any more, so that is for people to look at.
+		return processor.Halt(err)
+	case errors.As(err, &senseless):
+		return processor.Halt(err)
+	case errors.As(err, &refused) && refused.HTTPStatus == http.StatusBadRequest && refused.Code != "" && !refused.Retryable():
+		return processor.Halt(err) // a query that is not one, for instance: it will not become one
+	}
+	return err
+}
