@@ -32,7 +32,10 @@ func grid(sent time.Time, ttl, interval, offset time.Duration) time.Time {
 	beats := (cycle + interval - 1) / interval // in a cycle: at least what the interval asks for
 	period := cycle / beats
 	into := (sent.Round(0).Sub(midnight) - offset) % period // by the wall clock
-	next := sent.Add(period - into)                         // with the monotonic reading that sent has
+	if into < 0 {                                           // a clock that was never set
+		into += period
+	}
+	next := sent.Add(period - into) // with the monotonic reading that sent has
 	if next.Sub(sent) < min(gridSlack, period/4) {
 		return next.Add(period) // the last one came a little early
 	}

@@ -37,6 +37,14 @@ func TestGridFindsTheDeadSoon(t *testing.T) {
 	}
 }
 
+// A clock that was never set is no reason to beat more rarely.
+func TestGridBeforeItsBeginning(t *testing.T) {
+	sent := time.Date(2000, 1, 1, 0, 0, 1, 0, time.UTC)
+	if gap := grid(sent, 6*time.Second, 2*time.Second, 0).Sub(sent); gap <= 0 || gap > 2*time.Second {
+		t.Errorf("the next heartbeat comes after %v, want at most 2s", gap)
+	}
+}
+
 // A heartbeat that left a little before its moment is not repeated at it.
 func TestGridDoesNotBeatTwice(t *testing.T) {
 	ttl, interval := 6*time.Second, 2*time.Second

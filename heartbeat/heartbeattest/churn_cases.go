@@ -82,6 +82,9 @@ func (w *worker) act(m *member) {
 
 // commitAll commits everything that m runs, and knows that it may.
 func (w *worker) commitAll(m *member) {
+	if m.store == nil {
+		return
+	}
 	for id := range m.running().All() {
 		w.commits++
 		o := m.owner(id)
@@ -120,7 +123,7 @@ func (w *worker) bury(m *member) {
 // haunt has the life before commit what somebody else has by now. Where names are
 // all that is fenced, the life of now may have made that good.
 func (w *worker) haunt() {
-	if has := w.k.info.Guarantees; !has.FencedCommit || !has.Epochs {
+	if !w.k.fences() || !w.k.info.Guarantees.Epochs {
 		return
 	}
 	for id, o := range w.former {

@@ -74,7 +74,7 @@ func generationGivenUp(k *kit) {
 			k.Errorf("a gave up shard %s, and the epoch of shard %s went from %d to %d", g.ID, h.ID, h.Epoch, e)
 		}
 	}
-	if !k.info.Guarantees.FencedCommit {
+	if !k.fences() {
 		return
 	}
 	k.refused("a save under the epoch that was given up", a.save(a.owner(g), "old"), shardset.ErrNotOwner)

@@ -32,7 +32,7 @@ func instancesNewer(k *kit) {
 	if err := older.err; !errors.Is(err, heartbeat.ErrReplaced) || !errors.As(err, &replaced) || replaced.Newest != newer.tracker.Instance() {
 		k.Errorf("the older process was told %v (%+v), want a ReplacedError with instance %d", err, replaced, newer.tracker.Instance())
 	}
-	if k.info.Guarantees.FencedCommit {
+	if k.fences() {
 		for _, id := range k.ids {
 			newer.commit(id, "newer")
 			older.refused("a newer process has the name", owners[id], "older")

@@ -65,6 +65,10 @@ func (k *kit) dial() (endpoint, error) {
 	return endpoint{client: c, store: s}, err
 }
 
+// fences reports whether there is a store whose fence can be tried. A service may keep
+// no checkpoints, and one that promises a fence without them fails in Info/abilities.
+func (k *kit) fences() bool { return k.first.store != nil && k.info.Guarantees.FencedCommit }
+
 // expiry bounds what needs a lease to end, counted from its last heartbeat.
 func (k *kit) expiry() time.Duration { return k.ttl + k.slack + 2*k.step }
 

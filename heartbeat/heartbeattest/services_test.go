@@ -46,6 +46,34 @@ func TestUnreliableServicePasses(t *testing.T) {
 	}})
 }
 
+// A service may keep no checkpoints.
+func TestServiceWithoutStorePasses(t *testing.T) {
+	Run(t, withoutStore(func(g *heartbeat.Guarantees) { g.FencedCommit = false }))
+}
+
+// One that keeps none and promises to fence them fails, where it is looked for, and
+// ends no test with a panic.
+func TestServiceWithoutStoreFailsOnce(t *testing.T) {
+	cfg := withoutStore(func(*heartbeat.Guarantees) {}).complete()
+	for _, c := range cases() {
+		if r := record(t, c, cfg); r.failed != (c.name == "Info/abilities") {
+			t.Errorf("%s: failed %v: %s", c.name, r.failed, r.first)
+		}
+	}
+}
+
+func withoutStore(promise func(g *heartbeat.Guarantees)) Config {
+	return Config{TTL: 6 * time.Second, Slack: time.Second, Bubble: synctest.Test, New: func(t testing.TB, o Options) Service {
+		b := &broken{Service: newMemory(t, o), answers: map[string]shardset.Answer{}}
+		b.promise(promise)
+		return Service{
+			Dial:      func() (heartbeat.Client, processor.Checkpoints, error) { return b, nil, nil },
+			SetShards: b.Service.SetShards,
+			Delete:    func() error { b.Service.Delete(); return nil },
+		}
+	}}
+}
+
 func newMemory(t testing.TB, o Options) *memory.Service {
 	s, err := memory.New(memory.Config{TTL: o.TTL, Ordered: o.Ordered})
 	if err != nil {

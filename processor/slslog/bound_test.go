@@ -44,7 +44,7 @@ func TestBoundInTime(t *testing.T) {
 						s.put(0, 1)
 						time.Sleep(time.Second)
 					}
-					time.Sleep(began.Add(20*time.Second + time.Millisecond).Sub(time.Now()))
+					time.Sleep(time.Until(began.Add(20*time.Second + time.Millisecond)))
 					for range c.later {
 						s.put(0, 1)
 						time.Sleep(500 * time.Millisecond)
