@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.Float64Var(&o.rate, "rate", 20, "put this `number` of log groups a second into each shard")
 	fs.DurationVar(&o.interval, "interval", 2*time.Second, "`time` between heartbeats")
 	fs.DurationVar(&o.timeout, "timeout", 6*time.Second, "the group's lease `time`, whole seconds")
-	fs.DurationVar(&o.settle, "settle", 4*time.Second, "watch for this `time` before and after what a drill does")
+	fs.DurationVar(&o.settle, "settle", 6*time.Second, "watch for this `time` before and after what a drill does; less than two intervals is too short for a group to settle, and takeovers are later then")
 	fs.BoolVar(&o.strict, "strict", false, "fail if a time misses its target")
 	fs.BoolVar(&o.verbose, "v", false, "show what the workers say")
 	if err := fs.Parse(args); err != nil {
