@@ -69,7 +69,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.DurationVar(&o.settle, "settle", 6*time.Second, "watch for this `time` before and after what a drill does; less than two intervals is too short for a group to settle, and takeovers are later then")
 	fs.BoolVar(&o.strict, "strict", false, "fail if a time misses its target")
 	fs.BoolVar(&o.verbose, "v", false, "show what the workers say")
-	if err := fs.Parse(args); err != nil {
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
+		return exitUsage
+	}
+	if err := o.check(); err != nil {
+		fmt.Fprintf(stderr, "slsdrill: %v\n", err)
 		return exitUsage
 	}
 	o.drills = fs.Args()
@@ -91,6 +98,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	return exitOK
+}
+
+// check says everything that is wrong with the numbers.
+func (o *options) check() error {
+	var faults []error
+	if o.shards < 4 || o.shards > 256 {
+		faults = append(faults, fmt.Errorf("-shards is %d; it must be 4 to 256", o.shards))
+	}
+	if !(o.rate >= 0.1 && o.rate <= 10_000) {
+		faults = append(faults, fmt.Errorf("-rate is %g; it must be 0.1 to 10000", o.rate))
+	}
+	if o.interval <= 0 || o.timeout < 3*o.interval {
+		faults = append(faults, fmt.Errorf("-interval is %v; three must fit in -timeout %v", o.interval, o.timeout))
+	}
+	if o.settle <= 0 {
+		faults = append(faults, fmt.Errorf("-settle is %v; it must be positive", o.settle))
+	}
+	return errors.Join(faults...)
 }
 
 // run does the drills one after the other, each with a server of its own.

@@ -56,7 +56,7 @@ func newWorker(o *options, stdout, stderr io.Writer) (*worker, error) {
 		Processor:    batch.Handle(source, w.handle, options),
 		Member:       o.member,
 		Interval:     o.interval,
-		FastInterval: max(o.interval/20, 100*time.Millisecond),
+		FastInterval: min(max(o.interval/20, 100*time.Millisecond), o.interval),
 		DrainTimeout: o.drain,
 		Finite:       !o.until.IsZero(),
 		Require:      heartbeat.Guarantees{FencedCommit: true},

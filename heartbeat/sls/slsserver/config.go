@@ -38,7 +38,8 @@ type Config struct {
 	// Retention is how long log groups are kept. Zero means for ever.
 	Retention time.Duration
 	// RetentionBytes is how many raw bytes a shard keeps at most. Zero means 256 MiB,
-	// negative no bound.
+	// negative no bound. What a log group takes beside its bytes, some 70 more, does not
+	// count.
 	RetentionBytes int64
 	// ExpiredFromBegin reads from the oldest log group where a cursor has expired. Without
 	// it such a cursor gets InvalidCursor.

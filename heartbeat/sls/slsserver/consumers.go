@@ -155,6 +155,22 @@ func (c *consumers) find(id int) *shard {
 	return c.shards[i]
 }
 
+// remove ends the group for good. Nothing of it is written down after that.
+func (c *consumers) remove() error {
+	return c.do(func(time.Time) error {
+		r := c.record()
+		r.Type = recNoGroup
+		if err := c.logstore.server.journal(r); err != nil {
+			return err
+		}
+		c.ended = noGroup()
+		if c.timer != nil {
+			c.timer.Stop()
+		}
+		return nil
+	})
+}
+
 // stop ends the group and its timer. Whoever still comes is told why.
 func (c *consumers) stop(why error) {
 	c.mu.Lock()

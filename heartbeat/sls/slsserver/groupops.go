@@ -119,13 +119,10 @@ func (s *Server) deleteGroup(c *call) error {
 	if g == nil {
 		return noGroup()
 	}
-	r := g.record()
-	r.Type = recNoGroup
-	if err := s.journal(r); err != nil {
+	if err := g.remove(); err != nil {
 		return err
 	}
 	delete(ls.groups, c.group)
-	g.stop(noGroup())
 	return c.reply("", nil)
 }
 

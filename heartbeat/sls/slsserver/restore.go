@@ -97,7 +97,11 @@ func (ls *logstore) restoreGroup(state *groupState) (*consumers, error) {
 		if sh == nil {
 			continue // it has expired
 		}
-		c.checkpoints[id] = cp.checkpoint()
+		restored := cp.checkpoint()
+		// The process may have died between a commit that saw the shard closed and the record
+		// of the split that closed it.
+		restored.over = restored.over && sh.readonly()
+		c.checkpoints[id] = restored
 		// The machine may have lost log groups that the checkpoint has counted. Those that
 		// come next get their cursors, and are not to be passed over.
 		if end := sh.end(); cp.Cursor > end {

@@ -47,6 +47,11 @@ func (s *segments) begin(cursor int64) error {
 	if err := os.MkdirAll(s.dir, directoryMode); err != nil {
 		return err
 	}
+	if s.sync && len(s.bases) == 0 { // else a loss of power may take the directory
+		if err := syncDir(filepath.Dir(s.dir)); err != nil {
+			return err
+		}
+	}
 	f, err := openAppend(s.name(cursor), 0, s.sync)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package slsserver
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -48,11 +49,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.refuse(c, fail(500, "InternalServerError", "internal error"))
 		}
 	}()
-	defer s.inFlight.Add(-1)
-	if s.inFlight.Add(1) > int64(s.cfg.MaxInFlight) {
-		s.refuse(c, busy("too many requests"))
-		return
-	}
 	if err := s.serve(c); err != nil {
 		s.refuse(c, err)
 	}
@@ -63,6 +59,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serve(c *call) error {
 	if s.isClosed() {
 		return errClosed
+	}
+	if err := s.fromPage(c.r.Header); err != nil {
+		return err
 	}
 	var err error
 	if c.query, err = parseParameters(c.r.URL.RawQuery); err != nil {
@@ -76,6 +75,12 @@ func (s *Server) serve(c *call) error {
 	if err := s.readBody(c); err != nil {
 		return err
 	}
+	// From here on it is at work. Who sends slowly is not, or a few such connections
+	// would keep everybody out.
+	defer s.inFlight.Add(-1)
+	if s.inFlight.Add(1) > int64(s.cfg.MaxInFlight) {
+		return busy("too many requests")
+	}
 	if err := s.authenticate(c); err != nil {
 		return err
 	}
@@ -83,6 +88,17 @@ func (s *Server) serve(c *call) error {
 		return err
 	}
 	return handlers[op](s, c)
+}
+
+// fromPage refuses what a web page sends, while nobody has to sign: any page that a
+// developer visits could otherwise change the server on his machine. Browsers say so,
+// and nobody else does.
+func (s *Server) fromPage(h http.Header) error {
+	site := h.Get("Sec-Fetch-Site")
+	if len(*s.keys.Load()) == 0 && (h.Get("Origin") != "" || site == "cross-site" || site == "same-site") {
+		return fail(403, "Unauthorized", "requests of web pages are not served without keys")
+	}
+	return nil
 }
 
 // parseParameters parses a query. A repeated parameter is refused: the two signatures
@@ -100,6 +116,9 @@ func parseParameters(raw string) (url.Values, error) {
 	return q, nil
 }
 
+// firstBytes is the memory that a body gets before any of it has come.
+const firstBytes = 64 << 10
+
 func (s *Server) readBody(c *call) error {
 	limit := maxJSONBytes
 	if c.op == OpPut {
@@ -116,11 +135,13 @@ func (s *Server) readBody(c *call) error {
 	}
 	body := http.MaxBytesReader(c.w, c.r.Body, int64(limit))
 	var err error
-	if n > 0 {
+	if n > 0 && n <= firstBytes {
 		c.body = make([]byte, n)
 		_, err = io.ReadFull(body, c.body)
-	} else {
-		c.body, err = io.ReadAll(body)
+	} else { // as it comes: what is announced takes no memory yet
+		b := bytes.NewBuffer(make([]byte, 0, firstBytes))
+		_, err = b.ReadFrom(body)
+		c.body = b.Bytes()
 	}
 	var over *http.MaxBytesError
 	switch {

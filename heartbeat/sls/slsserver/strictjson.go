@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// object is a flat JSON object. Unknown members are left alone, because clients may send
-// more than this server reads; a member that is there twice is not.
+// object is a flat JSON object. Unknown members are left alone if they are flat, because clients may
+// send more than this server reads; a member that is there twice is not.
 type object map[string]any
 
 // parseObject reads an object and nothing after it.
