@@ -182,11 +182,15 @@ func refusal(op string, resp *http.Response, cred Credentials) error {
 		Message string `json:"errorMessage"`
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDrain))
-	if err == nil && json.Unmarshal(body, &said) == nil {
+	if err == nil && json.Unmarshal(body, &said) != nil {
+		said.Code, said.Message = "", "" // half of it may be filled in
+	}
+	if err == nil {
 		e.Code = bounded(scrub(said.Code, cred), maxCode)
 		e.Message = bounded(scrub(said.Message, cred), maxMessage)
 	}
-	e.class = classify(op, e.HTTPStatus, e.Code, e.Message)
+	// By what was said, not by what is left of it: a short secret may be a part of a code.
+	e.class = classify(op, e.HTTPStatus, said.Code, said.Message)
 	e.after = pause(e.class, resp.Header.Get(headerRetryAfter), time.Now())
 	return e
 }

@@ -16,6 +16,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 // The planted secrets. Nothing that is printed may have a piece of either.
@@ -171,3 +173,22 @@ func TestSecretsOfAProvider(t *testing.T) {
 type providerFunc func(context.Context) (Credentials, error)
 
 func (f providerFunc) Credentials(ctx context.Context) (Credentials, error) { return f(ctx) }
+
+// A secret that is a part of a code is hidden in what is shown, and the code counts all
+// the same.
+func TestShortSecretsHideNoCode(t *testing.T) {
+	for _, secret := range []string{"x", "Consumer", "Not"} {
+		w := service(6, func(s sent) *http.Response {
+			if s.URL.Query().Get("type") == "heartbeat" {
+				return refuse(400, "NotExistConsumerWithBody", "m")
+			}
+			return nil
+		})
+		cfg := config(w)
+		cfg.Credentials = Static("id", secret, "")
+		_, err := newClient(t, cfg).Beat(t.Context(), request(0))
+		if !errors.Is(err, heartbeat.ErrEvicted) {
+			t.Errorf("secret %q: eviction missed: %v; retryable %v", secret, err, heartbeat.Retryable(err))
+		}
+	}
+}

@@ -3,7 +3,9 @@ package slslog
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/processor"
@@ -138,4 +140,25 @@ func TestSpoilt(t *testing.T) {
 	if !errors.As(err, &decode) || r.reader.cursor != formatCursor(1006) {
 		t.Errorf("at %q: %v", r.reader.cursor, err)
 	}
+}
+
+// Numbers are counted back from the last group. A hole anywhere would have a commit skip
+// log groups.
+func TestNumbersWithAGapAreNotBelieved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(1)
+		s.put(0, 6) // 1000..1005
+		// groups 1002 to 1004 are withheld, without a query of ours
+		s.drop = func(_ int, g *shelfGroup) bool {
+			n := string(g.raw)
+			return strings.Contains(n, "n\x12\x012") || strings.Contains(n, "n\x12\x013") || strings.Contains(n, "n\x12\x014")
+		}
+		s.spoil = func(_ sls.PullRequest, p *sls.Page) { numberPage(t, p, 1005) }
+		r := newRig(t, s, Options{}, batch.Start{})
+		c := r.read()
+		if c.After != nil {
+			n, _ := parseCursor(string(c.After(0)))
+			t.Errorf("groups %v: the position after the first is %d: a commit of it skips the second", contents(c.Items), n)
+		}
+	})
 }
