@@ -195,10 +195,10 @@ func (c *Client) forget() {
 	c.group.known, c.group.met = false, true
 }
 
-// doubt makes the next heartbeat read the settings again: an eviction may come of a
-// timeout that was made shorter.
+// doubt makes the next heartbeat read the settings first: an eviction may come of a
+// timeout that was made shorter. There is no lease then that a failure could cost.
 func (c *Client) doubt() {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
-	c.group.readAt = time.Time{}
+	c.group.readAt, c.group.known = time.Time{}, false
 }

@@ -238,7 +238,7 @@ func TestTimeoutIsReadAgain(t *testing.T) {
 		evict.Store(true)
 		beat(0, beatLine+"[]")
 		evict.Store(false)
-		beat(5*time.Second, beatLine+"[]", listLine)
+		beat(5*time.Second, listLine, beatLine+"[]") // the old timeout is not believed
 
 		// A reading that fails costs nothing but another one soon.
 		g.fail = true
