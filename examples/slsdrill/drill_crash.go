@@ -21,7 +21,7 @@ func kill(s *stage, r *report) error {
 		return err
 	}
 	r.note("log groups not committed when it was killed", fmt.Sprint(loose))
-	if err := s.awaitTakeover(start, team[2]); err != nil {
+	if err := s.awaitTakeover(team[2]); err != nil {
 		return err
 	}
 	if err := s.finish(r, s.o.shards, loose); err != nil {

@@ -47,7 +47,6 @@ type reading[T any] struct {
 // fetched is the result of one turn of reading.
 type fetched[T any] struct {
 	ctx    context.Context // ends when the turn is not wanted any more
-	want   int64
 	class  class
 	await  bool
 	open   bool // the reader is to be opened first
@@ -76,7 +75,7 @@ func (l *loop[T]) startRead(now time.Time) {
 	}
 	r.fetching = true
 	f := &fetched[T]{
-		ctx: r.ctx, want: l.o.BatchBytes, await: r.await,
+		ctx: r.ctx, await: r.await,
 		open: r.reader == nil || r.stale || r.lost != nil, err: processor.ErrGoexit,
 	}
 	switch {
@@ -104,7 +103,7 @@ func (l *loop[T]) fetch(f *fetched[T]) error {
 		}
 	}
 	var err error
-	if f.share, err = l.o.Budget.acquire(f.ctx, f.want, f.class); err != nil {
+	if f.share, err = l.o.Budget.acquire(f.ctx, l.o.BatchBytes, f.class); err != nil {
 		return err
 	}
 	limit := Limit{Bytes: f.share.bytes, Items: l.o.BatchItems}
