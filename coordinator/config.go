@@ -55,7 +55,8 @@ type Config struct {
 	Weight int
 
 	// Interval is the regular time between heartbeats. At least three must fit into
-	// the group's TTL, which the first answer tells. Zero means 2 s.
+	// the group's TTL, which the first answer tells. Zero means what the Group advises
+	// (heartbeat.Info), and 2 s where it has no opinion.
 	Interval time.Duration
 	// FastInterval is the time between heartbeats while shards are moving, for a few
 	// intervals at most. Zero means a tenth of Interval, at least 100 ms.
@@ -138,7 +139,7 @@ func (cfg Config) complete() (Config, heartbeat.Info, error) {
 	faults := &ConfigError{}
 	info := cfg.completeService(faults)
 	cfg.completeMember(faults)
-	cfg.completeTimes(faults)
+	cfg.completeTimes(faults, info.Interval)
 	if cfg.Processor == nil {
 		faults.add("Processor", "is nil; a function becomes one with processor.Each(f)")
 	}
@@ -213,7 +214,7 @@ func (cfg *Config) completeMember(faults *ConfigError) {
 	}
 }
 
-func (cfg *Config) completeTimes(faults *ConfigError) {
+func (cfg *Config) completeTimes(faults *ConfigError, advised time.Duration) {
 	positive := func(field string, d *time.Duration, byDefault time.Duration) {
 		if *d < 0 {
 			faults.add(field, "is %v; it must not be negative", *d)
@@ -222,7 +223,10 @@ func (cfg *Config) completeTimes(faults *ConfigError) {
 			*d = byDefault
 		}
 	}
-	positive("Interval", &cfg.Interval, DefaultInterval)
+	if advised < minInterval {
+		advised = DefaultInterval
+	}
+	positive("Interval", &cfg.Interval, advised)
 	if cfg.Interval > 0 && cfg.Interval < minInterval {
 		faults.add("Interval", "is %v; it must be at least %v", cfg.Interval, minInterval)
 	}

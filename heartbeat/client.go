@@ -2,6 +2,7 @@ package heartbeat
 
 import (
 	"context"
+	"time"
 
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -27,6 +28,9 @@ type Info struct {
 	Group string
 	// Guarantees is what the service can promise.
 	Guarantees Guarantees
+	// Interval is how often its members should beat, for those that have no opinion of
+	// their own. Zero: the service has none either.
+	Interval time.Duration
 }
 
 // Leaver is the ability to leave a group without waiting for the lease to end.

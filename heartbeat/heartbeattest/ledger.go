@@ -28,6 +28,7 @@ type entry struct {
 	holder *member // who runs it; nil: nobody
 	until  time.Time
 	dead   bool   // the holder's process is gone
+	loaded bool   // the holder has read where to go on from
 	epoch  uint64 // of the newest run
 
 	position processor.Position   // the last accepted
@@ -72,7 +73,7 @@ func (l *ledger) begin(m *member, lease shardset.Lease) {
 	if l.epochs && lease.Epoch <= e.epoch {
 		l.fault("shard %s was granted to %s under epoch %d after epoch %d", lease.ID, m.name, lease.Epoch, e.epoch)
 	}
-	e.holder, e.until, e.dead = m, lease.NotAfter, false
+	e.holder, e.until, e.dead, e.loaded = m, lease.NotAfter, false, false
 	if l.epochs {
 		e.epoch = lease.Epoch
 	}
@@ -122,12 +123,13 @@ func (l *ledger) born(name string) {
 	}
 }
 
-// moved reports whether a member of another name has the shard, for sure.
+// moved reports whether a member of another name has the shard, for sure: from its load
+// on, which is what refuses the commits of the member before.
 func (l *ledger) moved(name string, id shardset.ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entry(id)
-	return e.holder != nil && e.holder.name != name
+	return e.holder != nil && e.holder.name != name && e.loaded
 }
 
 // valid reports whether m holds the shard at this moment.
@@ -159,6 +161,7 @@ func (l *ledger) loaded(m *member, lease shardset.Lease, p processor.Position, f
 		return
 	}
 	e := l.entry(lease.ID)
+	e.loaded = e.loaded || e.holder == m
 	if found != (p != "") || p != e.position && !slices.Contains(e.maybe, p) {
 		l.fault("%s starts shard %s from %q (found: %v); the last accepted position is %q", m.name, lease.ID, p, found, e.position)
 	}

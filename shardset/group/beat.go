@@ -96,7 +96,7 @@ func (g *Group) weigh(m *member, b *shardset.Beat) {
 	}
 	if w != m.weight {
 		m.weight = w
-		g.dirty = true
+		g.dirty, g.revised = true, true
 	}
 }
 

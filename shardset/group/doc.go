@@ -41,4 +41,12 @@
 // assignments the one that moves the fewest shards is taken, deterministically:
 // equal inputs give equal results, whatever the order of events inside a map. With
 // more members than shards, the rest stand by.
+//
+// # In a store
+//
+// A group that several processes keep together is a Document in a store, and a Record
+// for each member. Nothing in them is a time: whether an instance is over, its record
+// says. Each process has a Replica, which is shown the versions of both and says what to
+// write. The same events that Beat, Leave and Evict are for a group in memory are taken
+// from the records then, many at once, and to take one twice changes nothing.
 package group

@@ -45,7 +45,7 @@ func (g *Group) mark(i int32, done bool) {
 	if s.done == done {
 		return
 	}
-	s.done = done
+	s.done, g.revised = done, true
 	n := 1
 	if !done {
 		n = -1

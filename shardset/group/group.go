@@ -72,6 +72,8 @@ type Group struct {
 
 	generation   uint64
 	touched      bool // the generation was raised in this event
+	revised      bool // something that a document holds was changed, ever
+	batch        bool // the events of now are one: see Batch
 	dirty        bool // the balance has to be looked at
 	nextExpiry   time.Time
 	recoverUntil time.Time
@@ -151,6 +153,9 @@ func (g *Group) Recover(now time.Time) {
 
 // begin opens an event: what is due by now happens first.
 func (g *Group) begin(now time.Time) {
+	if g.batch {
+		return
+	}
 	g.touched = false
 	g.bury(now)
 }
@@ -158,6 +163,9 @@ func (g *Group) begin(now time.Time) {
 // end closes an event: whatever it freed finds its new owner, and everybody hears of
 // the end of the work.
 func (g *Group) end(now time.Time) {
+	if g.batch {
+		return
+	}
 	if !g.recovering(now) {
 		if !g.recoverUntil.IsZero() {
 			g.recoverUntil = time.Time{}
@@ -175,6 +183,7 @@ func (g *Group) recovering(now time.Time) bool { return now.Before(g.recoverUnti
 
 // touch raises the generation, once an event.
 func (g *Group) touch() {
+	g.revised = true
 	if !g.touched {
 		g.touched = true
 		g.generation++

@@ -12,7 +12,7 @@ func (g *Group) join(b *shardset.Beat) *member {
 	m := &member{name: b.Member, instance: b.Instance, weight: max(b.Weight, 1), stale: true}
 	g.insert(m)
 	delete(g.graves, b.Member)
-	g.dirty = true
+	g.dirty, g.revised = true, true
 	return m
 }
 
@@ -81,7 +81,7 @@ func (g *Group) replace(m *member, b *shardset.Beat) {
 		}
 	}
 	m.instance, m.seq = b.Instance, 0
-	g.dirty = true
+	g.dirty, g.revised = true, true
 }
 
 // Leave is the event of a member leaving for good. What it still reports as held,
@@ -178,5 +178,26 @@ func (g *Group) drop(now time.Time, m *member) {
 		g.changed = slices.DeleteFunc(g.changed, isM)
 	}
 	g.mourn(now, m.name, m.instance)
-	g.dirty = true
+	g.dirty, g.revised = true, true
+}
+
+// Evict is the event of the group being told that an instance is over: a member of a
+// replicated group that was silent for a TTL. Another instance of the name, or an
+// unknown one, is left alone.
+func (g *Group) Evict(now time.Time, name string, instance uint64) {
+	g.begin(now)
+	if m := g.members[name]; m != nil && m.instance == instance {
+		g.drop(now, m)
+	}
+	g.end(now)
+}
+
+// Batch makes all events of a function one: they raise the generation once, and the
+// shards are shared out once, at the end. Answers are worth nothing before that.
+func (g *Group) Batch(now time.Time, events func()) {
+	g.begin(now)
+	g.batch = true
+	events()
+	g.batch = false
+	g.end(now)
 }

@@ -76,6 +76,7 @@ func (r *rig) check() {
 	if err := r.g.Check(); err != nil {
 		r.t.Fatal(err)
 	}
+	roundTrip(r.t, r.g)
 }
 
 // table is the state of all shards in order: "a@1" is held by a under epoch 1,

@@ -59,7 +59,7 @@ func (g *Group) SetShards(now time.Time, list []Shard) error {
 		}
 	}
 	g.recount()
-	g.dirty = true
+	g.dirty, g.revised = true, true
 	g.end(now)
 	return nil
 }
@@ -98,6 +98,7 @@ func (g *Group) letGo(m *member, gone func(shardset.ID, retiree) bool) {
 			r.holder = nil
 			g.retired[id] = r
 			m.retired--
+			g.revised = true
 		}
 	}
 }

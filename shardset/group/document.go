@@ -1,0 +1,201 @@
+package group
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Document is a whole group as a store keeps it: members, shards, owners and epochs,
+// but no leases. Whoever reads it judges nobody by time; that an instance is over, the
+// records say.
+type Document struct {
+	// Group is the group; nil if it was deleted.
+	Group *Group
+	// Void is the highest epoch of a group of this name that was deleted before:
+	// checkpoints of epochs up to it are not this group's.
+	Void uint64
+	// Epoch is the highest epoch or generation that a deleted group has given. One that
+	// is not deleted knows that itself.
+	Epoch uint64
+}
+
+// still is the time of a group that is kept as a document: it does not pass.
+var still time.Time
+
+// Encode returns the document in the form that DecodeDocument reads. The same state
+// always makes the same bytes.
+func (d *Document) Encode() []byte {
+	if d.Group == nil {
+		return appendNumber([]byte{documentFormat, flagDeleted}, d.Epoch)
+	}
+	return d.Group.table(d.Void).encode()
+}
+
+// DecodeDocument reads a document.
+func DecodeDocument(data []byte) (Document, error) {
+	if deleted(data) {
+		return decodeDeleted(data)
+	}
+	t, err := parse(data)
+	if err != nil {
+		return Document{}, err
+	}
+	g, err := t.group()
+	if err != nil {
+		return Document{}, err
+	}
+	return Document{Group: g, Void: t.void}, nil
+}
+
+func deleted(data []byte) bool {
+	return len(data) >= 2 && data[0] == documentFormat && data[1]&flagDeleted != 0
+}
+
+func decodeDeleted(data []byte) (Document, error) {
+	r := reader{rest: data[2:]}
+	d := Document{Epoch: r.number()}
+	if err := r.end(); err != nil {
+		return Document{}, fmt.Errorf("document: %w", err)
+	}
+	return d, nil
+}
+
+// table puts the group into columns.
+func (g *Group) table(void uint64) *table {
+	t := &table{
+		void: void, firstEpoch: g.cfg.FirstEpoch, ttl: g.cfg.TTL, ordered: g.cfg.Ordered, generation: g.generation,
+		ids: make([]shardset.ID, len(g.shards)), rows: make([]row, len(g.shards)),
+	}
+	place := make(map[string]int, len(g.sorted))
+	for _, m := range g.sorted {
+		t.names = append(t.names, m.name)
+		t.instances = append(t.instances, m.instance)
+		t.weights = append(t.weights, m.weight)
+		place[m.name] = len(t.names)
+	}
+	for i := range g.shards {
+		s := &g.shards[i]
+		t.ids[i] = s.id
+		r := row{state: s.state, done: s.done, epoch: s.epoch}
+		switch {
+		case r.owned():
+			r.owner, r.granted = place[s.owner.name], s.granted
+			if s.state == StateTransfer {
+				r.revoked = s.revoked
+				if s.next != nil {
+					r.next = place[s.next.name]
+				}
+			}
+		case s.last != nil && s.state != StateOver:
+			r.last = place[s.last.name]
+			if r.last == 0 {
+				t.names = append(t.names, s.last.name)
+				r.last = len(t.names)
+				place[s.last.name] = r.last
+			}
+		}
+		t.rows[i] = r
+		if len(s.parents) > 0 {
+			t.parents = append(t.parents, lineage{child: i, parents: s.parents})
+		}
+	}
+	for id, r := range g.retired {
+		row := retiredRow{id: id, epoch: r.epoch, granted: r.granted, over: r.over}
+		if r.holder != nil {
+			row.holder = place[r.holder.name]
+		}
+		t.retired = append(t.retired, row)
+	}
+	slices.SortFunc(t.retired, func(a, b retiredRow) int { return a.id.Compare(b.id) })
+	return t
+}
+
+// group makes a Group of a table.
+func (t *table) group() (*Group, error) {
+	g, err := New(Config{TTL: t.ttl, Ordered: t.ordered, FirstEpoch: t.firstEpoch})
+	if err != nil {
+		return nil, err
+	}
+	g.generation = t.generation
+	names := make([]*member, len(t.names))
+	for i, name := range t.names {
+		names[i] = &member{name: name, stale: true}
+		if i < len(t.instances) {
+			m := names[i]
+			m.instance, m.weight, m.expires = t.instances[i], t.weights[i], still.Add(t.ttl)
+			g.members[name] = m
+			g.sorted = append(g.sorted, m)
+			g.nextExpiry = m.expires
+		}
+	}
+	who := func(place int) *member {
+		if place == 0 {
+			return nil
+		}
+		return names[place-1]
+	}
+	g.shards = make([]shard, len(t.rows))
+	for i, r := range t.rows {
+		s := shard{
+			id: t.ids[i], state: r.state, done: r.done, epoch: r.epoch,
+			owner: who(r.owner), next: who(r.next), last: who(r.last), granted: r.granted, revoked: r.revoked,
+		}
+		if s.owner != nil {
+			s.last = s.owner
+		}
+		g.shards[i] = s
+		g.index[s.id] = int32(i)
+	}
+	for _, l := range t.parents {
+		g.shards[l.child].parents = l.parents
+	}
+	for _, r := range t.retired {
+		if _, listed := g.index[r.id]; listed {
+			return nil, fmt.Errorf("document: %w: shard %s is listed and retired", errMangled, r.id)
+		}
+		g.retired[r.id] = retiree{epoch: r.epoch, granted: r.granted, holder: who(r.holder), over: r.over}
+		if h := who(r.holder); h != nil {
+			h.retired++
+		}
+	}
+	g.recount()
+	g.TakeChanged()
+	g.finished = g.allComplete()
+	if err := g.soundDocument(); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// soundDocument refuses what no group can have written: one that went on with it would
+// never end, or lie.
+func (g *Group) soundDocument() error {
+	parents := map[shardset.ID][]shardset.ID{}
+	for i := range g.shards {
+		s := &g.shards[i]
+		if s.owner != nil && s.epoch == 0 {
+			return fmt.Errorf("document: %w: shard %s is held under no epoch", errMangled, s.id)
+		}
+		for _, p := range s.parents {
+			parents[s.id] = append(parents[s.id], g.shards[p].id)
+		}
+	}
+	walk := ancestry{parents: parents, seen: map[shardset.ID]int{}}
+	for id := range parents {
+		if walk.cyclic(id) {
+			return fmt.Errorf("document: %w: the ancestry of shard %s has a cycle", errMangled, id)
+		}
+	}
+	for _, m := range g.sorted {
+		if m.name == "" || len(m.name) > maxName {
+			return fmt.Errorf("document: %w: a member has the name %q", errMangled, m.name)
+		}
+	}
+	return nil
+}
+
+// maxName is the longest name a member may have, in bytes.
+const maxName = 128

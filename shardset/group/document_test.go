@@ -1,0 +1,205 @@
+package group_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// roundTrip fails the test unless a group comes back from its document as it was. Every
+// test of this package calls it after every step. Leases are not part of a document, and
+// a group that recovers is none that a store keeps.
+func roundTrip(t testing.TB, g *group.Group) {
+	t.Helper()
+	d := group.Document{Group: g, Void: 7}
+	data := d.Encode()
+	back, err := group.DecodeDocument(data)
+	if err != nil {
+		t.Fatalf("the document of a group cannot be read: %v", err)
+	}
+	if back.Void != 7 {
+		t.Fatalf("epochs up to %d are void, want 7", back.Void)
+	}
+	if again := back.Encode(); !bytes.Equal(again, data) {
+		t.Fatalf("a document of %d bytes was read and is %d bytes long now", len(data), len(again))
+	}
+	want, got := timeless(g.Snapshot()), timeless(back.Group.Snapshot())
+	if !reflect.DeepEqual(want, got) {
+		t.Fatalf("the group was\n%+v\nand comes back as\n%+v", want, got)
+	}
+}
+
+func timeless(s group.Snapshot) group.Snapshot {
+	for i := range s.Members {
+		s.Members[i].Expires = time.Time{}
+	}
+	s.Finished = false
+	return s
+}
+
+// crowded is a group of members and shards as they are after some churn: everybody has
+// joined and obeyed, and every tenth member has come back as a new instance.
+func crowded(t testing.TB, members, shards int) *group.Group {
+	t.Helper()
+	g, err := group.New(group.Config{TTL: time.Minute, FirstEpoch: 1_790_000_000_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]group.Shard, shards)
+	for i := range ids {
+		ids[i].ID = shardset.ID{Log: "orders", Number: i}
+	}
+	if err := g.SetShards(simStart, ids); err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	beats := make([]shardset.Beat, members)
+	for i := range beats {
+		beats[i].Member = fmt.Sprintf("worker-%05d", rng.IntN(90)*1000+i)
+		beats[i].Instance = uint64(1_790_000_000_000+rng.IntN(86_400_000))<<20 | rng.Uint64N(1<<20)
+	}
+	say := func(i int) {
+		beats[i].Seq++
+		a, err := g.Beat(simStart, beats[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		beats[i].Held, beats[i].Generation = a.Grants, a.Generation
+	}
+	for round := range 4 {
+		for _, i := range rng.Perm(members) {
+			if round == 2 && i%10 == 0 {
+				beats[i].Instance++
+				beats[i].Seq, beats[i].Held, beats[i].Generation = 0, nil, 0
+			}
+			say(i)
+		}
+	}
+	return g
+}
+
+func TestDocumentIsCompact(t *testing.T) {
+	g := crowded(t, 1000, 10_000)
+	d := group.Document{Group: g}
+	data := d.Encode()
+	t.Logf("1,000 members and 10,000 shards: %d bytes", len(data))
+	if limit := 64 << 10; len(data) > limit {
+		t.Errorf("1,000 members and 10,000 shards take %d bytes, more than %d", len(data), limit)
+	}
+	roundTrip(t, g)
+}
+
+func TestDeletedDocument(t *testing.T) {
+	d := group.Document{Epoch: 1_790_000_000_123}
+	back, err := group.DecodeDocument(d.Encode())
+	if err != nil || back.Group != nil || back.Epoch != d.Epoch {
+		t.Errorf("a deleted group comes back as %+v, %v", back, err)
+	}
+}
+
+// A document that is cut off, or of which one bit is wrong, is refused or is another
+// document: it never makes a group that breaks its own rules later.
+func TestDamagedDocument(t *testing.T) {
+	g := crowded(t, 5, 20)
+	d := group.Document{Group: g}
+	data := d.Encode()
+	for n := range data {
+		if _, err := group.DecodeDocument(data[:n]); err == nil {
+			t.Errorf("the first %d of %d bytes were taken for a document", n, len(data))
+		}
+	}
+	for i := range len(data) * 8 {
+		bad := bytes.Clone(data)
+		bad[i/8] ^= 1 << (i % 8)
+		goOn(t, bad)
+	}
+}
+
+// goOn works with a document, if it is one.
+func goOn(t *testing.T, data []byte) {
+	d, err := group.DecodeDocument(data)
+	if err != nil || d.Group == nil {
+		return
+	}
+	g := d.Group
+	b := shardset.Beat{Member: "newcomer"}
+	b.Instance, b.Seq = 1, 1
+	if _, err := g.Beat(time.Time{}, b); err != nil && !errors.Is(err, shardset.ErrReplaced) && !errors.Is(err, shardset.ErrEvicted) {
+		t.Fatalf("a newcomer is refused: %v", err)
+	}
+	for _, m := range g.Snapshot().Members {
+		if m.Name != "newcomer" {
+			g.Evict(time.Time{}, m.Name, m.Instance)
+		}
+	}
+	if n := len(g.Snapshot().Members); n > 1 {
+		t.Fatalf("%d members are left when all but one were evicted", n)
+	}
+	again := group.Document{Group: g, Void: d.Void}
+	if _, err := group.DecodeDocument(again.Encode()); err != nil {
+		t.Fatalf("what went on from a document cannot be read: %v", err)
+	}
+}
+
+func FuzzDocument(f *testing.F) {
+	for _, n := range []int{0, 1, 4} {
+		d := group.Document{Group: crowded(f, n, 3*n), Void: 5}
+		f.Add(d.Encode())
+	}
+	gone := group.Document{Epoch: 9}
+	f.Add(gone.Encode())
+	f.Fuzz(func(t *testing.T, data []byte) { goOn(t, data) })
+}
+
+func record(s group.Standing, name string, instance, generation uint64, held ...shardset.Grant) group.Record {
+	rec := group.Record{Standing: s}
+	rec.Member, rec.Instance, rec.Generation, rec.Held = name, instance, generation, held
+	return rec
+}
+
+func TestRecordRoundTrip(t *testing.T) {
+	full := record(group.StandingAlive, "worker.1/ä", 1<<63+5, 1_790_000_000_000,
+		shardset.Grant{ID: shardset.ID{Number: 3}, Epoch: 12},
+		shardset.Grant{ID: shardset.ID{Log: "events", Number: 3}, Epoch: 1_790_000_000_004},
+		shardset.Grant{ID: shardset.ID{Log: "events", Number: 4}, Epoch: 1_790_000_000_003},
+		shardset.Grant{ID: shardset.ID{Log: "orders", Number: 0}, Epoch: 1})
+	full.Weight, full.Leaving = 1000, true
+	full.Done = []shardset.ID{{Log: "events", Number: 4}}
+	full.Ended = []shardset.ID{{Log: "orders", Number: 9}, {Log: "orders", Number: 2}}
+	for _, rec := range []group.Record{
+		full, record(group.StandingLeft, "m", 1, 0), record(group.StandingDead, strings.Repeat("m", 128), 7, 0),
+	} {
+		got, err := group.DecodeRecord(rec.Member, rec.Encode())
+		if err != nil || !reflect.DeepEqual(got, rec) {
+			t.Errorf("%+v comes back as %+v, %v", rec, got, err)
+		}
+		for n := range rec.Encode() {
+			if _, err := group.DecodeRecord(rec.Member, rec.Encode()[:n]); err == nil {
+				t.Errorf("the first %d bytes of a record were taken for one", n)
+			}
+		}
+	}
+}
+
+func FuzzRecord(f *testing.F) {
+	rec := record(group.StandingAlive, "m", 5, 6, shardset.Grant{ID: shardset.ID{Log: "l", Number: 3}, Epoch: 12})
+	f.Add(rec.Encode())
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rec, err := group.DecodeRecord("m", data)
+		if err != nil {
+			return
+		}
+		if again, err := group.DecodeRecord("m", rec.Encode()); err != nil || !reflect.DeepEqual(again, rec) {
+			t.Errorf("%+v comes back as %+v, %v", rec, again, err)
+		}
+	})
+}

@@ -1,0 +1,153 @@
+package group
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// errMangled is what every fault of an encoding comes down to.
+var errMangled = errors.New("the encoding is damaged")
+
+// reader takes an encoding apart. The first fault stays, and everything that is read
+// after it is zero.
+type reader struct {
+	rest []byte
+	err  error
+}
+
+func (r *reader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%w: "+format, append([]any{errMangled}, args...)...)
+	}
+}
+
+func (r *reader) number() uint64 {
+	if r.err != nil {
+		return 0
+	}
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 {
+		r.fail("a number is cut off or too long")
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+// signed reads what appendSigned wrote.
+func (r *reader) signed() int64 {
+	v := r.number()
+	return int64(v>>1) ^ -int64(v&1)
+}
+
+// count reads the number of things that follow, each at least size bytes long, so
+// that no number in an encoding makes its reader allocate more than the encoding's
+// own length allows.
+func (r *reader) count(size int) int {
+	n := r.number()
+	if n > uint64(len(r.rest)/size) {
+		r.fail("%d things are announced in %d bytes", n, len(r.rest))
+		return 0
+	}
+	return int(n)
+}
+
+// below reads a number that has to be less than limit.
+func (r *reader) below(limit int) int {
+	n := r.number()
+	if n >= uint64(max(limit, 1)) {
+		r.fail("%d where less than %d was expected", n, limit)
+		return 0
+	}
+	return int(n)
+}
+
+func (r *reader) text() string {
+	n := r.count(1)
+	if r.err != nil {
+		return ""
+	}
+	s := string(r.rest[:n])
+	r.rest = r.rest[n:]
+	return s
+}
+
+func (r *reader) byte() byte {
+	if r.err != nil {
+		return 0
+	}
+	if len(r.rest) == 0 {
+		r.fail("it is cut off")
+		return 0
+	}
+	b := r.rest[0]
+	r.rest = r.rest[1:]
+	return b
+}
+
+// end returns the fault, which is one if anything is left, too.
+func (r *reader) end() error {
+	if r.err == nil && len(r.rest) > 0 {
+		r.fail("%d bytes are left over", len(r.rest))
+	}
+	return r.err
+}
+
+func appendNumber(b []byte, v uint64) []byte { return binary.AppendUvarint(b, v) }
+
+// appendSigned writes a number near zero, of either sign, in few bytes.
+func appendSigned(b []byte, v int64) []byte {
+	return binary.AppendUvarint(b, uint64(v)<<1^uint64(v>>63))
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(appendNumber(b, uint64(len(s))), s...)
+}
+
+// appendIDs writes shards in their order: runs of one log, and in each the steps from
+// number to number, which are one byte each for most lists.
+func appendIDs(b []byte, n int, at func(int) shardset.ID) []byte {
+	b = appendNumber(b, uint64(n))
+	for i := 0; i < n; {
+		log, end := at(i).Log, i+1
+		for end < n && at(end).Log == log {
+			end++
+		}
+		b = appendNumber(appendText(b, log), uint64(end-i))
+		last := -1
+		for ; i < end; i++ {
+			b = appendSigned(b, int64(at(i).Number-last-1))
+			last = at(i).Number
+		}
+	}
+	return b
+}
+
+// ids reads what appendIDs wrote.
+func (r *reader) ids() []shardset.ID {
+	n := r.count(1)
+	ids := make([]shardset.ID, 0, n)
+	for len(ids) < n && r.err == nil {
+		log, run := r.text(), r.below(n-len(ids)+1)
+		if run == 0 {
+			r.fail("a run of shards is empty")
+			return nil
+		}
+		last := -1
+		for range run {
+			last += int(r.signed()) + 1
+			id := shardset.ID{Log: log, Number: last}
+			if err := id.Validate(); err != nil && r.err == nil {
+				r.fail("%v", err)
+			}
+			ids = append(ids, id)
+		}
+	}
+	if r.err != nil || n == 0 {
+		return nil
+	}
+	return ids
+}
