@@ -36,6 +36,15 @@ func (g *Group) Fence(now time.Time, tok Token) error {
 	return nil
 }
 
+// Outbid makes all epochs to come higher than this one, which some store has seen: a
+// group that has lost what it granted may be behind it.
+func (g *Group) Outbid(epoch uint64) {
+	if epoch > g.cfg.FirstEpoch {
+		g.cfg.FirstEpoch = epoch
+		g.revised = true
+	}
+}
+
 // Reopen makes a shard that is over consumable again, when its checkpoint was moved
 // off its end. Others are left alone.
 func (g *Group) Reopen(now time.Time, id shardset.ID) {

@@ -1,0 +1,224 @@
+package replicated
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+var documentKey = Key{Kind: KindDocument}
+
+func isConflict(err error) bool { return errors.Is(err, ErrConflict) }
+
+// ensure makes sure that this process knows the group, and makes one that never was.
+func (c *Client) ensure(ctx context.Context) error {
+	if known, deleted := c.known(); !known || deleted {
+		if err := c.find(ctx); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ordered := c.replica.Ordered(); c.replica.TTL() != 0 && ordered != c.cfg.Ordered {
+		return &MismatchError{Field: "Ordered", Ours: c.cfg.Ordered, Group: ordered}
+	}
+	return nil
+}
+
+// find reads the document, and makes a group that never was. One call at a time does
+// that for all.
+func (c *Client) find(ctx context.Context) error {
+	select {
+	case c.finding <- struct{}{}:
+		defer func() { <-c.finding }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	known, deleted := c.known()
+	if !known || deleted {
+		if err := c.refresh(ctx); err != nil {
+			return err
+		}
+		known, deleted = c.known()
+	}
+	switch {
+	case deleted:
+		return heartbeat.ErrGroupNotFound
+	case !known:
+		return c.Create(ctx)
+	}
+	return nil
+}
+
+func (c *Client) known() (known, deleted bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.replica.Known()
+}
+
+// refresh reads the document by the store's best read.
+func (c *Client) refresh(ctx context.Context) error {
+	c.mu.Lock()
+	seen := c.replica.Revision()
+	c.mu.Unlock()
+	v, err := c.store.Get(ctx, documentKey)
+	if err != nil {
+		return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+	}
+	return c.adopt(v, seen)
+}
+
+// adopt takes a version of the document. One that was read and is older than what had
+// been seen before says that the store has lost writes, or that it does not know its
+// own newest: either way, what this process believes may be granted to somebody else.
+func (c *Client) adopt(v Value, seen uint64) error {
+	if v.Revision < seen || v.Data == nil && seen != 0 {
+		c.mu.Lock()
+		c.forget()
+		c.mu.Unlock()
+		c.log.Warn("the group's document went back: the store has lost writes", zap.Uint64("seen", seen), zap.Uint64("found", v.Revision))
+		return nil
+	}
+	if v.Data == nil {
+		return nil
+	}
+	now := time.Now()
+	c.mu.Lock()
+	before := c.replica.Revision()
+	err := c.replica.Adopt(now, v.Revision, v.Data)
+	if errors.Is(err, group.ErrRolledBack) {
+		c.forget()
+	}
+	if c.replica.Revision() != before {
+		c.tell(now)
+	}
+	c.mu.Unlock()
+	if err != nil {
+		c.log.Warn("the group's document cannot be used", zap.Uint64("revision", v.Revision), zap.Error(err))
+		return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+	}
+	c.poke()
+	return nil
+}
+
+// forget ends every instance of this process and what it knows of the group: they join
+// anew. The caller holds mu.
+func (c *Client) forget() {
+	for _, l := range c.locals {
+		l.over = true
+	}
+	c.replica.Forget()
+	c.tell(time.Now())
+}
+
+// Create makes the group if there is none. Its epochs are higher than any before, of a
+// group of this name that was deleted, too; and checkpoints of that one are not its own.
+func (c *Client) Create(ctx context.Context) error {
+	ctx, done, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	for {
+		v, err := c.store.Get(ctx, documentKey)
+		if err != nil {
+			return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+		}
+		first, void := uint64(time.Now().UnixMilli()), uint64(0)
+		if v.Data != nil {
+			d, err := group.DecodeDocument(v.Data)
+			if err != nil {
+				return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+			}
+			if d.Group != nil {
+				return c.adopt(v, 0)
+			}
+			first = max(first, d.Epoch)
+			void = first
+		}
+		data, err := c.cfg.document(first, void)
+		if err != nil {
+			return err
+		}
+		revision, err := c.store.Swap(ctx, documentKey, v.Revision, data)
+		if err == nil {
+			return c.adopt(Value{Data: data, Revision: revision}, 0)
+		}
+		if !isConflict(err) {
+			return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+		}
+	}
+}
+
+// Delete deletes the group: heartbeats and commits fail with
+// heartbeat.ErrGroupNotFound until Create, and its checkpoints are nobody's.
+func (c *Client) Delete(ctx context.Context) error {
+	return c.edit(ctx, func() ([]byte, error) {
+		d := group.Document{Epoch: c.replica.Epoch()}
+		return d.Encode(), nil
+	})
+}
+
+// SetShards replaces the group's shards, with their parents. Checkpoints of shards that
+// are gone are kept. A bad list changes nothing.
+func (c *Client) SetShards(ctx context.Context, shards []group.Shard) error {
+	return c.edit(ctx, func() ([]byte, error) {
+		return c.replica.Change(func(g *group.Group) error { return g.SetShards(time.Time{}, shards) })
+	})
+}
+
+// Snapshot returns who holds what according to the newest document that this process
+// knows. Leases are not part of it: MemberInfo.Expires means nothing here.
+func (c *Client) Snapshot(ctx context.Context) (group.Snapshot, error) {
+	ctx, done, err := c.begin(ctx)
+	if err != nil {
+		return group.Snapshot{}, err
+	}
+	defer done()
+	if err := c.ensure(ctx); err != nil {
+		return group.Snapshot{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.replica.Snapshot()
+}
+
+// edit changes the document at somebody's request, as often as it takes until nobody
+// else comes between. make says what it shall be, nil for as it is; it is called with
+// mu held.
+func (c *Client) edit(ctx context.Context, make func() ([]byte, error)) error {
+	ctx, done, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	for {
+		if err := c.ensure(ctx); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		revision := c.replica.Revision()
+		data, err := make()
+		c.replica.Redo()
+		c.mu.Unlock()
+		if err != nil || data == nil {
+			return err
+		}
+		newer, err := c.store.Swap(ctx, documentKey, revision, data)
+		switch {
+		case err == nil:
+			return c.adopt(Value{Data: data, Revision: newer}, 0)
+		case !isConflict(err):
+			return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+		}
+		if err := c.refresh(ctx); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package replicated
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// MismatchError says that this process and the group do not agree on what the group is.
+// No repetition mends it.
+type MismatchError struct {
+	Field       string // of Config
+	Ours, Group any
+}
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("the field %s is %v, and the group was made with %v", e.Field, e.Ours, e.Group)
+}
+
+// Retryable returns false: it ends the worker.
+func (e *MismatchError) Retryable() bool { return false }
+
+// errNoInstance is the result of a heartbeat of a member that does not tell its runs
+// apart: fencing rests on that.
+var errNoInstance error = finalError("a heartbeat needs an instance")
+
+// finalError is an error that no repetition mends.
+type finalError string
+
+func (e finalError) Error() string   { return string(e) }
+func (e finalError) Retryable() bool { return false }
+
+// Beat writes what the member says into its record, and answers from the newest
+// document that this process knows. The answer may lag behind: a document that is not
+// the newest grants nothing that is somebody else's, because only the member itself,
+// by a record, or its silence ends what it owns.
+//
+// The errors are heartbeat.ErrEvicted, ErrStaleBeat, ErrReplaced, ErrGroupNotFound for
+// a group that was deleted, *MismatchError, and whatever the Store says, which may pass.
+// A group that never was is made.
+func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+	if err := r.Validate(); err != nil {
+		return shardset.Answer{}, err
+	}
+	if r.Instance == 0 {
+		return shardset.Answer{}, errNoInstance
+	}
+	ctx, done, err := c.begin(ctx)
+	if err != nil {
+		return shardset.Answer{}, err
+	}
+	defer done()
+	if err := c.ensure(ctx); err != nil {
+		return shardset.Answer{}, err
+	}
+	l, err := c.admit(r)
+	if err != nil {
+		return shardset.Answer{}, err
+	}
+	if err := l.acquire(ctx); err != nil {
+		return shardset.Answer{}, err
+	}
+	defer l.letGo()
+	rec := c.prepare(l, r, group.StandingAlive)
+	if err := c.write(ctx, l, rec); err != nil {
+		return shardset.Answer{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if newest := c.replica.Instance(l.name); newest > l.instance {
+		return shardset.Answer{}, &shardset.ReplacedError{Member: l.name, Newest: newest}
+	}
+	if c.replica.TTL() == 0 {
+		return shardset.Answer{}, errors.New("the group's document went away during the heartbeat")
+	}
+	return c.answer(l), nil
+}
+
+// admit finds the local that speaks, or says why it is not heard.
+func (c *Client) admit(r heartbeat.Request) (*local, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l, err := c.enter(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Held) > 0 && c.replica.Instance(r.Member) == 0 {
+		// The group does not know the member, or no more: it holds nothing.
+		return nil, heartbeat.ErrEvicted
+	}
+	return l, nil
+}
+
+// prepare makes the record, and notes what it gives up. That counts from now on, and
+// not only when the record is known to be in the store.
+func (c *Client) prepare(l *local, r heartbeat.Request, s group.Standing) *group.Record {
+	rec := &group.Record{Standing: s, Beat: r}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, g := range c.replica.Released(l.name, l.instance, r.Held, r.Generation) {
+		l.released[g.ID] = max(g.Epoch, l.released[g.ID])
+	}
+	return rec
+}
+
+// leaveWait is how long a leaving process that may have to remove itself from the
+// document waits until that is done: whose turn is next would wait longer.
+const leaveWait = 250 * time.Millisecond
+
+// Leave puts the member's last word into its record: it is gone, and what it does not
+// list is free. The instance must not beat any more.
+func (c *Client) Leave(ctx context.Context, r heartbeat.Request) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if r.Instance == 0 {
+		return errNoInstance
+	}
+	ctx, done, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := c.ensure(ctx); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	l, err := c.enter(r)
+	c.mu.Unlock()
+	if errors.Is(err, heartbeat.ErrEvicted) {
+		return nil // it has left before, or was taken for dead
+	}
+	if err != nil {
+		return err
+	}
+	if err := l.acquire(ctx); err != nil {
+		return err
+	}
+	defer l.letGo()
+	left, err := c.writeLast(ctx, l, r)
+	if err != nil || !left {
+		return err
+	}
+	c.mu.Lock()
+	l.over = true
+	c.mu.Unlock()
+	if len(r.Held) == 0 {
+		c.awaitStep(ctx, l)
+	}
+	return nil
+}
+
+// writeLast writes the last record of an instance, and reports whether there was
+// anything to leave.
+func (c *Client) writeLast(ctx context.Context, l *local, r heartbeat.Request) (left bool, err error) {
+	if l.revision == 0 { // only who has busy writes it
+		v, err := c.store.Get(ctx, Key{Kind: KindRecord, Name: l.name})
+		if err != nil || v.Data == nil {
+			return false, err
+		}
+	}
+	err = c.write(ctx, l, c.prepare(l, r, group.StandingLeft))
+	if errors.Is(err, heartbeat.ErrEvicted) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// awaitStep waits until the document knows a member no more, if it may be for this
+// process to see to that.
+func (c *Client) awaitStep(ctx context.Context, l *local) {
+	ctx, cancel := context.WithTimeout(ctx, leaveWait)
+	defer cancel()
+	for {
+		c.mu.Lock()
+		gone := c.replica.Instance(l.name) != l.instance || !c.turn.watching
+		changed := c.changed
+		c.mu.Unlock()
+		if gone {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

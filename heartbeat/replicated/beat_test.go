@@ -1,0 +1,295 @@
+package replicated_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// A heartbeat writes the member's own record, and nothing else: that is what makes a
+// thousand members cheap.
+func TestHeartbeatsWriteNoDocument(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p, q := r.process(), r.process()
+		a, b := p.member("a"), q.member("b")
+		r.together(a, b)
+		a.obey()
+		b.obey()
+		docs, records := r.store.Counts(replicated.KindDocument), r.store.Counts(replicated.KindRecord)
+		for range 20 {
+			a.obey()
+			b.obey()
+			time.Sleep(time.Second)
+		}
+		if now := r.store.Counts(replicated.KindDocument); now != docs {
+			t.Errorf("documents were %+v, and after 40 heartbeats %+v", docs, now)
+		}
+		if now := r.store.Counts(replicated.KindRecord); now.Writes != records.Writes+40 || now.Conflicts != records.Conflicts {
+			t.Errorf("records were %+v, and after 40 heartbeats %+v", records, now)
+		}
+	})
+}
+
+// A verdict on a member that has spoken meanwhile is refused by the store, however late
+// its judge hears.
+func TestNobodyDiesOfALateWatch(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p, q := r.process(), r.process()
+		a, b := p.member("a"), q.member("b")
+		r.together(a, b)
+		epoch := b.answer.Grants[0].Epoch
+		p.Adjust(func(f *replicatedtest.Faults) { f.HoldWatches = true })
+		for range 30 { // a, who judges first, sees nothing of b for three TTLs
+			time.Sleep(time.Second)
+			a.obey()
+			b.obey()
+		}
+		if conflicts := r.store.Counts(replicated.KindRecord).Conflicts; conflicts == 0 {
+			t.Error("a has not even tried to give a verdict: this test shows nothing")
+		}
+		if rec, _ := r.record("b"); rec.Standing != group.StandingAlive || b.answer.Grants[0].Epoch != epoch {
+			t.Errorf("b, which spoke every second, is %s, and has %v", rec.Standing, b.answer.Grants)
+		}
+	})
+}
+
+// Who was silent for a TTL is told so, whatever it says next, and starts over.
+func TestSilentMemberIsEvicted(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p, q := r.process(), r.process()
+		a, b := p.member("a"), q.member("b")
+		r.together(a, b)
+		a.obey()
+		silent := time.Now()
+		r.until(rigTTL+200*time.Millisecond, "b has the shards of a", b.has(4), b)
+		if early := rigTTL - time.Since(silent); early > 0 {
+			t.Errorf("b has the shards %v before a's lease ended", early)
+		}
+		if rec, _ := r.record("a"); rec.Standing != group.StandingDead || rec.Instance != a.r.Instance {
+			t.Errorf("a's record says %s of %d", rec.Standing, rec.Instance)
+		}
+		r.wants("a heartbeat of a, with what it had", a.say(a.answer.Grants...), heartbeat.ErrEvicted)
+		r.wants("a heartbeat of a, with nothing", a.say(), heartbeat.ErrEvicted)
+		a.r = shardset.Report{Instance: a.r.Instance + 1}
+		a.answer = shardset.Answer{}
+		r.together(a, b)
+	})
+}
+
+// What a member has given up is kept from it as long as the document still grants it:
+// the step that sees the record may grant it to somebody else.
+func TestReleasedIsNotTakenUpAgain(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p := r.process()
+		a := p.member("a")
+		r.together(a)
+		all := a.answer.Grants
+		p.shut.Store(true)
+		if err := a.say(all[1:]...); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if len(a.answer.Grants) != 3 || a.answer.Finished {
+				t.Fatalf("a has given up shard %s, and is told that it may hold %v", all[0].ID, a.answer.Grants)
+			}
+			time.Sleep(100 * time.Millisecond)
+			a.obey()
+		}
+		p.shut.Store(false)
+		r.until(time.Second, "a is granted it again", a.has(4), a)
+		if a.answer.Grants[0].Epoch <= all[0].Epoch {
+			t.Errorf("a gave up %v, and is granted %v", all[0], a.answer.Grants[0])
+		}
+	})
+}
+
+// So is what it released because it had to, and what is left with it after all.
+func TestReleasedIsNotKeptAfterAll(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p, q := r.process(), r.process()
+		a, b := p.member("a"), q.member("b")
+		r.together(a)
+		all := a.answer.Grants
+		if err := b.say(); err != nil {
+			t.Fatal(err)
+		}
+		r.until(time.Second, "a has to give two shards to b", func() bool {
+			if err := a.say(all...); err != nil {
+				t.Fatal(err)
+			}
+			return len(a.answer.Grants) == 2
+		})
+		// b goes again, and a hears of that only after it has released the two.
+		p.shut.Store(true)
+		if err := b.leave(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(200 * time.Millisecond)
+		for range 5 {
+			if err := a.say(a.answer.Grants...); err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range a.answer.Grants {
+				for _, old := range all[2:] {
+					if g == old {
+						t.Fatalf("a has released %v, and is granted it under the same epoch", g)
+					}
+				}
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		p.shut.Store(false)
+		r.until(time.Second, "a has all shards again", a.has(4), a)
+	})
+}
+
+// A record that was written although its writer was told otherwise is its own, and does
+// not end it.
+func TestLostAnswers(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p := r.process()
+		a := p.member("a")
+		r.together(a)
+		grants := a.answer.Grants
+		for range 10 {
+			p.Adjust(func(f *replicatedtest.Faults) { f.LostAnswers = 1 })
+			if err := a.say(grants...); !errors.Is(err, replicatedtest.ErrLost) {
+				t.Fatalf("a heartbeat whose answer was lost: %v", err)
+			}
+			p.Adjust(func(f *replicatedtest.Faults) { f.LostAnswers = 0 })
+			a.obey()
+			if len(a.answer.Grants) != 4 || a.answer.Grants[0] != grants[0] {
+				t.Fatalf("a has %v, and had %v", a.answer.Grants, grants)
+			}
+		}
+	})
+}
+
+// Of two processes under one name the later one wins, whoever speaks when.
+func TestLaterInstanceWins(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p, q := r.process(), r.process()
+		older := p.member("a")
+		r.together(older)
+		newer := q.member("a")
+		r.together(newer)
+		err := older.say(older.answer.Grants...)
+		var replaced *shardset.ReplacedError
+		if !errors.As(err, &replaced) || replaced.Newest != newer.r.Instance {
+			t.Errorf("the older process was told %v, want that it is replaced by %d", err, newer.r.Instance)
+		}
+		newer.obey()
+
+		// One whose clock is behind comes later and is the earlier instance.
+		late := r.process().member("a")
+		late.r.Instance = newer.r.Instance - 1
+		r.wants("the heartbeat of an earlier instance", late.say(), heartbeat.ErrReplaced)
+		newer.obey()
+		if len(newer.answer.Grants) != 4 {
+			t.Errorf("the newer process has %v", newer.answer.Grants)
+		}
+	})
+}
+
+// A member whose record is lost with the store's memory is over: what it was granted on
+// the strength of it may be granted again. It comes back as another instance.
+func TestLostRecordEndsTheInstance(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p := r.process()
+		a := p.member("a")
+		r.together(a)
+		r.store.Wipe(replicated.KindRecord)
+		r.wants("a heartbeat over a record that is gone", a.say(a.answer.Grants...), heartbeat.ErrEvicted)
+		r.wants("another", a.say(), heartbeat.ErrEvicted)
+		b := p.member("a")
+		r.together(b)
+	})
+}
+
+// A process that finds the document older than it was forgets it, and its members start
+// over; so does one whose watch shows a newer revision of an older group.
+func TestRollback(t *testing.T) {
+	for _, skip := range []uint64{0, 1_000_000} {
+		bubble(t, func(r *rig) {
+			p := r.process()
+			a := p.member("a")
+			r.together(a)
+			before := r.store.Snapshot()
+			b := r.process().member("b")
+			r.together(a, b)
+			if err := b.leave(); err != nil {
+				t.Fatal(err)
+			}
+			r.together(a)
+			r.store.Rollback(before)
+			r.store.Skip(skip)
+			var err error
+			for start := time.Now(); time.Since(start) < rigTTL && err == nil; time.Sleep(100 * time.Millisecond) {
+				err = a.say(a.answer.Grants...)
+			}
+			r.wants("a heartbeat after the store has lost writes", err, heartbeat.ErrEvicted)
+			time.Sleep(rigTTL) // by then the document has been read, too
+			again := p.member("a")
+			r.together(again)
+		})
+	}
+}
+
+func TestBeatRefuses(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p := r.process()
+		a := p.member("a")
+		a.r.Instance = 0
+		if err := a.say(); err == nil || heartbeat.Retryable(err) {
+			t.Errorf("a heartbeat without an instance: %v", err)
+		}
+		a = p.member("")
+		if err := a.say(); err == nil {
+			t.Error("a heartbeat without a name was answered")
+		}
+		r.together(p.member("a"))
+		q := r.process(func(cfg *replicated.Config) { cfg.Ordered = true })
+		err := q.member("b").say()
+		var mismatch *replicated.MismatchError
+		if !errors.As(err, &mismatch) || mismatch.Field != "Ordered" || heartbeat.Retryable(err) {
+			t.Errorf("a process that takes the group for an ordered one: %v", err)
+		}
+	})
+}
+
+func TestClose(t *testing.T) {
+	bubble(t, func(r *rig) {
+		idle := r.process()
+		idle.Client.Close() // it has started nothing
+		r.wants("a heartbeat after Close", idle.member("a").say(), replicated.ErrClosed)
+
+		p := r.process()
+		a := p.member("a")
+		r.together(a)
+		wake, err := p.Client.Watch(context.Background(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Adjust(func(f *replicatedtest.Faults) { f.DropRequests = true })
+		done := make(chan error, 1)
+		go func() { done <- a.say(a.answer.Grants...) }()
+		time.Sleep(10 * time.Millisecond)
+		p.Client.Close()
+		p.Client.Close()
+		if err := <-done; err == nil {
+			t.Error("a heartbeat was answered by a client that was closed meanwhile")
+		}
+		for range wake { // it is closed
+		}
+		if _, err := p.Client.Watch(context.Background(), "a"); !errors.Is(err, replicated.ErrClosed) {
+			t.Errorf("Watch after Close: %v", err)
+		}
+	})
+}

@@ -1,0 +1,205 @@
+package replicated
+
+import (
+	"context"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// claim is what this process knows of a checkpoint that one of its members has claimed.
+type claim struct {
+	token    group.Token
+	revision uint64
+}
+
+func token(o processor.Owner) group.Token {
+	return group.Token{Member: o.Member, Instance: o.Instance, ID: o.Lease.ID, Epoch: o.Lease.Epoch}
+}
+
+func notOwner(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, processor.ErrNotOwner)...)
+}
+
+// Load claims the shard's checkpoint for its owner and returns the position in it: from
+// then on whoever had it before is refused. Anybody but the owner gets an error that
+// matches processor.ErrNotOwner.
+func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Position, bool, error) {
+	ctx, done, err := c.begin(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	defer done()
+	tok := token(o)
+	if err := c.owns(ctx, tok); err != nil {
+		return "", false, err
+	}
+	for {
+		cp, revision, err := c.readCheckpoint(ctx, tok.ID)
+		if err != nil {
+			return "", false, err
+		}
+		if cp.epoch > tok.Epoch || cp.epoch == tok.Epoch && cp.token(tok.ID) != tok {
+			c.outbid(ctx, tok, cp.epoch)
+			return "", false, notOwner("the checkpoint of shard %s is claimed under epoch %d", tok.ID, cp.epoch)
+		}
+		p := cp.position
+		cp = checkpoint{member: tok.Member, instance: tok.Instance, epoch: tok.Epoch, position: p}
+		newer, err := c.store.Swap(ctx, checkpointKey(tok.ID), revision, cp.encode())
+		if err == nil {
+			c.claimed(tok, newer)
+			return p, p != "", nil
+		}
+		if !isConflict(err) {
+			return "", false, fmt.Errorf("checkpoint of shard %s: %w", tok.ID, err)
+		}
+	}
+}
+
+// Save stores the position if o has claimed the shard's checkpoint and nobody else has
+// since. Otherwise it stores nothing and returns an error that matches
+// processor.ErrNotOwner.
+func (c *Client) Save(ctx context.Context, o processor.Owner, p processor.Position) error {
+	ctx, done, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := c.ensure(ctx); err != nil {
+		return err
+	}
+	tok := token(o)
+	c.mu.Lock()
+	cl, ok := c.claims[tok.ID]
+	now, owned := c.replica.Owner(tok.ID)
+	c.mu.Unlock()
+	if owned && now.Epoch > tok.Epoch {
+		return notOwner("shard %s has epoch %d, not %d", tok.ID, now.Epoch, tok.Epoch)
+	}
+	data := (&checkpoint{member: tok.Member, instance: tok.Instance, epoch: tok.Epoch, position: p}).encode()
+	for try := 0; ; try++ {
+		if !ok || cl.token != tok || try > 0 {
+			if cl, err = c.reclaim(ctx, tok); err != nil {
+				return err
+			}
+		}
+		revision, err := c.store.Swap(ctx, checkpointKey(tok.ID), cl.revision, data)
+		if err == nil {
+			c.claimed(tok, revision)
+			return nil
+		}
+		if !isConflict(err) || try >= maxTries {
+			return fmt.Errorf("checkpoint of shard %s: %w", tok.ID, err)
+		}
+		ok = true
+	}
+}
+
+// reclaim finds the revision of a checkpoint that is claimed with this very token.
+func (c *Client) reclaim(ctx context.Context, tok group.Token) (claim, error) {
+	cp, revision, err := c.readCheckpoint(ctx, tok.ID)
+	if err != nil {
+		return claim{}, err
+	}
+	if revision == 0 || cp.token(tok.ID) != tok {
+		return claim{}, notOwner("the checkpoint of shard %s is not claimed under epoch %d", tok.ID, tok.Epoch)
+	}
+	return claim{token: tok, revision: revision}, nil
+}
+
+// owns verifies that the document has tok as the owner of its shard. It reads the
+// document once if the version that is known here says otherwise.
+func (c *Client) owns(ctx context.Context, tok group.Token) error {
+	for try := range 2 {
+		if err := c.ensure(ctx); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		now, ok := c.replica.Owner(tok.ID)
+		c.mu.Unlock()
+		if ok && now == tok {
+			return nil
+		}
+		if try > 0 || ok && now.Epoch > tok.Epoch {
+			break
+		}
+		if err := c.refresh(ctx); err != nil {
+			return err
+		}
+	}
+	return notOwner("shard %s is not held under epoch %d", tok.ID, tok.Epoch)
+}
+
+// outbid has the group give higher epochs than one that was found in a checkpoint, if it
+// is the group that is behind: it has lost writes, or was made on a machine whose clock
+// is. The owner is refused all the same, and granted the shard again.
+func (c *Client) outbid(ctx context.Context, tok group.Token, epoch uint64) {
+	if c.refresh(ctx) != nil {
+		return
+	}
+	c.mu.Lock()
+	now, ok := c.replica.Owner(tok.ID)
+	c.mu.Unlock()
+	if !ok || now != tok {
+		return
+	}
+	c.log.Warn("a checkpoint has a later epoch than the group gives: the store has lost writes",
+		zap.Stringer("shard", tok.ID), zap.Uint64("found", epoch), zap.Uint64("granted", tok.Epoch))
+	err := c.edit(ctx, func() ([]byte, error) {
+		return c.replica.Change(func(g *group.Group) error { g.Outbid(epoch); return nil })
+	})
+	if err != nil {
+		c.log.Warn("the group's epochs could not be raised", zap.Error(err))
+	}
+}
+
+func (c *Client) claimed(tok group.Token, revision uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cl := c.claims[tok.ID]; cl.token.Epoch <= tok.Epoch {
+		c.claims[tok.ID] = claim{token: tok, revision: revision}
+	}
+}
+
+// Position returns what is stored for a shard, for a look from outside.
+func (c *Client) Position(ctx context.Context, id shardset.ID) (processor.Position, bool, error) {
+	ctx, done, err := c.begin(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	defer done()
+	if err := c.ensure(ctx); err != nil {
+		return "", false, err
+	}
+	cp, _, err := c.readCheckpoint(ctx, id)
+	return cp.position, cp.position != "", err
+}
+
+// readCheckpoint reads a checkpoint. One of a group that was deleted is as if it were
+// not there, but for its revision.
+func (c *Client) readCheckpoint(ctx context.Context, id shardset.ID) (checkpoint, uint64, error) {
+	v, err := c.store.Get(ctx, checkpointKey(id))
+	if err != nil {
+		return checkpoint{}, 0, fmt.Errorf("checkpoint of shard %s: %w", id, err)
+	}
+	if v.Data == nil {
+		return checkpoint{}, 0, nil
+	}
+	cp, err := decodeCheckpoint(v.Data)
+	if err != nil {
+		return checkpoint{}, 0, fmt.Errorf("checkpoint of shard %s: %w", id, err)
+	}
+	c.mu.Lock()
+	void := c.replica.Void()
+	c.mu.Unlock()
+	if cp.epoch <= void {
+		cp = checkpoint{}
+	}
+	return cp, v.Revision, nil
+}
+
+func checkpointKey(id shardset.ID) Key { return Key{Kind: KindCheckpoint, Name: id.String()} }

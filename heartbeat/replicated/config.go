@@ -1,0 +1,80 @@
+package replicated
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// Config is what a Client is made with, beside its Store.
+type Config struct {
+	// Group is the group's name, for logs and errors. Required. That different groups
+	// do not meet is the Store's affair.
+	Group string
+	// TTL is how long a member keeps its shards after its last heartbeat, of a group
+	// that this Client makes; one that exists has its own. It has to be well over the
+	// time for which the engine may be unavailable when it loses a machine, because
+	// nobody's heartbeats are taken meanwhile. Zero means DefaultTTL.
+	TTL time.Duration
+	// Shards are the shards of a group that this Client makes. SetShards changes those
+	// of one that exists.
+	Shards []group.Shard
+	// Ordered makes the children of a split shard wait for their ancestors. All
+	// processes of a group have to say the same; one that does not is refused.
+	Ordered bool
+	// Logger takes what is worth a look. Nil means silence.
+	Logger *zap.Logger
+}
+
+// DefaultTTL is the lease time of a group whose Config does not say.
+const DefaultTTL = 20 * time.Second
+
+// Shards returns n shards of one log, without parents: what most groups share out.
+func Shards(log string, n int) []group.Shard {
+	ids := shardset.Range(log, n)
+	shards := make([]group.Shard, len(ids))
+	for i, id := range ids {
+		shards[i].ID = id
+	}
+	return shards
+}
+
+// complete returns a copy with the defaults filled in, or every fault.
+func (cfg Config) complete() (Config, error) {
+	var faults []error
+	if cfg.Group == "" {
+		faults = append(faults, errors.New("the field Group is empty"))
+	}
+	if cfg.TTL < 0 {
+		faults = append(faults, fmt.Errorf("the field TTL is %v; it must not be negative", cfg.TTL))
+	}
+	if cfg.TTL <= 0 {
+		cfg.TTL = DefaultTTL
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = zap.NewNop()
+	}
+	if _, err := cfg.document(1, 0); err != nil {
+		faults = append(faults, fmt.Errorf("the field Shards: %w", err))
+	}
+	return cfg, errors.Join(faults...)
+}
+
+// document returns a new group, whose epochs are above first. Checkpoints of epochs up
+// to void are not its own.
+func (cfg Config) document(first, void uint64) ([]byte, error) {
+	g, err := group.New(group.Config{TTL: cfg.TTL, Ordered: cfg.Ordered, FirstEpoch: first})
+	if err != nil {
+		return nil, err
+	}
+	if err := g.SetShards(time.Time{}, cfg.Shards); err != nil {
+		return nil, err
+	}
+	d := group.Document{Group: g, Void: void}
+	return d.Encode(), nil
+}

@@ -1,0 +1,35 @@
+package replicated_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+func TestConfigSaysEverythingAtOnce(t *testing.T) {
+	_, err := replicated.New(nil, replicated.Config{TTL: -1, Shards: []group.Shard{{ID: shardset.ID{Number: -1}}}})
+	if err == nil {
+		t.Fatal("a bad Config was taken")
+	}
+	for _, word := range []string{"store", "Group", "TTL", "Shards"} {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("the error does not name %s: %v", word, err)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	c, err := replicated.New(replicatedtest.NewMemory().Dial("a"), replicated.Config{Group: "orders"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := c.Info()
+	if info.Group != "orders" || info.Interval != 5*time.Second || info.Guarantees.Ordered || !info.Guarantees.Push {
+		t.Errorf("Info is %+v", info)
+	}
+}

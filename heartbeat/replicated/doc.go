@@ -1,0 +1,85 @@
+// Package replicated runs a consumer group on any engine with compare-and-swap: several
+// processes keep the group together, and none of them is its coordinator. The rules of
+// the group are those of package shardset/group, as for every other service; this
+// package says who writes what when, so that they hold whatever is late or lost.
+// Packages natskv and postgres, modules of their own, are its Stores; a Store of your own
+// takes four methods, and replicatedtest has the suite that it must pass.
+//
+// # What is in the store
+//
+//	document            the group: members with their instances, shards with owner,
+//	                    state and epoch. Written only when one of these changes.
+//	record <member>     what the member said last: its instance, the generation it has
+//	                    seen, what it holds, what it has done; or that it has left; or
+//	                    that it is dead. Written by the member, at every heartbeat.
+//	checkpoint <shard>  the position, and the fencing token of who claimed it.
+//
+// Every write is a compare-and-swap of one key on the revision that its writer saw.
+//
+// # A heartbeat
+//
+// Beat writes the member's own record over the revision that it wrote last, and answers
+// from the newest document that this process has been shown. Nothing is read. That the
+// document may not be the newest is harmless: what a member owns ends by its own record,
+// or by its silence, and both it knows before anybody else. So two things are kept from
+// it that an older document may still grant: what its record has given up, and
+// everything once its record was taken from it.
+//
+// # A step
+//
+// All see the document change; the first eight members, by name, are shown all records
+// as well. When the records ask for another document, the first of them writes it, over
+// the revision it is made from; the second does so 50 ms later if the first has not, and
+// so on. Who it is, is no matter of safety: the swap puts steps into one order, and each
+// is made of the document and the records alone. One step takes in everything that
+// waits, so a thousand members that join at once make a few dozen documents. A member
+// whose own record nobody takes up steps itself, and once in a TTL those behind look
+// whether anybody of the first is alive.
+//
+// A shard is granted only where nobody owns it, under a new epoch. It is taken from its
+// owner only if the owner's record is of the instance that the document has, omits the
+// shard, and shows a generation at which the owner knew that it had it, and that it had
+// to go.
+//
+// # Death
+//
+// Silence is measured by one process alone, on its own monotonic clock: from when it
+// received a version of a record until that has been the newest for a TTL. No two
+// machines' clocks are compared. And nobody dies of a watch that lags: the verdict is a
+// swap of the member's record, on that version. If the member has spoken meanwhile, the
+// swap conflicts, and it lives. If the verdict is in, it is the member's next heartbeat
+// that conflicts: it is told heartbeat.ErrEvicted, and starts over as a new instance.
+// Whether the verdict or the heartbeat came first, the engine decides, for both of them
+// alike. The member has stopped before, in any case: its lease counts from when it sent
+// the heartbeat, and the TTL of the silence from when somebody received it.
+//
+// The verdict is a record, not a change of the document, so who sees it steps, also if
+// whoever passed it is gone by then; and a step that does not know of it, being late,
+// grants to the dead nothing that can ever be acknowledged to it.
+//
+// A Store with a clock of its own (Clock) is asked for the silent instead.
+//
+// A member that leaves makes its last record say so: it is taken at once.
+//
+// # Fencing
+//
+// Before a processor starts, the new owner claims the shard's checkpoint: it writes its
+// token, which is member, instance and epoch, over the version it has read. From then on
+// every write of the former owner conflicts, and it finds another token there. That takes
+// one key, and no transaction over two.
+//
+// # A store that loses what it has acknowledged
+//
+// A process that finds a document, a generation or its own record older than it was
+// forgets what it knew, ends its instances, and they join anew. Work is done again then.
+// An epoch can be given twice, but not to the same instance, and tokens are compared
+// whole. What is lost while nobody looks, at a failover to an old replica for instance,
+// costs no more than that; but in the time until it is noticed two members may work on
+// one shard, so it is for the operator to run an engine that does not lose writes.
+//
+// # Times
+//
+// Every TTL each process reads the document twice, whatever the watch says, and its
+// members should beat four times. A TTL has to be well over the time for which the
+// engine takes no writes when it loses a machine.
+package replicated

@@ -1,0 +1,185 @@
+package replicated
+
+import (
+	"context"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// pauses is the schedule after failures of a watch or a step: never longer than a
+// fraction of a TTL that leaves time for several tries.
+func (c *Client) pauses() *backoff.ExponentialBackOff {
+	return backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(c.cfg.TTL/400),
+		backoff.WithMaxInterval(c.cfg.TTL/20),
+		backoff.WithMultiplier(2),
+		backoff.WithMaxElapsedTime(0),
+	)
+}
+
+// followDocument shows the replica each version of the document, until ctx ends.
+func (c *Client) followDocument(ctx context.Context) {
+	pauses := c.pauses()
+	for ctx.Err() == nil {
+		err := c.store.Watch(ctx, KindDocument, func(e Event) {
+			pauses.Reset()
+			if e.Key == documentKey && e.Value.Data != nil {
+				// A watch may be late. What cannot be read is said by whoever needs it.
+				_ = c.adopt(e.Value, 0)
+			}
+		})
+		if ctx.Err() == nil {
+			c.log.Debug("the watch of the document broke", zap.Error(err))
+		}
+		rest(ctx, pauses.NextBackOff())
+	}
+}
+
+// followRecords shows the replica the records of all members while that is this
+// process's part, until ctx ends.
+func (c *Client) followRecords(ctx context.Context) {
+	pauses := c.pauses()
+	for ctx.Err() == nil {
+		c.mu.Lock()
+		wanted := c.turn.watching
+		c.mu.Unlock()
+		if !wanted {
+			select {
+			case <-c.scope:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		err := c.watchRecords(ctx, pauses.Reset)
+		if ctx.Err() == nil && err != nil {
+			c.log.Debug("the watch of the records broke", zap.Error(err))
+			rest(ctx, pauses.NextBackOff())
+		}
+	}
+}
+
+// watchRecords follows the records until the watch breaks, or is wanted no more. It
+// waits for what it started.
+func (c *Client) watchRecords(ctx context.Context, alive func()) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.mu.Lock()
+	c.turn.endWatch = cancel
+	c.turn.seeing, c.turn.dueAt = false, time.Time{}
+	c.replica.Restart(time.Now())
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.turn.seeing = false
+		c.turn.endWatch = nil
+	}()
+	err := c.store.Watch(ctx, KindRecord, func(e Event) {
+		alive()
+		c.see(e)
+	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.turn.watching {
+		return nil
+	}
+	return err
+}
+
+// see shows the replica one record, or that it has been shown all there were.
+func (c *Client) see(e Event) {
+	now := time.Now()
+	c.mu.Lock()
+	if e.Key == (Key{}) {
+		c.turn.seeing = true
+	} else if err := c.replica.Observe(now, e.Key.Name, e.Value.Revision, e.Value.Data); err != nil {
+		c.log.Warn("a record cannot be read", zap.Error(err))
+	}
+	c.condemned(e)
+	c.mu.Unlock()
+	c.poke()
+}
+
+// condemned ends an instance of this process that somebody took for dead. The caller
+// holds mu.
+func (c *Client) condemned(e Event) {
+	l := c.locals[e.Key.Name]
+	if l == nil || l.over || e.Value.Data == nil {
+		return
+	}
+	rec, err := group.DecodeRecord(l.name, e.Value.Data)
+	if err == nil && rec.Standing == group.StandingDead && rec.Instance == l.instance && e.Value.Revision > l.revision {
+		l.over = true
+		c.wake(l.name)
+	}
+}
+
+// tell wakes whomever the newest document concerns. The caller holds mu.
+func (c *Client) tell(now time.Time) {
+	c.changeAt = now
+	close(c.changed)
+	c.changed = make(chan struct{})
+	for member := range c.wakes {
+		l := c.locals[member]
+		if l == nil || l.over || !sameAnswer(l.told, c.allowed(l)) {
+			c.wake(member)
+		}
+	}
+}
+
+// Watch returns a channel that carries a value whenever the member's answer may have
+// changed. It is closed when ctx ends, or the Client.
+func (c *Client) Watch(ctx context.Context, member string) (<-chan struct{}, error) {
+	_, done, err := c.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	done()
+	wake := make(chan struct{}, 1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
+	if c.wakes[member] == nil {
+		c.wakes[member] = map[chan struct{}]struct{}{}
+	}
+	c.wakes[member][wake] = struct{}{}
+	context.AfterFunc(ctx, func() { c.unwatch(member, wake) })
+	return wake, nil
+}
+
+func (c *Client) unwatch(member string, wake chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.wakes[member][wake]; !ok {
+		return // Close has closed it
+	}
+	delete(c.wakes[member], wake)
+	if len(c.wakes[member]) == 0 {
+		delete(c.wakes, member)
+	}
+	close(wake) // under mu, like every send
+}
+
+// wake tells the watchers of a member. The caller holds mu; a channel that has a value
+// says what there is to say.
+func (c *Client) wake(member string) {
+	for wake := range c.wakes[member] {
+		signal(wake)
+	}
+}
+
+// rest waits, or until ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

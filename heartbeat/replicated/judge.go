@@ -1,0 +1,189 @@
+package replicated
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// maxVerdicts is how many records one process writes at a time.
+const maxVerdicts = 16
+
+// judge gives the verdict on members that have been silent for a TTL, if it is this
+// process's turn, and returns when the next one is due.
+func (c *Client) judge(ctx context.Context, ttl time.Duration) time.Time {
+	if clock, ok := c.store.(Clock); ok {
+		return c.judgeByClock(ctx, ttl, clock)
+	}
+	now := time.Now()
+	c.mu.Lock()
+	if !c.turn.seeing {
+		c.mu.Unlock()
+		return time.Time{}
+	}
+	if now.Before(c.turn.judgeAt) {
+		defer c.mu.Unlock()
+		return c.turn.judgeAt
+	}
+	// Records and members only ever get younger, so nothing is due before that.
+	if at := c.turn.dueAt; now.Before(at) {
+		defer c.mu.Unlock()
+		return at
+	}
+	wait := c.rankDelay()
+	due, next := c.replica.Overdue(now.Add(-wait))
+	if next.IsZero() {
+		next = now.Add(ttl / 2)
+	}
+	at := next.Add(wait + time.Millisecond)
+	c.turn.dueAt = at
+	if len(due) > 0 {
+		c.turn.dueAt = now.Add(rankStep) // in case it cannot be written
+	}
+	c.mu.Unlock()
+	c.pass(ctx, due)
+	return at
+}
+
+// rankDelay is how much later than the first this process judges. The caller holds mu.
+func (c *Client) rankDelay() time.Duration {
+	return time.Duration(min(c.turn.rank, watchers)) * rankStep
+}
+
+// judgeByClock is judge for a store with a clock of its own, which alone says who is
+// silent.
+func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Clock) time.Time {
+	now := time.Now()
+	c.mu.Lock()
+	at, watching := c.turn.judgeAt, c.turn.watching
+	wait := c.rankDelay()
+	c.mu.Unlock()
+	if !watching {
+		return time.Time{}
+	}
+	if now.Before(at) {
+		return at
+	}
+	silent, next, err := clock.Overdue(ctx, ttl+wait)
+	if err != nil {
+		if ctx.Err() == nil {
+			c.log.Debug("the store could not be asked who is silent", zap.Error(err))
+		}
+		next = ttl / 20
+	}
+	if next < 0 || next > ttl/2 {
+		next = ttl / 2 // records are not the only thing that can be missing
+	}
+	c.mu.Lock()
+	at = now.Add(next + time.Millisecond)
+	c.turn.judgeAt = at
+	var due []group.Verdict
+	if c.turn.seeing {
+		due = c.replica.Absent(now)
+	}
+	for _, e := range silent {
+		if v, ok := c.replica.Condemn(e.Key.Name, e.Value.Revision, e.Value.Data); ok {
+			due = append(due, v)
+		}
+	}
+	c.mu.Unlock()
+	c.pass(ctx, due)
+	return at
+}
+
+// pass writes verdicts, each over the member's last word. Who has spoken meanwhile is
+// alive, and heard.
+func (c *Client) pass(ctx context.Context, due []group.Verdict) {
+	var g errgroup.Group
+	g.SetLimit(maxVerdicts)
+	for _, v := range due {
+		g.Go(func() error {
+			k, data := Key{Kind: KindRecord, Name: v.Member}, v.Encode()
+			revision, err := c.store.Swap(ctx, k, v.Revision, data)
+			switch {
+			case err == nil:
+				c.log.Info("a member was silent for its whole lease", zap.String("member", v.Member), zap.Uint64("instance", v.Instance))
+				c.see(Event{Key: k, Value: Value{Data: data, Revision: revision}})
+			case isConflict(err):
+				if now, err := c.store.Get(ctx, k); err == nil && now.Data != nil {
+					c.see(Event{Key: k, Value: now})
+				}
+			case ctx.Err() == nil:
+				c.log.Debug("a verdict could not be written", zap.String("member", v.Member), zap.Error(err))
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // none fails
+}
+
+// look has a process that is not shown the records look at the first ranks, once in a
+// TTL. If none of them has said anything since the last time, there is nobody who would
+// notice, and it takes their part for a while.
+func (c *Client) look(ctx context.Context, ttl time.Duration) time.Time {
+	now := time.Now()
+	c.mu.Lock()
+	t := &c.turn
+	if t.watching || t.rank == c.replica.Members() {
+		t.lookAt = time.Time{}
+		c.mu.Unlock()
+		return time.Time{}
+	}
+	if t.lookAt.IsZero() {
+		t.lookAt = now.Add(jitter(ttl))
+	}
+	if now.Before(t.lookAt) {
+		defer c.mu.Unlock()
+		return t.lookAt
+	}
+	t.lookAt = now.Add(jitter(ttl))
+	at, first, before := t.lookAt, c.replica.First(watchers), t.looked
+	c.mu.Unlock()
+
+	seen, alive := map[string]uint64{}, false
+	for _, name := range first {
+		v, err := c.store.Get(ctx, Key{Kind: KindRecord, Name: name})
+		if err != nil {
+			return at // nothing is known
+		}
+		seen[name] = v.Revision
+		alive = alive || before == nil || before[name] != v.Revision
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t.looked = seen
+	if alive {
+		return at
+	}
+	t.until = now.Add(3 * ttl)
+	return now
+}
+
+// tidy removes what is left of members that are gone, once in a TTL.
+func (c *Client) tidy(ctx context.Context, ttl time.Duration) time.Time {
+	now := time.Now()
+	c.mu.Lock()
+	t := &c.turn
+	if !t.seeing || t.rank != 0 {
+		c.mu.Unlock()
+		return time.Time{}
+	}
+	if now.Before(t.tidyAt) {
+		defer c.mu.Unlock()
+		return t.tidyAt
+	}
+	t.tidyAt = now.Add(ttl)
+	at, waste := t.tidyAt, c.replica.Waste(now)
+	c.mu.Unlock()
+	for _, v := range waste {
+		k := Key{Kind: KindRecord, Name: v.Member}
+		if err := c.store.Delete(ctx, k, v.Revision); err == nil {
+			c.see(Event{Key: k})
+		}
+	}
+	return at
+}

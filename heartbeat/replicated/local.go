@@ -1,0 +1,195 @@
+package replicated
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// local is an instance of a member that speaks through this client.
+type local struct {
+	name     string
+	instance uint64
+	busy     chan struct{} // has a value while a record of this name is under way
+
+	seq      uint64 // of the newest heartbeat that was begun
+	revision uint64 // of the record as this instance wrote it last; zero: it has not yet
+	data     []byte
+	over     bool // its record was taken from it, or it has left
+
+	// released are the shards that it has given up, with their epochs, as long as the
+	// document still says that they are its own.
+	released map[shardset.ID]uint64
+	told     shardset.Answer // the last answer
+}
+
+// enter finds or makes the local of a request. What it returns is nil with an error
+// that answers the request.
+func (c *Client) enter(r heartbeat.Request) (*local, error) {
+	l := c.locals[r.Member]
+	if l == nil || r.Instance > l.instance {
+		busy := make(chan struct{}, 1)
+		if l != nil {
+			busy = l.busy // one record of a name at a time, whoever speaks
+		}
+		l = &local{name: r.Member, instance: r.Instance, busy: busy, released: map[shardset.ID]uint64{}}
+		c.locals[r.Member] = l
+		c.turn.stale = true
+	}
+	newest := max(l.instance, c.replica.Instance(r.Member))
+	switch {
+	case r.Instance < newest:
+		return nil, &shardset.ReplacedError{Member: r.Member, Newest: newest}
+	case l.over:
+		return nil, heartbeat.ErrEvicted
+	case r.Seq <= l.seq:
+		return nil, heartbeat.ErrStaleBeat
+	}
+	l.seq = r.Seq
+	return l, nil
+}
+
+// mine reports whether an instance speaks through this client, or did. The caller
+// holds mu.
+func (c *Client) mine(member string, instance uint64) bool {
+	l := c.locals[member]
+	return l != nil && l.instance == instance
+}
+
+// answer returns what an instance may hold, and notes that it was told. The caller
+// holds mu.
+func (c *Client) answer(l *local) shardset.Answer {
+	l.told = c.allowed(l)
+	return l.told
+}
+
+// allowed is what the document grants, less what the instance has given up: the step
+// that will take it has not come yet, and may give it to somebody else.
+func (c *Client) allowed(l *local) shardset.Answer {
+	a := c.replica.Answer(l.name, l.instance)
+	if len(l.released) == 0 {
+		return a
+	}
+	for id, epoch := range l.released {
+		if tok, ok := c.replica.Owner(id); !ok || tok.Member != l.name || tok.Instance != l.instance || tok.Epoch > epoch {
+			delete(l.released, id) // it was taken
+		}
+	}
+	if len(l.released) > 0 {
+		a.Finished = false // what it has given up is to be done again
+	}
+	gone := func(g shardset.Grant) bool {
+		epoch, ok := l.released[g.ID]
+		return ok && g.Epoch <= epoch
+	}
+	if slices.ContainsFunc(a.Grants, gone) {
+		a.Grants = slices.DeleteFunc(slices.Clone(a.Grants), gone)
+	}
+	return a
+}
+
+// sameAnswer reports whether a member that was told a has nothing to hear from b.
+func sameAnswer(a, b shardset.Answer) bool {
+	return a.TTL == b.TTL && a.Finished == b.Finished && slices.Equal(a.Grants, b.Grants)
+}
+
+// acquire takes the right to write the records of a local's name.
+func (l *local) acquire(ctx context.Context) error {
+	select {
+	case l.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (l *local) letGo() { <-l.busy }
+
+// write puts an instance's record into the store, over what it wrote last. It returns
+// heartbeat.ErrEvicted if somebody took the record from it, and a ReplacedError if that
+// was a later instance.
+func (c *Client) write(ctx context.Context, l *local, rec *group.Record) error {
+	data := rec.Encode()
+	c.mu.Lock()
+	old, quiet := l.revision, slices.Equal(data, l.data)
+	c.mu.Unlock()
+	k := Key{Kind: KindRecord, Name: l.name}
+	var err error
+	for try := 0; ; try++ {
+		if old == 0 || try > 0 {
+			if old, err = c.reread(ctx, l); err != nil {
+				return err
+			}
+		}
+		revision, err := c.swapRecord(ctx, k, old, data, quiet && try == 0)
+		if err == nil {
+			c.wrote(l, revision, data, quiet)
+			return nil
+		}
+		if !isConflict(err) || try >= maxTries {
+			return fmt.Errorf("record of %q: %w", l.name, err)
+		}
+	}
+}
+
+// maxTries is how often a swap of what is one's own is tried again that met another
+// version: an earlier try of one's own which had seemed to fail.
+const maxTries = 4
+
+func (c *Client) swapRecord(ctx context.Context, k Key, old uint64, data []byte, quiet bool) (uint64, error) {
+	if q, ok := c.store.(QuietSwapper); ok && quiet {
+		return q.SwapQuietly(ctx, k, old, data)
+	}
+	return c.store.Swap(ctx, k, old, data)
+}
+
+// reread finds out what is in the place of an instance's record, and returns its
+// revision if it may be written over.
+func (c *Client) reread(ctx context.Context, l *local) (uint64, error) {
+	v, err := c.store.Get(ctx, Key{Kind: KindRecord, Name: l.name})
+	if err != nil {
+		return 0, fmt.Errorf("record of %q: %w", l.name, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v.Revision < l.revision || v.Revision == 0 && l.revision != 0 {
+		// The store has lost it, or it was removed after a verdict. What was granted on
+		// its strength may be granted again.
+		l.over = true
+		return 0, heartbeat.ErrEvicted
+	}
+	if v.Revision == 0 || v.Data == nil {
+		return 0, nil
+	}
+	rec, err := group.DecodeRecord(l.name, v.Data)
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case rec.Instance > l.instance:
+		l.over = true
+		return 0, &shardset.ReplacedError{Member: l.name, Newest: rec.Instance}
+	case rec.Instance == l.instance && rec.Standing != group.StandingAlive:
+		l.over = true
+		return 0, heartbeat.ErrEvicted
+	}
+	return v.Revision, nil
+}
+
+// wrote notes that a record is in the store.
+func (c *Client) wrote(l *local, revision uint64, data []byte, quiet bool) {
+	now := time.Now()
+	c.mu.Lock()
+	l.revision, l.data = revision, data
+	_ = c.replica.Observe(now, l.name, revision, data) // it is well formed: we made it
+	if !quiet {
+		c.turn.asked(now)
+	}
+	c.mu.Unlock()
+	c.poke()
+}

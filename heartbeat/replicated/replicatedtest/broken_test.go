@@ -1,0 +1,196 @@
+package replicatedtest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+)
+
+// broken is a Clocked link with calls replaced. What is nil is as it should be.
+type broken struct {
+	Clocked
+	*shared
+
+	get     func(ctx context.Context, k replicated.Key) (replicated.Value, error)
+	swap    func(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error)
+	quietly func(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error)
+	delete  func(ctx context.Context, k replicated.Key, old uint64) error
+	watch   func(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error
+	overdue func(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error)
+}
+
+// shared is what all links of a broken engine have in common, for the mutants.
+type shared struct {
+	store *Memory
+
+	mu       sync.Mutex // guards the fields below
+	watching int
+	data     map[replicated.Key][]byte
+	deleted  map[replicated.Key]bool
+	lives    map[replicated.Key]uint64 // the revision that a key's present life counts from
+	told     int
+}
+
+// own is the link itself.
+func (b *broken) own() Clocked { return b.Clocked }
+
+func (b *broken) Get(ctx context.Context, k replicated.Key) (replicated.Value, error) {
+	if b.get != nil {
+		return b.get(ctx, k)
+	}
+	return b.own().Get(ctx, k)
+}
+
+func (b *broken) Swap(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
+	if b.swap != nil {
+		return b.swap(ctx, k, old, data)
+	}
+	return b.own().Swap(ctx, k, old, data)
+}
+
+func (b *broken) SwapQuietly(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
+	if b.quietly != nil {
+		return b.quietly(ctx, k, old, data)
+	}
+	return b.own().SwapQuietly(ctx, k, old, data)
+}
+
+func (b *broken) Delete(ctx context.Context, k replicated.Key, old uint64) error {
+	if b.delete != nil {
+		return b.delete(ctx, k, old)
+	}
+	return b.own().Delete(ctx, k, old)
+}
+
+func (b *broken) Watch(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
+	if b.watch != nil {
+		return b.watch(ctx, kind, sink)
+	}
+	return b.own().Watch(ctx, kind, sink)
+}
+
+func (b *broken) Overdue(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
+	if b.overdue != nil {
+		return b.overdue(ctx, age)
+	}
+	return b.own().Overdue(ctx, age)
+}
+
+// mutant is a store that breaks one rule, and the cases that have to notice. The first
+// of them is the one that was made for it.
+type mutant struct {
+	name  string
+	by    []string
+	build func(b *broken)
+}
+
+func (m mutant) config() StoreConfig {
+	return StoreConfig{New: func(testing.TB) Engine {
+		s := &shared{
+			store: NewMemory(), data: map[replicated.Key][]byte{}, deleted: map[replicated.Key]bool{},
+			lives: map[replicated.Key]uint64{},
+		}
+		return Engine{Dial: func() (replicated.Store, error) {
+			l := s.store.Dial("process")
+			l.Set(Faults{MinLatency: time.Microsecond, MaxLatency: time.Millisecond})
+			b := &broken{Clocked: NewClocked(l), shared: s}
+			if m.build != nil {
+				m.build(b)
+			}
+			return b, nil
+		}}
+	}}.complete()
+}
+
+// events changes what a watch tells: each event becomes those that change returns.
+func (b *broken) events(change func(e replicated.Event) []replicated.Event) {
+	b.watch = func(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
+		return b.own().Watch(ctx, kind, func(e replicated.Event) {
+			for _, e := range change(e) {
+				sink(e)
+			}
+		})
+	}
+}
+
+// keys changes the names of all keys, and watches tell them as back makes them.
+func (b *broken) keys(change, back func(name string) string) {
+	to := func(k replicated.Key) replicated.Key { k.Name = change(k.Name); return k }
+	b.get = func(ctx context.Context, k replicated.Key) (replicated.Value, error) { return b.own().Get(ctx, to(k)) }
+	b.swap = func(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
+		return b.own().Swap(ctx, to(k), old, data)
+	}
+	b.delete = func(ctx context.Context, k replicated.Key, old uint64) error { return b.own().Delete(ctx, to(k), old) }
+	b.events(func(e replicated.Event) []replicated.Event {
+		e.Key.Name = back(e.Key.Name)
+		return []replicated.Event{e}
+	})
+}
+
+// over is Swap with a say in what version it is over, and what it writes. It says so
+// again when that has changed meanwhile.
+func (b *broken) over(change func(k replicated.Key, old uint64, data []byte) (uint64, []byte)) {
+	b.swap = func(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
+		for {
+			over, data := change(k, old, data)
+			r, err := b.own().Swap(ctx, k, over, data)
+			if again, _ := change(k, old, data); !errors.Is(err, replicated.ErrConflict) || again == over {
+				return r, err
+			}
+		}
+	}
+}
+
+// force writes over whatever is there.
+func (b *broken) force(ctx context.Context, k replicated.Key, data []byte) (uint64, error) {
+	for {
+		r, err := b.own().Swap(ctx, k, b.now(k).Revision, data)
+		if !errors.Is(err, replicated.ErrConflict) {
+			return r, err
+		}
+	}
+}
+
+// now is what is under a key.
+func (b *broken) now(k replicated.Key) replicated.Value { return b.store.Value(k) }
+
+// Every mutant has to be caught by the cases that it names, and the store without a
+// mutation by none.
+func TestMutantsAreCaught(t *testing.T) {
+	all := map[string]storeCase{}
+	for _, c := range storeCases() {
+		if _, twice := all[c.name]; twice {
+			t.Fatalf("there are two cases %q", c.name)
+		}
+		all[c.name] = c
+	}
+	used := map[string]bool{}
+	for _, m := range mutants() {
+		for _, name := range m.by {
+			c, ok := all[name]
+			if !ok {
+				t.Fatalf("mutant %q: there is no case %q", m.name, name)
+			}
+			if !used[name] {
+				used[name] = true
+				if r := play(t, c, mutant{}.config()); r.failed || r.skipped {
+					t.Errorf("%s without a mutation: failed %v, skipped %v: %s", name, r.failed, r.skipped, r.first)
+				}
+			}
+			r := play(t, c, m.config())
+			if !r.failed {
+				t.Errorf("mutant %q survives %s (skipped: %v)", m.name, name, r.skipped)
+			}
+			t.Logf("%s: %s: %.200s", m.name, name, r.first)
+		}
+	}
+	for name := range all {
+		if !used[name] {
+			t.Errorf("no mutant is for the case %s", name)
+		}
+	}
+}

@@ -1,0 +1,225 @@
+package replicatedtest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+)
+
+// hearing is a watch of records over a link.
+type hearing struct {
+	stop context.CancelFunc
+
+	mu    sync.Mutex // guards the fields below
+	told  []string   // "name=data" of each event, "." for having caught up
+	err   error      // why it ended
+	ended bool
+}
+
+func (h *hearing) sink(e replicated.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e.Key == (replicated.Key{}) {
+		h.told = append(h.told, ".")
+		return
+	}
+	h.told = append(h.told, e.Key.Name+"="+string(e.Value.Data))
+}
+
+func (h *hearing) end(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.err, h.ended = err, true
+}
+
+// hear begins a watch, and waits until it has told what it can.
+func (b *bench) hear(l *Link) *hearing {
+	ctx, cancel := context.WithCancel(b.Context())
+	h := &hearing{stop: cancel}
+	go func() { h.end(l.Watch(ctx, replicated.KindRecord, h.sink)) }() // ends with the test's context
+	synctest.Wait()
+	return h
+}
+
+// tells fails the test unless the watch has told exactly this since the last time.
+func (b *bench) tells(h *hearing, want ...string) {
+	b.Helper()
+	synctest.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !slices.Equal(h.told, want) {
+		b.Errorf("the watch told %q, want %q", h.told, want)
+	}
+	h.told = nil
+}
+
+// broke fails the test unless the watch has ended with this error.
+func (b *bench) broke(h *hearing, want error) {
+	b.Helper()
+	synctest.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.ended || !errors.Is(h.err, want) {
+		b.Errorf("the watch ended: %v, with %v; want %v", h.ended, h.err, want)
+	}
+}
+
+func (b *bench) writes(values ...string) {
+	for _, v := range values {
+		_, _ = b.write(b.sound, record("a"), v, second)
+	}
+}
+
+func TestWatchLag(t *testing.T) {
+	onBench(t, func(b *bench) {
+		h := b.hear(b.other)
+		b.tells(h, ".")
+		b.other.Set(Faults{WatchLag: second})
+		b.writes("1", "2")
+		b.tells(h)
+		time.Sleep(second - 1)
+		b.tells(h)
+		time.Sleep(1)
+		b.tells(h, "a=1", "a=2")
+		h.stop()
+		b.broke(h, context.Canceled)
+	})
+}
+
+func TestWatchHeldAndFrozen(t *testing.T) {
+	for name, f := range map[string]Faults{"held": {HoldWatches: true}, "frozen": {Frozen: true}} {
+		t.Run(name, func(t *testing.T) {
+			onBench(t, func(b *bench) {
+				h := b.hear(b.other)
+				b.tells(h, ".")
+				b.other.Set(f)
+				b.writes("1")
+				time.Sleep(time.Hour)
+				b.tells(h)
+				b.other.Set(Faults{})
+				b.tells(h, "a=1")
+				b.other.Set(f)
+				h.stop()
+				if !f.Frozen {
+					b.broke(h, context.Canceled)
+				}
+				b.tells(h)
+				b.other.Set(Faults{})
+				b.broke(h, context.Canceled)
+			})
+		})
+	}
+}
+
+func TestWatchBreaks(t *testing.T) {
+	onBench(t, func(b *bench) {
+		h, sound := b.hear(b.other), b.hear(b.sound)
+		b.other.BreakWatches()
+		b.broke(h, ErrBroken)
+		h = b.hear(b.other)
+		b.other.Set(Faults{Down: true})
+		b.broke(h, ErrDown)
+		h = b.hear(b.other)
+		b.broke(h, ErrDown)
+		b.other.Set(Cut())
+		h = b.hear(b.other)
+		b.tells(h)
+		b.other.Set(Faults{})
+		b.tells(h, ".")
+		b.store.SetDown(true)
+		b.broke(h, ErrDown)
+		b.broke(sound, ErrDown)
+		b.broke(b.hear(b.sound), ErrDown)
+	})
+}
+
+// A compacting store leaves out what was overwritten before it was told, and never the
+// last.
+func TestWatchCompacts(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.store.SetCompact(true)
+		h := b.hear(b.other)
+		b.tells(h, ".")
+		b.other.Set(Faults{WatchLag: second})
+		b.writes("1")
+		synctest.Wait()
+		b.writes("2", "3", "4")
+		time.Sleep(2 * second)
+		b.tells(h, "a=1", "a=4") // the first was on its way already
+	})
+}
+
+func TestQuietSwapsAreNotTold(t *testing.T) {
+	onBench(t, func(b *bench) {
+		h := b.hear(b.other)
+		b.writes("1")
+		b.tells(h, ".", "a=1")
+		if _, err := (Quiet{b.sound}).SwapQuietly(b.Context(), record("a"), b.store.Value(record("a")).Revision, []byte("1")); err != nil {
+			b.Fatal(err)
+		}
+		b.tells(h)
+	})
+}
+
+// A store that was rolled back has its old versions, and gives their successors'
+// revisions again unless it skips them.
+func TestRollback(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.writes("kept")
+		s := b.store.Snapshot()
+		h := b.hear(b.other)
+		first, _ := b.sound.Swap(b.Context(), record("b"), 0, []byte("lost"))
+		b.writes("lost")
+		b.store.Rollback(s)
+		b.is("kept")
+		b.broke(h, ErrBroken)
+		h = b.hear(b.other)
+		b.tells(h, "a=kept", ".")
+		again, err := b.sound.Swap(b.Context(), record("c"), 0, []byte("new"))
+		if err != nil || again != first {
+			b.Errorf("the first revision after a rollback is %d, %v; want %d, which was lost", again, err, first)
+		}
+		b.store.Rollback(s)
+		b.is("kept")
+		b.store.Skip(100)
+		if later, _ := b.sound.Swap(b.Context(), record("c"), 0, []byte("new")); later != first+100 {
+			b.Errorf("the first revision after a rollback and a jump is %d, want %d", later, first+100)
+		}
+	})
+}
+
+func TestWipe(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.writes("lost")
+		doc, _ := b.sound.Swap(b.Context(), document, 0, []byte("kept"))
+		h := b.hear(b.other)
+		b.store.Wipe(replicated.KindRecord)
+		b.is("")
+		b.broke(h, ErrBroken)
+		if v := b.store.Value(document); v.Revision != doc {
+			b.Errorf("the document is %v after the records were wiped", v)
+		}
+		if r, err := b.sound.Swap(b.Context(), record("a"), 0, []byte("new")); err != nil || r <= doc {
+			b.Errorf("the first revision after a wipe is %d, %v; want one after %d", r, err, doc)
+		}
+	})
+}
+
+func TestLinksAreListed(t *testing.T) {
+	onBench(t, func(b *bench) {
+		if list := b.store.Links(); len(list) != 2 || list[0] != b.sound || list[1].String() != "other" {
+			b.Errorf("the links are %v", list)
+		}
+		b.other.Set(Faults{Stale: second})
+		b.other.Adjust(func(f *Faults) { f.Down = true })
+		if f := b.other.Faults(); f != (Faults{Stale: second, Down: true}) {
+			b.Errorf("the faults are %+v", f)
+		}
+	})
+}

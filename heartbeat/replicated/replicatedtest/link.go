@@ -1,0 +1,201 @@
+package replicatedtest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+)
+
+// Link is a Memory as one process sees it, over a connection that can be made faulty
+// at any time. It implements replicated.Store and none of the abilities; Quiet and
+// Clocked add those. Safe for concurrent use.
+//
+// In a synctest bubble a link must not be left Frozen at the end, because nothing that
+// uses it can then return.
+type Link struct {
+	memory *Memory
+	name   string
+
+	mu      sync.Mutex // guards everything below; never held across a channel
+	faults  Faults
+	breaks  int           // watches that began under a smaller number are broken
+	changed chan struct{} // closed when the faults or breaks change, and made anew
+	held    []request     // of HoldRequests, whose callers have given up
+}
+
+var _ replicated.Store = (*Link)(nil)
+
+func (l *Link) String() string { return l.name }
+
+// Set makes these the link's faults, in place of those it had. What waited for a
+// fault to end goes on.
+func (l *Link) Set(f Faults) {
+	held := l.change(func() { l.faults = f })
+	if f.DropRequests {
+		return // what was on the way is lost
+	}
+	for _, r := range held {
+		_, _ = l.memory.apply(r, f) // nobody waits for the answer any more
+	}
+}
+
+// Adjust is Set with a change of the faults that there are.
+func (l *Link) Adjust(change func(f *Faults)) {
+	f := l.Faults()
+	change(&f)
+	l.Set(f)
+}
+
+// Faults returns the link's faults.
+func (l *Link) Faults() Faults {
+	f, _, _ := l.state()
+	return f
+}
+
+// BreakWatches ends the watches that there are with ErrBroken.
+func (l *Link) BreakWatches() { l.change(func() { l.breaks++ }) }
+
+// change makes a change and tells those who wait. It returns the requests that were
+// held, if they are not any more.
+func (l *Link) change(do func()) (released []request) {
+	l.mu.Lock()
+	do()
+	changed := l.changed
+	l.changed = make(chan struct{})
+	if !l.faults.HoldRequests {
+		released, l.held = l.held, nil
+	}
+	l.mu.Unlock()
+	close(changed)
+	return released
+}
+
+// state returns the link's faults, the number of breaks, and what is closed when they
+// change.
+func (l *Link) state() (Faults, int, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.faults, l.breaks, l.changed
+}
+
+// Get is replicated.Store's.
+func (l *Link) Get(ctx context.Context, k replicated.Key) (replicated.Value, error) {
+	return l.call(ctx, request{op: opGet, key: k})
+}
+
+// Swap is replicated.Store's. Data must not be empty.
+func (l *Link) Swap(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
+	return l.swap(ctx, request{op: opSwap, key: k, old: old, data: data})
+}
+
+// Delete is replicated.Store's.
+func (l *Link) Delete(ctx context.Context, k replicated.Key, old uint64) error {
+	_, err := l.call(ctx, request{op: opDelete, key: k, old: old})
+	return err
+}
+
+func (l *Link) swap(ctx context.Context, r request) (uint64, error) {
+	if len(r.data) == 0 {
+		return 0, errors.New("replicatedtest: a value of no bytes")
+	}
+	r.data = slices.Clone(r.data)
+	v, err := l.call(ctx, r)
+	return v.Revision, err
+}
+
+// call carries one request to the store and the answer back.
+func (l *Link) call(ctx context.Context, r request) (replicated.Value, error) {
+	if err := ctx.Err(); err != nil {
+		return replicated.Value{}, err
+	}
+	way := l.latency() / 2
+	if err := l.send(ctx, r, way); err != nil {
+		return replicated.Value{}, err
+	}
+	f := l.Faults()
+	v, err := l.memory.apply(r, f)
+	if f.DropAnswers {
+		<-ctx.Done()
+	}
+	if end := l.travel(ctx, way); end != nil {
+		return replicated.Value{}, end
+	}
+	if err == nil && r.op != opGet && l.memory.chance(f.LostAnswers) {
+		return replicated.Value{}, ErrLost
+	}
+	return v, err
+}
+
+// send waits until the request is at the store. With an error it is not there, or
+// nobody knows.
+func (l *Link) send(ctx context.Context, r request, way time.Duration) error {
+	for {
+		f, _, changed := l.state()
+		switch {
+		case f.Frozen:
+			<-changed
+			continue
+		case f.Down:
+			return ErrDown
+		case f.DropRequests:
+			<-ctx.Done()
+			return l.end(ctx)
+		case f.HoldRequests:
+			select {
+			case <-changed:
+				continue
+			case <-ctx.Done():
+				l.hold(r)
+				return l.end(ctx)
+			}
+		}
+		break
+	}
+	err := l.travel(ctx, way)
+	if err != nil && l.memory.chance(0.5) {
+		_, _ = l.memory.apply(r, Faults{}) // it was too far on its way
+	}
+	return err
+}
+
+// hold keeps a request whose caller has given up for the end of HoldRequests.
+func (l *Link) hold(r request) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.faults.HoldRequests {
+		l.held = append(l.held, r)
+	}
+}
+
+// travel waits for d, and until the process is not frozen.
+func (l *Link) travel(ctx context.Context, d time.Duration) error {
+	if d > 0 && ctx.Err() == nil {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
+	}
+	return l.end(ctx)
+}
+
+// end returns the context's error once the process is not frozen.
+func (l *Link) end(ctx context.Context) error {
+	for {
+		f, _, changed := l.state()
+		if !f.Frozen {
+			return ctx.Err()
+		}
+		<-changed
+	}
+}
+
+func (l *Link) latency() time.Duration {
+	f := l.Faults()
+	return l.memory.between(f.MinLatency, f.MaxLatency)
+}

@@ -1,0 +1,194 @@
+package replicatedtest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+)
+
+var (
+	// ErrDown is the error of calls to a store, or over a link, that is down.
+	ErrDown = errors.New("replicatedtest: the store is down")
+	// ErrLost is the error of a call that was made, and whose answer was lost.
+	ErrLost = errors.New("replicatedtest: the answer was lost")
+	// ErrBroken is the error of a watch that was broken.
+	ErrBroken = errors.New("replicatedtest: the watch is broken")
+)
+
+// Memory is a store in this process. Processes reach it over Links, which can be made
+// faulty; what befalls the store itself is a method of Memory. It has no goroutine of
+// its own and waits for nothing but time and contexts, so it lives in a
+// testing/synctest bubble, where it has to be made. Safe for concurrent use.
+//
+// One counter numbers the versions of all keys, deletions included.
+type Memory struct {
+	mu       sync.Mutex // guards everything below; never held across a channel or a sink
+	rand     *rand.Rand
+	revision uint64 // of the newest version
+	history  map[replicated.Key][]version
+	watches  map[*watch]struct{}
+	links    []*Link
+	down     bool
+	compact  bool
+	counts   map[replicated.Kind]Counts
+}
+
+// Counts are what was written under the keys of one kind.
+type Counts struct {
+	Writes    int // swaps and deletions that were made
+	Quiet     int // of these, quiet swaps
+	Conflicts int // writes that were refused
+}
+
+// version is one version of a key. A deletion has no Data.
+type version struct {
+	replicated.Value
+	at time.Time
+}
+
+// kept is how many versions of a key are kept, for stale reads.
+const kept = 32
+
+// NewMemory returns an empty store.
+func NewMemory() *Memory {
+	return &Memory{
+		rand:    rand.New(rand.NewPCG(1, 1)),
+		history: map[replicated.Key][]version{},
+		watches: map[*watch]struct{}{},
+		counts:  map[replicated.Kind]Counts{},
+	}
+}
+
+// Seed seeds what happens by chance: latencies, lost answers and needless conflicts.
+func (m *Memory) Seed(seed uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.rand = rand.New(rand.NewPCG(seed, seed))
+}
+
+// Dial returns the store as the process of this name sees it. The name is for reading.
+func (m *Memory) Dial(name string) *Link {
+	l := &Link{memory: m, name: name, changed: make(chan struct{})}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.links = append(m.links, l)
+	return l
+}
+
+// Value returns what is under a key, over no link.
+func (m *Memory) Value(k replicated.Key) replicated.Value {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return present(m.newest(k))
+}
+
+// Counts returns what was written under the keys of a kind so far.
+func (m *Memory) Counts(kind replicated.Kind) Counts {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.counts[kind]
+}
+
+// newest returns the newest version of a key, a deletion too. The caller holds mu.
+func (m *Memory) newest(k replicated.Key) version {
+	h := m.history[k]
+	if len(h) == 0 {
+		return version{}
+	}
+	return h[len(h)-1]
+}
+
+// present returns a version as Get does: a deletion is nothing.
+func present(v version) replicated.Value {
+	if v.Data == nil {
+		return replicated.Value{}
+	}
+	return v.Value
+}
+
+// op is what a request asks for.
+type op uint8
+
+const (
+	opGet op = iota + 1
+	opSwap
+	opSwapQuietly
+	opDelete
+)
+
+// request is one call on its way to the store.
+type request struct {
+	op   op
+	key  replicated.Key
+	old  uint64
+	data []byte
+}
+
+// apply makes a request under the faults of the link that it came over.
+func (m *Memory) apply(r request, f Faults) (replicated.Value, error) {
+	v, wake, err := m.locked(r, f)
+	for _, w := range wake {
+		w.signal()
+	}
+	return v, err
+}
+
+func (m *Memory) locked(r request, f Faults) (replicated.Value, []*watch, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down {
+		return replicated.Value{}, nil, ErrDown
+	}
+	if r.op == opGet {
+		return present(m.asOf(r.key, f.Stale)), nil, nil
+	}
+	c := m.counts[r.key.Kind]
+	defer func() { m.counts[r.key.Kind] = c }()
+	if at := present(m.newest(r.key)).Revision; at != r.old || m.rand.Float64() < f.Conflicts {
+		c.Conflicts++
+		return replicated.Value{}, nil, fmt.Errorf("%s is at revision %d, not %d: %w", r.key, at, r.old, replicated.ErrConflict)
+	}
+	if r.op == opDelete && r.old == 0 {
+		return replicated.Value{}, nil, nil
+	}
+	c.Writes++
+	if r.op == opSwapQuietly {
+		c.Quiet++
+	}
+	v := m.write(r)
+	if r.op == opSwapQuietly {
+		return v.Value, nil, nil
+	}
+	return v.Value, m.tell(r.key, v), nil
+}
+
+// write makes a new version of a key. The caller holds mu.
+func (m *Memory) write(r request) version {
+	m.revision++
+	v := version{Value: replicated.Value{Data: r.data, Revision: m.revision}, at: time.Now()}
+	h := append(m.history[r.key], v)
+	if len(h) > 2*kept {
+		h = append([]version(nil), h[len(h)-kept:]...)
+	}
+	m.history[r.key] = h
+	return v
+}
+
+// asOf returns the version of a key that was the newest some time ago. The caller
+// holds mu.
+func (m *Memory) asOf(k replicated.Key, ago time.Duration) version {
+	if ago <= 0 {
+		return m.newest(k)
+	}
+	h, then := m.history[k], time.Now().Add(-ago)
+	for i := len(h) - 1; i >= 0; i-- {
+		if !h[i].at.After(then) {
+			return h[i]
+		}
+	}
+	return version{}
+}

@@ -1,0 +1,152 @@
+package replicatedtest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+)
+
+func quietCases() []storeCase {
+	return []storeCase{
+		{name: "Quiet/is a swap", quiet: true, run: quietIsASwap},
+		{name: "Quiet/then loud", quiet: true, run: quietThenLoud},
+	}
+}
+
+func clockCases() []storeCase {
+	return []storeCase{
+		{name: "Clock/records", clock: true, run: clockRecords},
+		{name: "Clock/next", clock: true, run: clockNext},
+		{name: "Clock/quiet writes count", clock: true, quiet: true, run: clockQuietly},
+	}
+}
+
+func (k *storeKit) swapQuietly(key replicated.Key, old uint64, data string) (uint64, error) {
+	ctx, cancel := k.context()
+	defer cancel()
+	return k.store.(replicated.QuietSwapper).SwapQuietly(ctx, key, old, []byte(data))
+}
+
+// A quiet swap is a swap in all but what watches tell.
+func quietIsASwap(k *storeKit) {
+	other, key := k.dial(), record("a")
+	last := uint64(0)
+	for i := range 20 {
+		data := fmt.Sprint("version ", i)
+		at, err := k.swapQuietly(key, last, data)
+		if err != nil {
+			k.Fatalf("SwapQuietly: %v", err)
+		}
+		if at <= last {
+			k.Fatalf("a quiet swap over revision %d made revision %d", last, at)
+		}
+		_, err = k.swapQuietly(key, last, "behind")
+		k.refused("SwapQuietly over an earlier revision", err)
+		_, err = k.trySwap(other, key, last, "behind")
+		k.refused("Swap over a revision before a quiet swap", err)
+		k.holds(other, key, at, data)
+		last = at
+	}
+	w := k.watch(other, replicated.KindRecord)
+	defer w.stop()
+	w.until("it has caught up", caughtUp)
+	w.shows(key, last, "version 19")
+	k.delete(other, key, last)
+	_, err := k.swapQuietly(key, last, "over a deleted version")
+	k.refused("SwapQuietly over a deleted version", err)
+	k.empty(other, key)
+}
+
+// A loud swap after quiet ones is told.
+func quietThenLoud(k *storeKit) {
+	w := k.watch(k.dial(), replicated.KindRecord)
+	defer w.stop()
+	w.until("it has caught up", caughtUp)
+	var at uint64
+	for i := range 10 {
+		at = k.swap(k.store, record("a"), at, fmt.Sprint("loud ", i))
+		w.shows(record("a"), at, fmt.Sprint("loud ", i))
+		for range 3 {
+			var err error
+			if at, err = k.swapQuietly(record("a"), at, fmt.Sprint("loud ", i)); err != nil {
+				k.Fatalf("SwapQuietly: %v", err)
+			}
+		}
+	}
+	k.delete(k.store, record("a"), at)
+	w.gone(record("a"))
+}
+
+func (k *storeKit) overdue(age time.Duration) (map[replicated.Key]replicated.Value, time.Duration) {
+	k.Helper()
+	ctx, cancel := context.WithTimeout(k.Context(), k.patience)
+	defer cancel()
+	list, next, err := k.store.(replicated.Clock).Overdue(ctx, age)
+	if err != nil {
+		k.Fatalf("Overdue: %v", err)
+	}
+	values := map[replicated.Key]replicated.Value{}
+	for _, e := range list {
+		values[e.Key] = e.Value
+	}
+	return values, next
+}
+
+// Records are overdue by the time of their last write, at the revision that a verdict
+// has to be swapped over. Nothing else is.
+func clockRecords(k *storeKit) {
+	if list, next := k.overdue(time.Millisecond); len(list) != 0 || next >= 0 {
+		k.Errorf("of no records %d are overdue, the next one in %v", len(list), next)
+	}
+	k.swap(k.store, document, 0, "document")
+	k.swap(k.store, checkpoint("a"), 0, "checkpoint")
+	a := k.swap(k.store, record("a"), 0, "a")
+	gone := k.swap(k.store, record("gone"), 0, "gone")
+	k.delete(k.store, record("gone"), gone)
+	age := k.patience / 10
+	time.Sleep(age + age/2)
+	b := k.swap(k.store, record("b"), 0, "b")
+	list, _ := k.overdue(age)
+	if v := list[record("a")]; len(list) != 1 || v.Revision != a || string(v.Data) != "a" {
+		k.Errorf("overdue are %v, want a at revision %d alone", list, a)
+	}
+	k.swap(k.store, record("a"), a, "a again")
+	if list, _ := k.overdue(age); len(list) != 0 {
+		k.Errorf("overdue are %v after a has written again", list)
+	}
+	k.holds(k.store, record("b"), b, "b")
+}
+
+// Overdue says when the next record will be, if nothing is written.
+func clockNext(k *storeKit) {
+	age := k.patience / 10
+	at := k.swap(k.store, record("a"), 0, "a")
+	_, next := k.overdue(age)
+	if next < 0 || next > age {
+		k.Fatalf("a record was just written, and the next one is said to be overdue in %v, want up to %v", next, age)
+	}
+	time.Sleep(next + age/5)
+	if list, _ := k.overdue(age); list[record("a")].Revision != at {
+		k.Errorf("overdue are %v after the time that was said", list)
+	}
+	if list, next := k.overdue(time.Hour); len(list) != 0 || next < time.Hour-k.patience || next > time.Hour {
+		k.Errorf("overdue within an hour are %v, the next one in %v", list, next)
+	}
+}
+
+// A quiet write is as good a sign of life as any.
+func clockQuietly(k *storeKit) {
+	age := k.patience / 10
+	at := k.swap(k.store, record("a"), 0, "a")
+	for end := time.Now().Add(2 * age); time.Now().Before(end); time.Sleep(age / 10) {
+		var err error
+		if at, err = k.swapQuietly(record("a"), at, "a"); err != nil {
+			k.Fatalf("SwapQuietly: %v", err)
+		}
+	}
+	if list, _ := k.overdue(age); len(list) != 0 {
+		k.Errorf("overdue are %v, which wrote quietly all the time", list)
+	}
+}

@@ -1,0 +1,186 @@
+package replicatedtest
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+)
+
+// watch is one call of Watch, as the store sees it. Its fields but wake are guarded by
+// Memory.mu.
+type watch struct {
+	kind   replicated.Kind
+	wake   chan struct{} // carries a value when there is something to look at
+	queue  []told
+	newest map[replicated.Key]uint64 // the revision of each key's last event in queue
+	broken error
+}
+
+// told is an event on its way.
+type told struct {
+	event replicated.Event
+	at    time.Time // when it was made
+}
+
+// signal makes the watch look. Signals merge.
+func (w *watch) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Watch is replicated.Store's.
+func (l *Link) Watch(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	_, breaks, _ := l.state()
+	if err := l.open(ctx); err != nil {
+		return err
+	}
+	w, err := l.memory.watch(kind)
+	if err != nil {
+		return err
+	}
+	defer l.memory.unwatch(w)
+	for {
+		e, ok, err := l.memory.next(w)
+		if err != nil {
+			return err
+		}
+		var until time.Time
+		if ok {
+			f := l.Faults()
+			until = e.at.Add(f.MinLatency/2 + f.WatchLag)
+		}
+		if err := l.ready(ctx, w, breaks, ok, until); err != nil {
+			return err
+		}
+		if ok {
+			sink(e.event)
+		}
+	}
+}
+
+// open waits until the request for a watch is at the store.
+func (l *Link) open(ctx context.Context) error {
+	for {
+		f, _, changed := l.state()
+		if f.Down {
+			return ErrDown
+		}
+		if !f.Frozen && !f.DropRequests && !f.HoldRequests {
+			return l.travel(ctx, l.latency())
+		}
+		if f.Frozen {
+			<-changed
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return l.end(ctx)
+		}
+	}
+}
+
+// ready waits until an event may be told, at until at the earliest; or, without one,
+// until there may be another.
+func (l *Link) ready(ctx context.Context, w *watch, breaks int, event bool, until time.Time) error {
+	for {
+		f, now, changed := l.state()
+		wake, done := (<-chan struct{})(w.wake), ctx.Done()
+		var due <-chan time.Time
+		switch wait := time.Until(until); {
+		case f.Frozen:
+			wake, done = nil, nil
+		case now != breaks:
+			return ErrBroken
+		case f.Down:
+			return ErrDown
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case f.HoldWatches:
+			wake = nil
+		case event && wait <= 0:
+			return nil
+		case event:
+			wake = nil
+			t := time.NewTimer(wait)
+			defer t.Stop()
+			due = t.C
+		}
+		select {
+		case <-changed:
+		case <-due:
+		case <-wake:
+			return nil
+		case <-done:
+		}
+	}
+}
+
+// watch begins a watch: all that is there is queued for it.
+func (m *Memory) watch(kind replicated.Kind) (*watch, error) {
+	w := &watch{kind: kind, wake: make(chan struct{}, 1), newest: map[replicated.Key]uint64{}}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down {
+		return nil, ErrDown
+	}
+	now := time.Now()
+	for k := range m.history {
+		if v := m.newest(k); k.Kind == kind && v.Data != nil {
+			w.add(k, version{Value: v.Value, at: now})
+		}
+	}
+	slices.SortFunc(w.queue, func(a, b told) int {
+		return cmp.Compare(a.event.Value.Revision, b.event.Value.Revision)
+	})
+	w.add(replicated.Key{}, version{at: now})
+	m.watches[w] = struct{}{}
+	return w, nil
+}
+
+func (m *Memory) unwatch(w *watch) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.watches, w)
+}
+
+func (w *watch) add(k replicated.Key, v version) {
+	w.queue = append(w.queue, told{event: replicated.Event{Key: k, Value: v.Value}, at: v.at})
+	w.newest[k] = v.Revision
+}
+
+// tell queues a version for the watches of its kind, and returns them. The caller
+// holds mu, and signals them when it does not any more.
+func (m *Memory) tell(k replicated.Key, v version) []*watch {
+	var hear []*watch
+	for w := range m.watches {
+		if w.kind == k.Kind {
+			w.add(k, v)
+			hear = append(hear, w)
+		}
+	}
+	return hear
+}
+
+// next takes the next event of a watch. If the store compacts, versions that were
+// overwritten are left out.
+func (m *Memory) next(w *watch) (told, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for w.broken == nil && len(w.queue) > 0 {
+		e := w.queue[0]
+		w.queue = w.queue[1:]
+		if !m.compact || e.event.Value.Revision == w.newest[e.event.Key] {
+			return e, true, nil
+		}
+	}
+	return told{}, false, w.broken
+}

@@ -1,0 +1,172 @@
+package replicated
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// work does this process's part in changing the group, until ctx ends.
+func (c *Client) work(ctx context.Context) {
+	pauses := c.pauses()
+	for ctx.Err() == nil {
+		next := c.round(ctx, pauses.NextBackOff, pauses.Reset)
+		var due <-chan time.Time
+		var t *time.Timer
+		if !next.IsZero() {
+			t = time.NewTimer(time.Until(next))
+			due = t.C
+		}
+		select {
+		case <-due:
+			c.late(next)
+		case <-c.kick:
+		case <-ctx.Done():
+		}
+		if t != nil {
+			t.Stop()
+		}
+	}
+}
+
+// round does what is due, and returns when to look again; zero: when something happens.
+func (c *Client) round(ctx context.Context, pause func() time.Duration, recovered func()) time.Time {
+	ttl := c.takeRole(time.Now())
+	if ttl == 0 {
+		return time.Time{}
+	}
+	io, cancel := context.WithTimeout(ctx, ttl/4)
+	defer cancel()
+	next := c.keepUp(io, ttl)
+	next = soonest(next, c.judge(io, ttl))
+	at, err := c.step(io)
+	switch {
+	case isConflict(err):
+		_ = c.refresh(io) // if it fails, the next step conflicts again
+		at = time.Now().Add(pace)
+	case err != nil:
+		if ctx.Err() == nil {
+			c.log.Warn("the group's document could not be changed", zap.Error(err))
+		}
+		_ = c.refresh(io)
+		at = time.Now().Add(pause())
+	default:
+		recovered()
+	}
+	next = soonest(next, at)
+	next = soonest(next, c.look(io, ttl))
+	return soonest(next, c.tidy(io, ttl))
+}
+
+// late notes that this process woke up long after it wanted to: what it has not seen
+// meanwhile may be on its way still, so it judges nobody for a while.
+func (c *Client) late(planned time.Time) {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if slack := c.replica.TTL() / 10; slack > 0 && now.Sub(planned) > slack {
+		c.turn.judgeAt = now.Add(slack)
+	}
+}
+
+// takeRole decides whether this process is to be shown the records of all members, and
+// returns the group's TTL, zero if there is no group.
+func (c *Client) takeRole(now time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ttl := c.replica.TTL()
+	if r := c.replica.Revision(); r != c.turn.rankOf || c.turn.stale {
+		c.turn.rank, c.turn.rankOf, c.turn.stale = c.replica.Rank(c.mine), r, false
+	}
+	watching := ttl > 0 && (c.turn.rank < min(watchers, c.replica.Members()) || now.Before(c.turn.until))
+	if watching == c.turn.watching {
+		return ttl
+	}
+	c.turn.watching = watching
+	if !watching && c.turn.endWatch != nil {
+		c.turn.endWatch()
+	}
+	signal(c.scope)
+	return ttl
+}
+
+// keepUp reads the document every half TTL, whatever the watch says: a watch that broke
+// in silence costs no more than that.
+func (c *Client) keepUp(ctx context.Context, ttl time.Duration) time.Time {
+	now := time.Now()
+	c.mu.Lock()
+	at := c.turn.readAt
+	due := !now.Before(at)
+	if due {
+		c.turn.readAt = now.Add(jitter(ttl / 2))
+		at = c.turn.readAt
+	}
+	first := due && c.replica.Revision() == 0
+	c.mu.Unlock()
+	if due && !first {
+		if err := c.refresh(ctx); err != nil && ctx.Err() == nil {
+			c.log.Debug("the group's document could not be read", zap.Error(err))
+		}
+	}
+	return at
+}
+
+// step writes the document as it should be, if it is this process's turn.
+func (c *Client) step(ctx context.Context) (time.Time, error) {
+	data, revision, at, err := c.prepareStep(time.Now())
+	if err != nil || data == nil {
+		return at, err
+	}
+	newer, err := c.store.Swap(ctx, documentKey, revision, data)
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turn.steppedAt = now
+	if err != nil {
+		c.replica.Redo() // it may have been written all the same: the next document tells
+		c.turn.pendingAt = time.Time{}
+		return time.Time{}, err
+	}
+	if err := c.replica.Stepped(now, newer, data); err != nil {
+		return time.Time{}, err
+	}
+	c.tell(now)
+	return now, nil
+}
+
+// prepareStep returns the document to write, over which revision; or when to ask again.
+func (c *Client) prepareStep(now time.Time) (data []byte, revision uint64, at time.Time, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := &c.turn
+	members := c.replica.Members()
+	if !t.seeing {
+		// Only what its own members say is known here for sure. To look costs more than
+		// it is worth before others have had the time to do it.
+		if t.askedAt.IsZero() {
+			return nil, 0, time.Time{}, nil
+		}
+		if t.pendingAt.IsZero() {
+			t.pendingAt = t.askedAt
+			t.stepAt = t.due(members, c.changeAt, patience(c.replica.TTL()))
+		}
+		if now.Before(t.stepAt) {
+			return nil, 0, t.stepAt, nil
+		}
+	}
+	pending, err := c.replica.Pending()
+	if err != nil || !pending {
+		t.pendingAt, t.askedAt = time.Time{}, time.Time{}
+		return nil, 0, time.Time{}, err
+	}
+	if t.pendingAt.IsZero() {
+		t.pendingAt = now
+		t.stepAt = t.due(members, c.changeAt, patience(c.replica.TTL()))
+	}
+	if now.Before(t.stepAt) {
+		return nil, 0, t.stepAt, nil
+	}
+	data, err = c.replica.Step()
+	return data, c.replica.Revision(), time.Time{}, err
+}

@@ -1,0 +1,264 @@
+package replicated_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// crew makes a process for each of n members, m00 and so on, and has them share.
+func (r *rig) crew(n int) []*member {
+	r.Helper()
+	var members []*member
+	for i := range n {
+		members = append(members, r.process().member(fmt.Sprintf("m%02d", i)))
+	}
+	r.together(members...)
+	return members
+}
+
+// As long as the first one acts, the others leave it to it.
+func TestFirstRankSteps(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.shards = 12
+		members := r.crew(4)
+		time.Sleep(time.Second)
+		before := make([]int64, len(members))
+		for i, m := range members {
+			before[i] = m.p.steps.Load()
+		}
+		for i := range 5 {
+			late := r.process().member(fmt.Sprintf("z%d", i))
+			r.together(append(members, late)...)
+			if err := late.leave(); err != nil {
+				t.Fatal(err)
+			}
+			r.together(members...)
+		}
+		for i, m := range members {
+			got := m.p.steps.Load() - before[i]
+			if i == 0 && got < 10 || i > 0 && got > 0 {
+				t.Errorf("%s made %d steps", m.name, got)
+			}
+		}
+	})
+}
+
+// If it cannot, the next one does, a moment later.
+func TestNextRankSteps(t *testing.T) {
+	bubble(t, func(r *rig) {
+		members := r.crew(3)
+		members[0].p.shut.Store(true)
+		b := r.process().member("z")
+		start := time.Now()
+		r.until(time.Second, "z is a member although the first cannot step", func() bool { return r.knows("z") }, b)
+		if took := time.Since(start); took > 200*time.Millisecond {
+			t.Errorf("that took %v", took)
+		}
+		if members[1].p.steps.Load() == 0 {
+			t.Error("and not the second has done it")
+		}
+	})
+}
+
+// With nobody alive among the first, a member that wants something does it itself.
+func TestMembersHelpThemselves(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.shards = 24
+		members := r.crew(10)
+		for _, m := range members[:8] {
+			m.p.Client.Close() // they say nothing more, and do nothing
+		}
+		b := r.process().member("z")
+		r.until(4*time.Second, "z is a member although the first eight are gone", func() bool { return r.knows("z") }, b)
+		r.until(4*rigTTL, "those that are left have all shards", func() bool {
+			n := 0
+			for _, m := range append(members[8:], b) {
+				n += len(m.answer.Grants)
+			}
+			return n == r.shards
+		}, append(members[8:], b)...)
+	})
+}
+
+// With nobody alive among the first, and nobody who wants anything, those behind notice
+// when they look.
+func TestThoseBehindLook(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.shards = 24
+		members := r.crew(10)
+		for _, m := range members[:8] {
+			m.p.Client.Close()
+		}
+		r.until(5*rigTTL, "the last two have all shards", func() bool {
+			return len(members[8].answer.Grants)+len(members[9].answer.Grants) == r.shards
+		}, members[8:]...)
+	})
+}
+
+// Eight members that die at the same time cost one TTL, and a moment.
+func TestManyDieTogether(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.shards = 16
+		members := r.crew(8)
+		for _, m := range members {
+			m.obey()
+		}
+		dead := time.Now()
+		last := members[7]
+		r.until(2*rigTTL, "the last one has all shards", last.has(16), last)
+		if took := time.Since(dead); took > rigTTL+time.Second {
+			t.Errorf("that took %v", took)
+		}
+	})
+}
+
+// A thousand members that join at once make a few dozen documents.
+func TestJoinOfMany(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.shards = 2000
+		var members []*member
+		for i := range 20 {
+			p := r.process()
+			for k := range 50 {
+				members = append(members, p.member(fmt.Sprintf("m%02d-%02d", i, k)))
+			}
+		}
+		start := time.Now()
+		has := func(m *member) int { return len(m.answer.Grants) }
+		for missing := len(members); missing > 0 && time.Since(start) < rigTTL; time.Sleep(20 * time.Millisecond) {
+			errs := make(chan error)
+			for _, m := range members {
+				go func() { errs <- m.say(m.answer.Grants...) }()
+			}
+			for range members {
+				if err := <-errs; err != nil {
+					t.Fatal(err)
+				}
+			}
+			missing = 0
+			for _, m := range members {
+				if has(m) != 2 {
+					missing++
+				}
+			}
+		}
+		writes := r.store.Counts(replicated.KindDocument).Writes
+		t.Logf("1,000 members joined within %v, with %d documents", time.Since(start), writes)
+		if took := time.Since(start); took > 2*time.Second || writes > 200 {
+			t.Errorf("1,000 members took %v and %d documents", took, writes)
+		}
+	})
+}
+
+// A process that stood still, and finds everybody silent by its own clock, waits for
+// what is on its way before it judges.
+func TestWhoWakesJudgesNobody(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p, q := r.process(), r.process()
+		a, b := p.member("a"), q.member("b")
+		r.together(a, b)
+		p.Adjust(func(f *replicatedtest.Faults) { f.Frozen = true })
+		for range 12 {
+			time.Sleep(rigTTL / 10)
+			b.obey()
+		}
+		p.Adjust(func(f *replicatedtest.Faults) { f.Frozen = false })
+		time.Sleep(time.Second)
+		b.obey()
+		if rec, _ := r.record("b"); rec.Standing != group.StandingAlive {
+			t.Errorf("b, which spoke all the time, is %s", rec.Standing)
+		}
+	})
+}
+
+// What is left of members that are gone does not stay for ever.
+func TestRecordsOfTheGoneGo(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p := r.process()
+		a := p.member("a")
+		left, died := r.process().member("left"), r.process().member("died")
+		r.together(a, left, died)
+		if err := left.leave(); err != nil {
+			t.Fatal(err)
+		}
+		r.until(5*rigTTL, "the records of those who left or died are gone", func() bool {
+			_, one := r.record("left")
+			_, two := r.record("died")
+			return !one && !two
+		}, a)
+		again := r.process().member("left")
+		r.together(a, again)
+	})
+}
+
+// A leave is taken at once, by whoever is first, the one that leaves included.
+func TestLeaveIsTakenAtOnce(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p, q := r.process(), r.process()
+		a, b := p.member("a"), q.member("b")
+		r.together(a, b)
+		wake, err := q.Client.Watch(r.Context(), "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if err := a.leave(); err != nil {
+			t.Fatal(err)
+		}
+		if r.knows("a") {
+			t.Error("a has left, and is in the document")
+		}
+		<-wake
+		b.obey()
+		if took := time.Since(start); len(b.answer.Grants) != 4 || took > 50*time.Millisecond {
+			t.Errorf("%v after a began to leave, b has %d shards", took, len(b.answer.Grants))
+		}
+		r.wants("a heartbeat of who has left", a.say(), heartbeat.ErrEvicted)
+		if err := a.leave(); err != nil {
+			t.Errorf("a leaves again: %v", err)
+		}
+	})
+}
+
+// A watch that has gone deaf without a word costs no more than half a TTL.
+func TestDeafWatch(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p, q := r.process(), r.process()
+		a, b := p.member("a"), q.member("b")
+		r.together(a)
+		q.Adjust(func(f *replicatedtest.Faults) { f.HoldWatches = true })
+		start := time.Now()
+		r.together(a, b)
+		if took := time.Since(start); took > rigTTL*3/4 {
+			t.Errorf("it took %v until b had its share", took)
+		}
+	})
+}
+
+func TestSetShardsAndSnapshot(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p := r.process()
+		a := p.member("a")
+		r.together(a)
+		ctx := context.Background()
+		if err := p.SetShards(ctx, replicated.Shards("orders", 6)); err != nil {
+			t.Fatal(err)
+		}
+		r.until(time.Second, "a has six shards", a.has(6), a)
+		if err := p.SetShards(ctx, append(replicated.Shards("orders", 2), replicated.Shards("orders", 1)...)); err == nil {
+			t.Error("a list with a shard twice was taken")
+		}
+		a.obey()
+		snap, err := p.Snapshot(ctx)
+		if err != nil || len(snap.Shards) != 6 || len(snap.Members) != 1 || snap.Shards[5].Owner != "a" {
+			t.Errorf("snapshot %+v, %v", snap, err)
+		}
+	})
+}
