@@ -72,9 +72,6 @@ func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if newest := c.replica.Instance(l.name); newest > l.instance {
-		return shardset.Answer{}, &shardset.ReplacedError{Member: l.name, Newest: newest}
-	}
 	if c.replica.TTL() == 0 {
 		return shardset.Answer{}, errors.New("the group's document went away during the heartbeat")
 	}

@@ -3,6 +3,7 @@ package replicated_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -222,12 +223,14 @@ func TestRollback(t *testing.T) {
 			a := p.member("a")
 			r.together(a)
 			before := r.store.Snapshot()
-			b := r.process().member("b")
-			r.together(a, b)
-			if err := b.leave(); err != nil {
-				t.Fatal(err)
+			for range 5 { // what is lost is more than what comes next
+				b := r.process().member("b")
+				r.together(a, b)
+				if err := b.leave(); err != nil {
+					t.Fatal(err)
+				}
+				r.together(a)
 			}
-			r.together(a)
 			r.store.Rollback(before)
 			r.store.Skip(skip)
 			var err error
@@ -291,5 +294,91 @@ func TestClose(t *testing.T) {
 		if _, err := p.Client.Watch(context.Background(), "a"); !errors.Is(err, replicated.ErrClosed) {
 			t.Errorf("Watch after Close: %v", err)
 		}
+	})
+}
+
+// Both under one client: the earlier instance is told, and does not speak over the later.
+func TestLaterInstanceWinsInOneProcess(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p := r.process()
+		older := p.member("a")
+		r.together(older)
+		newer := p.member("a")
+		r.together(newer)
+		newer.obey()
+		r.wants("a heartbeat of the earlier instance", older.say(), heartbeat.ErrReplaced)
+		r.wants("a leave of the earlier instance", older.leave(), heartbeat.ErrReplaced)
+		if rec, _ := r.record("a"); rec.Instance != newer.r.Instance || len(rec.Held) != 4 {
+			t.Errorf("the record is that of %d, which lists %v", rec.Instance, rec.Held)
+		}
+		newer.obey()
+	})
+}
+
+// The record tells who is replaced before any document does.
+func TestReplacedByTheRecordAlone(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p, q := r.process(), r.process()
+		older := p.member("a")
+		r.together(older)
+		p.shut.Store(true)
+		q.shut.Store(true)
+		newer := q.member("a")
+		if err := newer.say(); err != nil {
+			t.Fatal(err)
+		}
+		r.wants("a heartbeat of the earlier instance", older.say(older.answer.Grants...), heartbeat.ErrReplaced)
+		if rec, _ := r.record("a"); rec.Instance != newer.r.Instance {
+			t.Errorf("the record is that of %d, want the later one's", rec.Instance)
+		}
+	})
+}
+
+// So does a verdict: the dead need not have been shown anything.
+func TestEvictedByTheRecordAlone(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p, q := r.process(), r.process()
+		a, b := p.member("b"), q.member("a")
+		r.together(a, b)
+		p.Adjust(func(f *replicatedtest.Faults) { f.HoldWatches = true })
+		q.shut.Store(true) // the verdict comes, and no document
+		r.until(2*rigTTL, "the verdict is there", func() bool {
+			rec, _ := r.record("b")
+			return rec.Standing == group.StandingDead
+		}, b)
+		r.wants("a heartbeat of the dead", a.say(a.answer.Grants...), heartbeat.ErrEvicted)
+		if rec, _ := r.record("b"); rec.Standing != group.StandingDead {
+			t.Errorf("the record is %s again", rec.Standing)
+		}
+	})
+}
+
+// A document of a later revision and an earlier generation is that of a store which has
+// lost writes and goes on: whoever is shown it goes on from there.
+func TestRollbackThatGoesOn(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p := r.process()
+		a := p.member("a")
+		r.together(a)
+		before := r.store.Snapshot()
+		for range 5 {
+			b := r.process().member("b")
+			r.together(a, b)
+			if err := b.leave(); err != nil {
+				t.Fatal(err)
+			}
+			r.together(a)
+		}
+		p.Adjust(func(f *replicatedtest.Faults) { f.Frozen = true })
+		r.store.Rollback(before)
+		r.store.Skip(1_000_000)
+		c := r.process().member("c")
+		r.until(rigTTL/2, "the new document is there", func() bool { return r.knows("c") }, c)
+		p.Adjust(func(f *replicatedtest.Faults) { f.Frozen = false })
+		r.until(rigTTL/5, "the process of a knows c", func() bool {
+			snap, err := p.Snapshot(context.Background())
+			return err == nil && slices.ContainsFunc(snap.Members, func(m group.MemberInfo) bool { return m.Name == "c" })
+		})
+		r.wants("a heartbeat of a", a.say(a.answer.Grants...), heartbeat.ErrEvicted)
 	})
 }

@@ -7,9 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // The claim alone fences the former owner: it need not hear of anything.
@@ -174,6 +176,28 @@ func TestEpochsCatchUp(t *testing.T) {
 		r.until(time.Second, "a is granted the shard again", a.has(4), a)
 		if now := a.answer.Grants[0]; now.Epoch <= ahead.Lease.Epoch || loadError(ctx, p, a.owner(now)) != nil {
 			t.Errorf("a is granted %v after epoch %d, and its load says %v", now, ahead.Lease.Epoch, loadError(ctx, p, a.owner(now)))
+		}
+	})
+}
+
+// A group that is made anew goes on above the epochs of the one that was deleted, whatever
+// the clock of whoever makes it says.
+func TestEpochsGoOnAfterDeletion(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p := r.process()
+		k := replicated.Key{Kind: replicated.KindDocument}
+		gone := group.Document{Epoch: 1 << 60}
+		if _, err := p.Link.Swap(context.Background(), k, 0, gone.Encode()); err != nil {
+			t.Fatal(err)
+		}
+		a := p.member("a")
+		r.wants("a heartbeat to a deleted group", a.say(), heartbeat.ErrGroupNotFound)
+		if err := p.Create(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		r.together(a)
+		if e := a.answer.Grants[0].Epoch; e <= gone.Epoch {
+			t.Errorf("the new group grants epoch %d after %d", e, gone.Epoch)
 		}
 	})
 }

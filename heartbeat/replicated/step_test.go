@@ -119,6 +119,22 @@ func TestManyDieTogether(t *testing.T) {
 	})
 }
 
+// One of those who see that somebody is silent says so, not all.
+func TestOneJudges(t *testing.T) {
+	bubble(t, func(r *rig) {
+		members := r.crew(4)
+		dead, rest := members[3], members[:3]
+		r.until(2*rigTTL, "the verdict is there", func() bool {
+			rec, _ := r.record(dead.name)
+			return rec.Standing == group.StandingDead
+		}, rest...)
+		time.Sleep(time.Second)
+		if n := r.store.Counts(replicated.KindRecord).Conflicts; n != 0 {
+			t.Errorf("%d verdicts came too late", n)
+		}
+	})
+}
+
 // A thousand members that join at once make a few dozen documents.
 func TestJoinOfMany(t *testing.T) {
 	bubble(t, func(r *rig) {
@@ -153,27 +169,6 @@ func TestJoinOfMany(t *testing.T) {
 		t.Logf("1,000 members joined within %v, with %d documents", time.Since(start), writes)
 		if took := time.Since(start); took > 2*time.Second || writes > 200 {
 			t.Errorf("1,000 members took %v and %d documents", took, writes)
-		}
-	})
-}
-
-// A process that stood still, and finds everybody silent by its own clock, waits for
-// what is on its way before it judges.
-func TestWhoWakesJudgesNobody(t *testing.T) {
-	bubble(t, func(r *rig) {
-		p, q := r.process(), r.process()
-		a, b := p.member("a"), q.member("b")
-		r.together(a, b)
-		p.Adjust(func(f *replicatedtest.Faults) { f.Frozen = true })
-		for range 12 {
-			time.Sleep(rigTTL / 10)
-			b.obey()
-		}
-		p.Adjust(func(f *replicatedtest.Faults) { f.Frozen = false })
-		time.Sleep(time.Second)
-		b.obey()
-		if rec, _ := r.record("b"); rec.Standing != group.StandingAlive {
-			t.Errorf("b, which spoke all the time, is %s", rec.Standing)
 		}
 	})
 }

@@ -1,0 +1,65 @@
+package replicated
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// counting is a store that counts the writes that it refuses.
+type counting struct {
+	Store
+	swaps int
+}
+
+func (s *counting) Swap(context.Context, Key, uint64, []byte) (uint64, error) {
+	s.swaps++
+	return 0, ErrConflict
+}
+
+func (s *counting) Get(context.Context, Key) (Value, error) { return Value{}, nil }
+
+// A process that woke up long after it wanted to, because it was stopped, finds everybody
+// silent by its own clock. What they said is on its way still, so it judges nobody yet.
+func TestWhoWakesLateJudgesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ttl = 10 * time.Second
+		store := &counting{}
+		c, err := New(store, Config{Group: "orders", TTL: ttl, Shards: Shards("orders", 2)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := c.cfg.document(1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := group.Record{Standing: group.StandingAlive}
+		rec.Member, rec.Instance = "b", 1
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(c.replica.Adopt(time.Now(), 1, doc))
+		must(c.replica.Observe(time.Now(), "b", 2, rec.Encode()))
+		doc, err = c.replica.Step()
+		must(err)
+		must(c.replica.Adopt(time.Now(), 3, doc))
+		c.turn.seeing = true
+
+		time.Sleep(2 * ttl)
+		c.late(time.Now().Add(-ttl))
+		if at := c.judge(t.Context(), ttl); store.swaps != 0 || !at.Equal(time.Now().Add(ttl/10)) {
+			t.Errorf("at once after waking there were %d verdicts; the next look is in %v", store.swaps, time.Until(at))
+		}
+		time.Sleep(ttl / 10)
+		c.late(time.Now().Add(-ttl / 20)) // a little late, as any timer
+		if c.judge(t.Context(), ttl); store.swaps != 1 {
+			t.Errorf("a while later there were %d verdicts, want 1", store.swaps)
+		}
+	})
+}
