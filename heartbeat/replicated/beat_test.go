@@ -52,8 +52,11 @@ func TestNobodyDiesOfALateWatch(t *testing.T) {
 			a.obey()
 			b.obey()
 		}
-		if conflicts := r.store.Counts(replicated.KindRecord).Conflicts; conflicts == 0 {
+		switch conflicts := r.store.Counts(replicated.KindRecord).Conflicts; {
+		case conflicts == 0:
 			t.Error("a has not even tried to give a verdict: this test shows nothing")
+		case conflicts > 3:
+			t.Errorf("a tried to give %d verdicts in three TTLs: it does not hear that it is wrong", conflicts)
 		}
 		if rec, _ := r.record("b"); rec.Standing != group.StandingAlive || b.answer.Grants[0].Epoch != epoch {
 			t.Errorf("b, which spoke every second, is %s, and has %v", rec.Standing, b.answer.Grants)
@@ -281,13 +284,16 @@ func TestClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.Adjust(func(f *replicatedtest.Faults) { f.DropRequests = true })
-		done := make(chan error, 1)
+		done, start := make(chan error, 1), time.Now()
 		go func() { done <- a.say(a.answer.Grants...) }()
 		time.Sleep(10 * time.Millisecond)
 		p.Client.Close()
 		p.Client.Close()
 		if err := <-done; err == nil {
 			t.Error("a heartbeat was answered by a client that was closed meanwhile")
+		}
+		if took := time.Since(start); took > 20*time.Millisecond {
+			t.Errorf("it took %v to notice that the client was closed", took)
 		}
 		for range wake { // it is closed
 		}

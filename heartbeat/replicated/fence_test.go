@@ -180,6 +180,31 @@ func TestEpochsCatchUp(t *testing.T) {
 	})
 }
 
+// An epoch can come twice, from a store that has lost writes; but not with the same
+// instance. Whoever has claimed first is refused nothing by the second.
+func TestTokensAreComparedWhole(t *testing.T) {
+	bubble(t, func(r *rig) {
+		ctx := context.Background()
+		p := r.process()
+		a := p.member("a")
+		r.together(a)
+		g := a.answer.Grants[0]
+		if err := loadError(ctx, p, a.owner(g)); err != nil {
+			t.Fatal(err)
+		}
+		k := replicated.Key{Kind: replicated.KindCheckpoint, Name: g.ID.String()}
+		v := r.store.Value(k)
+		epoch, n := binary.Uvarint(v.Data[1:])
+		_, m := binary.Uvarint(v.Data[1+n:])
+		other := binary.AppendUvarint(binary.AppendUvarint([]byte{v.Data[0]}, epoch), a.r.Instance+7)
+		if _, err := p.Link.Swap(ctx, k, v.Revision, append(other, v.Data[1+n+m:]...)); err != nil {
+			t.Fatal(err)
+		}
+		r.wants("a load under the epoch of another instance", loadError(ctx, p, a.owner(g)), processor.ErrNotOwner)
+		r.wants("a save under it", p.Save(ctx, a.owner(g), "10"), processor.ErrNotOwner)
+	})
+}
+
 // A group that is made anew goes on above the epochs of the one that was deleted, whatever
 // the clock of whoever makes it says.
 func TestEpochsGoOnAfterDeletion(t *testing.T) {

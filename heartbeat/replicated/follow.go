@@ -104,8 +104,8 @@ func (c *Client) see(e Event) {
 	c.poke()
 }
 
-// condemned ends an instance of this process that somebody took for dead. The caller
-// holds mu.
+// condemned wakes an instance of this process that somebody took for dead: its next
+// heartbeat tells it. The caller holds mu.
 func (c *Client) condemned(e Event) {
 	l := c.locals[e.Key.Name]
 	if l == nil || l.over || e.Value.Data == nil {
@@ -113,7 +113,6 @@ func (c *Client) condemned(e Event) {
 	}
 	rec, err := group.DecodeRecord(l.name, e.Value.Data)
 	if err == nil && rec.Standing == group.StandingDead && rec.Instance == l.instance && e.Value.Revision > l.revision {
-		l.over = true
 		c.wake(l.name)
 	}
 }

@@ -25,7 +25,8 @@ type rig struct {
 	store   *replicatedtest.Memory
 	clients clients
 	shards  int
-	last    uint64 // instance
+	wrap    func(s *tap) replicated.Store // what a client sees of its tap; nil: all of it
+	last    uint64                        // instance
 }
 
 // bubble runs a test in fake time, and closes every client at its end.
@@ -80,7 +81,11 @@ func (r *rig) process(change ...func(cfg *replicated.Config)) *process {
 		c(&cfg)
 	}
 	s := &tap{Link: l}
-	c, err := replicated.New(s, cfg)
+	var store replicated.Store = s
+	if r.wrap != nil {
+		store = r.wrap(s)
+	}
+	c, err := replicated.New(store, cfg)
 	if err != nil {
 		r.Fatal(err)
 	}

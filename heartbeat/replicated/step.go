@@ -124,7 +124,8 @@ func (c *Client) step(ctx context.Context) (time.Time, error) {
 	defer c.mu.Unlock()
 	c.turn.steppedAt = now
 	if err != nil {
-		c.replica.Redo() // it may have been written all the same: the next document tells
+		// It may have been written all the same; then the next try conflicts, and the
+		// document that is read tells.
 		c.turn.pendingAt = time.Time{}
 		return time.Time{}, err
 	}

@@ -257,3 +257,35 @@ func TestSetShardsAndSnapshot(t *testing.T) {
 		}
 	})
 }
+
+// A member whose record was lost with it is missed: by those who look at records, and by
+// those who ask a store that has a clock, which knows nothing of it.
+func TestLostRecordOfTheDead(t *testing.T) {
+	for _, clocked := range []bool{false, true} {
+		bubble(t, func(r *rig) {
+			if clocked {
+				r.wrap = func(s *tap) replicated.Store { return clockedTap{s, replicatedtest.NewClocked(s.Link)} }
+			}
+			p := r.process()
+			a, b := p.member("a"), r.process().member("b")
+			r.together(a, b)
+			a.obey()
+			b.p.Client.Close()
+			k := replicated.Key{Kind: replicated.KindRecord, Name: "b"}
+			if err := p.Link.Delete(context.Background(), k, r.store.Value(k).Revision); err != nil {
+				t.Fatal(err)
+			}
+			r.until(2*rigTTL, "a has all shards", a.has(4), a)
+		})
+	}
+}
+
+// clockedTap is a tap of a store with a clock.
+type clockedTap struct {
+	*tap
+	clock replicatedtest.Clocked
+}
+
+func (s clockedTap) Overdue(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
+	return s.clock.Overdue(ctx, age)
+}

@@ -242,6 +242,15 @@ func TestReplicaMissesRecords(t *testing.T) {
 	if absent := d.r.Absent(d.now.Add(rigTTL + 1)); !slices.Equal(absent, due) {
 		t.Errorf("absent are %+v", absent)
 	}
+	// It comes back as another instance, and that one's record is lost at once.
+	d.say(record(group.StandingAlive, "a", 2, 0))
+	d.step()
+	if err := d.r.Observe(d.now, "a", 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if due, next := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 || !next.Equal(d.now.Add(rigTTL)) {
+		t.Errorf("verdicts %v on an instance that has just come, and the next at %v", due, next)
+	}
 	// A record that this version cannot read is a sign of life.
 	if err := d.r.Observe(d.now, "a", 900, []byte{99}); err == nil {
 		t.Error("a record of format 99 was read")
@@ -253,7 +262,7 @@ func TestReplicaMissesRecords(t *testing.T) {
 	if due, _ := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 {
 		t.Errorf("verdicts %v", due)
 	}
-	if v, ok := d.r.Condemn("a", 901, []byte{99}); !ok || v != (group.Verdict{Member: "a", Instance: 1, Revision: 901}) {
+	if v, ok := d.r.Condemn("a", 901, []byte{99}); !ok || v != (group.Verdict{Member: "a", Instance: 2, Revision: 901}) {
 		t.Errorf("by the store's clock: %+v, %v", v, ok)
 	}
 }
