@@ -2,6 +2,8 @@ package heartbeattest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/shardset"
@@ -48,8 +50,11 @@ func groupDeleted(k *kit) {
 	if err := k.Delete(); err != nil {
 		k.Fatalf("Delete: %v", err)
 	}
-	k.refused("a stranger's heartbeat to a deleted group", k.puppet("b").say(0, nil), heartbeat.ErrGroupNotFound)
-	k.refused("a member's heartbeat to a deleted group", a.puppet().say(a.answer.Generation, a.answer.Grants), heartbeat.ErrGroupNotFound)
+	stranger, former := k.puppet("b"), a.puppet()
+	k.refuses("a stranger's heartbeat to a deleted group", heartbeat.ErrGroupNotFound, func() error { return stranger.say(0, nil) })
+	k.refuses("a member's heartbeat to a deleted group", heartbeat.ErrGroupNotFound, func() error {
+		return former.say(a.answer.Generation, a.answer.Grants)
+	})
 	if a.store != nil {
 		if err := a.save(a.owner(k.ids[0]), "to nobody"); err == nil {
 			k.Errorf("a save to a deleted group went through")
@@ -61,12 +66,21 @@ func groupDeleted(k *kit) {
 	}
 	a.die()
 	k.create(creator)
-	k.refused("a heartbeat of a member of the old group", a.puppet().say(a.answer.Generation, a.answer.Grants), heartbeat.ErrEvicted)
+	k.refuses("a heartbeat of a member of the old group", heartbeat.ErrEvicted, func() error {
+		return former.say(a.answer.Generation, a.answer.Grants)
+	})
 	for _, id := range k.ids {
 		k.ledger.saved(a.owner(id), "", nil) // what was stored went with the group
 	}
 	again := k.member("a")
 	k.until(k.patience, "a holds all shards of the new group", holding(again, k.ids...), again)
+}
+
+// refuses waits until a call is refused with an error that matches want: not every
+// process of a replicated service hears at once that the group is gone.
+func (k *kit) refuses(what string, want error, call func() error) {
+	k.Helper()
+	k.until(k.patience, fmt.Sprintf("%s is refused with %q", what, want), func() bool { return errors.Is(call(), want) })
 }
 
 // puppet returns the member as one that is played by hand from now on.

@@ -67,12 +67,32 @@ func (c *Client) refresh(ctx context.Context) error {
 	c.mu.Lock()
 	seen := c.replica.Revision()
 	c.mu.Unlock()
-	v, err := c.store.Get(ctx, documentKey)
+	v, err := c.read(ctx, documentKey, seen)
 	if err != nil {
 		return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
 	}
 	return c.adopt(v, seen)
 }
+
+// read reads a key of which a version was seen. One that is older may come from a machine
+// that does not know yet that it leads no more, so it is looked at again before anybody
+// takes it for lost writes.
+func (c *Client) read(ctx context.Context, k Key, seen uint64) (Value, error) {
+	for try := 0; ; try++ {
+		v, err := c.store.Get(ctx, k)
+		if err != nil || v.Data != nil && v.Revision >= seen || seen == 0 || try == readsToBelieve {
+			return v, err
+		}
+		rest(ctx, c.readPause())
+	}
+}
+
+// readsToBelieve is how often a version that is older than what was seen has to be read
+// again, with pauses, to be believed.
+const readsToBelieve = 3
+
+// readPause is the time between two reads of which the first was not the newest.
+func (c *Client) readPause() time.Duration { return min(c.cfg.TTL/100, 100*time.Millisecond) }
 
 // adopt takes a version of the document. One that was read and is older than what had
 // been seen before says that the store has lost writes, or that it does not know its

@@ -121,6 +121,9 @@ func (c *Client) write(ctx context.Context, l *local, rec *group.Record) error {
 	k := Key{Kind: KindRecord, Name: l.name}
 	var err error
 	for try := 0; ; try++ {
+		if try > 1 { // what was read is not the newest either
+			rest(ctx, c.readPause())
+		}
 		if old == 0 || try > 0 {
 			if old, err = c.reread(ctx, l); err != nil {
 				return err
@@ -151,7 +154,10 @@ func (c *Client) swapRecord(ctx context.Context, k Key, old uint64, data []byte,
 // reread finds out what is in the place of an instance's record, and returns its
 // revision if it may be written over.
 func (c *Client) reread(ctx context.Context, l *local) (uint64, error) {
-	v, err := c.store.Get(ctx, Key{Kind: KindRecord, Name: l.name})
+	c.mu.Lock()
+	seen := l.revision
+	c.mu.Unlock()
+	v, err := c.read(ctx, Key{Kind: KindRecord, Name: l.name}, seen)
 	if err != nil {
 		return 0, fmt.Errorf("record of %q: %w", l.name, err)
 	}

@@ -289,3 +289,22 @@ type clockedTap struct {
 func (s clockedTap) Overdue(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
 	return s.clock.Overdue(ctx, age)
 }
+
+// Reads that are a little old are no sign of a store that has lost writes.
+func TestStaleReads(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p, q := r.process(), r.process()
+		for _, x := range []*process{p, q} {
+			x.Adjust(func(f *replicatedtest.Faults) { f.Stale = 100 * time.Millisecond })
+		}
+		a, b := p.member("a"), q.member("b")
+		for range 20 {
+			r.together(a, b)
+			if err := b.leave(); err != nil {
+				t.Fatal(err)
+			}
+			b = q.member("b")
+			r.together(a)
+		}
+	})
+}

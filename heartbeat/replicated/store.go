@@ -50,11 +50,12 @@ func (k Key) String() string {
 
 // Value is one version of a key.
 type Value struct {
-	// Data is what was written. It is not to be changed.
+	// Data is what was written, never empty. Nil: there is nothing under the key. It is
+	// not to be changed.
 	Data []byte
 	// Revision numbers the versions of a key: it rises with every write and no
 	// version ever has that of another, also after the key was deleted and made
-	// again. Zero: there is nothing under the key.
+	// again. Zero: there is nothing under the key, and no trace of anything.
 	Revision uint64
 }
 
@@ -81,12 +82,13 @@ type Event struct {
 type Store interface {
 	// Get returns the newest version of a key: none older than a write that was
 	// acknowledged before the call, as far as the engine can say so. The protocol's
-	// safety does not rest on it.
+	// safety does not rest on it, but its calm does: one that is older than what was
+	// seen, several times in a row, is taken for a store that has lost writes.
 	Get(ctx context.Context, k Key) (Value, error)
 
 	// Swap writes data over the version old, zero for a key that holds nothing, and
 	// returns the new revision once the engine has it durably, or on as many machines
-	// as it needs. The error matches ErrConflict if the key is at another revision.
+	// as it needs. Data is never empty. The error matches ErrConflict if the key is at another revision.
 	Swap(ctx context.Context, k Key, old uint64, data []byte) (uint64, error)
 
 	// Delete deletes the version old of a key, under the rules of Swap.

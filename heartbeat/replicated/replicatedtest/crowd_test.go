@@ -156,6 +156,23 @@ func TestCrowdFindsFaults(t *testing.T) {
 	})
 }
 
+// The same holds where time is real, and the machine may be busy.
+func TestCrowdInRealTime(t *testing.T) {
+	t.Parallel()
+	ids := shardset.Range("orders", 8)
+	s, err := memory.New(memory.Config{TTL: 2 * time.Second, Shards: ids})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := NewCrowd(t, CrowdConfig{
+		Shards: ids, TTL: 2 * time.Second, Recovery: 30 * time.Second,
+		Dial: func(string) (Connection, error) { return Connection{Group: s}, nil },
+	})
+	defer c.Stop()
+	c.Join("a", "b")
+	c.Play(Fault{Name: "a kill", Do: func(c *Crowd) error { c.Kill("a"); c.Join("c"); return nil }, For: time.Second})
+}
+
 // A played fault is done and undone, and the crowd has settled before and after.
 func TestCrowdPlays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
