@@ -109,3 +109,23 @@ func TestReplacedInstanceInTransfer(t *testing.T) {
 		})
 	}
 }
+
+// To evict an instance that is not the member's, or a stranger, does nothing.
+func TestEvict(t *testing.T) {
+	r := newRig(t, 2)
+	a, b := r.peer("a"), r.peer("b")
+	r.settle(a, b)
+	r.want("a@1 b@2")
+	for _, instance := range []uint64{0, 2} {
+		r.g.Evict(r.now, "a", instance)
+	}
+	r.g.Evict(r.now, "c", 1)
+	r.check()
+	r.want("a@1 b@2")
+	r.g.Evict(r.now, "a", 1)
+	r.check()
+	r.want("b@2 b@2")
+	if err := a.try(); !errors.Is(err, shardset.ErrEvicted) {
+		t.Errorf("the heartbeat of an evicted member: %v, want %v", err, shardset.ErrEvicted)
+	}
+}

@@ -193,15 +193,19 @@ func TestReplicaVerdicts(t *testing.T) {
 	if err := d.r.Observe(d.now, "a", d.revision, due[0].Encode()); err != nil {
 		t.Fatal(err)
 	}
-	if again, _ := d.r.Overdue(d.now); len(again) != 0 {
+	d.say(d.alive("b", 1))
+	if again, _ := d.r.Overdue(d.now.Add(rigTTL)); len(again) != 0 {
 		t.Errorf("verdicts %v on one who is dead already", again)
+	}
+	if waste := d.r.Waste(d.now.Add(3 * rigTTL)); len(waste) != 0 {
+		t.Errorf("a verdict would go that nobody has taken up: %v", waste)
 	}
 	d.step()
 	d.want("b", 1, at(0, 102), at(1, 102), at(2, 101), at(3, 101))
 	if waste := d.r.Waste(d.now.Add(2 * rigTTL)); len(waste) != 0 {
 		t.Errorf("the verdict goes too early: %v", waste)
 	}
-	if waste := d.r.Waste(d.now.Add(2*rigTTL + 1)); len(waste) != 1 || waste[0].Revision != d.revision-1 {
+	if waste := d.r.Waste(d.now.Add(2*rigTTL + 1)); len(waste) != 1 || waste[0].Revision != d.revision-2 {
 		t.Errorf("of the verdict nothing would go: %v", waste)
 	}
 
@@ -211,6 +215,12 @@ func TestReplicaVerdicts(t *testing.T) {
 	if len(d.r.Answer("a", 2).Grants)+len(d.r.Answer("b", 1).Grants) != 2 {
 		t.Errorf("a has %v, b %v; two of b's shards should be on their way", d.r.Answer("a", 2).Grants, d.r.Answer("b", 1).Grants)
 	}
+	// One more instance has spoken, and is no member yet: the member is not silent.
+	d.say(record(group.StandingAlive, "b", 2, 0))
+	if due, _ := d.r.Overdue(d.now.Add(rigTTL + 1)); slices.ContainsFunc(due, func(v group.Verdict) bool { return v.Member == "b" }) {
+		t.Errorf("verdicts %v on one who is about to be replaced", due)
+	}
+	d.step()
 	// A verdict on the former instance does not concern it.
 	old := group.Verdict{Member: "a", Instance: 1}
 	d.revision++
