@@ -1,0 +1,227 @@
+package natskv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// bucket is one key-value bucket of JetStream: the stream KV_<name> with the subjects
+// $KV.<name>.>. It is made, or found, at the first call, and again when it has gone.
+type bucket struct {
+	store       *store
+	name        string
+	stream      string // the name of its stream
+	prefix      string // of its subjects
+	description string
+	storage     jetstream.StorageType
+	replicas    int
+	forgetful   bool // it may lose everything: see numbers.go
+
+	// binding has a value while somebody finds, makes or verifies the stream. It is no
+	// mutex, so that whoever waits can go.
+	binding chan struct{}
+	highest atomic.Uint64 // the highest revision seen
+
+	mu     sync.Mutex // guards the fields below; never held across I/O
+	js     jetstream.JetStream
+	bound  jetstream.Stream // nil: not found yet, or gone
+	known  life
+	warned bool // about how the bucket differs from what was asked for
+}
+
+func newBucket(s *store, name string, storage jetstream.StorageType, replicas int) *bucket {
+	return &bucket{
+		store: s, name: name, stream: "KV_" + name, prefix: "$KV." + name + ".",
+		storage: storage, replicas: replicas, binding: make(chan struct{}, 1),
+	}
+}
+
+// current returns the stream if it needs neither to be found nor to be verified.
+func (b *bucket) current() jetstream.Stream {
+	connection := b.store.conn.Stats().Reconnects
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.forgetful && b.known.connection != connection {
+		return nil
+	}
+	return b.bound
+}
+
+// take makes the caller the one that binds or verifies, until release.
+func (b *bucket) take(ctx context.Context) error {
+	select {
+	case b.binding <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (b *bucket) release() { <-b.binding }
+
+// bind returns the bucket's stream, which it finds, makes and verifies if need be.
+func (b *bucket) bind(ctx context.Context) (jetstream.Stream, error) {
+	if s := b.current(); s != nil {
+		return s, nil
+	}
+	if err := b.take(ctx); err != nil {
+		return nil, err
+	}
+	defer b.release()
+	if s := b.current(); s != nil {
+		return s, nil // somebody else was quicker
+	}
+	s, err := b.open(ctx)
+	if err == nil && b.forgetful {
+		s, err = b.verify(ctx, s)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", b.name, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bound = s
+	return s, nil
+}
+
+// gone forgets a stream that was not there when it was asked, unless somebody has found
+// another meanwhile.
+func (b *bucket) gone(s jetstream.Stream) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s != nil && b.bound == s {
+		b.bound = nil
+	}
+}
+
+// api returns the connection's JetStream.
+func (b *bucket) api() (jetstream.JetStream, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.js != nil {
+		return b.js, nil
+	}
+	js, err := jetstream.New(b.store.conn)
+	if err != nil {
+		return nil, err
+	}
+	b.js = js
+	return js, nil
+}
+
+// The pauses between tries of what meets nobody.
+const (
+	firstPause = 8 * time.Millisecond
+	lastPause  = 500 * time.Millisecond
+)
+
+// with calls do with the bucket's stream, and again if that was not there, until ctx
+// ends: it is found, or made anew, and servers hear a moment later than others of a new
+// stream, or of a stream's new leader. do must not have written anything then.
+func (b *bucket) with(ctx context.Context, do func(jetstream.Stream) error) error {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		s, err := b.bind(ctx)
+		if err == nil {
+			err = do(s)
+		}
+		if !nobodyThere(err) {
+			return err
+		}
+		b.gone(s)
+		if rest(ctx, pause) != nil {
+			return err
+		}
+	}
+}
+
+// info asks for a stream's state. If somebody has switched AllowDirect on again, its
+// handle now goes by that, and is not used any more: the next one switches it off.
+func (b *bucket) info(
+	ctx context.Context, s jetstream.Stream, opts ...jetstream.StreamInfoOpt,
+) (*jetstream.StreamInfo, error) {
+	info, err := asking(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return s.Info(ctx, opts...) })
+	if err == nil && info.Config.AllowDirect {
+		b.gone(s)
+	}
+	return info, err
+}
+
+// last returns the newest message of a subject, or nil.
+func (b *bucket) last(ctx context.Context, subject string) (m *jetstream.RawStreamMsg, err error) {
+	err = b.with(ctx, func(s jetstream.Stream) error {
+		m, err = newest(ctx, s, subject)
+		return err
+	})
+	if m != nil {
+		b.saw(m.Sequence)
+	}
+	return m, err
+}
+
+// newest asks a stream's leader, because its handle says that there is no AllowDirect.
+func newest(ctx context.Context, s jetstream.Stream, subject string) (*jetstream.RawStreamMsg, error) {
+	m, err := asking(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+		return s.GetLastMsgForSubject(ctx, subject)
+	})
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil
+	}
+	return m, err
+}
+
+// The time for one try of a question, and for later ones.
+const (
+	firstTry = 500 * time.Millisecond
+	lastTry  = 4 * time.Second
+)
+
+// asking asks something that does no harm twice, and again if there is no answer, or
+// nobody who could give one: a request that meets a stream without a leader is not always
+// answered.
+func asking[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+	pause := firstPause
+	for try := firstTry; ; try = min(2*try, lastTry) {
+		bounded, cancel := context.WithTimeout(ctx, try)
+		answer, err := ask(bounded)
+		cancel()
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return answer, err
+		case noLeader(err):
+			if rest(ctx, pause) != nil {
+				return answer, err
+			}
+			pause = min(2*pause, lastPause)
+		case !errors.Is(err, context.DeadlineExceeded):
+			return answer, err
+		}
+	}
+}
+
+// saw notes a revision.
+func (b *bucket) saw(revision uint64) {
+	for {
+		highest := b.highest.Load()
+		if revision <= highest || b.highest.CompareAndSwap(highest, revision) {
+			return
+		}
+	}
+}
+
+// rest waits, or until ctx ends.
+func rest(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,73 @@
+package natskv_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv"
+)
+
+// All faults are told at once, each by the name of its field.
+func TestFaultyConfig(t *testing.T) {
+	shards := replicated.Shards("orders", 2)
+	shards[1].ID = shards[0].ID
+	_, err := natskv.New(natskv.Config{
+		Group: "two words", Namespace: strings.Repeat("n", 65), Replicas: 2, TTL: -time.Second, Shards: shards,
+	})
+	if err == nil {
+		t.Fatal("a Config full of faults was taken")
+	}
+	for _, field := range []string{"Conn", "Group", "Namespace", "Replicas", "TTL", "Shards"} {
+		if n := strings.Count(err.Error(), "the field "+field+" "); n != 1 && field != "Shards" {
+			t.Errorf("the field %s is named %d times in: %v", field, n, err)
+		} else if !strings.Contains(err.Error(), field) {
+			t.Errorf("the field %s is not named in: %v", field, err)
+		}
+	}
+	if _, err := natskv.NewStore(natskv.Config{Group: "orders", TTL: -1}); err == nil ||
+		!strings.Contains(err.Error(), "Conn") || !strings.Contains(err.Error(), "TTL") {
+		t.Errorf("a store without a connection and with a negative TTL: %v", err)
+	}
+	for _, group := range []string{"", ".", "a.b", "a b", "*", "é", strings.Repeat("g", 65)} {
+		if _, err := natskv.New(natskv.Config{Conn: &nats.Conn{}, Group: group}); err == nil || !strings.Contains(err.Error(), "Group") {
+			t.Errorf("the group %q: %v", group, err)
+		}
+	}
+}
+
+// A TTL that is shorter than a failover is taken with a warning.
+func TestShortTTL(t *testing.T) {
+	for ttl, want := range map[time.Duration]int{0: 0, 20 * time.Second: 0, 15 * time.Second: 0, 14 * time.Second: 1, time.Second: 1} {
+		core, logs := observer.New(zapcore.WarnLevel)
+		c, err := natskv.New(natskv.Config{Conn: &nats.Conn{}, Group: "orders", TTL: ttl, Logger: zap.New(core)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if logs.Len() != want {
+			t.Errorf("a TTL of %v gave %d warnings, want %d", ttl, logs.Len(), want)
+		}
+	}
+}
+
+// New does no network: a connection without a server is no fault yet, and calls then last
+// as long as their contexts.
+func TestNewWithoutServer(t *testing.T) {
+	conn, err := nats.Connect("nats://127.0.0.1:1", natskv.Options()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	c, err := natskv.New(natskv.Config{Conn: conn, Group: "orders"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}

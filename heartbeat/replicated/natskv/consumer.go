@@ -1,0 +1,132 @@
+package natskv
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+)
+
+// forgetAfter is how long the server keeps a consumer to whom nobody listens.
+const forgetAfter = 10 * time.Second
+
+// watch is one running watch: a consumer of the bucket's stream, which the server
+// forgets with it, and what it has delivered. Only the goroutine of Watch touches the
+// fields, but for the channels.
+type watch struct {
+	store  *store
+	kind   replicated.Kind
+	sink   func(replicated.Event)
+	bucket *bucket
+	beat   time.Duration
+
+	stream   jetstream.Stream
+	created  time.Time // when the stream was made
+	consumer string    // empty: not made yet
+
+	subscription *nats.Subscription
+	messages     chan *nats.Msg   // from the subscription's goroutine
+	changes      chan nats.Status // of the connection: any breaks the watch
+	ended        chan struct{}    // closed when nobody receives messages any more
+
+	delivered uint64 // the number of messages from the consumer
+	last      uint64 // the revision of the last one
+	caughtUp  bool
+	// missing are the subjects that were there when the watch began, and have not been
+	// told yet. What overtook them meanwhile is told under the same subject, later.
+	missing map[string]struct{}
+}
+
+// open subscribes, and makes the consumer.
+func (w *watch) open(ctx context.Context) error {
+	w.changes = w.store.conn.StatusChanged()
+	inbox := w.store.conn.NewInbox()
+	sub, err := w.store.conn.Subscribe(inbox, func(m *nats.Msg) {
+		select {
+		case w.messages <- m: // the rest waits at the subscription
+		case <-w.ended:
+		}
+	})
+	if err != nil {
+		return err
+	}
+	w.subscription = sub
+
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var filter string
+	if w.kind == replicated.KindDocument {
+		if w.bucket, filter, err = w.store.place(replicated.Key{Kind: w.kind}); err != nil {
+			return err
+		}
+	} else {
+		w.bucket, filter = w.store.family(w.kind)
+		filter += ">"
+	}
+	return w.bucket.with(ctx, func(s jetstream.Stream) error { return w.consume(ctx, s, filter, inbox) })
+}
+
+// consume makes the consumer, and finds out what it has to deliver first.
+func (w *watch) consume(ctx context.Context, s jetstream.Stream, filter, inbox string) error {
+	js, err := w.bucket.api()
+	if err != nil {
+		return err
+	}
+	cfg := jetstream.ConsumerConfig{
+		Name: nuid.Next(), DeliverSubject: inbox, FilterSubject: filter,
+		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckNonePolicy,
+		IdleHeartbeat: w.beat, InactiveThreshold: forgetAfter, MemoryStorage: true, Replicas: 1,
+	}
+	w.stream, w.consumer = s, cfg.Name
+	consumer, err := asking(ctx, func(ctx context.Context) (jetstream.PushConsumer, error) {
+		return js.CreatePushConsumer(ctx, w.bucket.stream, cfg)
+	})
+	if err != nil {
+		return err
+	}
+	w.created = s.CachedInfo().Created
+	return w.expect(ctx, filter, consumer.CachedInfo().NumPending)
+}
+
+// expect finds out which keys are there, so that the watch can tell when it has told all
+// of them. A number would not do: those that are overwritten meanwhile come later.
+func (w *watch) expect(ctx context.Context, filter string, keys uint64) error {
+	w.missing = map[string]struct{}{}
+	if keys == 0 {
+		return nil
+	}
+	if w.kind == replicated.KindDocument {
+		w.missing[filter] = struct{}{}
+		return nil
+	}
+	info, err := w.bucket.info(ctx, w.stream, jetstream.WithSubjectFilter(filter))
+	if err != nil {
+		return err
+	}
+	for subject := range info.State.Subjects {
+		w.missing[subject] = struct{}{}
+	}
+	return nil
+}
+
+// close ends the subscription, with the goroutine that delivers its messages, and lets the
+// server forget the consumer at once.
+func (w *watch) close() {
+	close(w.ended)
+	if w.changes != nil {
+		w.store.conn.RemoveStatusListener(w.changes)
+	}
+	if w.subscription == nil {
+		return
+	}
+	// It fails only if the connection is closed, which ends the subscription too.
+	_ = w.subscription.Unsubscribe()
+	if w.consumer != "" && w.store.conn.IsConnected() {
+		// Without a reply: if it does not arrive, the server forgets it in forgetAfter.
+		_ = w.store.conn.Publish("$JS.API.CONSUMER.DELETE."+w.bucket.stream+"."+w.consumer, nil)
+	}
+}

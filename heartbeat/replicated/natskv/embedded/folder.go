@@ -1,0 +1,30 @@
+package embedded
+
+import (
+	"fmt"
+	"path/filepath"
+)
+
+// suits refuses a folder of the other kind: a cluster would remove the streams of a
+// server that ran alone, and a server alone would not know which of a member's streams
+// are current.
+func suits(dir string, cluster bool) error {
+	streams, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", "*"))
+	if err != nil {
+		return err
+	}
+	meta, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "_js_", "_meta_"))
+	if err != nil {
+		return err
+	}
+	member := len(meta) > 0
+	switch {
+	case cluster && !member && len(streams) > 0:
+		return fmt.Errorf("dir %s holds the streams of a server that ran alone, which the cluster would remove: "+
+			"give the cluster an empty folder, and see the package's documentation on how to move the group", dir)
+	case !cluster && member:
+		return fmt.Errorf("dir %s belongs to a member of a cluster; without the field Cluster the server would run alone",
+			dir)
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package natskv
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+)
+
+// Names of any bytes are single tokens of a key: letters, digits, '-', '_' and '/' stand
+// for themselves, every other byte is '=' with two upper-case hexadecimal digits. So a
+// token has one name and a name one token.
+
+const hexDigits = "0123456789ABCDEF"
+
+func plain(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '_' || b == '/'
+}
+
+// escape returns a name's token.
+func escape(name string) string {
+	var t strings.Builder
+	t.Grow(len(name))
+	for i := range len(name) {
+		if b := name[i]; plain(b) {
+			t.WriteByte(b)
+		} else {
+			t.Write([]byte{'=', hexDigits[b>>4], hexDigits[b&15]})
+		}
+	}
+	return t.String()
+}
+
+// unescape returns a token's name, or false for what escape never returns.
+func unescape(token string) (string, bool) {
+	var name strings.Builder
+	name.Grow(len(token))
+	for i := 0; i < len(token); i++ {
+		b := token[i]
+		if b == '=' {
+			if i+2 >= len(token) {
+				return "", false
+			}
+			high, low := strings.IndexByte(hexDigits, token[i+1]), strings.IndexByte(hexDigits, token[i+2])
+			if high < 0 || low < 0 {
+				return "", false
+			}
+			if b = byte(high<<4 | low); plain(b) {
+				return "", false
+			}
+			i += 2
+		} else if !plain(b) {
+			return "", false
+		}
+		name.WriteByte(b)
+	}
+	return name.String(), name.Len() > 0
+}
+
+// The second tokens of the keys of each kind.
+const (
+	documentToken   = "doc"
+	checkpointToken = "cp"
+	recordToken     = "m"
+)
+
+// place returns the bucket of a key, and its subject.
+func (s *store) place(k replicated.Key) (*bucket, string, error) {
+	switch k.Kind {
+	case replicated.KindDocument:
+		return s.documents, s.documents.prefix + s.group + "." + documentToken, nil
+	case replicated.KindCheckpoint, replicated.KindRecord:
+		if k.Name == "" {
+			return nil, "", fmt.Errorf("a %s without a name", k.Kind)
+		}
+		b, subject := s.family(k.Kind)
+		return b, subject + escape(k.Name), nil
+	}
+	return nil, "", fmt.Errorf("no key is of %s", k.Kind)
+}
+
+// family returns the bucket of a kind whose keys have names, and what their subjects
+// begin with.
+func (s *store) family(kind replicated.Kind) (*bucket, string) {
+	if kind == replicated.KindRecord {
+		return s.records, s.records.prefix + s.group + "." + recordToken + "."
+	}
+	return s.documents, s.documents.prefix + s.group + "." + checkpointToken + "."
+}
+
+// keyOf returns the key of a kind that has a subject, or false: others than we may write
+// into a bucket.
+func (s *store) keyOf(kind replicated.Kind, subject string) (replicated.Key, bool) {
+	k := replicated.Key{Kind: kind}
+	if kind == replicated.KindDocument {
+		_, own, err := s.place(k)
+		return k, err == nil && own == subject
+	}
+	_, prefix := s.family(kind)
+	token, ok := strings.CutPrefix(subject, prefix)
+	if !ok {
+		return k, false
+	}
+	k.Name, ok = unescape(token)
+	return k, ok
+}

@@ -1,0 +1,120 @@
+package natskv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+)
+
+// minValue is the least that a bucket and a connection have to take at once: the
+// document of a thousand members and ten thousand shards is half of that.
+const minValue = 128 << 10
+
+// settings is what the bucket's stream is made with: what any client of buckets would
+// make, but for AllowDirect, and for the number of the first message.
+func (b *bucket) settings() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: b.stream, Description: b.description, Subjects: []string{b.prefix + ">"},
+		Storage: b.storage, Replicas: b.replicas, FirstSeq: b.firstNumber(time.Now()),
+		MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		Discard: jetstream.DiscardNew, AllowRollup: true, DenyDelete: true, AllowDirect: false,
+	}
+}
+
+// open finds the bucket's stream, or makes it.
+func (b *bucket) open(ctx context.Context) (jetstream.Stream, error) {
+	js, err := b.api()
+	if err != nil {
+		return nil, err
+	}
+	if max := b.store.conn.MaxPayload(); max < minValue {
+		return nil, fmt.Errorf("the server takes messages of %d bytes; it must be %d (max_payload)", max, minValue)
+	}
+	s, err := find(ctx, js, b.stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return b.make(ctx, js, b.settings())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b.adopt(ctx, js, s)
+}
+
+func find(ctx context.Context, js jetstream.JetStream, name string) (jetstream.Stream, error) {
+	return asking(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, name) })
+}
+
+// make makes the stream, or finds the one that somebody else has made meanwhile.
+func (b *bucket) make(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	s, err := asking(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.CreateStream(ctx, cfg) })
+	if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return s, err
+	}
+	if s, err = find(ctx, js, b.stream); err != nil {
+		return nil, err
+	}
+	return b.adopt(ctx, js, s)
+}
+
+// adopt takes a stream that is there as it is, if it can serve; but for AllowDirect,
+// which is switched off. What it says of itself afterwards is what its handle goes by.
+func (b *bucket) adopt(ctx context.Context, js jetstream.JetStream, s jetstream.Stream) (jetstream.Stream, error) {
+	cfg := s.CachedInfo().Config
+	if err := b.unfit(cfg); err != nil {
+		return nil, err
+	}
+	b.compare(cfg)
+	if !cfg.AllowDirect {
+		return s, nil
+	}
+	cfg.AllowDirect = false
+	s, err := js.UpdateStream(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("AllowDirect cannot be set to false, without which reads are stale: %w", err)
+	}
+	if s.CachedInfo().Config.AllowDirect {
+		return nil, errors.New("AllowDirect stays true, and reads would be stale")
+	}
+	return s, nil
+}
+
+// unfit says why a stream cannot keep a group; nil: it can.
+func (b *bucket) unfit(cfg jetstream.StreamConfig) error {
+	var faults []error
+	fault := func(faulty bool, format string, args ...any) {
+		if faulty {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	fault(cfg.Mirror != nil, "it is a mirror, which takes no writes")
+	fault(cfg.Mirror == nil && !slices.Contains(cfg.Subjects, b.prefix+">"), "its subjects are %q; %q is not among them",
+		cfg.Subjects, b.prefix+">")
+	fault(cfg.Sealed, "it is sealed")
+	fault(cfg.NoAck, "it acknowledges nothing (NoAck)")
+	fault(cfg.MaxAge > 0, "its values expire after %v; a group's must not", cfg.MaxAge)
+	fault(cfg.Retention != jetstream.LimitsPolicy, "its retention is %s; it must be %s", cfg.Retention, jetstream.LimitsPolicy)
+	fault(cfg.MaxMsgSize >= 0 && cfg.MaxMsgSize < minValue, "its values have at most %d bytes; it must be %d",
+		cfg.MaxMsgSize, minValue)
+	fault(cfg.Discard != jetstream.DiscardNew && (cfg.MaxMsgs > 0 || cfg.MaxBytes > 0),
+		"it drops old values when it is full")
+	return errors.Join(faults...)
+}
+
+// compare warns, once, of a stream that is not what the Config asks for.
+func (b *bucket) compare(cfg jetstream.StreamConfig) {
+	b.mu.Lock()
+	warned := b.warned
+	b.warned = true
+	b.mu.Unlock()
+	if warned || cfg.Replicas == b.replicas && cfg.Storage == b.storage {
+		return
+	}
+	b.store.log.Warn("the bucket exists with other settings, and is used as it is", zap.String("bucket", b.name),
+		zap.Int("replicas", cfg.Replicas), zap.Int("replicas_wanted", b.replicas),
+		zap.Stringer("storage", cfg.Storage), zap.Stringer("storage_wanted", b.storage))
+}

@@ -1,0 +1,150 @@
+package natskv
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+)
+
+// callTimeout bounds a call whose context has no deadline.
+const callTimeout = 10 * time.Second
+
+// store is one group's values. Revisions are the sequence numbers of the buckets'
+// streams.
+type store struct {
+	conn  *nats.Conn
+	group string
+	ttl   time.Duration
+	log   *zap.Logger
+
+	documents *bucket // and checkpoints
+	records   *bucket
+}
+
+var _ replicated.Store = (*store)(nil)
+
+// openStore makes the store of a Config with its defaults filled in.
+func openStore(cfg Config) *store {
+	s := &store{conn: cfg.Conn, group: cfg.Group, ttl: cfg.TTL, log: cfg.Logger.With(zap.String("group", cfg.Group))}
+	s.documents = newBucket(s, "G_"+cfg.Namespace, jetstream.FileStorage, cfg.Replicas)
+	s.documents.description = "Rollcall groups and checkpoints"
+	storage := jetstream.MemoryStorage
+	if cfg.RecordsOnDisk {
+		storage = jetstream.FileStorage
+	}
+	s.records = newBucket(s, "M_"+cfg.Namespace, storage, cfg.Replicas)
+	s.records.description = "What the members of Rollcall groups said last"
+	s.records.forgetful = true
+	return s
+}
+
+// Get reads from the leader of the key's bucket.
+func (s *store) Get(ctx context.Context, k replicated.Key) (replicated.Value, error) {
+	var v replicated.Value
+	err := s.call(ctx, "get", k, func(ctx context.Context, b *bucket, subject string) error {
+		m, err := b.last(ctx, subject)
+		if err == nil && m != nil && !deletion(nats.Header(m.Header)) {
+			v = value(m.Data, m.Sequence)
+		}
+		return err
+	})
+	return v, err
+}
+
+// Swap writes once: whatever has no clear answer is the caller's to find out.
+func (s *store) Swap(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
+	var revision uint64
+	err := s.call(ctx, "swap", k, func(ctx context.Context, b *bucket, subject string) (err error) {
+		m := &nats.Msg{Subject: subject, Data: data}
+		if old > 0 {
+			revision, err = b.write(ctx, m, old)
+		} else {
+			revision, err = b.create(ctx, m)
+		}
+		return err
+	})
+	return revision, err
+}
+
+// Delete writes a marker of deletion, as every client of a bucket does. The marker
+// stays, so that revisions go on rising.
+func (s *store) Delete(ctx context.Context, k replicated.Key, old uint64) error {
+	return s.call(ctx, "deletion", k, func(ctx context.Context, b *bucket, subject string) error {
+		if old == 0 {
+			return jetstream.ErrKeyRevisionMismatch // there is no such version
+		}
+		_, err := b.write(ctx, &nats.Msg{Subject: subject, Header: nats.Header{operation: {"DEL"}}}, old)
+		return err
+	})
+}
+
+// call makes a call on a key, within its time.
+func (s *store) call(
+	ctx context.Context, what string, k replicated.Key, do func(context.Context, *bucket, string) error,
+) error {
+	if err := ctx.Err(); err != nil {
+		return explain(ctx, what, k, err)
+	}
+	b, subject, err := s.place(k)
+	if err != nil {
+		return explain(ctx, what, k, err)
+	}
+	bounded, cancel := bound(ctx)
+	defer cancel()
+	if err := s.connected(bounded); err != nil {
+		return explain(ctx, what, k, err)
+	}
+	return explain(bounded, what, k, do(bounded, b, subject))
+}
+
+// bound gives a context a deadline that has none: the requests of NATS need one.
+func bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, callTimeout)
+}
+
+// connected waits until the connection stands. What is sent without it would wait in a
+// buffer, and a write could come to its server when nobody expects it any more.
+func (s *store) connected(ctx context.Context) error {
+	if s.conn.IsConnected() {
+		return nil
+	}
+	changes := s.conn.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer s.conn.RemoveStatusListener(changes)
+	for !s.conn.IsConnected() {
+		if s.conn.IsClosed() {
+			return nats.ErrConnectionClosed
+		}
+		select {
+		case <-changes:
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), s.conn.LastError())
+		}
+	}
+	return nil
+}
+
+// The headers of a marker of deletion: that of any client, and that of a server which
+// removed the value itself.
+const (
+	operation = "KV-Operation"
+	reason    = "Nats-Marker-Reason"
+)
+
+func deletion(h nats.Header) bool { return h.Get(operation) != "" || h.Get(reason) != "" }
+
+// value makes a Value of what was written. Its data is never nil.
+func value(data []byte, revision uint64) replicated.Value {
+	if data == nil {
+		data = []byte{}
+	}
+	return replicated.Value{Data: data, Revision: revision}
+}

@@ -1,0 +1,109 @@
+package natskv
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// ServerSync is what a server says of how it writes to disk.
+type ServerSync struct {
+	// Name, ID and Cluster say which server; Cluster is empty for one alone.
+	Name, ID, Cluster string
+	// JetStream says that the server has JetStream. One that has not keeps nothing.
+	JetStream bool
+	// Always says that it syncs each write before it acknowledges it.
+	Always bool
+	// Interval is the time between two syncs otherwise: what a power cut can take back.
+	Interval time.Duration
+}
+
+// quiet is how long CheckSync waits for one more server to answer.
+const quiet = 500 * time.Millisecond
+
+// CheckSync asks all servers whether they acknowledge a write before it is on disk, and
+// returns what those say that answer while ctx lasts, by name. It waits half a second
+// for another answer.
+//
+// Only the system account may ask that, so system is a connection of its own: to user
+// sys, or whatever the servers' system_account has. An error says that nobody answered;
+// through an ordinary account nobody does.
+func CheckSync(ctx context.Context, system *nats.Conn) ([]ServerSync, error) {
+	inbox := system.NewInbox()
+	answers, err := system.SubscribeSync(inbox)
+	if err != nil {
+		return nil, fmt.Errorf("natskv: %w", err)
+	}
+	defer func() { _ = answers.Unsubscribe() }() // it fails when it has ended anyway
+	if err := system.PublishRequest("$SYS.REQ.SERVER.PING.JSZ", inbox, nil); err != nil {
+		return nil, fmt.Errorf("natskv: %w", err)
+	}
+	var found []ServerSync
+	for {
+		m, err := next(ctx, answers, len(found) > 0)
+		if err != nil && len(found) > 0 {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("natskv: no server answered; is this a connection of the system account? %w", err)
+		}
+		s, err := decodeSync(m.Data)
+		if err != nil {
+			return nil, fmt.Errorf("natskv: a server's answer: %w", err)
+		}
+		found = append(found, s)
+	}
+	slices.SortFunc(found, func(a, b ServerSync) int { return strings.Compare(a.Name+"\x00"+a.ID, b.Name+"\x00"+b.ID) })
+	return found, nil
+}
+
+// next waits for an answer: for one more only a moment.
+func next(ctx context.Context, answers *nats.Subscription, more bool) (*nats.Msg, error) {
+	if more {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, quiet)
+		defer cancel()
+	}
+	bounded, cancel := bound(ctx)
+	defer cancel()
+	m, err := answers.NextMsgWithContext(bounded)
+	if err == nil && m.Header.Get("Status") == "503" {
+		return nil, nats.ErrNoResponders
+	}
+	return m, err
+}
+
+// decodeSync reads one server's answer to JSZ.
+func decodeSync(data []byte) (ServerSync, error) {
+	var a struct {
+		Server struct{ Name, ID, Cluster string }
+		Data   struct {
+			Disabled bool
+			Config   struct {
+				SyncAlways   bool          `json:"sync_always"`
+				SyncInterval time.Duration `json:"sync_interval"`
+			}
+		}
+		Error *struct{ Description string }
+	}
+	if err := json.Unmarshal(data, &a); err != nil {
+		return ServerSync{}, err
+	}
+	if a.Error != nil {
+		return ServerSync{}, errors.New(a.Error.Description)
+	}
+	s := ServerSync{Name: a.Server.Name, ID: a.Server.ID, Cluster: a.Server.Cluster, JetStream: !a.Data.Disabled}
+	if s.JetStream {
+		s.Always, s.Interval = a.Data.Config.SyncAlways, a.Data.Config.SyncInterval
+	}
+	if s.Always {
+		s.Interval = 0
+	}
+	return s, nil
+}

@@ -1,0 +1,71 @@
+package natskv
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+)
+
+// version is a message of a consumer: its number, and the revision.
+func version(number, revision int, name string) *nats.Msg {
+	return &nats.Msg{
+		Subject: "$KV.M_test.orders.m." + name, Sub: &nats.Subscription{},
+		Reply: fmt.Sprintf("$JS.ACK.KV_M_test.consumer.1.%d.%d.1700000000000000000.9", revision, number),
+	}
+}
+
+// alive is a sign of life after so many messages.
+func alive(number int) *nats.Msg {
+	return &nats.Msg{Header: nats.Header{"Status": {"100"}, "Nats-Last-Consumer": {fmt.Sprint(number)}}}
+}
+
+// A watch breaks at the first sign that something is missing, and says that it has caught
+// up when every key that was there has been told.
+func TestTake(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		messages []*nats.Msg
+		told     []string // revisions; "up" when it has caught up
+		want     error
+	}{
+		{"all in order", []*nats.Msg{version(1, 10, "a"), version(2, 12, "b"), alive(2), version(3, 13, "a")}, []string{"10", "12", "up", "13"}, nil},
+		{"one overtaken", []*nats.Msg{version(1, 10, "a"), version(2, 13, "a"), version(3, 14, "b")}, []string{"10", "13", "14", "up"}, nil},
+		{"one gone without a trace", []*nats.Msg{version(1, 10, "a"), alive(1)}, []string{"10", "up"}, nil},
+		{"a message lost", []*nats.Msg{version(1, 10, "a"), version(3, 12, "b")}, []string{"10"}, errGap},
+		{"the last one lost", []*nats.Msg{version(1, 10, "a"), alive(2)}, []string{"10"}, errGap},
+		{"the consumer made anew", []*nats.Msg{version(1, 10, "a"), alive(0)}, []string{"10"}, errGap},
+		{"the stream gone back", []*nats.Msg{version(1, 10, "a"), version(2, 9, "b")}, []string{"10"}, errReplaced},
+		{"a key of somebody else", []*nats.Msg{version(1, 10, "a.b"), alive(1)}, []string{"up"}, nil},
+	} {
+		s := testStore()
+		var told []string
+		w := &watch{store: s, kind: replicated.KindRecord, bucket: s.records, missing: map[string]struct{}{
+			"$KV.M_test.orders.m.a": {}, "$KV.M_test.orders.m.b": {},
+		}, sink: func(e replicated.Event) {
+			if e.Key == (replicated.Key{}) {
+				told = append(told, "up")
+			} else {
+				told = append(told, fmt.Sprint(e.Value.Revision))
+			}
+		}}
+		var err error
+		for i := 0; i < len(c.messages) && err == nil; i++ {
+			err = w.take(c.messages[i])
+		}
+		if !errors.Is(err, c.want) || !slices.Equal(told, c.told) {
+			t.Errorf("%s: it told %v and ended with %v; want %v and %v", c.name, told, err, c.told, c.want)
+		}
+	}
+	w := &watch{}
+	if err := w.take(&nats.Msg{Header: nats.Header{"Status": {"409"}, "Description": {"Consumer Deleted"}}}); err == nil {
+		t.Error("a deleted consumer is no reason to end")
+	}
+	if err := w.take(&nats.Msg{Subject: "a", Sub: &nats.Subscription{}, Reply: "elsewhere"}); err == nil {
+		t.Error("a message that is no consumer's is no reason to end")
+	}
+}

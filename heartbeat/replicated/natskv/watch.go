@@ -1,0 +1,180 @@
+package natskv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+)
+
+// Why a watch breaks, beside its context and what a server says.
+var (
+	errDisconnected = errors.New("the connection was lost, and with it what was told meanwhile")
+	errGap          = errors.New("something that was told has not arrived")
+	errSilence      = errors.New("the server has fallen silent")
+	errReplaced     = errors.New("the bucket is another, or has gone back")
+)
+
+// Watch follows one kind of key through a consumer of its own, and breaks at the first
+// sign that something is missing: who watches anew is told everything that is there.
+// The server says in each pause that it is still there, and up to which message. So a
+// watch that hears nothing knows whether nothing happens.
+func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
+	if kind != replicated.KindDocument && kind != replicated.KindRecord {
+		return fmt.Errorf("natskv: a watch of %s: only documents and records can be watched", kind)
+	}
+	err := s.follow(ctx, kind, sink, nil)
+	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
+		err = ended
+	}
+	return fmt.Errorf("natskv: watch of the %ss: %w", kind, err)
+}
+
+// follow is Watch of any kind. It also ends, with nil, when enough is closed.
+func (s *store) follow(ctx context.Context, kind replicated.Kind, sink func(replicated.Event), enough <-chan struct{}) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.connected(ctx); err != nil {
+		return err
+	}
+	w := &watch{store: s, kind: kind, sink: sink, messages: make(chan *nats.Msg, 16),
+		ended: make(chan struct{}), beat: min(max(s.ttl/8, minBeat), maxBeat)}
+	defer w.close()
+	if err := w.open(ctx); err != nil {
+		return err
+	}
+	return w.run(ctx, enough)
+}
+
+// The bounds of the time between two signs of life of a silent watch's server: an
+// eighth of the TTL. It is silent after three, and the bucket is looked at after four.
+const (
+	minBeat = 500 * time.Millisecond
+	maxBeat = 5 * time.Second
+
+	beatsToSilence = 3
+	beatsToCheck   = 4
+)
+
+// run tells the sink what comes, until the watch ends.
+func (w *watch) run(ctx context.Context, enough <-chan struct{}) error {
+	w.catchUp()
+	silence, check := time.NewTimer(beatsToSilence*w.beat), time.NewTicker(beatsToCheck*w.beat)
+	defer silence.Stop()
+	defer check.Stop()
+	for {
+		// What has come when the context ends need not be told.
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-enough:
+			return nil
+		case <-w.changes:
+			return errDisconnected
+		case <-silence.C:
+			return errSilence
+		case <-check.C:
+			if err := w.check(ctx); err != nil {
+				return err
+			}
+		case m := <-w.messages:
+			if err := w.take(m); err != nil {
+				return err
+			}
+			silence.Reset(beatsToSilence * w.beat)
+		}
+	}
+}
+
+// take takes one message of the consumer: a version of a key, or a sign of life.
+func (w *watch) take(m *nats.Msg) error {
+	if status := m.Header.Get("Status"); status != "" {
+		return w.takeStatus(m, status)
+	}
+	meta, err := m.Metadata()
+	if err != nil {
+		return err
+	}
+	if meta.Sequence.Consumer != w.delivered+1 {
+		return errGap
+	}
+	if meta.Sequence.Stream <= w.last {
+		return errReplaced
+	}
+	w.delivered, w.last = meta.Sequence.Consumer, meta.Sequence.Stream
+	w.bucket.saw(w.last)
+	w.tell(m)
+	if !w.caughtUp {
+		// The number of what is pending, which comes with each message, is not exact while
+		// others write.
+		delete(w.missing, m.Subject)
+		w.catchUp()
+	}
+	return nil
+}
+
+// tell tells the sink of a version, unless the key is none that a store writes.
+func (w *watch) tell(m *nats.Msg) {
+	k, ok := w.store.keyOf(w.kind, m.Subject)
+	if !ok {
+		return
+	}
+	e := replicated.Event{Key: k, Value: value(m.Data, w.last)}
+	if deletion(m.Header) {
+		e.Value.Data = nil
+	}
+	w.sink(e)
+}
+
+// catchUp tells the sink that it knows all there was, once it does.
+func (w *watch) catchUp() {
+	if !w.caughtUp && len(w.missing) == 0 {
+		w.caughtUp = true
+		w.sink(replicated.Event{})
+	}
+}
+
+// takeStatus takes a sign of life: the server had nothing to send for a beat, and says
+// up to which of its messages it has sent.
+func (w *watch) takeStatus(m *nats.Msg, status string) error {
+	if status != "100" {
+		return fmt.Errorf("the server says %q %s", m.Header.Get("Description"), status)
+	}
+	sent, err := strconv.ParseUint(m.Header.Get("Nats-Last-Consumer"), 10, 64)
+	if err != nil {
+		return nil // it is about the flow, or of a kind to come
+	}
+	if sent != w.delivered {
+		return errGap
+	}
+	clear(w.missing) // a key that was there has gone without a trace
+	w.catchUp()
+	return nil
+}
+
+// check asks the bucket's leader whether it is the stream that the watch began with. The
+// server at the other end of the watch need not know that it is not.
+func (w *watch) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, w.beat)
+	defer cancel()
+	info, err := w.bucket.info(ctx, w.stream)
+	if nobodyThere(err) {
+		return errReplaced
+	}
+	if err != nil {
+		return nil // it cannot be asked just now; silence is another matter
+	}
+	if !info.Created.Equal(w.created) || info.State.LastSeq < w.last {
+		return errReplaced
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package natskv
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// write writes a message over the revision old, zero for none. It sends it once, and
+// again only if nobody was there to take it. That is no second write: the answer came from
+// the first server on the way, which sent the message on to nobody.
+func (b *bucket) write(ctx context.Context, m *nats.Msg, old uint64) (revision uint64, err error) {
+	js, err := b.api()
+	if err != nil {
+		return 0, err
+	}
+	err = b.with(ctx, func(jetstream.Stream) error {
+		revision, err = publish(ctx, js, m, old)
+		return err
+	})
+	if err == nil {
+		b.saw(revision)
+	}
+	return revision, err
+}
+
+// publish sends a message once, and once more while the leader of a replicated stream
+// refuses it because another write of the subject is under way: that may be the caller's
+// last one, which the leader has acknowledged and not yet cleared away. Nothing was
+// written then, and it soon says whether the key is at the revision or not.
+func publish(ctx context.Context, js publisher, m *nats.Msg, old uint64) (uint64, error) {
+	for pause := firstWait; ; pause *= 2 {
+		ack, err := js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(old), jetstream.WithRetryAttempts(0))
+		if err == nil {
+			return ack.Sequence, nil
+		}
+		if !underWay(err) || pause > lastWait || rest(ctx, pause) != nil {
+			return 0, err
+		}
+	}
+}
+
+// publisher is what publish needs of a jetstream.JetStream.
+type publisher interface {
+	PublishMsg(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error)
+}
+
+// How long publish waits for another write to end: 16 ms in all.
+const (
+	firstWait = time.Millisecond / 4
+	lastWait  = 8 * time.Millisecond
+)
+
+// create writes a message under a subject that has none, or a marker of deletion.
+func (b *bucket) create(ctx context.Context, m *nats.Msg) (uint64, error) {
+	if b.forgetful {
+		if err := b.recent(ctx); err != nil {
+			return 0, err
+		}
+	}
+	revision, err := b.write(ctx, m, 0)
+	if !isConflict(err) {
+		return revision, err
+	}
+	there, lerr := b.last(ctx, m.Subject)
+	if lerr != nil || there == nil || !deletion(nats.Header(there.Header)) {
+		return 0, err // nothing was written, whatever the read says
+	}
+	return b.write(ctx, m, there.Sequence)
+}
