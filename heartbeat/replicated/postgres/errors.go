@@ -1,0 +1,45 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// ErrDeaf is matched by the error of a watch whose connection gets no notifications:
+// between it and the server is a pooler that does not keep sessions. Config.Listen is
+// the remedy.
+var ErrDeaf = errors.New("no notification comes through the listening connection: it has to lead to the server itself, see Config.Listen")
+
+// errWentBack is the error of a watch that has read an older version after a newer one:
+// the server has lost writes.
+var errWentBack = errors.New("the server has gone back to an older version")
+
+// SchemaError says that the schema is of a newer release, which knows how to keep a
+// group in it; this one does not. Nothing was changed.
+type SchemaError struct {
+	Schema string
+	Found  int // the version of the schema
+	Known  int // the newest version that this release knows
+}
+
+func (e *SchemaError) Error() string {
+	return fmt.Sprintf("postgres: the schema %q is at version %d, and this release knows none above %d: update this program",
+		e.Schema, e.Found, e.Known)
+}
+
+// Retryable returns false: it ends the worker.
+func (e *SchemaError) Retryable() bool { return false }
+
+// The server's codes for a schema, table or sequence that is not there.
+const (
+	codeNoSchema = "3F000"
+	codeNoTable  = "42P01"
+)
+
+// missing reports whether an error says that the schema or a part of it is not there.
+func missing(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == codeNoSchema || e.Code == codeNoTable)
+}

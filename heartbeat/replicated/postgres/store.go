@@ -1,0 +1,181 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+)
+
+// store is one group in the tables of a schema. It is safe for concurrent use.
+type store struct {
+	pool   *pgxpool.Pool
+	group  string
+	schema schema
+	sql    map[replicated.Kind]statements
+	listen *pgx.ConnConfig // for the connection of the watches; nil: as the pool does
+	pulse  time.Duration   // how long a watch hears nothing before it asks the server
+	usable atomic.Bool     // the schema was at this release's version when it was looked at
+	clock  clock
+
+	mu  sync.Mutex // guards ear and its users
+	ear *ear       // what the watches listen with; nil while there is none
+}
+
+var (
+	_ replicated.Store        = (*store)(nil)
+	_ replicated.QuietSwapper = (*store)(nil)
+	_ replicated.Clock        = (*store)(nil)
+)
+
+// newStore completes the Config. It returns a store even if the Config has faults, only
+// to hear what others say of the Config.
+func newStore(cfg *Config) (*store, error) {
+	err := cfg.complete()
+	s := &store{
+		pool: cfg.Pool, group: cfg.Group, listen: cfg.Listen, pulse: defaultPulse,
+		schema: schema{name: cfg.Schema, steps: steps, logger: cfg.Logger},
+		sql:    map[replicated.Kind]statements{},
+	}
+	for _, k := range []replicated.Kind{replicated.KindDocument, replicated.KindRecord, replicated.KindCheckpoint} {
+		s.sql[k] = newStatements(cfg.Schema, k)
+	}
+	return s, err
+}
+
+// Get returns the newest version of a key.
+func (s *store) Get(ctx context.Context, k replicated.Key) (replicated.Value, error) {
+	sql, err := s.statements(ctx, k.Kind)
+	if err != nil {
+		return replicated.Value{}, err
+	}
+	var rev int64
+	var data []byte
+	err = s.pool.QueryRow(ctx, sql.get, s.group, []byte(k.Name)).Scan(&rev, &data)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return replicated.Value{}, nil
+	}
+	if err != nil {
+		return replicated.Value{}, s.fail("get", k, err)
+	}
+	return replicated.Value{Data: data, Revision: uint64(rev)}, nil
+}
+
+// Swap writes data over the version old and tells the watchers.
+func (s *store) Swap(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
+	sql, err := s.statements(ctx, k.Kind)
+	if err != nil {
+		return 0, err
+	}
+	if old == 0 {
+		return s.write(ctx, "insert", k, old, sql.insert, s.args(k, bytes(data), s.lock(k))...)
+	}
+	return s.write(ctx, "swap", k, old, sql.swap, s.args(k, int64(old), bytes(data))...)
+}
+
+// SwapQuietly is Swap for what watchers need not be told.
+func (s *store) SwapQuietly(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
+	if old == 0 {
+		return s.Swap(ctx, k, old, data)
+	}
+	sql, err := s.statements(ctx, k.Kind)
+	if err != nil {
+		return 0, err
+	}
+	return s.write(ctx, "swap", k, old, sql.swapQuietly, s.group, []byte(k.Name), int64(old), bytes(data))
+}
+
+// Delete deletes the version old of a key and tells the watchers.
+func (s *store) Delete(ctx context.Context, k replicated.Key, old uint64) error {
+	if old == 0 {
+		v, err := s.Get(ctx, k)
+		if err == nil && v.Revision != 0 {
+			err = conflict("delete", k, old)
+		}
+		return err
+	}
+	sql, err := s.statements(ctx, k.Kind)
+	if err != nil {
+		return err
+	}
+	_, err = s.write(ctx, "delete", k, old, sql.remove, s.args(k, int64(old), s.lock(k))...)
+	return err
+}
+
+// args are the arguments of a statement that tells the watchers of the key's kind.
+func (s *store) args(k replicated.Key, third, fourth any) []any {
+	args := []any{s.group, []byte(k.Name), third, fourth}
+	if loud(k.Kind) {
+		args = append(args, channel(s.schema.name, s.group, k.Kind), payload(k.Name))
+	}
+	return args
+}
+
+// lock is the advisory lock under which a key comes and goes.
+func (s *store) lock(k replicated.Key) int64 {
+	return lockKey("key", s.schema.name, s.group, k.Kind.String(), k.Name)
+}
+
+// bytes keeps a nil slice from being NULL.
+func bytes(data []byte) []byte {
+	if data == nil {
+		return []byte{}
+	}
+	return data
+}
+
+// write executes a statement that returns the revision of the row that it has written.
+// Only one that ended in good order, its transaction too, and has written no row is a
+// conflict. After any other error, a context that ended above all, nobody knows.
+func (s *store) write(ctx context.Context, op string, k replicated.Key, old uint64, sql string, args ...any) (uint64, error) {
+	var rev int64
+	err := s.pool.QueryRow(ctx, sql, args...).Scan(&rev)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, conflict(op, k, old)
+	}
+	if err != nil {
+		return 0, s.fail(op, k, err)
+	}
+	return uint64(rev), nil
+}
+
+func conflict(op string, k replicated.Key, old uint64) error {
+	return fmt.Errorf("postgres: %s %v, said to be at revision %d: %w", op, k, old, replicated.ErrConflict)
+}
+
+// fail wraps an error, and has the schema looked at again if it has gone.
+func (s *store) fail(op string, k replicated.Key, err error) error {
+	if missing(err) {
+		s.usable.Store(false)
+	}
+	return fmt.Errorf("postgres: %s %v: %w", op, k, err)
+}
+
+// statements returns the statements for the keys of a kind, once the schema is there.
+func (s *store) statements(ctx context.Context, kind replicated.Kind) (statements, error) {
+	sql, ok := s.sql[kind]
+	if !ok {
+		return statements{}, fmt.Errorf("postgres: no table for %v", kind)
+	}
+	return sql, s.prepare(ctx)
+}
+
+// prepare prepares the schema, unless that was done. Callers that come at once do it at
+// once: the server makes them wait for each other.
+func (s *store) prepare(ctx context.Context) error {
+	if s.usable.Load() {
+		return nil
+	}
+	if err := s.schema.prepare(ctx, s.pool); err != nil {
+		return err
+	}
+	s.usable.Store(true)
+	return nil
+}
