@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rollcall-go/rollcall/examples/natsworker/internal/cli"
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv"
+	"github.com/rollcall-go/rollcall/shardset"
+	shards "github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// crowd is very many members in this process. They are members to the last message: each
+// has the loop and the tracker that a coordinator has, and a record of its own in the
+// group. What they do not have is processors, so that the group is measured and nothing
+// else: a shard runs as soon as it is granted, and has stopped as soon as it is revoked.
+type crowd struct {
+	conns   []*nats.Conn
+	clients []*replicated.Client
+	members []*extra
+	cancel  context.CancelFunc
+	all     errgroup.Group
+	ctx     context.Context
+	beat    time.Duration // the members' interval
+
+	beats  atomic.Int64 // heartbeats that were answered
+	failed atomic.Int64
+	reason atomic.Pointer[error] // why the first one did
+	owners []atomic.Int32        // of each shard: the number of the member, from 1
+	double atomic.Int64          // grants of a shard that somebody still ran
+}
+
+// clients is how many connections and clients of the group the members share: as many as
+// processes with 50 members each would have.
+const clients = 20
+
+// newCrowd makes a crowd of nobody.
+func (s *stage) newCrowd(n int) (*crowd, error) {
+	c := &crowd{owners: make([]atomic.Int32, n), beat: s.o.ttl / 4}
+	c.ctx, c.cancel = context.WithCancel(s.ctx)
+	log := "crowd"
+	var list []shards.Shard
+	for _, id := range shardset.Range(log, n) {
+		list = append(list, shards.Shard{ID: id})
+	}
+	for i := range clients {
+		// Spread over the servers.
+		servers := cli.Servers{URLs: s.nodes[i%len(s.nodes)].url()}
+		nc, err := servers.Connect(fmt.Sprint("crowd ", i))
+		if err != nil {
+			return c, err
+		}
+		c.conns = append(c.conns, nc)
+		client, err := natskv.New(natskv.Config{Conn: nc, Group: group, Replicas: 3, Shards: list, TTL: s.o.ttl})
+		if err != nil {
+			return c, err
+		}
+		c.clients = append(c.clients, client)
+	}
+	return c, c.clients[0].Create(s.ctx)
+}
+
+// join starts more members.
+func (c *crowd) join(n int) {
+	for range n {
+		number := len(c.members) + 1
+		m := &extra{crowd: c, number: int32(number), name: fmt.Sprintf("m%04d", number)}
+		client := c.clients[number%len(c.clients)]
+		m.tracker = shardset.NewTracker(shardset.TrackerConfig{
+			Instance: uint64(time.Now().UnixNano()), Interval: c.beat, Fast: c.beat / 10, CanLeave: true,
+		})
+		m.loop = heartbeat.NewLoop(heartbeat.LoopConfig{
+			Client: client, Member: m, Name: m.name, Interval: c.beat, TryTimeout: c.beat / 3,
+		})
+		c.members = append(c.members, m)
+		c.all.Go(func() error { m.loop.Run(c.ctx); return nil }) // until close
+	}
+}
+
+// settled reports whether every shard has an owner, and all members have the same number,
+// or one more.
+func (c *crowd) settled() bool {
+	counts := make([]int, len(c.members)+1)
+	for i := range c.owners {
+		counts[c.owners[i].Load()]++
+	}
+	least := len(c.owners) / len(c.members)
+	for _, n := range counts[1:] {
+		if n < least || n > least+1 {
+			return false
+		}
+	}
+	return counts[0] == 0
+}
+
+// close ends all members, without a word.
+func (c *crowd) close() error {
+	c.cancel()
+	err := c.all.Wait()
+	for _, client := range c.clients {
+		client.Close()
+	}
+	for _, nc := range c.conns {
+		nc.Close()
+	}
+	return err
+}
+
+// extra is a member of a crowd. It implements heartbeat.Member.
+type extra struct {
+	crowd  *crowd
+	number int32
+	name   string
+	loop   *heartbeat.Loop
+
+	mu      sync.Mutex // guards tracker
+	tracker *shardset.Tracker
+}
+
+// Request implements heartbeat.Member.
+func (m *extra) Request(now time.Time) (heartbeat.Request, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return heartbeat.Request{Member: m.name, Report: m.tracker.Beat(now)}, true
+}
+
+// NextBeat implements heartbeat.Member.
+func (m *extra) NextBeat(now time.Time) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.tracker.NextBeat(now)
+}
+
+// Outcome implements heartbeat.Member.
+func (m *extra) Outcome(now time.Time, r heartbeat.Request, a shardset.Answer, err error) heartbeat.Verdict {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err != nil && m.crowd.ctx.Err() == nil && m.crowd.failed.Add(1) == 1 {
+		m.crowd.reason.Store(&err)
+	}
+	if errors.Is(err, heartbeat.ErrEvicted) {
+		m.obey(now, m.tracker.Evicted(now, r.Seq))
+		return heartbeat.VerdictRejoin
+	}
+	if err != nil {
+		m.obey(now, m.tracker.Failed(now))
+		return heartbeat.VerdictRetry
+	}
+	m.crowd.beats.Add(1)
+	plan, err := m.tracker.Accepted(now, r.Seq, a)
+	m.obey(now, plan)
+	if err != nil {
+		return heartbeat.VerdictRetry
+	}
+	return heartbeat.VerdictCarry
+}
+
+// obey does what a plan says. The caller holds mu.
+func (m *extra) obey(now time.Time, p shardset.Plan) {
+	owners := m.crowd.owners
+	for _, stops := range [][]shardset.Stop{p.Cancel, p.Revoke} {
+		for _, stop := range stops {
+			owners[stop.ID.Number].CompareAndSwap(m.number, 0)
+			p.Beat = m.tracker.Returned(now, stop.ID, shardset.OutcomeReleased).Beat || p.Beat
+		}
+	}
+	for _, lease := range p.Start {
+		if !owners[lease.ID.Number].CompareAndSwap(0, m.number) {
+			m.crowd.double.Add(1)
+		}
+	}
+	if p.Beat {
+		m.loop.Poke()
+	}
+}

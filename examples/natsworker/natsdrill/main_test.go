@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The test binary is a server when it is told so, as the program is.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == nodeCommand {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// The drills with real processes: nothing is lost, nothing handled twice that was
+// committed, no shard has two owners. Their times are not judged here: a machine that is
+// busy with tests says nothing about them.
+func TestDrills(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts many processes; run it without -short")
+	}
+	o := defaults()
+	o.partitions, o.rate, o.ttl, o.settle, o.rounds, o.moves = 8, 20, 3*time.Second, time.Second, 2, 60
+	o.members, o.shards = 40, 400
+	if err := o.programs(t.Context(), t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"scale", "handover", "kill", "freeze", "churn"} {
+		t.Run(name, func(t *testing.T) {
+			if name == "freeze" && errFreeze != nil {
+				t.Skip(errFreeze)
+			}
+			o := *o
+			o.only = []string{name}
+			for _, d := range drills {
+				if !o.chosen(d.name) {
+					continue
+				}
+				var said, out bytes.Buffer
+				r := &report{}
+				err := o.drill(t.Context(), d, t.TempDir(), r, &said)
+				r.print(&out)
+				if err != nil || !r.sound(false) {
+					t.Errorf("%v\n%s\n%s", err, &out, &said)
+				}
+			}
+		})
+	}
+}
+
+func TestFlagFaults(t *testing.T) {
+	_, err := parse(strings.Fields("-only joni -partitions 1 -rate 0 -ttl 1ms -settle 0s -rounds 0 -moves 0 -duration -1s -members 1 -shards 0 rest"))
+	if err == nil {
+		t.Fatal("no fault")
+	}
+	for _, want := range []string{`"joni"`, "churn", "-partitions is 1", "-rate is 0", "-ttl is", "-settle", "-rounds", "-moves", "-duration", "-members", "-shards", `"rest"`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("nothing about %s in: %v", want, err)
+		}
+	}
+	var out, errs bytes.Buffer
+	if status := run(t.Context(), []string{"-only", "joni"}, &out, &errs); status != exitUsage {
+		t.Errorf("the exit status is %d", status)
+	}
+	if status := run(t.Context(), []string{"-h"}, &out, &errs); status != exitOK || !strings.Contains(out.String(), "node-freeze") {
+		t.Errorf("-h: %d\n%s", status, &out)
+	}
+}
