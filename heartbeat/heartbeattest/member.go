@@ -235,7 +235,15 @@ func (m *member) running() shardset.Set {
 // listed returns the shards that its next heartbeat lists.
 func (m *member) listed() []shardset.ShardState { return m.tracker.Shards() }
 
-func (m *member) owner(id shardset.ID) processor.Owner { return m.runs[id].owner }
+// owner returns the token of a shard that m runs, and fails the test if it does not.
+func (m *member) owner(id shardset.ID) processor.Owner {
+	m.k.Helper()
+	r := m.runs[id]
+	if r == nil {
+		m.k.Fatalf("shard %s does not run at %s any more", id, m)
+	}
+	return r.owner
+}
 
 func ids(grants []shardset.Grant) shardset.Set {
 	list := make([]shardset.ID, len(grants))

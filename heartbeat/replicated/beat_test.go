@@ -388,3 +388,43 @@ func TestRollbackThatGoesOn(t *testing.T) {
 		r.wants("a heartbeat of a", a.say(a.answer.Grants...), heartbeat.ErrEvicted)
 	})
 }
+
+// Other members' changes raise the generation in every record. Where nobody needs to know
+// that, a store that tells news at a price is spared it.
+func TestHeartbeatsWithoutNewsAreQuiet(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.shards = 8
+		r.wrap = func(s *tap) replicated.Store { return quietTap{s} }
+		members := r.crew(4)
+		for range 2 {
+			for _, m := range members {
+				m.obey()
+			}
+		}
+		late := r.process().member("z")
+		r.together(append(members, late)...)
+		for _, m := range append(members, late) {
+			m.obey() // lists what it has now, and has seen that
+		}
+		other := r.process().member("zz")
+		r.together(append(members, late, other)...)
+		before := r.store.Counts(replicated.KindRecord)
+		for range 3 {
+			for _, m := range append(members, late, other) {
+				m.obey()
+			}
+		}
+		now := r.store.Counts(replicated.KindRecord)
+		// Each may have to say once more what it holds by now.
+		if loud := now.Writes - now.Quiet - before.Writes + before.Quiet; loud > 6 {
+			t.Errorf("18 heartbeats of a settled group were loud %d times", loud)
+		}
+	})
+}
+
+// quietTap is a tap of a store that tells its watchers nothing of what is no news.
+type quietTap struct{ *tap }
+
+func (s quietTap) SwapQuietly(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
+	return replicatedtest.Quiet{Link: s.Link}.SwapQuietly(ctx, k, old, data)
+}

@@ -20,6 +20,7 @@ type local struct {
 	seq      uint64 // of the newest heartbeat that was begun
 	revision uint64 // of the record as this instance wrote it last; zero: it has not yet
 	data     []byte
+	settled  bool // the document had taken in its last record
 	over     bool // its record was taken from it, or it has left
 
 	// released are the shards that it has given up, with their epochs, as long as the
@@ -116,7 +117,8 @@ func (l *local) letGo() { <-l.busy }
 func (c *Client) write(ctx context.Context, l *local, rec *group.Record) error {
 	data := rec.Encode()
 	c.mu.Lock()
-	old, quiet := l.revision, slices.Equal(data, l.data)
+	old, quiet := l.revision, slices.Equal(data, l.data) || l.settled && c.replica.Taken(rec)
+	l.settled = c.replica.Taken(rec)
 	c.mu.Unlock()
 	k := Key{Kind: KindRecord, Name: l.name}
 	var err error

@@ -91,7 +91,7 @@ type Store interface {
 	// as it needs. Data is never empty. The error matches ErrConflict if the key is at another revision.
 	Swap(ctx context.Context, k Key, old uint64, data []byte) (uint64, error)
 
-	// Delete deletes the version old of a key, under the rules of Swap.
+	// Delete deletes the version old of a key, which is not zero, under the rules of Swap.
 	Delete(ctx context.Context, k Key, old uint64) error
 
 	// Watch tells sink the present version of every key of the kind, then the zero

@@ -226,6 +226,30 @@ func (r *Replica) Owner(id shardset.ID) (tok Token, ok bool) {
 	return Token{Member: r.doc.names[s.owner-1], Instance: r.doc.instances[s.owner-1], ID: id, Epoch: s.epoch}, true
 }
 
+// Taken reports whether the newest document has taken in all that a record says, so that
+// only the generation in it can be news, of which nobody has a use then.
+func (r *Replica) Taken(rec *Record) bool {
+	if r.doc == nil || rec.Standing != StandingAlive || len(rec.Ended) > 0 || rec.Leaving {
+		return false
+	}
+	i, ok := r.doc.place(rec.Member)
+	if !ok || r.doc.instances[i] != rec.Instance || r.doc.weights[i] != max(rec.Weight, 1) || r.doc.owned[i] != len(rec.Held) {
+		return false
+	}
+	held, done := heldIDs(rec.Held), doneIDs(rec.Done)
+	for k := range r.doc.rows {
+		s := &r.doc.rows[k]
+		if s.owner != i+1 || !s.owned() {
+			continue
+		}
+		_, said := slices.BinarySearchFunc(done, r.doc.ids[k], shardset.ID.Compare)
+		if !has(held, r.doc.ids[k]) || said != s.done {
+			return false
+		}
+	}
+	return true
+}
+
 // Rank returns the place among the document's members of the first one for whom mine is
 // true: whose turn it is to step. Who has no member there comes last.
 func (r *Replica) Rank(mine func(member string, instance uint64) bool) int {

@@ -377,3 +377,36 @@ func TestReplicaDeleted(t *testing.T) {
 		t.Errorf("a deleted group makes a step: %v", err)
 	}
 }
+
+// What the document has taken in of a record need not be told again; what it has not, must.
+func TestReplicaTaken(t *testing.T) {
+	d := newDesk(t, 4)
+	d.say(record(group.StandingAlive, "a", 1, 0))
+	d.step()
+	d.say(record(group.StandingAlive, "b", 1, 0))
+	d.step()
+	all := []shardset.Grant{at(0, 101), at(1, 101), at(2, 101), at(3, 101)}
+	for _, c := range []struct {
+		what   string
+		change func(rec *group.Record)
+		want   bool
+	}{
+		{"all that it owns, those on their way included", func(*group.Record) {}, true},
+		{"an old generation", func(rec *group.Record) { rec.Generation = 1 }, true},
+		{"less than it owns", func(rec *group.Record) { rec.Held = all[:3] }, false},
+		{"other than it owns", func(rec *group.Record) { rec.Held = append(slices.Clone(all[:3]), at(9, 1)) }, false},
+		{"another instance", func(rec *group.Record) { rec.Instance = 2 }, false},
+		{"another member", func(rec *group.Record) { rec.Member = "c" }, false},
+		{"another weight", func(rec *group.Record) { rec.Weight = 2 }, false},
+		{"something done", func(rec *group.Record) { rec.Done = []shardset.ID{id(0)} }, false},
+		{"something ended", func(rec *group.Record) { rec.Ended = []shardset.ID{id(0)} }, false},
+		{"that it takes nothing more", func(rec *group.Record) { rec.Leaving = true }, false},
+		{"that it has left", func(rec *group.Record) { rec.Standing = group.StandingLeft }, false},
+	} {
+		rec := record(group.StandingAlive, "a", 1, d.r.Answer("a", 1).Generation, all...)
+		c.change(&rec)
+		if got := d.r.Taken(&rec); got != c.want {
+			t.Errorf("a record that says %s is taken: %v, want %v", c.what, got, c.want)
+		}
+	}
+}

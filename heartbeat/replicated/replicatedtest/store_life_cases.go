@@ -57,7 +57,11 @@ func watchSilent(k *storeKit) {
 		})
 		ended.Store(true)
 	}()
-	<-begun
+	select {
+	case <-begun:
+	case <-done:
+		k.Fatalf("the watch ended before it told anything")
+	}
 	other := k.dial()
 	witness := k.watch(other, replicated.KindRecord)
 	defer witness.stop()
