@@ -32,7 +32,6 @@ type shared struct {
 	data     map[replicated.Key][]byte
 	deleted  map[replicated.Key]bool
 	lives    map[replicated.Key]uint64 // the revision that a key's present life counts from
-	told     int
 }
 
 // own is the link itself.

@@ -85,7 +85,7 @@ func TestWatchLag(t *testing.T) {
 		b.tells(h)
 		time.Sleep(second - 1)
 		b.tells(h)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		b.tells(h, "a=1", "a=2")
 		h.stop()
 		b.broke(h, context.Canceled)
