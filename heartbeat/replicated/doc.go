@@ -28,7 +28,7 @@
 // # A step
 //
 // All see the document change; the first eight members, by name, are shown all records
-// as well. When the records ask for another document, the first of them writes it, over
+// as well; three of a large group, where that costs something. When the records ask for another document, the first of them writes it, over
 // the revision it is made from; the second does so 50 ms later if the first has not, and
 // so on. Who it is, is no matter of safety: the swap puts steps into one order, and each
 // is made of the document and the records alone. One step takes in everything that

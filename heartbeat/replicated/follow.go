@@ -96,6 +96,7 @@ func (c *Client) see(e Event) {
 	c.mu.Lock()
 	if e.Key == (Key{}) {
 		c.turn.seeing = true
+		c.turn.pendingAt = time.Time{} // it need not be as patient as who sees nothing
 	} else if err := c.replica.Observe(now, e.Key.Name, e.Value.Revision, e.Value.Data); err != nil {
 		c.log.Warn("a record cannot be read", zap.Error(err))
 	}

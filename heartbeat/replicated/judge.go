@@ -51,7 +51,7 @@ func (c *Client) judge(ctx context.Context, ttl time.Duration) time.Time {
 
 // rankDelay is how much later than the first this process judges. The caller holds mu.
 func (c *Client) rankDelay() time.Duration {
-	return time.Duration(min(c.turn.rank, watchers)) * rankStep
+	return time.Duration(min(c.turn.rank, maxWatchers)) * rankStep
 }
 
 // judgeByClock is judge for a store with a clock of its own, which alone says who is
@@ -141,7 +141,7 @@ func (c *Client) look(ctx context.Context, ttl time.Duration) time.Time {
 		return t.lookAt
 	}
 	t.lookAt = now.Add(jitter(ttl))
-	at, first, before := t.lookAt, c.replica.First(watchers), t.looked
+	at, first, before := t.lookAt, c.replica.First(watchers(c.replica.Members())), t.looked
 	c.mu.Unlock()
 
 	seen, alive := map[string]uint64{}, false

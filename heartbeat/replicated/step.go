@@ -79,7 +79,7 @@ func (c *Client) takeRole(now time.Time) time.Duration {
 	if r := c.replica.Revision(); r != c.turn.rankOf || c.turn.stale {
 		c.turn.rank, c.turn.rankOf, c.turn.stale = c.replica.Rank(c.mine), r, false
 	}
-	watching := ttl > 0 && (c.turn.rank < min(watchers, c.replica.Members()) || now.Before(c.turn.until))
+	watching := ttl > 0 && (c.turn.rank < watchers(c.replica.Members()) || now.Before(c.turn.until))
 	if watching == c.turn.watching {
 		return ttl
 	}

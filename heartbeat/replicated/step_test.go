@@ -308,3 +308,21 @@ func TestStaleReads(t *testing.T) {
 		}
 	})
 }
+
+// A process that has begun to see the records is as quick as its rank, also with what it
+// was patient about before.
+func TestNoPatienceOnceSeeing(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p := r.process()
+		p.Adjust(func(f *replicatedtest.Faults) { f.WatchLag = 200 * time.Millisecond })
+		a, b := p.member("a"), p.member("b")
+		if err := a.say(); err != nil {
+			t.Fatal(err)
+		}
+		r.until(100*time.Millisecond, "a is a member", func() bool { return r.knows("a") })
+		if err := b.say(); err != nil {
+			t.Fatal(err)
+		}
+		r.until(400*time.Millisecond, "b is a member, too", func() bool { return r.knows("b") })
+	})
+}

@@ -10,16 +10,25 @@ const (
 	// rankStep is how much later than the rank before it a process acts that sees
 	// something to do. Most of the time the first one has done it by then.
 	rankStep = 50 * time.Millisecond
-	// watchers is how many ranks are shown all records, and so can act at once. More
-	// would cost messages, of every member to every watcher; fewer would have the
-	// shards of members that die together wait for a look of the others.
-	watchers = 8
+	// maxWatchers is how many ranks are shown all records at the most.
+	maxWatchers = 8
 	// coalesce is how long the first one waits for what else comes; and pace is the
 	// least time between two steps of one process. A thousand members that join at
 	// once make a few dozen documents.
 	coalesce = time.Millisecond
 	pace     = 5 * time.Millisecond
 )
+
+// watchers is how many ranks are shown all records in a group of so many members, and so
+// can act at once. More would cost messages, of every member to every watcher, which only
+// a large group feels; fewer would have the shards of members that die together wait for a
+// look of the others, which is likelier in a small one.
+func watchers(members int) int {
+	if members > 64 {
+		return 3
+	}
+	return min(members, maxWatchers)
+}
 
 // turn is what a process knows of its part in changing the group. It belongs to whoever
 // holds Client.mu.
@@ -63,7 +72,7 @@ func (t *turn) due(members int, changeAt time.Time, patience time.Duration) time
 	case t.seeing && t.rank == 0:
 		at = t.pendingAt.Add(coalesce)
 	case t.seeing:
-		at = t.pendingAt.Add(time.Duration(min(t.rank, watchers))*rankStep + rand.N(rankStep/2))
+		at = t.pendingAt.Add(time.Duration(min(t.rank, maxWatchers))*rankStep + rand.N(rankStep/2))
 	default:
 		// Those whose part it is are at work as long as documents come.
 		at = latest(t.pendingAt, changeAt).Add(patience + rand.N(patience/2))
@@ -73,7 +82,7 @@ func (t *turn) due(members int, changeAt time.Time, patience time.Duration) time
 
 // patience is how long a process waits for those whose part it is to take up what its
 // own members say, before it does so itself.
-func patience(ttl time.Duration) time.Duration { return min(watchers*2*rankStep, ttl/8) }
+func patience(ttl time.Duration) time.Duration { return min(maxWatchers*2*rankStep, ttl/8) }
 
 // jitter returns a time around d, so that processes do not do the same at the same time.
 func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2+1) }
