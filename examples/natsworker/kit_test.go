@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -219,4 +220,13 @@ func (p *process) end() int {
 func (p *process) signal(s syscall.Signal) {
 	p.Helper()
 	must(p.T, p.cmd.Process.Signal(s))
+}
+
+// freeAddress returns an address of this machine that nobody listened on a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	must(t, l.Close())
+	return l.Addr().String()
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -105,14 +104,6 @@ func TestEmbedded(t *testing.T) {
 			t.Errorf("exit status %d\n%s", status, p.errs)
 		}
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	must(t, l.Close())
-	return l.Addr().String()
 }
 
 // TestDrain: a signal has the batch that is handled finished, printed and committed.

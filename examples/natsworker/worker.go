@@ -56,6 +56,9 @@ func work(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 		return err
 	}
 	if err := cli.Ready(ctx, data, js, &o.stream); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to end before it had begun
+		}
 		return err
 	}
 	w := &worker{o: o, log: log, lines: newLines(stdout)}

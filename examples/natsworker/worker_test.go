@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -60,5 +62,18 @@ func TestFromEnd(t *testing.T) {
 	out, _ := r.worker(1)
 	if got := parseLines[messageLine](t, out); len(got) != 1 || got[0].Number != 2 {
 		t.Errorf("it prints %s", out)
+	}
+}
+
+// TestNoServer: a worker waits for the servers, and can be told to stop waiting.
+func TestNoServer(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	errs := newText()
+	begin := time.Now()
+	status := run(ctx, []string{"-servers", "nats://" + freeAddress(t)}, newText(), errs)
+	if took := time.Since(begin); status != exitOK || took < 500*time.Millisecond || took > patience {
+		t.Errorf("exit status %d after %v\n%s", status, took, errs)
 	}
 }

@@ -66,7 +66,18 @@ func (s *stage) newCrowd(n int) (*crowd, error) {
 		}
 		c.clients = append(c.clients, client)
 	}
-	return c, c.clients[0].Create(s.ctx)
+	return c, c.prepare(s.ctx)
+}
+
+// prepare has a member come and go, so that the group and its buckets are there.
+func (c *crowd) prepare(ctx context.Context) error {
+	r := heartbeat.Request{Member: "first", Report: shardset.Report{Seq: 1, Instance: 1}}
+	a, err := c.clients[0].Beat(ctx, r)
+	if err != nil {
+		return err
+	}
+	r.Seq, r.Generation, r.Leaving = 2, a.Generation, true
+	return c.clients[0].Leave(ctx, r)
 }
 
 // join starts more members.

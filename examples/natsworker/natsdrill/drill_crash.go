@@ -72,6 +72,6 @@ func frozen(s *stage, r *report) error {
 	// A heartbeat whose answer it did not live to see counts for the group.
 	r.note("from the last answered heartbeat to the last takeover", short(s.takeovers(r, start, w, last)))
 	r.note("from waking to a heartbeat that was answered", short(joined))
-	r.atMost("batches printed under the old leases after waking", w.late, 0)
+	r.atMost("batches printed under the old leases after waking", s.ledger.late(w), 0)
 	return nil
 }

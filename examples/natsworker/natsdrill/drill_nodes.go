@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -129,7 +130,12 @@ func outage(s *stage, r *report) error {
 		return err
 	}
 	whole := time.Now()
-	if err := s.await("all shards are worked on", func() bool { return s.balanced(team) && s.handledAll(start) }); err != nil {
+	// Until then they work on under their old leases.
+	if err := s.await("all workers have heard from the group", func() bool { return s.heard(team, start) }); err != nil {
+		return err
+	}
+	heard := time.Now()
+	if err := s.await("all shards are worked on", func() bool { return s.balanced(team) && s.handledAll(heard) }); err != nil {
 		return err
 	}
 	owned := time.Since(whole)
@@ -141,6 +147,11 @@ func outage(s *stage, r *report) error {
 	r.note("shards that were taken afresh", fmt.Sprint(moved))
 	r.most("from then until every shard was worked on", owned, s.o.ttl+2*time.Second)
 	return nil
+}
+
+// heard reports whether a heartbeat of each worker was answered since a time.
+func (s *stage) heard(team []*worker, since time.Time) bool {
+	return !slices.ContainsFunc(team, func(w *worker) bool { return !w.lastBeat().After(since) })
 }
 
 // handledAll reports whether something of every shard was handled since a time.

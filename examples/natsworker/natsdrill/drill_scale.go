@@ -15,12 +15,7 @@ func scale(s *stage, r *report) (err error) {
 	if err != nil {
 		return err
 	}
-	// The first one makes the buckets.
-	c.join(1)
-	if err := s.await("the first one has all shards", c.settled); err != nil {
-		return err
-	}
-	if err := s.joins(r, c, s.o.members-1, "join", s.o.settle, time.Second, 200); err != nil {
+	if err := s.joins(r, c, s.o.members, "join", s.o.settle, time.Second, 200); err != nil {
 		return err
 	}
 	if err := s.joins(r, c, s.o.members/10, "a tenth more", 2*c.beat, 500*time.Millisecond, 0); err != nil {

@@ -34,6 +34,7 @@ type tenure struct {
 	high    uint64    // the highest position that was committed
 	back    int       // commits that were lower than one before
 	batches int
+	woken   int       // of them, handled after the worker was frozen and woke
 	first   time.Time // when the handling of the first batch began
 	last    time.Time // when that of the last one was over
 }
@@ -118,8 +119,8 @@ func (g *ledger) handled(w *worker, p printed) {
 	}
 	r.batches++
 	b.breaks += p.Breaks
-	if w.woken(r, p.At) {
-		w.late++
+	if w.wokeBefore(p.At) {
+		r.woken++
 	}
 	b.add(span{p.First - 1, p.Last})
 }
@@ -155,6 +156,21 @@ func (g *ledger) counts(ends []int64) (twice, missing, breaks int64) {
 		twice, missing, breaks = twice+b.twice, missing+b.missing(end), breaks+int64(b.breaks)
 	}
 	return twice, missing, breaks
+}
+
+// late returns how many batches a worker handled after it woke, under a lease from before
+// it was frozen. It is for the end: a batch may be printed before the start of its tenure.
+func (g *ledger) late(w *worker) (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, b := range g.shards {
+		for _, r := range b.runs {
+			if r.worker == w && r.started.Before(w.goneAt()) {
+				n += r.woken
+			}
+		}
+	}
+	return n
 }
 
 // begun returns how many tenures have begun.

@@ -164,9 +164,9 @@ func TestLate(t *testing.T) {
 	g, w := newLedger(), &worker{name: "w"}
 	w.play(t, g, started(0, "1", "1"), handled(1, "1", "1", "5"))
 	w.gone, w.wokeAt = at(2), at(20)
-	w.play(t, g, handled(1.9, "1", "6", "6"), handled(20.1, "1", "7", "7"), started(21, "2", "7"), handled(22, "2", "8", "8"))
-	if w.late != 1 {
-		t.Errorf("%d batches are late", w.late)
+	w.play(t, g, handled(1.9, "1", "6", "6"), handled(20.1, "1", "7", "7"), handled(22, "2", "8", "8"), started(21, "2", "7"))
+	if n := g.late(w); n != 1 {
+		t.Errorf("%d batches are late", n)
 	}
 }
 

@@ -75,3 +75,26 @@ func TestFlagFaults(t *testing.T) {
 		t.Errorf("-h: %d\n%s", status, &out)
 	}
 }
+
+// TestReadmeCommands can be typed as they are.
+func TestReadmeCommands(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		command, ok := strings.CutPrefix(strings.TrimSpace(line), "go run ./natsdrill")
+		if !ok {
+			continue
+		}
+		n++
+		command, _, _ = strings.Cut(command, "#")
+		if _, err := parse(strings.Fields(command)); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	if n < 4 {
+		t.Errorf("the README has %d commands of this program", n)
+	}
+}

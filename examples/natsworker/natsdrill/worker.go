@@ -22,8 +22,6 @@ type worker struct {
 	err   error         // how it ended
 	ended time.Time
 
-	late int // batches that it handled after it woke, under leases from before; guarded by the ledger
-
 	mu     sync.Mutex // guards the fields below
 	bad    error
 	beats  []time.Time // when heartbeats left that were answered
@@ -149,12 +147,11 @@ func (w *worker) goneAt() time.Time {
 	return w.gone
 }
 
-// woken reports whether a batch was handled after the process woke, in a run from before
-// it was frozen.
-func (w *worker) woken(r *tenure, at time.Time) bool {
+// wokeBefore reports whether the process was frozen and woke before a time.
+func (w *worker) wokeBefore(t time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return !w.wokeAt.IsZero() && at.After(w.wokeAt) && r.started.Before(w.gone)
+	return !w.wokeAt.IsZero() && t.After(w.wokeAt)
 }
 
 // stop asks the worker to end and waits for it. It returns how long that took.

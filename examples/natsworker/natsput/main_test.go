@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -178,5 +179,25 @@ func TestFlagFaults(t *testing.T) {
 	var out, errs bytes.Buffer
 	if status := run(t.Context(), []string{"-h"}, &out, &errs); status != exitOK || !strings.Contains(out.String(), "-rate") {
 		t.Errorf("-h: %d\n%s", status, &out)
+	}
+}
+
+// TestReadmeCommands can be typed as they are.
+func TestReadmeCommands(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	must(t, err)
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		command, ok := strings.CutPrefix(strings.TrimSpace(line), "go run ./natsput ")
+		if !ok {
+			continue
+		}
+		n++
+		if _, err := parse(strings.Fields(command)); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	if n != 2 {
+		t.Errorf("the README has %d commands of this program", n)
 	}
 }
