@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Every Go snippet of the README is the text of an example of this package, which
-// the compiler and the test runner see.
+// Every Go snippet of the README is the text of an example, of this package or of a
+// module of its own, which the compiler and the test runner see.
 func TestReadmeSnippetsAreExamples(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
@@ -18,6 +18,7 @@ func TestReadmeSnippetsAreExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files = append(files, "../heartbeat/replicated/natskv/example_test.go")
 	var examples strings.Builder
 	for _, f := range files {
 		text, err := os.ReadFile(f)
