@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"time"
 
 	"github.com/rollcall-go/rollcall/coordinator"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
@@ -14,9 +13,10 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// A worker on one machine, with the server inside it.
-func Example_alone() {
-	dir, err := os.MkdirTemp("", "worker")
+// A worker whose group is on JetStream, here on a server inside it. On a cluster only the
+// connection is another.
+func Example() {
+	dir, err := os.MkdirTemp("", "orders")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -31,28 +31,31 @@ func Example_alone() {
 		log.Fatal(err)
 	}
 	defer conn.Close()
-
-	group, err := natskv.New(natskv.Config{Conn: conn, Group: "orders", Shards: replicated.Shards("orders", 1)})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer group.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	worker, err := coordinator.New(coordinator.Config{
-		Group: group, Checkpoints: group, Member: "worker-1",
-		Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
-			fmt.Println("processing shard", s.ID())
-			err := s.Commit(ctx, "the next thing to read")
-			cancel() // enough for an example
+	work := processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		if err := s.Commit(ctx, "42"); err != nil {
 			return err
-		}),
+		}
+		return processor.ErrShardEnded
+	})
+
+	group, err := natskv.New(natskv.Config{
+		Conn: conn, Group: "readers", Replicas: 1, // 3 on a cluster
+		Shards: replicated.Shards("orders", 64),
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := worker.Run(ctx); err != nil {
+	defer group.Close()
+	worker, err := coordinator.New(coordinator.Config{Group: group, Processor: work, Finite: true})
+	if err != nil {
 		log.Fatal(err)
 	}
-	// Output: processing shard orders/0
+
+	ctx := context.Background()
+	fmt.Println(worker.Run(ctx))
+	position, _, err := group.Position(ctx, replicated.Shards("orders", 64)[63].ID)
+	fmt.Println(position, err)
+	// Output:
+	// <nil>
+	// 42 <nil>
 }

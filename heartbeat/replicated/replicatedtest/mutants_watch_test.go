@@ -3,6 +3,7 @@ package replicatedtest
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
@@ -176,9 +177,9 @@ func watchMutants() []mutant {
 			})
 		}},
 		{name: "now and then an event is lost", by: []string{"Watch/begun while busy", "Watch/changes"}, build: func(b *broken) {
-			n := 0
+			var told atomic.Int64 // by the watches of all links
 			b.events(func(e replicated.Event) []replicated.Event {
-				if n++; n > 3 && n%2 == 1 {
+				if n := told.Add(1); n > 3 && n%2 == 1 {
 					return nil
 				}
 				return just(e)
