@@ -114,7 +114,8 @@ func (c *Client) keepUp(ctx context.Context, ttl time.Duration) time.Time {
 
 // step writes the document as it should be, if it is this process's turn.
 func (c *Client) step(ctx context.Context) (time.Time, error) {
-	data, revision, at, err := c.prepareStep(time.Now())
+	start := time.Now()
+	data, revision, at, err := c.prepareStep(start)
 	if err != nil || data == nil {
 		return at, err
 	}
@@ -122,7 +123,7 @@ func (c *Client) step(ctx context.Context) (time.Time, error) {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.turn.steppedAt = now
+	c.turn.steppedAt, c.turn.stepTook = now, min(now.Sub(start), rankStep)
 	if err != nil {
 		// It may have been written all the same; then the next try conflicts, and the
 		// document that is read tells.

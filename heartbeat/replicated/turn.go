@@ -13,8 +13,8 @@ const (
 	// maxWatchers is how many ranks are shown all records at the most.
 	maxWatchers = 8
 	// coalesce is how long the first one waits for what else comes; and pace is the
-	// least time between two steps of one process. A thousand members that join at
-	// once make a few dozen documents.
+	// least time between two steps of one process, who rests for twice as long as a step
+	// takes. A thousand members that join at once make a few documents.
 	coalesce = time.Millisecond
 	pace     = 5 * time.Millisecond
 )
@@ -46,6 +46,7 @@ type turn struct {
 	stepAt    time.Time // when this process makes it
 	askedAt   time.Time // since when a record of this process may ask for one; zero: none does
 	steppedAt time.Time
+	stepTook  time.Duration // the last one: who is slow takes in more at a time
 
 	readAt  time.Time // when the document is to be read again
 	judgeAt time.Time // no verdicts before
@@ -67,8 +68,8 @@ func (t *turn) asked(now time.Time) {
 func (t *turn) due(members int, changeAt time.Time, patience time.Duration) time.Time {
 	var at time.Time
 	switch {
-	case members == 0: // nobody has a rank: whoever comes first
-		at = t.pendingAt.Add(rand.N(rankStep))
+	case members == 0: // nobody has a rank: whoever comes first, when most have come
+		at = t.pendingAt.Add(rankStep + rand.N(rankStep))
 	case t.seeing && t.rank == 0:
 		at = t.pendingAt.Add(coalesce)
 	case t.seeing:
@@ -77,7 +78,7 @@ func (t *turn) due(members int, changeAt time.Time, patience time.Duration) time
 		// Those whose part it is are at work as long as documents come.
 		at = latest(t.pendingAt, changeAt).Add(patience + rand.N(patience/2))
 	}
-	return latest(at, t.steppedAt.Add(pace))
+	return latest(at, t.steppedAt.Add(max(pace, 2*t.stepTook)))
 }
 
 // patience is how long a process waits for those whose part it is to take up what its

@@ -69,12 +69,12 @@ func (g *Group) table(void uint64) *table {
 		void: void, firstEpoch: g.cfg.FirstEpoch, ttl: g.cfg.TTL, ordered: g.cfg.Ordered, generation: g.generation,
 		ids: make([]shardset.ID, len(g.shards)), rows: make([]row, len(g.shards)),
 	}
-	place := make(map[string]int, len(g.sorted))
+	place := make(map[string]int32, len(g.sorted))
 	for _, m := range g.sorted {
 		t.names = append(t.names, m.name)
 		t.instances = append(t.instances, m.instance)
 		t.weights = append(t.weights, m.weight)
-		place[m.name] = len(t.names)
+		place[m.name] = int32(len(t.names))
 	}
 	for i := range g.shards {
 		s := &g.shards[i]
@@ -93,7 +93,7 @@ func (g *Group) table(void uint64) *table {
 			r.last = place[s.last.name]
 			if r.last == 0 {
 				t.names = append(t.names, s.last.name)
-				r.last = len(t.names)
+				r.last = int32(len(t.names))
 				place[s.last.name] = r.last
 			}
 		}
@@ -105,7 +105,7 @@ func (g *Group) table(void uint64) *table {
 	for id, r := range g.retired {
 		row := retiredRow{id: id, epoch: r.epoch, granted: r.granted, over: r.over}
 		if r.holder != nil {
-			row.holder = place[r.holder.name]
+			row.holder = int(place[r.holder.name])
 		}
 		t.retired = append(t.retired, row)
 	}
@@ -131,7 +131,7 @@ func (t *table) group() (*Group, error) {
 			g.nextExpiry = m.expires
 		}
 	}
-	who := func(place int) *member {
+	who := func(place int32) *member {
 		if place == 0 {
 			return nil
 		}
@@ -156,8 +156,8 @@ func (t *table) group() (*Group, error) {
 		if _, listed := g.index[r.id]; listed {
 			return nil, fmt.Errorf("document: %w: shard %s is listed and retired", errMangled, r.id)
 		}
-		g.retired[r.id] = retiree{epoch: r.epoch, granted: r.granted, holder: who(r.holder), over: r.over}
-		if h := who(r.holder); h != nil {
+		g.retired[r.id] = retiree{epoch: r.epoch, granted: r.granted, holder: who(int32(r.holder)), over: r.over}
+		if h := who(int32(r.holder)); h != nil {
 			h.retired++
 		}
 	}

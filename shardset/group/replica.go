@@ -239,7 +239,7 @@ func (r *Replica) Taken(rec *Record) bool {
 	held, done := heldIDs(rec.Held), doneIDs(rec.Done)
 	for k := range r.doc.rows {
 		s := &r.doc.rows[k]
-		if s.owner != i+1 || !s.owned() {
+		if s.owner != int32(i+1) || !s.owned() {
 			continue
 		}
 		_, said := slices.BinarySearchFunc(done, r.doc.ids[k], shardset.ID.Compare)
@@ -353,7 +353,7 @@ func (r *Replica) Released(member string, instance uint64, held []shardset.Grant
 	var gone []shardset.Grant
 	for k := range r.doc.rows {
 		s := &r.doc.rows[k]
-		if s.owned() && s.owner == i+1 && generation >= s.granted && !has(held, r.doc.ids[k]) {
+		if s.owned() && s.owner == int32(i+1) && generation >= s.granted && !has(held, r.doc.ids[k]) {
 			gone = append(gone, shardset.Grant{ID: r.doc.ids[k], Epoch: s.epoch})
 		}
 	}

@@ -33,13 +33,13 @@ type table struct {
 
 // row is one shard. Members are their places in table.names plus one; zero: none.
 type row struct {
-	state       State
-	done        bool
-	owner, next int
-	last        int // of a shard that nobody owns
 	epoch       uint64
 	granted     uint64
 	revoked     uint64
+	owner, next int32
+	last        int32 // of a shard that nobody owns
+	state       State
+	done        bool
 }
 
 type lineage struct {
@@ -249,7 +249,7 @@ func (t *table) readShards(r *reader) {
 	}
 	for i := range t.rows {
 		if s := &t.rows[i]; s.owned() {
-			if s.owner = r.below(members + 1); s.owner == 0 {
+			if s.owner = int32(r.below(members + 1)); s.owner == 0 {
 				r.fail("shard %s is %s by nobody", t.ids[i], s.state)
 			}
 		}
@@ -257,11 +257,11 @@ func (t *table) readShards(r *reader) {
 	for i := range t.rows {
 		switch s := &t.rows[i]; {
 		case s.state == StateTransfer:
-			if s.next = r.below(members + 1); s.next == s.owner {
+			if s.next = int32(r.below(members + 1)); s.next == s.owner {
 				r.fail("shard %s moves to its owner", t.ids[i])
 			}
 		case !s.owned():
-			s.last = r.below(names + 1)
+			s.last = int32(r.below(names + 1))
 		}
 	}
 	last := t.firstEpoch

@@ -12,22 +12,30 @@ import (
 var errMangled = errors.New("the encoding is damaged")
 
 // reader takes an encoding apart. The first fault stays, and everything that is read
-// after it is zero.
+// after it is zero: nothing is left.
 type reader struct {
 	rest []byte
 	err  error
 }
 
 func (r *reader) fail(format string, args ...any) {
+	r.rest = nil
 	if r.err == nil {
 		r.err = fmt.Errorf("%w: "+format, append([]any{errMangled}, args...)...)
 	}
 }
 
+// number reads a number. Most are one byte long.
 func (r *reader) number() uint64 {
-	if r.err != nil {
-		return 0
+	if len(r.rest) > 0 && r.rest[0] < 0x80 {
+		v := r.rest[0]
+		r.rest = r.rest[1:]
+		return uint64(v)
 	}
+	return r.long()
+}
+
+func (r *reader) long() uint64 {
 	v, n := binary.Uvarint(r.rest)
 	if n <= 0 {
 		r.fail("a number is cut off or too long")
@@ -76,9 +84,6 @@ func (r *reader) text() string {
 }
 
 func (r *reader) byte() byte {
-	if r.err != nil {
-		return 0
-	}
 	if len(r.rest) == 0 {
 		r.fail("it is cut off")
 		return 0
