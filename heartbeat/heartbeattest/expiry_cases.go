@@ -44,6 +44,7 @@ func (k *kit) takeover(b *member, sent, back time.Time, lost shardset.Set) {
 // A lease counts from the last heartbeat, however late in the lease that came.
 func expiryLate(k *kit) {
 	a, b := k.pair()
+	k.answered(a)
 	mine := a.running()
 	for range 3 {
 		k.during(k.ttl*2/3, "a keeps its shards until its next heartbeat", func() bool {

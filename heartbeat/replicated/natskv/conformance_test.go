@@ -2,7 +2,6 @@ package natskv_test
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,16 +17,13 @@ import (
 // TestConformance runs the suite of all group services, in real time. Each process of a
 // case is connected to the next of the servers.
 func TestConformance(t *testing.T) {
-	for _, f := range []func() *fleet{alone, trio} { // one after the other, to be quick enough
-		f := f()
-		t.Run(fmt.Sprint("R", f.replicas), func(t *testing.T) {
-			f.warm(t)
-			heartbeattest.Run(t, heartbeattest.Config{
-				TTL: 4 * time.Second, Slack: 2 * time.Second, // the machine may be busy
-				New: f.service,
-			})
+	each(t, func(t *testing.T, f *fleet) {
+		f.warm(t)
+		heartbeattest.Run(t, heartbeattest.Config{
+			TTL: 6 * time.Second, Slack: 4 * time.Second, // the machine may be busy
+			New: f.service,
 		})
-	}
+	})
 }
 
 func (f *fleet) service(t testing.TB, o heartbeattest.Options) heartbeattest.Service {

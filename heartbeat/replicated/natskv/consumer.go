@@ -33,6 +33,8 @@ type watch struct {
 	changes      chan nats.Status // of the connection: any breaks the watch
 	ended        chan struct{}    // closed when nobody receives messages any more
 
+	silent    int    // beats without a message
+	beats     int    // beats in all
 	delivered uint64 // the number of messages from the consumer
 	last      uint64 // the revision of the last one
 	caughtUp  bool

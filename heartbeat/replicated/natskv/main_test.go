@@ -22,11 +22,12 @@ import (
 // home is where the servers live that tests share.
 var home string
 
-// TestMain lets all cases of the suites run at once: they do little but wait. At the end
+// TestMain lets more cases of the suites run at once than there are processors: they mostly
+// wait, but begin with a burst of work for the servers, and have leases to keep. At the end
 // it closes the servers that they shared.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	err := flag.Set("test.parallel", "24")
+	err := flag.Set("test.parallel", "12")
 	if err == nil {
 		home, err = os.MkdirTemp("", "natskv")
 	}

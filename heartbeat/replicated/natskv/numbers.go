@@ -88,11 +88,17 @@ func (b *bucket) verify(ctx context.Context, s jetstream.Stream) (jetstream.Stre
 	b.mu.Lock()
 	known := b.known.mark
 	b.mu.Unlock()
-	if known != "" && (mark == nil || string(mark.Data) != known) && s.CachedInfo().Config.FirstSeq <= b.highest.Load() {
-		if s, err = b.replace(ctx, s); err != nil {
+	if known != "" && (mark == nil || string(mark.Data) != known) {
+		info, err := b.info(ctx, s)
+		if err != nil {
 			return nil, err
 		}
-		mark = nil
+		if info.Config.FirstSeq <= b.highest.Load() {
+			if s, err = b.replace(ctx, info.Config); err != nil {
+				return nil, err
+			}
+			mark = nil
+		}
 	}
 	if now.mark, err = b.marked(ctx, s, mark); err != nil {
 		return nil, err
@@ -133,8 +139,11 @@ func (b *bucket) marked(ctx context.Context, s jetstream.Stream, mark *jetstream
 
 // replace makes the stream anew, as it was, but for its numbers. What others have
 // written since it was lost is lost once more; they notice as they did before.
-func (b *bucket) replace(ctx context.Context, s jetstream.Stream) (jetstream.Stream, error) {
-	cfg := s.CachedInfo().Config
+//
+// To purge the empty stream up to a number would leave that number to the next message,
+// too, and be gentler. But when the purge meets a write that is under way, nats-server
+// 2.15.2 never clears that away, and refuses every later write of the key as a conflict.
+func (b *bucket) replace(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
 	b.store.log.Warn("the members' records were lost, as when all nodes restart that had them in memory; "+
 		"every member takes its shards afresh", zap.String("bucket", b.name))
 	js, err := b.api()

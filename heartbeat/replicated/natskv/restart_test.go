@@ -190,3 +190,26 @@ func TestRestartBreaksWatches(t *testing.T) {
 		r.await(record("a"), at)
 	})
 }
+
+// What cannot be sent fails when its time is over, and is not sent when the connection
+// stands again: nobody expects it any more then.
+func TestNothingIsSentLater(t *testing.T) {
+	t.Parallel()
+	f := mortal(t, 1)
+	s := f.dial(t, 0, f.config())
+	at := swap(t, s, document, 0, "before")
+	w := watch(t, s, replicated.KindDocument)
+	w.caughtUp()
+	f.servers[0].Close()
+	_ = w.broken() // the connection knows it, too
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := s.Swap(ctx, document, at, []byte("late")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a swap without a connection returned %v", err)
+	}
+	f.restart(t)
+	again := watch(t, s, replicated.KindDocument)
+	if there := again.caughtUp(); len(there) != 1 || there[0].Value.Revision != at {
+		t.Errorf("after a swap that failed the watch tells of %v, want one version at %d", there, at)
+	}
+}

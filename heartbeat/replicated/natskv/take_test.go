@@ -69,3 +69,17 @@ func TestTake(t *testing.T) {
 		t.Error("a message that is no consumer's is no reason to end")
 	}
 }
+
+// The server is silent after three beats without a message, and not when the process has
+// missed them itself: it notes one for however many.
+func TestSilence(t *testing.T) {
+	w := &watch{}
+	for range beatsToSilence - 1 {
+		if err := w.pass(t.Context()); err != nil {
+			t.Fatalf("after %d beats: %v", w.silent, err)
+		}
+	}
+	if err := w.pass(t.Context()); !errors.Is(err, errSilence) {
+		t.Errorf("after %d beats: %v, want %v", w.silent, err, errSilence)
+	}
+}

@@ -52,8 +52,9 @@ func (s *store) follow(ctx context.Context, kind replicated.Kind, sink func(repl
 	return w.run(ctx, enough)
 }
 
-// The bounds of the time between two signs of life of a silent watch's server: an
-// eighth of the TTL. It is silent after three, and the bucket is looked at after four.
+// A beat is the time between two signs of life of a silent watch's server: an eighth of
+// the TTL, within bounds. The server is silent after three, and the bucket is looked at
+// after four.
 const (
 	minBeat = 500 * time.Millisecond
 	maxBeat = 5 * time.Second
@@ -65,9 +66,8 @@ const (
 // run tells the sink what comes, until the watch ends.
 func (w *watch) run(ctx context.Context, enough <-chan struct{}) error {
 	w.catchUp()
-	silence, check := time.NewTimer(beatsToSilence*w.beat), time.NewTicker(beatsToCheck*w.beat)
-	defer silence.Stop()
-	defer check.Stop()
+	beats := time.NewTicker(w.beat)
+	defer beats.Stop()
 	for {
 		// What has come when the context ends need not be told.
 		if err := ctx.Err(); err != nil {
@@ -80,19 +80,29 @@ func (w *watch) run(ctx context.Context, enough <-chan struct{}) error {
 			return nil
 		case <-w.changes:
 			return errDisconnected
-		case <-silence.C:
-			return errSilence
-		case <-check.C:
-			if err := w.check(ctx); err != nil {
+		case <-beats.C:
+			if err := w.pass(ctx); err != nil {
 				return err
 			}
 		case m := <-w.messages:
+			w.silent = 0
 			if err := w.take(m); err != nil {
 				return err
 			}
-			silence.Reset(beatsToSilence * w.beat)
 		}
 	}
+}
+
+// pass notes that a beat has passed. A process that was stopped for a while notes one, not
+// all that it has missed: what came meanwhile is still on its way through it.
+func (w *watch) pass(ctx context.Context) error {
+	if w.silent++; w.silent >= beatsToSilence {
+		return errSilence
+	}
+	if w.beats++; w.beats%beatsToCheck != 0 {
+		return nil
+	}
+	return w.check(ctx)
 }
 
 // take takes one message of the consumer: a version of a key, or a sign of life.
@@ -167,14 +177,12 @@ func (w *watch) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, w.beat)
 	defer cancel()
 	info, err := w.bucket.info(ctx, w.stream)
-	if nobodyThere(err) {
-		return errReplaced
-	}
-	if err != nil {
+	if err != nil && !nobodyThere(err) {
 		return nil // it cannot be asked just now; silence is another matter
 	}
-	if !info.Created.Equal(w.created) || info.State.LastSeq < w.last {
-		return errReplaced
+	if err == nil && info.Created.Equal(w.created) && info.State.LastSeq >= w.last {
+		return nil
 	}
-	return nil
+	w.bucket.gone(w.stream)
+	return errReplaced
 }

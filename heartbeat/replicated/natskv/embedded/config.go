@@ -143,20 +143,21 @@ func split(address string) (host string, port int, err error) {
 // free finds out early whether the addresses can be had: a server that cannot have them
 // says so in its log only.
 func (c Config) free() error {
-	var faults []error
-	for field, address := range map[string]string{"Listen": c.Listen, "Cluster.Listen": c.Cluster.Listen} {
-		if address == "" || address == InProcessOnly {
-			continue
-		}
-		l, err := net.Listen("tcp", address)
-		if err == nil {
-			err = l.Close()
-		}
-		if err != nil {
-			faults = append(faults, fmt.Errorf("the field %s: %w", field, err))
-		}
+	return errors.Join(free("Listen", c.Listen), free("Cluster.Listen", c.Cluster.Listen))
+}
+
+func free(field, address string) error {
+	if address == "" || address == InProcessOnly {
+		return nil
 	}
-	return errors.Join(faults...)
+	l, err := net.Listen("tcp", address)
+	if err == nil {
+		err = l.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("the field %s: %w", field, err)
+	}
+	return nil
 }
 
 // exposed refuses a server that others than this machine could use without a word:
