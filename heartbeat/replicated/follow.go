@@ -121,6 +121,7 @@ func (c *Client) condemned(e Event) {
 // tell wakes whomever the newest document concerns. The caller holds mu.
 func (c *Client) tell(now time.Time) {
 	c.changeAt = now
+	c.turn.pendingAt = time.Time{} // what is left to do is anybody's turn anew
 	close(c.changed)
 	c.changed = make(chan struct{})
 	for member := range c.wakes {
