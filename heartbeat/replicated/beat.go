@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
@@ -94,11 +95,16 @@ func (c *Client) admit(r heartbeat.Request) (*local, error) {
 }
 
 // prepare makes the record, and notes what it gives up. That counts from now on, and
-// not only when the record is known to be in the store.
+// not only when the record is known to be in the store; and until it is taken, no later
+// record says otherwise: nobody may have seen this one.
 func (c *Client) prepare(l *local, r heartbeat.Request, s group.Standing) *group.Record {
-	rec := &group.Record{Standing: s, Beat: r}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.dropTaken(l)
+	if slices.ContainsFunc(r.Held, l.gaveUp) {
+		r.Held = slices.DeleteFunc(slices.Clone(r.Held), l.gaveUp)
+	}
+	rec := &group.Record{Standing: s, Beat: r}
 	for _, g := range c.replica.Released(l.name, l.instance, r.Held, r.Generation) {
 		l.released[g.ID] = max(g.Epoch, l.released[g.ID])
 	}

@@ -73,25 +73,30 @@ func (c *Client) answer(l *local) shardset.Answer {
 // that will take it has not come yet, and may give it to somebody else.
 func (c *Client) allowed(l *local) shardset.Answer {
 	a := c.replica.Answer(l.name, l.instance)
-	if len(l.released) == 0 {
-		return a
-	}
-	for id, epoch := range l.released {
-		if tok, ok := c.replica.Owner(id); !ok || tok.Member != l.name || tok.Instance != l.instance || tok.Epoch > epoch {
-			delete(l.released, id) // it was taken
-		}
-	}
+	c.dropTaken(l)
 	if len(l.released) > 0 {
 		a.Finished = false // what it has given up is to be done again
 	}
-	gone := func(g shardset.Grant) bool {
-		epoch, ok := l.released[g.ID]
-		return ok && g.Epoch <= epoch
-	}
-	if slices.ContainsFunc(a.Grants, gone) {
-		a.Grants = slices.DeleteFunc(slices.Clone(a.Grants), gone)
+	if slices.ContainsFunc(a.Grants, l.gaveUp) {
+		a.Grants = slices.DeleteFunc(slices.Clone(a.Grants), l.gaveUp)
 	}
 	return a
+}
+
+// gaveUp reports whether the instance has given up a grant that was not taken yet.
+func (l *local) gaveUp(g shardset.Grant) bool {
+	epoch, ok := l.released[g.ID]
+	return ok && g.Epoch <= epoch
+}
+
+// dropTaken forgets what the instance had given up and a step has taken from it. The
+// caller holds mu.
+func (c *Client) dropTaken(l *local) {
+	for id, epoch := range l.released {
+		if tok, ok := c.replica.Owner(id); !ok || tok.Member != l.name || tok.Instance != l.instance || tok.Epoch > epoch {
+			delete(l.released, id)
+		}
+	}
 }
 
 // sameAnswer reports whether a member that was told a has nothing to hear from b.
