@@ -60,7 +60,20 @@ func TestFailingShardsLeaveRoomForOthers(t *testing.T) {
 
 // What is put back and read again goes on with its attempts, and a shard that had been
 // read to its end ends all the same.
+//
+// Whether the other shard waits at one of the moments at which the failing one looks is a
+// matter of chance, so there are a few tries.
 func TestAttemptsAreCountedAcrossPuttingBack(t *testing.T) {
+	for range 5 {
+		if attemptsAcrossPuttingBack(t) {
+			return
+		}
+	}
+	t.Error("nothing was put back")
+}
+
+// attemptsAcrossPuttingBack is one try. It reports whether anything was put back.
+func attemptsAcrossPuttingBack(t *testing.T) (back bool) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(1000, 8)
 		src := newTape(10)
@@ -90,10 +103,9 @@ func TestAttemptsAreCountedAcrossPuttingBack(t *testing.T) {
 		if n := len(r.poison); n != 1 || r.store.last() != "10" {
 			t.Errorf("%d batches were given up and %q is committed, want 1 and 10", n, r.store.last())
 		}
-		if src.count(func(t *tape) int { return len(t.opens) }) < 2 {
-			t.Error("nothing was put back")
-		}
+		back = src.count(func(t *tape) int { return len(t.opens) }) >= 2
 		other.run.Revoke(processor.ErrRevoked)
 		other.finish()
 	})
+	return back
 }
