@@ -223,6 +223,10 @@ func (c *Client) edit(ctx context.Context, make func() ([]byte, error)) error {
 			return err
 		}
 		c.mu.Lock()
+		if c.replica.TTL() == 0 { // it has gone since
+			c.mu.Unlock()
+			continue
+		}
 		revision := c.replica.Revision()
 		data, err := make()
 		c.replica.Redo()

@@ -67,12 +67,19 @@ func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer
 		return shardset.Answer{}, err
 	}
 	defer l.letGo()
+	if err := c.overtaken(l, r); err != nil {
+		return shardset.Answer{}, err
+	}
 	rec := c.prepare(l, r, group.StandingAlive)
 	if err := c.write(ctx, l, rec); err != nil {
 		return shardset.Answer{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if l.over { // the group was forgotten meanwhile
+		return shardset.Answer{}, heartbeat.ErrEvicted
+	}
+	c.noteReleased(l, rec) // by the document of now, which answers
 	if c.replica.TTL() == 0 {
 		return shardset.Answer{}, errors.New("the group's document went away during the heartbeat")
 	}
@@ -105,10 +112,29 @@ func (c *Client) prepare(l *local, r heartbeat.Request, s group.Standing) *group
 		r.Held = slices.DeleteFunc(slices.Clone(r.Held), l.gaveUp)
 	}
 	rec := &group.Record{Standing: s, Beat: r}
-	for _, g := range c.replica.Released(l.name, l.instance, r.Held, r.Generation) {
+	c.noteReleased(l, rec)
+	return rec
+}
+
+// noteReleased notes what a record gives up by the newest document. The caller holds mu.
+func (c *Client) noteReleased(l *local, rec *group.Record) {
+	for _, g := range c.replica.Released(l.name, l.instance, rec.Held, rec.Generation) {
 		l.released[g.ID] = max(g.Epoch, l.released[g.ID])
 	}
-	return rec
+}
+
+// overtaken says why a call has nothing to write any more that has waited for another one
+// of its member.
+func (c *Client) overtaken(l *local, r heartbeat.Request) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case l.over:
+		return heartbeat.ErrEvicted
+	case r.Seq < l.seq:
+		return heartbeat.ErrStaleBeat
+	}
+	return nil
 }
 
 // leaveWait is how long a leaving process that may have to remove itself from the
@@ -145,6 +171,11 @@ func (c *Client) Leave(ctx context.Context, r heartbeat.Request) error {
 		return err
 	}
 	defer l.letGo()
+	if err := c.overtaken(l, r); errors.Is(err, heartbeat.ErrEvicted) {
+		return nil
+	} else if err != nil {
+		return err
+	}
 	left, err := c.writeLast(ctx, l, r)
 	if err != nil || !left {
 		return err

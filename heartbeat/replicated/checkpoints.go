@@ -194,8 +194,11 @@ func (c *Client) readCheckpoint(ctx context.Context, id shardset.ID) (checkpoint
 		return checkpoint{}, 0, fmt.Errorf("checkpoint of shard %s: %w", id, err)
 	}
 	c.mu.Lock()
-	void := c.replica.Void()
+	void, known := c.replica.Void(), c.replica.TTL() != 0
 	c.mu.Unlock()
+	if !known {
+		return checkpoint{}, 0, fmt.Errorf("checkpoint of shard %s: the group's document is not known", id)
+	}
 	if cp.epoch <= void {
 		cp = checkpoint{}
 	}

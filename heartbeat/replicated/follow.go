@@ -10,8 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// pauses is the schedule after failures of a watch or a step: never longer than a
-// fraction of a TTL that leaves time for several tries.
+// pauses is the schedule after failures of a watch or a step: up to a twentieth of the TTL
+// in the Config, which leaves time for many tries in a lease.
 func (c *Client) pauses() *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(c.cfg.TTL/400),
@@ -68,6 +68,10 @@ func (c *Client) watchRecords(ctx context.Context, alive func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.mu.Lock()
+	if !c.turn.watching { // it was wanted a moment ago
+		c.mu.Unlock()
+		return nil
+	}
 	c.turn.endWatch = cancel
 	c.turn.seeing, c.turn.dueAt = false, time.Time{}
 	c.replica.Restart(time.Now())

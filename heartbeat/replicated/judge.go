@@ -182,7 +182,9 @@ func (c *Client) tidy(ctx context.Context, ttl time.Duration) time.Time {
 	for _, v := range waste {
 		k := Key{Kind: KindRecord, Name: v.Member}
 		if err := c.store.Delete(ctx, k, v.Revision); err == nil {
-			c.see(Event{Key: k})
+			c.mu.Lock()
+			c.replica.Drop(v)
+			c.mu.Unlock()
 		}
 	}
 	return at

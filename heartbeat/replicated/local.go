@@ -170,13 +170,13 @@ func (c *Client) reread(ctx context.Context, l *local) (uint64, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if v.Revision < l.revision || v.Revision == 0 && l.revision != 0 {
+	if v.Revision < l.revision || v.Data == nil && l.revision != 0 {
 		// The store has lost it, or it was removed after a verdict. What was granted on
 		// its strength may be granted again.
 		l.over = true
 		return 0, heartbeat.ErrEvicted
 	}
-	if v.Revision == 0 || v.Data == nil {
+	if v.Data == nil {
 		return 0, nil
 	}
 	rec, err := group.DecodeRecord(l.name, v.Data)

@@ -102,9 +102,8 @@ func (c *Client) keepUp(ctx context.Context, ttl time.Duration) time.Time {
 		c.turn.readAt = now.Add(jitter(ttl / 2))
 		at = c.turn.readAt
 	}
-	first := due && c.replica.Revision() == 0
 	c.mu.Unlock()
-	if due && !first {
+	if due {
 		if err := c.refresh(ctx); err != nil && ctx.Err() == nil {
 			c.log.Debug("the group's document could not be read", zap.Error(err))
 		}

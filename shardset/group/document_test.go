@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/s2"
+
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -149,6 +151,21 @@ func goOn(t *testing.T, data []byte) {
 	}
 }
 
+// orphan is a document of no shards, of which the first has parents.
+func orphan() []byte {
+	columns := []byte{0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0}
+	return append([]byte{1, 0}, s2.Encode(nil, columns)...)
+}
+
+func TestOrphanedDocument(t *testing.T) {
+	if _, err := group.DecodeDocument(orphan()); err == nil {
+		t.Error("a document with the parents of a shard that it has not was read")
+	}
+	if err := group.NewReplica().Adopt(simStart, 1, orphan()); err == nil {
+		t.Error("and adopted")
+	}
+}
+
 func FuzzDocument(f *testing.F) {
 	for _, n := range []int{0, 1, 4} {
 		d := group.Document{Group: crowded(f, n, 3*n), Void: 5}
@@ -156,6 +173,7 @@ func FuzzDocument(f *testing.F) {
 	}
 	gone := group.Document{Epoch: 9}
 	f.Add(gone.Encode())
+	f.Add(orphan())
 	f.Fuzz(func(t *testing.T, data []byte) { goOn(t, data) })
 }
 

@@ -292,6 +292,8 @@ func TestReplicaCondemnsMembersOnly(t *testing.T) {
 		{"one that left", record(group.StandingLeft, "a", 5, 0), false},
 		{"a verdict", record(group.StandingDead, "a", 5, 0), false},
 		{"a later instance, which is about to join", record(group.StandingAlive, "a", 6, 0), false},
+		{"an earlier instance's, as its own was lost", record(group.StandingAlive, "a", 4, 0), true},
+		{"a verdict on an earlier instance", record(group.StandingDead, "a", 4, 0), true},
 		{"a stranger", record(group.StandingAlive, "z", 5, 0), false},
 	} {
 		if v, ok := d.r.Condemn(c.rec.Member, 77, c.rec.Encode()); ok != c.want || ok && (v.Revision != 77 || v.Instance != 5) {

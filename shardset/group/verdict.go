@@ -72,7 +72,7 @@ func (r *Replica) Condemn(member string, revision uint64, data []byte) (Verdict,
 	instance := r.Instance(member)
 	v := Verdict{Member: member, Instance: instance, Revision: revision}
 	rec, err := DecodeRecord(member, data)
-	if instance == 0 || err == nil && (rec.over() || rec.Instance != instance) {
+	if instance == 0 || err == nil && (rec.Instance > instance || rec.Instance == instance && rec.over()) {
 		return Verdict{}, false
 	}
 	return v, true
@@ -90,8 +90,16 @@ func (r *Replica) Absent(now time.Time) (due []Verdict) {
 	return due
 }
 
+// Drop forgets a record that was deleted, unless another has come since.
+func (r *Replica) Drop(v Verdict) {
+	if s := r.records[v.Member]; s != nil && s.revision == v.Revision {
+		delete(r.records, v.Member)
+		delete(r.fresh, v.Member)
+	}
+}
+
 // Waste returns the records of instances that are over and that the document knows no
-// more, if they have not changed for two TTLs: they go, so that names which never come
+// more, if they have not changed for two TTLs: they go, so that members which never come
 // back leave nothing behind.
 func (r *Replica) Waste(now time.Time) (old []Verdict) {
 	if r.doc == nil {

@@ -66,7 +66,7 @@ func (r *reader) count(size int) int {
 // below reads a number that has to be less than limit.
 func (r *reader) below(limit int) int {
 	n := r.number()
-	if n >= uint64(max(limit, 1)) {
+	if n >= uint64(limit) {
 		r.fail("%d where less than %d was expected", n, limit)
 		return 0
 	}
