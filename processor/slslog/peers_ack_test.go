@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -163,19 +164,19 @@ func TestD25PoisonIsPaced(t *testing.T) {
 	peersTest(t, 2, func(t *testing.T, p *peers) {
 		p.add(0, 1, "")
 		logs, seen := observer.New(zap.InfoLevel)
-		told := 0
+		var told atomic.Int64 // on the goroutine of the shard
 		p.work("a", func(s *peerSetup) {
 			s.Logger = zap.New(logs)
 			s.handle = poison(0, func() error { return errSink })
-			s.batch.OnError = func(context.Context, batch.Failure) batch.Verdict { told++; return batch.VerdictDefault }
+			s.batch.OnError = func(context.Context, batch.Failure) batch.Verdict { told.Add(1); return batch.VerdictDefault }
 		})
 		for range 600 {
 			p.add(1, 1, "")
 			time.Sleep(time.Second)
 		}
 		attempts := len(p.did(&p.begun, "a", 0))
-		if attempts < 10 || attempts > 60 || told != attempts {
-			t.Errorf("%d attempts in ten minutes, and the hook heard of %d", attempts, told)
+		if attempts < 10 || attempts > 60 || int(told.Load()) != attempts {
+			t.Errorf("%d attempts in ten minutes, and the hook heard of %d", attempts, told.Load())
 		}
 		if n := seen.Len(); n > 2*attempts+20 {
 			t.Errorf("%d lines in the log for %d attempts", n, attempts)
