@@ -1,0 +1,168 @@
+package group
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Revision returns that of the newest document, zero if there is none.
+func (r *Replica) Revision() uint64 { return r.revision }
+
+// Known reports whether there is a document, and whether it is a deleted group's.
+func (r *Replica) Known() (known, deleted bool) { return r.revision != 0, r.deleted }
+
+// Epoch returns the highest epoch or generation that the newest document knows to have
+// been given, by a group that was deleted, too.
+func (r *Replica) Epoch() uint64 {
+	if r.doc == nil {
+		return r.epoch
+	}
+	highest := max(r.newest, r.doc.firstEpoch)
+	for i := range r.doc.rows {
+		highest = max(highest, r.doc.rows[i].epoch)
+	}
+	for i := range r.doc.retired {
+		highest = max(highest, r.doc.retired[i].epoch)
+	}
+	return highest
+}
+
+// TTL, Ordered and Void are those of the document; zero without one.
+func (r *Replica) TTL() time.Duration {
+	if r.doc == nil {
+		return 0
+	}
+	return r.doc.ttl
+}
+
+// Ordered reports whether the group is ordered.
+func (r *Replica) Ordered() bool { return r.doc != nil && r.doc.ordered }
+
+// Void is the highest epoch of the groups of this name that were deleted.
+func (r *Replica) Void() uint64 {
+	if r.doc == nil {
+		return 0
+	}
+	return r.doc.void
+}
+
+// Instance returns which instance of a name is a member, zero if none is.
+func (r *Replica) Instance(member string) uint64 { return r.since[member].instance }
+
+// Answer returns what an instance may hold according to the newest document. One that
+// is not in it, or not yet, may hold nothing.
+func (r *Replica) Answer(member string, instance uint64) shardset.Answer {
+	if r.doc == nil {
+		return shardset.Answer{}
+	}
+	a := shardset.Answer{TTL: r.doc.ttl, Generation: r.doc.generation}
+	i, ok := r.doc.place(member)
+	if ok && r.doc.instances[i] == instance {
+		a.Grants, a.Finished = r.grants[i], r.doc.finished()
+	}
+	return a
+}
+
+// Owner returns who owns a shard according to the newest document, in transfer or not.
+func (r *Replica) Owner(id shardset.ID) (tok Token, ok bool) {
+	if r.doc == nil {
+		return Token{}, false
+	}
+	i, found := slices.BinarySearchFunc(r.doc.ids, id, shardset.ID.Compare)
+	if !found || !r.doc.rows[i].owned() {
+		return Token{}, false
+	}
+	s := &r.doc.rows[i]
+	return Token{Member: r.doc.names[s.owner-1], Instance: r.doc.instances[s.owner-1], ID: id, Epoch: s.epoch}, true
+}
+
+// Taken reports whether the newest document has taken in all that a record says, so that
+// only the generation in it can be news, of which nobody has a use then.
+func (r *Replica) Taken(rec *Record) bool {
+	if r.doc == nil || rec.Standing != StandingAlive || len(rec.Ended) > 0 || rec.Leaving {
+		return false
+	}
+	i, ok := r.doc.place(rec.Member)
+	if !ok || r.doc.instances[i] != rec.Instance || r.doc.weights[i] != max(rec.Weight, 1) || r.doc.owned[i] != len(rec.Held) {
+		return false
+	}
+	held, done := heldIDs(rec.Held), doneIDs(rec.Done)
+	for k := range r.doc.rows {
+		s := &r.doc.rows[k]
+		if s.owner != int32(i+1) || !s.owned() {
+			continue
+		}
+		_, said := slices.BinarySearchFunc(done, r.doc.ids[k], shardset.ID.Compare)
+		if !has(held, r.doc.ids[k]) || said != s.done {
+			return false
+		}
+	}
+	return true
+}
+
+// Rank returns the place among the document's members of the first one for whom mine is
+// true: whose turn it is to step. Who has no member there comes last.
+func (r *Replica) Rank(mine func(member string, instance uint64) bool) int {
+	if r.doc == nil {
+		return 0
+	}
+	for i, instance := range r.doc.instances {
+		if mine(r.doc.names[i], instance) {
+			return i
+		}
+	}
+	return len(r.doc.instances)
+}
+
+// Members is how many members the document has.
+func (r *Replica) Members() int {
+	if r.doc == nil {
+		return 0
+	}
+	return len(r.doc.instances)
+}
+
+// First returns the names of the first n members: those whose turn comes first.
+func (r *Replica) First(n int) []string {
+	if r.doc == nil {
+		return nil
+	}
+	return r.doc.names[:min(n, len(r.doc.instances))]
+}
+
+// Snapshot returns the group as the newest document has it.
+func (r *Replica) Snapshot() (Snapshot, error) {
+	if r.doc == nil {
+		return Snapshot{}, nil
+	}
+	g, err := r.doc.group()
+	if err != nil {
+		return Snapshot{}, err
+	}
+	return g.Snapshot(), nil
+}
+
+// Released returns what an instance gives up, by the newest document, once its record
+// says that it holds these shards and has seen that generation: the step that sees the
+// record will take them from it, so it must not take them up again under the same epoch
+// although the document still says that they are its own.
+func (r *Replica) Released(member string, instance uint64, held []shardset.Grant, generation uint64) []shardset.Grant {
+	if r.doc == nil {
+		return nil
+	}
+	i, ok := r.doc.place(member)
+	if !ok || r.doc.instances[i] != instance || slices.Equal(held, r.grants[i]) && len(held) == r.doc.owned[i] {
+		return nil
+	}
+	held = heldIDs(held)
+	var gone []shardset.Grant
+	for k := range r.doc.rows {
+		s := &r.doc.rows[k]
+		if s.owned() && s.owner == int32(i+1) && generation >= s.granted && !has(held, r.doc.ids[k]) {
+			gone = append(gone, shardset.Grant{ID: r.doc.ids[k], Epoch: s.epoch})
+		}
+	}
+	return gone
+}
