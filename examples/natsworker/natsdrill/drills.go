@@ -13,19 +13,23 @@ import (
 type drill struct {
 	name, what string
 	do         func(*stage, *report) error
+	needs      func() error  // says why it cannot be done here; may be nil
+	flush      time.Duration // the least delay of every flush of a server's disk
 }
 
 // drills in the order in which they are run.
 var drills = []drill{
-	{"scale", "1000 members share 10000 shards, and a tenth more join", scale},
-	{"handover", "a worker joins another one and leaves again, many times", handover},
-	{"kill", "one of three workers is killed", kill},
-	{"freeze", "one of three workers stands still past its lease, and wakes", frozen},
-	{"node-kill", "the server that leads is killed, of each stream in turn", nodeKill},
-	{"node-freeze", "the server that leads stands still for longer than a lease, and wakes", nodeFreeze},
-	{"node-restart", "all servers are restarted one by one", nodeRestart},
-	{"outage", "all servers are killed at once, and started again", outage},
-	{"churn", "workers come and go for as many moves as -moves says", churn},
+	{name: "scale", what: "1000 members share 10000 shards, and a tenth more join", do: scale},
+	{name: "handover", what: "a worker joins another one and leaves again, many times", do: handover},
+	{name: "kill", what: "one of three workers is killed", do: kill},
+	{name: "freeze", what: "one of three workers stands still past its lease, and wakes", do: frozen, needs: freezable},
+	{name: "node-kill", what: "the server that leads is killed, of each stream in turn", do: nodeKill},
+	{name: "node-freeze", what: "the server that leads stands still for longer than a lease, and wakes", do: nodeFreeze, needs: freezable},
+	{name: "node-restart", what: "all servers are restarted one by one", do: nodeRestart},
+	{name: "slow-disk", what: "every flush of the servers' disks takes 20 ms longer, and a worker comes and goes", do: slowDisk,
+		needs: slowable, flush: 20 * time.Millisecond},
+	{name: "outage", what: "all servers are killed at once, and started again", do: outage},
+	{name: "churn", what: "workers come and go for as many moves as -moves says", do: churn},
 }
 
 func names() (all []string) {
@@ -35,9 +39,19 @@ func names() (all []string) {
 	return all
 }
 
+// possible says why a drill cannot be done here.
+func (d drill) possible() error {
+	if d.needs == nil {
+		return nil
+	}
+	return d.needs()
+}
+
 // drill does one drill.
 func (o *options) drill(ctx context.Context, d drill, dir string, r *report, stderr io.Writer) (err error) {
-	s, err := newStage(ctx, o, dir, stderr)
+	with := *o
+	with.flush = max(o.flush, d.flush)
+	s, err := newStage(ctx, &with, dir, stderr)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type options struct {
 	duration    time.Duration
 	members     int
 	shards      int
+	flush       time.Duration
 	strict      bool
 	verbose     bool
 }
@@ -51,6 +52,7 @@ func (o *options) flags() *flag.FlagSet {
 	fs.DurationVar(&o.duration, "duration", 0, "churn: go on for this `time` instead")
 	fs.IntVar(&o.members, "members", o.members, "scale: this `number` of members, and a tenth more join later")
 	fs.IntVar(&o.shards, "shards", o.shards, "scale: this `number` of shards")
+	fs.DurationVar(&o.flush, "flush", 0, "every flush of a server's disk takes this `time` longer, by strace")
 	fs.BoolVar(&o.strict, "strict", false, "fail if a time misses its target")
 	fs.BoolVar(&o.verbose, "v", false, "show what workers and servers say")
 	return fs
@@ -85,6 +87,11 @@ func parse(args []string) (*options, error) {
 	check(o.duration >= 0, "-duration is %v; it must not be negative", o.duration)
 	check(o.members >= clients, "-members is %d; it must be at least %d", o.members, clients)
 	check(o.shards >= o.members, "-shards is %d; it must be at least -members, which is %d", o.shards, o.members)
+	check(o.flush >= 0, "-flush is %v; it must not be negative", o.flush)
+	if o.flush > 0 {
+		err := slowable()
+		check(err == nil, "-flush is %v: %v", o.flush, err)
+	}
 	return o, faults.Err()
 }
 

@@ -88,6 +88,13 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (ok bool, e
 			continue
 		}
 		fmt.Fprintf(stdout, "%s: %s\n", d.name, d.what)
+		if err := d.possible(); err != nil {
+			if len(o.only) > 0 {
+				return false, fmt.Errorf("%s: %w", d.name, err)
+			}
+			fmt.Fprintf(stdout, "    left out: %v\n", err)
+			continue
+		}
 		r := &report{}
 		err := o.drill(ctx, d, dir, r, stderr)
 		r.print(stdout)

@@ -34,16 +34,16 @@ func TestDrills(t *testing.T) {
 	if err := o.programs(t.Context(), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"scale", "handover", "kill", "freeze", "churn"} {
+	for _, name := range []string{"scale", "handover", "kill", "freeze", "slow-disk", "churn"} {
 		t.Run(name, func(t *testing.T) {
-			if name == "freeze" && errFreeze != nil {
-				t.Skip(errFreeze)
-			}
 			o := *o
 			o.only = []string{name}
 			for _, d := range drills {
 				if !o.chosen(d.name) {
 					continue
+				}
+				if err := d.possible(); err != nil {
+					t.Skip(err)
 				}
 				var said, out bytes.Buffer
 				r := &report{}
@@ -58,11 +58,11 @@ func TestDrills(t *testing.T) {
 }
 
 func TestFlagFaults(t *testing.T) {
-	_, err := parse(strings.Fields("-only joni -partitions 1 -rate 0 -ttl 1ms -settle 0s -rounds 0 -moves 0 -duration -1s -members 1 -shards 0 rest"))
+	_, err := parse(strings.Fields("-only joni -partitions 1 -rate 0 -ttl 1ms -settle 0s -rounds 0 -moves 0 -duration -1s -members 1 -shards 0 -flush -1s rest"))
 	if err == nil {
 		t.Fatal("no fault")
 	}
-	for _, want := range []string{`"joni"`, "churn", "-partitions is 1", "-rate is 0", "-ttl is", "-settle", "-rounds", "-moves", "-duration", "-members", "-shards", `"rest"`} {
+	for _, want := range []string{`"joni"`, "churn", "-partitions is 1", "-rate is 0", "-ttl is", "-settle", "-rounds", "-moves", "-duration", "-members", "-shards", "-flush is -1s", `"rest"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing about %s in: %v", want, err)
 		}

@@ -54,6 +54,7 @@ type node struct {
 	dir             string
 	listen, cluster string // addresses
 	routes          string
+	flush           time.Duration // how much longer the disk takes for each flush
 	cmd             *exec.Cmd
 	done            chan struct{} // closed when the process has ended
 	err             error         // how it ended
@@ -105,7 +106,9 @@ func (n *node) start(stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	n.cmd = exec.Command(self, nodeCommand, "-name", n.name, "-dir", n.dir, "-listen", n.listen, "-cluster", n.cluster, "-routes", n.routes)
+	line := append(slower(n.flush),
+		self, nodeCommand, "-name", n.name, "-dir", n.dir, "-listen", n.listen, "-cluster", n.cluster, "-routes", n.routes)
+	n.cmd = exec.Command(line[0], line[1:]...)
 	n.cmd.Stderr = stderr
 	out, err := n.cmd.StdoutPipe()
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// errFreeze is why there are no frozen processes.
-var errFreeze error
+// freezable says why processes cannot be frozen here.
+func freezable() error { return nil }
 
 // freeze stops a process where it stands; wake lets it go on.
 func freeze(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }

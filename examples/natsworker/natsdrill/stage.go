@@ -55,7 +55,7 @@ func newStage(ctx context.Context, o *options, dir string, stderr io.Writer) (s 
 	if s.nodes, err = newNodes(s.dir, 3); err != nil {
 		return s, err
 	}
-	if err := s.all(func(n *node) error { return n.start(s.stderr) }); err != nil {
+	if err := s.all(func(n *node) error { n.flush = o.flush; return n.start(s.stderr) }); err != nil {
 		return s, err
 	}
 	servers := cli.Servers{URLs: s.urls()}

@@ -30,6 +30,9 @@ type server struct {
 	port int
 	attr *syscall.SysProcAttr // which user it runs as
 	main *exec.Cmd            // nil: it does not run
+	// flush is how much longer its disk takes for each flush; zero means that the server
+	// does not wait for the disk.
+	flush time.Duration
 }
 
 // binaries returns the directory of the server's programs, or an empty string.
@@ -115,10 +118,15 @@ func (s *server) command(name string, args ...string) *exec.Cmd {
 // start starts the server and waits until it takes connections.
 func (s *server) start() {
 	s.Helper()
-	// Without fsync what was committed is with the operating system, which survives all
-	// that these tests do; with it, a restart waits for the disk.
 	s.main = s.command("postgres", "-D", s.data(), "-p", strconv.Itoa(s.port), "-k", s.dir,
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off")
+		"-c", "listen_addresses=127.0.0.1")
+	if s.flush > 0 {
+		s.main = s.slower(s.main)
+	} else {
+		// What was committed is with the operating system then, which survives all that
+		// these tests do; a restart would wait for the disk.
+		s.main.Args = append(s.main.Args, "-c", "fsync=off")
+	}
 	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		s.Fatal(err)
@@ -139,6 +147,18 @@ func (s *server) start() {
 			s.Fatalf("the server does not start: %v\n%s", err, text)
 		}
 	}
+}
+
+// slower returns a command whose flushes take longer, those of its children too. The
+// tracer stops them at no other call, and is no parent of the command's process.
+func (s *server) slower(c *exec.Cmd) *exec.Cmd {
+	const calls = "fsync,fdatasync"
+	d := exec.Command("strace", append([]string{
+		"-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=" + calls,
+		"-e", "inject=" + calls + ":delay_enter=" + strconv.FormatInt(s.flush.Microseconds(), 10), c.Path,
+	}, c.Args[1:]...)...)
+	d.Dir, d.SysProcAttr = c.Dir, c.SysProcAttr
+	return d
 }
 
 // processes returns those of the server, the main one first.
@@ -191,6 +211,15 @@ func (s *server) abort() {
 	_ = s.main.Process.Signal(syscall.SIGQUIT)
 	_ = s.main.Wait()
 	s.main = nil
+}
+
+// slowDown restarts the server with a disk that takes longer for each flush.
+func (s *server) slowDown(flush time.Duration) {
+	s.Helper()
+	_ = s.main.Process.Signal(syscall.SIGINT) // a restart after a crash would flush every file
+	_ = s.main.Wait()
+	s.flush = flush
+	s.start()
 }
 
 // backUp keeps a copy of all that the server has, for fallBack. The server is away for a
