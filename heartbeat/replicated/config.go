@@ -19,10 +19,14 @@ type Config struct {
 	// TTL is how long a member keeps its shards after its last heartbeat, of a group
 	// that this Client makes; one that exists has its own. It has to be well over the
 	// time for which the engine may be unavailable when it loses a machine, because
-	// nobody's heartbeats are taken meanwhile. Zero means DefaultTTL.
+	// nobody's heartbeats are taken meanwhile. The interval that Info advises is a quarter
+	// of it, also where the group has another. Only to delete the group and make it anew
+	// changes its TTL, and its positions are void then. At least MinTTL; zero means
+	// DefaultTTL.
 	TTL time.Duration
-	// Shards are the shards of a group that this Client makes. SetShards changes those
-	// of one that exists.
+	// Shards are the shards of a group that this Client makes: of several processes that
+	// come at the same time, the first one's. A group that exists keeps its own, and a
+	// process that has others says so in its log, once; SetShards changes them.
 	Shards []group.Shard
 	// Ordered makes the children of a split shard wait for their ancestors. All
 	// processes of a group have to say the same; one that does not is refused.
@@ -31,8 +35,12 @@ type Config struct {
 	Logger *zap.Logger
 }
 
-// DefaultTTL is the lease time of a group whose Config does not say.
-const DefaultTTL = 20 * time.Second
+const (
+	// DefaultTTL is the lease time of a group whose Config does not say.
+	DefaultTTL = 20 * time.Second
+	// MinTTL is the shortest lease time: a shorter one has most likely lost its unit.
+	MinTTL = 100 * time.Millisecond
+)
 
 // Shards returns n shards of one log, without parents: what most groups share out.
 func Shards(log string, n int) []group.Shard {
@@ -50,11 +58,12 @@ func (cfg Config) complete() (Config, error) {
 	if cfg.Group == "" {
 		faults = append(faults, errors.New("the field Group is empty"))
 	}
-	if cfg.TTL < 0 {
-		faults = append(faults, fmt.Errorf("the field TTL is %v; it must not be negative", cfg.TTL))
-	}
-	if cfg.TTL <= 0 {
+	if cfg.TTL == 0 {
 		cfg.TTL = DefaultTTL
+	}
+	if cfg.TTL < MinTTL {
+		faults = append(faults, fmt.Errorf("the field TTL is %v; it must be at least %v, or zero for %v", cfg.TTL, MinTTL, DefaultTTL))
+		cfg.TTL = DefaultTTL // for what is checked with it
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()

@@ -23,6 +23,25 @@ func TestConfigSaysEverythingAtOnce(t *testing.T) {
 	}
 }
 
+// A TTL that has lost its unit is refused, and so is a document with one.
+func TestTTLWithoutUnit(t *testing.T) {
+	store := replicatedtest.NewMemory().Dial("a")
+	if _, err := replicated.New(store, replicated.Config{Group: "orders", TTL: 20}); err == nil || !strings.Contains(err.Error(), "the field TTL is 20ns") {
+		t.Errorf("a TTL of 20 ns: %v", err)
+	}
+	if _, err := replicated.New(store, replicated.Config{Group: "orders", TTL: replicated.MinTTL}); err != nil {
+		t.Errorf("the shortest TTL: %v", err)
+	}
+	g, err := group.New(group.Config{TTL: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := group.Document{Group: g}
+	if _, err := group.DecodeDocument(doc.Encode()); err == nil {
+		t.Error("a document with a TTL of 20 ns was read")
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	c, err := replicated.New(replicatedtest.NewMemory().Dial("a"), replicated.Config{Group: "orders"})
 	if err != nil {

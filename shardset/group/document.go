@@ -22,6 +22,12 @@ type Document struct {
 	Epoch uint64
 }
 
+// MaxEpoch is the highest epoch that a group can be made to begin above: those of the
+// groups and checkpoints before it. None ever comes near it, as epochs begin at the
+// milliseconds of the clock and count up, so a higher one is a damaged number. A document
+// takes twice as much, for a group that goes on from there.
+const MaxEpoch = 1 << 61
+
 // still is the time of a group that is kept as a document: it does not pass.
 var still time.Time
 
@@ -57,6 +63,9 @@ func deleted(data []byte) bool {
 func decodeDeleted(data []byte) (Document, error) {
 	r := reader{rest: data[2:]}
 	d := Document{Epoch: r.number()}
+	if d.Epoch > MaxEpoch {
+		r.fail("the highest epoch is %d", d.Epoch)
+	}
 	if err := r.end(); err != nil {
 		return Document{}, fmt.Errorf("document: %w", err)
 	}

@@ -2,6 +2,7 @@ package group_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -107,6 +108,35 @@ func TestDeletedDocument(t *testing.T) {
 	}
 }
 
+// Epochs that no group reaches are damage: a group that went on from there would soon
+// have none left.
+func TestEpochsOfDocuments(t *testing.T) {
+	for _, c := range []struct {
+		first, void uint64
+		want        bool
+	}{{group.MaxEpoch, group.MaxEpoch, true}, {2*group.MaxEpoch + 1, 0, false}, {1, 2*group.MaxEpoch + 1, false}} {
+		g, err := group.New(group.Config{TTL: rigTTL, FirstEpoch: c.first})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := group.Document{Group: g, Void: c.void}
+		data := d.Encode()
+		if _, err := group.DecodeDocument(data); (err == nil) != c.want {
+			t.Errorf("a document above epoch %d, void up to %d: %v", c.first, c.void, err)
+		}
+		if c.want {
+			g.Outbid(group.MaxEpoch)
+			goOn(t, data)
+		}
+	}
+	for epoch, want := range map[uint64]bool{group.MaxEpoch: true, group.MaxEpoch + 1: false} {
+		d := group.Document{Epoch: epoch}
+		if _, err := group.DecodeDocument(d.Encode()); (err == nil) != want {
+			t.Errorf("a deleted group of epoch %d: %v", epoch, err)
+		}
+	}
+}
+
 // A document that is cut off, or of which one bit is wrong, is refused or is another
 // document: it never makes a group that breaks its own rules later.
 func TestDamagedDocument(t *testing.T) {
@@ -153,7 +183,9 @@ func goOn(t *testing.T, data []byte) {
 
 // orphan is a document of no shards, of which the first has parents.
 func orphan() []byte {
-	columns := []byte{0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0}
+	const ttl = 10 // seconds
+	columns := binary.AppendUvarint([]byte{0, 0}, ttl*1e9)
+	columns = append(columns, 0, 0, 0, 0, 1, 0, 0, 0)
 	return append([]byte{1, 0}, s2.Encode(nil, columns)...)
 }
 

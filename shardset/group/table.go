@@ -60,8 +60,12 @@ const (
 	flagDeleted = 1
 	flagOrdered = 2
 
-	// maxDocument bounds what a few compressed bytes can grow to.
-	maxDocument = 64 << 20
+	// maxDocument bounds what a few compressed bytes can grow to. A group of 1,000 members
+	// and 10,000 shards takes some 200 KB.
+	maxDocument = 16 << 20
+
+	// minTTL is the least TTL of a document. One below has lost its unit, or is damaged.
+	minTTL = time.Millisecond
 )
 
 // encode returns the table in the form that parse reads.
@@ -202,7 +206,7 @@ func parse(data []byte) (*table, error) {
 		void:    r.number(), firstEpoch: r.number(), ttl: time.Duration(r.number()),
 	}
 	t.generation = t.firstEpoch + uint64(r.signed())
-	if t.ttl <= 0 {
+	if t.ttl < minTTL {
 		r.fail("the TTL is %v", t.ttl)
 	}
 	t.readMembers(r)
@@ -210,10 +214,25 @@ func parse(data []byte) (*table, error) {
 	t.readShards(r)
 	t.readParents(r)
 	t.readRetired(r)
+	if highest := t.highest(); max(highest, t.void) > 2*MaxEpoch {
+		r.fail("the highest epoch or generation is %d", max(highest, t.void))
+	}
 	if err := r.end(); err != nil {
 		return nil, fmt.Errorf("document: %w", err)
 	}
 	return t, nil
+}
+
+// highest returns the highest epoch or generation of the group.
+func (t *table) highest() uint64 {
+	highest := max(t.generation, t.firstEpoch)
+	for i := range t.rows {
+		highest = max(highest, t.rows[i].epoch)
+	}
+	for i := range t.retired {
+		highest = max(highest, t.retired[i].epoch)
+	}
+	return highest
 }
 
 func (t *table) readMembers(r *reader) {
