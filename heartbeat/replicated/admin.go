@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
@@ -24,11 +26,33 @@ func (c *Client) ensure(ctx context.Context) error {
 		}
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if ordered := c.replica.Ordered(); c.replica.TTL() != 0 && ordered != c.cfg.Ordered {
+	ordered, known := c.replica.Ordered(), c.replica.TTL() != 0
+	first, shards := known && !c.compared, c.replica.Shards()
+	c.compared = c.compared || known
+	c.mu.Unlock()
+	if known && ordered != c.cfg.Ordered {
 		return &MismatchError{Field: "Ordered", Ours: c.cfg.Ordered, Group: ordered}
 	}
+	if first {
+		c.compare(shards)
+	}
 	return nil
+}
+
+// compare says so if the group has other shards than the Config: somebody may have meant
+// that, by SetShards, or wonder.
+func (c *Client) compare(shards []shardset.ID) {
+	ours := make([]shardset.ID, len(c.cfg.Shards))
+	for i, s := range c.cfg.Shards {
+		ours[i] = s.ID
+	}
+	slices.SortFunc(ours, shardset.ID.Compare)
+	switch {
+	case len(shards) == 0:
+		c.log.Warn("the group has no shards: nobody has anything to do")
+	case len(ours) > 0 && !slices.Equal(ours, shards):
+		c.log.Warn("the group has other shards than the Config, and keeps them", zap.Int("group", len(shards)), zap.Int("config", len(ours)))
+	}
 }
 
 // find reads the document, and makes a group that never was. One call at a time does
@@ -94,6 +118,14 @@ const readsToBelieve = 3
 // readPause is the time between two reads of which the first was not the newest.
 func (c *Client) readPause() time.Duration { return min(c.cfg.TTL/100, 100*time.Millisecond) }
 
+// pace waits before a try that is not one of the first two: what was read before it is
+// not the newest.
+func (c *Client) pace(ctx context.Context, try int) {
+	if try > 1 {
+		rest(ctx, c.readPause())
+	}
+}
+
 // adopt takes a version of the document. One that was read and is older than what had
 // been seen before says that the store has lost writes, or that it does not know its
 // own newest: either way, what this process believes may be granted to somebody else.
@@ -114,8 +146,11 @@ func (c *Client) adopt(v Value, seen uint64) error {
 	err := c.replica.Adopt(now, v.Revision, v.Data)
 	if errors.Is(err, group.ErrRolledBack) {
 		c.forget()
+	} else if err != nil {
+		c.fault = fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
 	}
 	if c.replica.Revision() != before {
+		c.fault = nil
 		c.tell(now)
 	}
 	c.mu.Unlock()
@@ -128,12 +163,16 @@ func (c *Client) adopt(v Value, seen uint64) error {
 }
 
 // forget ends every instance of this process and what it knows of the group: they join
-// anew. The caller holds mu.
+// anew, and the records are shown to it anew. The caller holds mu.
 func (c *Client) forget() {
 	for _, l := range c.locals {
-		l.over = true
+		c.end(l)
 	}
 	c.replica.Forget()
+	c.fault = nil
+	if c.turn.seeing = false; c.turn.endWatch != nil {
+		c.turn.endWatch()
+	}
 	c.tell(time.Now())
 }
 
@@ -145,7 +184,8 @@ func (c *Client) Create(ctx context.Context) error {
 		return err
 	}
 	defer done()
-	for {
+	for try := 0; ; try++ {
+		c.pace(ctx, try)
 		v, err := c.store.Get(ctx, documentKey)
 		if err != nil {
 			return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
@@ -218,7 +258,8 @@ func (c *Client) edit(ctx context.Context, make func() ([]byte, error)) error {
 		return err
 	}
 	defer done()
-	for {
+	for try := 0; ; try++ {
+		c.pace(ctx, try)
 		if err := c.ensure(ctx); err != nil {
 			return err
 		}

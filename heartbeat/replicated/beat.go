@@ -42,7 +42,8 @@ func (e finalError) Retryable() bool { return false }
 // by a record, or its silence ends what it owns.
 //
 // The errors are heartbeat.ErrEvicted, ErrStaleBeat, ErrReplaced, ErrGroupNotFound for
-// a group that was deleted, *MismatchError, and whatever the Store says, which may pass.
+// a group that was deleted, *MismatchError, whatever the Store says, which may pass, and
+// that the document cannot be read: it is damaged, or of a later version of this package.
 // A group that never was is made.
 func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
 	if err := r.Validate(); err != nil {
@@ -90,6 +91,11 @@ func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer
 func (c *Client) admit(r heartbeat.Request) (*local, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.fault != nil {
+		// What it has been granted or has to give up is written there. Without heartbeats
+		// it gives up everything in time.
+		return nil, c.fault
+	}
 	l, err := c.enter(r)
 	if err != nil {
 		return nil, err
@@ -142,7 +148,8 @@ func (c *Client) overtaken(l *local, r heartbeat.Request) error {
 const leaveWait = 250 * time.Millisecond
 
 // Leave puts the member's last word into its record: it is gone, and what it does not
-// list is free. The instance must not beat any more.
+// list is free. The instance must not beat any more. It may take a quarter of a second
+// longer than the store does, until somebody has taken that up.
 func (c *Client) Leave(ctx context.Context, r heartbeat.Request) error {
 	if err := r.Validate(); err != nil {
 		return err

@@ -26,8 +26,8 @@ func notOwner(format string, args ...any) error {
 }
 
 // Load claims the shard's checkpoint for its owner and returns the position in it: from
-// then on whoever had it before is refused. Anybody but the owner gets an error that
-// matches processor.ErrNotOwner.
+// then on whoever had it before is refused. It reports false where nothing was ever
+// stored. Anybody but the owner gets an error that matches processor.ErrNotOwner.
 func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Position, bool, error) {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
@@ -38,7 +38,8 @@ func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Positio
 	if err := c.owns(ctx, tok); err != nil {
 		return "", false, err
 	}
-	for {
+	for try := 0; ; try++ {
+		c.pace(ctx, try)
 		cp, revision, err := c.readCheckpoint(ctx, tok.ID)
 		if err != nil {
 			return "", false, err
@@ -62,7 +63,8 @@ func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Positio
 
 // Save stores the position if o has claimed the shard's checkpoint and nobody else has
 // since. Otherwise it stores nothing and returns an error that matches
-// processor.ErrNotOwner.
+// processor.ErrNotOwner. One owner saves one position at a time: of two calls at once
+// either may be the last one.
 func (c *Client) Save(ctx context.Context, o processor.Owner, p processor.Position) error {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {

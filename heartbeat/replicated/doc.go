@@ -27,14 +27,18 @@
 //
 // # A step
 //
-// All see the document change; the first eight members, by name, are shown all records
-// as well; three of a large group, where that costs something. When the records ask for another document, the first of them writes it, over
+// All processes see the document change; those of the first eight members, by name, are
+// shown all records as well, of the first three in a large group, where that costs
+// something. When the records ask for another document, the first of them writes it, over
 // the revision it is made from; the second does so 50 ms later if the first has not, and
 // so on. Who it is, is no matter of safety: the swap puts steps into one order, and each
-// is made of the document and the records alone. One step takes in everything that
-// waits, so a thousand members that join at once make a few dozen documents. A member
-// whose own record nobody takes up steps itself, and once in a TTL those behind look
-// whether anybody of the first is alive.
+// is made of the document and the records alone. One step takes in everything that waits,
+// so a thousand members that join at once make a few dozen documents.
+//
+// No member depends on the first ones, or on a watch of the records. What a member says
+// and nobody takes up, its own process does, a second or so later. It knows no records
+// but those then, and must not: a record that it was shown once and is shown no more may
+// be of a member that has gone since, and would bring it back.
 //
 // A shard is granted only where nobody owns it, under a new epoch. It is taken from its
 // owner only if the owner's record is of the instance that the document has, omits the
@@ -57,7 +61,13 @@
 // whoever passed it is gone by then; and a step that does not know of it, being late,
 // grants to the dead nothing that can ever be acknowledged to it.
 //
-// A Store with a clock of its own (Clock) is asked for the silent instead.
+// Those who are shown the records look for the silent. A process that is not reads, twice
+// in a TTL, the record of the member behind each of its own, in a ring by name, and
+// passes the same verdict on one that has not changed for a TTL. So the dead are found
+// within three TTLs also if all of the first have died, or see nothing.
+//
+// A Store with a clock of its own (Clock) is asked for the silent instead, by the first
+// ones as soon as somebody may be, and by the others twice in a TTL.
 //
 // A member that leaves makes its last record say so: it is taken at once.
 //
@@ -67,6 +77,13 @@
 // token, which is member, instance and epoch, over the version it has read. From then on
 // every write of the former owner conflicts, and it finds another token there. That takes
 // one key, and no transaction over two.
+//
+// # What cannot be read
+//
+// A document that is damaged, or of a later version of this package, ends the heartbeats
+// of those who cannot read it: what they may hold is written there, so their leases end,
+// and others, who can, take their shards. A damaged checkpoint costs its own shard, whose
+// Load and Save fail.
 //
 // # A store that loses what it has acknowledged
 //
@@ -79,7 +96,7 @@
 //
 // # Times
 //
-// Every TTL each process reads the document twice, whatever the watch says, and its
-// members should beat four times. A TTL has to be well over the time for which the
+// As long as there is a group each process reads the document twice in a TTL, whatever
+// the watch says, and its members should beat four times. A TTL has to be well over the time for which the
 // engine takes no writes when it loses a machine.
 package replicated

@@ -31,6 +31,12 @@ func troubled() []engine {
 	}
 }
 
+// few are all shown the records of all; of many, some are not.
+var (
+	few  = []string{"a", "b", "c", "d"}
+	many = []string{"a", "b", "c", "d", "f", "g", "h", "i", "j", "k", "l", "m"}
+)
+
 // world is a crowd on one store, in a bubble.
 type world struct {
 	*replicatedtest.Crowd
@@ -40,8 +46,8 @@ type world struct {
 	before replicatedtest.Snapshot
 }
 
-// inWorld runs a test with a crowd of four.
-func inWorld(t *testing.T, e engine, seed uint64, run func(w *world)) {
+// inWorld runs a test with a crowd.
+func inWorld(t *testing.T, e engine, seed uint64, members []string, run func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{engine: e, store: replicatedtest.NewMemory(), links: map[string]*replicatedtest.Link{}}
 		w.store.Seed(seed)
@@ -52,7 +58,7 @@ func inWorld(t *testing.T, e engine, seed uint64, run func(w *world)) {
 			Dial: func(name string) (replicatedtest.Connection, error) { return w.dial(name, ids) },
 		})
 		defer w.Stop()
-		w.Join("a", "b", "c", "d")
+		w.Join(members...)
 		run(w)
 	})
 }
@@ -203,7 +209,7 @@ func TestFaults(t *testing.T) {
 			for i, f := range (&world{}).faults() {
 				t.Run(f.Name, func(t *testing.T) {
 					t.Parallel()
-					inWorld(t, e, uint64(i+1), func(w *world) {
+					inWorld(t, e, uint64(i+1), few, func(w *world) {
 						w.Play(w.faults()[i])
 					})
 				})
@@ -212,13 +218,22 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// The same, with ten faults in an order of chance, one after the other on one store.
+// The same, with ten faults in an order of chance, one after the other on one store. Every
+// second one is of a large group.
 func TestStorms(t *testing.T) {
 	for _, e := range slices.Concat(engines(), troubled()) {
-		for seed := range uint64(*seeds) {
+		n := *seeds
+		if e.name == "plain" || e.name == "clocked" {
+			n = max(n, 2)
+		}
+		for seed := range uint64(n) {
 			t.Run(fmt.Sprintf("%s/seed=%d", e.name, seed), func(t *testing.T) {
 				t.Parallel()
-				inWorld(t, e, seed, func(w *world) {
+				members := few
+				if seed%2 == 1 {
+					members = many
+				}
+				inWorld(t, e, seed, members, func(w *world) {
 					list := w.faults()
 					rand.New(rand.NewPCG(seed, 0)).Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 					w.Play(list[:10]...)

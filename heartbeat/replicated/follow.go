@@ -35,8 +35,19 @@ func (c *Client) followDocument(ctx context.Context) {
 		if ctx.Err() == nil {
 			c.log.Debug("the watch of the document broke", zap.Error(err))
 		}
-		rest(ctx, pauses.NextBackOff())
+		rest(ctx, c.atMost(pauses.NextBackOff()))
 	}
+}
+
+// atMost cuts a pause down to what suits the group's own TTL, which may be shorter than
+// that in the Config.
+func (c *Client) atMost(pause time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ttl := c.replica.TTL(); ttl > 0 {
+		return min(pause, ttl/20)
+	}
+	return pause
 }
 
 // followRecords shows the replica the records of all members while that is this
@@ -57,7 +68,7 @@ func (c *Client) followRecords(ctx context.Context) {
 		err := c.watchRecords(ctx, pauses.Reset)
 		if ctx.Err() == nil && err != nil {
 			c.log.Debug("the watch of the records broke", zap.Error(err))
-			rest(ctx, pauses.NextBackOff())
+			rest(ctx, c.atMost(pauses.NextBackOff()))
 		}
 	}
 }
@@ -73,14 +84,14 @@ func (c *Client) watchRecords(ctx context.Context, alive func()) error {
 		return nil
 	}
 	c.turn.endWatch = cancel
-	c.turn.seeing, c.turn.dueAt = false, time.Time{}
-	c.replica.Restart(time.Now())
+	c.turn.dueAt = time.Time{}
+	c.replica.Restart(c.own)
 	c.mu.Unlock()
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.turn.seeing = false
-		c.turn.endWatch = nil
+		c.turn.seeing, c.turn.endWatch = false, nil
+		c.replica.Restart(c.own)
 	}()
 	err := c.store.Watch(ctx, KindRecord, func(e Event) {
 		alive()
@@ -100,6 +111,7 @@ func (c *Client) see(e Event) {
 	c.mu.Lock()
 	if e.Key == (Key{}) {
 		c.turn.seeing = true
+		c.replica.Shown(now)
 		c.turn.pendingAt = time.Time{} // it need not be as patient as who sees nothing
 	} else if err := c.replica.Observe(now, e.Key.Name, e.Value.Revision, e.Value.Data); err != nil {
 		c.log.Warn("a record cannot be read", zap.Error(err))
@@ -137,7 +149,7 @@ func (c *Client) tell(now time.Time) {
 }
 
 // Watch returns a channel that carries a value whenever the member's answer may have
-// changed. It is closed when ctx ends, or the Client.
+// changed. It is closed when ctx ends, or the Client. Each call makes a channel of its own.
 func (c *Client) Watch(ctx context.Context, member string) (<-chan struct{}, error) {
 	_, done, err := c.begin(ctx)
 	if err != nil {

@@ -40,10 +40,10 @@ func (c *Client) judge(ctx context.Context, ttl time.Duration) time.Time {
 		next = now.Add(ttl / 2)
 	}
 	at := next.Add(wait + time.Millisecond)
-	c.turn.dueAt = at
 	if len(due) > 0 {
-		c.turn.dueAt = now.Add(rankStep) // in case it cannot be written
+		at = now.Add(rankStep) // in case it cannot be written
 	}
+	c.turn.dueAt = at
 	c.mu.Unlock()
 	c.pass(ctx, due)
 	return at
@@ -55,16 +55,18 @@ func (c *Client) rankDelay() time.Duration {
 }
 
 // judgeByClock is judge for a store with a clock of its own, which alone says who is
-// silent.
+// silent. Processes that are not shown the records ask it, too, seldom and later: in case
+// all the others are gone.
 func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Clock) time.Time {
 	now := time.Now()
 	c.mu.Lock()
-	at, watching := c.turn.judgeAt, c.turn.watching
-	wait := c.rankDelay()
-	c.mu.Unlock()
+	wait, planned := c.rankDelay(), &c.turn.judgeAt
+	watching := c.turn.watching
 	if !watching {
-		return time.Time{}
+		wait, planned = wait+ttl/4, &c.turn.lookAt
 	}
+	at := *planned
+	c.mu.Unlock()
 	if now.Before(at) {
 		return at
 	}
@@ -78,9 +80,10 @@ func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Cloc
 	if next < 0 || next > ttl/2 {
 		next = ttl / 2 // records are not the only thing that can be missing
 	}
+	if !watching {
+		next = max(next, jitter(ttl/2))
+	}
 	c.mu.Lock()
-	at = now.Add(next + time.Millisecond)
-	c.turn.judgeAt = at
 	var due []group.Verdict
 	if c.turn.seeing {
 		due = c.replica.Absent(now)
@@ -90,13 +93,18 @@ func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Cloc
 			due = append(due, v)
 		}
 	}
+	if len(due) > 0 {
+		next = min(next, rankStep) // in case it cannot be written
+	}
+	at = now.Add(next + time.Millisecond)
+	*planned = at
 	c.mu.Unlock()
 	c.pass(ctx, due)
 	return at
 }
 
 // pass writes verdicts, each over the member's last word. Who has spoken meanwhile is
-// alive, and heard.
+// alive, and heard by those who are shown the records.
 func (c *Client) pass(ctx context.Context, due []group.Verdict) {
 	var g errgroup.Group
 	g.SetLimit(maxVerdicts)
@@ -107,10 +115,10 @@ func (c *Client) pass(ctx context.Context, due []group.Verdict) {
 			switch {
 			case err == nil:
 				c.log.Info("a member was silent for its whole lease", zap.String("member", v.Member), zap.Uint64("instance", v.Instance))
-				c.see(Event{Key: k, Value: Value{Data: data, Revision: revision}})
+				c.learn(k, Value{Data: data, Revision: revision})
 			case isConflict(err):
-				if now, err := c.store.Get(ctx, k); err == nil && now.Data != nil {
-					c.see(Event{Key: k, Value: now})
+				if now, err := c.store.Get(ctx, k); err == nil {
+					c.correct(k, now)
 				}
 			case ctx.Err() == nil:
 				c.log.Debug("a verdict could not be written", zap.String("member", v.Member), zap.Error(err))
@@ -121,46 +129,25 @@ func (c *Client) pass(ctx context.Context, due []group.Verdict) {
 	_ = g.Wait() // none fails
 }
 
-// look has a process that is not shown the records look at the first ranks, once in a
-// TTL. If none of them has said anything since the last time, there is nobody who would
-// notice, and it takes their part for a while.
-func (c *Client) look(ctx context.Context, ttl time.Duration) time.Time {
-	now := time.Now()
+// learn shows the replica a record that says that its instance is over, which asks for a
+// step of the document if nobody else makes it.
+func (c *Client) learn(k Key, v Value) {
+	c.see(Event{Key: k, Value: v})
 	c.mu.Lock()
-	t := &c.turn
-	if t.watching || t.rank == c.replica.Members() {
-		t.lookAt = time.Time{}
-		c.mu.Unlock()
-		return time.Time{}
-	}
-	if t.lookAt.IsZero() {
-		t.lookAt = now.Add(jitter(ttl))
-	}
-	if now.Before(t.lookAt) {
-		defer c.mu.Unlock()
-		return t.lookAt
-	}
-	t.lookAt = now.Add(jitter(ttl))
-	at, first, before := t.lookAt, c.replica.First(watchers(c.replica.Members())), t.looked
+	c.turn.asked(time.Now())
 	c.mu.Unlock()
+	c.poke()
+}
 
-	seen, alive := map[string]uint64{}, false
-	for _, name := range first {
-		v, err := c.store.Get(ctx, Key{Kind: KindRecord, Name: name})
-		if err != nil {
-			return at // nothing is known
-		}
-		seen[name] = v.Revision
-		alive = alive || before == nil || before[name] != v.Revision
-	}
+// correct shows the replica a record that was not what it believed, if it is to know them
+// all.
+func (c *Client) correct(k Key, v Value) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	t.looked = seen
-	if alive {
-		return at
+	seeing := c.turn.seeing
+	c.mu.Unlock()
+	if seeing {
+		c.see(Event{Key: k, Value: v})
 	}
-	t.until = now.Add(3 * ttl)
-	return now
 }
 
 // tidy removes what is left of members that are gone, once in a TTL.

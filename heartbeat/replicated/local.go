@@ -55,11 +55,26 @@ func (c *Client) enter(r heartbeat.Request) (*local, error) {
 	return l, nil
 }
 
-// mine reports whether an instance speaks through this client, or did. The caller
-// holds mu.
+// mine reports whether an instance speaks through this client, or one before it did or
+// did elsewhere: who starts again takes its predecessor's turn at once. The caller holds
+// mu.
 func (c *Client) mine(member string, instance uint64) bool {
 	l := c.locals[member]
-	return l != nil && l.instance == instance
+	return l != nil && instance <= l.instance
+}
+
+// own reports whether a version of a record is the last word of an instance that speaks
+// through this client. The caller holds mu.
+func (c *Client) own(member string, revision uint64) bool {
+	l := c.locals[member]
+	return l != nil && l.revision == revision
+}
+
+// end ends an instance whose record was taken from it: what that said counts no more. The
+// caller holds mu.
+func (c *Client) end(l *local) {
+	c.replica.Drop(group.Verdict{Member: l.name, Revision: l.revision})
+	l.over, l.revision = true, 0
 }
 
 // answer returns what an instance may hold, and notes that it was told. The caller
@@ -128,9 +143,7 @@ func (c *Client) write(ctx context.Context, l *local, rec *group.Record) error {
 	k := Key{Kind: KindRecord, Name: l.name}
 	var err error
 	for try := 0; ; try++ {
-		if try > 1 { // what was read is not the newest either
-			rest(ctx, c.readPause())
-		}
+		c.pace(ctx, try)
 		if old == 0 || try > 0 {
 			if old, err = c.reread(ctx, l); err != nil {
 				return err
@@ -173,7 +186,7 @@ func (c *Client) reread(ctx context.Context, l *local) (uint64, error) {
 	if v.Revision < l.revision || v.Data == nil && l.revision != 0 {
 		// The store has lost it, or it was removed after a verdict. What was granted on
 		// its strength may be granted again.
-		l.over = true
+		c.end(l)
 		return 0, heartbeat.ErrEvicted
 	}
 	if v.Data == nil {
@@ -185,10 +198,10 @@ func (c *Client) reread(ctx context.Context, l *local) (uint64, error) {
 	}
 	switch {
 	case rec.Instance > l.instance:
-		l.over = true
+		c.end(l)
 		return 0, &shardset.ReplacedError{Member: l.name, Newest: rec.Instance}
 	case rec.Instance == l.instance && rec.Standing != group.StandingAlive:
-		l.over = true
+		c.end(l)
 		return 0, heartbeat.ErrEvicted
 	}
 	return v.Revision, nil
@@ -198,11 +211,14 @@ func (c *Client) reread(ctx context.Context, l *local) (uint64, error) {
 func (c *Client) wrote(l *local, revision uint64, data []byte, quiet bool) {
 	now := time.Now()
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.over { // the group was forgotten meanwhile: this is the word of nobody
+		return
+	}
 	l.revision, l.data = revision, data
 	_ = c.replica.Observe(now, l.name, revision, data) // it is well formed: we made it
 	if !quiet {
 		c.turn.asked(now)
 	}
-	c.mu.Unlock()
 	c.poke()
 }

@@ -2,6 +2,7 @@ package replicated
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -32,7 +33,7 @@ func (c *Client) work(ctx context.Context) {
 
 // round does what is due, and returns when to look again; zero: when something happens.
 func (c *Client) round(ctx context.Context, pause func() time.Duration, recovered func()) time.Time {
-	ttl := c.takeRole(time.Now())
+	ttl := c.takeRole()
 	if ttl == 0 {
 		return time.Time{}
 	}
@@ -40,23 +41,34 @@ func (c *Client) round(ctx context.Context, pause func() time.Duration, recovere
 	defer cancel()
 	next := c.keepUp(io, ttl)
 	next = soonest(next, c.judge(io, ttl))
-	at, err := c.step(io)
+	made, at, err := c.step(io)
 	switch {
-	case isConflict(err):
-		_ = c.refresh(io) // if it fails, the next step conflicts again
-		at = time.Now().Add(pace)
 	case err != nil:
-		if ctx.Err() == nil {
-			c.log.Warn("the group's document could not be changed", zap.Error(err))
-		}
-		_ = c.refresh(io)
-		at = time.Now().Add(pause())
-	default:
+		at = c.again(io, err, pause)
+	case made:
 		recovered()
 	}
 	next = soonest(next, at)
 	next = soonest(next, c.look(io, ttl))
 	return soonest(next, c.tidy(io, ttl))
+}
+
+// again reads the document after a step that failed, and returns when to try the next one:
+// at once if another process was faster, later if the store or the document is in no
+// state for it.
+func (c *Client) again(ctx context.Context, err error, pause func() time.Duration) time.Time {
+	unreadable := c.refresh(ctx)
+	if isConflict(err) && unreadable == nil {
+		return time.Now().Add(pace)
+	}
+	if !isConflict(err) && !errors.Is(err, context.Canceled) {
+		c.log.Warn("the group's document could not be changed", zap.Error(err))
+	}
+	at := time.Now().Add(c.atMost(pause()))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turn.restAt = at // whatever happens meanwhile
+	return at
 }
 
 // late notes that this process woke up long after it wanted to: what it has not seen
@@ -72,14 +84,14 @@ func (c *Client) late(planned time.Time) {
 
 // takeRole decides whether this process is to be shown the records of all members, and
 // returns the group's TTL, zero if there is no group.
-func (c *Client) takeRole(now time.Time) time.Duration {
+func (c *Client) takeRole() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ttl := c.replica.TTL()
 	if r := c.replica.Revision(); r != c.turn.rankOf || c.turn.stale {
 		c.turn.rank, c.turn.rankOf, c.turn.stale = c.replica.Rank(c.mine), r, false
 	}
-	watching := ttl > 0 && (c.turn.rank < watchers(c.replica.Members()) || now.Before(c.turn.until))
+	watching := ttl > 0 && c.turn.rank < watchers(c.replica.Members())
 	if watching == c.turn.watching {
 		return ttl
 	}
@@ -111,12 +123,13 @@ func (c *Client) keepUp(ctx context.Context, ttl time.Duration) time.Time {
 	return at
 }
 
-// step writes the document as it should be, if it is this process's turn.
-func (c *Client) step(ctx context.Context) (time.Time, error) {
+// step writes the document as it should be, if it is this process's turn, and returns when
+// to ask again.
+func (c *Client) step(ctx context.Context) (made bool, again time.Time, err error) {
 	start := time.Now()
 	data, revision, at, err := c.prepareStep(start)
 	if err != nil || data == nil {
-		return at, err
+		return false, at, err
 	}
 	newer, err := c.store.Swap(ctx, documentKey, revision, data)
 	now := time.Now()
@@ -127,13 +140,13 @@ func (c *Client) step(ctx context.Context) (time.Time, error) {
 		// It may have been written all the same; then the next try conflicts, and the
 		// document that is read tells.
 		c.turn.pendingAt = time.Time{}
-		return time.Time{}, err
+		return false, time.Time{}, err
 	}
 	if err := c.replica.Stepped(now, newer, data); err != nil {
-		return time.Time{}, err
+		return false, time.Time{}, err
 	}
 	c.tell(now)
-	return now, nil
+	return true, now, nil
 }
 
 // prepareStep returns the document to write, over which revision; or when to ask again.

@@ -261,10 +261,10 @@ func TestSetShardsAndSnapshot(t *testing.T) {
 // A member whose record was lost with it is missed: by those who look at records, and by
 // those who ask a store that has a clock, which knows nothing of it.
 func TestLostRecordOfTheDead(t *testing.T) {
-	for _, clocked := range []bool{false, true} {
+	for _, withClock := range []bool{false, true} {
 		bubble(t, func(r *rig) {
-			if clocked {
-				r.wrap = func(s *tap) replicated.Store { return clockedTap{s, replicatedtest.NewClocked(s.Link)} }
+			if withClock {
+				r.wrap = clocked
 			}
 			p := r.process()
 			a, b := p.member("a"), r.process().member("b")
@@ -285,6 +285,8 @@ type clockedTap struct {
 	*tap
 	clock replicatedtest.Clocked
 }
+
+func clocked(s *tap) replicated.Store { return clockedTap{s, replicatedtest.NewClocked(s.Link)} }
 
 func (s clockedTap) Overdue(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
 	return s.clock.Overdue(ctx, age)

@@ -113,7 +113,8 @@ type QuietSwapper interface {
 // records are old. Without it each process measures how long a record has not changed
 // before its eyes.
 type Clock interface {
-	// Overdue returns the records that were written longer than age ago, and how long
-	// it will be until the next one is; negative: there is none.
+	// Overdue returns the records that were written longer than age ago, each time it is
+	// called as long as they are there, and how long it will be until the next one is;
+	// negative: there is none.
 	Overdue(ctx context.Context, age time.Duration) (records []Event, next time.Duration, err error)
 }

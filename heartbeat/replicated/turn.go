@@ -40,20 +40,21 @@ type turn struct {
 	watching bool // it is to be shown all records
 	seeing   bool // and has been shown those that there are
 	endWatch context.CancelFunc
-	until    time.Time // watches until then, whatever its rank
 
 	pendingAt time.Time // since when the records ask for a step of this document; zero: they do not
 	stepAt    time.Time // when this process makes it
 	askedAt   time.Time // since when a record of this process may ask for one; zero: none does
 	steppedAt time.Time
+	restAt    time.Time     // no step before, since one failed
 	stepTook  time.Duration // the last one: who is slow takes in more at a time
 
 	readAt  time.Time // when the document is to be read again
 	judgeAt time.Time // no verdicts before
 	dueAt   time.Time // and none is due before that
-	lookAt  time.Time // when the first ranks are to be looked at
 	tidyAt  time.Time
-	looked  map[string]uint64 // the revisions of their records then
+
+	lookAt time.Time         // when the members behind its own are to be looked at
+	looked map[string]glance // what was found
 }
 
 // asked notes that a record of this process has said something new.
@@ -78,7 +79,7 @@ func (t *turn) due(members int, changeAt time.Time, patience time.Duration) time
 		// Those whose part it is are at work as long as documents come.
 		at = latest(t.pendingAt, changeAt).Add(patience + rand.N(patience/2))
 	}
-	return latest(at, t.steppedAt.Add(max(pace, 2*t.stepTook)))
+	return latest(latest(at, t.restAt), t.steppedAt.Add(max(pace, 2*t.stepTook)))
 }
 
 // patience is how long a process waits for those whose part it is to take up what its

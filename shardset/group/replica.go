@@ -32,6 +32,7 @@ type Replica struct {
 	since    map[string]sighting // when each member of the document was first seen there
 
 	records map[string]*sighting
+	past    map[string]age  // of records that are to be shown again
 	work    *Group          // the document with records applied; nil: to be made
 	fresh   map[string]bool // records that work does not know yet
 	applied uint64          // numbers what is applied, because records have no number
@@ -43,12 +44,21 @@ type sighting struct {
 	at       time.Time
 	record   Record
 	readable bool
+	unshown  bool   // it is from before the last Restart, and was not shown again yet
 	instance uint64 // in since: of the member
+}
+
+// age is since when a version of a record is known.
+type age struct {
+	revision uint64
+	at       time.Time
 }
 
 // NewReplica returns a Replica that was shown nothing.
 func NewReplica() *Replica {
-	return &Replica{since: map[string]sighting{}, records: map[string]*sighting{}, fresh: map[string]bool{}}
+	return &Replica{
+		since: map[string]sighting{}, records: map[string]*sighting{}, past: map[string]age{}, fresh: map[string]bool{},
+	}
 }
 
 // Adopt shows the Replica a version of the document, at now. One that is older than the
@@ -97,10 +107,9 @@ func (r *Replica) Stepped(now time.Time, revision uint64, data []byte) error {
 	return nil
 }
 
-// Forget makes the Replica one that was shown no document. Records stay, and age.
-func (r *Replica) Forget() {
-	*r = Replica{since: map[string]sighting{}, records: r.records, fresh: r.fresh}
-}
+// Forget makes the Replica one that was shown nothing: neither a document nor records. The
+// records have to be shown to it anew, as after Restart.
+func (r *Replica) Forget() { *r = *NewReplica() }
 
 // meet notes which members are new in the document, and forgets those that are gone.
 func (r *Replica) meet(now time.Time) {
@@ -117,17 +126,25 @@ func (r *Replica) meet(now time.Time) {
 }
 
 // Observe shows the Replica a version of a member's record, received at now; data is
-// nil if there is none any more. Older versions than the newest are ignored.
+// nil if there is none any more. Older versions than the newest are ignored. One that was
+// known before the last Restart is as old as it was.
 func (r *Replica) Observe(now time.Time, member string, revision uint64, data []byte) error {
 	if s := r.records[member]; s != nil && revision <= s.revision && revision != 0 {
+		s.unshown = false
 		return nil
 	}
 	if data == nil {
-		delete(r.records, member)
-		delete(r.fresh, member)
+		r.drop(member)
+		if m, ok := r.since[member]; ok {
+			m.at = now
+			r.since[member] = m
+		}
 		return nil
 	}
 	s := &sighting{revision: revision, at: now}
+	if p, ok := r.past[member]; ok && p.revision == revision {
+		s.at = p.at
+	}
 	r.records[member] = s
 	rec, err := DecodeRecord(member, data)
 	if err != nil {
@@ -138,16 +155,41 @@ func (r *Replica) Observe(now time.Time, member string, revision uint64, data []
 	return nil
 }
 
-// Restart makes the Replica one that is shown all records anew, from now on: what it
-// knew of them may be outdated in a way that no later record tells, and what it has
-// measured counts no more.
-func (r *Replica) Restart(now time.Time) {
-	clear(r.records)
-	clear(r.fresh)
+// Restart is called when the Replica begins to be shown all records, and when that ends:
+// what it knows of the records of others may be outdated from then on in a way that no
+// later record tells, and would bring back members that are gone. What stays is what own
+// says to be this process's own word, and that members are over, which is final. Shown
+// then drops what is not in the store any more.
+func (r *Replica) Restart(own func(member string, revision uint64) bool) {
+	for name, s := range r.records {
+		s.unshown = true
+		if own(name, s.revision) || r.final(s) {
+			continue
+		}
+		r.past[name] = age{s.revision, s.at}
+		r.drop(name)
+	}
 	r.work = nil
+}
+
+// final reports whether a record says that a member of the document is over.
+func (r *Replica) final(s *sighting) bool {
+	instance := r.since[s.record.Member].instance
+	return s.readable && s.record.over() && instance != 0 && instance <= s.record.Instance
+}
+
+// Shown is called when all records that there are were shown, after Restart. Members of
+// whom there is none are missed from now on: when the showing began they may have had one.
+func (r *Replica) Shown(now time.Time) {
+	clear(r.past)
 	for name, s := range r.since {
 		s.at = now
 		r.since[name] = s
+	}
+	for name, s := range r.records {
+		if s.unshown {
+			r.drop(name)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package group_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -235,14 +236,71 @@ func TestReplicaVerdicts(t *testing.T) {
 	}
 }
 
+// What was shown before a new showing counts no more, but for one's own word and last
+// words: it may be of members that are gone. A version that is shown again is as old as
+// it was, and what is not shown again is gone.
+func TestReplicaRestart(t *testing.T) {
+	d := newDesk(t, 4)
+	revs := map[string]uint64{}
+	for _, name := range []string{"a", "b", "c"} {
+		revs[name] = d.say(record(group.StandingAlive, name, 1, 0))
+	}
+	d.step()
+	dead := group.Verdict{Member: "c", Instance: 1}
+	d.revision++
+	revs["c"] = d.revision
+	if err := d.r.Observe(d.now, "c", revs["c"], dead.Encode()); err != nil {
+		t.Fatal(err)
+	}
+	revs["x"] = d.say(record(group.StandingAlive, "x", 1, 0)) // wants to join
+	revs["y"] = d.say(record(group.StandingAlive, "y", 1, 0)) // and so does a stranger
+	start := d.now
+	d.now = d.now.Add(rigTTL / 2)
+	d.r.Restart(func(member string, revision uint64) bool {
+		return (member == "a" || member == "x") && revision == revs[member]
+	})
+	if due, next := d.r.Overdue(start.Add(rigTTL)); len(due) != 0 || !next.Equal(start.Add(rigTTL)) {
+		t.Errorf("verdicts %v; the next one is due at %v, when a is silent for a TTL", due, next)
+	}
+	d.step()
+	if d.r.Instance("x") != 1 || d.r.Instance("c") != 0 || d.r.Instance("y") != 0 {
+		t.Error("its own members and last words count on, and nothing else")
+	}
+
+	// In the store is another version of a; b's is the one of before; x's was removed.
+	d.say(record(group.StandingAlive, "a", 1, 0, at(0, 101)))
+	old := record(group.StandingAlive, "b", 1, 0)
+	if err := d.r.Observe(d.now, "b", revs["b"], old.Encode()); err != nil {
+		t.Fatal(err)
+	}
+	d.r.Shown(d.now)
+	if due, _ := d.r.Overdue(start.Add(rigTTL + 1)); len(due) != 1 || due[0].Member != "b" {
+		t.Errorf("a TTL after b spoke there are verdicts on %v", due)
+	}
+	due, _ := d.r.Overdue(d.now.Add(rigTTL + 1))
+	if !slices.ContainsFunc(due, func(v group.Verdict) bool { return v.Member == "x" && v.Revision == 0 }) {
+		t.Errorf("a record that is not in the store any more is not missed: %v", due)
+	}
+	// An age is good for one showing.
+	d.r.Restart(func(string, uint64) bool { return false })
+	d.r.Shown(d.now)
+	if err := d.r.Observe(d.now, "b", revs["b"], old.Encode()); err != nil {
+		t.Fatal(err)
+	}
+	if due, _ := d.r.Overdue(start.Add(rigTTL + 1)); len(due) != 0 {
+		t.Errorf("what was removed and came again is as old as before: %v", due)
+	}
+}
+
 // A member without a record is not dead before it was missed for a TTL by somebody who
 // was shown all records.
 func TestReplicaMissesRecords(t *testing.T) {
 	d := newDesk(t, 2)
 	d.say(record(group.StandingAlive, "a", 1, 0))
 	d.step()
-	d.now = d.now.Add(time.Hour)
-	d.r.Restart(d.now)
+	d.r.Restart(func(string, uint64) bool { return false })
+	d.now = d.now.Add(time.Hour) // it is shown late: until now there may have been one
+	d.r.Shown(d.now)
 	if due, next := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 || !next.Equal(d.now.Add(rigTTL)) {
 		t.Errorf("verdicts %v, and the next at %v", due, next)
 	}
@@ -252,6 +310,15 @@ func TestReplicaMissesRecords(t *testing.T) {
 	}
 	if absent := d.r.Absent(d.now.Add(rigTTL + 1)); !slices.Equal(absent, due) {
 		t.Errorf("absent are %+v", absent)
+	}
+	// One that is removed before its eyes was there until then.
+	d.say(record(group.StandingAlive, "a", 1, 0))
+	d.now = d.now.Add(time.Hour)
+	if err := d.r.Observe(d.now, "a", 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if due, _ := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 {
+		t.Errorf("as soon as its record was removed there are verdicts %v", due)
 	}
 	// It comes back as another instance, and that one's record is lost at once.
 	d.say(record(group.StandingAlive, "a", 2, 0))
@@ -356,8 +423,11 @@ func TestReplicaRanks(t *testing.T) {
 			t.Errorf("%s has rank %d of %d, want %d", name, got, d.r.Members(), want)
 		}
 	}
-	if got := d.r.First(2); !slices.Equal(got, []string{"a", "b"}) {
-		t.Errorf("the first two are %v", got)
+	for mine, want := range map[string][]string{"a": {"b"}, "c": {"a"}, "ab": {"c"}, "ac": {"b"}, "abc": nil, "x": nil} {
+		of := func(member string, _ uint64) bool { return strings.Contains(mine, member) }
+		if got := d.r.Behind(of); !slices.Equal(got, want) {
+			t.Errorf("behind %s are %v, want %v", mine, got, want)
+		}
 	}
 }
 

@@ -19,14 +19,7 @@ func (r *Replica) Epoch() uint64 {
 	if r.doc == nil {
 		return r.epoch
 	}
-	highest := max(r.newest, r.doc.firstEpoch)
-	for i := range r.doc.rows {
-		highest = max(highest, r.doc.rows[i].epoch)
-	}
-	for i := range r.doc.retired {
-		highest = max(highest, r.doc.retired[i].epoch)
-	}
-	return highest
+	return r.doc.highest()
 }
 
 // TTL, Ordered and Void are those of the document; zero without one.
@@ -46,6 +39,14 @@ func (r *Replica) Void() uint64 {
 		return 0
 	}
 	return r.doc.void
+}
+
+// Shards returns the IDs of the group's shards, sorted. They are not to be changed.
+func (r *Replica) Shards() []shardset.ID {
+	if r.doc == nil {
+		return nil
+	}
+	return r.doc.ids
 }
 
 // Instance returns which instance of a name is a member, zero if none is.
@@ -124,12 +125,25 @@ func (r *Replica) Members() int {
 	return len(r.doc.instances)
 }
 
-// First returns the names of the first n members: those whose turn comes first.
-func (r *Replica) First(n int) []string {
+// Behind returns, for each member for whom mine is true, the next one after it, by name and
+// in a ring, for whom it is not; each once.
+func (r *Replica) Behind(mine func(member string, instance uint64) bool) []string {
 	if r.doc == nil {
 		return nil
 	}
-	return r.doc.names[:min(n, len(r.doc.instances))]
+	var behind []string
+	n := len(r.doc.instances)
+	before := false // the last one was mine
+	for i := range 2 * n {
+		k := i % n
+		switch own := mine(r.doc.names[k], r.doc.instances[k]); {
+		case own:
+			before = i < n // in the second turn only what the first one has left open counts
+		case before:
+			behind, before = append(behind, r.doc.names[k]), false
+		}
+	}
+	return behind
 }
 
 // Snapshot returns the group as the newest document has it.

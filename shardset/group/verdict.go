@@ -93,20 +93,26 @@ func (r *Replica) Absent(now time.Time) (due []Verdict) {
 // Drop forgets a record that was deleted, unless another has come since.
 func (r *Replica) Drop(v Verdict) {
 	if s := r.records[v.Member]; s != nil && s.revision == v.Revision {
-		delete(r.records, v.Member)
-		delete(r.fresh, v.Member)
+		r.drop(v.Member)
 	}
 }
 
-// Waste returns the records of instances that are over and that the document knows no
-// more, if they have not changed for two TTLs: they go, so that members which never come
-// back leave nothing behind.
+// drop forgets a record, and what it may have changed in the step that is being prepared.
+func (r *Replica) drop(member string) {
+	delete(r.records, member)
+	delete(r.fresh, member)
+	r.work = nil
+}
+
+// Waste returns the records of those whom the document does not know, if they have not
+// changed for two TTLs: they go, so that members which never come back leave nothing
+// behind. Who lives after all finds that out, and joins anew.
 func (r *Replica) Waste(now time.Time) (old []Verdict) {
 	if r.doc == nil {
 		return nil
 	}
 	for name, s := range r.records {
-		if s.readable && s.record.over() && r.since[name].instance == 0 && now.After(s.at.Add(2*r.doc.ttl)) {
+		if r.since[name].instance == 0 && now.After(s.at.Add(2*r.doc.ttl)) {
 			old = append(old, Verdict{Member: name, Instance: s.record.Instance, Revision: s.revision})
 		}
 	}

@@ -1,0 +1,103 @@
+package replicated
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// glance is a version of a record that somebody has looked at, and when it was first
+// found.
+type glance struct {
+	revision uint64
+	at       time.Time
+}
+
+// look has a process that is not shown all records see to it that nobody dies unnoticed:
+// those who are may have died as well, or their watches do not work. Twice in a TTL it
+// reads the record of the member behind each of its own, in a ring, so that somebody looks
+// at each of them, at one small read a member. A verdict is as safe as any other, because
+// it is a swap of the version that has not changed.
+//
+// A store with a clock is asked instead: see judgeByClock.
+func (c *Client) look(ctx context.Context, ttl time.Duration) time.Time {
+	if _, ok := c.store.(Clock); ok {
+		return time.Time{}
+	}
+	now := time.Now()
+	c.mu.Lock()
+	t := &c.turn
+	if t.seeing {
+		t.lookAt, t.looked = time.Time{}, nil
+		c.mu.Unlock()
+		return time.Time{}
+	}
+	before := t.lookAt
+	if before.IsZero() || !now.Before(before) {
+		t.lookAt = now.Add(jitter(ttl / 2))
+	}
+	at, behind := t.lookAt, c.replica.Behind(c.mine)
+	c.mu.Unlock()
+	if before.IsZero() || now.Before(before) {
+		return at
+	}
+	c.pass(ctx, c.lookAt(ctx, behind))
+	return at
+}
+
+// lookAt reads the records of some members, and returns the verdicts on those that have
+// not changed for a TTL.
+func (c *Client) lookAt(ctx context.Context, members []string) (due []group.Verdict) {
+	var mu sync.Mutex // guards due and seen
+	seen := map[string]glance{}
+	var g errgroup.Group
+	g.SetLimit(maxVerdicts)
+	for _, name := range members {
+		g.Go(func() error {
+			v, err := c.store.Get(ctx, Key{Kind: KindRecord, Name: name})
+			if err != nil {
+				return nil // nothing is known
+			}
+			verdict, at, dead := c.weigh(name, v)
+			mu.Lock()
+			defer mu.Unlock()
+			seen[name] = at
+			if dead {
+				due = append(due, verdict)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // none fails
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turn.looked = seen
+	return due
+}
+
+// weigh compares a record with what was found before. One that says that its instance is
+// over, which the document does not know, is learnt.
+func (c *Client) weigh(name string, v Value) (verdict group.Verdict, at glance, dead bool) {
+	now := time.Now()
+	c.mu.Lock()
+	if v.Data == nil {
+		v.Revision = 0
+	}
+	at = c.turn.looked[name]
+	if at.at.IsZero() || at.revision != v.Revision {
+		at = glance{revision: v.Revision, at: now}
+	}
+	verdict, alive := c.replica.Condemn(name, v.Revision, v.Data)
+	silent, known := now.After(at.at.Add(c.replica.TTL())), c.replica.Instance(name) != 0
+	c.mu.Unlock()
+	if !alive && known {
+		if rec, err := group.DecodeRecord(name, v.Data); err == nil && rec.Standing != group.StandingAlive {
+			c.learn(Key{Kind: KindRecord, Name: name}, v)
+		}
+	}
+	return verdict, at, alive && silent
+}
