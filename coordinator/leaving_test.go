@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,6 +142,55 @@ type hangingLeave struct{ *wire }
 func (hangingLeave) Leave(ctx context.Context, _ heartbeat.Request) error {
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+// A leave call that fails is made again as long as one that hangs would take; one that no
+// repetition mends is not.
+func TestLeaveIsTriedAgain(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		err   error
+		fails int32 // of the calls
+		want  int32 // calls at least
+		most  int32
+	}{
+		{"at first", errors.New("no leader"), 3, 4, 4},
+		{"for ever", errors.New("no leader"), math.MaxInt32, 3, 12},
+		{"finally", heartbeat.ErrUnauthorized, math.MaxInt32, 1, 1},
+		{"with nothing to leave", heartbeat.ErrEvicted, math.MaxInt32, 1, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := &failingLeave{wire: newWire(t, 2), err: c.err, fails: c.fails}
+			w := launch(t, "a", l, coordinator.Config{})
+			time.Sleep(time.Second)
+			took, err := w.end()
+			if err != nil || took > interval/3+slack {
+				t.Errorf("%s: Run returned %v after %v, want nil after %v at most", c.name, err, took, interval/3)
+			}
+			if n := l.calls.Load(); n < c.want || n > c.most {
+				t.Errorf("%s: there were %d leave calls, want %d to %d", c.name, n, c.want, c.most)
+			}
+		})
+	}
+}
+
+type failingLeave struct {
+	*wire
+	err   error
+	fails int32
+	calls atomic.Int32
+	seq   uint64
+}
+
+func (l *failingLeave) Leave(ctx context.Context, r heartbeat.Request) error {
+	if r.Seq <= l.seq {
+		return heartbeat.ErrStaleBeat
+	}
+	l.seq = r.Seq
+	if l.calls.Add(1) <= l.fails {
+		return l.err
+	}
+	return l.wire.Leave(ctx, r)
 }
 
 func TestMemberHookTellsTheStates(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
@@ -230,7 +231,7 @@ func (r *run) leaveGroup() bool {
 	ctx, cancel := context.WithDeadline(r.base, end)
 	defer cancel()
 	var err error
-	called := r.crew.watch(func() { err = leaver.Leave(ctx, request) })
+	called := r.crew.watch(func() { err = r.sayLeave(ctx, leaver, request) })
 	if !closed(called, r.share(2)) {
 		return false
 	}
@@ -238,6 +239,30 @@ func (r *run) leaveGroup() bool {
 		r.tell.leaveFailed(err)
 	}
 	return true
+}
+
+// sayLeave calls Leave until it works, as long as one heartbeat may take: a service that
+// fails at once, because it is electing somebody for instance, may be back in a moment,
+// and otherwise the others wait for the lease. Each try is a word of its own to the
+// service, which may have heard the one before.
+func (r *run) sayLeave(ctx context.Context, leaver heartbeat.Leaver, request heartbeat.Request) error {
+	pauses := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(max(r.cfg.Interval/100, time.Millisecond)),
+		backoff.WithMultiplier(2),
+		backoff.WithMaxElapsedTime(0),
+	)
+	for {
+		err := leaver.Leave(ctx, request)
+		if err == nil || errors.Is(err, heartbeat.ErrEvicted) || !heartbeat.Retryable(err) {
+			return err
+		}
+		request.Seq++
+		select {
+		case <-time.After(pauses.NextBackOff()):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // share returns the end of one nth of the time until Run has to return.
