@@ -95,7 +95,7 @@ func (c *Client) refresh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
 	}
-	return c.adopt(v, seen)
+	return c.adoptRead(v, seen)
 }
 
 // read reads a key of which a version was seen. One that is older may come from a machine
@@ -126,10 +126,10 @@ func (c *Client) pace(ctx context.Context, try int) {
 	}
 }
 
-// adopt takes a version of the document. One that was read and is older than what had
-// been seen before says that the store has lost writes, or that it does not know its
-// own newest: either way, what this process believes may be granted to somebody else.
-func (c *Client) adopt(v Value, seen uint64) error {
+// adoptRead takes a version of the document that was read. One that is older than what had
+// been seen before says that the store has lost writes, or that it does not know its own
+// newest: either way, what this process believes may be granted to somebody else.
+func (c *Client) adoptRead(v Value, seen uint64) error {
 	if v.Revision < seen || v.Data == nil && seen != 0 {
 		c.mu.Lock()
 		c.forget()
@@ -140,6 +140,12 @@ func (c *Client) adopt(v Value, seen uint64) error {
 	if v.Data == nil {
 		return nil
 	}
+	return c.adopt(v)
+}
+
+// adopt takes a version of the document, from a watch, which may be late, or from a
+// write.
+func (c *Client) adopt(v Value) error {
 	now := time.Now()
 	c.mu.Lock()
 	before := c.replica.Revision()
@@ -197,7 +203,7 @@ func (c *Client) Create(ctx context.Context) error {
 				return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
 			}
 			if d.Group != nil {
-				return c.adopt(v, 0)
+				return c.adopt(v)
 			}
 			first = max(first, d.Epoch)
 			void = first
@@ -208,7 +214,7 @@ func (c *Client) Create(ctx context.Context) error {
 		}
 		revision, err := c.store.Swap(ctx, documentKey, v.Revision, data)
 		if err == nil {
-			return c.adopt(Value{Data: data, Revision: revision}, 0)
+			return c.adopt(Value{Data: data, Revision: revision})
 		}
 		if !isConflict(err) {
 			return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
@@ -278,7 +284,7 @@ func (c *Client) edit(ctx context.Context, make func() ([]byte, error)) error {
 		newer, err := c.store.Swap(ctx, documentKey, revision, data)
 		switch {
 		case err == nil:
-			return c.adopt(Value{Data: data, Revision: newer}, 0)
+			return c.adopt(Value{Data: data, Revision: newer})
 		case !isConflict(err):
 			return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
 		}

@@ -28,8 +28,7 @@ func (c *Client) followDocument(ctx context.Context) {
 		err := c.store.Watch(ctx, KindDocument, func(e Event) {
 			pauses.Reset()
 			if e.Key == documentKey && e.Value.Data != nil {
-				// A watch may be late. What cannot be read is said by whoever needs it.
-				_ = c.adopt(e.Value, 0)
+				_ = c.adopt(e.Value) // what cannot be read is said by whoever needs it
 			}
 		})
 		if ctx.Err() == nil {

@@ -36,16 +36,19 @@ func (c *Client) look(ctx context.Context, ttl time.Duration) time.Time {
 		c.mu.Unlock()
 		return time.Time{}
 	}
-	before := t.lookAt
-	if before.IsZero() || !now.Before(before) {
+	due := !t.lookAt.IsZero() && !now.Before(t.lookAt)
+	if due || t.lookAt.IsZero() {
 		t.lookAt = now.Add(jitter(ttl / 2))
 	}
-	at, behind := t.lookAt, c.replica.Behind(c.mine)
-	c.mu.Unlock()
-	if before.IsZero() || now.Before(before) {
-		return at
+	at := t.lookAt
+	var behind []string
+	if due {
+		behind = c.replica.Behind(c.mine)
 	}
-	c.pass(ctx, c.lookAt(ctx, behind))
+	c.mu.Unlock()
+	if due {
+		c.pass(ctx, c.lookAt(ctx, behind))
+	}
 	return at
 }
 
