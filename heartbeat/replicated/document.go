@@ -1,0 +1,183 @@
+package replicated
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+var documentKey = Key{Kind: KindDocument}
+
+func isConflict(err error) bool { return errors.Is(err, ErrConflict) }
+
+// ensure makes sure that this process knows the group, and makes one that never was.
+func (c *Client) ensure(ctx context.Context) error {
+	if known, deleted := c.known(); !known || deleted {
+		if err := c.find(ctx); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	ordered, known := c.replica.Ordered(), c.replica.TTL() != 0
+	first, shards := known && !c.compared, c.replica.Shards()
+	c.compared = c.compared || known
+	c.mu.Unlock()
+	if known && ordered != c.cfg.Ordered {
+		return &MismatchError{Field: "Ordered", Ours: c.cfg.Ordered, Group: ordered}
+	}
+	if first {
+		c.compare(shards)
+	}
+	return nil
+}
+
+// compare says so if the group has other shards than the Config: somebody may have meant
+// that, by SetShards, or wonder.
+func (c *Client) compare(shards []shardset.ID) {
+	ours := make([]shardset.ID, len(c.cfg.Shards))
+	for i, s := range c.cfg.Shards {
+		ours[i] = s.ID
+	}
+	slices.SortFunc(ours, shardset.ID.Compare)
+	switch {
+	case len(shards) == 0:
+		c.log.Warn("the group has no shards: nobody has anything to do")
+	case len(ours) > 0 && !slices.Equal(ours, shards):
+		c.log.Warn("the group has other shards than the Config, and keeps them", zap.Int("group", len(shards)), zap.Int("config", len(ours)))
+	}
+}
+
+// find reads the document, and makes a group that never was. One call at a time does
+// that for all.
+func (c *Client) find(ctx context.Context) error {
+	select {
+	case c.finding <- struct{}{}:
+		defer func() { <-c.finding }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	known, deleted := c.known()
+	if !known || deleted {
+		if err := c.refresh(ctx); err != nil {
+			return err
+		}
+		known, deleted = c.known()
+	}
+	switch {
+	case deleted:
+		return heartbeat.ErrGroupNotFound
+	case !known:
+		return c.Create(ctx)
+	}
+	return nil
+}
+
+func (c *Client) known() (known, deleted bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.replica.Known()
+}
+
+// refresh reads the document by the store's best read.
+func (c *Client) refresh(ctx context.Context) error {
+	c.mu.Lock()
+	seen := c.replica.Revision()
+	c.mu.Unlock()
+	v, err := c.read(ctx, documentKey, seen)
+	if err != nil {
+		return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+	}
+	return c.adoptRead(v, seen)
+}
+
+// read reads a key of which a version was seen. One that is older may come from a machine
+// that does not know yet that it leads no more, so it is looked at again before anybody
+// takes it for lost writes.
+func (c *Client) read(ctx context.Context, k Key, seen uint64) (Value, error) {
+	for try := 0; ; try++ {
+		v, err := c.store.Get(ctx, k)
+		if err != nil || v.Data != nil && v.Revision >= seen || seen == 0 || try == readsToBelieve {
+			return v, err
+		}
+		rest(ctx, c.readPause())
+	}
+}
+
+// readsToBelieve is how often a version that is older than what was seen has to be read
+// again, with pauses, to be believed.
+const readsToBelieve = 3
+
+// readPause is the time between two reads of which the first was not the newest.
+func (c *Client) readPause() time.Duration { return min(c.cfg.TTL/100, 100*time.Millisecond) }
+
+// pace waits before a try that is not one of the first two: what was read before it is
+// not the newest.
+func (c *Client) pace(ctx context.Context, try int) {
+	if try > 1 {
+		rest(ctx, c.readPause())
+	}
+}
+
+// adoptRead takes a version of the document that was read. One that is older than what had
+// been seen before says that the store has lost writes, or that it does not know its own
+// newest: either way, what this process believes may be granted to somebody else.
+func (c *Client) adoptRead(v Value, seen uint64) error {
+	if v.Revision < seen || v.Data == nil && seen != 0 {
+		c.mu.Lock()
+		c.forget()
+		c.mu.Unlock()
+		c.log.Warn("the group's document went back: the store has lost writes", zap.Uint64("seen", seen), zap.Uint64("found", v.Revision))
+		return nil
+	}
+	if v.Data == nil {
+		return nil
+	}
+	return c.adopt(v)
+}
+
+// adopt takes a version of the document, from a watch, which may be late, or from a
+// write.
+func (c *Client) adopt(v Value) error {
+	now := time.Now()
+	c.mu.Lock()
+	before := c.replica.Revision()
+	err := c.replica.Adopt(now, v.Revision, v.Data)
+	if errors.Is(err, group.ErrRolledBack) {
+		c.forget()
+	} else if err != nil {
+		c.fault = fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+	}
+	if c.replica.Revision() != before {
+		c.fault = nil
+		c.tell(now)
+	}
+	c.mu.Unlock()
+	if err != nil {
+		c.log.Warn("the group's document cannot be used", zap.Uint64("revision", v.Revision), zap.Error(err))
+		return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+	}
+	c.poke()
+	return nil
+}
+
+// forget ends every instance of this process and what it knows of the group: they join
+// anew, and the records are shown to it anew. The caller holds mu.
+func (c *Client) forget() {
+	for _, l := range c.locals {
+		c.end(l)
+	}
+	c.replica.Forget()
+	c.fault = nil
+	if c.turn.seeing = false; c.turn.endWatch != nil {
+		c.turn.endWatch()
+	}
+	c.tell(time.Now())
+}
