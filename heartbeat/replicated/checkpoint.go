@@ -50,7 +50,7 @@ func decodeCheckpoint(data []byte) (checkpoint, error) {
 		}
 		n[i], rest = v, rest[k:]
 	}
-	if n[0] > group.MaxEpoch || n[2] > uint64(len(rest)) {
+	if n[0] > 2*group.MaxEpoch || n[2] > uint64(len(rest)) {
 		return checkpoint{}, errCheckpoint
 	}
 	return checkpoint{

@@ -25,7 +25,7 @@ func TestCheckpointRoundTrip(t *testing.T) {
 	if _, err := decodeCheckpoint([]byte{2, 0, 0, 0}); err == nil {
 		t.Error("a checkpoint of format 2 was read")
 	}
-	damaged := checkpoint{member: "a", instance: 1, epoch: group.MaxEpoch + 1}
+	damaged := checkpoint{member: "a", instance: 1, epoch: 2*group.MaxEpoch + 1}
 	if _, err := decodeCheckpoint(damaged.encode()); err == nil {
 		t.Error("an epoch was believed that no group reaches")
 	}

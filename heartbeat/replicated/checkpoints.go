@@ -45,6 +45,9 @@ func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Positio
 			return "", false, err
 		}
 		if cp.epoch > tok.Epoch || cp.epoch == tok.Epoch && cp.token(tok.ID) != tok {
+			if cp.epoch >= group.MaxEpoch {
+				return "", false, fmt.Errorf("checkpoint of shard %s: %w", tok.ID, errCheckpoint) // of no group
+			}
 			c.outbid(ctx, tok, cp.epoch)
 			return "", false, notOwner("the checkpoint of shard %s is claimed under epoch %d", tok.ID, cp.epoch)
 		}

@@ -37,7 +37,8 @@ type Client struct {
 	claims   map[shardset.ID]claim
 	changed  chan struct{} // closed, and made anew, with each version of the document
 	changeAt time.Time     // when the last version came
-	fault    error         // why a newer document cannot be read; nil: there is none
+	fault    error         // why the newest document cannot be read; nil: it can
+	faultOf  uint64        // the revision of that document
 	turn     turn
 	compared bool // the shards of the Config with those of the group
 	running  bool

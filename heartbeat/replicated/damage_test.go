@@ -3,6 +3,7 @@ package replicated_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -129,7 +130,7 @@ func TestStaleReadsArePaced(t *testing.T) {
 
 // A checkpoint whose epoch is damaged costs its own shard, and nothing else.
 func TestDamagedCheckpoint(t *testing.T) {
-	for _, epoch := range []uint64{^uint64(0), 1 << 63, 1<<63 - 1, group.MaxEpoch + 1, group.MaxEpoch} {
+	for _, epoch := range []uint64{^uint64(0), 1 << 63, 1<<63 - 1, 2*group.MaxEpoch + 1, 2 * group.MaxEpoch, group.MaxEpoch} {
 		bubble(t, func(r *rig) {
 			ctx := context.Background()
 			p := r.process()
@@ -149,6 +150,9 @@ func TestDamagedCheckpoint(t *testing.T) {
 				}
 				r.until(rigTTL, "a has all shards", a.has(4), a)
 			}
+			if _, _, err := p.Load(ctx, a.owner(a.answer.Grants[0])); err == nil {
+				t.Errorf("epoch %#x: the position was given away", epoch)
+			}
 			b := r.process().member("b")
 			r.together(a, b)
 			for _, m := range []*member{a, b} {
@@ -158,8 +162,43 @@ func TestDamagedCheckpoint(t *testing.T) {
 					}
 				}
 			}
+			if err := errors.Join(p.Delete(ctx), p.Create(ctx)); err != nil {
+				t.Errorf("epoch %#x: delete and create: %v", epoch, err)
+			}
 		})
 	}
+}
+
+// The highest epoch that is no damage is outbid, and the group can be deleted and made
+// anew above it.
+func TestHighestEpochIsOutbid(t *testing.T) {
+	bubble(t, func(r *rig) {
+		ctx := context.Background()
+		p := r.process()
+		a := p.member("a")
+		r.together(a)
+		id := a.answer.Grants[0].ID
+		data := append(binary.AppendUvarint([]byte{1}, group.MaxEpoch-1), 1, 1, 'x')
+		if _, err := p.Link.Swap(ctx, replicated.Key{Kind: replicated.KindCheckpoint, Name: id.String()}, 0, data); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := p.Load(ctx, a.owner(a.answer.Grants[0])); err == nil {
+			t.Error("an owner of a lower epoch was given the position")
+		}
+		for range 3 {
+			if err := a.say(a.answer.Grants[1:]...); err != nil {
+				t.Fatal(err)
+			}
+			r.until(rigTTL, "a has all shards", a.has(4), a)
+			if _, _, err := p.Load(ctx, a.owner(a.answer.Grants[0])); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := errors.Join(p.Delete(ctx), p.Create(ctx)); err != nil {
+			t.Error(err)
+		}
+		r.together(p.member("b"))
+	})
 }
 
 // A group that has other shards than the Config keeps them, and says so.

@@ -140,6 +140,11 @@ func (c *Client) adoptRead(v Value, seen uint64) error {
 	if v.Data == nil {
 		return nil
 	}
+	c.mu.Lock()
+	if v.Revision < c.faultOf {
+		c.fault = nil // the store has lost the version that could not be read
+	}
+	c.mu.Unlock()
 	return c.adopt(v)
 }
 
@@ -153,9 +158,10 @@ func (c *Client) adopt(v Value) error {
 	if errors.Is(err, group.ErrRolledBack) {
 		c.forget()
 	} else if err != nil {
-		c.fault = fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+		c.unreadable(v.Revision, err)
 	}
-	if c.replica.Revision() != before {
+	changed := c.replica.Revision() != before
+	if changed {
 		c.fault = nil
 		c.tell(now)
 	}
@@ -164,8 +170,16 @@ func (c *Client) adopt(v Value) error {
 		c.log.Warn("the group's document cannot be used", zap.Uint64("revision", v.Revision), zap.Error(err))
 		return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
 	}
-	c.poke()
+	if changed {
+		c.poke()
+	}
 	return nil
+}
+
+// unreadable notes that a version of the document is of no use: heartbeats end until
+// another one is there. The caller holds mu.
+func (c *Client) unreadable(revision uint64, err error) {
+	c.fault, c.faultOf = fmt.Errorf("document of group %q: %w", c.cfg.Group, err), revision
 }
 
 // forget ends every instance of this process and what it knows of the group: they join
@@ -176,6 +190,7 @@ func (c *Client) forget() {
 	}
 	c.replica.Forget()
 	c.fault = nil
+	c.turn.lookAt, c.turn.looked = time.Time{}, nil
 	if c.turn.seeing = false; c.turn.endWatch != nil {
 		c.turn.endWatch()
 	}

@@ -112,23 +112,30 @@ func (c *Client) see(e Event) {
 		c.turn.seeing = true
 		c.replica.Shown(now)
 		c.turn.pendingAt = time.Time{} // it need not be as patient as who sees nothing
-	} else if err := c.replica.Observe(now, e.Key.Name, e.Value.Revision, e.Value.Data); err != nil {
-		c.log.Warn("a record cannot be read", zap.Error(err))
+	} else {
+		c.observe(now, e.Key, e.Value)
 	}
-	c.condemned(e)
 	c.mu.Unlock()
 	c.poke()
 }
 
+// observe shows the replica one record. The caller holds mu.
+func (c *Client) observe(now time.Time, k Key, v Value) {
+	if err := c.replica.Observe(now, k.Name, v.Revision, v.Data); err != nil {
+		c.log.Warn("a record cannot be read", zap.Error(err))
+	}
+	c.condemned(k, v)
+}
+
 // condemned wakes an instance of this process that somebody took for dead: its next
 // heartbeat tells it. The caller holds mu.
-func (c *Client) condemned(e Event) {
-	l := c.locals[e.Key.Name]
-	if l == nil || l.over || e.Value.Data == nil {
+func (c *Client) condemned(k Key, v Value) {
+	l := c.locals[k.Name]
+	if l == nil || l.over || v.Data == nil {
 		return
 	}
-	rec, err := group.DecodeRecord(l.name, e.Value.Data)
-	if err == nil && rec.Standing == group.StandingDead && rec.Instance == l.instance && e.Value.Revision > l.revision {
+	rec, err := group.DecodeRecord(l.name, v.Data)
+	if err == nil && rec.Standing == group.StandingDead && rec.Instance == l.instance && v.Revision > l.revision {
 		c.wake(l.name)
 	}
 }

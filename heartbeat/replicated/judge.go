@@ -143,10 +143,9 @@ func (c *Client) learn(k Key, v Value) {
 // all.
 func (c *Client) correct(k Key, v Value) {
 	c.mu.Lock()
-	seeing := c.turn.seeing
-	c.mu.Unlock()
-	if seeing {
-		c.see(Event{Key: k, Value: v})
+	defer c.mu.Unlock()
+	if c.turn.seeing {
+		c.observe(time.Now(), k, v)
 	}
 }
 

@@ -19,8 +19,9 @@ type glance struct {
 
 // look has a process that is not shown all records see to it that nobody dies unnoticed:
 // those who are may have died as well, or their watches do not work. Twice in a TTL it
-// reads the record of the member behind each of its own, in a ring, so that somebody looks
-// at each of them, at one small read a member. A verdict is as safe as any other, because
+// reads the record of the member behind each of its own, in a ring by name, so that
+// somebody looks at each of them, at one small read a member. If one is dead, it has all
+// records shown to it for a while. A verdict is as safe as any other, because
 // it is a swap of the version that has not changed.
 //
 // A store with a clock is asked instead: see judgeByClock.
@@ -46,9 +47,18 @@ func (c *Client) look(ctx context.Context, ttl time.Duration) time.Time {
 		behind = c.replica.Behind(c.mine)
 	}
 	c.mu.Unlock()
-	if due {
-		c.pass(ctx, c.lookAt(ctx, behind))
+	if !due {
+		return at
 	}
+	silent := c.lookAt(ctx, behind)
+	if len(silent) > 0 {
+		// Those who should have noticed have not: there may be more. They are seen at
+		// once by who is shown all records.
+		c.mu.Lock()
+		t.until = now.Add(3 * ttl)
+		c.mu.Unlock()
+	}
+	c.pass(ctx, silent)
 	return at
 }
 
@@ -62,8 +72,16 @@ func (c *Client) lookAt(ctx context.Context, members []string) (due []group.Verd
 	for _, name := range members {
 		g.Go(func() error {
 			v, err := c.store.Get(ctx, Key{Kind: KindRecord, Name: name})
-			if err != nil {
-				return nil // nothing is known
+			if err != nil { // nothing is known
+				c.mu.Lock()
+				old, ok := c.turn.looked[name]
+				c.mu.Unlock()
+				mu.Lock()
+				defer mu.Unlock()
+				if ok {
+					seen[name] = old
+				}
+				return nil
 			}
 			verdict, at, dead := c.weigh(name, v)
 			mu.Lock()
@@ -97,10 +115,16 @@ func (c *Client) weigh(name string, v Value) (verdict group.Verdict, at glance, 
 	verdict, alive := c.replica.Condemn(name, v.Revision, v.Data)
 	silent, known := now.After(at.at.Add(c.replica.TTL())), c.replica.Instance(name) != 0
 	c.mu.Unlock()
-	if !alive && known {
-		if rec, err := group.DecodeRecord(name, v.Data); err == nil && rec.Standing != group.StandingAlive {
-			c.learn(Key{Kind: KindRecord, Name: name}, v)
-		}
+	if alive || !known {
+		return verdict, at, alive && silent
 	}
-	return verdict, at, alive && silent
+	rec, err := group.DecodeRecord(name, v.Data)
+	switch {
+	case err != nil:
+	case rec.Standing != group.StandingAlive:
+		c.learn(Key{Kind: KindRecord, Name: name}, v)
+	default: // a later instance, that may have died before it was a member
+		return group.Verdict{Member: name, Instance: rec.Instance, Revision: v.Revision}, at, silent
+	}
+	return verdict, at, false
 }

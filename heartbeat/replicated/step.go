@@ -33,7 +33,7 @@ func (c *Client) work(ctx context.Context) {
 
 // round does what is due, and returns when to look again; zero: when something happens.
 func (c *Client) round(ctx context.Context, pause func() time.Duration, recovered func()) time.Time {
-	ttl := c.takeRole()
+	ttl := c.takeRole(time.Now())
 	if ttl == 0 {
 		return time.Time{}
 	}
@@ -84,14 +84,14 @@ func (c *Client) late(planned time.Time) {
 
 // takeRole decides whether this process is to be shown the records of all members, and
 // returns the group's TTL, zero if there is no group.
-func (c *Client) takeRole() time.Duration {
+func (c *Client) takeRole(now time.Time) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ttl := c.replica.TTL()
 	if r := c.replica.Revision(); r != c.turn.rankOf || c.turn.stale {
 		c.turn.rank, c.turn.rankOf, c.turn.stale = c.replica.Rank(c.mine), r, false
 	}
-	watching := ttl > 0 && c.turn.rank < watchers(c.replica.Members())
+	watching := ttl > 0 && (c.turn.rank < watchers(c.replica.Members()) || now.Before(c.turn.until))
 	if watching == c.turn.watching {
 		return ttl
 	}
@@ -145,6 +145,10 @@ func (c *Client) step(ctx context.Context) (made bool, again time.Time, err erro
 	if err := c.replica.Stepped(now, newer, data); err != nil {
 		return false, time.Time{}, err
 	}
+	c.fault = nil
+	if !c.turn.askedAt.After(start) {
+		c.turn.askedAt = time.Time{} // what was asked for since is not in it
+	}
 	c.tell(now)
 	return true, now, nil
 }
@@ -154,6 +158,9 @@ func (c *Client) prepareStep(now time.Time) (data []byte, revision uint64, at ti
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := &c.turn
+	if now.Before(t.restAt) {
+		return nil, 0, t.restAt, nil
+	}
 	members := c.replica.Members()
 	if !t.seeing {
 		// Only what its own members say is known here for sure. To look costs more than
@@ -170,6 +177,9 @@ func (c *Client) prepareStep(now time.Time) (data []byte, revision uint64, at ti
 		}
 	}
 	pending, err := c.replica.Pending()
+	if err != nil {
+		c.unreadable(c.replica.Revision(), err)
+	}
 	if err != nil || !pending {
 		t.pendingAt, t.askedAt = time.Time{}, time.Time{}
 		return nil, 0, time.Time{}, err

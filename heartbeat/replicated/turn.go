@@ -37,8 +37,9 @@ type turn struct {
 	rankOf uint64 // the revision of the document in which it has that
 	stale  bool   // its members are others by now
 
-	watching bool // it is to be shown all records
-	seeing   bool // and has been shown those that there are
+	watching bool      // it is to be shown all records
+	until    time.Time // it is until then, whatever its rank
+	seeing   bool      // and has been shown those that there are
 	endWatch context.CancelFunc
 
 	pendingAt time.Time // since when the records ask for a step of this document; zero: they do not

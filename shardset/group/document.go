@@ -63,7 +63,7 @@ func deleted(data []byte) bool {
 func decodeDeleted(data []byte) (Document, error) {
 	r := reader{rest: data[2:]}
 	d := Document{Epoch: r.number()}
-	if d.Epoch > MaxEpoch {
+	if d.Epoch > 2*MaxEpoch {
 		r.fail("the highest epoch is %d", d.Epoch)
 	}
 	if err := r.end(); err != nil {

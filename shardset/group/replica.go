@@ -51,6 +51,7 @@ type sighting struct {
 // age is since when a version of a record is known.
 type age struct {
 	revision uint64
+	instance uint64
 	at       time.Time
 }
 
@@ -122,6 +123,14 @@ func (r *Replica) meet(now time.Time) {
 		}
 		known[name] = s
 	}
+	// Who was a member and is none any more is over, whatever its last record says: that
+	// must not have it join again.
+	for name, s := range r.since {
+		if rec := r.records[name]; known[name].instance != s.instance && rec != nil && rec.readable &&
+			rec.record.Standing == StandingAlive && rec.record.Instance <= s.instance {
+			r.drop(name)
+		}
+	}
 	r.since = known
 }
 
@@ -142,15 +151,15 @@ func (r *Replica) Observe(now time.Time, member string, revision uint64, data []
 		return nil
 	}
 	s := &sighting{revision: revision, at: now}
-	if p, ok := r.past[member]; ok && p.revision == revision {
-		s.at = p.at
-	}
 	r.records[member] = s
 	rec, err := DecodeRecord(member, data)
 	if err != nil {
 		return err
 	}
 	s.record, s.readable = rec, true
+	if p, ok := r.past[member]; ok && p.revision == revision && p.instance == rec.Instance {
+		s.at = p.at
+	}
 	r.fresh[member] = true
 	return nil
 }
@@ -166,7 +175,7 @@ func (r *Replica) Restart(own func(member string, revision uint64) bool) {
 		if own(name, s.revision) || r.final(s) {
 			continue
 		}
-		r.past[name] = age{s.revision, s.at}
+		r.past[name] = age{s.revision, s.record.Instance, s.at}
 		r.drop(name)
 	}
 	r.work = nil

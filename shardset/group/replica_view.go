@@ -125,22 +125,16 @@ func (r *Replica) Members() int {
 	return len(r.doc.instances)
 }
 
-// Behind returns, for each member for whom mine is true, the next one after it, by name and
-// in a ring, for whom it is not; each once.
+// Behind returns, for each member for whom mine is true, the next one by name, in a ring:
+// another one of its own, too, that may have fallen silent alone.
 func (r *Replica) Behind(mine func(member string, instance uint64) bool) []string {
-	if r.doc == nil {
+	if r.doc == nil || len(r.doc.instances) < 2 {
 		return nil
 	}
 	var behind []string
-	n := len(r.doc.instances)
-	before := false // the last one was mine
-	for i := range 2 * n {
-		k := i % n
-		switch own := mine(r.doc.names[k], r.doc.instances[k]); {
-		case own:
-			before = i < n // in the second turn only what the first one has left open counts
-		case before:
-			behind, before = append(behind, r.doc.names[k]), false
+	for i, instance := range r.doc.instances {
+		if mine(r.doc.names[i], instance) {
+			behind = append(behind, r.doc.names[(i+1)%len(r.doc.instances)])
 		}
 	}
 	return behind
