@@ -21,11 +21,13 @@ type bucket struct {
 	description string
 	storage     jetstream.StorageType
 	replicas    int
-	forgetful   bool // it may lose everything: see numbers.go
+	forgetful   bool          // it may lose everything: see numbers.go
+	markerLife  time.Duration // of its markers of deletion; zero: they stay
 
 	// binding has a value while somebody finds, makes or verifies the stream. It is no
 	// mutex, so that whoever waits can go.
 	binding chan struct{}
+	rigid   bool          // its messages cannot be let expire; guarded by binding
 	highest atomic.Uint64 // the highest revision seen
 
 	mu     sync.Mutex // guards the fields below; never held across I/O
@@ -150,6 +152,15 @@ func (b *bucket) info(
 		b.gone(s)
 	}
 	return info, err
+}
+
+// subjects asks a stream's leader which subjects that a filter matches have a message.
+func (b *bucket) subjects(ctx context.Context, s jetstream.Stream, filter string) (map[string]uint64, error) {
+	info, err := b.info(ctx, s, jetstream.WithSubjectFilter(filter))
+	if err != nil {
+		return nil, err
+	}
+	return info.State.Subjects, nil
 }
 
 // last returns the newest message of a subject, or nil.

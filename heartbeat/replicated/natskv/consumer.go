@@ -27,6 +27,7 @@ type watch struct {
 	stream   jetstream.Stream
 	created  time.Time // when the stream was made
 	consumer string    // empty: not made yet
+	filter   string    // the subjects of the kind
 
 	subscription *nats.Subscription
 	messages     chan *nats.Msg   // from the subscription's goroutine
@@ -34,13 +35,16 @@ type watch struct {
 	ended        chan struct{}    // closed when nobody receives messages any more
 
 	silent    int    // beats without a message
+	behind    int    // signs of life, one after the other, without what the leader has
 	beats     int    // beats in all
 	delivered uint64 // the number of messages from the consumer
 	last      uint64 // the revision of the last one
 	caughtUp  bool
 	// missing are the subjects that were there when the watch began, and have not been
 	// told yet. What overtook them meanwhile is told under the same subject, later.
-	missing map[string]struct{}
+	missing map[string]uint64
+	// there asks the bucket's leader which subjects of the kind are there now.
+	there func(context.Context) (map[string]uint64, error)
 }
 
 // open subscribes, and makes the consumer.
@@ -60,30 +64,34 @@ func (w *watch) open(ctx context.Context) error {
 
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	var filter string
 	if w.kind == replicated.KindDocument {
-		if w.bucket, filter, err = w.store.place(replicated.Key{Kind: w.kind}); err != nil {
+		if w.bucket, w.filter, err = w.store.place(replicated.Key{Kind: w.kind}); err != nil {
 			return err
 		}
 	} else {
-		w.bucket, filter = w.store.family(w.kind)
-		filter += ">"
+		w.bucket, w.filter = w.store.family(w.kind)
+		w.filter += ">"
 	}
-	return w.bucket.with(ctx, func(s jetstream.Stream) error { return w.consume(ctx, s, filter, inbox) })
+	w.there = func(ctx context.Context) (map[string]uint64, error) {
+		return w.bucket.subjects(ctx, w.stream, w.filter)
+	}
+	// One name for all tries: two consumers would both deliver to the inbox.
+	w.consumer = nuid.Next()
+	return w.bucket.with(ctx, func(s jetstream.Stream) error { return w.consume(ctx, s, inbox) })
 }
 
 // consume makes the consumer, and finds out what it has to deliver first.
-func (w *watch) consume(ctx context.Context, s jetstream.Stream, filter, inbox string) error {
+func (w *watch) consume(ctx context.Context, s jetstream.Stream, inbox string) error {
 	js, err := w.bucket.api()
 	if err != nil {
 		return err
 	}
 	cfg := jetstream.ConsumerConfig{
-		Name: nuid.Next(), DeliverSubject: inbox, FilterSubject: filter,
+		Name: w.consumer, DeliverSubject: inbox, FilterSubject: w.filter,
 		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckNonePolicy,
 		IdleHeartbeat: w.beat, InactiveThreshold: forgetAfter, MemoryStorage: true, Replicas: 1,
 	}
-	w.stream, w.consumer = s, cfg.Name
+	w.stream = s
 	consumer, err := asking(ctx, func(ctx context.Context) (jetstream.PushConsumer, error) {
 		return js.CreatePushConsumer(ctx, w.bucket.stream, cfg)
 	})
@@ -91,28 +99,22 @@ func (w *watch) consume(ctx context.Context, s jetstream.Stream, filter, inbox s
 		return err
 	}
 	w.created = s.CachedInfo().Created
-	return w.expect(ctx, filter, consumer.CachedInfo().NumPending)
+	// When the first request was not answered in time, the second one's answer comes after
+	// deliveries have begun.
+	info := consumer.CachedInfo()
+	return w.expect(ctx, info.NumPending+info.Delivered.Consumer)
 }
 
 // expect finds out which keys are there, so that the watch can tell when it has told all
-// of them. A number would not do: those that are overwritten meanwhile come later.
-func (w *watch) expect(ctx context.Context, filter string, keys uint64) error {
-	w.missing = map[string]struct{}{}
-	if keys == 0 {
+// of them. A number would not do: those that are overwritten meanwhile come later. Nor is
+// there nothing because the consumer has nothing: its node may be behind the leader.
+func (w *watch) expect(ctx context.Context, messages uint64) (err error) {
+	if w.kind == replicated.KindDocument && messages > 0 {
+		w.missing = map[string]uint64{w.filter: 1}
 		return nil
 	}
-	if w.kind == replicated.KindDocument {
-		w.missing[filter] = struct{}{}
-		return nil
-	}
-	info, err := w.bucket.info(ctx, w.stream, jetstream.WithSubjectFilter(filter))
-	if err != nil {
-		return err
-	}
-	for subject := range info.State.Subjects {
-		w.missing[subject] = struct{}{}
-	}
-	return nil
+	w.missing, err = w.there(ctx)
+	return err
 }
 
 // close ends the subscription, with the goroutine that delivers its messages, and lets the

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
@@ -38,12 +40,19 @@ func Copy(ctx context.Context, from, to Config) error {
 	if group.Data == nil {
 		return fmt.Errorf("natskv: copy from group %q: there is none", from.Group)
 	}
-	checkpoints, err := source.all(ctx, replicated.KindCheckpoint)
+	checkpoints, err := source.keys(ctx, replicated.KindCheckpoint)
 	if err != nil {
-		return err
+		return fmt.Errorf("natskv: the %ss: %w", replicated.KindCheckpoint, err)
 	}
-	for _, e := range checkpoints {
-		if err := target.put(ctx, e.Key, e.Value.Data); err != nil {
+	for _, k := range checkpoints {
+		v, err := source.Get(ctx, k)
+		if err != nil {
+			return err
+		}
+		if v.Data == nil {
+			continue // it is deleted
+		}
+		if err := target.put(ctx, k, v.Data); err != nil {
 			return err
 		}
 	}
@@ -51,22 +60,28 @@ func Copy(ctx context.Context, from, to Config) error {
 	return err
 }
 
-// all returns the present versions of every key of a kind.
-func (s *store) all(ctx context.Context, kind replicated.Kind) ([]replicated.Event, error) {
-	var events []replicated.Event
-	done := make(chan struct{})
-	err := s.follow(ctx, kind, func(e replicated.Event) {
-		switch {
-		case e.Key == replicated.Key{}:
-			close(done)
-		case e.Value.Data != nil:
-			events = append(events, e)
-		}
-	}, done)
-	if err != nil {
-		return nil, fmt.Errorf("natskv: the %ss: %w", kind, err)
+// keys returns the keys of a kind that are in their bucket by its leader's word, deleted
+// ones among them. A watch would say as much of a node that may be behind.
+func (s *store) keys(ctx context.Context, kind replicated.Kind) (keys []replicated.Key, err error) {
+	ctx, cancel := bound(ctx)
+	defer cancel()
+	if err := s.connected(ctx); err != nil {
+		return nil, final(err)
 	}
-	return events, nil
+	b, filter := s.family(kind)
+	var subjects map[string]uint64
+	if err := b.with(ctx, func(stream jetstream.Stream) (err error) {
+		subjects, err = b.subjects(ctx, stream, filter+">")
+		return err
+	}); err != nil {
+		return nil, final(err)
+	}
+	for subject := range subjects {
+		if k, ok := s.keyOf(kind, subject); ok {
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
 }
 
 // put writes a key, whatever is there.

@@ -27,9 +27,39 @@
 // RecordsOnDisk a restart within the TTL moves nothing.
 //
 // A bucket that exists is used as it is: an operator may have made it, with a placement
-// or limits. It is refused if values could expire, or documents not fit. Reads go to
-// the bucket's leader, and AllowDirect, with which any replica answers, is switched off:
-// with it more than one read in ten was stale under load.
+// or limits. It is refused if values could expire, or documents not fit, or if what is
+// acknowledged could be lost. Reads go to the bucket's leader, and AllowDirect, with which
+// any replica answers, is switched off: with it more than one read in ten was stale under
+// load.
+//
+// The record of a member that is gone is deleted, which leaves a marker of a few hundred
+// bytes in its place. It goes after an hour, so that a bucket holds the members of now and
+// the markers of one hour, however many have come and gone. That takes servers of 2.11 and
+// AllowMsgTTL, which is switched on where it is off. Without, and in a bucket on disk, or
+// with a history, markers stay, because what they have replaced could come back; so do
+// those that older versions of this package have written.
+//
+// # Rights
+//
+// Where an account's users may not do everything, they need these. A stream is
+// KV_G_<namespace>, and KV_M_<namespace>, unless it says which.
+//
+//	publish    $KV.G_<namespace>.>
+//	           $KV.M_<namespace>.>
+//	           $JS.API.STREAM.INFO.<stream>
+//	           $JS.API.STREAM.MSG.GET.<stream>
+//	           $JS.API.STREAM.CREATE.<stream>          KV_G only if no operator makes it
+//	           $JS.API.STREAM.UPDATE.<stream>          to switch AllowDirect off in both,
+//	                                                   and AllowMsgTTL on in KV_M if it
+//	                                                   is in memory
+//	           $JS.API.STREAM.DELETE.KV_M_<namespace>  to make it anew, with higher numbers,
+//	                                                   after all nodes have lost it
+//	           $JS.API.CONSUMER.CREATE.<stream>.>
+//	           $JS.API.CONSUMER.DELETE.<stream>.*      or consumers stay 10 s longer
+//	subscribe  _INBOX.>                                or what nats.CustomInboxPrefix says
+//
+// A server does not answer what it does not allow: the call ends when its time does, and
+// the connection's nats.ErrorHandler hears why.
 //
 // # What JetStream can lose
 //

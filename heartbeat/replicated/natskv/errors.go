@@ -32,11 +32,12 @@ func hasCode(err error, code jetstream.ErrorCode) bool {
 	return errors.As(err, &api) && api.ErrorCode == code
 }
 
-// nobodyThere reports whether a request met no stream: nothing was written. It has been
-// deleted, or was in the memory of nodes that have restarted, or has no leader just now.
+// nobodyThere reports whether a request met no stream, or another than its handle says:
+// nothing was written. It has been deleted, or was in the memory of nodes that have
+// restarted, or has no leader just now.
 func nobodyThere(err error) bool {
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
-		errors.Is(err, jetstream.ErrStreamNotFound)
+		errors.Is(err, jetstream.ErrStreamNotFound) || hasCode(err, codeNoTTL)
 }
 
 // noLeader reports whether a cluster, or a stream in it, has no leader just now who could
@@ -46,8 +47,42 @@ func noLeader(err error) bool { return hasCode(err, codeNoLeader) }
 // codeNoLeader is what a server says then: JetStream system temporarily unavailable.
 const codeNoLeader jetstream.ErrorCode = 10008
 
+// closedError is the error of a call on a connection that was closed for good, by the
+// program or by its last error. Nothing opens it again, so the worker ends: if it went
+// on, it would be one that never works.
+type closedError struct{ err error }
+
+func (e closedError) Error() string   { return e.err.Error() }
+func (e closedError) Unwrap() error   { return e.err }
+func (e closedError) Retryable() bool { return false }
+
+// final marks the error of a closed connection as one that no repetition mends.
+func final(err error) error {
+	if errors.Is(err, nats.ErrConnectionClosed) {
+		return closedError{err}
+	}
+	return err
+}
+
+// codeNoTTL is what a server says of a message that is to expire, where none may.
+const codeNoTTL jetstream.ErrorCode = 10166
+
+// unanswered explains why a request to JetStream's API may have had no answer: a server
+// does not answer what an account has no right to ask. It says so to the connection.
+func unanswered(conn *nats.Conn, request string, err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	err = fmt.Errorf("no answer to $JS.API.%s; has the account the right to publish there? %w", request, err)
+	if last := conn.LastError(); errors.Is(last, nats.ErrPermissionViolation) {
+		err = fmt.Errorf("%w (the connection's last error: %w)", err, last)
+	}
+	return err
+}
+
 // explain wraps the error of a call on a key. A context that has ended comes first:
-// what failed because of it has many forms.
+// what failed because of it has many forms. But a connection that is closed stays so when
+// there is time again.
 func explain(ctx context.Context, what string, k replicated.Key, err error) error {
 	if err == nil {
 		return nil
@@ -55,6 +90,8 @@ func explain(ctx context.Context, what string, k replicated.Key, err error) erro
 	switch ended := ctx.Err(); {
 	case isConflict(err):
 		err = fmt.Errorf("%w: %w", replicated.ErrConflict, err)
+	case errors.Is(err, nats.ErrConnectionClosed):
+		err = final(err)
 	case ended != nil && !errors.Is(err, ended):
 		err = fmt.Errorf("%w: %w", ended, err)
 	}

@@ -151,8 +151,9 @@ func (b *bucket) replace(ctx context.Context, cfg jetstream.StreamConfig) (jetst
 		return nil, err
 	}
 	if err := js.DeleteStream(ctx, b.stream); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, err
+		return nil, unanswered(b.store.conn, "STREAM.DELETE."+b.stream, err)
 	}
 	cfg.FirstSeq = b.firstNumber(time.Now())
+	cfg.AllowDirect = false // somebody may have switched it on since the stream was adopted
 	return b.make(ctx, js, cfg)
 }

@@ -16,14 +16,24 @@ import (
 const minValue = 128 << 10
 
 // settings is what the bucket's stream is made with: what any client of buckets would
-// make, but for AllowDirect, and for the number of the first message.
+// make, but for AllowDirect, for the number of the first message, and for markers of
+// deletion that expire. A server before 2.11 does not know of the latter, and leaves it out.
 func (b *bucket) settings() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name: b.stream, Description: b.description, Subjects: []string{b.prefix + ">"},
 		Storage: b.storage, Replicas: b.replicas, FirstSeq: b.firstNumber(time.Now()),
 		MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
 		Discard: jetstream.DiscardNew, AllowRollup: true, DenyDelete: true, AllowDirect: false,
+		AllowMsgTTL: b.markerLife > 0 && b.storage == jetstream.MemoryStorage,
 	}
+}
+
+// markersMayGo reports whether a stream may lose its markers of deletion without anything
+// that was deleted coming back. In a history that is the version before. And on disk it
+// is the version which the marker has replaced: nats-server 2.15.2 leaves that in the file,
+// and when it was killed, and the marker has expired, it takes that for the newest.
+func (b *bucket) markersMayGo(cfg jetstream.StreamConfig) bool {
+	return b.markerLife > 0 && cfg.MaxMsgsPerSubject == 1 && cfg.Storage == jetstream.MemoryStorage
 }
 
 // open finds the bucket's stream, or makes it.
@@ -53,7 +63,7 @@ func find(ctx context.Context, js jetstream.JetStream, name string) (jetstream.S
 func (b *bucket) make(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
 	s, err := asking(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.CreateStream(ctx, cfg) })
 	if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		return s, err
+		return s, unanswered(b.store.conn, "STREAM.CREATE."+b.stream, err)
 	}
 	if s, err = find(ctx, js, b.stream); err != nil {
 		return nil, err
@@ -62,7 +72,8 @@ func (b *bucket) make(ctx context.Context, js jetstream.JetStream, cfg jetstream
 }
 
 // adopt takes a stream that is there as it is, if it can serve; but for AllowDirect,
-// which is switched off. What it says of itself afterwards is what its handle goes by.
+// which is switched off, and AllowMsgTTL, which is switched on for markers that may go.
+// What it says of itself afterwards is what its handle goes by.
 func (b *bucket) adopt(ctx context.Context, js jetstream.JetStream, s jetstream.Stream) (jetstream.Stream, error) {
 	cfg := s.CachedInfo().Config
 	if err := b.unfit(cfg); err != nil {
@@ -70,17 +81,39 @@ func (b *bucket) adopt(ctx context.Context, js jetstream.JetStream, s jetstream.
 	}
 	b.compare(cfg)
 	if !cfg.AllowDirect {
-		return s, nil
+		return b.letExpire(ctx, js, s), nil
 	}
 	cfg.AllowDirect = false
 	s, err := js.UpdateStream(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("AllowDirect cannot be set to false, without which reads are stale: %w", err)
+		return nil, fmt.Errorf("AllowDirect cannot be set to false, without which reads are stale: %w",
+			unanswered(b.store.conn, "STREAM.UPDATE."+b.stream, err))
 	}
 	if s.CachedInfo().Config.AllowDirect {
 		return nil, errors.New("AllowDirect stays true, and reads would be stale")
 	}
-	return s, nil
+	return b.letExpire(ctx, js, s), nil
+}
+
+// letExpire lets single messages of the stream expire, if markers may go. Where that
+// cannot be had, because the servers are older or the account may not, markers stay: one of
+// a few hundred bytes for each member that ever was.
+func (b *bucket) letExpire(ctx context.Context, js jetstream.JetStream, s jetstream.Stream) jetstream.Stream {
+	cfg := s.CachedInfo().Config
+	if !b.markersMayGo(cfg) || cfg.AllowMsgTTL || b.rigid {
+		return s
+	}
+	cfg.AllowMsgTTL = true
+	bounded, cancel := context.WithTimeout(ctx, firstTry)
+	defer cancel()
+	updated, err := js.UpdateStream(bounded, cfg)
+	if err == nil && updated.CachedInfo().Config.AllowMsgTTL {
+		return updated
+	}
+	b.rigid = true
+	b.store.log.Info("AllowMsgTTL cannot be switched on; a marker stays of each member that is gone",
+		zap.String("bucket", b.name), zap.Error(err))
+	return s
 }
 
 // unfit says why a stream cannot keep a group; nil: it can.
@@ -100,6 +133,11 @@ func (b *bucket) unfit(cfg jetstream.StreamConfig) error {
 	fault(cfg.Retention != jetstream.LimitsPolicy, "its retention is %s; it must be %s", cfg.Retention, jetstream.LimitsPolicy)
 	fault(cfg.MaxMsgSize >= 0 && cfg.MaxMsgSize < minValue, "its values have at most %d bytes; it must be %d",
 		cfg.MaxMsgSize, minValue)
+	fault(cfg.DiscardNewPerSubject && cfg.Discard == jetstream.DiscardNew, "it refuses to overwrite a value (DiscardNewPerSubject)")
+	fault(cfg.AllowMsgCounter, "its values are counters (AllowMsgCounter)")
+	fault(cfg.PersistMode != jetstream.DefaultPersistMode,
+		"it acknowledges what it has not written, whatever sync_interval says (PersistMode %s)", cfg.PersistMode)
+	fault(!b.forgetful && cfg.Storage == jetstream.MemoryStorage, "it is in memory, where groups and checkpoints do not last")
 	fault(cfg.Discard != jetstream.DiscardNew && (cfg.MaxMsgs > 0 || cfg.MaxBytes > 0),
 		"it drops old values when it is full")
 	return errors.Join(faults...)

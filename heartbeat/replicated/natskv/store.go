@@ -3,6 +3,7 @@ package natskv
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -11,6 +12,10 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
+
+// markerLife is how long a record that was deleted leaves a marker: long enough for whoever
+// looks at the bucket to see what became of a member.
+const markerLife = time.Hour
 
 // callTimeout bounds a call whose context has no deadline.
 const callTimeout = 10 * time.Second
@@ -40,7 +45,7 @@ func openStore(cfg Config) *store {
 	}
 	s.records = newBucket(s, "M_"+cfg.Namespace, storage, cfg.Replicas)
 	s.records.description = "What the members of Rollcall groups said last"
-	s.records.forgetful = true
+	s.records.forgetful, s.records.markerLife = true, markerLife
 	return s
 }
 
@@ -72,15 +77,14 @@ func (s *store) Swap(ctx context.Context, k replicated.Key, old uint64, data []b
 	return revision, err
 }
 
-// Delete writes a marker of deletion, as every client of a bucket does. The marker
-// stays, so that revisions go on rising.
+// Delete writes a marker of deletion. A record's expires where that is safe, as
+// markersMayGo says. Revisions go on rising without it: they are the stream's numbers.
 func (s *store) Delete(ctx context.Context, k replicated.Key, old uint64) error {
 	return s.call(ctx, "deletion", k, func(ctx context.Context, b *bucket, subject string) error {
 		if old == 0 {
 			return jetstream.ErrKeyRevisionMismatch // there is no such version
 		}
-		_, err := b.write(ctx, &nats.Msg{Subject: subject, Header: nats.Header{operation: {"DEL"}}}, old)
-		return err
+		return b.remove(ctx, subject, old)
 	})
 }
 
@@ -121,7 +125,7 @@ func (s *store) connected(ctx context.Context) error {
 	defer s.conn.RemoveStatusListener(changes)
 	for !s.conn.IsConnected() {
 		if s.conn.IsClosed() {
-			return nats.ErrConnectionClosed
+			return closed(s.conn)
 		}
 		select {
 		case <-changes:
@@ -130,6 +134,15 @@ func (s *store) connected(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// closed says that a connection is closed for good, and why, if there is a reason. That is
+// no part of the chain of errors: a timeout in it would say that all may pass.
+func closed(conn *nats.Conn) error {
+	if last := conn.LastError(); last != nil {
+		return fmt.Errorf("%w: %v", nats.ErrConnectionClosed, last)
+	}
+	return nats.ErrConnectionClosed
 }
 
 // The headers of a marker of deletion: that of any client, and that of a server which

@@ -1,6 +1,7 @@
 package natskv
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,47 +26,63 @@ func alive(number int) *nats.Msg {
 }
 
 // A watch breaks at the first sign that something is missing, and says that it has caught
-// up when every key that was there has been told.
+// up when every key that was there has been told, or has gone by the leader's word.
 func TestTake(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		messages []*nats.Msg
+		left     []string // what the leader has at each sign of life, by name; "?": it does not say
 		told     []string // revisions; "up" when it has caught up
 		want     error
 	}{
-		{"all in order", []*nats.Msg{version(1, 10, "a"), version(2, 12, "b"), alive(2), version(3, 13, "a")}, []string{"10", "12", "up", "13"}, nil},
-		{"one overtaken", []*nats.Msg{version(1, 10, "a"), version(2, 13, "a"), version(3, 14, "b")}, []string{"10", "13", "14", "up"}, nil},
-		{"one gone without a trace", []*nats.Msg{version(1, 10, "a"), alive(1)}, []string{"10", "up"}, nil},
-		{"a message lost", []*nats.Msg{version(1, 10, "a"), version(3, 12, "b")}, []string{"10"}, errGap},
-		{"the last one lost", []*nats.Msg{version(1, 10, "a"), alive(2)}, []string{"10"}, errGap},
-		{"the consumer made anew", []*nats.Msg{version(1, 10, "a"), alive(0)}, []string{"10"}, errGap},
-		{"the stream gone back", []*nats.Msg{version(1, 10, "a"), version(2, 9, "b")}, []string{"10"}, errReplaced},
-		{"a key of somebody else", []*nats.Msg{version(1, 10, "a.b"), alive(1)}, []string{"up"}, nil},
+		{"all in order", []*nats.Msg{version(1, 10, "a"), version(2, 12, "b"), alive(2), version(3, 13, "a")}, nil, []string{"10", "12", "up", "13"}, nil},
+		{"one overtaken", []*nats.Msg{version(1, 10, "a"), version(2, 13, "a"), version(3, 14, "b")}, nil, []string{"10", "13", "14", "up"}, nil},
+		{"one gone without a trace", []*nats.Msg{version(1, 10, "a"), alive(1)}, []string{"ac"}, []string{"10", "up"}, nil},
+		{"the node behind", []*nats.Msg{alive(0), alive(0), version(1, 10, "a"), alive(1), alive(1), version(2, 12, "b")}, []string{"ab", "ab", "ab", "ab"}, []string{"10", "12", "up"}, nil},
+		{"the node behind for good", []*nats.Msg{version(1, 10, "a"), alive(1), alive(1), alive(1)}, []string{"ab", "ab", "ab"}, []string{"10"}, errBehind},
+		{"nobody to ask", []*nats.Msg{version(1, 10, "a"), alive(1), alive(1), alive(1), alive(1)}, []string{"?", "?", "?", "a"}, []string{"10", "up"}, nil},
+		{"a message lost", []*nats.Msg{version(1, 10, "a"), version(3, 12, "b")}, nil, []string{"10"}, errGap},
+		{"the last one lost", []*nats.Msg{version(1, 10, "a"), alive(2)}, nil, []string{"10"}, errGap},
+		{"the consumer made anew", []*nats.Msg{version(1, 10, "a"), alive(0)}, nil, []string{"10"}, errGap},
+		{"the stream gone back", []*nats.Msg{version(1, 10, "a"), version(2, 9, "b")}, nil, []string{"10"}, errReplaced},
+		{"a key of somebody else", []*nats.Msg{version(1, 10, "a.b"), alive(1)}, []string{""}, []string{"up"}, nil},
 	} {
 		s := testStore()
 		var told []string
-		w := &watch{store: s, kind: replicated.KindRecord, bucket: s.records, missing: map[string]struct{}{
-			"$KV.M_test.orders.m.a": {}, "$KV.M_test.orders.m.b": {},
-		}, sink: func(e replicated.Event) {
+		subjects := func(names string) map[string]uint64 {
+			all := map[string]uint64{}
+			for _, name := range names {
+				all["$KV.M_test.orders.m."+string(name)] = 1
+			}
+			return all
+		}
+		w := &watch{store: s, kind: replicated.KindRecord, bucket: s.records, missing: subjects("ab"), sink: func(e replicated.Event) {
 			if e.Key == (replicated.Key{}) {
 				told = append(told, "up")
 			} else {
 				told = append(told, fmt.Sprint(e.Value.Revision))
 			}
 		}}
+		w.there = func(context.Context) (map[string]uint64, error) {
+			left := c.left[0]
+			if c.left = c.left[1:]; left == "?" {
+				return nil, context.DeadlineExceeded
+			}
+			return subjects(left), nil
+		}
 		var err error
 		for i := 0; i < len(c.messages) && err == nil; i++ {
-			err = w.take(c.messages[i])
+			err = w.take(t.Context(), c.messages[i])
 		}
 		if !errors.Is(err, c.want) || !slices.Equal(told, c.told) {
 			t.Errorf("%s: it told %v and ended with %v; want %v and %v", c.name, told, err, c.told, c.want)
 		}
 	}
 	w := &watch{}
-	if err := w.take(&nats.Msg{Header: nats.Header{"Status": {"409"}, "Description": {"Consumer Deleted"}}}); err == nil {
+	if err := w.take(t.Context(), &nats.Msg{Header: nats.Header{"Status": {"409"}, "Description": {"Consumer Deleted"}}}); err == nil {
 		t.Error("a deleted consumer is no reason to end")
 	}
-	if err := w.take(&nats.Msg{Subject: "a", Sub: &nats.Subscription{}, Reply: "elsewhere"}); err == nil {
+	if err := w.take(t.Context(), &nats.Msg{Subject: "a", Sub: &nats.Subscription{}, Reply: "elsewhere"}); err == nil {
 		t.Error("a message that is no consumer's is no reason to end")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -18,25 +19,30 @@ var (
 	errGap          = errors.New("something that was told has not arrived")
 	errSilence      = errors.New("the server has fallen silent")
 	errReplaced     = errors.New("the bucket is another, or has gone back")
+	errBehind       = errors.New("the watch's node is behind the bucket's leader")
 )
 
 // Watch follows one kind of key through a consumer of its own, and breaks at the first
 // sign that something is missing: who watches anew is told everything that is there.
 // The server says in each pause that it is still there, and up to which message. So a
 // watch that hears nothing knows whether nothing happens.
+//
+// The consumer is on one node of the bucket's, which may be behind the leader. What it
+// tells may then be older than what Get returns, the versions before the zero Event too;
+// but no key is left out of those: the leader says which there are.
 func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
 	if kind != replicated.KindDocument && kind != replicated.KindRecord {
 		return fmt.Errorf("natskv: a watch of %s: only documents and records can be watched", kind)
 	}
-	err := s.follow(ctx, kind, sink, nil)
+	err := final(s.follow(ctx, kind, sink))
 	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
 		err = ended
 	}
 	return fmt.Errorf("natskv: watch of the %ss: %w", kind, err)
 }
 
-// follow is Watch of any kind. It also ends, with nil, when enough is closed.
-func (s *store) follow(ctx context.Context, kind replicated.Kind, sink func(replicated.Event), enough <-chan struct{}) error {
+// follow makes a watch, and runs it.
+func (s *store) follow(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -49,22 +55,23 @@ func (s *store) follow(ctx context.Context, kind replicated.Kind, sink func(repl
 	if err := w.open(ctx); err != nil {
 		return err
 	}
-	return w.run(ctx, enough)
+	return w.run(ctx)
 }
 
 // A beat is the time between two signs of life of a silent watch's server: an eighth of
-// the TTL, within bounds. The server is silent after three, and the bucket is looked at
-// after four.
+// the TTL, within bounds. The server is silent, or behind, after three, and the bucket is
+// looked at after four.
 const (
 	minBeat = 500 * time.Millisecond
 	maxBeat = 5 * time.Second
 
 	beatsToSilence = 3
+	beatsToBehind  = 3
 	beatsToCheck   = 4
 )
 
 // run tells the sink what comes, until the watch ends.
-func (w *watch) run(ctx context.Context, enough <-chan struct{}) error {
+func (w *watch) run(ctx context.Context) error {
 	w.catchUp()
 	beats := time.NewTicker(w.beat)
 	defer beats.Stop()
@@ -76,8 +83,6 @@ func (w *watch) run(ctx context.Context, enough <-chan struct{}) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-enough:
-			return nil
 		case <-w.changes:
 			return errDisconnected
 		case <-beats.C:
@@ -86,7 +91,7 @@ func (w *watch) run(ctx context.Context, enough <-chan struct{}) error {
 			}
 		case m := <-w.messages:
 			w.silent = 0
-			if err := w.take(m); err != nil {
+			if err := w.take(ctx, m); err != nil {
 				return err
 			}
 		}
@@ -106,9 +111,9 @@ func (w *watch) pass(ctx context.Context) error {
 }
 
 // take takes one message of the consumer: a version of a key, or a sign of life.
-func (w *watch) take(m *nats.Msg) error {
+func (w *watch) take(ctx context.Context, m *nats.Msg) error {
 	if status := m.Header.Get("Status"); status != "" {
-		return w.takeStatus(m, status)
+		return w.takeStatus(ctx, m, status)
 	}
 	meta, err := m.Metadata()
 	if err != nil {
@@ -120,7 +125,7 @@ func (w *watch) take(m *nats.Msg) error {
 	if meta.Sequence.Stream <= w.last {
 		return errReplaced
 	}
-	w.delivered, w.last = meta.Sequence.Consumer, meta.Sequence.Stream
+	w.delivered, w.last, w.behind = meta.Sequence.Consumer, meta.Sequence.Stream, 0
 	w.bucket.saw(w.last)
 	w.tell(m)
 	if !w.caughtUp {
@@ -155,7 +160,7 @@ func (w *watch) catchUp() {
 
 // takeStatus takes a sign of life: the server had nothing to send for a beat, and says
 // up to which of its messages it has sent.
-func (w *watch) takeStatus(m *nats.Msg, status string) error {
+func (w *watch) takeStatus(ctx context.Context, m *nats.Msg, status string) error {
 	if status != "100" {
 		return fmt.Errorf("the server says %q %s", m.Header.Get("Description"), status)
 	}
@@ -166,8 +171,33 @@ func (w *watch) takeStatus(m *nats.Msg, status string) error {
 	if sent != w.delivered {
 		return errGap
 	}
-	clear(w.missing) // a key that was there has gone without a trace
+	return w.look(ctx)
+}
+
+// look asks the leader what it still has of what is missing: a key that was there may have
+// gone without a trace. That the consumer's node has no more of it says nothing, for it
+// may be behind. If it stays so, the watch breaks: the next one may be on another node.
+func (w *watch) look(ctx context.Context) error {
+	if len(w.missing) == 0 {
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, w.beat)
+	defer cancel()
+	there, err := w.there(bounded)
+	if err != nil {
+		return nil // the next sign of life is another occasion
+	}
+	maps.DeleteFunc(w.missing, func(subject string, _ uint64) bool {
+		_, still := there[subject]
+		return !still
+	})
 	w.catchUp()
+	if len(w.missing) == 0 {
+		return nil
+	}
+	if w.behind++; w.behind >= beatsToBehind {
+		return errBehind
+	}
 	return nil
 }
 

@@ -16,7 +16,8 @@ func (b *bucket) write(ctx context.Context, m *nats.Msg, old uint64) (revision u
 	if err != nil {
 		return 0, err
 	}
-	err = b.with(ctx, func(jetstream.Stream) error {
+	err = b.with(ctx, func(s jetstream.Stream) error {
+		b.expiring(m, s.CachedInfo().Config)
 		revision, err = publish(ctx, js, m, old)
 		return err
 	})
@@ -53,20 +54,49 @@ const (
 	lastWait  = 8 * time.Millisecond
 )
 
-// create writes a message under a subject that has none, or a marker of deletion.
+// remove writes a marker of deletion over a revision, as every client of a bucket does.
+func (b *bucket) remove(ctx context.Context, subject string, old uint64) error {
+	_, err := b.write(ctx, &nats.Msg{Subject: subject, Header: nats.Header{operation: {"DEL"}}}, old)
+	return err
+}
+
+// expiring gives a marker of deletion its time, where it may go and the stream lets messages
+// expire. The stream may be another one than at the try before.
+func (b *bucket) expiring(m *nats.Msg, cfg jetstream.StreamConfig) {
+	if !deletion(m.Header) {
+		return
+	}
+	if b.markersMayGo(cfg) && cfg.AllowMsgTTL {
+		m.Header.Set(jetstream.MsgTTLHeader, b.markerLife.String())
+	} else {
+		m.Header.Del(jetstream.MsgTTLHeader)
+	}
+}
+
+// create writes a message under a subject that has none, or a marker of deletion. A marker
+// may expire at any moment: between two looks at the key, then, it may be neither what
+// the write over nothing met, nor what the write over the marker expected. So a key is
+// looked at twice.
 func (b *bucket) create(ctx context.Context, m *nats.Msg) (uint64, error) {
 	if b.forgetful {
 		if err := b.recent(ctx); err != nil {
 			return 0, err
 		}
 	}
-	revision, err := b.write(ctx, m, 0)
-	if !isConflict(err) {
-		return revision, err
+	for again := true; ; again = false {
+		revision, err := b.write(ctx, m, 0)
+		if !isConflict(err) {
+			return revision, err
+		}
+		there, lerr := b.last(ctx, m.Subject)
+		if lerr != nil || there != nil && !deletion(nats.Header(there.Header)) {
+			return 0, err // nothing was written, whatever the read says
+		}
+		if there != nil {
+			revision, err = b.write(ctx, m, there.Sequence)
+		}
+		if !isConflict(err) || !again {
+			return revision, err
+		}
 	}
-	there, lerr := b.last(ctx, m.Subject)
-	if lerr != nil || there == nil || !deletion(nats.Header(there.Header)) {
-		return 0, err // nothing was written, whatever the read says
-	}
-	return b.write(ctx, m, there.Sequence)
 }

@@ -2,18 +2,20 @@ package embedded
 
 import (
 	"fmt"
-	"path/filepath"
+	"io/fs"
+	"os"
 )
 
 // suits refuses a folder of the other kind: a cluster would remove the streams of a
 // server that ran alone, and a server alone would not know which of a member's streams
 // are current.
 func suits(dir string, cluster bool) error {
-	streams, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", "*"))
+	root := os.DirFS(dir) // so that dir is a name, and no pattern, whatever is in it
+	streams, err := fs.Glob(root, "jetstream/*/streams/*")
 	if err != nil {
 		return err
 	}
-	meta, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "_js_", "_meta_"))
+	meta, err := fs.Glob(root, "jetstream/*/_js_/_meta_")
 	if err != nil {
 		return err
 	}

@@ -187,6 +187,19 @@ func TestCluster(t *testing.T) {
 	}
 }
 
+// A folder's name is no pattern, whatever is in it: what the folder holds is found.
+func TestFolderOfAnyName(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "[orders]*?")
+	s := start(t, dir)
+	bucket(t, s, 1)
+	s.Close()
+	own := freePort(t)
+	cfg := embedded.Config{Name: "node-0", Cluster: embedded.Cluster{Name: "c", Listen: own, Routes: []string{"nats://" + own}}}
+	if why := refused(t, dir, cfg); !strings.Contains(why, "ran alone") {
+		t.Errorf("the folder %s of a server alone for a member: %s", dir, why)
+	}
+}
+
 // A member waits for its cluster as long as it is told to.
 func TestReadyWaits(t *testing.T) {
 	own := freePort(t)

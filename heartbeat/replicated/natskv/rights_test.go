@@ -1,0 +1,142 @@
+package natskv
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv/embedded"
+)
+
+// documented returns the subjects to which doc.go says that users publish, for a namespace.
+func documented(t *testing.T, namespace string) (subjects []string) {
+	t.Helper()
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rights, _ := strings.Cut(string(text), "// # Rights")
+	rights, _, _ = strings.Cut(rights, "\n// # ")
+	for line := range strings.Lines(rights) {
+		if !strings.HasPrefix(line, "//\t") {
+			continue
+		}
+		for _, word := range strings.Fields(line) {
+			if !strings.HasPrefix(word, "$") {
+				continue
+			}
+			word = strings.ReplaceAll(word, "<namespace>", namespace)
+			if strings.Contains(word, "<stream>") {
+				subjects = append(subjects, strings.ReplaceAll(word, "<stream>", "KV_G_"+namespace))
+				word = strings.ReplaceAll(word, "<stream>", "KV_M_"+namespace)
+			}
+			subjects = append(subjects, word)
+		}
+	}
+	return subjects
+}
+
+// guarded starts a server with an operator, and a worker who may publish to some subjects.
+func guarded(t *testing.T, allowed []string) *embedded.Server {
+	return lone(t, embedded.Config{Adjust: func(o *server.Options) {
+		o.Users = []*server.User{{Username: "operator"}, {Username: "worker", Permissions: &server.Permissions{
+			Publish:   &server.SubjectPermission{Allow: allowed},
+			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+		}}}
+	}})
+}
+
+// The rights that doc.go lists are enough for all that a group does, and none is idle.
+func TestRights(t *testing.T) {
+	const namespace = "guarded"
+	allowed := documented(t, namespace)
+	s := guarded(t, allowed)
+	operator := open(t, s, Config{Namespace: namespace}, nats.UserInfo("operator", ""), nats.NoEcho())
+	requests, err := operator.conn.SubscribeSync(">")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var violations []error
+	worker := open(t, s, Config{Namespace: namespace}, nats.UserInfo("worker", ""),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			violations = append(violations, err)
+		}))
+	work := func() {
+		for _, k := range []replicated.Key{
+			{Kind: replicated.KindDocument}, recordOf("a"), {Kind: replicated.KindCheckpoint, Name: "orders.0"},
+		} {
+			deleted(t, worker, k, swapped(t, worker, k, 0))
+			swapped(t, worker, k, 0)
+		}
+		told(t, worker, replicated.KindDocument)
+		told(t, worker, replicated.KindRecord)
+	}
+	work()
+	for _, b := range []*bucket{worker.documents, worker.records} {
+		cfg := boundTo(t, b).CachedInfo().Config
+		cfg.AllowDirect = true
+		if _, err := api(t, operator.documents).UpdateStream(soon(t), cfg); err != nil {
+			t.Fatal(err)
+		}
+		b.gone(boundTo(t, b))
+		boundTo(t, b)
+	}
+	if _, err := worker.records.replace(soon(t), boundTo(t, worker.records).CachedInfo().Config); err != nil {
+		t.Error(err)
+	}
+	to := Config{Conn: worker.conn, Namespace: namespace, Group: "copy"}
+	if err := Copy(soon(t), Config{Conn: worker.conn, Namespace: namespace, Group: "orders"}, to); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(worker.conn.Flush(), operator.conn.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(violations) > 0 {
+		t.Errorf("with the rights in doc.go the worker met %v", violations)
+	}
+	idle := slices.Clone(allowed)
+	for {
+		m, err := requests.NextMsg(200 * time.Millisecond)
+		if err != nil {
+			break
+		}
+		idle = slices.DeleteFunc(idle, func(right string) bool {
+			prefix := strings.TrimRight(right, "*>")
+			return m.Subject == right || prefix != right && strings.HasPrefix(m.Subject, prefix)
+		})
+	}
+	if len(idle) > 0 || len(allowed) == 0 {
+		t.Errorf("of the rights in doc.go, %q, nobody used %q", allowed, idle)
+	}
+}
+
+// Who may not delete the bucket that was lost is told so: the server does not answer.
+func TestReplaceWithoutTheRight(t *testing.T) {
+	const namespace = "guarded"
+	right := "$JS.API.STREAM.DELETE.KV_M_" + namespace
+	allowed := slices.DeleteFunc(documented(t, namespace), func(s string) bool { return s == right })
+	worker := open(t, guarded(t, allowed), Config{Namespace: namespace}, nats.UserInfo("worker", ""),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	swapped(t, worker, recordOf("a"), 0)
+	cfg := boundTo(t, worker.records).CachedInfo().Config
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := worker.records.replace(ctx, cfg)
+	if err == nil || !strings.Contains(err.Error(), "no answer to "+right) || !errors.Is(err, nats.ErrPermissionViolation) {
+		t.Errorf("without the right to delete it, the bucket was made anew with %v", err)
+	}
+}
