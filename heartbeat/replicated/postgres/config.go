@@ -25,8 +25,8 @@ const maxGroup = 128
 
 // Config is what a Client is made with.
 type Config struct {
-	// Pool is how to reach the server. It stays the caller's, who closes it after the
-	// Client. Required.
+	// Pool is how to reach the server; Tune says how it should be configured. It stays the
+	// caller's, who closes it after the Client. Required.
 	Pool *pgxpool.Pool
 	// Group is the group's name: 1 to 128 bytes of UTF-8 without NUL. Groups of
 	// different names may share a schema. Required.

@@ -9,16 +9,35 @@
 // date by the first one of a newer release; one that meets a newer schema than it knows
 // refuses to work with a *SchemaError. For that the role needs CREATE on the database,
 // or a schema that an administrator made and gave it CREATE and USAGE on. All processes
-// use one role, or roles that the owner of the tables has granted SELECT, INSERT, UPDATE
-// and DELETE on them, and USAGE on the sequence; Migrate makes the tables beforehand.
+// use one role, or roles that the owner has granted USAGE on the schema, SELECT, INSERT,
+// UPDATE and DELETE on its tables document, record and checkpoint, SELECT on version, and
+// USAGE on the sequence revision; Migrate makes them beforehand.
 //
 // The pool has to lead to the primary; with several hosts in its URL, say
 // target_session_attrs=read-write. Heartbeats take their connections from it. If the
 // application keeps all of them busy for the length of a lease, the member loses its
-// shards: give the group a pool of its own, a few connections wide. The isolation level must be READ COMMITTED, which is
-// the default; with a stricter one, writes that meet fail and are made again. Long
-// transactions elsewhere in the same database keep the server from pruning old versions
-// of the heartbeats' rows, and make each beat dearer.
+// shards: give the group a pool of its own, a few connections wide.
+//
+// The isolation level must be READ COMMITTED, which is the default; with a stricter one,
+// writes that meet fail and are made again. Long transactions elsewhere in the same
+// database keep the server from pruning old versions of the heartbeats' rows, and make
+// each beat dearer.
+//
+// # A server that vanishes
+//
+// When a machine loses its power, or the network between, nothing tells the connections
+// to it. Tune sets a pool up so that it finds out in time, and does not wait for a host
+// that is gone; without it a lease that outlasts the failover may still be lost. For two
+// reasons. Connections that were in use keep their places in the pool for another 15
+// seconds after their calls have failed, five if it is tuned: at worst that is all of them.
+// And each attempt to connect to a host that says nothing keeps one for two minutes.
+//
+// Connections that were idle cost one call, tuned or not. When a call has ended with its
+// deadline, and none was answered meanwhile, the Client has the pool forget all its
+// connections (Pool.Reset), once until the server answers again. In a pool that is shared
+// with the application this closes the idle ones of the application, too, and those in use
+// when they are returned: everybody connects anew. The application's own calls keep places
+// as well, so a group that has to live through a failover needs a pool of its own.
 //
 // # Listening
 //
@@ -32,7 +51,8 @@
 //
 // A pooler such as PgBouncer may stand between Config.Pool and the server, in
 // transaction mode too, where pgx needs default_query_exec_mode=exec in the pool's URL
-// unless the pooler knows prepared statements. LISTEN does not survive such a pooler:
+// unless the pooler knows prepared statements. Over that mode bytea_output must be hex, the
+// default; escape is refused. LISTEN does not survive such a pooler:
 // Config.Listen has to name the server itself then. Without it a watch finds out within
 // seconds that it hears nothing and fails with ErrDeaf, instead of being deaf in silence.
 //

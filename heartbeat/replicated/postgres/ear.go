@@ -129,7 +129,11 @@ func (e *ear) prove(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*e.store.pulse)
 	defer cancel()
-	if _, err := e.store.pool.Exec(ctx, `SELECT pg_notify($1, '')`, e.probe); err != nil {
+	err := e.store.ask(ctx, func() error {
+		_, err := e.store.pool.Exec(ctx, `SELECT pg_notify($1, '')`, e.probe)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	for !e.proved {

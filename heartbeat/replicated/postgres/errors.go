@@ -32,6 +32,18 @@ func (e *SchemaError) Error() string {
 // Retryable returns false: it ends the worker.
 func (e *SchemaError) Retryable() bool { return false }
 
+// errEscape says that what is written over these sessions could not be read over them.
+var errEscape error = settingError("the server's setting bytea_output is escape, which pgx cannot read in the query exec mode of the pool; it has to be hex")
+
+// settingError says that a setting of the server is in the way. Sessions keep theirs, so
+// no repetition mends it.
+type settingError string
+
+func (e settingError) Error() string { return string(e) }
+
+// Retryable returns false: it ends the worker.
+func (e settingError) Retryable() bool { return false }
+
 // The server's codes for a schema, table or sequence that is not there.
 const (
 	codeNoSchema = "3F000"

@@ -238,7 +238,8 @@ func TestRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv.admin(`GRANT USAGE ON SCHEMA "user" TO worker;
-		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "user" TO worker;
+		GRANT SELECT, INSERT, UPDATE, DELETE ON "user".document, "user".record, "user".checkpoint TO worker;
+		GRANT SELECT ON "user".version TO worker;
 		GRANT USAGE ON SEQUENCE "user".revision TO worker`)
 	w := follow(t, s, replicated.KindRecord)
 	w.next(replicated.Event{})

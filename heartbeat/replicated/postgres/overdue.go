@@ -35,10 +35,14 @@ func (s *store) Overdue(ctx context.Context, age time.Duration) ([]replicated.Ev
 		return nil, 0, err
 	}
 	sent := time.Now()
-	o, err := s.overdue(ctx, age)
-	if err == nil && o.youngest < 0 { // the clock was put back
-		_, err = s.pool.Exec(ctx, s.schema.fill(sqlRestamp), s.group)
-	}
+	var o overdue
+	err := s.ask(ctx, func() (err error) {
+		o, err = s.overdue(ctx, age)
+		if err == nil && o.youngest < 0 { // the clock was put back
+			_, err = s.pool.Exec(ctx, s.schema.fill(sqlRestamp), s.group)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, 0, s.fail("overdue", replicated.Key{Kind: replicated.KindRecord}, err)
 	}

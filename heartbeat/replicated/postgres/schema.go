@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/zap"
 )
@@ -79,15 +80,23 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// version returns the version of the schema: zero if there is none.
+// escaped is how a byte of zero comes as text if the setting bytea_output is escape. As
+// hex, or in the binary form of most query exec modes, it comes otherwise.
+const escaped = `\000`
+
+// version returns the version of the schema: zero if there is none. It also finds out
+// whether what will be read can be understood.
 func (s schema) version(ctx context.Context, q querier) (int, error) {
 	var version int
-	err := q.QueryRow(ctx, s.fill(`SELECT number FROM {schema}.version`)).Scan(&version)
+	var raw pgtype.UndecodedBytes
+	err := q.QueryRow(ctx, s.fill(`SELECT number, decode('00', 'hex') FROM {schema}.version`)).Scan(&version, &raw)
 	switch {
 	case missing(err):
 		return 0, nil
 	case err != nil:
 		return 0, err
+	case string(raw) == escaped:
+		return 0, errEscape
 	case version > len(s.steps):
 		return 0, &SchemaError{Schema: s.name, Found: version, Known: len(s.steps)}
 	}

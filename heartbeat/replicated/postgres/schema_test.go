@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -179,6 +180,37 @@ func TestSchemaIsLookedAtOnce(t *testing.T) {
 	}
 	if n := q.n.Load() - before; n != 10 {
 		t.Errorf("ten swaps took %d queries", n)
+	}
+}
+
+// With bytea_output = escape nothing could be read that comes as text, so that is said
+// before anything is written. In the binary form it is no matter.
+func TestEscapedOutput(t *testing.T) {
+	t.Parallel()
+	for mode, refused := range map[pgx.QueryExecMode]bool{
+		pgx.QueryExecModeCacheStatement: false, pgx.QueryExecModeExec: true, pgx.QueryExecModeSimpleProtocol: true,
+	} {
+		for _, output := range []string{"hex", "escape"} {
+			cfg := groupConfig(t)
+			cfg.Schema = ownSchema(t)
+			cfg.Pool, _ = named(t, 1, func(p *pgxpool.Config) {
+				p.ConnConfig.DefaultQueryExecMode = mode
+				p.ConnConfig.RuntimeParams["bytea_output"] = output
+			})
+			s := dial(t, cfg)
+			_, err := s.Swap(t.Context(), record("a\x00b"), 0, []byte("ab\xff\x00"))
+			if refused && output == "escape" {
+				if err == nil || !strings.Contains(err.Error(), "bytea_output") || heartbeat.Retryable(err) {
+					t.Errorf("%v with %s: %v", mode, output, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%v with %s: %v", mode, output, err)
+			} else if v := get(t, s, record("a\x00b")); string(v.Data) != "ab\xff\x00" {
+				t.Errorf("%v with %s: it read %q", mode, output, v.Data)
+			}
+		}
 	}
 }
 

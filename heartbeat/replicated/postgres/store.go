@@ -16,14 +16,15 @@ import (
 
 // store is one group in the tables of a schema. It is safe for concurrent use.
 type store struct {
-	pool   *pgxpool.Pool
-	group  string
-	schema schema
-	sql    map[replicated.Kind]statements
-	listen *pgx.ConnConfig // for the connection of the watches; nil: as the pool does
-	pulse  time.Duration   // how long a watch hears nothing before it asks the server
-	usable atomic.Bool     // the schema was at this release's version when it was looked at
-	clock  clock
+	pool    *pgxpool.Pool
+	group   string
+	schema  schema
+	sql     map[replicated.Kind]statements
+	listen  *pgx.ConnConfig // for the connection of the watches; nil: as the pool does
+	pulse   time.Duration   // how long a watch hears nothing before it asks the server
+	usable  atomic.Bool     // the schema was at this release's version when it was looked at
+	clock   clock
+	silence silence
 
 	mu  sync.Mutex // guards ear and its users
 	ear *ear       // what the watches listen with; nil while there is none
@@ -58,7 +59,9 @@ func (s *store) Get(ctx context.Context, k replicated.Key) (replicated.Value, er
 	}
 	var rev int64
 	var data []byte
-	err = s.pool.QueryRow(ctx, sql.get, s.group, []byte(k.Name)).Scan(&rev, &data)
+	err = s.ask(ctx, func() error {
+		return s.pool.QueryRow(ctx, sql.get, s.group, []byte(k.Name)).Scan(&rev, &data)
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return replicated.Value{}, nil
 	}
@@ -136,7 +139,7 @@ func bytes(data []byte) []byte {
 // conflict. After any other error, a context that ended above all, nobody knows.
 func (s *store) write(ctx context.Context, op string, k replicated.Key, old uint64, sql string, args ...any) (uint64, error) {
 	var rev int64
-	err := s.pool.QueryRow(ctx, sql, args...).Scan(&rev)
+	err := s.ask(ctx, func() error { return s.pool.QueryRow(ctx, sql, args...).Scan(&rev) })
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, conflict(op, k, old)
 	}
@@ -173,7 +176,7 @@ func (s *store) prepare(ctx context.Context) error {
 	if s.usable.Load() {
 		return nil
 	}
-	if err := s.schema.prepare(ctx, s.pool); err != nil {
+	if err := s.ask(ctx, func() error { return s.schema.prepare(ctx, s.pool) }); err != nil {
 		return err
 	}
 	s.usable.Store(true)

@@ -17,14 +17,10 @@ func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(repli
 	if !loud(kind) {
 		return fmt.Errorf("postgres: no watch for %v", kind)
 	}
-	sql, err := s.statements(ctx, kind)
-	if err != nil {
+	if err := s.lookAgain(ctx); err != nil {
 		return err
 	}
-	// The process may be old, and the schema may have changed since its last watch.
-	if err := s.schema.prepare(ctx, s.pool); err != nil {
-		return err
-	}
+	sql := s.sql[kind]
 	e := s.join()
 	defer s.part(e)
 	sub := e.subscribe(kind)
@@ -46,6 +42,22 @@ func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(repli
 			return err
 		}
 	}
+}
+
+// lookAgain prepares the schema even if that was done: the process may be old, and the
+// schema may have changed since its last watch. The server may be gone without a word,
+// and ctx has no end.
+func (s *store) lookAgain(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, 2*s.pulse)
+	defer cancel()
+	err := s.ask(limited, func() error { return s.schema.prepare(limited, s.pool) })
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil {
+		s.usable.Store(true)
+	}
+	return err
 }
 
 // await waits for a value, or for the closing, of a channel.
@@ -81,19 +93,23 @@ func (w *watch) read(ctx context.Context, names [][]byte, sql string, args ...an
 	// The server may be gone without a word, and ctx has no end.
 	limited, cancel := context.WithTimeout(ctx, 2*w.store.pulse)
 	defer cancel()
-	rows, err := w.store.pool.Query(limited, sql, args...)
-	if err == nil {
-		var list []row
+	var list []row
+	err := w.store.ask(limited, func() error {
+		rows, err := w.store.pool.Query(limited, sql, args...)
+		if err != nil {
+			return err
+		}
 		list, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (row, error) {
 			var x row
 			err := r.Scan(&x.name, &x.rev, &x.data)
 			return x, err
 		})
-		if err == nil {
-			return w.tell(list, names)
-		}
-	}
-	if ctx.Err() != nil {
+		return err
+	})
+	switch {
+	case err == nil:
+		return w.tell(list, names)
+	case ctx.Err() != nil:
 		return ctx.Err()
 	}
 	return w.store.fail("watch", replicated.Key{Kind: w.kind}, err)

@@ -1,0 +1,68 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// silence notices that the server has stopped to answer. If its machine or the network
+// has gone without a word, all connections of the pool are dead, and none of them knows.
+// Each call would wait for another one of them, up to its deadline: with sixteen idle
+// ones that is longer than a lease, even if the next server has been there all the time.
+// So when the first call has ended like that, the pool forgets them all.
+//
+// That is done once in a silence. A server that is merely slow has everybody connect
+// anew once, and not after every call. The zero value has heard nothing yet.
+type silence struct {
+	mu         sync.Mutex // guards the fields below
+	answeredAt time.Time  // when the server has answered last
+	brokenAt   time.Time  // when the pool was told to forget its connections
+}
+
+// answered notes that the server has answered.
+func (s *silence) answered() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answeredAt = time.Now()
+}
+
+// broken reports whether the pool has to forget its connections, after a call that had
+// no answer. If others were answered since it began, it has met a lock, and no silence.
+func (s *silence) broken(began time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.answeredAt.After(began) || s.brokenAt.After(s.answeredAt) {
+		return false
+	}
+	s.brokenAt = time.Now()
+	return true
+}
+
+// ask makes a call, which uses the pool and ends with ctx. It forgets what lies idle in
+// the pool, and nothing if all is in use: then the call may have waited for the others
+// alone, who find out by themselves. Pool.Reset waits for nothing, and interrupts nobody;
+// what is in use is closed when it is returned.
+func (s *store) ask(ctx context.Context, call func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	began := time.Now()
+	err := call()
+	switch {
+	case isAnswer(err):
+		s.silence.answered()
+	case ctx.Err() == context.DeadlineExceeded && s.pool.Stat().IdleConns() > 0 && s.silence.broken(began):
+		s.pool.Reset()
+	}
+	return err
+}
+
+// isAnswer reports whether the result of a call is what the server said.
+func isAnswer(err error) bool {
+	return err == nil || errors.Is(err, pgx.ErrNoRows) || errors.As(err, new(*pgconn.PgError))
+}
