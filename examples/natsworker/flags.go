@@ -143,6 +143,7 @@ func (o *options) check(faults *cli.Faults) {
 	n, numErr := strconv.ParseUint(port, 10, 16)
 	check(err == nil && numErr == nil && (n > 0 || port == "0"), "-listen is %q; it must be a host and a port: 127.0.0.1:4222", o.listen)
 	check(o.servers.Credentials == "" || o.embedded == "", "-creds is set, and the server of -embedded asks for none")
+	check(o.embedded == "" || o.stream.Replicas <= 1, "-replicas is %d, and the server of -embedded is one", o.stream.Replicas)
 	o.servers.Check(faults)
 	for _, fault := range o.stream.Faults() {
 		faults.Add("%s", fault)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -66,7 +67,7 @@ func work(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer w.group.Close()
-	err = w.run(ctx, stderr)
+	err = w.run(ctx, data, stderr)
 	return errors.Join(err, w.source.Close())
 }
 
@@ -156,14 +157,49 @@ func (w *worker) draining(e coordinator.ShardEvent) {
 	}
 }
 
-// run works until ctx ends.
-func (w *worker) run(ctx context.Context, stderr io.Writer) error {
+// run works until ctx ends, or nothing can be read any more.
+func (w *worker) run(ctx context.Context, data *nats.Conn, stderr io.Writer) error {
+	ctx, cancel := whileOpen(ctx, data)
+	defer cancel()
 	begin := time.Now()
 	stop := w.report(begin, stderr)
 	err := w.coord.Run(ctx)
 	stop()
 	w.summary(time.Since(begin), stderr)
+	var closed *closedError
+	if err == nil && errors.As(context.Cause(ctx), &closed) {
+		return closed
+	}
 	return err
+}
+
+// closedError says that the connection for data is closed for good. natskv.Options keep
+// trying whatever happens, but not all that can befall a connection is theirs to say.
+type closedError struct{ reason error }
+
+func (e *closedError) Error() string {
+	return fmt.Sprintf("the connection for data is closed for good: %v", e.reason)
+}
+
+func (e *closedError) Unwrap() error { return e.reason }
+
+// whileOpen returns a context that ends with a *closedError when the connection is closed
+// for good. Heartbeats have another one: without this the worker would keep its shards,
+// and read nothing.
+func whileOpen(ctx context.Context, nc *nats.Conn) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	closed := func(nc *nats.Conn) {
+		reason := nc.LastError()
+		if reason == nil {
+			reason = nats.ErrConnectionClosed
+		}
+		cancel(&closedError{reason})
+	}
+	nc.SetClosedHandler(closed)
+	if nc.IsClosed() { // before there was a handler
+		closed(nc)
+	}
+	return ctx, func() { cancel(nil) }
 }
 
 // logger returns the library's logger; nil means silence.

@@ -68,10 +68,10 @@ func TestFromEnd(t *testing.T) {
 // TestNoServer: a worker waits for the servers, and can be told to stop waiting.
 func TestNoServer(t *testing.T) {
 	t.Parallel()
+	begin := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	errs := newText()
-	begin := time.Now()
 	status := run(ctx, []string{"-servers", "nats://" + freeAddress(t)}, newText(), errs)
 	if took := time.Since(begin); status != exitOK || took < 500*time.Millisecond || took > patience {
 		t.Errorf("exit status %d after %v\n%s", status, took, errs)

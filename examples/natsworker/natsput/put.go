@@ -31,12 +31,11 @@ const (
 	window = 2000
 	// pause is between two tries to put what was not acknowledged.
 	pause = 250 * time.Millisecond
-	// ackTimeout is how long to wait for an acknowledgement. For two minutes from then
-	// on the servers know the record if it comes again.
+	// ackTimeout is how long to wait for an acknowledgement.
 	ackTimeout = 3 * time.Second
 	// patience is for how long a record is put again. Servers that elect a leader need
-	// seconds; what takes longer is for people.
-	patience = time.Minute
+	// seconds; what takes longer is for people. The servers know the record for longer.
+	patience = partitioned.Retry
 )
 
 // newPutter finds out where the partitions end.

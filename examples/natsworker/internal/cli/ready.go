@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -21,39 +22,94 @@ const (
 )
 
 // Ready waits for the servers, and makes the stream or checks it. It completes the
-// stream's Replicas.
+// stream's Replicas. What no waiting mends it does not wait for.
 func Ready(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, s *partitioned.Stream) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("nothing after "+patience.String()))
 	defer cancel()
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
+	var last error // the last one that says more than that there was no time left
 	for {
 		err := try(ctx, nc, js, s)
-		var unsuited *partitioned.UnsuitedError
-		if err == nil || errors.As(err, &unsuited) {
+		if err == nil || final(err) {
 			return err
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+			return fmt.Errorf("%w: %w", context.Cause(ctx), last)
 		}
 	}
 }
 
-var errUnreachable = errors.New("no server of -servers answers")
+var (
+	errUnreachable = errors.New("no server of -servers answers")
+	errSilent      = errors.New("the servers say nothing of the stream")
+	errClosed      = errors.New("the connection is closed for good")
+	errRefused     = errors.New("a server refuses the user")
+)
 
 func try(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, s *partitioned.Stream) error {
-	if !nc.IsConnected() {
-		return errors.Join(errUnreachable, nc.LastError())
+	switch {
+	case nc.IsClosed():
+		return because(errClosed, nc)
+	case refused(nc.LastError()) && !nc.IsConnected():
+		return because(errRefused, nc)
+	case !nc.IsConnected():
+		return because(errUnreachable, nc)
 	}
 	if s.Replicas == 0 {
 		s.Replicas = replicas(nc)
 	}
 	// Before there is a leader, nobody answers.
-	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	limited, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
-	return s.Ensure(ctx, js)
+	err := s.Ensure(limited, js)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return because(errSilent, nc)
+	}
+	return err
+}
+
+// refused reports whether a server did not take the credentials. A worker that runs tries
+// again then; one that begins has most likely been given wrong ones.
+func refused(err error) bool {
+	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) ||
+		errors.Is(err, nats.ErrAccountAuthExpired)
+}
+
+// because adds to an error what the connection says, which may be nothing.
+func because(err error, nc *nats.Conn) error {
+	if last := nc.LastError(); last != nil {
+		return fmt.Errorf("%w: %w", err, last)
+	}
+	return err
+}
+
+// Codes of the servers.
+const (
+	// codeNoPeers is said while servers of the cluster are missing. They may come.
+	codeNoPeers       jetstream.ErrorCode = 10005
+	codeInvalidConfig jetstream.ErrorCode = 10052
+	// codeNoCluster refuses several replicas where there is one server.
+	codeNoCluster jetstream.ErrorCode = 10074
+)
+
+// final reports whether an error stays for as long as nobody changes the flags or the
+// servers.
+func final(err error) bool {
+	var api *jetstream.APIError
+	switch {
+	case errors.Is(err, errClosed), errors.Is(err, errRefused), errors.As(err, new(*partitioned.UnsuitedError)):
+		return true
+	case !errors.As(err, &api):
+		return false
+	}
+	return api.Code == http.StatusBadRequest && api.ErrorCode != codeNoPeers ||
+		api.ErrorCode == codeInvalidConfig || api.ErrorCode == codeNoCluster
 }
 
 // replicas returns how many servers keep what is made, if nobody says: three where there

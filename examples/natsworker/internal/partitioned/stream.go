@@ -22,9 +22,14 @@ import (
 // MaxPartitions bounds the partitions of a stream.
 const MaxPartitions = 100_000
 
-// dedupe is how long the server recognises a record that was put again because its
-// acknowledgement got lost.
-const dedupe = 2 * time.Minute
+const (
+	// Retry is for how long natsput puts a record again whose acknowledgement got lost.
+	Retry = time.Minute
+	// dedupe is how long the servers recognise such a record, in a stream that Ensure
+	// makes; minDedupe is the least that does: the last try takes some seconds, too.
+	dedupe    = 2 * time.Minute
+	minDedupe = Retry + 10*time.Second
+)
 
 // Stream is a stream that is divided by subject: partition 7 is what was published under
 // <Prefix>.7.
@@ -123,7 +128,7 @@ func (s Stream) Ensure(ctx context.Context, js jetstream.JetStream) error {
 	}
 }
 
-// UnsuitedError says why a stream cannot be read by sequence.
+// UnsuitedError says why a stream cannot be used.
 type UnsuitedError struct {
 	Stream string
 	Faults []string
@@ -135,7 +140,26 @@ func (e *UnsuitedError) Error() string {
 
 // Suits returns an *UnsuitedError with everything that is in the way, or nil.
 func (s Stream) Suits(cfg jetstream.StreamConfig) error {
-	var faults []string
+	faults := s.unreadable(cfg)
+	if cfg.Duplicates < minDedupe {
+		faults = append(faults, fmt.Sprintf("it recognises a message that is put again for %v only (duplicate_window); it must be at least %v", cfg.Duplicates, minDedupe))
+	}
+	return s.unsuited(faults)
+}
+
+// Readable is Suits for who only reads: how long the servers recognise what is put again
+// is no matter then.
+func (s Stream) Readable(cfg jetstream.StreamConfig) error { return s.unsuited(s.unreadable(cfg)) }
+
+func (s Stream) unsuited(faults []string) error {
+	if len(faults) > 0 {
+		return &UnsuitedError{Stream: s.Name, Faults: faults}
+	}
+	return nil
+}
+
+// unreadable returns why the stream cannot be read by sequence.
+func (s Stream) unreadable(cfg jetstream.StreamConfig) (faults []string) {
 	if cfg.Retention != jetstream.LimitsPolicy {
 		faults = append(faults, fmt.Sprintf("its retention is %q: it deletes what others have to read; it must be limits", cfg.Retention))
 	}
@@ -145,14 +169,17 @@ func (s Stream) Suits(cfg jetstream.StreamConfig) error {
 	if cfg.MaxMsgsPerSubject > 0 {
 		faults = append(faults, "it limits the messages of a subject: nobody can tell what that deleted in the middle of the stream")
 	}
+	if cfg.AllowMsgTTL {
+		faults = append(faults, "it lets messages have a life of their own (allow_msg_ttl): they vanish in the middle of the stream")
+	}
+	if cfg.AllowRollup {
+		faults = append(faults, "it allows rollups (allow_rollup_hdrs): one message deletes all before it, those too that nobody has read")
+	}
 	covers := func(pattern string) bool { return covers(pattern, s.All()) }
 	if !slices.ContainsFunc(cfg.Subjects, covers) {
 		faults = append(faults, fmt.Sprintf("its subjects %q do not include %s", cfg.Subjects, s.All()))
 	}
-	if len(faults) > 0 {
-		return &UnsuitedError{Stream: s.Name, Faults: faults}
-	}
-	return nil
+	return faults
 }
 
 // covers reports whether a pattern matches all that another one does.

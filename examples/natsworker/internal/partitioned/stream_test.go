@@ -81,14 +81,22 @@ func TestCovers(t *testing.T) {
 
 func TestSuits(t *testing.T) {
 	s := Stream{Name: "ORDERS", Prefix: "orders"}
-	good := jetstream.StreamConfig{AllowDirect: true, Subjects: []string{"orders.*"}}
+	good := jetstream.StreamConfig{AllowDirect: true, Subjects: []string{"orders.*"}, Duplicates: 70 * time.Second}
 	if err := s.Suits(good); err != nil {
 		t.Error(err)
 	}
-	bad := jetstream.StreamConfig{Retention: jetstream.WorkQueuePolicy, MaxMsgsPerSubject: 1, Subjects: []string{"x"}}
+	bad := jetstream.StreamConfig{
+		Retention: jetstream.WorkQueuePolicy, MaxMsgsPerSubject: 1, Subjects: []string{"x"},
+		AllowMsgTTL: true, AllowRollup: true, Duplicates: 69 * time.Second,
+	}
 	var unsuited *UnsuitedError
-	if err := s.Suits(bad); !errors.As(err, &unsuited) || len(unsuited.Faults) != 4 {
+	if err := s.Suits(bad); !errors.As(err, &unsuited) || len(unsuited.Faults) != 7 {
 		t.Errorf("it says %v", err)
+	}
+	for _, want := range []string{"retention", "allow_direct", "limits the messages", "allow_msg_ttl", "allow_rollup_hdrs", "1m9s", "subjects"} {
+		if !strings.Contains(unsuited.Error(), want) {
+			t.Errorf("nothing of %s in: %v", want, unsuited)
+		}
 	}
 }
 

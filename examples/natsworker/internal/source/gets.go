@@ -70,7 +70,13 @@ func newGets(nc *nats.Conn, stream string) (*gets, error) {
 	return g, g.sub.SetPendingLimits(-1, -1)
 }
 
-func (g *gets) close() error { return g.sub.Unsubscribe() }
+// close gives up the subscription. A connection that is closed has given it up.
+func (g *gets) close() error {
+	if err := g.sub.Unsubscribe(); !errors.Is(err, nats.ErrConnectionClosed) {
+		return err
+	}
+	return nil
+}
 
 // get makes a request and waits for all of its answer. A request whose answer is not
 // complete has failed: nothing of it is returned.

@@ -90,7 +90,7 @@ func (s *states) ask(ctx context.Context, opts ...jetstream.StreamInfoOpt) (*jet
 	if err != nil {
 		return nil, fmt.Errorf("the state of the stream %s: %w", s.stream.Name, err)
 	}
-	if err := s.stream.Suits(info.Config); err != nil {
+	if err := s.stream.Readable(info.Config); err != nil {
 		return nil, processor.Fatal(err)
 	}
 	return info, nil
