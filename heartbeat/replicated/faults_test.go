@@ -223,7 +223,7 @@ func TestFaults(t *testing.T) {
 func TestStorms(t *testing.T) {
 	for _, e := range slices.Concat(engines(), troubled()) {
 		n := *seeds
-		if e.name == "plain" || e.name == "clocked" {
+		if e.name == "plain" {
 			n = max(n, 2)
 		}
 		for seed := range uint64(n) {
