@@ -63,8 +63,9 @@
 //
 // Those who are shown the records look for the silent. A process that is not reads, twice
 // in a TTL, the record of the member behind each of its own, in a ring by name, and
-// passes the same verdict on one that has not changed for a TTL. So the dead are found
-// within three TTLs also if all of the first have died, or see nothing.
+// passes the same verdict on one that has not changed for a TTL. From then on it is shown
+// all records itself, for three TTLs. So however many of the first have died together,
+// they are found within four TTLs; if no watch of the records works, one after the other.
 //
 // A Store with a clock of its own (Clock) is asked for the silent instead, by the first
 // ones as soon as somebody may be, and by the others twice in a TTL.
