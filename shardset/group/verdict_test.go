@@ -1,0 +1,181 @@
+package group_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+func TestReplicaVerdicts(t *testing.T) {
+	d := newDesk(t, 4)
+	d.say(record(group.StandingAlive, "a", 1, 0))
+	d.say(record(group.StandingAlive, "b", 1, 0))
+	d.step()
+	d.say(d.alive("a", 1))
+	d.now = d.now.Add(rigTTL - time.Second)
+	rev := d.say(d.alive("b", 1))
+	if due, next := d.r.Overdue(d.now); len(due) > 0 || !next.Equal(simStart.Add(rigTTL)) {
+		t.Fatalf("verdicts %v, and the next at %v", due, next)
+	}
+	d.now = d.now.Add(1001 * time.Millisecond)
+	due, next := d.r.Overdue(d.now)
+	if len(due) != 1 || due[0].Member != "a" || due[0].Instance != 1 || due[0].Revision >= rev || !next.Equal(d.now.Add(rigTTL-1001*time.Millisecond)) {
+		t.Fatalf("verdicts %+v, and the next at %v", due, next)
+	}
+	d.settled() // silence alone changes nothing: the record has to say it
+	d.revision++
+	if err := d.r.Observe(d.now, "a", d.revision, due[0].Encode()); err != nil {
+		t.Fatal(err)
+	}
+	d.say(d.alive("b", 1))
+	again, _ := d.r.Overdue(d.now.Add(rigTTL + 1))
+	if slices.ContainsFunc(again, func(v group.Verdict) bool { return v.Member == "a" }) {
+		t.Errorf("verdicts %v on one who is dead already", again)
+	}
+	if waste := d.r.Waste(d.now.Add(3 * rigTTL)); len(waste) != 0 {
+		t.Errorf("a verdict would go that nobody has taken up: %v", waste)
+	}
+	d.step()
+	d.want("b", 1, at(0, 102), at(1, 102), at(2, 101), at(3, 101))
+	if waste := d.r.Waste(d.now.Add(2 * rigTTL)); len(waste) != 0 {
+		t.Errorf("the verdict goes too early: %v", waste)
+	}
+	if waste := d.r.Waste(d.now.Add(2*rigTTL + 1)); len(waste) != 1 || waste[0].Revision != d.revision-2 {
+		t.Errorf("of the verdict nothing would go: %v", waste)
+	}
+
+	// The dead one comes back as a later instance.
+	d.say(record(group.StandingAlive, "a", 2, 0))
+	d.step()
+	if len(d.r.Answer("a", 2).Grants)+len(d.r.Answer("b", 1).Grants) != 2 {
+		t.Errorf("a has %v, b %v; two of b's shards should be on their way", d.r.Answer("a", 2).Grants, d.r.Answer("b", 1).Grants)
+	}
+	// One more instance has spoken, and is no member yet: the member is not silent.
+	d.say(record(group.StandingAlive, "b", 2, 0))
+	if due, _ := d.r.Overdue(d.now.Add(rigTTL + 1)); slices.ContainsFunc(due, func(v group.Verdict) bool { return v.Member == "b" }) {
+		t.Errorf("verdicts %v on one who is about to be replaced", due)
+	}
+	d.step()
+	// A verdict on the former instance does not concern it.
+	old := group.Verdict{Member: "a", Instance: 1}
+	d.revision++
+	if err := d.r.Observe(d.now, "a", d.revision, old.Encode()); err != nil {
+		t.Fatal(err)
+	}
+	d.settled()
+	// Its own record is gone with that, so its time runs from when it was met.
+	if due, _ := d.r.Overdue(d.now.Add(rigTTL + 1)); !slices.ContainsFunc(due, func(v group.Verdict) bool { return v.Member == "a" && v.Instance == 2 }) {
+		t.Errorf("nobody would find that a has no record: %v", due)
+	}
+}
+
+// What was shown before a new showing counts no more, but for one's own word and last
+// words: it may be of members that are gone. A version that is shown again is as old as
+// it was, and what is not shown again is gone.
+func TestReplicaRestart(t *testing.T) {
+	d := newDesk(t, 4)
+	revs := map[string]uint64{}
+	for _, name := range []string{"a", "b", "c"} {
+		revs[name] = d.say(record(group.StandingAlive, name, 1, 0))
+	}
+	d.step()
+	dead := group.Verdict{Member: "c", Instance: 1}
+	d.revision++
+	revs["c"] = d.revision
+	if err := d.r.Observe(d.now, "c", revs["c"], dead.Encode()); err != nil {
+		t.Fatal(err)
+	}
+	revs["x"] = d.say(record(group.StandingAlive, "x", 1, 0)) // wants to join
+	revs["y"] = d.say(record(group.StandingAlive, "y", 1, 0)) // and so does a stranger
+	start := d.now
+	d.now = d.now.Add(rigTTL / 2)
+	d.r.Restart(func(member string, revision uint64) bool {
+		return (member == "a" || member == "x") && revision == revs[member]
+	})
+	if due, next := d.r.Overdue(start.Add(rigTTL)); len(due) != 0 || !next.Equal(start.Add(rigTTL)) {
+		t.Errorf("verdicts %v; the next one is due at %v, when a is silent for a TTL", due, next)
+	}
+	d.step()
+	if d.r.Instance("x") != 1 || d.r.Instance("c") != 0 || d.r.Instance("y") != 0 {
+		t.Error("its own members and last words count on, and nothing else")
+	}
+
+	// In the store is another version of a; b's is the one of before; x's was removed.
+	d.say(record(group.StandingAlive, "a", 1, 0, at(0, 101)))
+	old := record(group.StandingAlive, "b", 1, 0)
+	if err := d.r.Observe(d.now, "b", revs["b"], old.Encode()); err != nil {
+		t.Fatal(err)
+	}
+	d.r.Shown(d.now)
+	if due, _ := d.r.Overdue(start.Add(rigTTL + 1)); len(due) != 1 || due[0].Member != "b" {
+		t.Errorf("a TTL after b spoke there are verdicts on %v", due)
+	}
+	due, _ := d.r.Overdue(d.now.Add(rigTTL + 1))
+	if !slices.ContainsFunc(due, func(v group.Verdict) bool { return v.Member == "x" && v.Revision == 0 }) {
+		t.Errorf("a record that is not in the store any more is not missed: %v", due)
+	}
+	// An age is good for one showing.
+	d.r.Restart(func(string, uint64) bool { return false })
+	d.r.Shown(d.now)
+	if err := d.r.Observe(d.now, "b", revs["b"], old.Encode()); err != nil {
+		t.Fatal(err)
+	}
+	if due, _ := d.r.Overdue(start.Add(rigTTL + 1)); len(due) != 0 {
+		t.Errorf("what was removed and came again is as old as before: %v", due)
+	}
+}
+
+// A member without a record is not dead before it was missed for a TTL by somebody who
+// was shown all records.
+func TestReplicaMissesRecords(t *testing.T) {
+	d := newDesk(t, 2)
+	d.say(record(group.StandingAlive, "a", 1, 0))
+	d.step()
+	d.r.Restart(func(string, uint64) bool { return false })
+	d.now = d.now.Add(time.Hour) // it is shown late: until now there may have been one
+	d.r.Shown(d.now)
+	if due, next := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 || !next.Equal(d.now.Add(rigTTL)) {
+		t.Errorf("verdicts %v, and the next at %v", due, next)
+	}
+	due, _ := d.r.Overdue(d.now.Add(rigTTL + 1))
+	if len(due) != 1 || due[0] != (group.Verdict{Member: "a", Instance: 1}) {
+		t.Errorf("verdicts %+v", due)
+	}
+	if absent := d.r.Absent(d.now.Add(rigTTL + 1)); !slices.Equal(absent, due) {
+		t.Errorf("absent are %+v", absent)
+	}
+	// One that is removed before its eyes was there until then.
+	d.say(record(group.StandingAlive, "a", 1, 0))
+	d.now = d.now.Add(time.Hour)
+	if err := d.r.Observe(d.now, "a", 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if due, _ := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 {
+		t.Errorf("as soon as its record was removed there are verdicts %v", due)
+	}
+	// It comes back as another instance, and that one's record is lost at once.
+	d.say(record(group.StandingAlive, "a", 2, 0))
+	d.step()
+	if err := d.r.Observe(d.now, "a", 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if due, next := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 || !next.Equal(d.now.Add(rigTTL)) {
+		t.Errorf("verdicts %v on an instance that has just come, and the next at %v", due, next)
+	}
+	// A record that this version cannot read is a sign of life.
+	if err := d.r.Observe(d.now, "a", 900, []byte{99}); err == nil {
+		t.Error("a record of format 99 was read")
+	}
+	d.now = d.now.Add(rigTTL)
+	if err := d.r.Observe(d.now, "a", 901, []byte{99}); err == nil {
+		t.Error("a record of format 99 was read")
+	}
+	if due, _ := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 {
+		t.Errorf("verdicts %v", due)
+	}
+	if v, ok := d.r.Condemn("a", 901, []byte{99}); !ok || v != (group.Verdict{Member: "a", Instance: 2, Revision: 901}) {
+		t.Errorf("by the store's clock: %+v, %v", v, ok)
+	}
+}
