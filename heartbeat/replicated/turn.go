@@ -80,7 +80,7 @@ func (t *turn) due(members int, changeAt time.Time, patience time.Duration) time
 		// Those whose part it is are at work as long as documents come.
 		at = latest(t.pendingAt, changeAt).Add(patience + rand.N(patience/2))
 	}
-	return latest(latest(at, t.restAt), t.steppedAt.Add(max(pace, 2*t.stepTook)))
+	return latest(at, t.steppedAt.Add(max(pace, 2*t.stepTook)))
 }
 
 // patience is how long a process waits for those whose part it is to take up what its
