@@ -48,6 +48,23 @@ type Fencer interface {
 	FencesCommits() bool
 }
 
+// Lister is the ability of a store to list what it holds. Sources use it to tell whether
+// a shard without a checkpoint is younger than the group: see batch.Start.
+type Lister interface {
+	// ListCheckpoints returns what is stored of the shards of a log, in no order. It
+	// claims nothing.
+	ListCheckpoints(ctx context.Context, log string) ([]Stored, error)
+}
+
+// Stored is what a store holds of one shard.
+type Stored struct {
+	ID shardset.ID
+	// Position is empty if the store knows the shard but no position of it.
+	Position Position
+	// Updated is when the position was stored; zero if the store does not say.
+	Updated time.Time
+}
+
 // CheckpointHooks are called around every commit, on the goroutine that commits.
 // A nil hook is none. A panic in one is a panic of the processor.
 type CheckpointHooks struct {

@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -17,6 +18,7 @@ type MemoryCheckpoints struct {
 type memoryShard struct {
 	claim    claim
 	position Position
+	updated  time.Time
 }
 
 // NewMemoryCheckpoints returns an empty store.
@@ -51,8 +53,21 @@ func (m *MemoryCheckpoints) Save(_ context.Context, o Owner, p Position) error {
 	if err := s.claim.check(o); err != nil {
 		return err
 	}
-	s.position = p
+	s.position, s.updated = p, time.Now()
 	return nil
+}
+
+// ListCheckpoints returns the positions of a log's shards.
+func (m *MemoryCheckpoints) ListCheckpoints(_ context.Context, log string) ([]Stored, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []Stored
+	for id, s := range m.shards {
+		if id.Log == log && s.position != "" {
+			list = append(list, Stored{ID: id, Position: s.position, Updated: s.updated})
+		}
+	}
+	return list, nil
 }
 
 // FencesCommits returns true: among the members that share this store.

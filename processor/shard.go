@@ -2,6 +2,8 @@ package processor
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +35,19 @@ func (s *Shard) Lease() shardset.Lease { return s.run.lease() }
 // Resume returns the position to go on from: the last one committed, by whichever
 // owner, before this Process started. It is false if nothing was ever committed.
 func (s *Shard) Resume() (Position, bool) { return s.resume, s.found }
+
+// ListCheckpoints returns what the store has of all shards of this shard's log. It reads
+// only, and is bounded by the commit timeout. The error matches errors.ErrUnsupported if
+// the store is not a Lister.
+func (s *Shard) ListCheckpoints(ctx context.Context) ([]Stored, error) {
+	lister, ok := s.run.runner.cfg.Checkpoints.(Lister)
+	if !ok {
+		return nil, fmt.Errorf("list the checkpoints of %q: %w", s.run.id.Log, errors.ErrUnsupported)
+	}
+	ctx, cancel := s.run.storeContext(ctx, time.Now())
+	defer cancel()
+	return lister.ListCheckpoints(ctx, s.run.id.Log)
+}
 
 // Revoked returns a channel that is closed when the shard has to go, for whatever
 // reason. If the context is still alive then, there is time to finish: no more than

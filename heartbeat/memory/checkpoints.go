@@ -17,7 +17,7 @@ func (s *Service) Load(ctx context.Context, o processor.Owner) (processor.Positi
 	}
 	var p processor.Position
 	err := s.do(func(now time.Time) error {
-		p = s.positions[o.Lease.ID]
+		p = s.positions[o.Lease.ID].Position
 		return s.group.Fence(now, token(o))
 	})
 	if err != nil {
@@ -36,16 +36,33 @@ func (s *Service) Save(ctx context.Context, o processor.Owner, p processor.Posit
 		if err := s.group.Fence(now, token(o)); err != nil {
 			return err
 		}
-		s.positions[o.Lease.ID] = p
+		s.positions[o.Lease.ID] = processor.Stored{ID: o.Lease.ID, Position: p, Updated: now}
 		return nil
 	})
+}
+
+// ListCheckpoints returns the positions of a log's shards. It implements
+// processor.Lister.
+func (s *Service) ListCheckpoints(ctx context.Context, log string) (list []processor.Stored, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = s.do(func(time.Time) error {
+		for id, stored := range s.positions {
+			if id.Log == log {
+				list = append(list, stored)
+			}
+		}
+		return nil
+	})
+	return list, err
 }
 
 // Position returns what is stored for a shard, for a look from outside.
 func (s *Service) Position(id shardset.ID) (processor.Position, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.positions[id]
+	p := s.positions[id].Position
 	return p, p != ""
 }
 

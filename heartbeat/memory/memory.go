@@ -51,7 +51,7 @@ type Service struct {
 	group     *group.Group
 	shards    []group.Shard // the group's, to make it anew
 	deleted   bool
-	positions map[shardset.ID]processor.Position
+	positions map[shardset.ID]processor.Stored
 	watchers  map[string]map[chan struct{}]struct{}
 	timer     *time.Timer // fires expire at the group's next event; nil: none is due
 	timerAt   time.Time
@@ -63,6 +63,7 @@ var (
 	_ heartbeat.Notifier    = (*Service)(nil)
 	_ heartbeat.Creator     = (*Service)(nil)
 	_ processor.Checkpoints = (*Service)(nil)
+	_ processor.Lister      = (*Service)(nil)
 )
 
 // New returns a service with one group. It reports every fault of the Config at once.
@@ -102,7 +103,7 @@ func (s *Service) reset(shards []group.Shard) error {
 		return err
 	}
 	s.group, s.shards, s.deleted = g, shards, false
-	s.positions = map[shardset.ID]processor.Position{}
+	s.positions = map[shardset.ID]processor.Stored{}
 	return nil
 }
 

@@ -97,6 +97,13 @@ func TestDelete(t *testing.T) {
 	if err := s.Create(t.Context()); err != nil {
 		t.Errorf("Create of a group that exists: %v", err)
 	}
+	list, err := s.ListCheckpoints(t.Context(), "orders")
+	if err != nil || len(list) != 1 || list[0].ID != owner.Lease.ID || list[0].Position != "7" || time.Since(list[0].Updated) > time.Minute {
+		t.Errorf("the checkpoints are %+v, %v", list, err)
+	}
+	if list, err := s.ListCheckpoints(t.Context(), "other"); err != nil || len(list) != 0 {
+		t.Errorf("another log has the checkpoints %+v, %v", list, err)
+	}
 	if p, ok := s.Position(owner.Lease.ID); p != "7" || !ok {
 		t.Errorf("Create of a group that exists left the position %q, %v, want 7", p, ok)
 	}
@@ -106,6 +113,7 @@ func TestDelete(t *testing.T) {
 		"Leave":     func() error { return s.Leave(t.Context(), a.request) },
 		"Load":      func() error { _, _, err := s.Load(t.Context(), owner); return err },
 		"Save":      func() error { return s.Save(t.Context(), owner, "8") },
+		"List":      func() error { _, err := s.ListCheckpoints(t.Context(), "orders"); return err },
 		"SetShards": func() error { return s.SetShards(nil) },
 	} {
 		if err := call(); !errors.Is(err, heartbeat.ErrGroupNotFound) {

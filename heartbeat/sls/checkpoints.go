@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // Checkpoint is the stored position of one shard.
@@ -99,6 +100,29 @@ func (c *Client) GetCheckpoint(ctx context.Context, shard int) (cp Checkpoint, o
 		return Checkpoint{}, false, err
 	}
 	return cp, ok, nil
+}
+
+// ListCheckpoints returns the checkpoints of all shards of the group, those included that
+// have none yet. It implements processor.Lister.
+func (c *Client) ListCheckpoints(ctx context.Context, log string) (list []processor.Stored, err error) {
+	switch {
+	case c.cfg.Group == "":
+		return nil, usage(opGetCheckpoint, "the client has no group")
+	case log != c.cfg.Logstore:
+		return nil, usage(opGetCheckpoint, "the log %s is not the logstore %q", quote(log), c.cfg.Logstore)
+	}
+	q := &call{op: opGetCheckpoint, method: http.MethodGet, path: c.groupPath(c.cfg.Group)}
+	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) error {
+		all, err := parseCheckpoints(b)
+		for _, cp := range all {
+			list = append(list, processor.Stored{
+				ID:       shardset.ID{Log: log, Number: cp.Shard},
+				Position: processor.Position(cp.Cursor), Updated: cp.Updated,
+			})
+		}
+		return err
+	}))
+	return list, err
 }
 
 func parseCheckpoints(b []byte) ([]Checkpoint, error) {

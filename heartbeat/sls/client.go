@@ -27,6 +27,7 @@ var (
 	_ heartbeat.Client      = (*Client)(nil)
 	_ heartbeat.Creator     = (*Client)(nil)
 	_ processor.Checkpoints = (*Client)(nil)
+	_ processor.Lister      = (*Client)(nil)
 )
 
 // New returns a Client. It does no I/O. What is wrong with the Config is one

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 func TestParseNumbers(t *testing.T) {
@@ -192,6 +193,27 @@ func TestLoad(t *testing.T) {
 		if _, _, err := newClient(t, config(w)).Load(t.Context(), owner(3)); err == nil {
 			t.Errorf("%s is taken for no checkpoint", code)
 		}
+	}
+}
+
+// All shards are listed, with and without a checkpoint.
+func TestListCheckpoints(t *testing.T) {
+	w := always(200, `[{"shard":0,"checkpoint":"MQ==","updateTime":1524224984800922,"consumer":"c1"},{"shard":7,"checkpoint":"","updateTime":0,"consumer":""}]`)
+	got, err := newClient(t, config(w)).ListCheckpoints(t.Context(), "my-logstore")
+	want := []processor.Stored{
+		{ID: shardset.ID{Log: "my-logstore"}, Position: "MQ==", Updated: time.UnixMicro(1524224984800922)},
+		{ID: shardset.ID{Log: "my-logstore", Number: 7}},
+	}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("it lists %+v, %v, want %+v", got, err, want)
+	}
+	expectLines(t, w, "GET "+groupURL)
+	var senseless *UsageError
+	if _, err := newClient(t, config(w)).ListCheckpoints(t.Context(), "other"); !errors.As(err, &senseless) {
+		t.Errorf("another log: %v", err)
+	}
+	if _, err := newClient(t, config(always(200, `[{}]`))).ListCheckpoints(t.Context(), "my-logstore"); err == nil {
+		t.Error("an entry without a shard is taken")
 	}
 }
 

@@ -1,0 +1,81 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// ListCheckpoints returns the positions of a log's shards. A file that is damaged counts
+// as a shard without a position: its Load reports it, and other shards need not wait for
+// somebody to mend it. The error matches os.ErrClosed after Close; otherwise it is the
+// end of ctx or wraps what the operating system said.
+func (f *FileCheckpoints) ListCheckpoints(ctx context.Context, log string) ([]Stored, error) {
+	f.mu.Lock()
+	if f.closed {
+		f.mu.Unlock()
+		return nil, f.errClosed()
+	}
+	f.calls.Add(1)
+	f.mu.Unlock()
+	defer f.calls.Done()
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return nil, fmt.Errorf("list checkpoint directory %q: %w", f.dir, err)
+	}
+	var list []Stored
+	for _, e := range entries {
+		id, ok := namedShard(e.Name(), log)
+		if !ok {
+			continue
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("list checkpoint directory %q: %w", f.dir, context.Cause(ctx))
+		}
+		s, err := f.stored(id)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// stored reads the file of a shard. It may be replaced meanwhile, which leaves it whole.
+func (f *FileCheckpoints) stored(id shardset.ID) (Stored, error) {
+	path := filepath.Join(f.dir, fileName(id))
+	p, found, err := readCheckpoint(path, id)
+	var corrupt *CorruptError
+	if errors.As(err, &corrupt) || err == nil && !found {
+		return Stored{ID: id}, nil
+	}
+	if err != nil {
+		return Stored{}, err
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Stored{ID: id}, nil
+	}
+	if err != nil {
+		return Stored{}, fmt.Errorf("read the checkpoint of shard %s: %w", id, err)
+	}
+	return Stored{ID: id, Position: p, Updated: info.ModTime()}, nil
+}
+
+// namedShard returns the shard of a log that has a file of that name.
+func namedShard(name, log string) (shardset.ID, bool) {
+	i := strings.LastIndexAny(name, "@-") + 1
+	n, err := strconv.Atoi(name[i:])
+	id := shardset.ID{Log: log, Number: n}
+	return id, err == nil && id.Validate() == nil && fileName(id) == name
+}
