@@ -20,7 +20,7 @@ const lastCommits = 5
 type commits struct {
 	done    processor.Position // the last one, or where the shard was resumed
 	under   bool               // one is under way
-	force   bool               // commit the end of a closed shard, although nothing has moved
+	force   bool               // commit the end of the shard or of the run, although nothing has moved
 	urgent  bool               // the next one is due at once: a place that nobody would find again
 	since   time.Time          // since when something waits for its commit
 	retryAt time.Time          // after a failure

@@ -21,9 +21,11 @@
 //
 // Commits run beside the handler, which does not wait for them, one at a time. One is
 // due CommitInterval after something was acknowledged, earlier after
-// CommitItems, at once when there is nothing left to read or the shard has to go. At
-// the end of a closed shard the end is committed, even if nothing was ever in it; then
-// the processor returns processor.ErrShardEnded.
+// CommitItems, at once when there is nothing left to read or the shard has to go. Where
+// a shard begins without a checkpoint is committed at once, unless that is its oldest
+// item. At the end of a closed shard, and at the bound of a run, the end is committed,
+// even if nothing was ever in it or it had been committed before; at the end of a closed
+// shard the processor returns processor.ErrShardEnded.
 //
 // # When the shard has to go
 //

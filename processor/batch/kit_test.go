@@ -19,11 +19,13 @@ type rig struct {
 	tape    *tape
 	factory processor.Factory
 	store   *store
-	term    *processor.Term
-	run     *processor.Run
-	out     chan shardset.Outcome
-	restart processor.Backoff
-	budget  *batch.Budget // made by handle, if the options had none
+	// checkpoints, if set, are used in place of store.
+	checkpoints processor.Checkpoints
+	term        *processor.Term
+	run         *processor.Run
+	out         chan shardset.Outcome
+	restart     processor.Backoff
+	budget      *batch.Budget // made by handle, if the options had none
 
 	mu      sync.Mutex // guards the fields below
 	handled []int      // items for which the handler returned nil, in order
@@ -152,8 +154,12 @@ func (r *rig) heir() *rig {
 
 // start launches the run under an epoch and lets it come to its first wait.
 func (r *rig) start(epoch uint64) *rig {
+	checkpoints := r.checkpoints
+	if checkpoints == nil {
+		checkpoints = r.store
+	}
 	runner := processor.NewRunner(processor.RunnerConfig{
-		Member: "m1", Epochs: true, Factory: r.factory, Checkpoints: r.store, Restart: r.restart,
+		Member: "m1", Epochs: true, Factory: r.factory, Checkpoints: checkpoints, Restart: r.restart,
 		Observer: processor.Observer{
 			Failed: func(_ shardset.Lease, err error, _ time.Duration) {
 				r.locked(func() { r.failed = append(r.failed, err) })

@@ -27,8 +27,15 @@ const (
 // Options is how batches are read, handled and committed. The zero value is a good
 // default for all of it.
 type Options[T any] struct {
-	// Initial is where a shard begins that nobody has committed yet. Zero means
-	// Earliest.
+	// Initial is where the shards begin that are there when the group first starts. Zero
+	// means Earliest. Where a shard begins is committed at once, before anything is read,
+	// so that a restart skips nothing; Earliest need not be.
+	//
+	// A shard that came to be later, by a split or merge for instance, begins at its
+	// beginning: what is in it came after the group's start. The source says whether it
+	// can tell; slslog can. One that cannot begins every shard without a checkpoint here,
+	// and then a shard that is added loses what it got before it was opened, unless
+	// Initial is Earliest.
 	Initial Initial
 	// Until ends the run at a time, UntilPosition each shard at a position of its own;
 	// an empty one means no end. With coordinator.Config.Finite the worker ends when

@@ -30,6 +30,7 @@ type reading[T any] struct {
 	at       processor.Position // where the next read begins; empty: the source knows
 	lost     error              // set: at is gone, and this said so
 	initial  Initial            // where to begin without a position
+	gap      bool               // initial is Options.Expired
 	stale    bool               // the reader is to be opened anew
 	void     bool               // the fetch under way is not wanted any more
 	again    []retry            // what was put back last; it comes again
@@ -126,9 +127,11 @@ func (l *loop[T]) open(f *fetched[T]) error {
 		r.reader = nil // first: Close is not called again, even if it does not come back
 		l.closeReader(last)
 	}
-	start := Start{Position: r.at, Initial: r.initial, Until: Bound{Time: l.o.Until}}
+	start := Start{
+		Position: r.at, Initial: r.initial, Gap: r.gap, Checkpoints: l.s.ListCheckpoints, Until: Bound{Time: l.o.Until},
+	}
 	if r.lost != nil {
-		start.Position, start.Initial = "", l.o.Expired
+		start.Position, start.Initial, start.Gap = "", l.o.Expired, true
 	}
 	if l.o.UntilPosition != nil {
 		if err := processor.Contain("UntilPosition", func() error {
@@ -231,9 +234,9 @@ func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
 // would not find again is committed.
 func (l *loop[T]) begin(start processor.Position) {
 	r := &l.reading
-	keep := r.lost != nil || r.at == "" && l.o.Initial.IsLatest()
+	keep := r.lost != nil || r.at == "" && !r.initial.IsEarliest()
 	if r.lost != nil {
-		r.initial = l.o.Expired
+		r.initial, r.gap = l.o.Expired, true
 	}
 	if r.lost != nil || r.at == "" {
 		r.at, l.progress.Reading = start, start
@@ -262,6 +265,9 @@ func (l *loop[T]) take(now time.Time, f *fetched[T]) {
 		if moved || c.End != 0 && r.at != "" { // the end, even if nothing was ever there
 			l.window.push(newMarks(r.at, nil, 0))
 		}
+		if moved && from == "" && !r.initial.IsEarliest() { // only now it is known where it began
+			l.commits.urgent = true
+		}
 	}
 	l.progress.Reading, l.progress.Lag, l.progress.CaughtUp = r.at, c.Lag, !c.More
 	more := c.More && (got || moved) // a source that only says so is not believed
@@ -283,8 +289,10 @@ func (l *loop[T]) take(now time.Time, f *fetched[T]) {
 		l.ended = true
 	case EndClosed:
 		l.ended, l.end = true, processor.ErrShardEnded
-		l.commits.force = true
 	}
+	// Even if nothing has moved: a service that lets children wait looks at the commits of
+	// their parents, and may have looked at the last one before the parent was closed.
+	l.commits.force = l.ended
 }
 
 // readFailed deals with a turn of reading that brought nothing.

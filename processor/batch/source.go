@@ -22,7 +22,9 @@ type Source[T any] interface {
 // Reader reads one shard. Its methods are called one at a time.
 type Reader[T any] interface {
 	// Position returns where the next Read begins: the place where the reader was
-	// opened, at first. It is empty if that is not known before the first Read.
+	// opened, at first. It is empty if that is not known yet: the first Chunk with a Next
+	// says it, best one without Items, because only then it can be committed. A reader
+	// that waits for an Initial in the future returns empty Chunks with a Pause.
 	Position() processor.Position
 
 	// Read returns what comes next, as much as there is now, up to about the limit: the
@@ -51,8 +53,19 @@ type Waiter interface {
 type Start struct {
 	// Position is the checkpoint to go on from; empty if there is none.
 	Position processor.Position
-	// Initial is where to begin without a checkpoint. It is always set.
+	// Initial is where to begin without a position. It is always set. It is for the birth
+	// of the group: a source that can tell when a shard came to be opens one that is
+	// younger than the group at its beginning, and one of which it does not know as well,
+	// as soon as anything suggests it: reading twice is better than losing. A source that
+	// cannot tell opens every shard at Initial.
 	Initial Initial
+	// Gap says that the position has expired. Initial is Options.Expired then, and meant
+	// for any shard.
+	Gap bool
+	// Checkpoints lists what the store has of all shards of the log, to tell how old the
+	// group is. The error matches errors.ErrUnsupported if the store cannot list. Nil is
+	// the same as that.
+	Checkpoints func(ctx context.Context) ([]processor.Stored, error)
 	// Until is where to end.
 	Until Bound
 }
@@ -87,12 +100,11 @@ const (
 // Earliest is the oldest item that is still there.
 func Earliest() Initial { return Initial{kind: initialEarliest} }
 
-// Latest is the end of the shard at the moment of opening. It is committed at once, if
-// the reader knows its Position, so that a worker that restarts before its first batch
-// skips nothing.
+// Latest is the end of the shard at the moment of opening.
 func Latest() Initial { return Initial{kind: initialLatest} }
 
-// At is the first item that the service received at or after t.
+// At is the first item that the service received at or after t. A t in the future is
+// waited for, and nothing before it is read.
 func At(t time.Time) Initial { return Initial{kind: initialTime, time: t} }
 
 // IsZero reports whether i names no place.
