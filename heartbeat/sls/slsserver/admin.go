@@ -166,7 +166,7 @@ func (s *Server) Group(project, logstore, name string) (GroupState, error) {
 func (c *consumers) state() GroupState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.group.Expire(time.Now())
+	c.group.Expire(c.logstore.server.cfg.Clock())
 	snap := c.group.Snapshot()
 	st := GroupState{Timeout: c.ttl, Order: c.order, Members: snap.Members, Shards: snap.Shards}
 	for _, sh := range c.shards {

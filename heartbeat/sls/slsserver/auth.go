@@ -41,7 +41,8 @@ func (s *Server) authenticate(c *call) error {
 	}
 	token := h.Get("X-Acs-Security-Token")
 	rightToken := hmac.Equal([]byte(token), []byte(key.Token.string()))
-	skew := time.Since(claim.at).Abs()
+	now := s.cfg.Clock()
+	skew := now.Sub(claim.at).Abs()
 	switch {
 	case !known:
 		return fail(401, "Unauthorized", "the access key is unknown")
@@ -51,7 +52,7 @@ func (s *Server) authenticate(c *call) error {
 		return fail(401, "SignatureNotMatch", "the signature does not match")
 	case !rightToken:
 		return fail(401, "Unauthorized", "the security token is wrong")
-	case !key.Expires.IsZero() && time.Now().After(key.Expires):
+	case !key.Expires.IsZero() && now.After(key.Expires):
 		return fail(401, "SecurityTokenExpired", "the security token has expired")
 	case key.Projects != nil && !slices.Contains(key.Projects, c.project):
 		return fail(401, "Unauthorized", "The project does not belong to you.")

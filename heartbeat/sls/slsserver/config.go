@@ -21,6 +21,9 @@ type Config struct {
 
 	// Keys are who may sign requests. Without any, signatures are not looked at.
 	Keys []Key
+	// Clock is what the server takes for the time, and says so in the Date of its answers.
+	// Nil means time.Now. A clock that differs from the clients' shows how they bear that.
+	Clock func() time.Time
 	// ClockSkew is how far a signed request's date may be off. Zero means 15 minutes.
 	ClockSkew time.Duration
 	// UnsignedPayload takes V4 requests whose signature does not cover the body.
@@ -109,6 +112,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
 	}
 	if c.RetentionBytes == 0 {
 		c.RetentionBytes = defaultRetentionBytes

@@ -64,7 +64,7 @@ func (c *consumers) do(event func(now time.Time) error) error {
 	if c.ended != nil {
 		return c.ended
 	}
-	now := time.Now()
+	now := c.logstore.server.cfg.Clock()
 	err := event(now)
 	c.arm(now)
 	return err

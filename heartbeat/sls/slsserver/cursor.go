@@ -77,7 +77,7 @@ func (s *Server) getCursorTime(c *call) error {
 	}
 	return c.replyJSON(struct {
 		Time int64 `json:"cursor_time"`
-	}{sh.receivedAt(cursor).Unix()})
+	}{sh.receivedAt(cursor, s.cfg.Clock()).Unix()})
 }
 
 // position reads a cursor that a client wants to read at.

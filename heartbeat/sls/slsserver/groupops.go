@@ -62,7 +62,7 @@ func (ls *logstore) createGroup(name string, ttl time.Duration, order bool) erro
 	if err != nil {
 		return err
 	}
-	if err := g.setShards(time.Now(), ls.shards); err != nil {
+	if err := g.setShards(ls.server.cfg.Clock(), ls.shards); err != nil {
 		return err
 	}
 	if err := ls.server.journal(g.record()); err != nil {

@@ -29,7 +29,7 @@ func newLogstore(s *Server, project string, l Logstore) *logstore {
 	if s.disk != nil {
 		ls.dir = s.disk.nextDir()
 	}
-	now := time.Now()
+	now := s.cfg.Clock()
 	for _, r := range wholeSpace.divide(l.Shards) {
 		ls.addShard(r, now, nil)
 	}

@@ -43,7 +43,7 @@ func (s *Server) pull(c *call) error {
 	next := cursor + int64(len(entries))
 	h := c.w.Header()
 	h["X-Log-Cursor"] = []string{formatCursor(next)}
-	h["X-Log-Cursor-Time"] = []string{strconv.FormatInt(sh.receivedAt(next).Unix(), 10)}
+	h["X-Log-Cursor-Time"] = []string{strconv.FormatInt(sh.receivedAt(next, s.cfg.Clock()).Unix(), 10)}
 	if next >= end || bounded && next >= limit {
 		h["X-Log-End-Of-Cursor"] = []string{"1"}
 	}

@@ -71,7 +71,7 @@ func TestClockGoesBack(t *testing.T) {
 	if got, want := sh.from(now.UnixNano()), sh.origin; got != want {
 		t.Errorf("what came from now on begins at %d, not %d", got, want)
 	}
-	if got := sh.receivedAt(sh.origin + 1); !got.Equal(now) {
+	if got := sh.receivedAt(sh.origin+1, now); !got.Equal(now) {
 		t.Errorf("the second log group came at %v", got)
 	}
 }
@@ -281,4 +281,20 @@ func TestEmptyParentStays(t *testing.T) {
 		}
 		_ = r.Close()
 	})
+}
+
+// TestClock: what the server says of the time is its own clock's, in every answer.
+func TestClock(t *testing.T) {
+	now := time.Unix(1_700_000_000, 900_000_000)
+	r := newRig(t, Config{Clock: func() time.Time { return now }})
+	const date = "Tue, 14 Nov 2023 22:13:20 GMT"
+	for _, target := range []string{"/logstores/ls/shards", "/logstores/none/shards", "/logstores/ls/shards/0?type=cursor&from=end"} {
+		if a := r.do("GET", target, ""); a.header.Get("Date") != date {
+			t.Errorf("%s has the date %q, want %q", target, a.header.Get("Date"), date)
+		}
+	}
+	sh := r.projects["p"].logstores["ls"].shards[0]
+	if !sh.created.Equal(now) || sh.receivedAt(sh.origin, r.cfg.Clock()) != now {
+		t.Errorf("the shard was created at %v", sh.created)
+	}
 }

@@ -33,7 +33,7 @@ func (s *Server) put(c *call) error {
 		if sh == nil {
 			return fail(400, "LogStoreWithoutShard", "no shard takes the log group")
 		}
-		taken, err := sh.append(b, time.Now(), s.cfg.RetentionBytes)
+		taken, err := sh.append(b, s.cfg.Clock(), s.cfg.RetentionBytes)
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (s *Server) groupOfBody(c *call) (block, error) {
 	}
 	var now time.Time
 	if s.cfg.CheckLogTime {
-		now = time.Now()
+		now = s.cfg.Clock()
 	}
 	if err := checkGroup(*buf, now); err != nil {
 		return block{}, err

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"go.uber.org/zap"
 )
@@ -111,7 +110,7 @@ func (ls *logstore) restoreGroup(state *groupState) (*consumers, error) {
 			c.checkpoints[id] = lower
 		}
 	}
-	now := time.Now()
+	now := ls.server.cfg.Clock()
 	c.recoverUntil = now.Add(c.ttl)
 	c.group.Recover(now)
 	return c, c.setShards(now, ls.shards)

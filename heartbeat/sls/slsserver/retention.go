@@ -22,7 +22,7 @@ func (s *Server) armSweeper() {
 	defer s.mu.Unlock()
 	if !s.closed {
 		s.sweeper = time.AfterFunc(min(max(s.cfg.Retention/10, minSweep), maxSweep), func() {
-			s.sweep(time.Now())
+			s.sweep(s.cfg.Clock())
 			s.armSweeper()
 		})
 	}
@@ -90,5 +90,5 @@ func (ls *logstore) expireAll(sh *shard, before int64) error {
 	if before < math.MaxInt64 {
 		return nil
 	}
-	return ls.removeShards(time.Now(), func(other *shard) bool { return other == sh })
+	return ls.removeShards(ls.server.cfg.Clock(), func(other *shard) bool { return other == sh })
 }

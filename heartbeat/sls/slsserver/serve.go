@@ -38,6 +38,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	id := s.ids.next()
 	h["X-Log-Requestid"] = []string{id}
+	h["Date"] = []string{s.cfg.Clock().UTC().Format(http.TimeFormat)}
 	c := &call{w: w, r: r}
 	defer func() {
 		if p := recover(); p != nil {

@@ -102,13 +102,13 @@ func (sh *shard) from(at int64) int64 {
 }
 
 // receivedAt returns when the log group at a cursor was received, or now at the end.
-func (sh *shard) receivedAt(cursor int64) time.Time {
+func (sh *shard) receivedAt(cursor int64, now time.Time) time.Time {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	if i := cursor - sh.first; i >= 0 && i < int64(len(sh.entries)) {
 		return time.Unix(0, sh.entries[i].at)
 	}
-	return time.Now()
+	return now
 }
 
 // read returns up to count entries from a cursor on, none at or after limit, and no

@@ -124,7 +124,7 @@ func (ls *logstore) replace(parents []*shard, ranges []keyRange) ([]*shard, erro
 	if limit := ls.server.cfg.MaxShards; len(ls.shards)+len(ranges) > limit {
 		return nil, fail(403, "ShardQuotaExceed", "the logstore would have more than %d shards", limit)
 	}
-	now := time.Now()
+	now := ls.server.cfg.Clock()
 	var ids []int
 	for _, p := range parents {
 		ids = append(ids, p.id)
@@ -148,7 +148,7 @@ func (ls *logstore) replace(parents []*shard, ranges []keyRange) ([]*shard, erro
 		}
 		return nil, err
 	}
-	return children, ls.tellGroups(time.Now())
+	return children, ls.tellGroups(ls.server.cfg.Clock())
 }
 
 func (sh *shard) setClosed(at time.Time) {
