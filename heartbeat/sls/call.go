@@ -76,6 +76,7 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 	if via == nil {
 		via = c.data
 	}
+	sent := time.Now()
 	resp, err := via.RoundTrip(c.request(ctx, q, cred))
 	if err != nil {
 		if ctxErr := ctx.Err(); ctxErr != nil && !errors.Is(err, ctxErr) {
@@ -84,6 +85,7 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 		return newTransportError(q.op, err, cred)
 	}
 	defer drain(resp.Body)
+	c.observeClock(sent, resp.Header)
 	if resp.StatusCode != http.StatusOK {
 		return refusal(q.op, resp, cred)
 	}

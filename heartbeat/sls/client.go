@@ -21,6 +21,7 @@ type Client struct {
 	data      http.RoundTripper // for all else
 	own       []*http.Transport // those of beats and data that are this client's
 	group     groupState
+	clock     clock
 }
 
 var (

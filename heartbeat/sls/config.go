@@ -77,7 +77,8 @@ type Config struct {
 	// client's own: one for heartbeats, one for all else, so that the data cannot
 	// delay a heartbeat.
 	Transport http.RoundTripper
-	// Logger hears of few things: a group that differs from this Config, plain http.
+	// Logger hears of few things: a group that differs from this Config, plain http, a
+	// clock that is more than a second off.
 	// Nil means silence.
 	Logger *zap.Logger
 }

@@ -23,6 +23,13 @@
 // A member that learns of a shorter timeout late holds on for too long: if you shorten
 // it while members run, they hear of it within 30 seconds.
 //
+// # Clocks
+//
+// Times of the service, a shard's creation or the bound of a run, are its clock's. The
+// client measures how far that is from this machine's clock, from the Date of the
+// answers: see ClockOffset. A difference of more than a second is logged, once for each
+// change: beyond 15 minutes the service refuses requests.
+//
 // # Errors
 //
 // What the service refuses is an *Error; its codes are classified in one table
