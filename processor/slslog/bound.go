@@ -12,25 +12,20 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// skew is how far the service's clock may be from ours. A bound in time is a time of
-// the service's; at the end of a shard that nothing is put into any more, only ours can
-// tell that it has passed.
-const skew = 5 * time.Second
-
 // bound returns where the next read has to stop; empty means nowhere. A bound in time
 // has a cursor once it has passed: before, the service takes the end of the shard for
 // it. That is final as soon as there is something behind it, or nothing can come in
-// front of it any more.
+// front of it any more: when the service's clock, at its earliest, has passed it.
 func (r *reader) bound(ctx context.Context, now time.Time) (stop string, err error) {
 	if r.until.IsZero() {
 		return r.end, nil
 	}
-	until := roundUp(r.until)
-	if now.Before(until.Add(-skew)) {
+	c, until, now := r.source.client, roundUp(r.until), now.Round(0)
+	least, most := c.ClockOffset()
+	if now.Add(most).Before(until) {
 		return r.end, nil
 	}
-	c := r.source.client
-	final := !now.Before(until.Add(skew))
+	final := !now.Add(least).Before(until)
 	end := ""
 	if !final {
 		// The end comes first. In the other order, what is put between the two would
@@ -42,7 +37,11 @@ func (r *reader) bound(ctx context.Context, now time.Time) (stop string, err err
 	if stop, err = c.Cursor(ctx, r.shard, received(until)); err != nil {
 		return "", err
 	}
-	if final || before(stop, end) {
+	if final { // the answer has measured the clocks again: one may have been set
+		least, _ = c.ClockOffset()
+		final = !now.Add(least).Before(until)
+	}
+	if final || end != "" && before(stop, end) {
 		r.until = time.Time{}
 		err = r.stopAt(stop)
 		return r.end, err
@@ -67,13 +66,19 @@ func (r *reader) stopAt(cursor string) error {
 // reached reports whether there is nothing left to read before the end.
 func (r *reader) reached() bool { return r.end != "" && !before(r.cursor, r.end) }
 
+// serviceTime is what the service's clock shows, about, when ours shows now.
+func (s *Source) serviceTime(now time.Time) time.Time {
+	least, most := s.client.ClockOffset()
+	return now.Round(0).Add(least + (most-least)/2)
+}
+
 // roundUp returns the second that begins at t or after it: the service counts seconds,
 // and what it received before t must not be left out.
 func roundUp(t time.Time) time.Time {
 	if s := t.Truncate(time.Second); !s.Equal(t) {
 		return s.Add(time.Second)
 	}
-	return t
+	return t.Round(0) // without the monotonic reading, which does not follow clocks that are set
 }
 
 // before reports whether cursor a comes before b. Cursors are numbers in base64; that is

@@ -229,3 +229,53 @@ func TestBoundBehindAQuery(t *testing.T) {
 		}
 	})
 }
+
+// TestBoundAndClocksThatAreSet: the answer that a bound depends on shows that our clock was
+// set on, and the reader reads on. Where the clocks are known well it ends soon.
+func TestBoundAndClocksThatAreSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(1)
+		s.least, s.most = -time.Millisecond, time.Millisecond
+		s.put(0, 3)
+		bound := time.Now().Add(time.Hour)
+		r := newRig(t, s, Options{}, until(bound))
+		r.read()
+		time.Sleep(time.Hour)
+		s.ahead = -time.Minute // ours has been set on by a minute
+		s.beforeCursor = func(sls.From) { s.least, s.most = -time.Minute-time.Millisecond, -time.Minute+time.Millisecond }
+		time.Sleep(time.Second)
+		if c := r.read(); c.End != 0 {
+			t.Fatalf("it ended with %v, a minute before the bound", c.End)
+		}
+		s.put(0, 2)
+		began := time.Now()
+		got, end := r.all()
+		same(t, "read", got, []string{"3", "4"})
+		if took := time.Since(began); end != batch.EndBound || took < 58*time.Second || took > 60*time.Second {
+			t.Errorf("it ended with %v after %v", end, took)
+		}
+	})
+}
+
+// TestLagIsTheServices: how far a shard is behind is told by the service's clock.
+func TestLagIsTheServices(t *testing.T) {
+	for _, ahead := range []time.Duration{0, 30 * time.Second, -30 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newShelf(1)
+			s.ahead, s.least, s.most = ahead, ahead-time.Millisecond, ahead+time.Millisecond
+			s.put(0, 3)
+			time.Sleep(time.Minute)
+			s.put(0, 1)
+			r := newRig(t, s, Options{}, batch.Start{})
+			c := readFrom(t, r.reader, batch.Limit{Bytes: 1 << 20, Items: 2})
+			if c.Lag != time.Minute || !c.More {
+				t.Errorf("%v ahead: lag %v, more %v", ahead, c.Lag, c.More)
+			}
+			readFrom(t, r.reader, anything)
+			s.put(0, 1)
+			if c := r.read(); c.Lag != 0 || c.More {
+				t.Errorf("%v ahead: at the end lag %v, more %v", ahead, c.Lag, c.More)
+			}
+		})
+	}
+}

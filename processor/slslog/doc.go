@@ -9,11 +9,12 @@
 //		Processor: batch.Handle(source, handle, batch.Options[slslog.Group]{}),
 //	})
 //
-// # Bounds in time
+// # Times
 //
-// batch.Options.Until is a time of the service's clock, rounded up to a second. It is
-// kept exactly as long as that clock and ours are less than five seconds apart, and a
-// shard that nothing is put into any more ends five seconds later.
+// batch.Options.Until and an Initial with a time are times of the service's clock: Until is
+// rounded up to a second, Initial down. The client measures how far that clock is from
+// ours, see sls.Client.ClockOffset, so ours need not be right. A shard that nothing is put
+// into any more ends about two seconds after the bound.
 //
 // # Views
 //

@@ -65,8 +65,9 @@ func (r *reader) Read(ctx context.Context, l batch.Limit) (batch.Chunk[Group], e
 	}
 	moved := p.Next != r.cursor
 	r.cursor = p.Next
-	c.Next, c.More = r.Position(), moved && r.more(p, now)
-	c.Lag = lag(p, c.More, now)
+	there := r.source.serviceTime(now)
+	c.Next, c.More = r.Position(), moved && r.more(p, there)
+	c.Lag = lag(p, c.More, there)
 	if r.reached() {
 		c.End, c.More = batch.EndBound, false
 		return c, nil

@@ -16,6 +16,8 @@ const testLog = "app"
 // shelf is a Client with shards in memory. Its clock may differ from ours.
 type shelf struct {
 	ahead time.Duration // of its clock
+	// least and most are what the client knows of that; zero: what it guesses.
+	least, most time.Duration
 
 	mu     sync.Mutex // guards the fields below
 	shards []*shelfShard
@@ -81,6 +83,13 @@ func (s *shelf) close(shard int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shards[shard].closed = true
+}
+
+func (s *shelf) ClockOffset() (least, most time.Duration) {
+	if s.least == 0 && s.most == 0 {
+		return -5 * time.Second, 5 * time.Second
+	}
+	return s.least, s.most
 }
 
 func (s *shelf) Logstore() string { return testLog }

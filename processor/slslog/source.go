@@ -27,6 +27,7 @@ type Client interface {
 	Pull(ctx context.Context, r sls.PullRequest) (sls.Page, error)
 	Cursor(ctx context.Context, shard int, from sls.From) (string, error)
 	ListShards(ctx context.Context) ([]sls.Shard, error)
+	ClockOffset() (least, most time.Duration)
 	Logstore() string
 }
 
