@@ -73,7 +73,7 @@ func (o *options) flags() *flag.FlagSet {
 	fs.BoolVar(&o.order, "order", false, "the children of a split shard wait until it was read to its end; a group that exists keeps its own rule")
 	fs.BoolVar(&o.updateGroup, "update-group", false, "change a group that exists to -timeout and -order")
 
-	fs.Func("from", "where to begin in shards without a checkpoint: begin, end, or a `time` as RFC 3339 or Unix seconds (default begin)", into(&o.from, parseFrom))
+	fs.Func("from", "where a new group begins: begin, end, or a `time` as RFC 3339 or Unix seconds (default begin)", into(&o.from, parseFrom))
 	fs.Func("expired", "where to go on when what comes next has expired: fail, earliest or latest; `place` fail holds the shard and reads nothing (default fail)", choice(&o.expired, places))
 	fs.Func("until", "end when everything that was received before this `time` is done: RFC 3339 or Unix seconds; give it to all workers of the group", into(&o.until, parseTime))
 	fs.StringVar(&o.query, "query", "", "SPL `statement` with which the service filters: \"* | where level = 'warn'\"")

@@ -9,6 +9,25 @@
 //		Processor: batch.Handle(source, handle, batch.Options[slslog.Group]{}),
 //	})
 //
+// # Where shards begin
+//
+// batch.Options.Initial is for the shards that are there when the group first starts. A
+// shard that came to be later, by a split or merge, begins at its beginning. The service
+// writes down nowhere when a group was born, so a worker looks once, when it first gets a
+// shard without a checkpoint. If the group has no checkpoint at all, it is being born,
+// and every shard in the service's list begins at Initial. Otherwise a shard begins at
+// its beginning if one of its ancestors has a checkpoint, or if it was made after the
+// oldest checkpoint of the group was stored. A shard that is not in the list of that look
+// came later, and begins at its beginning. In doubt logs are read twice rather than lost.
+//
+// If the worker may not list shards (ListShards), their numbers tell: one above all that
+// have a checkpoint is younger. If the store of the checkpoints is no processor.Lister,
+// every shard that has an ancestor in the list is taken for younger. With Earliest nothing
+// is asked for.
+//
+// An Initial in the future is waited for, without any request: nothing that the service
+// received before it is read.
+//
 // # Times
 //
 // batch.Options.Until and an Initial with a time are times of the service's clock: Until is

@@ -20,6 +20,7 @@ import (
 // worker is a whole worker on a server, and what it has handled.
 type worker struct {
 	s      *served
+	c      *coordinator.Coordinator
 	cancel context.CancelFunc
 	done   chan error
 
@@ -56,7 +57,7 @@ func (s *served) work(finite bool, o batch.Options[Group]) *worker {
 	})
 	must(s.t, err)
 	ctx, cancel := context.WithCancel(s.t.Context())
-	w.cancel = cancel
+	w.c, w.cancel = c, cancel
 	go func() { w.done <- c.Run(ctx) }()
 	return w
 }

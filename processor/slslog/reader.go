@@ -15,7 +15,8 @@ import (
 type reader struct {
 	source *Source
 	shard  int
-	cursor string
+	cursor string    // empty: not known before start
+	start  time.Time // where to begin, as long as its cursor is not known
 	until  time.Time // where to stop, as long as its cursor is not known
 	end    string    // where to stop; empty: nowhere, or not known yet
 	bad    int       // pages in a row that could not be read
@@ -50,6 +51,9 @@ func (r *reader) Close() error { return nil }
 
 // Read implements batch.Reader.
 func (r *reader) Read(ctx context.Context, l batch.Limit) (batch.Chunk[Group], error) {
+	if r.cursor == "" {
+		return r.await(ctx)
+	}
 	closed := r.source.closed.known(r.shard) // before the page: see closedShards
 	now := time.Now()
 	stop, err := r.bound(ctx, now)

@@ -55,11 +55,13 @@ type Options struct {
 // a batch are views that are valid until the handler returns: see Group.
 //
 // A Source is safe for concurrent use; one serves all shards of a worker, and keeps the
-// memory for their pages.
+// memory for their pages. It is for one group: see the package comment on where shards
+// begin.
 type Source struct {
 	client  Client
 	o       Options
 	closed  closedShards
+	births  births
 	buffers *buffers
 }
 
@@ -92,7 +94,7 @@ func New(c Client, o Options) (*Source, error) {
 	if o.ShardsEvery == 0 {
 		o.ShardsEvery = DefaultShardsEvery
 	}
-	s := &Source{client: c, o: o, buffers: newBuffers(maxIdle)}
+	s := &Source{client: c, o: o, births: newBirths(), buffers: newBuffers(maxIdle)}
 	s.closed = closedShards{list: c.ListShards, every: o.ShardsEvery}
 	return s, nil
 }
@@ -102,17 +104,12 @@ func (s *Source) Open(ctx context.Context, id shardset.ID, start batch.Start) (b
 	if id.Log != s.client.Logstore() {
 		return nil, processor.Fatal(fmt.Errorf("slslog: shard %s is not of the logstore %q", id, s.client.Logstore()))
 	}
-	cursor := string(start.Position)
-	if cursor == "" {
-		from, err := place(start.Initial)
-		if err != nil {
-			return nil, err
-		}
-		if cursor, err = s.client.Cursor(ctx, id.Number, from); err != nil {
+	r := &reader{source: s, shard: id.Number, cursor: string(start.Position), until: start.Until.Time}
+	if r.cursor == "" {
+		if err := r.begin(ctx, start); err != nil {
 			return nil, meaning(err)
 		}
 	}
-	r := &reader{source: s, shard: id.Number, cursor: cursor, until: start.Until.Time}
 	if start.Until.Position != "" {
 		if err := r.stopAt(string(start.Until.Position)); err != nil {
 			return nil, err

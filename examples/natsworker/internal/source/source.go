@@ -6,6 +6,12 @@
 // A position is the sequence, in the stream, of the next message to read, in decimal.
 // Sequences count the messages of all partitions, so those of one have holes.
 //
+// # Where a partition begins
+//
+// A stream does not tell when a partition came to be, so each one without a checkpoint
+// begins at the initial position. A partition that is added to a group that began at the
+// latest loses what it gets before it is opened.
+//
 // # Nothing on the server
 //
 // Reads are direct gets in batches: "so many messages of this subject from that sequence

@@ -1,0 +1,148 @@
+package slslog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/sls"
+	"github.com/rollcall-go/rollcall/processor"
+)
+
+// look is what there was when this process first had to say where a shard without a
+// checkpoint begins. The group's birth is written down nowhere, so whether a shard is
+// younger than the group is told from this alone. It is pure, and never changed.
+type look struct {
+	shards []sls.Shard        // by number; nil: the service refuses to list them
+	stored []processor.Stored // what the store has of them
+	listed bool               // the store could list
+}
+
+// younger reports whether a shard without a checkpoint came to be after the group, or may
+// have: then it begins at its beginning, because what is in it came after the group's
+// start. Where nothing suggests that, it was there at the group's birth: at that moment
+// several workers start, and a shard that another of them has not committed yet must not
+// have its history read.
+func (l *look) younger(shard int) bool {
+	if l.shards == nil {
+		return l.youngerByNumber(shard)
+	}
+	i, found := slices.BinarySearchFunc(l.shards, shard, func(s sls.Shard, n int) int { return cmp.Compare(s.Number, n) })
+	switch {
+	case !found:
+		return true // it came to be after the look
+	case l.birth():
+		return false
+	}
+	ancestors := l.ancestors(i)
+	if !l.listed {
+		return len(ancestors) > 0 // they may have been read
+	}
+	var oldest time.Time // the group is at least as old as that
+	for _, s := range l.stored {
+		switch {
+		case s.Position == "":
+		case ancestors[s.ID.Number]:
+			return true
+		case !s.Updated.IsZero() && (oldest.IsZero() || s.Updated.Before(oldest)):
+			oldest = s.Updated
+		}
+	}
+	return !oldest.IsZero() && l.shards[i].Created.After(oldest)
+}
+
+// birth reports whether the group was being born at the look: nothing was ever committed.
+func (l *look) birth() bool {
+	return l.listed && !slices.ContainsFunc(l.stored, func(s processor.Stored) bool { return s.Position != "" })
+}
+
+// youngerByNumber is younger without a list of the shards. Their numbers only rise: one
+// above all that have a checkpoint is younger than those. At the group's birth none has,
+// but the service names every shard that it knows of.
+func (l *look) youngerByNumber(shard int) bool {
+	highest, birth := -1, l.birth()
+	for _, s := range l.stored {
+		if birth || s.Position != "" {
+			highest = max(highest, s.ID.Number)
+		}
+	}
+	return highest >= 0 && shard > highest
+}
+
+// ancestors returns the numbers of those from which a shard was split or merged. The
+// service does not say that: they are the read-only ones with lower numbers that
+// share keys with it, or with one of its ancestors.
+func (l *look) ancestors(i int) map[int]bool {
+	found := map[int]bool{}
+	begin, end := l.shards[i].BeginKey, l.shards[i].EndKey // of all that was found: one range
+	for i--; i >= 0; i-- {
+		if s := l.shards[i]; s.ReadOnly && s.BeginKey < end && begin < s.EndKey {
+			found[s.Number] = true
+			begin, end = min(begin, s.BeginKey), max(end, s.EndKey)
+		}
+	}
+	return found
+}
+
+// births takes the look of a process.
+type births struct {
+	slot chan struct{} // held while the look is taken, and by who looks at the field below
+	look *look         // nil: not taken yet
+}
+
+func newBirths() births { return births{slot: make(chan struct{}, 1)} }
+
+// younger is look.younger of the look of this process, which it takes if it is the first.
+// The others wait for it. An error is worth another try.
+func (s *Source) younger(ctx context.Context, shard int, stored func(context.Context) ([]processor.Stored, error)) (bool, error) {
+	b := &s.births
+	select {
+	case b.slot <- struct{}{}:
+		defer func() { <-b.slot }()
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+	if b.look != nil {
+		return b.look.younger(shard), nil
+	}
+	l, err := s.takeLook(ctx, stored)
+	if err != nil {
+		return false, err
+	}
+	if l.shards != nil || l.listed { // else the next one may learn more
+		b.look = l
+	}
+	return l.younger(shard), nil
+}
+
+// takeLook asks for the shards first: one that comes between the two questions is then
+// not among them.
+func (s *Source) takeLook(ctx context.Context, stored func(context.Context) ([]processor.Stored, error)) (*look, error) {
+	l := &look{}
+	shards, err := s.client.ListShards(ctx)
+	switch {
+	case err == nil:
+		l.shards = slices.SortedFunc(slices.Values(shards), func(a, b sls.Shard) int { return cmp.Compare(a.Number, b.Number) })
+	case !refused(err):
+		return nil, err
+	}
+	if stored == nil {
+		return l, nil
+	}
+	l.stored, err = stored(ctx)
+	if l.listed = err == nil; !l.listed && !errors.Is(err, errors.ErrUnsupported) {
+		return nil, err
+	}
+	return l, nil
+}
+
+// refused reports whether the service will not list its shards however often it is asked:
+// the worker lacks the right, which other libraries do not need, or the answer makes no
+// sense.
+func refused(err error) bool {
+	var no *sls.Error
+	var senseless *sls.ResponseError
+	return errors.As(err, &no) && !no.Retryable() || errors.As(err, &senseless)
+}

@@ -1,0 +1,213 @@
+package slslog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/sls"
+	"github.com/rollcall-go/rollcall/heartbeat/sls/slsserver"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/batch"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// made is a shard of the service's list, with keys from one hex digit up to another, that
+// was made so many seconds ago.
+func made(number int, keys string, ago int, closed bool) sls.Shard {
+	return sls.Shard{
+		Number: number, ReadOnly: closed, BeginKey: keys[:1] + "000", EndKey: keys[1:] + "000",
+		Created: time.Unix(10_000-int64(ago), 0),
+	}
+}
+
+// has is the store's entry of a shard, saved so many seconds ago; negative: never.
+func has(number, ago int) processor.Stored {
+	s := processor.Stored{ID: shardset.ID{Log: testLog, Number: number}}
+	if ago >= 0 {
+		s.Position, s.Updated = "MTA=", time.Unix(10_000-int64(ago), 0)
+	}
+	return s
+}
+
+// TestYounger: which shards without a checkpoint begin at their beginning.
+func TestYounger(t *testing.T) {
+	// 0 was split into 2 and 3; 1 and 3 were merged into 4; 2 was split into 5 and 6.
+	family := []sls.Shard{
+		made(0, "08", 900, true), made(1, "8f", 900, true), made(2, "04", 500, true), made(3, "48", 500, true),
+		made(4, "4f", 300, false), made(5, "02", 200, false), made(6, "24", 200, false),
+	}
+	flat := []sls.Shard{made(0, "05", 900, false), made(1, "5a", 900, false), made(2, "af", 900, false)}
+	none := []processor.Stored{has(0, -1), has(1, -1), has(2, -1)}
+	for name, c := range map[string]struct {
+		look look
+		want []int // of the shards 0 to 9
+	}{
+		"birth":                           {look{flat, none, true}, count(3, 10)},
+		"birth, of a store without names": {look{flat, nil, true}, count(3, 10)},
+		"birth behind old splits":         {look{family, nil, true}, count(7, 10)},
+		"others have begun":               {look{flat, []processor.Stored{has(0, 3), has(1, -1)}, true}, count(3, 10)},
+		"a parent was read":               {look{family[:4], []processor.Stored{has(0, 600), has(1, 1)}, true}, count(2, 10)},
+		"only one grandparent was read":   {look{family, []processor.Stored{has(0, 1)}, true}, count(2, 10)},
+		"the other grandparent was":       {look{family, []processor.Stored{has(1, 1)}, true}, append([]int{4}, count(7, 10)...)},
+		"the parents are gone": {look{[]sls.Shard{made(1, "8f", 900, false), made(5, "02", 200, false), made(6, "28", 200, false)},
+			[]processor.Stored{has(1, 201)}, true}, append([]int{0}, count(2, 10)...)},
+		"the parents are gone, read since": {look{[]sls.Shard{made(1, "8f", 900, false), made(5, "02", 200, false), made(6, "28", 200, false)},
+			[]processor.Stored{has(1, 199)}, true}, append([]int{0, 2, 3, 4}, count(7, 10)...)},
+		"a store without times": {look{[]sls.Shard{made(1, "8f", 900, false), made(5, "08", 200, false)},
+			[]processor.Stored{{ID: shardset.ID{Number: 1}, Position: "MTA="}}, true}, append([]int{0, 2, 3, 4}, count(6, 10)...)},
+		"no keys, no times":       {look{[]sls.Shard{{Number: 0, ReadOnly: true}, {Number: 1}}, []processor.Stored{has(0, 5)}, true}, count(2, 10)},
+		"a store that cannot":     {look{family, nil, false}, count(2, 10)},
+		"a store that cannot, no": {look{flat, nil, false}, count(3, 10)},
+
+		"no list, birth":                     {look{nil, none, true}, count(3, 10)},
+		"no list, birth, nothing known":      {look{nil, nil, true}, nil},
+		"no list, older":                     {look{nil, []processor.Stored{has(0, 5), has(1, -1), has(2, 7), has(3, -1), has(4, -1)}, true}, count(3, 10)},
+		"no list, no checkpoints to be seen": {look{}, nil},
+	} {
+		var got []int
+		for n := range 10 {
+			if c.look.younger(n) {
+				got = append(got, n)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: it takes %v for younger, want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestOneLook: the first shard that needs it has the shards and the checkpoints listed; the
+// others, also those that come much later, are told from that.
+func TestOneLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(3)
+		src, err := New(s, Options{})
+		must(t, err)
+		asked := 0
+		stored := func(context.Context) ([]processor.Stored, error) {
+			asked++
+			time.Sleep(time.Second)
+			return []processor.Stored{has(0, 5)}, nil
+		}
+		start := batch.Start{Initial: batch.Latest(), Checkpoints: stored}
+		open(t, src, 0, batch.Start{Initial: batch.Earliest(), Checkpoints: stored})
+		open(t, src, 0, batch.Start{Initial: batch.Latest(), Position: "MTAwMA==", Checkpoints: stored})
+		open(t, src, 0, batch.Start{Initial: batch.Latest(), Gap: true, Checkpoints: stored})
+		open(t, src, 0, batch.Start{Initial: batch.At(time.Now().Add(time.Hour)), Checkpoints: stored})
+		if asked != 0 || s.lists != 0 {
+			t.Errorf("where nothing depends on it, it asked for %d lists of checkpoints and %d of shards", asked, s.lists)
+		}
+		s.put(1, 3)
+		s.put(2, 3)
+		began := time.Now()
+		done := make(chan string, 3)
+		for n := range 3 {
+			go func() { done <- open(t, src, n, start).cursor }()
+		}
+		got := []string{<-done, <-done, <-done}
+		slices.Sort(got)
+		want := []string{formatCursor(1000), formatCursor(2003), formatCursor(3003)}
+		slices.Sort(want)
+		same(t, "three at once begin", got, want)
+		if time.Since(began) != time.Second {
+			t.Errorf("three at once took %v", time.Since(began))
+		}
+		time.Sleep(time.Hour)
+		s.mu.Lock()
+		s.shards = append(s.shards, &shelfShard{origin: 4000})
+		s.mu.Unlock()
+		s.put(3, 3)
+		if at := open(t, src, 3, start).cursor; at != formatCursor(4000) {
+			t.Errorf("a shard that came later begins at %q", at)
+		}
+		if at := open(t, src, 2, start).cursor; at != formatCursor(3003) {
+			t.Errorf("one that was there begins at %q", at)
+		}
+		if asked != 1 || s.lists != 1 {
+			t.Errorf("it asked for %d lists of checkpoints and %d of shards, want one of each", asked, s.lists)
+		}
+	})
+}
+
+// TestLookFails: what passes is tried again, what does not is done without.
+func TestLookFails(t *testing.T) {
+	refusal := func(status int, code string) error {
+		s := serve(t, 1, slsserver.Config{})
+		_, err := s.server.Faults().Add(slsserver.Fault{Op: slsserver.OpListShards, Status: status, Code: code, Message: "no"})
+		must(t, err)
+		_, err = s.ListShards(t.Context())
+		return err
+	}
+	older := func(context.Context) ([]processor.Stored, error) {
+		return []processor.Stored{has(0, 5), has(1, -1)}, nil
+	}
+	for name, c := range map[string]struct {
+		list    error
+		stored  func(context.Context) ([]processor.Stored, error)
+		opens   bool
+		cursors []int64 // of shards 0 and 1
+	}{
+		"not allowed to list":         {refusal(401, "Unauthorized"), older, true, []int64{1003, 2000}},
+		"not allowed to list, at all": {refusal(403, "Unauthorized"), nil, true, []int64{1003, 2003}},
+		"no list that makes sense":    {&sls.ResponseError{}, older, true, []int64{1003, 2000}},
+		"busy":                        {refusal(503, "ServerBusy"), older, false, nil},
+		"throttled":                   {refusal(403, "ShardReadQuotaExceed"), older, false, nil},
+		"no answer":                   {&sls.TransportError{}, older, false, nil},
+		"the store fails":             {nil, func(context.Context) ([]processor.Stored, error) { return nil, errors.New("no") }, false, nil},
+		"the store cannot": {nil, func(context.Context) ([]processor.Stored, error) {
+			return nil, fmt.Errorf("x: %w", errors.ErrUnsupported)
+		}, true, []int64{1003, 2003}},
+		"neither is there to be asked": {nil, nil, true, []int64{1003, 2003}},
+	} {
+		s := newShelf(2)
+		s.put(0, 3)
+		s.put(1, 3)
+		s.failList = c.list
+		src, err := New(s, Options{})
+		must(t, err)
+		start := batch.Start{Initial: batch.Latest(), Checkpoints: c.stored}
+		if _, err := src.Open(t.Context(), shardset.ID{Log: testLog}, start); (err == nil) != c.opens || processor.IsHalt(err) || processor.IsFatal(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !c.opens { // another time it goes well
+			s.failList, start.Checkpoints, c.cursors = nil, older, []int64{1003, 2003}
+		}
+		for n, want := range c.cursors {
+			if got := open(t, src, n, start).cursor; got != formatCursor(want) {
+				t.Errorf("%s: shard %d begins at %q, want %d", name, n, got, want)
+			}
+		}
+	}
+}
+
+// TestLookIsGivenUp by who has to go, and taken by the next one.
+func TestLookIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(2)
+		src, err := New(s, Options{})
+		must(t, err)
+		s.listed = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		ctx, cancel := context.WithCancel(t.Context())
+		failed := make(chan error, 2)
+		for n := range 2 {
+			go func() {
+				_, err := src.Open(ctx, shardset.ID{Log: testLog, Number: n}, batch.Start{Initial: batch.Latest()})
+				failed <- err
+			}()
+		}
+		synctest.Wait()
+		cancel()
+		for range 2 {
+			if err := <-failed; !errors.Is(err, context.Canceled) {
+				t.Errorf("it is told %v", err)
+			}
+		}
+		s.listed = nil
+		open(t, src, 1, batch.Start{Initial: batch.Latest()})
+	})
+}
