@@ -18,7 +18,10 @@
 // and every shard in the service's list begins at Initial. Otherwise a shard begins at
 // its beginning if one of its ancestors has a checkpoint, or if it was made after the
 // oldest checkpoint of the group was stored. A shard that is not in the list of that look
-// came later, and begins at its beginning. In doubt logs are read twice rather than lost.
+// came later, and begins at its beginning. In doubt logs are read twice rather than lost:
+// where several workers give birth to a group, one that starts a little later may find the
+// checkpoint of a shard that was split long ago, and read its children from their
+// beginning.
 //
 // If the worker may not list shards (ListShards), their numbers tell: one above all that
 // have a checkpoint is younger. If the store of the checkpoints is no processor.Lister,

@@ -1,0 +1,47 @@
+package slslog_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/sls"
+	"github.com/rollcall-go/rollcall/processor/batch"
+)
+
+// Several workers begin at the end, at once and one after the other: none reads the history
+// of a shard that another has not come to yet, and nothing that comes later is lost, split
+// or not, whoever gets the children.
+func TestManyWorkersBeginAtTheEnd(t *testing.T) {
+	for _, ordered := range []bool{false, true} {
+		t.Run(fmt.Sprintf("ordered %v", ordered), func(t *testing.T) {
+			peersTestOn(t, peersConfig, 8, sls.Group{Ordered: ordered}, func(t *testing.T, p *peers) {
+				for shard := range 8 {
+					p.add(shard, 20, "history")
+				}
+				time.Sleep(2 * time.Second)
+				latest := func(s *peerSetup) { s.batch.Initial = batch.Latest() }
+				p.work("a", latest)
+				b := p.work("b", latest)
+				time.Sleep(300 * time.Millisecond)
+				p.work("c", latest)
+				time.Sleep(5 * time.Second)
+				p.work("d", latest)
+				time.Sleep(5 * time.Second)
+				p.stream(2*time.Second, 100*time.Millisecond, "news")
+				p.split(0, "10")
+				p.split(5, "b0")
+				p.stream(2*time.Second, 100*time.Millisecond, "news")
+				b.end()
+				p.split(8, "08")
+				p.stream(2*time.Second, 100*time.Millisecond, "news")
+				p.work("b", latest)
+				p.stream(2*time.Second, 100*time.Millisecond, "news")
+				p.await(time.Minute, "all that came later was handled", func() bool { return len(p.missing("news")) == 0 })
+				if n := len(p.missing("history")); n != 160 {
+					t.Errorf("%d logs of the 160 from before were handled", 160-n)
+				}
+			})
+		})
+	}
+}
