@@ -27,10 +27,10 @@ type Checkpoint struct {
 }
 
 type checkpointJSON struct {
-	Shard    *int    `json:"shard"`
-	Cursor   *string `json:"checkpoint"`
-	Updated  int64   `json:"updateTime"` // microseconds
-	Consumer string  `json:"consumer"`
+	Shard    json.RawMessage `json:"shard"`
+	Cursor   *string         `json:"checkpoint"`
+	Updated  int64           `json:"updateTime"` // microseconds
+	Consumer string          `json:"consumer"`
 }
 
 type saveJSON struct {
@@ -80,21 +80,9 @@ func (c *Client) GetCheckpoint(ctx context.Context, shard int) (cp Checkpoint, o
 		op: opGetCheckpoint, method: http.MethodGet, path: c.groupPath(c.cfg.Group),
 		query: []param{{"shard", strconv.Itoa(shard)}},
 	}
-	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) error {
-		all, err := parseCheckpoints(b)
-		if err != nil {
-			return err
-		}
-		for _, found := range all { // a server may send them all the same
-			if found.Shard != shard {
-				continue
-			}
-			if ok {
-				return fmt.Errorf("it lists shard %d twice", shard)
-			}
-			cp, ok = found, true
-		}
-		return nil
+	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) (err error) {
+		cp, ok, err = parseCheckpoint(b, shard)
+		return err
 	}))
 	if err != nil {
 		return Checkpoint{}, false, err
@@ -125,23 +113,77 @@ func (c *Client) ListCheckpoints(ctx context.Context, log string) (list []proces
 	return list, err
 }
 
+// parseCheckpoints reads a list. What is odd about an element is left out of its shard, and
+// an element that does not say whose it is is left out.
 func parseCheckpoints(b []byte) ([]Checkpoint, error) {
-	return parseList(b, func(w checkpointJSON) (Checkpoint, error) {
-		n, err := shardNumber(w.Shard)
+	raw, err := parseElements(b)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Checkpoint, 0, len(raw))
+	for _, r := range raw {
+		var w checkpointJSON
+		_ = json.Unmarshal(r, &w) // a field of the wrong kind leaves the others
+		n, err := rawNumber(w.Shard)
+		if err != nil {
+			continue
+		}
+		cp, err := w.checkpoint(n)
+		if err != nil {
+			cp = Checkpoint{Shard: n}
+		}
+		list = append(list, cp)
+	}
+	return list, nil
+}
+
+// parseCheckpoint finds the checkpoint of one shard in a list. A server may send those of
+// other shards all the same, and whatever is odd about them does not matter. An element
+// that does not say whose it is may be the shard's own.
+func parseCheckpoint(b []byte, shard int) (cp Checkpoint, ok bool, err error) {
+	raw, err := parseElements(b)
+	if err != nil {
+		return cp, false, err
+	}
+	var fault error
+	for i, r := range raw {
+		var w checkpointJSON
+		jsonErr := json.Unmarshal(r, &w)
+		n, err := rawNumber(w.Shard)
 		switch {
 		case err != nil:
-			return Checkpoint{}, err
-		case w.Cursor == nil:
-			return Checkpoint{}, errors.New("it has no checkpoint")
-		case len(*w.Cursor) > maxCursor:
-			return Checkpoint{}, fmt.Errorf("its checkpoint is longer than %d bytes", maxCursor)
+			fault = fmt.Errorf("element %d: %w", i, err)
+			continue
+		case n != shard:
+			continue
+		case ok:
+			return Checkpoint{}, false, fmt.Errorf("it lists shard %d twice", shard)
+		case jsonErr != nil:
+			return Checkpoint{}, false, jsonFault(jsonErr)
 		}
-		cp := Checkpoint{Shard: n, Cursor: *w.Cursor, Consumer: bounded(w.Consumer, maxName)}
-		if at := unixTime(w.Updated / 1e6); !at.IsZero() {
-			cp.Updated = at.Add(time.Duration(w.Updated%1e6) * time.Microsecond)
+		if cp, err = w.checkpoint(shard); err != nil {
+			return Checkpoint{}, false, fmt.Errorf("element %d: %w", i, err)
 		}
-		return cp, nil
-	})
+		ok = true
+	}
+	if !ok {
+		return Checkpoint{}, false, fault
+	}
+	return cp, true, nil
+}
+
+func (w *checkpointJSON) checkpoint(shard int) (Checkpoint, error) {
+	switch {
+	case w.Cursor == nil:
+		return Checkpoint{}, errors.New("it has no checkpoint")
+	case len(*w.Cursor) > maxCursor:
+		return Checkpoint{}, fmt.Errorf("its checkpoint is longer than %d bytes", maxCursor)
+	}
+	cp := Checkpoint{Shard: shard, Cursor: *w.Cursor, Consumer: bounded(w.Consumer, maxName)}
+	if at := unixTime(w.Updated / 1e6); !at.IsZero() {
+		cp.Updated = at.Add(time.Duration(w.Updated%1e6) * time.Microsecond)
+	}
+	return cp, nil
 }
 
 // UpdateCheckpoint stores a position for a shard that the member holds. It never forces

@@ -39,6 +39,21 @@ func parseNumbers(b []byte) ([]int, error) {
 	return numbers, nil
 }
 
+// parseElements reads an array, and leaves its elements to the caller.
+func parseElements(b []byte) ([]json.RawMessage, error) {
+	var raw []json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return nil, jsonFault(err)
+	}
+	if raw == nil {
+		return nil, errors.New("it is null and not an array")
+	}
+	if len(raw) > maxShards {
+		return nil, fmt.Errorf("it lists more than %d elements", maxShards)
+	}
+	return raw, nil
+}
+
 // parseList reads an array of objects.
 func parseList[T, W any](b []byte, check func(W) (T, error)) ([]T, error) {
 	var raw []*W
@@ -83,6 +98,18 @@ func shardNumber(n *int) (int, error) {
 		return 0, fmt.Errorf("%d is not a shard number", *n)
 	}
 	return *n, nil
+}
+
+// rawNumber reads a shard's number that was left as it is: so one of the wrong kind is not
+// taken for shard 0, and what else is odd about its element does not matter.
+func rawNumber(raw json.RawMessage) (int, error) {
+	var n *int
+	if raw != nil {
+		if err := json.Unmarshal(raw, &n); err != nil {
+			return 0, errors.New(shown(string(raw)) + " is not a shard number")
+		}
+	}
+	return shardNumber(n)
 }
 
 // unixTime turns seconds into a time; zero or nothing is no time. Numbers outside of

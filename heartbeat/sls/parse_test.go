@@ -35,8 +35,8 @@ func TestListsThatMakeNoSense(t *testing.T) {
 			`[{"name":"g","timeout":"6"}]`, `[{"name":7,"timeout":6}]`, `[{"name":"g","timeout":6,"order":"yes"}]`,
 		},
 		opListShards: {
-			`[{}]`, `[{"shardID":-1,"status":"readonly"}]`, `[{"shardID":1}]`, `[{"shardID":1,"status":"odd"}]`,
-			`[{"shardID":null,"status":"readonly"}]`, `[{"shardID":1,"status":"readonly","createTime":"1453949705"}]`,
+			`[{}]`, `[{"shardID":-1,"status":"readonly"}]`, `[{"shardID":"1","status":"readonly"}]`, `[7]`,
+			`[{"shardID":null,"status":"readonly"}]`, `[null,{"status":"readwrite"}]`,
 		},
 		opGetCheckpoint: {
 			`[{}]`, `[{"shard":0}]`, `[{"checkpoint":"x"}]`, `[{"shard":0,"checkpoint":null}]`, `[{"shard":0,"checkpoint":7}]`,
@@ -105,6 +105,44 @@ func TestShards(t *testing.T) {
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("the shards are %+v (%v), want %+v", got, err, want)
+	}
+}
+
+// An element of a list of shards that is odd spoils its own shard at most.
+func TestOddShards(t *testing.T) {
+	for body, want := range map[string][]Shard{
+		`[{"shardID":0,"status":"frozen"},{"shardID":1,"status":"readonly"}]`:                 {{Number: 0, OddStatus: `"frozen"`}, {Number: 1, ReadOnly: true}},
+		`[{"shardID":0},{"shardID":1,"status":"readonly"}]`:                                   {{Number: 0, OddStatus: `""`}, {Number: 1, ReadOnly: true}},
+		`[{"shardID":0,"status":7},{"shardID":1,"status":"readonly"}]`:                        {{Number: 0, OddStatus: `""`}, {Number: 1, ReadOnly: true}},
+		`[{"shardID":"0","status":"readwrite"},{"shardID":1,"status":"readonly"}]`:            {{Number: 1, ReadOnly: true}},
+		`[null,7,{},{"shardID":-1,"status":"readonly"},{"shardID":1,"status":"readonly"}]`:    {{Number: 1, ReadOnly: true}},
+		`[{"shardID":1,"status":"readonly","createTime":"1453949705","inclusiveBeginKey":7}]`: {{Number: 1, ReadOnly: true}},
+		`[]`: {},
+	} {
+		got, err := newClient(t, config(always(200, body))).ListShards(t.Context())
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s is %+v (%v), want %+v", body, got, err, want)
+		}
+	}
+}
+
+// What is odd about other shards' checkpoints does not keep a shard from its own.
+func TestLoadBesideOddCheckpoints(t *testing.T) {
+	for _, odd := range []string{
+		`{"shard":2}`, `{"shard":2,"checkpoint":7}`, `{"shard":2,"checkpoint":"` + strings.Repeat("x", maxCursor+1) + `"}`,
+		`{"shard":2,"checkpoint":"a"},{"shard":2,"checkpoint":"b"}`, `{}`, `null`, `{"shard":-1,"checkpoint":"x"}`, `7`,
+	} {
+		w := always(200, `[`+odd+`,{"shard":3,"checkpoint":"mine"}]`)
+		if p, ok, err := newClient(t, config(w)).Load(t.Context(), owner(3)); p != "mine" || !ok || err != nil {
+			t.Errorf("beside %s: %q, %v, %v", bounded(odd, 60), p, ok, err)
+		}
+	}
+	// What may be the shard's own is not taken for none.
+	for _, odd := range []string{`{"checkpoint":"mine"}`, `null`, `{"shard":"3","checkpoint":"mine"}`, `{"shard":3,"checkpoint":7}`} {
+		w := always(200, `[{"shard":2,"checkpoint":"other"},`+odd+`]`)
+		if p, ok, err := newClient(t, config(w)).Load(t.Context(), owner(3)); err == nil {
+			t.Errorf("only %s: %q, %v", odd, p, ok)
+		}
 	}
 }
 
@@ -258,11 +296,9 @@ func FuzzAnswers(f *testing.F) {
 				}
 			}
 		}
-		if cps, err := parseCheckpoints(b); err == nil {
-			for _, c := range cps {
-				if c.Shard < 0 || c.Shard > maxShard || len(c.Cursor) > maxCursor {
-					t.Errorf("%q has %+v", b, c)
-				}
+		if c, ok, err := parseCheckpoint(b, 0); err == nil {
+			if c.Shard != 0 || len(c.Cursor) > maxCursor || !ok && c != (Checkpoint{}) {
+				t.Errorf("%q has %+v, %v", b, c, ok)
 			}
 		}
 		if cursor, err := parseCursor(b); err == nil && !validCursor(cursor) {

@@ -2,7 +2,8 @@ package sls
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,6 +14,9 @@ type Shard struct {
 	Number int
 	// ReadOnly: it was split or merged, and takes no more writes.
 	ReadOnly bool
+	// OddStatus is what the service says in place of "readwrite" and "readonly", quoted.
+	// It is empty for those two. What it means is not known, so ReadOnly is false.
+	OddStatus string
 	// BeginKey and EndKey are its range of hash keys, 32 hex digits each, the end
 	// excluded.
 	BeginKey, EndKey string
@@ -21,11 +25,11 @@ type Shard struct {
 }
 
 type shardJSON struct {
-	Number   *int   `json:"shardID"`
-	Status   string `json:"status"`
-	BeginKey string `json:"inclusiveBeginKey"`
-	EndKey   string `json:"exclusiveEndKey"`
-	Created  int64  `json:"createTime"`
+	Number   json.RawMessage `json:"shardID"`
+	Status   string          `json:"status"`
+	BeginKey string          `json:"inclusiveBeginKey"`
+	EndKey   string          `json:"exclusiveEndKey"`
+	Created  int64           `json:"createTime"`
 }
 
 func (c *Client) shardPath(shard int) string {
@@ -33,7 +37,8 @@ func (c *Client) shardPath(shard int) string {
 }
 
 // ListShards returns the shards of the logstore, those that were split or merged
-// included as long as they have data.
+// included as long as they have data. It leaves out elements of the answer that have no
+// number; an answer of nothing else is a *ResponseError.
 func (c *Client) ListShards(ctx context.Context) ([]Shard, error) {
 	q := &call{op: opListShards, method: http.MethodGet, path: "/logstores/" + c.cfg.Logstore + "/shards"}
 	return c.shards(ctx, q)
@@ -73,18 +78,34 @@ func (c *Client) shards(ctx context.Context, q *call) (shards []Shard, err error
 	return shards, err
 }
 
+// parseShards leaves out elements that have no number. What else is odd about one is left
+// out of its shard: a new state of one shard must not hide what the others are.
 func parseShards(b []byte) ([]Shard, error) {
-	return parseList(b, func(w shardJSON) (Shard, error) {
-		n, err := shardNumber(w.Number)
+	raw, err := parseElements(b)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Shard, 0, len(raw))
+	var fault error
+	for i, r := range raw {
+		var w shardJSON
+		_ = json.Unmarshal(r, &w) // a field of the wrong kind leaves the others
+		n, err := rawNumber(w.Number)
 		if err != nil {
-			return Shard{}, err
+			fault = fmt.Errorf("element %d: %w", i, err)
+			continue
 		}
-		if w.Status != "readwrite" && w.Status != "readonly" {
-			return Shard{}, errors.New("its status " + shown(w.Status) + " is not known")
-		}
-		return Shard{
+		s := Shard{
 			Number: n, ReadOnly: w.Status == "readonly",
 			BeginKey: bounded(w.BeginKey, maxName), EndKey: bounded(w.EndKey, maxName), Created: unixTime(w.Created),
-		}, nil
-	})
+		}
+		if !s.ReadOnly && w.Status != "readwrite" {
+			s.OddStatus = shown(w.Status)
+		}
+		list = append(list, s)
+	}
+	if len(list) == 0 && fault != nil {
+		return nil, fault
+	}
+	return list, nil
 }
