@@ -114,18 +114,20 @@ func (c *Client) ListCheckpoints(ctx context.Context, log string) (list []proces
 }
 
 // parseCheckpoints reads a list. What is odd about an element is left out of its shard, and
-// an element that does not say whose it is is left out.
+// an element that does not say whose it is is left out; a list of nothing else is an error.
 func parseCheckpoints(b []byte) ([]Checkpoint, error) {
 	raw, err := parseElements(b)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]Checkpoint, 0, len(raw))
-	for _, r := range raw {
+	var fault error
+	for i, r := range raw {
 		var w checkpointJSON
 		_ = json.Unmarshal(r, &w) // a field of the wrong kind leaves the others
 		n, err := rawNumber(w.Shard)
 		if err != nil {
+			fault = fmt.Errorf("element %d: %w", i, err)
 			continue
 		}
 		cp, err := w.checkpoint(n)
@@ -133,6 +135,9 @@ func parseCheckpoints(b []byte) ([]Checkpoint, error) {
 			cp = Checkpoint{Shard: n}
 		}
 		list = append(list, cp)
+	}
+	if len(list) == 0 && fault != nil {
+		return nil, fault
 	}
 	return list, nil
 }

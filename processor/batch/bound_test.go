@@ -26,8 +26,8 @@ func TestTheBoundsArePassedToTheSource(t *testing.T) {
 			},
 		}).start(1)
 		got, want := src.opens[0], batch.Bound{Time: until, Position: "30"}
-		if got.Initial != batch.Latest() || got.Until != want || got.Position != "" || got.Gap {
-			t.Errorf("opened at %+v, want the latest, until %+v", got, want)
+		if got.Initial != batch.Latest() || got.Until != want || got.Position != "" || got.Gap || got.Logger == nil {
+			t.Errorf("opened at %+v, want the latest, until %+v, with a logger", got, want)
 		}
 		r.endWith(processor.ErrLeaseLost)
 	})

@@ -20,7 +20,7 @@ const lastCommits = 5
 type commits struct {
 	done    processor.Position // the last one, or where the shard was resumed
 	under   bool               // one is under way
-	force   bool               // commit the end of the shard or of the run, although nothing has moved
+	force   bool               // commit although nothing has moved: an end, or what the source asked for
 	urgent  bool               // the next one is due at once: a place that nobody would find again
 	since   time.Time          // since when something waits for its commit
 	retryAt time.Time          // after a failure
@@ -33,6 +33,7 @@ type commits struct {
 // committed is a commit that is over.
 type committed struct {
 	position processor.Position
+	forced   bool // it began after commits.force was set
 	err      error
 }
 
@@ -72,7 +73,7 @@ func (l *loop[T]) startCommit(now time.Time) {
 	}
 	c.under, c.urgent = true, false
 	l.window.items = 0
-	done := &committed{position: l.window.low, err: processor.ErrGoexit}
+	done := &committed{position: l.window.low, forced: c.force, err: processor.ErrGoexit}
 	l.launch(event[T]{committed: done}, func() {
 		done.err = processor.Contain("Commit", func() error { return l.s.Commit(l.ctx, done.position) })
 	})
@@ -96,10 +97,10 @@ func (l *loop[T]) committed(now time.Time, d *committed) {
 		return // the coordinator's log has it
 	}
 	c.done, c.since, c.failed = d.position, time.Time{}, 0
-	if d.position == l.window.low && l.ended && l.window.empty() {
+	c.pauses.reset()
+	if d.forced && d.position == l.window.low && l.window.empty() {
 		c.force = false
 	}
-	c.pauses.reset()
 }
 
 // quiet returns how many items may be acknowledged without a look at them: while a

@@ -128,7 +128,8 @@ func (l *loop[T]) open(f *fetched[T]) error {
 		l.closeReader(last)
 	}
 	start := Start{
-		Position: r.at, Initial: r.initial, Gap: r.gap, Checkpoints: l.s.ListCheckpoints, Until: Bound{Time: l.o.Until},
+		Position: r.at, Initial: r.initial, Gap: r.gap, Checkpoints: l.s.ListCheckpoints,
+		Until: Bound{Time: l.o.Until}, Logger: l.s.Logger(),
 	}
 	if r.lost != nil {
 		start.Position, start.Initial, start.Gap = "", l.o.Expired, true
@@ -224,7 +225,7 @@ func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
 		l.readFailed(now, f.err)
 		return
 	}
-	r.trouble, r.failing = nil, false
+	r.trouble, r.failing = f.chunk.Trouble, false
 	r.failures.reset()
 	r.throttle.reset()
 	l.take(now, f)
@@ -262,7 +263,7 @@ func (l *loop[T]) take(now time.Time, f *fetched[T]) {
 		l.enqueue(from, f)
 	default:
 		l.discard(f)
-		if moved || c.End != 0 && r.at != "" { // the end, even if nothing was ever there
+		if moved || (c.End != 0 || c.Recommit) && r.at != "" { // even if nothing was ever there
 			l.window.push(newMarks(r.at, nil, 0))
 		}
 		if moved && from == "" && !r.initial.IsEarliest() { // only now it is known where it began
@@ -290,9 +291,10 @@ func (l *loop[T]) take(now time.Time, f *fetched[T]) {
 	case EndClosed:
 		l.ended, l.end = true, processor.ErrShardEnded
 	}
-	// Even if nothing has moved: a service that lets children wait looks at the commits of
-	// their parents, and may have looked at the last one before the parent was closed.
-	l.commits.force = l.ended
+	// An end is committed even if nothing has moved: a service that lets children wait looks at
+	// the commits of their parents, and may have looked at the last one before the parent was
+	// closed.
+	l.commits.force = l.commits.force || l.ended || c.Recommit
 }
 
 // readFailed deals with a turn of reading that brought nothing.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -68,6 +70,9 @@ type Start struct {
 	Checkpoints func(ctx context.Context) ([]processor.Stored, error)
 	// Until is where to end.
 	Until Bound
+	// Logger is for what a reader has to say that is no error of a read. It has the
+	// shard's fields. Nil means none.
+	Logger *zap.Logger
 }
 
 // Bound is the end of a bounded run. The zero value is no end.
@@ -153,6 +158,12 @@ type Chunk[T any] struct {
 	More bool
 	// End is set when nothing comes after the Items.
 	End End
+	// Recommit has the position after the Items committed again although it has not
+	// moved: for a service that looks at a shard only when a position is committed.
+	Recommit bool
+	// Trouble is what the source fails to do beside the reading, which goes on. It is
+	// shown as processor.Progress.Trouble until the next Read. Nil means nothing.
+	Trouble error
 	// Lag is how far Next is behind the end of the shard, in time. Zero means at the
 	// end, LagUnknown that the source cannot tell.
 	Lag time.Duration
