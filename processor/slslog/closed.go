@@ -5,52 +5,107 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
+	"github.com/rollcall-go/rollcall/processor"
 )
+
+// listTimeout bounds one request for the list of shards. The client's own bound is for
+// pages; a list that takes longer than this is not worth waiting for.
+const listTimeout = 10 * time.Second
 
 // closedShards knows which shards take no more data. A page does not tell: the end of a
 // closed shard looks like that of an open one. So a shard has ended when a read finds
 // nothing that began after the shard was known to be closed.
+//
+// Of all shards that come here one asks for the list, beside its reads, and the others go
+// on with what is known. Its failure is no error of a read.
 type closedShards struct {
-	list  func(context.Context) ([]sls.Shard, error)
-	every time.Duration
+	list func(context.Context) ([]sls.Shard, error)
 
-	mu     sync.Mutex // guards the fields below; held for a look
-	shards map[int]bool
-	next   time.Time // not to be asked before
+	mu     sync.Mutex // guards shards; held for a look
+	shards shardList
 }
 
-// known reports whether the shard was closed when the list was last read.
-func (c *closedShards) known(shard int) bool {
+// known reports whether the shard was closed, by a list that was asked for at the given
+// time or later.
+func (c *closedShards) known(shard int, since time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.shards[shard]
+	return c.shards.closed(shard, since)
 }
 
-// refresh reads the list again if it is old. Of all shards that come here one does it;
-// the others go on with what is known. Its failure is no error of a read: the next one
-// in turn tries again.
-func (c *closedShards) refresh(ctx context.Context, now time.Time) {
+// doubt is that of the list.
+func (c *closedShards) doubt(shard int) (unknown bool, trouble error) {
 	c.mu.Lock()
-	due := !now.Before(c.next)
-	if due {
-		c.next = now.Add(c.every)
+	defer c.mu.Unlock()
+	return c.shards.doubt(shard)
+}
+
+// begin reports whether the caller is to ask.
+func (c *closedShards) begin(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shards.begin(now)
+}
+
+// ask asks for the list and notes what came of it. It comes back soon after ctx ends.
+func (c *closedShards) ask(ctx context.Context, log *zap.Logger) {
+	asked := time.Now()
+	limited, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	var list []sls.Shard
+	err := processor.ErrGoexit
+	defer func() { c.answered(ctx, log, asked, list, err) }()
+	err = processor.Contain("Client.ListShards", func() (err error) {
+		list, err = c.list(limited)
+		return err
+	})
+}
+
+// answered notes the answer, and logs what has changed.
+func (c *closedShards) answered(ctx context.Context, log *zap.Logger, asked time.Time, list []sls.Shard, err error) {
+	c.mu.Lock()
+	var n news
+	if err != nil && ctx.Err() != nil {
+		c.shards.gaveUp()
+	} else {
+		n = c.shards.answered(asked, time.Now(), list, err)
 	}
 	c.mu.Unlock()
-	if !due {
+	switch {
+	case n.failed != nil:
+		log.Warn("the list of shards cannot be had; reading goes on", zap.Error(n.failed), zap.Duration("retry", n.retry))
+	case n.mended:
+		log.Info("the list of shards can be had again")
+	}
+	for _, s := range n.odd {
+		log.Warn("the state of a shard is not known; it counts as open", zap.Int("number", s.Number), zap.String("status", s.OddStatus))
+	}
+}
+
+// asker is a reader's part in the asking: it owns the goroutines that ask for it.
+type asker struct {
+	ctx  context.Context // nil: it has never asked
+	stop context.CancelFunc
+	wait sync.WaitGroup
+}
+
+// launch starts f. Owner: the reader. Stop and waiter: close. The values of ctx count, its
+// end does not: a read that is over does not end the asking.
+func (a *asker) launch(ctx context.Context, f func(context.Context)) {
+	if a.ctx == nil {
+		a.ctx, a.stop = context.WithCancel(context.WithoutCancel(ctx))
+	}
+	a.wait.Go(func() { f(a.ctx) })
+}
+
+// close has what was launched end, and waits for that.
+func (a *asker) close() {
+	if a.ctx == nil {
 		return
 	}
-	list, err := c.list(ctx)
-	if err != nil {
-		return
-	}
-	closed := map[int]bool{}
-	for _, s := range list {
-		if s.ReadOnly {
-			closed[s.Number] = true
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.shards = closed
+	a.stop()
+	a.wait.Wait()
 }

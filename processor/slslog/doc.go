@@ -38,6 +38,14 @@
 // ours, see sls.Client.ClockOffset, so ours need not be right. A shard that nothing is put
 // into any more ends about two seconds after the bound.
 //
+// # Shards that are split or merged
+//
+// A Source looks into the list of shards to learn that a shard takes no more data. It
+// needs the right log:ListShards for that. Without the list (refused, throttled, no
+// answer) reading goes on. Shards at their ends show the trouble in their progress, a
+// change is logged once, and their positions are committed again about every 45 seconds:
+// the service looks then whether the shard is done, and starts its children.
+//
 // # Views
 //
 // What one read brings is a page: a list of log groups in one buffer. Parse checks it

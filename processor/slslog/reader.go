@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/processor"
@@ -15,6 +18,8 @@ import (
 type reader struct {
 	source *Source
 	shard  int
+	log    *zap.Logger
+	opened time.Time
 	cursor string    // empty: not known before start
 	start  time.Time // where to begin, as long as its cursor is not known
 	until  time.Time // where to stop, as long as its cursor is not known
@@ -25,6 +30,9 @@ type reader struct {
 	asked int // the most groups that the last page could have
 	group int // bytes of a log group, decompressed
 	body  int // bytes of a page, compressed
+
+	asker    asker
+	reminder reminder
 }
 
 const (
@@ -47,14 +55,19 @@ const (
 func (r *reader) Position() processor.Position { return processor.Position(r.cursor) }
 
 // Close implements batch.Reader.
-func (r *reader) Close() error { return nil }
+func (r *reader) Close() error {
+	r.asker.close()
+	return nil
+}
 
 // Read implements batch.Reader.
 func (r *reader) Read(ctx context.Context, l batch.Limit) (batch.Chunk[Group], error) {
 	if r.cursor == "" {
 		return r.await(ctx)
 	}
-	closed := r.source.closed.known(r.shard) // before the page: see closedShards
+	// Before the page: see closedShards. A list from before the reader was opened does not
+	// count: if it had been wrong, this shard would end again at once, for ever.
+	closed := r.source.closed.known(r.shard, r.opened)
 	now := time.Now()
 	stop, err := r.bound(ctx, now)
 	if err != nil {
@@ -80,14 +93,18 @@ func (r *reader) Read(ctx context.Context, l batch.Limit) (batch.Chunk[Group], e
 		return c, nil
 	}
 	c.Pause = r.source.o.Pause
-	if moved {
-		return c, nil
-	}
-	if closed {
+	if !moved && closed {
 		c.End = batch.EndClosed
 		return c, nil
 	}
-	r.source.closed.refresh(ctx, now)
+	unknown, trouble := r.source.closed.doubt(r.shard)
+	c.Trouble = trouble
+	if !moved {
+		c.Recommit = r.reminder.due(now, unknown, rand.Float64())
+		if r.source.closed.begin(now) {
+			r.asker.launch(ctx, func(ctx context.Context) { r.source.closed.ask(ctx, r.log) })
+		}
+	}
 	return c, nil
 }
 

@@ -37,6 +37,7 @@ func open(t *testing.T, src *Source, shard int, start batch.Start) *reader {
 	}
 	r, err := src.Open(t.Context(), shardset.ID{Log: testLog, Number: shard}, start)
 	must(t, err)
+	t.Cleanup(func() { _ = r.Close() })
 	return r.(*reader)
 }
 

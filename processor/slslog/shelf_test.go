@@ -31,6 +31,7 @@ type shelf struct {
 	spoil        func(sls.PullRequest, *sls.Page)    // changes a page
 	failPull     func(sls.PullRequest) error         // instead of a page
 	failList     error                               // instead of a list
+	odd          string                              // the status of shard 0, if it is an odd one
 	listed       func(context.Context) error         // during a list, without the lock
 	drop         func(shard int, g *shelfGroup) bool // the query
 }
@@ -78,6 +79,15 @@ func numbered(n, size int) []byte {
 	}
 	return slices.Clone(b.Bytes())
 }
+
+// set changes something.
+func (s *shelf) set(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+func (s *shelf) open(shard int) { s.set(func() { s.shards[shard].closed = false }) }
 
 func (s *shelf) close(shard int) {
 	s.mu.Lock()
@@ -127,6 +137,7 @@ func (s *shelf) ListShards(ctx context.Context) ([]sls.Shard, error) {
 	for i, sh := range s.shards {
 		list = append(list, sls.Shard{Number: i, ReadOnly: sh.closed})
 	}
+	list[0].OddStatus = s.odd
 	return list, s.failList
 }
 

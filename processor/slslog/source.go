@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/processor/batch"
@@ -47,7 +49,9 @@ type Options struct {
 	MaxRaw int
 	// ShardsEvery is how old the list of shards may be that tells whether a shard was
 	// closed by a split or a merge. It is asked for only while there is a shard that
-	// was read to its end. Zero means 3 s.
+	// was read to its end. Zero means 3 s. As long as it cannot be had, the shards are
+	// read on; those at their ends show that as trouble, and commit their positions
+	// again once or twice a minute, which has the service look whether they are done.
 	ShardsEvery time.Duration
 }
 
@@ -95,7 +99,7 @@ func New(c Client, o Options) (*Source, error) {
 		o.ShardsEvery = DefaultShardsEvery
 	}
 	s := &Source{client: c, o: o, births: newBirths(), buffers: newBuffers(maxIdle)}
-	s.closed = closedShards{list: c.ListShards, every: o.ShardsEvery}
+	s.closed = closedShards{list: c.ListShards, shards: shardList{every: o.ShardsEvery}}
 	return s, nil
 }
 
@@ -104,7 +108,14 @@ func (s *Source) Open(ctx context.Context, id shardset.ID, start batch.Start) (b
 	if id.Log != s.client.Logstore() {
 		return nil, processor.Fatal(fmt.Errorf("slslog: shard %s is not of the logstore %q", id, s.client.Logstore()))
 	}
-	r := &reader{source: s, shard: id.Number, cursor: string(start.Position), until: start.Until.Time}
+	log := start.Logger
+	if log == nil {
+		log = zap.NewNop()
+	}
+	r := &reader{
+		source: s, shard: id.Number, log: log, opened: time.Now(),
+		cursor: string(start.Position), until: start.Until.Time,
+	}
 	if r.cursor == "" {
 		if err := r.begin(ctx, start); err != nil {
 			return nil, meaning(err)
