@@ -156,7 +156,13 @@ type ResponseError struct {
 	Op        string
 	Reason    string
 	RequestID string
+
+	cause error
 }
+
+// Unwrap returns what is wrong with the answer, where it has a type of its own: a
+// *PageSizeError.
+func (e *ResponseError) Unwrap() error { return e.cause }
 
 func (e *ResponseError) Error() string {
 	if e.RequestID == "" {

@@ -2,7 +2,9 @@ package sls
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -71,11 +73,24 @@ type QueryStats struct {
 // consecutive numbers that end with it.
 func (p *Page) ReadLastCursor() (int64, bool) { return p.readLast, p.hasReadLast }
 
+// PageSizeError is the cause of a *ResponseError: a page that is larger than a client
+// reads, by its own header. Nothing of it was read. A pull with a smaller Count may bring
+// one that fits.
+type PageSizeError struct {
+	Count   int // log groups in it
+	RawSize int // its bytes before compression
+	Max     int // the most that a client reads
+}
+
+func (e *PageSizeError) Error() string {
+	return fmt.Sprintf("its %d log groups have %d bytes, the most is %d", e.Count, e.RawSize, e.Max)
+}
+
 // readPage reads an answer of status 200.
 func readPage(resp *http.Response, buffer []byte) (Page, error) {
 	p, err := parsePage(resp.Header)
 	if err != nil {
-		return p, &ResponseError{Op: opPull, Reason: err.Error()}
+		return p, &ResponseError{Op: opPull, Reason: err.Error(), cause: err}
 	}
 	if p.RawSize == 0 {
 		return p, nil // a body that stands for nothing is drained like any rest
@@ -106,12 +121,15 @@ func parsePage(h http.Header) (p Page, err error) {
 	if p.Count, err = number(h, headerCount, MaxCount); err != nil {
 		return p, err
 	}
-	if p.RawSize, err = number(h, headerBodyRawSize, maxRaw); err != nil {
+	if p.RawSize, err = number(h, headerBodyRawSize, math.MaxInt32); err != nil {
 		return p, err
 	}
 	// An empty log group takes two bytes in its list.
 	if p.RawSize < 2*p.Count || p.Count == 0 && p.RawSize > 0 {
 		return p, errors.New(strconv.Itoa(p.Count) + " log groups do not have " + strconv.Itoa(p.RawSize) + " bytes")
+	}
+	if p.RawSize > maxRaw {
+		return p, &PageSizeError{Count: p.Count, RawSize: p.RawSize, Max: maxRaw}
 	}
 	if p.Compression, err = parseCompression(h.Get(headerCompressType)); err != nil {
 		return p, err

@@ -150,6 +150,10 @@ func TestPagesThatMakeNoSense(t *testing.T) {
 		if !errors.As(err, &bad) || bad.RequestID == "" || p.Next != "" || p.Body != nil {
 			t.Errorf("%s: it returned %+v, %v, want a *ResponseError", c.name, p, err)
 		}
+		var large *PageSizeError
+		if got := errors.As(err, &large); got != (c.name == "huge size") || got && *large != (PageSizeError{1, 134217729, maxRaw}) {
+			t.Errorf("%s: too large: %v", c.name, large)
+		}
 	}
 }
 
