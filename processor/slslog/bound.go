@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
-	"github.com/rollcall-go/rollcall/processor"
 )
 
 // bound returns where the next read has to stop; empty means nowhere. A bound in time
@@ -42,9 +41,11 @@ func (r *reader) bound(ctx context.Context, now time.Time) (stop string, err err
 		final = !now.Add(least).Before(until)
 	}
 	if final || end != "" && before(stop, end) {
+		if err := r.stopAt(stop); err != nil {
+			return "", err
+		}
 		r.until = time.Time{}
-		err = r.stopAt(stop)
-		return r.end, err
+		return r.end, nil
 	}
 	if r.end != "" && before(r.end, stop) {
 		return r.end, nil
@@ -55,7 +56,7 @@ func (r *reader) bound(ctx context.Context, now time.Time) (stop string, err err
 // stopAt sets the end, unless there is an earlier one.
 func (r *reader) stopAt(cursor string) error {
 	if _, err := parseCursor(cursor); err != nil {
-		return processor.Halt(err) // nobody could tell when it is reached
+		return err
 	}
 	if r.end == "" || before(cursor, r.end) {
 		r.end = cursor

@@ -1,6 +1,7 @@
 package slslog
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,6 +170,42 @@ func TestBoundByPosition(t *testing.T) {
 	if !processor.IsHalt(err) {
 		t.Errorf("a bound that is not a cursor: %v", err)
 	}
+}
+
+// oddCursors is a service whose cursors are none for a while.
+type oddCursors struct {
+	*shelf
+	odd bool
+}
+
+func (o *oddCursors) Cursor(ctx context.Context, shard int, from sls.From) (string, error) {
+	if o.odd {
+		return "nonsense", nil
+	}
+	return o.shelf.Cursor(ctx, shard, from)
+}
+
+// A bound that the service tells wrongly is asked for again.
+func TestBoundThatMakesNoSense(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oddCursors{shelf: newShelf(1)}
+		o.put(0, 3)
+		time.Sleep(time.Hour)
+		src, err := New(o, Options{})
+		must(t, err)
+		r := open(t, src, 0, batch.Start{Position: processor.Position(formatCursor(1000)), Until: batch.Bound{Time: time.Now().Add(-time.Minute)}})
+		o.odd = true
+		for range 10 {
+			if _, err := r.Read(t.Context(), anything); err == nil || processor.IsHalt(err) {
+				t.Fatalf("it is %v", err)
+			}
+			time.Sleep(time.Second)
+		}
+		o.odd = false
+		if c := readFrom(t, r, anything); len(c.Items) != 3 || c.End != batch.EndBound {
+			t.Errorf("%d groups, and %v", len(c.Items), c.End)
+		}
+	})
 }
 
 // TestBoundsByBoth: the position is first, wherever the time is by then.

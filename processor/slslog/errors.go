@@ -70,8 +70,27 @@ func (r Reason) String() string {
 	return reasons[r]
 }
 
-// DecompressError says why a body could not be decompressed. It matches ErrTooLarge,
-// ErrRawSize, ErrCorrupt or ErrCompression.
+// TooLargeError is a log group that is larger than a page may be. It halts its shard: see
+// Options.MaxRaw. It matches ErrTooLarge.
+type TooLargeError struct {
+	Shard  int
+	Cursor string // where the page begins
+	Groups int    // log groups in the page; one, unless the service sent more than were asked for
+	Size   int    // its bytes, decompressed
+	Max    int    // the bound
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("slslog: the smallest page of shard %d at %q has %d bytes, decompressed, over the bound of %d: "+
+		"raise slslog.Options.MaxRaw (%d is the most that the client reads), or commit a position behind it to leave it out",
+		e.Shard, e.Cursor, e.Size, e.Max, DefaultMaxRaw)
+}
+
+// Is matches ErrTooLarge.
+func (e *TooLargeError) Is(target error) bool { return target == ErrTooLarge }
+
+// DecompressError says why a body could not be decompressed. It matches ErrRawSize,
+// ErrCorrupt or ErrCompression.
 type DecompressError struct {
 	Compression sls.Compression
 	RawSize     int // as announced
@@ -85,8 +104,8 @@ func (e *DecompressError) Error() string {
 func (e *DecompressError) Unwrap() error { return e.Err }
 
 var (
-	// ErrTooLarge: the announced raw size is over the bound. Nothing was decompressed.
-	ErrTooLarge = errors.New("raw size is over the bound")
+	// ErrTooLarge: a page is over the bound. Nothing was decompressed.
+	ErrTooLarge = errors.New("page is over the bound")
 
 	// ErrRawSize: the body does not decompress to exactly the announced raw size. One
 	// that is longer may be taken for a corrupt one.

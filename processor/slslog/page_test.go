@@ -1,11 +1,14 @@
 package slslog
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/processor"
@@ -72,74 +75,147 @@ func TestGivenBackOnce(t *testing.T) {
 }
 
 // TestTooLarge: a page above MaxRaw is asked for again with fewer groups. One group above
-// it halts the shard.
+// it halts the shard, with a text that says what to do, if that does not pass.
 func TestTooLarge(t *testing.T) {
-	s := newShelf(1)
-	s.put(0, 1000)
-	for range 20 {
-		s.putSized(0, 30000)
-	}
-	s.putSized(0, 200000)
-	r := newRig(t, s, Options{MaxRaw: 100000}, batch.Start{})
-	var got []string
-	for len(got) < 1020 {
-		c, err := r.reader.Read(t.Context(), anything)
-		must(t, err)
-		if !c.More {
-			t.Fatalf("at %d: no more", len(got))
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(1)
+		s.put(0, 1000)
+		for range 20 {
+			s.putSized(0, 30000)
 		}
-		got = append(got, contents(c.Items)...)
-		c.Release()
-	}
-	same(t, "read", got, upTo(1020))
-	if n := len(s.pulls); n > 40 {
-		t.Errorf("it took %d pulls", n)
-	}
-	_, err := r.reader.Read(t.Context(), anything)
-	var refused *DecompressError
-	if !processor.IsHalt(err) || !errors.Is(err, ErrTooLarge) || !errors.As(err, &refused) || refused.RawSize < 200000 {
-		t.Errorf("one group above the bound: %v", err)
-	}
-}
-
-// TestSpoilt: a page that cannot be read is tried again twice, and then halts the shard.
-// A good one in between starts the count anew.
-func TestSpoilt(t *testing.T) {
-	s := newShelf(1)
-	s.put(0, 10)
-	bad := 0
-	s.spoil = func(_ sls.PullRequest, p *sls.Page) {
-		if bad--; bad >= 0 {
-			p.Body[0] = 0
+		s.putSized(0, 200000)
+		r := newRig(t, s, Options{MaxRaw: 100000}, batch.Start{})
+		var got []string
+		for len(got) < 1020 {
+			c, err := r.reader.Read(t.Context(), anything)
+			must(t, err)
+			if !c.More {
+				t.Fatalf("at %d: no more", len(got))
+			}
+			got = append(got, contents(c.Items)...)
+			c.Release()
 		}
-	}
-	r := newRig(t, s, Options{}, batch.Start{})
-	limit := batch.Limit{Bytes: 1 << 20, Items: 2}
-	want := []string{}
-	for round := range 3 {
-		bad = 2
-		for range bad {
-			_, err := r.reader.Read(t.Context(), limit)
-			var decode *DecodeError
-			if !errors.As(err, &decode) || processor.IsHalt(err) {
-				t.Fatalf("a spoilt page: %v", err)
+		same(t, "read", got, upTo(1020))
+		if n := len(s.pulls); n > 40 {
+			t.Errorf("it took %d pulls", n)
+		}
+		for began := time.Now(); ; time.Sleep(time.Second) {
+			_, err := r.reader.Read(t.Context(), anything)
+			var large *TooLargeError
+			if !errors.Is(err, ErrTooLarge) || !errors.As(err, &large) || large.Size < 200000 || large.Max != 100000 || large.Groups != 1 {
+				t.Fatalf("one group above the bound: %v", err)
+			}
+			for _, part := range []string{"shard 0", r.reader.cursor, fmt.Sprint(large.Size), "100000", "MaxRaw"} {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%q does not say %s", err, part)
+				}
+			}
+			took := time.Since(began)
+			if halts := processor.IsHalt(err); halts != (took >= largeFor) {
+				t.Errorf("after %v: halts %v", took, halts)
+			}
+			if took >= largeFor {
+				break
 			}
 		}
-		want = append(want, fmt.Sprint(2*round), fmt.Sprint(2*round+1))
-		c := readFrom(t, r.reader, limit)
-		same(t, "after spoilt pages", contents(c.Items), want[2*round:])
-	}
-	bad = 3
-	var err error
-	for i := range 3 {
-		if _, err = r.reader.Read(t.Context(), limit); processor.IsHalt(err) != (i == 2) {
-			t.Errorf("spoilt page %d: %v", i, err)
+	})
+}
+
+// A size that something on the way has made up does not halt the shard.
+func TestTooLargeByMistake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(1)
+		s.put(0, 3)
+		r := newRig(t, s, Options{}, batch.Start{})
+		for round := range 3 {
+			for _, spoil := range []func(p *sls.Page){
+				func(p *sls.Page) { p.RawSize = 1 << 30 },
+				func(p *sls.Page) { p.RawSize++ },
+				func(p *sls.Page) { p.RawSize = 1 << 30 },
+			} {
+				s.spoil = func(_ sls.PullRequest, p *sls.Page) { spoil(p) }
+				if _, err := r.reader.Read(t.Context(), anything); err == nil || processor.IsHalt(err) {
+					t.Fatalf("round %d: %v", round, err)
+				}
+				time.Sleep(4 * time.Second)
+			}
 		}
+		s.spoil = nil
+		got, _ := r.all()
+		same(t, "read", got, upTo(3))
+	})
+}
+
+// TestTooLargeForTheClient: the client has a bound of its own; fewer groups are asked for
+// there, too. A server that sends more than was asked for is not asked for ever.
+func TestTooLargeForTheClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &oversized{shelf: newShelf(1), t: t, most: 7}
+		c.put(0, 40)
+		src, err := New(c, Options{})
+		must(t, err)
+		r := open(t, src, 0, batch.Start{})
+		if n := len(readFrom(t, r, anything).Items); n < 1 || n > 7 {
+			t.Errorf("read %d groups", n)
+		}
+		c.most = 0 // however few are asked for
+		c.asked = nil
+		for began := time.Now(); time.Since(began) <= largeFor; time.Sleep(time.Second) {
+			_, err = r.Read(t.Context(), anything)
+			if !errors.Is(err, ErrTooLarge) {
+				t.Fatalf("it is %v", err)
+			}
+		}
+		if !processor.IsHalt(err) || len(c.asked) > 20 {
+			t.Errorf("%d pulls, and then %v", len(c.asked), err)
+		}
+	})
+}
+
+// oversized is a server whose pages of more than so many groups are above the client's
+// bound.
+type oversized struct {
+	*shelf
+	t     *testing.T
+	most  int
+	asked []int
+}
+
+func (o *oversized) Pull(ctx context.Context, r sls.PullRequest) (sls.Page, error) {
+	o.asked = append(o.asked, r.Count)
+	if r.Count <= o.most {
+		return o.shelf.Pull(ctx, r)
 	}
-	var decode *DecodeError
-	if !errors.As(err, &decode) || r.reader.cursor != formatCursor(1006) {
-		t.Errorf("at %q: %v", r.reader.cursor, err)
-	}
+	c, err := sls.New(sls.Config{Endpoint: "127.0.0.1", Logstore: testLog, Transport: trip(func(*http.Request) (*http.Response, error) {
+		h := http.Header{"X-Log-Cursor": {r.Cursor}, "X-Log-Count": {"40"}, "X-Log-Bodyrawsize": {"100000000"}, "X-Log-Requestid": {"1"}}
+		return &http.Response{StatusCode: 200, Header: h, Body: http.NoBody}, nil
+	})})
+	must(o.t, err)
+	return c.Pull(ctx, r)
+}
+
+// TestSpoilt: a page that cannot be read is read again for as long as that takes.
+func TestSpoilt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(1)
+		s.put(0, 10)
+		s.spoil = func(_ sls.PullRequest, p *sls.Page) { p.Body[0] = 0 }
+		r := newRig(t, s, Options{}, batch.Start{})
+		for range 1000 {
+			_, err := r.reader.Read(t.Context(), anything)
+			var decode *DecodeError
+			if !errors.As(err, &decode) || processor.IsHalt(err) || !strings.Contains(err.Error(), "shard 0") {
+				t.Fatalf("a spoilt page: %v", err)
+			}
+			time.Sleep(4 * time.Second)
+		}
+		if r.reader.cursor != formatCursor(1000) {
+			t.Errorf("at %q", r.reader.cursor)
+		}
+		s.spoil = nil
+		got, _ := r.all()
+		same(t, "read", got, upTo(10))
+	})
 }
 
 // Numbers are counted back from the last group. A hole anywhere would have a commit skip

@@ -24,6 +24,15 @@ type peerLine struct {
 	mu sync.Mutex // guards the fields below
 	// fault may do something else in place of a call: it returns nil, nil for none.
 	fault func(r *http.Request) (*http.Response, error)
+	// change may change an answer on its way.
+	change func(r *http.Request, resp *http.Response)
+}
+
+// setChange replaces what changes the answers; nil leaves them as they are.
+func (l *peerLine) setChange(f func(*http.Request, *http.Response)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.change = f
 }
 
 // setFault replaces the line's fault; nil mends the line.
@@ -50,7 +59,7 @@ func (l *peerLine) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	call := newPeerCall(l.member, r, body)
 	l.mu.Lock()
-	fault := l.fault
+	fault, change := l.fault, l.change
 	l.mu.Unlock()
 	if fault != nil {
 		if resp, err := fault(r); resp != nil || err != nil {
@@ -79,7 +88,11 @@ func (l *peerLine) RoundTrip(r *http.Request) (*http.Response, error) {
 	}()
 	select {
 	case err := <-done:
-		return a.response(r, err)
+		resp, err := a.response(r, err)
+		if err == nil && change != nil {
+			change(r, resp)
+		}
+		return resp, err
 	case <-r.Context().Done():
 		return nil, context.Cause(r.Context())
 	}

@@ -24,7 +24,7 @@ type reader struct {
 	start  time.Time // where to begin, as long as its cursor is not known
 	until  time.Time // where to stop, as long as its cursor is not known
 	end    string    // where to stop; empty: nowhere, or not known yet
-	bad    int       // pages in a row that could not be read
+	large  time.Time // since when the smallest page is too large; zero: it is not
 
 	// What the last pages were like, to guess what the next will be.
 	asked int // the most groups that the last page could have
@@ -46,9 +46,9 @@ const (
 	// behind is a page after which something is waiting that is older than this.
 	behind = 3 * time.Second
 
-	// badPages is how often a page that cannot be read is asked for again: something on
-	// the way may have spoiled it.
-	badPages = 3
+	// largeFor is how long the smallest page has to be too large before the shard is
+	// halted. Something on the way may have spoiled the header that says so.
+	largeFor = 5 * time.Second
 )
 
 // Position implements batch.Reader.
@@ -110,22 +110,40 @@ func (r *reader) Read(ctx context.Context, l batch.Limit) (batch.Chunk[Group], e
 
 // page reads a page and makes it a chunk. One that is too large is asked for again with
 // fewer groups: that the last page had small ones says little about this one.
+//
+// A page that makes no sense is an error like any other: something on the way may have
+// spoiled it, and may go on for an hour. It is read again until it is clean.
 func (r *reader) page(ctx context.Context, count int, stop string) (sls.Page, batch.Chunk[Group], error) {
 	for {
 		p, body, err := r.pull(ctx, count, stop)
-		if err != nil {
-			return p, batch.Chunk[Group]{}, meaning(err)
-		}
-		c, err := r.chunk(p, body)
+		var c batch.Chunk[Group]
 		if err == nil {
-			r.bad = 0
+			c, err = r.chunk(p, body)
+		}
+		var large *TooLargeError
+		switch {
+		case err == nil:
+			r.large = time.Time{}
 			return p, c, nil
+		case !errors.As(err, &large):
+			r.large = time.Time{}
+			return p, c, err
+		case count == 1:
+			return p, c, r.tooLarge(time.Now(), err)
 		}
-		if !errors.Is(err, ErrTooLarge) || p.Count < 2 || p.Count > count {
-			return p, c, r.spoilt(err)
-		}
-		count = p.Count / 2
+		count = max(1, min(count, large.Groups)/2)
 	}
+}
+
+// tooLarge is the error of a page that cannot be smaller.
+func (r *reader) tooLarge(now time.Time, err error) error {
+	if r.large.IsZero() {
+		r.large = now
+	}
+	if now.Sub(r.large) < largeFor {
+		return err
+	}
+	return processor.Halt(err)
 }
 
 // count is how many groups to ask for: what fits the limit, if they are like the last
@@ -154,13 +172,27 @@ func (r *reader) pull(ctx context.Context, count int, stop string) (sls.Page, *b
 	p, err := s.client.Pull(ctx, request)
 	if err != nil {
 		giveBack(body)
-		return p, nil, err
+		var large *sls.PageSizeError
+		if errors.As(err, &large) {
+			r.group = large.RawSize/max(1, large.Count) + 1
+			return p, nil, r.overBound(large.Count, large.RawSize, large.Max)
+		}
+		return p, nil, meaning(err)
 	}
 	r.asked, r.body = count, len(p.Body)
 	if p.Count > 0 {
 		r.group = p.RawSize/p.Count + 1
 	}
 	return p, body, nil
+}
+
+func (r *reader) overBound(groups, size, bound int) error {
+	return &TooLargeError{Shard: r.shard, Cursor: r.cursor, Groups: groups, Size: size, Max: bound}
+}
+
+// spoilt is the error of a page that does not decompress, or is no list of log groups.
+func (r *reader) spoilt(err error) error {
+	return fmt.Errorf("slslog: page of shard %d at %q: %w", r.shard, r.cursor, err)
 }
 
 // chunk decompresses and parses a page. It gives the body back.
@@ -171,18 +203,18 @@ func (r *reader) chunk(p sls.Page, body *buffer) (batch.Chunk[Group], error) {
 		return batch.Chunk[Group]{}, nil
 	}
 	if p.RawSize > s.o.MaxRaw {
-		return batch.Chunk[Group]{}, &DecompressError{Compression: p.Compression, RawSize: p.RawSize, Err: ErrTooLarge}
+		return batch.Chunk[Group]{}, r.overBound(p.Count, p.RawSize, s.o.MaxRaw)
 	}
 	page := s.buffers.take(p.RawSize)
 	raw, err := decompress(page.b, p.Body, p.Compression, p.RawSize)
 	if err != nil {
 		page.release()
-		return batch.Chunk[Group]{}, err
+		return batch.Chunk[Group]{}, r.spoilt(err)
 	}
 	groups, err := parse(raw, p.Count)
 	if err != nil {
 		page.release()
-		return batch.Chunk[Group]{}, err
+		return batch.Chunk[Group]{}, r.spoilt(err)
 	}
 	c := batch.Chunk[Group]{
 		Items: groups, Bytes: int64(page.size() + groupBytes*len(groups)), Release: page.release,
@@ -221,16 +253,6 @@ func giveBack(b *buffer) {
 	if b != nil {
 		b.release()
 	}
-}
-
-// spoilt is the error of a page that could not be read. After a few of them the shard
-// is halted.
-func (r *reader) spoilt(err error) error {
-	err = fmt.Errorf("slslog: page of shard %d at %q: %w", r.shard, r.cursor, err)
-	if r.bad++; r.bad >= badPages || errors.Is(err, ErrTooLarge) {
-		return processor.Halt(err)
-	}
-	return err
 }
 
 // more reports whether there is probably more to read at once, after a page that

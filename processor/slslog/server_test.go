@@ -86,6 +86,7 @@ func TestServerRefuses(t *testing.T) {
 		"bad parameter":  {fault: refuse(400, "ParameterInvalid", "invalid cursor"), is: batch.ErrExpired},
 		"shard gone":     {fault: refuse(400, "ShardNotExist", "no"), is: sls.ErrShardNotFound, halts: true},
 		"query":          {fault: refuse(400, "ParameterInvalid", "the query makes no sense"), halts: true},
+		"unknown code":   {fault: refuse(400, "NotSupportedNow", "the processor is being made")},
 		"busy":           {fault: slsserver.Busy},
 		"internal":       {fault: slsserver.Internal},
 		"clock":          {fault: refuse(400, "RequestTimeExpired", "too late")},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -44,8 +45,9 @@ type Options struct {
 	// Pause is the least time between two reads of a shard that was read to its end.
 	// Zero means 175 ms.
 	Pause time.Duration
-	// MaxRaw bounds a page, decompressed, in bytes. One that is larger is an error that
-	// halts its shard. Zero means 64 MiB.
+	// MaxRaw bounds a page, decompressed, in bytes. One that is larger is read in parts;
+	// a single log group that is larger is a *TooLargeError, which halts its shard after
+	// five seconds. Zero means 64 MiB, which is the most that a client reads.
 	MaxRaw int
 	// ShardsEvery is how old the list of shards may be that tells whether a shard was
 	// closed by a split or a merge. It is asked for only while there is a shard that
@@ -123,7 +125,7 @@ func (s *Source) Open(ctx context.Context, id shardset.ID, start batch.Start) (b
 	}
 	if start.Until.Position != "" {
 		if err := r.stopAt(string(start.Until.Position)); err != nil {
-			return nil, err
+			return nil, processor.Halt(err) // nobody could tell when it is reached
 		}
 	}
 	return r, nil
@@ -167,8 +169,15 @@ func meaning(err error) error {
 		return processor.Halt(err)
 	case errors.As(err, &senseless):
 		return processor.Halt(err)
-	case errors.As(err, &refused) && refused.HTTPStatus == http.StatusBadRequest && refused.Code != "" && !refused.Retryable():
-		return processor.Halt(err) // a query that is not one, for instance: it will not become one
+	case errors.As(err, &refused) && refused.HTTPStatus == http.StatusBadRequest && badParameter(refused.Code):
+		return processor.Halt(err)
 	}
 	return err
+}
+
+// badParameter reports whether a code says that the request itself is wrong: its query is
+// not one, for instance, and will not become one. Any other refusal may be mended while
+// the worker runs, so it is tried again.
+func badParameter(code string) bool {
+	return strings.EqualFold(code, "ParameterInvalid") || strings.EqualFold(code, "InvalidParameter")
 }
