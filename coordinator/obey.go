@@ -41,6 +41,9 @@ func (r *run) obey(now time.Time, p shardset.Plan) {
 		r.tell.draining(s, cause)
 		r.runs[s.ID].Revoke(cause)
 	}
+	for _, id := range p.StillGranted {
+		r.tell.stillGranted(id)
+	}
 	for _, l := range p.Start {
 		r.start(l)
 	}

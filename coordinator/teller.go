@@ -92,6 +92,12 @@ func (t *teller) returned(l shardset.Lease, o shardset.Outcome) {
 	})
 }
 
+func (t *teller) stillGranted(id shardset.ID) {
+	t.line(func(log *zap.Logger) {
+		log.Warn("shard was processed to its end, and the group goes on granting it: starting it again", zap.Stringer("shard", id))
+	})
+}
+
 func (t *teller) stuck(id shardset.ID, epoch uint64) {
 	t.count(func(c *Counters) { c.Stuck++ })
 	t.event(t.hooks.Stuck, ShardEvent{ID: id, Epoch: epoch}, func(log *zap.Logger) {

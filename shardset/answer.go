@@ -43,6 +43,7 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 		return t.finish(now, p), ErrStaleAnswer
 	}
 	t.answered = seq
+	t.answers++
 	if !t.joined {
 		t.settledAt = now.Add(unsettledIntervals * t.cfg.Interval)
 	}
@@ -57,6 +58,7 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 		t.want = slices.Clone(want)
 	}
 	t.startMissing(now, seq, &p)
+	t.startAgain(now, &p)
 	t.dropGone(now, seq)
 	return t.finish(now, p), nil
 }
@@ -234,6 +236,7 @@ func (t *Tracker) take(now time.Time, e *entry, p *Plan) {
 		e.epoch = t.localEpoch
 	}
 	t.entries.put(e)
+	delete(t.ended, g.ID) // the heartbeat that this answers told it, and the service knows better
 	t.heldDirty = true
 	p.Beat = true
 	t.settledAt = now.Add(unsettledIntervals * t.cfg.Interval)

@@ -73,9 +73,12 @@ func (t *Tracker) Check() error {
 // end of a finite run.
 func (t *Tracker) checkDone() error {
 	done := 0
-	for _, e := range t.entries.all() {
+	for id, e := range t.entries.all() {
 		if e.state == StateDone {
 			done++
+		}
+		if !e.againAt.IsZero() && (e.state != StateDone || t.againAt.IsZero() || e.againAt.Before(t.againAt)) {
+			return fmt.Errorf("shard %s is %s, to be started again at %v, and nobody looks before %v", id, e.state, e.againAt, t.againAt)
 		}
 	}
 	if done != t.doneCount {

@@ -25,6 +25,10 @@
 //     its last run, so that its checkpoint is read after that run's last commit.
 //   - A processor that finished by itself, or cannot go on, keeps its shard: it is
 //     reported as held, so nobody repeats it unasked, until the service takes it.
+//   - A closed shard that was processed to its end is the service's to take back. If it
+//     is granted on for three answers and three intervals, it is started again: its end
+//     may have come too early. The pause doubles while the end comes at once. A shard of
+//     a bounded run is complete, and is not.
 //   - Work that has an end ends for a member when the service says that every shard of
 //     the group is done (Answer.Finished). Where the service does not count, a member
 //     that has nothing but done shards gives way after one TTL: what another held that

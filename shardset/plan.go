@@ -43,7 +43,8 @@ const (
 	// started again after a pause.
 	StateCooling
 	// StateDone: its processor finished by itself. The shard stays held, so that
-	// nobody repeats it, until the service takes it back.
+	// nobody repeats it, until the service takes it back. A closed shard that was
+	// processed to its end and is granted on is started again after a while.
 	StateDone
 )
 
@@ -69,9 +70,11 @@ type Outcome uint8
 const (
 	// OutcomeReleased: it was told to stop, and did.
 	OutcomeReleased Outcome = iota + 1
-	// OutcomeDone: it finished by itself, without an error.
+	// OutcomeDone: it finished by itself, without an error: its work is complete,
+	// whatever becomes of the shard.
 	OutcomeDone
-	// OutcomeEnded: it reached the end of a closed shard.
+	// OutcomeEnded: it reached the end of a closed shard, which the service is to
+	// take back.
 	OutcomeEnded
 	// OutcomeFenced: the service refused it as the owner.
 	OutcomeFenced
@@ -117,6 +120,9 @@ type Plan struct {
 	Revoke []Stop
 	// Start: run a fresh processor for each, after reading its checkpoint.
 	Start []Lease
+	// StillGranted names those of Start that were processed to their end, and that the
+	// service goes on granting all the same. For the log.
+	StillGranted []ID
 	// Stuck: these ignored their cancelled context for StuckAfter. Told once.
 	Stuck []ID
 	// Beat: what the next heartbeat has to say has changed; send it now.

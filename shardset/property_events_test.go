@@ -54,6 +54,11 @@ func (w *world) beat() {
 			w.fail("shard %s has not returned and is not in the report %q", id, grantsText(r.Held))
 		}
 	}
+	for _, id := range r.Ended {
+		if r := w.runs[id]; r != nil && r.cause == 0 {
+			w.fail("the report says that %s has ended, which runs", id)
+		}
+	}
 	w.reportsDone(r)
 	if !slices.IsSortedFunc(r.Held, compareGrants) {
 		w.fail("the report %q is not sorted", grantsText(r.Held))
@@ -109,6 +114,7 @@ func (w *world) answer(seq uint64) {
 		w.answered, w.deadline, w.joinEmpty = seq, deadline, false
 		w.heard(a, seq)
 		w.grants = grants
+		w.closedAnswer(seq, p)
 		if !p.NotAfter.Equal(deadline) {
 			w.fail("the lease's end is %v off", p.NotAfter.Sub(deadline))
 		}
@@ -151,6 +157,7 @@ func (w *world) finish() {
 	w.last[id] = returned{at: w.now, seq: w.seq(), outcome: o, epoch: r.epoch, cause: r.cause}
 	delete(w.runs, id)
 	w.finished(id, r, o, p)
+	w.closedReturned(id, r, o)
 	// The event's own plan may still name it: time had passed before it returned.
 	p.Cancel = slices.DeleteFunc(p.Cancel, func(s Stop) bool { return s.ID == id })
 	p.Stuck = slices.DeleteFunc(p.Stuck, func(s ID) bool { return s == id })

@@ -20,6 +20,7 @@ func (w *world) obey(p Plan, seq uint64) {
 		w.voidUpTo = w.seq()
 		w.grants = nil
 		w.end.lapse()
+		clear(w.closed.shards)
 		for id, r := range w.runs {
 			if r.cancelled.IsZero() {
 				w.fail("the lease lapsed and shard %s runs on", id)
@@ -43,6 +44,9 @@ func (w *world) obey(p Plan, seq uint64) {
 	}
 	for _, l := range p.Start {
 		w.start(l, seq)
+	}
+	if len(p.StillGranted) > 0 && seq == 0 {
+		w.fail("%v are still granted, by the word of no answer", p.StillGranted)
 	}
 	for _, id := range p.Stuck {
 		r := w.runs[id]
@@ -94,6 +98,7 @@ func (w *world) start(l Lease, seq uint64) {
 	if last, ok := w.last[l.ID]; ok {
 		rested := w.now.Sub(last.at) >= w.cfg.Cooling
 		sameGrant := last.outcome == OutcomeFailed && last.cause == 0 && last.epoch == l.Epoch
+		sameGrant = sameGrant || last.outcome == OutcomeEnded && last.cause == 0 && last.epoch == l.Epoch // see closedAnswer
 		if source := max(seq, w.answered); source <= last.seq && !(sameGrant && rested) {
 			w.fail("start %s@%d from the answer to heartbeat %d, its last run (%+v) ended after that", l.ID, l.Epoch, source, last)
 		}
@@ -101,7 +106,7 @@ func (w *world) start(l Lease, seq uint64) {
 			w.fail("start %s@%d only %v after it was fenced", l.ID, l.Epoch, w.now.Sub(last.at))
 		}
 	}
-	w.runs[l.ID] = &run{epoch: l.Epoch}
+	w.runs[l.ID] = &run{epoch: l.Epoch, started: w.now}
 }
 
 func (w *world) left(p Plan) {

@@ -22,10 +22,12 @@ func TestRandomEvents(t *testing.T) {
 		last = 20
 	}
 	var told finishes
+	again := 0
 	for seed := first; seed <= last; seed++ {
 		w := randomEvents(seed, false)
 		told.counted += w.finishes.counted
 		told.waited += w.finishes.waited
+		again += w.closed.again
 		if w.err != nil {
 			w = randomEvents(seed, true) // the same again, this time writing it down
 			tail := w.log[max(0, len(w.log)-30):]
@@ -35,6 +37,9 @@ func TestRandomEvents(t *testing.T) {
 	}
 	if n := int(last - first); n > 100 && (told.counted < 2*n || told.waited < n/2) {
 		t.Errorf("%d finite runs ended by the service's word and %d by waiting: too few to mean anything", told.counted, told.waited)
+	}
+	if n := int(last - first); n > 100 && again < n {
+		t.Errorf("%d shards that had ended were started again: too few to mean anything", again)
 	}
 }
 
@@ -84,10 +89,12 @@ type world struct {
 
 	end      ended
 	finishes finishes
+	closed   closed
 }
 
 type run struct {
 	epoch     uint64
+	started   time.Time
 	revoked   time.Time // zero: was never asked to finish
 	cancelled time.Time
 	cause     Cause
@@ -114,6 +121,7 @@ func (w *world) member() {
 		rnd: w.rnd, now: w.now, verbose: w.verbose, log: w.log, epochs: w.epochs, gen: w.gen, cfg: w.cfg,
 		tr: NewTracker(w.cfg), runs: map[ID]*run{}, last: map[ID]returned{},
 		end: ended{done: map[ID]uint64{}, calm: w.cfg.Finite && w.rnd.IntN(2) == 0}, finishes: w.finishes,
+		closed: closed{shards: map[ID]*closedShard{}, again: w.closed.again},
 	}
 }
 
@@ -173,6 +181,7 @@ func (w *world) leave() {
 	w.event("leave")
 	w.leaveAt = w.now
 	clear(w.end.done)
+	clear(w.closed.shards)
 	w.obey(w.tr.Leave(w.now), 0)
 }
 

@@ -141,6 +141,9 @@ func actions(p Plan) string {
 	for _, l := range p.Start {
 		parts = append(parts, fmt.Sprintf("start %s@%d", l.ID, l.Epoch))
 	}
+	for _, id := range p.StillGranted {
+		parts = append(parts, fmt.Sprintf("still granted %s", id))
+	}
 	for _, id := range p.Stuck {
 		parts = append(parts, fmt.Sprintf("stuck %s", id))
 	}

@@ -80,6 +80,9 @@ func (t *Tracker) Returned(now time.Time, id ID, o Outcome) Plan {
 	}
 	switch {
 	case !stopping && (o == OutcomeDone || o == OutcomeEnded) && !t.leaving:
+		if o == OutcomeEnded {
+			t.doubtEnd(now, e)
+		}
 		e.state, e.since = StateDone, now
 		t.doneCount++
 		t.doneDirty, t.ending.worked = true, true
@@ -251,6 +254,7 @@ func (t *Tracker) finish(now time.Time, p Plan) Plan {
 	sortStops(p.Revoke)
 	slices.SortFunc(p.Start, func(a, b Lease) int { return a.ID.Compare(b.ID) })
 	slices.SortFunc(p.Stuck, ID.Compare)
+	slices.SortFunc(p.StillGranted, ID.Compare)
 	p.WakeAt = earliest(t.deadline, t.moveAt)
 	if t.leaving {
 		p.WakeAt = earliest(p.WakeAt, t.leaveUntil)

@@ -75,8 +75,11 @@ type Tracker struct {
 	ended   map[ID]uint64    // closed shards to report; dropped once an answer to this heartbeat or a later one came
 	holdoff map[ID]time.Time // not to be started before
 
+	againAt time.Time // the earliest againAt of all entries; zero: none
+
 	seq        uint64    // of the newest heartbeat
 	answered   uint64    // newest heartbeat whose answer was accepted
+	answers    uint64    // answers that were accepted
 	barrier    uint64    // answers to heartbeats up to this one are void
 	sentAt     time.Time // when the newest heartbeat left
 	instance   uint64
@@ -102,6 +105,11 @@ type entry struct {
 	since time.Time // when it took this state
 	due   time.Time // StateDraining: cancel; StateCancelled: stuck; StateCooling: start
 	slot  int       // its place in Tracker.moving, plus one; zero: not there
+
+	// Of StateDone, if the shard has ended: see doubtEnd.
+	againAt time.Time     // not to be started again before; zero: not at all
+	answers uint64        // nor before so many answers were accepted
+	pause   time.Duration // the last one; kept while the shard runs again
 }
 
 // NewTracker returns a Tracker that holds nothing and has sent nothing.

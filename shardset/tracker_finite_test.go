@@ -254,14 +254,14 @@ func TestGiveWayStartsAgain(t *testing.T) {
 			r.plan("lapsed", "6.9s", r.tr.Lapsed(r.at("6.9s")), "lapsed, beat")
 			r.beat("7s", "")
 			r.answer("7s", "1@1", "start 1@1, beat")
-			r.returned("7s", "1", OutcomeEnded, "beat")
+			r.returned("7s", "1", OutcomeDone, "beat")
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := newRig(t, finite)
 			r.join("1@1 2@1")
 			r.returned("1s", "1", OutcomeDone, "beat")
-			r.returned("1s", "2", OutcomeEnded, "beat")
+			r.returned("1s", "2", OutcomeDone, "beat")
 			tc.event(r)
 			beats := func(until time.Duration) (at time.Duration) {
 				for at = 8 * time.Second; at < until; at += time.Second {
