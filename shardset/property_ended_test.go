@@ -21,9 +21,11 @@ type closedShard struct {
 	pause  time.Duration
 	total  int // answers since then
 	after  int // of them, to heartbeats that left after the end
+
+	believed bool // not to be started again
 }
 
-// closedReturned notes how a goroutine returned that nobody had told to, or another.
+// closedReturned notes how a goroutine returned.
 func (w *world) closedReturned(id ID, r *run, o Outcome) {
 	itself := r.cause == 0 && !w.leaving()
 	c := w.closed.shards[id]
@@ -35,19 +37,12 @@ func (w *world) closedReturned(id ID, r *run, o Outcome) {
 		return
 	}
 	first := 3 * w.cfg.Interval
-	pause := first
-	if c != nil && w.now.Sub(r.started) <= c.pause {
-		if pause = 2 * c.pause; w.cfg.Finite {
-			pause = 1000 * time.Hour // never
-		}
+	now := &closedShard{epoch: r.epoch, idle: true, at: w.now, seq: w.seq(), flying: w.seq() > w.answered, pause: first}
+	if c != nil && w.now.Sub(r.started) <= c.pause { // it ended at once again
+		now.pause = min(2*c.pause, max(first, 5*time.Minute))
+		now.believed = w.cfg.Finite
 	}
-	w.closed.shards[id] = &closedShard{
-		epoch: r.epoch, idle: true, at: w.now, seq: w.seq(), flying: w.seq() > w.answered,
-		pause: min(pause, max(first, 5*time.Minute)),
-	}
-	if pause > 999*time.Hour {
-		w.closed.shards[id].pause = pause
-	}
+	w.closed.shards[id] = now
 }
 
 // closedAnswer checks which shards an answer has started again that had ended: those that
@@ -59,7 +54,7 @@ func (w *world) closedAnswer(seq uint64, p Plan) {
 			delete(w.closed.shards, id)
 			continue
 		}
-		if !c.idle {
+		if !c.idle || c.believed {
 			continue
 		}
 		c.total++

@@ -3,7 +3,6 @@ package slslog
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -45,10 +44,6 @@ const (
 
 	// behind is a page after which something is waiting that is older than this.
 	behind = 3 * time.Second
-
-	// largeFor is how long the smallest page has to be too large before the shard is
-	// halted. Something on the way may have spoiled the header that says so.
-	largeFor = 5 * time.Second
 )
 
 // Position implements batch.Reader.
@@ -135,17 +130,6 @@ func (r *reader) page(ctx context.Context, count int, stop string) (sls.Page, ba
 	}
 }
 
-// tooLarge is the error of a page that cannot be smaller.
-func (r *reader) tooLarge(now time.Time, err error) error {
-	if r.large.IsZero() {
-		r.large = now
-	}
-	if now.Sub(r.large) < largeFor {
-		return err
-	}
-	return processor.Halt(err)
-}
-
 // count is how many groups to ask for: what fits the limit, if they are like the last
 // ones.
 func (r *reader) count(l batch.Limit) int {
@@ -184,15 +168,6 @@ func (r *reader) pull(ctx context.Context, count int, stop string) (sls.Page, *b
 		r.group = p.RawSize/p.Count + 1
 	}
 	return p, body, nil
-}
-
-func (r *reader) overBound(groups, size, bound int) error {
-	return &TooLargeError{Shard: r.shard, Cursor: r.cursor, Groups: groups, Size: size, Max: bound}
-}
-
-// spoilt is the error of a page that does not decompress, or is no list of log groups.
-func (r *reader) spoilt(err error) error {
-	return fmt.Errorf("slslog: page of shard %d at %q: %w", r.shard, r.cursor, err)
 }
 
 // chunk decompresses and parses a page. It gives the body back.
