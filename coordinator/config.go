@@ -55,8 +55,10 @@ type Config struct {
 	Weight int
 
 	// Interval is the regular time between heartbeats. At least three must fit into
-	// the group's TTL, which the first answer tells. Zero means what the Group advises
-	// (heartbeat.Info), and 2 s where it has no opinion.
+	// the group's TTL, which the first answer tells; otherwise Run returns a
+	// *shardset.IntervalError. If the TTL becomes shorter later, the worker beats faster,
+	// with a warning, as long as three heartbeats of 100 ms fit. Zero means what the Group
+	// advises (heartbeat.Info), and 2 s where it has no opinion; less if the TTL needs it.
 	Interval time.Duration
 	// FastInterval is the time between heartbeats while shards are moving, for a few
 	// intervals at most. Zero means a tenth of Interval, at least 100 ms.
@@ -104,6 +106,8 @@ type Config struct {
 	Hooks Hooks
 	// Logger takes one line per event. Nil means silence.
 	Logger *zap.Logger
+
+	firmInterval bool // Interval was set, not chosen by complete
 }
 
 // ConfigError lists every fault of a Config.
@@ -226,6 +230,7 @@ func (cfg *Config) completeTimes(faults *ConfigError, advised time.Duration) {
 	if advised < minInterval {
 		advised = DefaultInterval
 	}
+	cfg.firmInterval = cfg.Interval != 0
 	positive("Interval", &cfg.Interval, advised)
 	if cfg.Interval > 0 && cfg.Interval < minInterval {
 		faults.add("Interval", "is %v; it must be at least %v", cfg.Interval, minInterval)

@@ -2,10 +2,14 @@ package coordinator_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/rollcall-go/rollcall/coordinator"
 	"github.com/rollcall-go/rollcall/heartbeat"
@@ -73,4 +77,106 @@ func TestIntervalFromTheService(t *testing.T) {
 			})
 		})
 	}
+}
+
+// changing is a service whose group's TTL somebody changes. It keeps leases for a minute
+// all the same, which harms nobody.
+type changing struct {
+	*wire
+	mu  sync.Mutex
+	ttl time.Duration
+}
+
+func (c *changing) set(ttl time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ttl = ttl
+}
+
+func (c *changing) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+	a, err := c.wire.Beat(ctx, r)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a.TTL = c.ttl
+	return a, err
+}
+
+// A TTL that somebody makes shorter makes the worker beat faster, with one warning, and
+// costs no shard. Run ends only if three heartbeats of 100 ms do not fit.
+func TestIntervalFollowsAShorterTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service, err := memory.New(memory.Config{TTL: time.Minute, Shards: shardset.Range("orders", 2)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &changing{wire: &wire{Service: service}, ttl: time.Minute}
+		core, logs := observer.New(zap.InfoLevel)
+		w := launch(t, "a", c, coordinator.Config{Interval: 20 * time.Second, TryTimeout: 10 * time.Second, Logger: zap.New(core)})
+		time.Sleep(5 * time.Minute)
+		warnings := logs.FilterLevelExact(zap.WarnLevel).Len()
+		gap := func() time.Duration {
+			times := c.beatTimes()
+			return times[len(times)-1].Sub(times[len(times)-2])
+		}
+		if got := gap(); got != 20*time.Second {
+			t.Errorf("under a TTL of a minute it beats every %v", got)
+		}
+		c.set(3 * time.Second)
+		time.Sleep(time.Minute)
+		if got := gap(); got != time.Second {
+			t.Errorf("under a TTL of 3s it beats every %v", got)
+		}
+
+		// A heartbeat that hangs is given up in time for others: the lease holds.
+		n := 0
+		c.setFault(func(ctx context.Context, _ heartbeat.Request) error {
+			if n++; n > 2 {
+				return nil
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		time.Sleep(time.Minute)
+		if len(w.heard("cancelled"))+len(w.heard("draining")) != 0 {
+			t.Error("a shard was lost")
+		}
+		if got := logs.FilterMessageSnippet("beating faster").FilterLevelExact(zap.WarnLevel).Len(); got != 1 || warnings != 0 {
+			t.Errorf("it warned %d times, want once; %d warnings before", got, warnings)
+		}
+
+		c.set(time.Minute)
+		time.Sleep(5 * time.Minute)
+		if got := gap(); got != 20*time.Second {
+			t.Errorf("under a TTL of a minute, again, it beats every %v", got)
+		}
+
+		c.set(299 * time.Millisecond)
+		<-w.done
+		var bad *shardset.IntervalError
+		if !errors.As(w.err, &bad) || bad.TTL != 299*time.Millisecond {
+			t.Errorf("Run returned %v, want an IntervalError", w.err)
+		}
+	})
+}
+
+// An interval that nobody chose gives way to the TTL of the first answer.
+func TestUnsetIntervalFollowsTheTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service, err := memory.New(memory.Config{TTL: 1500 * time.Millisecond, Shards: shardset.Range("orders", 2)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := coordinator.New(coordinator.Config{Group: service, Member: "a", Processor: processor.Each(idle)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := w.Run(ctx); err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+		if s := w.Status(); s.Counters.Beats < 100 || s.Counters.LeasesLost != 0 {
+			t.Errorf("in a minute %d heartbeats were answered and %d leases lost", s.Counters.Beats, s.Counters.LeasesLost)
+		}
+	})
 }

@@ -103,6 +103,7 @@ func (r *run) outcome(now time.Time, req heartbeat.Request, a shardset.Answer, e
 
 func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) heartbeat.Verdict {
 	plan, err := r.tracker.Accepted(now, req.Seq, a)
+	r.followTTL(a.TTL)
 	r.heard(now, req, a, err)
 	r.obey(now, plan)
 	if err == nil {
@@ -116,6 +117,18 @@ func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) 
 		r.fail(err) // heartbeats go on, to tell what the drain gives up
 	}
 	return heartbeat.VerdictRetry
+}
+
+// followTTL has the loop keep to the Tracker's interval. A heartbeat that may take as
+// long as one of the old pace could cost the shorter lease.
+func (r *run) followTTL(ttl time.Duration) {
+	interval := r.tracker.Interval()
+	if interval == r.interval {
+		return
+	}
+	r.tell.interval(interval, r.interval, ttl, r.lastBeat.IsZero())
+	r.interval = interval
+	r.loop.SetPace(interval, min(r.cfg.TryTimeout, max(interval/2, shardset.ShortestInterval)))
 }
 
 // heard notes how a heartbeat went.

@@ -47,6 +47,7 @@ type run struct {
 	timer      *time.Timer
 	sentAt     time.Time // of the newest heartbeat
 	lastBeat   time.Time // of the newest answered one
+	interval   time.Duration
 	beatErrors int
 	lastErr    error
 	failure    error     // why Run ends, if not because its context did
@@ -63,6 +64,8 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		over:  make(chan struct{}),
 		runs:  map[shardset.ID]*processor.Run{},
 		stuck: map[shardset.ID]bool{},
+
+		interval: cfg.Interval,
 	}
 	r.tell = newTeller(cfg, r.info)
 	r.runner = processor.NewRunner(processor.RunnerConfig{
@@ -79,6 +82,7 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 	r.tracker = shardset.NewTracker(shardset.TrackerConfig{
 		Instance:     newInstance(),
 		Interval:     cfg.Interval,
+		FirmInterval: cfg.firmInterval,
 		Fast:         cfg.FastInterval, // even if the service pushes: a push can break in silence
 		Grid:         !r.info.Guarantees.Push,
 		GridOffset:   gridOffset(cfg.Member),

@@ -35,6 +35,18 @@ func (t *teller) joining(instance uint64, g heartbeat.Guarantees) {
 	})
 }
 
+// interval tells of a heartbeat interval that follows the group's TTL.
+func (t *teller) interval(now, before, ttl time.Duration, first bool) {
+	t.line(func(log *zap.Logger) {
+		log = log.With(zap.Duration("interval", now), zap.Duration("before", before), zap.Duration("ttl", ttl))
+		if now < before && !first {
+			log.Warn("the group's TTL was made shorter than three heartbeat intervals; beating faster")
+			return
+		}
+		log.Info("the heartbeat interval follows the group's TTL")
+	})
+}
+
 func (t *teller) finished() {
 	t.line(func(log *zap.Logger) { log.Info("the work is finished") })
 }

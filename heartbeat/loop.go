@@ -3,6 +3,7 @@ package heartbeat
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -64,12 +65,12 @@ type LoopConfig struct {
 	Member Member
 	// Name is the member's name, for a Notifier.
 	Name string
-	// Interval is the regular time from one heartbeat to the next; it bounds the
-	// pause after a failure too.
-	Interval time.Duration
-	// TryTimeout bounds one heartbeat. It should be well under Interval.
-	TryTimeout time.Duration
+	// Interval and TryTimeout are what SetPace takes.
+	Interval, TryTimeout time.Duration
 }
+
+// pace is how fast a Loop goes.
+type pace struct{ interval, try time.Duration }
 
 // Loop sends the heartbeats of one member: at once when poked or pushed, otherwise
 // when the member says, and after a failure with growing, jittered pauses that never
@@ -78,12 +79,20 @@ type LoopConfig struct {
 type Loop struct {
 	cfg  LoopConfig
 	poke chan struct{}
+	pace atomic.Pointer[pace]
 }
 
 // NewLoop returns a Loop; it does nothing before Run.
 func NewLoop(cfg LoopConfig) *Loop {
-	return &Loop{cfg: cfg, poke: make(chan struct{}, 1)}
+	l := &Loop{cfg: cfg, poke: make(chan struct{}, 1)}
+	l.SetPace(cfg.Interval, cfg.TryTimeout)
+	return l
 }
+
+// SetPace sets the regular time from one heartbeat to the next, which bounds the pause
+// after a failure too, and the bound of one heartbeat, which should be well under it.
+// It holds from the next heartbeat on. It may be called from any goroutine.
+func (l *Loop) SetPace(interval, tryTimeout time.Duration) { l.pace.Store(&pace{interval, tryTimeout}) }
 
 // Poke makes the Loop beat at once, within a few milliseconds. Pokes that come
 // together make one heartbeat; one that comes while a heartbeat is in flight makes
@@ -114,7 +123,8 @@ func (l *Loop) Run(ctx context.Context) {
 }
 
 func (l *Loop) beats(ctx context.Context) {
-	pauses := l.pauses()
+	p := l.pace.Load()
+	pauses := p.pauses()
 	var last Verdict
 	var rejoined time.Time // the last time it did so at once
 	next, poke := time.Now(), l.poke
@@ -129,17 +139,21 @@ func (l *Loop) beats(ctx context.Context) {
 			pauses.Reset()
 		}
 		last = verdict
+		if newest := l.pace.Load(); *newest != *p {
+			p = newest
+			pauses = p.pauses()
+		}
 		now := time.Now()
 		if verdict == VerdictCarry {
 			next, poke = l.cfg.Member.NextBeat(now), l.poke
 			continue
 		}
 		next, poke = now, nil
-		if verdict == VerdictRejoin && now.Sub(rejoined) >= l.cfg.Interval {
+		if verdict == VerdictRejoin && now.Sub(rejoined) >= p.interval {
 			rejoined = now
 			continue
 		}
-		next = now.Add(min(max(pauses.NextBackOff(), retryAfter(err)), l.cfg.Interval))
+		next = now.Add(min(max(pauses.NextBackOff(), retryAfter(err)), p.interval))
 	}
 }
 
@@ -176,7 +190,7 @@ func (l *Loop) beat(ctx context.Context) (Verdict, error) {
 	if !ok {
 		return VerdictStop, nil
 	}
-	try, cancel := context.WithTimeout(ctx, l.cfg.TryTimeout)
+	try, cancel := context.WithTimeout(ctx, l.pace.Load().try)
 	defer cancel()
 	a, err := l.cfg.Client.Beat(try, r)
 	return l.cfg.Member.Outcome(time.Now(), r, a, err), err
@@ -184,7 +198,8 @@ func (l *Loop) beat(ctx context.Context) (Verdict, error) {
 
 // watch turns the service's pushes into pokes, and watches anew when a watch breaks.
 func (l *Loop) watch(ctx context.Context, n Notifier) {
-	pauses := l.pauses()
+	p := l.pace.Load() // good enough: a watch that broke costs no lease
+	pauses := p.pauses()
 	for ctx.Err() == nil {
 		if wake, err := n.Watch(ctx, l.cfg.Name); err == nil {
 			l.Poke() // what changed before the watch stood was told to nobody
@@ -193,7 +208,7 @@ func (l *Loop) watch(ctx context.Context, n Notifier) {
 				l.Poke()
 			}
 		}
-		t := time.NewTimer(min(pauses.NextBackOff(), l.cfg.Interval))
+		t := time.NewTimer(min(pauses.NextBackOff(), p.interval))
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -204,10 +219,10 @@ func (l *Loop) watch(ctx context.Context, n Notifier) {
 
 // pauses returns the schedule after failures: a tenth of the interval at first, the
 // whole of it at last, random by half; so what it says has to be cut at the interval.
-func (l *Loop) pauses() *backoff.ExponentialBackOff {
+func (p *pace) pauses() *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(max(l.cfg.Interval/10, time.Millisecond)),
-		backoff.WithMaxInterval(l.cfg.Interval),
+		backoff.WithInitialInterval(max(p.interval/10, time.Millisecond)),
+		backoff.WithMaxInterval(p.interval),
 		backoff.WithMultiplier(2),
 		backoff.WithMaxElapsedTime(0),
 	)

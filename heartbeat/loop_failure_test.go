@@ -169,3 +169,27 @@ func TestRetryAfter(t *testing.T) {
 		})
 	}
 }
+
+// A pace that is set while the Loop runs holds for the next try, and for its pauses.
+func TestPaceChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(nil)
+		r.call = func(ctx context.Context, n int) error {
+			if n == 1 {
+				return nil
+			}
+			return takes(ctx, time.Hour)
+		}
+		r.at(time.Second, func() { r.SetPace(200*time.Millisecond, 70*time.Millisecond) })
+		r.run(t, 10*time.Second)
+		times := r.times()
+		if len(times) < 25 {
+			t.Fatalf("heartbeats left at %v, want more than 25", times)
+		}
+		for i, pause := range r.pauses()[1:] {
+			if pause < 80*time.Millisecond || pause > 270*time.Millisecond {
+				t.Errorf("pause %d is %v, want 80ms to 270ms with 70ms for a try", i+2, pause)
+			}
+		}
+	})
+}

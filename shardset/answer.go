@@ -38,6 +38,7 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	// Sent 0s, stamped by the server 1s, read by us 9s, TTL 10s: the server frees
 	// the shard at 11s; counting from the reply we would work on it until 19s.
 	deadline := t.sentAt.Add(a.TTL - Margin(a.TTL))
+	t.interval = min(t.cfg.Interval, a.TTL/MinBeats)
 	if !before(now, deadline) {
 		t.shorten(now, a.TTL, &p)
 		return t.finish(now, p), ErrStaleAnswer
@@ -45,7 +46,7 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	t.answered = seq
 	t.answers++
 	if !t.joined {
-		t.settledAt = now.Add(unsettledIntervals * t.cfg.Interval)
+		t.settledAt = now.Add(unsettledIntervals * t.interval)
 	}
 	t.joined, t.joinEmpty = true, false
 	t.generation = a.Generation
@@ -61,6 +62,19 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	t.startAgain(now, &p)
 	t.dropGone(now, seq)
 	return t.finish(now, p), nil
+}
+
+// fits reports whether this member can live with a TTL. A group with a shorter one than
+// before gets more heartbeats, as long as there is a point in that.
+func (t *Tracker) fits(ttl time.Duration) bool {
+	switch longest := ttl / MinBeats; {
+	case t.cfg.Interval <= longest:
+		return true
+	case t.cfg.FirmInterval && !t.joined:
+		return false
+	default:
+		return longest >= ShortestInterval
+	}
 }
 
 // shorten ends the lease earlier if an answer that is not obeyed says so: the group's
@@ -95,7 +109,7 @@ func (t *Tracker) normalize(a Answer) ([]Grant, bool, error) {
 	if a.TTL <= 0 {
 		return nil, false, &AnswerError{Reason: fmt.Sprintf("the TTL %v is not positive", a.TTL)}
 	}
-	if t.cfg.Interval > a.TTL/MinBeats {
+	if !t.fits(a.TTL) {
 		return nil, false, &IntervalError{Interval: t.cfg.Interval, TTL: a.TTL}
 	}
 	if slices.Equal(a.Grants, t.want) {
@@ -126,7 +140,7 @@ func (t *Tracker) diff(now time.Time, seq uint64, want []Grant, p *Plan) {
 	fresh := make([]entry, 0, added)
 	find := t.finder()
 	t.ending.since = time.Time{}
-	t.settledAt = now.Add(unsettledIntervals * t.cfg.Interval)
+	t.settledAt = now.Add(unsettledIntervals * t.interval)
 	old := t.want
 	for len(old) > 0 || len(want) > 0 {
 		switch {
@@ -239,7 +253,7 @@ func (t *Tracker) take(now time.Time, e *entry, p *Plan) {
 	delete(t.ended, g.ID) // the heartbeat that this answers told it, and the service knows better
 	t.heldDirty = true
 	p.Beat = true
-	t.settledAt = now.Add(unsettledIntervals * t.cfg.Interval)
+	t.settledAt = now.Add(unsettledIntervals * t.interval)
 	if until := t.holdoff[g.ID]; now.Before(until) {
 		t.schedule(e, StateCooling, until)
 		return

@@ -70,6 +70,10 @@ type Answer struct {
 // do not cost the lease.
 const MinBeats = 3
 
+// ShortestInterval is how far the TTL of a group can shorten the interval of a member:
+// heartbeats that follow each other faster are more than a network can be asked for.
+const ShortestInterval = 100 * time.Millisecond
+
 // AnswerError says why an answer cannot be obeyed. An answer that cannot be
 // obeyed changes nothing: it is a failed heartbeat, never "you own nothing".
 type AnswerError struct {
@@ -82,7 +86,9 @@ func (e *AnswerError) Error() string {
 }
 
 // IntervalError says that this member's heartbeat interval does not fit the
-// group's TTL: fewer than MinBeats heartbeats fit into one lease.
+// group's TTL: fewer than MinBeats heartbeats fit into one lease. It is returned for
+// the first answer if somebody chose the interval, and for any if the TTL has no room
+// for MinBeats of ShortestInterval.
 type IntervalError struct {
 	Interval, TTL time.Duration
 }

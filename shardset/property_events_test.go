@@ -88,7 +88,9 @@ func (w *world) answer(seq uint64) {
 	a := Answer{Grants: grants, TTL: 6 * time.Second, Generation: w.gen, Finished: w.rnd.IntN(3) == 0}
 	switch w.rnd.IntN(30) {
 	case 0:
-		a.TTL = 2 * time.Second
+		a.TTL = 250 * time.Millisecond // too short for anybody
+	case 8:
+		a.TTL = 2 * time.Second // too short for who chose an interval, at first
 	case 1:
 		a.Grants = append(slices.Clone(grants), Grant{ID: ID{Number: -1}})
 	case 2:

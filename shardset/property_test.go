@@ -113,6 +113,7 @@ type returned struct {
 func (w *world) member() {
 	w.cfg = TrackerConfig{
 		Instance: uint64(w.rnd.IntN(2) * 7), Interval: time.Second, Fast: 100 * time.Millisecond,
+		FirmInterval: w.rnd.IntN(2) == 0,
 		DrainTimeout: time.Duration(w.rnd.IntN(4)) * time.Second, StuckAfter: time.Second,
 		Cooling: time.Second, CanLeave: w.rnd.IntN(2) == 0,
 		Finite: w.rnd.IntN(2) == 0, Finishes: w.rnd.IntN(2) == 0,

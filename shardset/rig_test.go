@@ -34,6 +34,8 @@ func newRig(t *testing.T, change ...func(*TrackerConfig)) *rig {
 	return &rig{t: t, tr: NewTracker(cfg), start: time.Now(), ttl: 10 * time.Second}
 }
 
+func firm(cfg *TrackerConfig) { cfg.FirmInterval = true }
+
 func cannotLeave(cfg *TrackerConfig) { cfg.CanLeave = false }
 
 func (r *rig) at(s string) time.Time {

@@ -100,7 +100,7 @@ func (t *Tracker) Returned(now time.Time, id ID, o Outcome) Plan {
 	if t.wants(id) {
 		t.missing[id] = t.seq
 	}
-	t.settledAt = now.Add(unsettledIntervals * t.cfg.Interval)
+	t.settledAt = now.Add(unsettledIntervals * t.interval)
 	p.Beat = true
 	return t.finish(now, p)
 }
@@ -180,7 +180,7 @@ func (t *Tracker) lapse(now time.Time, p *Plan) {
 	if t.instance != 0 {
 		t.instance++
 	}
-	t.settledAt = now.Add(unsettledIntervals * t.cfg.Interval)
+	t.settledAt = now.Add(unsettledIntervals * t.interval)
 	p.Lapsed = true
 	p.Beat = true
 }

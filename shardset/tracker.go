@@ -11,8 +11,13 @@ type TrackerConfig struct {
 	// later run needs a larger number; zero means that the service has none. The
 	// Tracker adds one each time a lease ends.
 	Instance uint64
-	// Interval is the time from one regular heartbeat to the next.
+	// Interval is the time from one regular heartbeat to the next. It is shortened for a
+	// group with a TTL into which fewer than MinBeats fit: see Tracker.Interval.
 	Interval time.Duration
+	// FirmInterval says that somebody chose the Interval: the first answer of a group
+	// whose TTL it does not fit is refused. A TTL that becomes too short later shortens
+	// the Interval all the same, because somebody else changed it.
+	FirmInterval bool
 	// Fast is the interval while the set of shards is changing. Zero means Interval.
 	Fast time.Duration
 	// Grid makes regular heartbeats come at the same moments at all members, for a
@@ -87,6 +92,7 @@ type Tracker struct {
 	localEpoch uint64 // numbers grants of a service without epochs
 
 	ttl        time.Duration // of the newest answer that was accepted
+	interval   time.Duration // between regular heartbeats, as the group's TTL lets it be
 	deadline   time.Time     // end of the lease; zero: none was ever given, or it lapsed
 	settledAt  time.Time     // until then the cadence is fast
 	joinEmpty  bool          // the next heartbeat must list nothing
@@ -120,6 +126,7 @@ func NewTracker(cfg TrackerConfig) *Tracker {
 	return &Tracker{
 		cfg:      cfg,
 		instance: cfg.Instance,
+		interval: cfg.Interval,
 		entries:  newEntryTable(),
 		missing:  map[ID]uint64{},
 		gone:     map[ID]uint64{},
@@ -177,19 +184,25 @@ func (t *Tracker) NextBeat(now time.Time) time.Time {
 	case t.leaving && t.deadline.IsZero():
 		return time.Time{}
 	case t.leaving && !t.cfg.CanLeave:
-		renew, retry := t.deadline.Add(-t.cfg.Interval), t.sentAt.Add(t.cfg.Fast)
+		renew, retry := t.deadline.Add(-t.interval), t.sentAt.Add(t.fast())
 		if renew.Before(retry) {
 			return retry // the last try got no answer
 		}
 		return renew
 	case now.Before(t.settledAt):
-		return t.sentAt.Add(t.cfg.Fast)
+		return t.sentAt.Add(t.fast())
 	}
 	if t.cfg.Grid && t.ttl > 0 {
-		return grid(t.sentAt, t.ttl, t.cfg.Interval, t.cfg.GridOffset)
+		return grid(t.sentAt, t.ttl, t.interval, t.cfg.GridOffset)
 	}
-	return t.sentAt.Add(t.cfg.Interval)
+	return t.sentAt.Add(t.interval)
 }
+
+// Interval returns the time from one regular heartbeat to the next: the configured one,
+// or as much as the TTL of the newest answer has room for.
+func (t *Tracker) Interval() time.Duration { return t.interval }
+
+func (t *Tracker) fast() time.Duration { return min(t.cfg.Fast, t.interval) }
 
 // Instance returns the instance that the next heartbeat will carry.
 func (t *Tracker) Instance() uint64 { return t.instance }

@@ -229,15 +229,15 @@ func TestRefusedTTLShortensTheLease(t *testing.T) {
 	r.ttl = time.Minute
 	r.join("1@1")
 	r.beat("2s", "1@1")
-	const want = "the heartbeat interval 2s is too long for the group's TTL 5.999s: at least 3 heartbeats must fit, so use 1.999666666s or less"
-	p, err := r.tr.Accepted(r.at("2.1s"), r.seq, Answer{TTL: 5999 * time.Millisecond, Grants: []Grant{{ID: ID{"", 2}, Epoch: 1}}})
+	const want = "the heartbeat interval 2s is too long for the group's TTL 299ms: at least 3 heartbeats must fit, so use 99.666666ms or less"
+	p, err := r.tr.Accepted(r.at("2.1s"), r.seq, Answer{TTL: 299 * time.Millisecond, Grants: []Grant{{ID: ID{"", 2}, Epoch: 1}}})
 	if err == nil || err.Error() != want {
 		t.Errorf("the answer got %v, want %s", err, want)
 	}
 	r.plan("the refusal", "2.1s", p, "")
 	r.states("1 held")
-	r.when("the lease's end", p.NotAfter, "7.33911s")
-	r.tick("7.4s", "cancel 1@1 lost, lapsed, beat")
+	r.when("the lease's end", p.NotAfter, "2.26611s")
+	r.tick("2.3s", "cancel 1@1 lost, lapsed, beat")
 }
 
 // A join that a number at its end refuses does not wrap around to "no number".
@@ -260,7 +260,7 @@ func TestEmptyAnswerDrainsEverything(t *testing.T) {
 
 // An interval so long that three of it are more than a Duration holds.
 func TestIntervalOverflow(t *testing.T) {
-	r := newRig(t, func(cfg *TrackerConfig) { cfg.Interval = 1 << 62 })
+	r := newRig(t, firm, func(cfg *TrackerConfig) { cfg.Interval = 1 << 62 })
 	r.beat("0s", "")
 	_, err := r.tr.Accepted(r.at("0.1s"), r.seq, Answer{TTL: time.Minute})
 	if !errors.As(err, new(*IntervalError)) {

@@ -223,12 +223,12 @@ func TestCooledShardTakesAShortenedLease(t *testing.T) {
 	r.join("1@1")
 	r.returned("1s", "1", OutcomeFailed, "")
 	r.beat("1.9s", "1@1")
-	r.ttl = 5 * time.Second // three intervals of 2s do not fit
+	r.ttl = 299 * time.Millisecond // three intervals of 100ms do not fit
 	p, err := r.accept("2s", r.seq, "1@1")
 	if err == nil {
-		t.Error("an answer with a TTL of 5s was obeyed")
+		t.Error("an answer with a TTL of 299ms was obeyed")
 	}
 	r.plan("answer", "2s", p, "start 1@1")
-	r.when("its lease's end", p.Start[0].NotAfter, "6.35s")
-	r.when("the lease's end", p.NotAfter, "6.35s")
+	r.when("its lease's end", p.Start[0].NotAfter, "2.16611s")
+	r.when("the lease's end", p.NotAfter, "2.16611s")
 }

@@ -30,8 +30,8 @@ const DefaultTTL = 6 * time.Second
 type Config struct {
 	// Group is the group's name, for logs. Empty means "memory".
 	Group string
-	// TTL is how long a member keeps its shards after its last heartbeat. It must
-	// be at least three of its members' intervals. Zero means DefaultTTL.
+	// TTL is how long a member keeps its shards after its last heartbeat. Members
+	// with an Interval of their own need three of it. Zero means DefaultTTL.
 	TTL time.Duration
 	// Shards are what the group shares out. SetShards can change them later.
 	Shards []shardset.ID
