@@ -93,7 +93,7 @@ func (w *worker) draining(e coordinator.ShardEvent) {
 
 // run works until ctx ends, or everything is done.
 func (w *worker) run(ctx context.Context, stderr io.Writer) error {
-	defer w.client.CloseIdleConnections()
+	defer func() { _ = w.client.Close() }()
 	boundMemory(w.o.budget)
 	begin := time.Now()
 	stop := w.report(begin, stderr)

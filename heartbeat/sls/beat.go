@@ -28,21 +28,20 @@ func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer
 		}
 		held[i] = h.ID.Number
 	}
-	g, err := c.settings(ctx)
-	if err != nil {
-		return shardset.Answer{}, err
+	if _, err := c.settings(ctx); err != nil {
+		return shardset.Answer{}, c.missing(err)
 	}
 	numbers, err := c.Heartbeat(ctx, r.Member, held)
 	switch {
 	case errors.Is(err, heartbeat.ErrGroupNotFound):
-		c.forget()
+		return shardset.Answer{}, c.gone(err)
 	case errors.Is(err, heartbeat.ErrEvicted):
 		c.doubt()
-	}
-	if err != nil {
 		return shardset.Answer{}, err
+	case err != nil:
+		return shardset.Answer{}, c.missing(err)
 	}
-	a := shardset.Answer{TTL: c.reread(ctx, g).Timeout}
+	a := shardset.Answer{TTL: c.answered().Timeout}
 	if len(numbers) > 0 {
 		a.Grants = make([]shardset.Grant, len(numbers))
 	}

@@ -20,6 +20,7 @@ const (
 	classGroupGone
 	classNotOwner
 	classShardGone
+	classLogstoreGone
 	classCursor
 	classExists
 )
@@ -80,7 +81,7 @@ var classes = map[string]class{
 
 	"projectnotexist":  classPermanent,
 	"projectnotexists": classPermanent,
-	"logstorenotexist": classPermanent,
+	"logstorenotexist": classLogstoreGone,
 }
 
 // classify says what an answer other than 200 means.

@@ -22,6 +22,8 @@ type Client struct {
 	own       []*http.Transport // those of beats and data that are this client's
 	group     groupState
 	clock     clock
+
+	background *background
 }
 
 var (
@@ -38,7 +40,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, endpoint: ep, userAgent: userAgent(cfg), group: newGroupState()}
+	c := &Client{cfg: cfg, endpoint: ep, userAgent: userAgent(cfg), group: newGroupState(), background: newBackground()}
 	if cfg.Credentials != nil {
 		c.keys = newKeyring(cfg.Credentials)
 	}
@@ -75,6 +77,15 @@ func (c *Client) Info() heartbeat.Info {
 
 // Logstore returns the logstore's name, which is the Log of all shard IDs.
 func (c *Client) Logstore() string { return c.cfg.Logstore }
+
+// Close stops what the client does beside its calls, waits for that, and closes its idle
+// connections. Calls still work, but a group that changes is noticed late. Calling it
+// again does nothing. It returns nil.
+func (c *Client) Close() error {
+	c.background.close()
+	c.CloseIdleConnections()
+	return nil
+}
 
 // CloseIdleConnections closes the connections of this client's own pools that are not
 // in use. They would close by themselves after a while.

@@ -126,7 +126,7 @@ func conformance(ttl time.Duration, connect func(testing.TB, *slsserver.Server) 
 func (s *service) client(t testing.TB) (*sls.Client, error) {
 	c, err := sls.New(s.config)
 	if err == nil {
-		t.Cleanup(c.CloseIdleConnections)
+		t.Cleanup(func() { _ = c.Close() })
 	}
 	return c, err
 }

@@ -21,7 +21,11 @@
 //
 // The lease is the group's timeout as the service has it, never the one of a Config.
 // A member that learns of a shorter timeout late holds on for too long: if you shorten
-// it while members run, they hear of it within 30 seconds.
+// it while members run, they hear of it within 30 seconds and a heartbeat, and beat
+// faster from then on. The settings are read beside the heartbeats; Close stops that.
+//
+// The service is eventually consistent. A group that it said to exist, or a logstore,
+// that a list or a node does not know is asked for again for the time of one lease.
 //
 // # Clocks
 //

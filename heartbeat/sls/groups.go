@@ -30,10 +30,11 @@ type updateJSON struct {
 	Timeout int64 `json:"timeout"`
 }
 
+// groupJSON takes whatever is there: other programs' groups are none of ours to check.
 type groupJSON struct {
-	Name    *string `json:"name"`
-	Timeout *int64  `json:"timeout"`
-	Ordered bool    `json:"order"`
+	Name    any `json:"name"`
+	Timeout any `json:"timeout"`
+	Ordered any `json:"order"`
 }
 
 func (c *Client) groupsPath() string { return "/logstores/" + c.cfg.Logstore + "/consumergroups" }
@@ -75,32 +76,61 @@ func (c *Client) DeleteGroup(ctx context.Context, name string) error {
 	return c.send(ctx, &call{op: opDeleteGroup, method: http.MethodDelete, path: c.groupPath(name)}, nothing)
 }
 
-// ListGroups returns the groups of the logstore.
+// ListGroups returns the groups of the logstore. One whose settings make no sense has a
+// zero Timeout; one without a name is left out.
 func (c *Client) ListGroups(ctx context.Context) ([]Group, error) {
-	return c.listGroups(ctx, c.data)
+	return c.listGroups(ctx, c.data, "")
 }
 
-func (c *Client) listGroups(ctx context.Context, via http.RoundTripper) (groups []Group, err error) {
+// listGroups returns the groups, and fails if the settings of the one that own names
+// make no sense.
+func (c *Client) listGroups(ctx context.Context, via http.RoundTripper, own string) (groups []Group, err error) {
 	q := &call{op: opListGroups, method: http.MethodGet, path: c.groupsPath(), via: via}
 	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) (err error) {
-		groups, err = parseGroups(b)
+		groups, err = parseGroups(b, own)
 		return err
 	}))
 	return groups, err
 }
 
-func parseGroups(b []byte) ([]Group, error) {
-	return parseList(b, func(w groupJSON) (Group, error) {
-		switch {
-		case w.Name == nil || *w.Name == "":
-			return Group{}, errors.New("it has no name")
-		case w.Timeout == nil || *w.Timeout <= 0:
-			return Group{}, errors.New("it has no timeout")
+func parseGroups(b []byte, own string) ([]Group, error) {
+	raw, err := parseElements(b)
+	if err != nil {
+		return nil, err
+	}
+	groups := make([]Group, 0, min(len(raw), 100))
+	for i, r := range raw {
+		var w groupJSON
+		if json.Unmarshal(r, &w) != nil {
+			continue // no object
 		}
-		// A longer lease than a day is cut: too short is safe, too long is not.
-		seconds := min(*w.Timeout, int64(maxTimeout/time.Second))
-		return Group{Name: *w.Name, Timeout: time.Duration(seconds) * time.Second, Ordered: w.Ordered}, nil
-	})
+		name, _ := w.Name.(string)
+		if name == "" {
+			continue
+		}
+		g, err := w.settings()
+		if err != nil && name == own {
+			return nil, fmt.Errorf("element %d, the client's group: %w", i, err)
+		}
+		g.Name = name
+		groups = append(groups, g)
+	}
+	return groups, nil
+}
+
+// settings reads an entry. Some programs write the timeout as 5.0. A longer lease than a
+// day is cut, and so is what exceeds a second: too short is safe, too long is not.
+func (w *groupJSON) settings() (Group, error) {
+	seconds, ok := w.Timeout.(float64)
+	if !ok || seconds < 1 {
+		return Group{}, errors.New("it has no timeout of a second or more")
+	}
+	ordered, ok := w.Ordered.(bool)
+	if !ok && w.Ordered != nil {
+		return Group{}, errors.New("its order is neither true nor false")
+	}
+	whole := time.Duration(min(seconds, maxTimeout.Seconds()))
+	return Group{Timeout: whole * time.Second, Ordered: ordered}, nil
 }
 
 func (g Group) validate(op string) error {

@@ -54,32 +54,6 @@ func parseElements(b []byte) ([]json.RawMessage, error) {
 	return raw, nil
 }
 
-// parseList reads an array of objects.
-func parseList[T, W any](b []byte, check func(W) (T, error)) ([]T, error) {
-	var raw []*W
-	if err := json.Unmarshal(b, &raw); err != nil {
-		return nil, jsonFault(err)
-	}
-	if raw == nil {
-		return nil, errors.New("it is null and not an array")
-	}
-	if len(raw) > maxShards {
-		return nil, fmt.Errorf("it lists more than %d elements", maxShards)
-	}
-	list := make([]T, len(raw))
-	for i, w := range raw {
-		if w == nil {
-			return nil, fmt.Errorf("element %d is null", i)
-		}
-		v, err := check(*w)
-		if err != nil {
-			return nil, fmt.Errorf("element %d: %w", i, err)
-		}
-		list[i] = v
-	}
-	return list, nil
-}
-
 // jsonFault says what is wrong without quoting the answer at length.
 func jsonFault(err error) error {
 	var typ *json.UnmarshalTypeError

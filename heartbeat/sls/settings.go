@@ -12,25 +12,24 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
-const (
-	// rereadEvery is how often the group's settings are read again. It bounds how long
-	// members believe in a timeout that was made shorter.
-	rereadEvery = 30 * time.Second
-	// rereadSoon is the pause after a reading that failed.
-	rereadSoon = 5 * time.Second
-)
-
 // groupState is what this client knows of its group.
 type groupState struct {
 	reading chan struct{} // holds a token while somebody reads or creates
 
-	mu      sync.Mutex // guards the fields below; never held across a call
-	known   bool
-	group   Group     // as the service has it, if known
-	readAt  time.Time // when to read it again
-	met     bool      // the group was there once: from then on only Create creates it
-	updated bool      // UpdateGroup has been obeyed
-	warned  Group     // the difference that was logged last
+	mu        sync.Mutex // guards the fields below; never held across a call
+	known     bool
+	group     Group     // as the service has it, if known
+	version   uint64    // rises with what is learned or doubted: older readings are void
+	readAt    time.Time // when to read it again
+	rereading bool
+	met       bool  // the group was there once: from then on only Create creates it
+	updated   bool  // UpdateGroup has been obeyed
+	warned    Group // the difference that was logged last
+
+	expected   bool // the service said that the group exists, and nothing else since
+	fresh      bool // a create said so, and no heartbeat has been answered since
+	noGroup    absence
+	noLogstore absence
 }
 
 func newGroupState() groupState { return groupState{reading: make(chan struct{}, 1)} }
@@ -47,7 +46,7 @@ func (c *Client) Group() (Group, bool) {
 // first heartbeat of a client is the other, unless Config.MustExist is set.
 func (c *Client) Create(ctx context.Context) error {
 	_, err := c.settle(ctx, true, func() bool { return false })
-	return err
+	return c.missing(err)
 }
 
 // settings returns the group's settings, without a call if they are known.
@@ -82,15 +81,12 @@ func (c *Client) settle(ctx context.Context, create bool, enough func() bool) (G
 	}
 	g, err := c.find(ctx)
 	if errors.Is(err, heartbeat.ErrGroupNotFound) && create {
-		want := Group{Name: c.cfg.Group, Timeout: c.cfg.Timeout, Ordered: c.cfg.Ordered}
-		if err := c.CreateGroup(ctx, want); err != nil && !errors.Is(err, ErrGroupExists) {
-			return Group{}, err
-		}
-		g, err = c.find(ctx)
+		g, err = c.create(ctx)
 	}
 	if err != nil {
 		return Group{}, err
 	}
+	c.expect(false)
 	if g, err = c.adapt(ctx, g); err != nil {
 		return Group{}, err
 	}
@@ -98,9 +94,39 @@ func (c *Client) settle(ctx context.Context, create bool, enough func() bool) (G
 	return g, nil
 }
 
+// wanted is the group that this client would make.
+func (c *Client) wanted() Group {
+	return Group{Name: c.cfg.Group, Timeout: c.cfg.Timeout, Ordered: c.cfg.Ordered}
+}
+
+// create makes the group. If the service takes that, the settings are known: a list may
+// not have them yet. If the group exists, only a list has them.
+func (c *Client) create(ctx context.Context) (Group, error) {
+	want := c.wanted()
+	err := c.CreateGroup(ctx, want)
+	exists := errors.Is(err, ErrGroupExists)
+	if err != nil && !exists {
+		return Group{}, err
+	}
+	c.expect(true)
+	if exists {
+		return c.find(ctx)
+	}
+	return want, nil
+}
+
+// expect notes that the service said that the group exists, in answer to a create or in
+// a list.
+func (c *Client) expect(fresh bool) {
+	c.group.mu.Lock()
+	defer c.group.mu.Unlock()
+	c.group.met, c.group.expected = true, true
+	c.group.fresh = c.group.fresh || fresh
+}
+
 // find reads the settings of the client's group.
 func (c *Client) find(ctx context.Context) (Group, error) {
-	groups, err := c.listGroups(ctx, c.beats)
+	groups, err := c.listGroups(ctx, c.beats, c.cfg.Group)
 	if err != nil {
 		return Group{}, err
 	}
@@ -109,7 +135,7 @@ func (c *Client) find(ctx context.Context) (Group, error) {
 			return g, nil
 		}
 	}
-	return Group{}, fmt.Errorf("sls: group %q of logstore %q: %w", c.cfg.Group, c.cfg.Logstore, heartbeat.ErrGroupNotFound)
+	return Group{}, fmt.Errorf("sls: group %q of logstore %q is not listed: %w", c.cfg.Group, c.cfg.Logstore, heartbeat.ErrGroupNotFound)
 }
 
 // adapt obeys UpdateGroup, once in a client's life: two programs that disagree would
@@ -121,7 +147,7 @@ func (c *Client) adapt(ctx context.Context, g Group) (Group, error) {
 	if !c.cfg.UpdateGroup || updated || !c.differs(g) {
 		return g, nil
 	}
-	want := Group{Name: c.cfg.Group, Timeout: c.cfg.Timeout, Ordered: c.cfg.Ordered}
+	want := c.wanted()
 	if err := c.UpdateGroup(ctx, want); err != nil {
 		return Group{}, err
 	}
@@ -130,7 +156,7 @@ func (c *Client) adapt(ctx context.Context, g Group) (Group, error) {
 	c.group.mu.Lock()
 	c.group.updated = true
 	c.group.mu.Unlock()
-	return c.find(ctx)
+	return want, nil
 }
 
 func (c *Client) differs(g Group) bool {
@@ -140,7 +166,8 @@ func (c *Client) differs(g Group) bool {
 // learn notes the settings, and logs once how they differ from the Config.
 func (c *Client) learn(g Group) {
 	c.group.mu.Lock()
-	c.group.group, c.group.known, c.group.met = g, true, true
+	c.group.group, c.group.known = g, true
+	c.group.version++
 	c.group.readAt = time.Now().Add(rereadEvery)
 	warn := c.differs(g) && c.group.warned != g
 	if warn {
@@ -155,44 +182,12 @@ func (c *Client) learn(g Group) {
 	}
 }
 
-// reread reads the settings again when it is time, after a heartbeat that went well,
-// so that it can delay none. It takes no more than half of the time that is left: the
-// answer to the heartbeat must not be lost over it. If it fails, the settings that are
-// known stay.
-func (c *Client) reread(ctx context.Context, g Group) Group {
-	now := time.Now()
-	c.group.mu.Lock()
-	due := c.group.known && !now.Before(c.group.readAt)
-	if due {
-		c.group.readAt = now.Add(rereadSoon) // for this call, and unless it succeeds
-	}
-	if c.group.known {
-		g = c.group.group
-	}
-	c.group.mu.Unlock()
-	if !due {
-		return g
-	}
-	limit := c.cfg.RequestTimeout
-	if deadline, ok := ctx.Deadline(); ok {
-		limit = min(limit, time.Until(deadline))
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit/2)
-	defer cancel()
-	found, err := c.find(ctx)
-	if err != nil {
-		c.cfg.Logger.Warn("group's settings cannot be read again; the last ones count", zap.Error(err))
-		return g
-	}
-	c.learn(found)
-	return found
-}
-
 // forget makes the next heartbeat read the settings first: the group is gone.
 func (c *Client) forget() {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
-	c.group.known, c.group.met = false, true
+	c.group.known, c.group.met, c.group.expected = false, true, false
+	c.group.version++
 }
 
 // doubt makes the next heartbeat read the settings first: an eviction may come of a
@@ -200,5 +195,6 @@ func (c *Client) forget() {
 func (c *Client) doubt() {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
-	c.group.readAt, c.group.known = time.Time{}, false
+	c.group.known = false
+	c.group.version++
 }

@@ -1,0 +1,41 @@
+package sls
+
+import (
+	"context"
+	"sync"
+)
+
+// background is what a client does beside its calls. It is the owner of these
+// goroutines: close stops them and waits for them.
+type background struct {
+	ctx context.Context
+	end context.CancelFunc
+
+	mu     sync.Mutex // guards closed; held for a look
+	closed bool
+	tasks  sync.WaitGroup
+}
+
+func newBackground() *background {
+	ctx, end := context.WithCancel(context.Background())
+	return &background{ctx: ctx, end: end}
+}
+
+// launch runs a task, whose context ends with the client. It returns false after close.
+func (b *background) launch(task func(context.Context)) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.tasks.Go(func() { task(b.ctx) })
+	return true
+}
+
+func (b *background) close() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.end()
+	b.tasks.Wait()
+}
