@@ -96,7 +96,8 @@ type Config struct {
 	Finite bool
 
 	// Require lists what the service and the store must promise; New refuses those
-	// that do not.
+	// that do not. Ordered is a setting of the group, so it is checked with each answer:
+	// Run returns ErrNotOrdered, before it starts anything if the group never was ordered.
 	Require heartbeat.Guarantees
 	// CreateGroup makes the group anew when the service does not find it. Otherwise
 	// Run returns heartbeat.ErrGroupNotFound.
@@ -179,7 +180,9 @@ func (cfg *Config) completeService(faults *ConfigError) heartbeat.Info {
 	if _, ok := cfg.Group.(heartbeat.Leaver); ok != info.Guarantees.Leave {
 		faults.add("Group", "(%T) promises Leave: %v, and is a Leaver: %v", cfg.Group, info.Guarantees.Leave, ok)
 	}
-	if missing := info.Guarantees.Missing(cfg.Require); missing != (heartbeat.Guarantees{}) {
+	required := cfg.Require
+	required.Ordered = false // the group tells
+	if missing := info.Guarantees.Missing(required); missing != (heartbeat.Guarantees{}) {
 		faults.add("Require", "group %q and its store do not promise: %s", info.Group, missing)
 	}
 	if _, ok := cfg.Group.(heartbeat.Creator); cfg.CreateGroup && !ok {

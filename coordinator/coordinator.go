@@ -41,7 +41,7 @@ func New(cfg Config) (*Coordinator, error) {
 // heartbeat.ErrUnauthorized or what else the service called final; heartbeat.ErrReplaced
 // or heartbeat.ErrGroupNotFound, for which all shards are lost at once; or it is a
 // *shardset.IntervalError, if Config.Interval does not fit the group's TTL at the first
-// answer, or no interval does; or it is
+// answer, or no interval does; ErrNotOrdered; or it is
 // what a processor returned as processor.Fatal. Shards that are not lost are drained,
 // as long as the lease lasts: after an error that is final for the service there are
 // no more heartbeats to extend it.

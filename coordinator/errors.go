@@ -12,6 +12,10 @@ import (
 // ErrRunTwice is what a second call of Run returns.
 var ErrRunTwice = errors.New("coordinator: Run was called before")
 
+// ErrNotOrdered is what Run returns if Config.Require asks for an ordered group and the
+// group is not, or not any more.
+var ErrNotOrdered = errors.New("the group is not ordered, which Config.Require asks for")
+
 // DrainError names what was still running when Run had to return. Those goroutines
 // are all that Run leaves behind. Their shards were not released: the group gives
 // them away when the lease ends.

@@ -45,8 +45,14 @@ func (m *member) Outcome(now time.Time, req heartbeat.Request, a shardset.Answer
 		err = r.createGroup()
 		now = time.Now()
 	}
-	verdict := heartbeat.VerdictStop // without an owner
-	r.do(func() { verdict = r.outcome(now, req, a, err) })
+	ordered := r.cfg.Group.Info().Guarantees.Ordered // a client's code: not for the owner
+	verdict := heartbeat.VerdictStop                 // without an owner
+	r.do(func() {
+		if err == nil {
+			r.checkOrder(ordered)
+		}
+		verdict = r.outcome(now, req, a, err)
+	})
 	return verdict
 }
 
@@ -99,6 +105,18 @@ func (r *run) outcome(now time.Time, req heartbeat.Request, a shardset.Answer, e
 	}
 	r.fail(err)
 	return heartbeat.VerdictStop
+}
+
+// checkOrder compares the group with what it has to be, before its answer is obeyed: a
+// member that leaves takes nothing new.
+func (r *run) checkOrder(ordered bool) {
+	if ordered != r.guarantees.Ordered {
+		r.guarantees.Ordered = ordered
+		r.tell.order(r.guarantees)
+	}
+	if r.cfg.Require.Ordered && !ordered {
+		r.fail(ErrNotOrdered)
+	}
 }
 
 func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) heartbeat.Verdict {

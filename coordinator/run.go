@@ -48,6 +48,7 @@ type run struct {
 	sentAt     time.Time // of the newest heartbeat
 	lastBeat   time.Time // of the newest answered one
 	interval   time.Duration
+	guarantees heartbeat.Guarantees // as the newest answer left them
 	beatErrors int
 	lastErr    error
 	failure    error     // why Run ends, if not because its context did
@@ -65,7 +66,7 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		runs:  map[shardset.ID]*processor.Run{},
 		stuck: map[shardset.ID]bool{},
 
-		interval: cfg.Interval,
+		interval: cfg.Interval, guarantees: info.Guarantees,
 	}
 	r.tell = newTeller(cfg, r.info)
 	r.runner = processor.NewRunner(processor.RunnerConfig{

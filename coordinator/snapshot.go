@@ -26,7 +26,7 @@ func (r *run) state() State {
 // status builds a snapshot. Owner only, or after its end.
 func (r *run) status(state State) Status {
 	s := Status{
-		Group: r.info.Group, Guarantees: r.info.Guarantees, Member: r.cfg.Member,
+		Group: r.info.Group, Guarantees: r.guarantees, Member: r.cfg.Member,
 		Instance: r.tracker.Instance(), Generation: r.tracker.Generation(),
 		State: state, LastBeat: r.lastBeat, BeatErrors: r.beatErrors, LastError: r.lastErr,
 		Counters: r.tell.counters(),

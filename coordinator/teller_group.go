@@ -35,6 +35,12 @@ func (t *teller) joining(instance uint64, g heartbeat.Guarantees) {
 	})
 }
 
+func (t *teller) order(g heartbeat.Guarantees) {
+	t.line(func(log *zap.Logger) {
+		log.Info("the group's order is another than was known", zap.Stringer("guarantees", g))
+	})
+}
+
 // interval tells of a heartbeat interval that follows the group's TTL.
 func (t *teller) interval(now, before, ttl time.Duration, first bool) {
 	t.line(func(log *zap.Logger) {

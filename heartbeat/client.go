@@ -18,7 +18,10 @@ type Client interface {
 	// Loop does, with a newer request. The package comment lists its errors.
 	Beat(ctx context.Context, r Request) (shardset.Answer, error)
 
-	// Info describes the service. It does no I/O and always returns the same.
+	// Info describes the service. It does no I/O and always returns the same, but for
+	// Guarantees.Ordered: that is a setting of the group, which others may change. It
+	// is what the newest answer to a heartbeat found, and before the first one what
+	// this client would make the group with.
 	Info() Info
 }
 

@@ -14,7 +14,8 @@ type Guarantees struct {
 	// takes a service that keeps the numbers of a Report: it drops heartbeats that a
 	// newer one overtook, and knows the instances of a name.
 	AckedRevoke bool
-	// Ordered: the children of a split shard wait for their ancestors.
+	// Ordered: the children of a split shard wait for their ancestors. It is the group's;
+	// see Client.Info.
 	Ordered bool
 	// Epochs: every grant has a number of its own that only rises.
 	Epochs bool

@@ -67,11 +67,17 @@ func userAgent(cfg Config) string {
 }
 
 // Info describes the group service. Commits are fenced by the member's name. Ordered is
-// the Config's; a group that differs is logged, and Group tells.
+// the group's own as it was read last, and before that the Config's.
 func (c *Client) Info() heartbeat.Info {
+	ordered := c.cfg.Ordered
+	c.group.mu.Lock()
+	if c.group.group.Name != "" { // it may be in doubt now, but it was read
+		ordered = c.group.group.Ordered
+	}
+	c.group.mu.Unlock()
 	return heartbeat.Info{
 		Group:      c.cfg.Group,
-		Guarantees: heartbeat.Guarantees{FencedCommit: true, Ordered: c.cfg.Ordered},
+		Guarantees: heartbeat.Guarantees{FencedCommit: true, Ordered: ordered},
 	}
 }
 

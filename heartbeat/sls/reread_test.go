@@ -215,3 +215,37 @@ func TestReadingBeforeAnEviction(t *testing.T) {
 		_ = beat(6 * time.Second)
 	})
 }
+
+// Whether the group is ordered is told as the group is, once that is known.
+func TestInfoFollowsTheGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &groups{timeout: 6, ordered: true}
+		cfg := config(service(6, g.first))
+		c := newClient(t, cfg)
+		ordered := func(want bool) {
+			t.Helper()
+			if got := c.Info().Guarantees; got != (heartbeat.Guarantees{FencedCommit: true, Ordered: want}) {
+				t.Errorf("the client promises %s, want Ordered: %v", got, want)
+			}
+		}
+		beat := func() {
+			t.Helper()
+			if _, err := c.Beat(t.Context(), request()); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+		}
+		ordered(false)
+		beat()
+		ordered(true)
+		c.doubt()
+		ordered(true)
+		beat()
+		g.mu.Lock()
+		g.ordered = false
+		g.mu.Unlock()
+		time.Sleep(rereadEvery)
+		beat()
+		ordered(false)
+	})
+}
