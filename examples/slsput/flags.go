@@ -57,10 +57,9 @@ func (o *options) flags() *flag.FlagSet {
 	fs.StringVar(&o.endpoint, "endpoint", "", "`address` of the service: cn-hangzhou.log.aliyuncs.com, or http://127.0.0.1:10010")
 	fs.StringVar(&o.project, "project", "", "`name` of the project; empty if the endpoint names it")
 	fs.StringVar(&o.logstore, "logstore", "", "`name` of the logstore")
-	o.signature = sls.V1
-	fs.Func("signature", "`version` of the signature: v1 or v4, which needs -region (default v1)",
+	fs.Func("signature", "`version` of the signature: v1 or v4 (default v1, and v4 in the regions that insist on it)",
 		choice(&o.signature, map[string]sls.Signature{"v1": sls.V1, "v4": sls.V4}))
-	fs.StringVar(&o.region, "region", "", "the service's `region`: cn-hangzhou")
+	fs.StringVar(&o.region, "region", "", "the service's `region`, which v4 needs: cn-hangzhou (default the one in -endpoint)")
 	fs.BoolVar(&o.insecure, "insecure", false, "allow plain http to other hosts than this one")
 
 	fs.StringVar(&o.topic, "topic", "", "`topic` of the logs")

@@ -48,7 +48,7 @@ const silent = zapcore.FatalLevel
 
 func defaults() *options {
 	return &options{
-		signature: sls.V1, interval: 2 * time.Second, timeout: 6 * time.Second, from: batch.Earliest(),
+		interval: 2 * time.Second, timeout: 6 * time.Second, from: batch.Earliest(),
 		compression: sls.LZ4, output: outputLogs, concurrency: 1, budget: batch.DefaultBudget,
 		commit: 5 * time.Second, drain: 30 * time.Second, level: zapcore.WarnLevel,
 	}
@@ -63,8 +63,8 @@ func (o *options) flags() *flag.FlagSet {
 	fs.StringVar(&o.logstore, "logstore", "", "`name` of the logstore")
 	fs.StringVar(&o.group, "group", "", "`name` of the consumer group, which is created if it does not exist")
 	fs.BoolVar(&o.insecure, "insecure", false, "allow plain http to other hosts than this one")
-	fs.Func("signature", "`version` of the signature: v1 or v4, which needs -region (default v1)", choice(&o.signature, signatures))
-	fs.StringVar(&o.region, "region", "", "the service's `region`: cn-hangzhou")
+	fs.Func("signature", "`version` of the signature: v1 or v4 (default v1, and v4 in the regions that insist on it)", choice(&o.signature, signatures))
+	fs.StringVar(&o.region, "region", "", "the service's `region`, which v4 needs: cn-hangzhou (default the one in -endpoint)")
 
 	fs.StringVar(&o.member, "member", "", "`name` of this worker, unique and stable (default the name of the host)")
 	fs.StringVar(&o.memberSuffix, "member-suffix", "", "`text` added to the name after a hyphen: for several workers on one host")

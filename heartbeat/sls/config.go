@@ -59,9 +59,11 @@ type Config struct {
 	// Credentials are asked for before each request; see Static and FromEnv. Nil means
 	// anonymous, for servers that do not verify.
 	Credentials CredentialsProvider
-	// Signature is how requests are signed. Zero means V1.
+	// Signature is how requests are signed. Zero means V4 in the regions that take no
+	// other, those with "-acdr-ut-" in their names, and V1 in all others.
 	Signature Signature
-	// Region is the service's region, "cn-hangzhou". V4 needs it.
+	// Region is the service's region, "cn-hangzhou", which V4 needs. Empty means the one
+	// that the Endpoint names: "cn-hangzhou-intranet.log.aliyuncs.com" is in cn-hangzhou.
 	Region string
 	// AllowInsecure permits plain http to other hosts than the loopback: whoever
 	// listens can read all data, and the security token.
@@ -122,7 +124,7 @@ func (c *Config) complete() (endpoint, error) {
 		faults.addf("Member", "is %s; want %s", quote(c.Member), memberRule)
 	}
 	c.checkTimes(faults)
-	c.checkSigning(faults)
+	c.checkSigning(faults, ep)
 	if len(faults.Faults) > 0 {
 		return endpoint{}, faults
 	}
@@ -162,14 +164,20 @@ func (c *Config) checkTimes(faults *ConfigError) {
 	}
 }
 
-func (c *Config) checkSigning(faults *ConfigError) {
+func (c *Config) checkSigning(faults *ConfigError, ep endpoint) {
+	if c.Region == "" {
+		c.Region = ep.region(c.Project)
+	}
 	switch c.Signature {
 	case 0:
 		c.Signature = V1
+		if strings.Contains(c.Region, onlyV4) {
+			c.Signature = V4
+		}
 	case V1:
 	case V4:
 		if c.Region == "" {
-			faults.addf("Region", "is empty; signature V4 needs it")
+			faults.addf("Region", "is empty, and the endpoint names none; signature V4 needs it")
 		}
 	default:
 		faults.addf("Signature", "is %v; want V1 or V4", c.Signature)

@@ -60,7 +60,7 @@ func TestNewChecksEachField(t *testing.T) {
 		{"Timeout", func(c *Config) { c.Timeout = 25 * time.Hour }},
 		{"RequestTimeout", func(c *Config) { c.RequestTimeout = -time.Second }},
 		{"Signature", func(c *Config) { c.Signature = 3 }},
-		{"Region", func(c *Config) { c.Signature = V4 }},
+		{"Region", func(c *Config) { c.Signature, c.Endpoint = V4, "sls.example.com" }},
 		{"Region", func(c *Config) { c.Region = "cn/hangzhou" }},
 		{"Credentials", func(c *Config) { c.Credentials = Static("id", "", "") }},
 		{"Credentials", func(c *Config) { c.Credentials = Static("id\n", "s", "") }},

@@ -78,6 +78,33 @@ func parseEndpoint(s, project string) (endpoint, error) {
 	return ep, nil
 }
 
+// onlyV4 is in the names of regions that take no other signature, and for which the
+// official SDKs choose V4 by themselves.
+const onlyV4 = "-acdr-ut-"
+
+// networks are the ends that an endpoint's name may have behind the region.
+var networks = []string{"-intranet", "-internal", "-share", "-vpc"}
+
+// region returns the region that an endpoint of the service is in, as the official SDKs
+// read it; empty if the name does not say, as that for global acceleration does not.
+func (e endpoint) region(project string) string {
+	host, _, _ := strings.Cut(strings.TrimPrefix(e.host, project+"."), ":")
+	for _, suffix := range []string{".log.aliyuncs.com", ".sls.aliyuncs.com"} {
+		name, ok := strings.CutSuffix(host, suffix)
+		if !ok {
+			continue
+		}
+		name = name[strings.LastIndexByte(name, '.')+1:] // behind a project
+		for _, network := range networks {
+			if region, ok := strings.CutSuffix(name, network); ok {
+				return region
+			}
+		}
+		return name
+	}
+	return ""
+}
+
 // parseHost checks a host name, and tells whether it is an address.
 func parseHost(host string) (addr netip.Addr, isAddr bool, err error) {
 	if addr, err := netip.ParseAddr(host); err == nil {

@@ -68,3 +68,48 @@ func FuzzEndpoint(f *testing.F) {
 		}
 	})
 }
+
+// The official SDKs read the region from the same names, and choose V4 in the same ones.
+func TestRegionOfTheEndpoint(t *testing.T) {
+	for _, c := range []struct {
+		endpoint, project, want string
+		signature               Signature
+	}{
+		{"cn-hangzhou.log.aliyuncs.com", "p", "cn-hangzhou", V1},
+		{"https://CN-Hangzhou.log.aliyuncs.com:443/", "P", "cn-hangzhou", V1},
+		{"http://cn-hangzhou-intranet.log.aliyuncs.com", "p", "cn-hangzhou", V1},
+		{"cn-hangzhou-internal.log.aliyuncs.com", "p", "cn-hangzhou", V1},
+		{"cn-hangzhou-share.log.aliyuncs.com", "p", "cn-hangzhou", V1},
+		{"ap-southeast-1-vpc.sls.aliyuncs.com", "p", "ap-southeast-1", V1},
+		{"cn-shanghai-corp-share.sls.aliyuncs.com", "p", "cn-shanghai-corp", V1},
+		{"p.cn-hangzhou.log.aliyuncs.com", "", "cn-hangzhou", V1},
+		{"cn-hangzhou.log.aliyuncs.com", "", "cn-hangzhou", V1},
+		{"cn-qingdao-acdr-ut-1-intranet.log.aliyuncs.com", "p", "cn-qingdao-acdr-ut-1", V4},
+		{"cn-hangzhou-acdr-ut-3.sls.aliyuncs.com", "p", "cn-hangzhou-acdr-ut-3", V4},
+		{"cn-heyuan-acdr-1.log.aliyuncs.com", "p", "cn-heyuan-acdr-1", V1},
+		{"log-global.aliyuncs.com", "p", "", V1},
+		{"sls.aliyuncs.com", "my-project", "", V1},
+		{"cn-hangzhou.oss.aliyuncs.com", "p", "", V1},
+		{"cn-hangzhou.log.aliyuncs.com.example.com", "p", "", V1},
+		{"127.0.0.1:10010", "p", "", V1},
+		{"[::1]:10010", "p", "", V1},
+	} {
+		cfg := Config{Endpoint: c.endpoint, Project: c.project, Logstore: "l", AllowInsecure: true}
+		got := newClient(t, cfg).cfg
+		if got.Region != c.want || got.Signature != c.signature {
+			t.Errorf("endpoint %q is in the region %q and signed with %v, want %q and %v", c.endpoint, got.Region, got.Signature, c.want, c.signature)
+		}
+		cfg.Signature = V4
+		if _, err := New(cfg); (err == nil) != (c.want != "") {
+			t.Errorf("endpoint %q with V4: %v", c.endpoint, err)
+		}
+		cfg.Region, cfg.Signature = "eu-central-1", V1
+		if got := newClient(t, cfg).cfg; got.Region != "eu-central-1" || got.Signature != V1 {
+			t.Errorf("endpoint %q: what is set became %q and %v", c.endpoint, got.Region, got.Signature)
+		}
+	}
+	cfg := Config{Endpoint: "sls.example.com", Logstore: "l", Region: "cn-hangzhou-acdr-ut-1"}
+	if got := newClient(t, cfg).cfg; got.Signature != V4 {
+		t.Errorf("in the region %q it signs with %v", got.Region, got.Signature)
+	}
+}
