@@ -17,8 +17,8 @@ type Client struct {
 	endpoint  endpoint
 	keys      *keyring // nil: anonymous
 	userAgent string
-	beats     http.RoundTripper // for heartbeats and what they need
-	data      http.RoundTripper // for all else
+	beats     *route            // for heartbeats and what they need
+	data      *route            // for all else
 	own       []*http.Transport // those of beats and data that are this client's
 	group     groupState
 	clock     clock
@@ -45,10 +45,11 @@ func New(cfg Config) (*Client, error) {
 		c.keys = newKeyring(cfg.Credentials)
 	}
 	if cfg.Transport != nil {
-		c.beats, c.data = cfg.Transport, cfg.Transport
+		shared := &route{transport: cfg.Transport}
+		c.beats, c.data = shared, shared
 	} else {
 		beats, data := newTransport(4, cfg.RequestTimeout), newTransport(128, cfg.RequestTimeout)
-		c.beats, c.data, c.own = beats, data, []*http.Transport{beats, data}
+		c.beats, c.data, c.own = &route{transport: beats}, &route{transport: data}, []*http.Transport{beats, data}
 	}
 	if ep.scheme == "http" && !ep.loopback {
 		cfg.Logger.Warn("requests go over plain http", zap.String("endpoint", ep.dial))

@@ -34,6 +34,12 @@
 // answers: see ClockOffset. A difference of more than a second is logged, once for each
 // change: beyond 15 minutes the service refuses requests.
 //
+// # Connections
+//
+// A client has two pools of HTTP/1.1 connections, so that data cannot delay heartbeats.
+// With a Transport of your own, HTTP/2 for instance, all share its connections. A
+// connection that goes silent is given up after a heartbeat or two that got no answer.
+//
 // # Errors
 //
 // What the service refuses is an *Error; its codes are classified in one table
