@@ -48,11 +48,14 @@ func New(cfg Config) (*Client, error) {
 		shared := &route{transport: cfg.Transport}
 		c.beats, c.data = shared, shared
 	} else {
-		beats, data := newTransport(4, cfg.RequestTimeout), newTransport(128, cfg.RequestTimeout)
+		beats, data := newTransport(4, cfg), newTransport(128, cfg)
 		c.beats, c.data, c.own = &route{transport: beats}, &route{transport: data}, []*http.Transport{beats, data}
 	}
 	if ep.scheme == "http" && !ep.loopback {
 		cfg.Logger.Warn("requests go over plain http", zap.String("endpoint", ep.dial))
+	}
+	if unverified(cfg.TLS) && !ep.loopback {
+		cfg.Logger.Warn("the server's certificate is not verified", zap.String("endpoint", ep.dial))
 	}
 	return c, nil
 }

@@ -1,8 +1,10 @@
 package sls
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -75,9 +77,16 @@ type Config struct {
 	// RequestTimeout bounds each call, the transfer of data included. A context may
 	// end it earlier. Zero means DefaultRequestTimeout.
 	RequestTimeout time.Duration
-	// Transport carries all requests. Nil means two pools of connections of this
-	// client's own: one for heartbeats, one for all else, so that the data cannot
-	// delay a heartbeat.
+	// TLS is what connections are secured with: RootCAs for an authority of your own,
+	// Certificates for the client's. It is copied. Nil means the system's authorities.
+	TLS *tls.Config
+	// Proxy returns the proxy of a request, nil for none, as the field of http.Transport
+	// does: http.ProxyURL(u), with the scheme http, https, socks5 or socks5h. New asks it
+	// once. Nil means the environment's: HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
+	Proxy func(*http.Request) (*url.URL, error)
+	// Transport carries all requests. Nil means two pools of HTTP/1.1 connections of
+	// this client's own: one for heartbeats, one for all else, so that the data cannot
+	// delay a heartbeat. TLS and Proxy are for these.
 	Transport http.RoundTripper
 	// Logger hears of few things: a group that differs from this Config, plain http, a
 	// clock that is more than a second off.
@@ -125,6 +134,7 @@ func (c *Config) complete() (endpoint, error) {
 	}
 	c.checkTimes(faults)
 	c.checkSigning(faults, ep)
+	c.checkConnections(faults, ep)
 	if len(faults.Faults) > 0 {
 		return endpoint{}, faults
 	}

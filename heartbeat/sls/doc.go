@@ -37,8 +37,10 @@
 // # Connections
 //
 // A client has two pools of HTTP/1.1 connections, so that data cannot delay heartbeats.
-// With a Transport of your own, HTTP/2 for instance, all share its connections. A
-// connection that goes silent is given up after a heartbeat or two that got no answer.
+// Config.TLS names an authority or a certificate of your own, Config.Proxy a proxy;
+// without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment count. With a
+// Transport of your own, HTTP/2 for instance, all share its connections. A connection
+// that goes silent is given up after a heartbeat or two that got no answer.
 //
 // # Errors
 //

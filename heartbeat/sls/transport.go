@@ -15,12 +15,13 @@ const maxHeaderBytes = 64 << 10
 
 // newTransport makes a pool of connections. It speaks HTTP/1.1 only: with HTTP/2 all
 // requests would share one connection, and one that hangs would hold up all of them.
-func newTransport(idle int, timeout time.Duration) *http.Transport {
+func newTransport(idle int, cfg Config) *http.Transport {
+	timeout := cfg.RequestTimeout
 	d := &net.Dialer{Timeout: min(timeout, 10*time.Second), KeepAlive: 15 * time.Second}
 	return &http.Transport{
-		Proxy:                  proxy,
+		Proxy:                  proxy(cfg.Proxy),
 		DialContext:            dialer(d.DialContext),
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        secured(cfg.TLS),
 		TLSHandshakeTimeout:    min(timeout, 10*time.Second),
 		ResponseHeaderTimeout:  timeout,
 		ExpectContinueTimeout:  time.Second,
@@ -34,14 +35,42 @@ func newTransport(idle int, timeout time.Duration) *http.Transport {
 	}
 }
 
-// proxy is the environment's. Its error would show the proxy's URL, which may have a
-// password.
-func proxy(r *http.Request) (*url.URL, error) {
-	u, err := http.ProxyFromEnvironment(r)
-	if err != nil {
-		return nil, errors.New("the proxy that the environment names is not a URL")
+// secured is the copy of a Config's TLS that a transport may have.
+func secured(c *tls.Config) *tls.Config {
+	if c == nil {
+		c = &tls.Config{}
 	}
-	return u, nil
+	c = c.Clone()
+	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
+	c.NextProtos = nil // or the server would choose another protocol than HTTP/1.1
+	return c
+}
+
+// proxy chooses as the Config says, or as the environment does. The errors of both would
+// show the proxy's URL, which may have a password.
+func proxy(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	from := "Config.Proxy"
+	if choose == nil {
+		choose, from = http.ProxyFromEnvironment, "the environment"
+	}
+	return func(r *http.Request) (*url.URL, error) {
+		u, err := choose(r)
+		if err != nil {
+			return nil, errors.New(from + " has no URL for the proxy")
+		}
+		if u != nil && !validProxy(u) {
+			return nil, errors.New(from + " has a proxy that is not http, https, socks5 or socks5h, with a host")
+		}
+		return u, nil
+	}
+}
+
+func validProxy(u *url.URL) bool {
+	switch u.Scheme {
+	case "http", "https", "socks5", "socks5h":
+		return u.Hostname() != ""
+	}
+	return false
 }
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
