@@ -192,7 +192,7 @@ func refusal(op string, resp *http.Response, cred Credentials) error {
 		e.Message = bounded(scrub(said.Message, cred), maxMessage)
 	}
 	// By what was said, not by what is left of it: a short secret may be a part of a code.
-	e.class = classify(op, e.HTTPStatus, said.Code, said.Message)
+	e.class = classify(op, e.HTTPStatus, said.Code)
 	e.after = pause(e.class, resp.Header.Get(headerRetryAfter), time.Now())
 	return e
 }

@@ -82,10 +82,15 @@ var classes = map[string]class{
 	"projectnotexist":  classPermanent,
 	"projectnotexists": classPermanent,
 	"logstorenotexist": classLogstoreGone,
+
+	// The one code by which an expired cursor is known. A refused parameter is none,
+	// whatever its message says: a query may be refused with words of its own in the
+	// text, and a position that moves for it loses what it leaves out.
+	"invalidcursor": classCursor,
 }
 
 // classify says what an answer other than 200 means.
-func classify(op string, status int, code, message string) class {
+func classify(op string, status int, code string) class {
 	code = strings.ReplaceAll(strings.ToLower(code), ".", "")
 	c, known := classes[code]
 	switch {
@@ -93,8 +98,6 @@ func classify(op string, status int, code, message string) class {
 		return inOperation(op, c)
 	case strings.HasSuffix(code, "quotaexceed"), strings.Contains(code, "qpslimit"):
 		return classThrottled
-	case strings.Contains(code, "invalidcursor"), aboutCursor(op, code, message):
-		return classCursor
 	case status == http.StatusTooManyRequests:
 		return classThrottled
 	case status >= 500, status == http.StatusRequestTimeout:
@@ -106,23 +109,18 @@ func classify(op string, status int, code, message string) class {
 }
 
 // inOperation is for the codes that mean different things to different calls: a commit
-// to a shard that is gone can have no owner, and a heartbeat of a member that does not
-// exist is one of a member that was evicted.
+// to a shard that is gone can have no owner, a heartbeat of a member that does not
+// exist is one of a member that was evicted, and no cursor can be bad where none was sent.
 func inOperation(op string, c class) class {
 	switch {
 	case c == classShardGone && op == opUpdateCheckpoint:
 		return classNotOwner
 	case c == classNotOwner && op == opHeartbeat:
 		return classEvicted
+	case c == classCursor && op != opPull && op != opCursorTime:
+		return classPermanent
 	}
 	return c
-}
-
-// aboutCursor is for the documentation's other way to refuse a cursor: the code of a
-// bad parameter, with a message that names the cursor.
-func aboutCursor(op, code, message string) bool {
-	return (op == opPull || op == opCursorTime) && (code == "parameterinvalid" || code == "invalidparameter") &&
-		strings.Contains(strings.ToLower(message), "cursor")
 }
 
 // pause is how long to wait: what the answer says within reason, otherwise a time that

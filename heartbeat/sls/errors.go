@@ -16,7 +16,8 @@ import (
 var (
 	// ErrThrottled: a quota is used up. Error.RetryAfter says how long to wait.
 	ErrThrottled = errors.New("throttled")
-	// ErrInvalidCursor: the cursor is no position in this shard, or not any more.
+	// ErrInvalidCursor: the cursor is no position in this shard, or not any more. The
+	// code says so, never the words of a message.
 	ErrInvalidCursor = errors.New("invalid cursor")
 	// ErrShardNotFound: the shard does not exist, or not any more.
 	ErrShardNotFound = errors.New("shard not found")

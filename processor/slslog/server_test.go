@@ -83,7 +83,7 @@ func TestServerRefuses(t *testing.T) {
 		"quota":          {fault: slsserver.ReadQuota, is: batch.ErrThrottled, atLeast: time.Second},
 		"shard quota":    {fault: refuse(403, "ShardReadQuotaExceed", "slow down"), is: batch.ErrThrottled, atLeast: time.Second},
 		"cursor":         {fault: refuse(400, "InvalidCursor", "no"), is: batch.ErrExpired},
-		"bad parameter":  {fault: refuse(400, "ParameterInvalid", "invalid cursor"), is: batch.ErrExpired},
+		"bad parameter":  {fault: refuse(400, "ParameterInvalid", "invalid cursor"), halts: true},
 		"shard gone":     {fault: refuse(400, "ShardNotExist", "no"), is: sls.ErrShardNotFound, halts: true},
 		"query":          {fault: refuse(400, "ParameterInvalid", "the query makes no sense"), halts: true},
 		"unknown code":   {fault: refuse(400, "NotSupportedNow", "the processor is being made")},
