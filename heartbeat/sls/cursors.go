@@ -2,10 +2,12 @@ package sls
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -83,6 +85,18 @@ func parseCursor(b []byte) (string, error) {
 		return "", errors.New("its cursor " + shown(w.Cursor) + " is not one")
 	}
 	return w.Cursor, nil
+}
+
+// place returns the number in a cursor: the service's are base64 of one. That is
+// documented by samples only, so there may be others, of which nobody can tell which
+// comes first.
+func place(cursor string) (int64, bool) {
+	digits, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(cursor, "=\r\n"))
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(digits), 10, 64)
+	return n, err == nil
 }
 
 func parseCursorTime(b []byte) (time.Time, error) {

@@ -2,6 +2,7 @@ package sls
 
 import (
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -54,9 +55,13 @@ func validMember(s string) bool {
 }
 
 // validCursor is for cursors as they come from the service or from a checkpoint store.
-// They are opaque, but they go into queries and come from headers.
+// They are opaque, but they go into queries and come from headers. Some clients commit
+// them with the line end that their base64 has; a query carries it, and it is theirs.
 func validCursor(s string) bool {
-	if s == "" || len(s) > maxCursor {
+	if len(s) > maxCursor {
+		return false
+	}
+	if s = strings.TrimRight(s, "\r\n"); s == "" {
 		return false
 	}
 	for i := range len(s) {

@@ -33,7 +33,7 @@ const (
 type Page struct {
 	// Next is the cursor to go on with, and to commit when this page is done. With a
 	// query it moves even if nothing is returned. At the end of a shard it is the
-	// cursor that was asked for.
+	// cursor that was asked for. It never goes back, and moves if there is data.
 	Next string
 	// Count is the number of log groups in Body.
 	Count int
@@ -86,9 +86,12 @@ func (e *PageSizeError) Error() string {
 	return fmt.Sprintf("its %d log groups have %d bytes, the most is %d", e.Count, e.RawSize, e.Max)
 }
 
-// readPage reads an answer of status 200.
-func readPage(resp *http.Response, buffer []byte) (Page, error) {
+// readPage reads an answer of status 200 to a pull at a cursor.
+func readPage(resp *http.Response, cursor string, buffer []byte) (Page, error) {
 	p, err := parsePage(resp.Header)
+	if err == nil {
+		err = p.follow(cursor)
+	}
 	if err != nil {
 		return p, &ResponseError{Op: opPull, Reason: err.Error(), cause: err}
 	}
@@ -115,9 +118,6 @@ func readPage(resp *http.Response, buffer []byte) (Page, error) {
 func parsePage(h http.Header) (p Page, err error) {
 	p.RequestID = bounded(h.Get(headerRequestID), 64)
 	p.Next = h.Get(headerCursor)
-	if !validCursor(p.Next) {
-		return p, errors.New("it has no cursor to go on with")
-	}
 	if p.Count, err = number(h, headerCount, MaxCount); err != nil {
 		return p, err
 	}
@@ -146,6 +146,30 @@ func parsePage(h http.Header) (p Page, err error) {
 		FailedLines:  int(optional(h, headerFailedLines)),
 	}
 	return p, nil
+}
+
+// follow checks that the next cursor follows the one that was asked for. If it did not,
+// the same data would be read again, and delivered again.
+func (p *Page) follow(cursor string) error {
+	if p.Next == "" && p.Count == 0 {
+		p.Next = cursor // the official clients take it for that
+		return nil
+	}
+	if !validCursor(p.Next) {
+		return errors.New("it has no cursor to go on with")
+	}
+	from, known := place(cursor)
+	to, alsoKnown := place(p.Next)
+	same := p.Next == cursor || known && alsoKnown && to == from
+	switch {
+	case same && p.Count > 0:
+		return errors.New("its next cursor does not move, although it has " + strconv.Itoa(p.Count) + " log groups")
+	case same:
+		p.Next = cursor // in the text that the caller has
+	case known && alsoKnown && to < from:
+		return errors.New("its next cursor goes back, from " + shown(cursor) + " to " + shown(p.Next))
+	}
+	return nil
 }
 
 // number reads a header that must be there.

@@ -31,7 +31,7 @@ type PullRequest struct {
 }
 
 // Pull reads one page. It is a *ResponseError if headers are missing that every page
-// has, or if they do not fit each other or the body.
+// has, or if they do not fit each other, the body, or the cursor that was asked for.
 //
 // Reads are not fenced: anybody may read any shard at any time.
 func (c *Client) Pull(ctx context.Context, r PullRequest) (Page, error) {
@@ -44,7 +44,7 @@ func (c *Client) Pull(ctx context.Context, r PullRequest) (Page, error) {
 	}
 	var p Page
 	err := c.send(ctx, q, func(resp *http.Response) (err error) {
-		p, err = readPage(resp, r.Buffer)
+		p, err = readPage(resp, r.Cursor, r.Buffer)
 		return err
 	})
 	if err != nil {

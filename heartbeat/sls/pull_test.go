@@ -119,6 +119,67 @@ func TestPullCompressions(t *testing.T) {
 	}
 }
 
+// A page that has no next cursor, and no data, is the end: the official clients take it
+// for the same cursor. So is one that writes the same number in another way.
+func TestPageAtTheEnd(t *testing.T) {
+	for _, c := range []struct{ cursor, next, want string }{
+		{"this", "", "this"}, {"this", "this", "this"}, {"this", "next", "next"},
+		{"MTAw\n", "MTAw", "MTAw\n"}, {"MTAwMA", "MTAwMA==", "MTAwMA"}, {"OTk=", "MTAw", "MTAw"}, {"MTAw", "odd", "odd"},
+	} {
+		w := page("", headerCount, "0", headerBodyRawSize, "0", headerCursor, c.next)
+		p, err := newClient(t, config(w)).Pull(t.Context(), PullRequest{Cursor: c.cursor})
+		if err != nil || p.Next != c.want {
+			t.Errorf("an empty page at %q with the next cursor %q goes on at %q (%v), want %q", c.cursor, c.next, p.Next, err, c.want)
+		}
+	}
+}
+
+// A page whose next cursor goes back, or stands still although it has data, would be
+// delivered twice.
+func TestPageThatDoesNotFollow(t *testing.T) {
+	empty := []string{headerCount, "0", headerBodyRawSize, "0"}
+	for _, c := range []struct {
+		cursor, next string
+		headers      []string
+	}{
+		{"this", "this", nil}, {"this", "", nil}, {"MTAw", "MTAw", nil}, {"MTAwMA==\n", "MTAwMA==", nil}, {"MTAwMA", "MTAwMA==", nil},
+		{"MTAw", "OTk=", nil},   // 100, 99
+		{"OTk5", "MTAw", nil},   // 999, 100
+		{"MTAw", "OTk=", empty}, // without data, what was read is read again
+		{"MTAw", "LTE=", nil},   // -1
+	} {
+		w := page(string(samplePage), append(c.headers, headerCursor, c.next)...)
+		p, err := newClient(t, config(w)).Pull(t.Context(), PullRequest{Cursor: c.cursor})
+		var bad *ResponseError
+		if !errors.As(err, &bad) || bad.RequestID == "" || !heartbeat.Retryable(err) || p.Body != nil {
+			t.Errorf("a page at %q with the next cursor %q is %+v (%v), want a *ResponseError", c.cursor, c.next, p, err)
+		}
+	}
+}
+
+// The line end that some clients commit with a cursor goes where it came from, signed.
+func TestCursorWithALineEnd(t *testing.T) {
+	w := page(string(samplePage), headerCursor, "MTAx")
+	c := newClient(t, config(w))
+	if _, err := c.Pull(t.Context(), PullRequest{Cursor: "MTAw\n", EndCursor: "MTAz\r\n"}); err != nil {
+		t.Error(err)
+	}
+	if err := c.UpdateCheckpoint(t.Context(), "c1", 0, "MTAw\n"); err != nil {
+		t.Error(err)
+	}
+	expectLines(t, w, "GET /logstores/my-logstore/shards/0?count=1000&cursor=MTAw%0A&end_cursor=MTAz%0D%0A&type=logs",
+		"POST "+groupURL+`?consumer=c1&forceSuccess=false&type=checkpoint {"checkpoint":"MTAw\n","shard":0}`)
+	for _, s := range []string{"\n", "a\nb", "\na", "a b\n", ""} {
+		if _, err := c.Pull(t.Context(), PullRequest{Cursor: s}); err == nil {
+			t.Errorf("the cursor %q is sent", s)
+		}
+	}
+	got, err := newClient(t, config(always(200, `{"cursor":"MTAw\n"}`))).Cursor(t.Context(), 0, Begin)
+	if err != nil || got != "MTAw\n" {
+		t.Errorf("the service's cursor is %q (%v)", got, err)
+	}
+}
+
 func TestPagesThatMakeNoSense(t *testing.T) {
 	some := string(samplePage)
 	for _, c := range []struct {
@@ -197,11 +258,15 @@ func FuzzPage(f *testing.F) {
 		if after, ok := retryAfter(at, sampleDate); after < 0 || after > maxRetryAfter || !ok && after != 0 {
 			t.Errorf("%q is a pause of %v", at, after)
 		}
-		p, err := readPage(resp, make([]byte, 0, 16))
+		const cursor = "MTAw\n" // 100
+		p, err := readPage(resp, cursor, make([]byte, 0, 16))
 		if err != nil {
 			return
 		}
-		if p.Next != next || !validCursor(p.Next) || p.Count < 0 || p.Count > MaxCount || p.RawSize < 2*p.Count || p.RawSize > maxRaw ||
+		if n, ok := place(p.Next); ok && (n < 100 || n == 100 && p.Count > 0) {
+			t.Errorf("the page does not follow %q: %+v", cursor, p)
+		}
+		if p.Next != next && p.Next != cursor || !validCursor(p.Next) || p.Count < 0 || p.Count > MaxCount || p.RawSize < 2*p.Count || p.RawSize > maxRaw ||
 			(p.RawSize == 0) != (p.Body == nil) || p.Body != nil && !bytes.Equal(p.Body, body) {
 			t.Errorf("the page is %+v", p)
 		}

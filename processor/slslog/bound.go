@@ -96,7 +96,7 @@ func before(a, b string) bool {
 
 // parseCursor returns the number in a cursor.
 func parseCursor(s string) (int64, error) {
-	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "=\n"))
+	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "=\r\n"))
 	if err == nil {
 		var n int64
 		if n, err = strconv.ParseInt(string(raw), 10, 64); err == nil {

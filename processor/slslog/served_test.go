@@ -34,7 +34,7 @@ func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func serve(t *testing.T, shards int, cfg slsserver.Config) *served {
+func serve(t *testing.T, shards int, cfg slsserver.Config, change ...func(*sls.Config)) *served {
 	t.Helper()
 	cfg.Projects = []slsserver.Project{{
 		Name: "p", Logstores: []slsserver.Logstore{{Name: testLog, Shards: shards}},
@@ -43,10 +43,14 @@ func serve(t *testing.T, shards int, cfg slsserver.Config) *served {
 	srv, err := slsserver.New(cfg)
 	must(t, err)
 	t.Cleanup(func() { _ = srv.Close() })
-	c, err := sls.New(sls.Config{
+	config := sls.Config{
 		Endpoint: "http://127.0.0.1", Project: "p", Logstore: testLog, Group: "g", Timeout: 6 * time.Second,
 		Transport: inProcess{srv},
-	})
+	}
+	for _, f := range change {
+		f(&config)
+	}
+	c, err := sls.New(config)
 	must(t, err)
 	return &served{t: t, server: srv, Client: c}
 }
