@@ -118,8 +118,8 @@ func (p *putter) sendOne(ctx context.Context, b *batch) error {
 	}
 }
 
-// retryable reports whether the same put may succeed later. Of one that got no answer
-// nobody knows whether it was stored; it is put again rather than lost.
+// retryable reports whether the same put may succeed later. Of one that got no answer from
+// the service nobody knows whether it was stored; it is put again rather than lost.
 func retryable(err error) bool {
 	var refused *sls.Error
 	var unanswered *sls.TransportError
@@ -131,9 +131,9 @@ func retryable(err error) bool {
 }
 
 func retryAfter(err error) time.Duration {
-	var refused *sls.Error
-	if errors.As(err, &refused) {
-		return refused.RetryAfter()
+	var asks interface{ RetryAfter() time.Duration }
+	if errors.As(err, &asks) {
+		return asks.RetryAfter()
 	}
 	return 0
 }

@@ -3,11 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -189,4 +192,26 @@ func TestRetries(t *testing.T) {
 		t.Errorf("exit status %d: %s", status, &r.stderr)
 	}
 	r.says("InternalServerError")
+}
+
+// TestPortal: a page of somebody on the way stores nothing, whatever its status is.
+func TestPortal(t *testing.T) {
+	r := newRig(t, 1, slsserver.Config{})
+	statuses := []int{http.StatusOK, http.StatusNoContent, http.StatusFound, http.StatusForbidden, http.StatusNotFound}
+	var n atomic.Int64
+	portal := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if i := int(n.Add(1)) - 1; i < len(statuses) {
+			w.Header().Set("Location", "/login")
+			w.WriteHeader(statuses[i])
+			return
+		}
+		r.server.ServeHTTP(w, q)
+	}))
+	defer portal.Close()
+	r.url = portal.URL
+	r.ok(2, "a\nb\n")
+	r.says(" 5 retries")
+	if got := r.values(0, "content"); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("stored %q", got)
+	}
 }

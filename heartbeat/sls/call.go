@@ -35,8 +35,8 @@ type call struct {
 	via    http.RoundTripper
 }
 
-// send makes a call and passes an answer of status 200 to read, which may return before
-// the body's end. A call whose credentials are refused is repeated once, if there are
+// send makes a call and passes the service's own answer of status 200 to read, which may
+// return before the body's end. A call whose credentials are refused is repeated once, if there are
 // others.
 func (c *Client) send(ctx context.Context, q *call, read func(*http.Response) error) error {
 	if err := ctx.Err(); err != nil {
@@ -85,6 +85,9 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 		return newTransportError(q.op, err, cred)
 	}
 	defer drain(resp.Body)
+	if !fromService(resp) {
+		return foreign(q.op, resp, cred)
+	}
 	c.observeClock(sent, resp.Header)
 	if resp.StatusCode != http.StatusOK {
 		return refusal(q.op, resp, cred)
@@ -175,21 +178,25 @@ func encode(query []param) string {
 	return b.String()
 }
 
-// refusal reads an answer other than 200. A body that is not the service's JSON, a
-// proxy's page for instance, is left out.
+// refusal reads an answer other than 200. One without the service's JSON error is not the
+// service's, although it has a request id: a gateway may have put its own page in its
+// place.
 func refusal(op string, resp *http.Response, cred Credentials) error {
-	e := &Error{Op: op, HTTPStatus: resp.StatusCode, RequestID: requestID(resp, cred)}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDrain))
+	if err != nil {
+		return newTransportError(op, err, cred)
+	}
 	var said struct {
 		Code    string `json:"errorCode"`
-		Message string `json:"errorMessage"`
+		Message any    `json:"errorMessage"` // an odd one is no reason to lose the code
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDrain))
-	if err == nil && json.Unmarshal(body, &said) != nil {
-		said.Code, said.Message = "", "" // half of it may be filled in
+	if json.Unmarshal(body, &said) != nil || said.Code == "" {
+		return foreignPage(op, resp, body, cred)
 	}
-	if err == nil {
-		e.Code = bounded(scrub(said.Code, cred), maxCode)
-		e.Message = bounded(scrub(said.Message, cred), maxMessage)
+	message, _ := said.Message.(string)
+	e := &Error{
+		Op: op, HTTPStatus: resp.StatusCode, RequestID: requestID(resp, cred),
+		Code: bounded(scrub(said.Code, cred), maxCode), Message: bounded(scrub(message, cred), maxMessage),
 	}
 	// By what was said, not by what is left of it: a short secret may be a part of a code.
 	e.class = classify(op, e.HTTPStatus, said.Code)

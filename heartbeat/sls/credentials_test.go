@@ -181,7 +181,7 @@ func TestRefusedForGood(t *testing.T) {
 		{"not about credentials", &bank{}, 400, 1},
 		{"a server that fails", &bank{}, 500, 1},
 	} {
-		w := always(c.status, "")
+		w := always(c.status, `{"errorCode":"Anything"}`)
 		cfg := config(w)
 		cfg.Credentials = c.provider
 		_, err := newClient(t, cfg).ListShards(t.Context())

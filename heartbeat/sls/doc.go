@@ -45,8 +45,10 @@
 // # Errors
 //
 // What the service refuses is an *Error; its codes are classified in one table
-// (classify.go). What never reached it or came back broken is a *TransportError or a
-// *ResponseError. A call that makes no sense is a *UsageError and was not sent.
+// (classify.go). A call that got no answer from the service is a *TransportError: also
+// one that a proxy, a portal or a load balancer answered in its place, with any status.
+// An answer of the service that makes no sense is a *ResponseError. A call that makes no
+// sense is a *UsageError and was not sent.
 // Nothing here tries again by itself, with one exception: a request whose credentials
 // were refused is repeated once if the provider has other ones.
 package sls

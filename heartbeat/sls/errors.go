@@ -39,7 +39,7 @@ const (
 type Error struct {
 	Op         string // "heartbeat", "pull": what was refused
 	HTTPStatus int
-	Code       string // "NotExistConsumerWithBody"; empty if the answer was not the service's
+	Code       string // "NotExistConsumerWithBody"; never empty
 	Message    string
 	RequestID  string
 
@@ -103,12 +103,20 @@ func (c class) meaning() error {
 	return nil
 }
 
-// TransportError is a request that got no answer: whether it was carried out is not
-// known. A later one may succeed.
+// TransportError is a request that got no answer from the service: whether it was
+// carried out is not known. A later one may succeed.
+//
+// An answer counts as the service's own if it has the service's request id and, unless
+// its status is 200, the service's JSON error. Anything else, the page of a proxy or a
+// portal for instance, is a TransportError, whatever its status.
 type TransportError struct {
-	Op   string
-	text string // without a query and without secrets
+	Op string
+	// HTTPStatus is that of an answer that is not the service's own; zero if there was
+	// no answer.
+	HTTPStatus int
 
+	text  string // without a query and without secrets
+	after time.Duration
 	cause hiddenError
 }
 
@@ -116,6 +124,10 @@ func (e *TransportError) Error() string { return "sls: " + e.Op + ": " + e.text 
 
 // Unwrap returns what went wrong, context.DeadlineExceeded for instance.
 func (e *TransportError) Unwrap() error { return e.cause.reveal() }
+
+// RetryAfter returns how long whoever answered wants to be left alone, 10 seconds at
+// most; zero if it does not say.
+func (e *TransportError) RetryAfter() time.Duration { return e.after }
 
 // newTransportError takes the URL out of err, because it has the query in it.
 func newTransportError(op string, err error, c Credentials) *TransportError {
@@ -151,8 +163,8 @@ func plain(s string) string {
 	}, s)
 }
 
-// ResponseError is an answer that makes no sense, although its status is 200. It is no
-// answer: nothing may be concluded from it.
+// ResponseError is an answer of the service that makes no sense, although its status is
+// 200. It is no answer: nothing may be concluded from it.
 type ResponseError struct {
 	Op        string
 	Reason    string

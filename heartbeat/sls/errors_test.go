@@ -117,27 +117,6 @@ func TestBadParameterIsNoCursor(t *testing.T) {
 	}
 }
 
-// An answer that is not the service's: a proxy's page, a redirect, a success that is
-// none.
-func TestForeignAnswers(t *testing.T) {
-	for _, c := range []struct {
-		status    int
-		body      string
-		retryable bool
-	}{
-		{502, "<html>bad gateway</html>", true}, {504, "", true}, {404, "<html>", false}, {301, "", false}, {307, "{}", false},
-		{201, "", false}, {204, "", false}, {206, "[]", false}, {400, "null", false}, {400, `{"errorCode":7}`, false}, {500, `[]`, true},
-	} {
-		for op, call := range operations(newClient(t, config(always(c.status, c.body)))) {
-			err := call(t.Context())
-			var e *Error
-			if !errors.As(err, &e) || e.HTTPStatus != c.status || e.Code != "" || heartbeat.Retryable(err) != c.retryable {
-				t.Errorf("%s answered with %d %q returned %v (retryable: %v)", op, c.status, c.body, err, heartbeat.Retryable(err))
-			}
-		}
-	}
-}
-
 // What the service writes is cut, and cannot write a log line of its own.
 func TestServersTextIsTamed(t *testing.T) {
 	long := strings.Repeat("é", 1<<12)

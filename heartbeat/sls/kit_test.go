@@ -121,6 +121,13 @@ func reply(status int, body string, headers ...string) *http.Response {
 	}
 }
 
+// foreignReply is an answer that somebody else wrote.
+func foreignReply(status int, body string, headers ...string) *http.Response {
+	r := reply(status, body, headers...)
+	r.Header.Del(headerRequestID)
+	return r
+}
+
 // refuse is an answer of the service that says no.
 func refuse(status int, code, message string) *http.Response {
 	body, err := json.Marshal(map[string]string{"errorCode": code, "errorMessage": message})

@@ -31,7 +31,10 @@ func serve(t testing.TB, address string, h http.HandlerFunc) *server {
 	if err != nil {
 		t.Skipf("cannot listen on %s: %v", address, err)
 	}
-	s := &server{Server: httptest.NewUnstartedServer(h)}
+	s := &server{Server: httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(headerRequestID, "5B0A6B60BB6EE39764D458B5")
+		h(w, r)
+	}))}
 	_ = s.Listener.Close()
 	s.Listener = l
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -105,15 +108,15 @@ func TestLocalhostIsNotLookedUp(t *testing.T) {
 	}
 }
 
-// A redirect is an answer that says no. Nothing goes where it points.
+// The service never redirects, so somebody else does. Nothing goes where it points.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	var strayed atomic.Int64
 	other := serve(t, "127.0.0.1:0", func(http.ResponseWriter, *http.Request) { strayed.Add(1) })
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		s := serve(t, "127.0.0.1:0", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, status) })
 		for op, call := range operations(liveClient(t, s.URL)) {
-			var e *Error
-			if err := call(t.Context()); !errors.As(err, &e) || e.HTTPStatus != status {
+			var e *TransportError
+			if err := call(t.Context()); !errors.As(err, &e) || e.HTTPStatus != status || !strings.Contains(err.Error(), `a redirect to "127.0.0.1:`) {
 				t.Errorf("%s redirected with %d returned %v", op, status, err)
 			}
 		}
@@ -242,6 +245,7 @@ func TestAllAtOnce(t *testing.T) {
 		switch {
 		case r.Header.Get(headerSecurityToken) == "t3":
 			w.WriteHeader(401)
+			_, _ = io.WriteString(w, `{"errorCode":"SecurityTokenExpired"}`)
 		case r.URL.Path == listPath:
 			_, _ = io.WriteString(w, `[{"name":"my-group","timeout":9,"order":false}]`)
 		case q.Get("type") == "logs":

@@ -15,7 +15,8 @@ type PutOptions struct {
 }
 
 // Put writes one LogGroup, in protobuf and not compressed. It goes to one shard as a
-// whole. An error that is not an *Error leaves it open whether it was written.
+// whole. Nil means that the service itself said so; an error that is not an *Error leaves
+// it open whether it was written.
 func (c *Client) Put(ctx context.Context, group []byte, o PutOptions) error {
 	switch {
 	case len(group) == 0:

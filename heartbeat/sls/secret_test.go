@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -102,7 +103,15 @@ func TestSecretsAreNotInErrors(t *testing.T) {
 			return refuse(400, "X", strings.Repeat("x", maxMessage-20)+echo), nil
 		},
 		"request id": func(sent) (*http.Response, error) {
-			return reply(400, "", headerRequestID, strings.Repeat("x", 50)+canaryToken), nil
+			return reply(400, `{"errorCode":"X"}`, headerRequestID, strings.Repeat("x", 50)+canaryToken), nil
+		},
+		"page": func(s sent) (*http.Response, error) {
+			page := fmt.Sprintf("<html><title>%s</title>%s %s %x %v", echo, html.EscapeString(echo), q, canarySecret, s.Header)
+			return foreignReply(403, page, "Location", "https://"+canarySecret+"/"+q, headerContentType, "text/"+canarySecret), nil
+		},
+		"page without a title": func(s sent) (*http.Response, error) {
+			page := fmt.Sprintf("%s %s %s %v %v", html.EscapeString(echo), q, echo, s.Header, s.URL)
+			return foreignReply(200, page), nil
 		},
 		"network": func(s sent) (*http.Response, error) {
 			return nil, &url.Error{Op: "Get", URL: "https://h/?t=" + q, Err: errors.New("tls: " + echo)}
@@ -157,7 +166,7 @@ func TestShortSecrets(t *testing.T) {
 // A provider that has given credentials may talk of them when it fails later.
 func TestSecretsOfAProvider(t *testing.T) {
 	n := 0
-	cfg := config(always(401, ""))
+	cfg := config(always(401, `{"errorCode":"Unauthorized"}`))
 	cfg.Credentials = providerFunc(func(context.Context) (Credentials, error) {
 		if n++; n > 1 {
 			return Credentials{}, errors.New("no more " + canarySecret)

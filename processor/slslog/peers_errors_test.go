@@ -154,8 +154,12 @@ func TestD24StartAndConfig(t *testing.T) {
 func TestD27EveryErrorIsPaced(t *testing.T) {
 	say := func(status int, body string) func(*http.Request) (*http.Response, error) {
 		return func(r *http.Request) (*http.Response, error) {
+			h := http.Header{"Content-Type": {"application/json"}}
+			if body != "" && body[0] != '<' { // it is the service that says this
+				h.Set("X-Log-Requestid", "5B0A6B60BB6EE39764D458B5")
+			}
 			return &http.Response{
-				StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
+				StatusCode: status, Header: h,
 				Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r,
 			}, nil
 		}

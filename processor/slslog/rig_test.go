@@ -109,7 +109,7 @@ func numberPage(t *testing.T, p *sls.Page, last int64) {
 	}
 	h := http.Header{
 		"X-Log-Cursor": {p.Next}, "X-Log-Count": {strconv.Itoa(p.Count)}, "X-Log-Bodyrawsize": {strconv.Itoa(p.RawSize)},
-		"X-Log-Read-Last-Cursor": {strconv.FormatInt(last, 10)},
+		"X-Log-Read-Last-Cursor": {strconv.FormatInt(last, 10)}, "X-Log-Requestid": {"5B0A6B60BB6EE39764D458B5"},
 	}
 	c, err := sls.New(sls.Config{
 		Endpoint: "127.0.0.1", Logstore: testLog,
