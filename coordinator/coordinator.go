@@ -42,9 +42,10 @@ func New(cfg Config) (*Coordinator, error) {
 // or heartbeat.ErrGroupNotFound, for which all shards are lost at once; or it is a
 // *shardset.IntervalError, if Config.Interval does not fit the group's TTL at the first
 // answer, or no interval does; ErrNotOrdered; or it is
-// what a processor returned as processor.Fatal. Shards that are not lost are drained,
-// as long as the lease lasts: after an error that is final for the service there are
-// no more heartbeats to extend it.
+// what a processor returned as processor.Fatal. Where the service may take other
+// credentials later, heartbeat.ErrUnauthorized ends Run only when the lease is over.
+// Shards that are not lost are drained, as long as the lease lasts: after an error that
+// is final for the service there are no more heartbeats to extend it.
 //
 // Run returns at most 100 ms after the DrainTimeout. What is still running then is
 // named in a *DrainError, joined with the reason if there is one.

@@ -3,6 +3,7 @@ package coordinator_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -238,6 +239,74 @@ func TestPermanentErrorsEndRun(t *testing.T) {
 			if got := len(w.heard("draining")); got != 2 {
 				t.Errorf("%d shards were drained, want 2", got)
 			}
+		})
+	}
+}
+
+// stale is how a service refuses credentials that may be replaced.
+type stale struct{}
+
+func (stale) Error() string   { return "the token has expired" }
+func (stale) Retryable() bool { return true }
+func (stale) Unwrap() error   { return heartbeat.ErrUnauthorized }
+
+func refuse(context.Context, heartbeat.Request) error { return fmt.Errorf("beat: %w", stale{}) }
+
+// Credentials that are refused for a while cost nothing: not at the start, and not while
+// the lease lasts.
+func TestRefusalsThatPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := newWire(t, 2)
+		wire.setFault(refuse)
+		w := launch(t, "a", wire, coordinator.Config{Interval: time.Second})
+		for range 5 {
+			time.Sleep(2 * time.Second)
+			wire.setFault(nil)
+			time.Sleep(5 * time.Second)
+			s := w.Status()
+			if s.State != coordinator.StateRunning || s.BeatErrors != 0 || s.Counters.BeatsFailed == 0 || s.Counters.LeasesLost != 0 || len(w.running()) != 2 {
+				t.Fatalf("the worker is %v and runs %v: %+v", s.State, w.running(), s.Counters)
+			}
+			wire.setFault(refuse)
+		}
+		wire.setFault(nil)
+		if _, err := w.end(); err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
+
+// When the lease is over, or when a worker that never had one has tried for as long, that
+// is the end.
+func TestRefusalsThatStay(t *testing.T) {
+	for name, joined := range map[string]bool{"with a lease": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				wire := newWire(t, 2)
+				start := time.Now()
+				if !joined {
+					wire.setFault(refuse)
+				}
+				w := launch(t, "a", wire, coordinator.Config{})
+				if joined {
+					time.Sleep(5 * time.Second)
+					start = w.Status().LastBeat
+					wire.setFault(refuse)
+				}
+				<-w.done
+				// The next refusal after the lease ends it, and the pauses are no longer
+				// than an interval.
+				took := time.Since(start)
+				if took < ttl-shardset.Margin(ttl) || took > ttl+2*interval {
+					t.Errorf("Run returned after %v, want it when a lease of %v is over", took, ttl)
+				}
+				if !errors.Is(w.err, heartbeat.ErrUnauthorized) || len(wire.beatTimes()) < 4 {
+					t.Errorf("Run returned %v after %d heartbeats", w.err, len(wire.beatTimes()))
+				}
+				if n := len(w.heard("draining")); n != 0 {
+					t.Errorf("%d shards were drained after the lease", n)
+				}
+			})
 		})
 	}
 }

@@ -99,6 +99,12 @@ func (r *run) outcome(now time.Time, req heartbeat.Request, a shardset.Answer, e
 	case errors.Is(err, heartbeat.ErrReplaced), errors.Is(err, heartbeat.ErrGroupNotFound):
 		// Somebody else may be given the shards at once: there is nothing to drain for.
 		r.obey(now, r.tracker.Lapsed(now))
+	case errors.Is(err, heartbeat.ErrUnauthorized) && heartbeat.Retryable(err):
+		plan, final := r.tracker.Refused(now)
+		r.obey(now, plan)
+		if !final {
+			return heartbeat.VerdictRetry
+		}
 	case heartbeat.Retryable(err):
 		r.obey(now, r.tracker.Failed(now))
 		return heartbeat.VerdictRetry

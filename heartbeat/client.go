@@ -31,6 +31,9 @@ type Info struct {
 	Group string
 	// Guarantees is what the service can promise.
 	Guarantees Guarantees
+	// TTL is how long a lease lasts, as far as the service knows before it was asked.
+	// What counts is the TTL of each answer. Zero: it does not know.
+	TTL time.Duration
 	// Interval is how often its members should beat, for those that have no opinion of
 	// their own. Zero: the service has none either.
 	Interval time.Duration

@@ -11,7 +11,8 @@
 // Errors decide what a member does next, so a Client returns the right ones:
 // ErrEvicted, ErrReplaced, ErrGroupNotFound and ErrUnauthorized where they apply,
 // an error with a method Retryable() bool that returns false for what no repetition
-// can mend, and anything else for what may pass. An answer that cannot be parsed is
+// can mend, and anything else for what may pass. An ErrUnauthorized that is Retryable is
+// tried again while the lease lasts, or for one Info.TTL where there is no lease yet. An answer that cannot be parsed is
 // an error, never an empty answer.
 //
 // Package heartbeattest checks a Client against all that this package and package

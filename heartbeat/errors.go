@@ -24,7 +24,9 @@ var (
 	// can and was told to; otherwise this ends Run.
 	ErrGroupNotFound = errors.New("consumer group not found")
 
-	// ErrUnauthorized: the service refuses the credentials. It ends Run.
+	// ErrUnauthorized: the service refuses the credentials. It ends Run: at once, or,
+	// if the error also says that it is Retryable, because other credentials may come,
+	// when the lease is over.
 	ErrUnauthorized = errors.New("not authorized")
 )
 

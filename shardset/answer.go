@@ -43,7 +43,7 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 		t.shorten(now, a.TTL, &p)
 		return t.finish(now, p), ErrStaleAnswer
 	}
-	t.answered = seq
+	t.answered, t.patience = seq, time.Time{}
 	t.answers++
 	if !t.joined {
 		t.settledAt = now.Add(unsettledIntervals * t.interval)

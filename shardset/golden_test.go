@@ -139,6 +139,10 @@ func (s *script) event(words []string) {
 		s.plan(s.tr.Returned(now, parseID(s.t, args[0]), s.outcome(args[1])))
 	case "fail":
 		s.plan(s.tr.Failed(now))
+	case "refuse":
+		p, final := s.tr.Refused(now)
+		s.line("final %v", final)
+		s.plan(p)
 	case "tick":
 		s.plan(s.tr.Tick(now))
 	case "lapsed":
@@ -163,7 +167,7 @@ func (s *script) config(options map[string]string) {
 	d := func(key string) time.Duration { return s.at(or(options[key], "0s")).Sub(s.start) }
 	s.tr = NewTracker(TrackerConfig{
 		Instance: s.number(or(options["instance"], "0")),
-		Interval: d("interval"), Fast: d("fast"), DrainTimeout: d("drain"),
+		Interval: d("interval"), TTL: d("ttl"), Fast: d("fast"), DrainTimeout: d("drain"),
 		StuckAfter: d("stuck"), Cooling: d("cooling"), CanLeave: options["canleave"] == "yes",
 		Finite: options["finite"] == "yes", Finishes: options["finishes"] == "yes",
 	})

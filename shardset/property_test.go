@@ -167,8 +167,17 @@ func (w *world) step() {
 		w.event("tick")
 		w.obey(w.tr.Tick(w.now), 0)
 	case 26:
-		w.event("failed")
-		w.obey(w.tr.Failed(w.now), 0)
+		if w.rnd.IntN(2) == 0 {
+			w.event("failed")
+			w.obey(w.tr.Failed(w.now), 0)
+			return
+		}
+		w.event("refused")
+		p, final := w.tr.Refused(w.now)
+		w.obey(p, 0)
+		if final && w.leased() {
+			w.fail("a refusal is final under a lease")
+		}
 	case 27:
 		w.lost()
 	case 28:

@@ -14,6 +14,24 @@ func (t *Tracker) Tick(now time.Time) Plan { return t.finish(now, t.tick(now)) }
 // goes on until its end: failing once is not losing.
 func (t *Tracker) Failed(now time.Time) Plan { return t.finish(now, t.tick(now)) }
 
+// Refused is the event of a heartbeat that was refused for a reason that may pass, such
+// as credentials that are about to be replaced. The member tries again while its lease
+// lasts; without a lease it tries for one TTL. After that the second result is true: the
+// refusal is final.
+func (t *Tracker) Refused(now time.Time) (Plan, bool) {
+	p := t.tick(now)
+	switch {
+	case !t.patience.IsZero():
+	case !t.deadline.IsZero():
+		t.patience = t.deadline
+	case t.ttl > 0:
+		t.patience = now.Add(t.ttl)
+	default:
+		t.patience = now.Add(t.cfg.TTL)
+	}
+	return t.finish(now, p), !before(now, t.patience)
+}
+
 // Lapsed is the event of the lease having been seen to end by somebody with a later
 // clock reading than ours, a processor about to commit for instance. Expiry is a
 // latch, so the Tracker follows.
@@ -32,6 +50,7 @@ func (t *Tracker) Lapsed(now time.Time) Plan {
 func (t *Tracker) Evicted(now time.Time, seq uint64) Plan {
 	p := t.tick(now)
 	if seq == t.seq && seq > t.barrier {
+		t.patience = time.Time{}
 		t.lapse(now, &p)
 		t.joinEmpty = true
 	}

@@ -18,6 +18,9 @@ type TrackerConfig struct {
 	// whose TTL it does not fit is refused. A TTL that becomes too short later shortens
 	// the Interval all the same, because somebody else changed it.
 	FirmInterval bool
+	// TTL is what the group's TTL is taken for before the first answer. Zero means
+	// MinBeats times Interval.
+	TTL time.Duration
 	// Fast is the interval while the set of shards is changing. Zero means Interval.
 	Fast time.Duration
 	// Grid makes regular heartbeats come at the same moments at all members, for a
@@ -99,6 +102,7 @@ type Tracker struct {
 	joined     bool          // some answer was accepted, ever
 	leaving    bool
 	leaveUntil time.Time // when a leaving member stops waiting
+	patience   time.Time // until when refusals may pass; zero: the newest outcome was none
 	ending     ending
 }
 
@@ -122,6 +126,9 @@ type entry struct {
 func NewTracker(cfg TrackerConfig) *Tracker {
 	if cfg.Fast <= 0 {
 		cfg.Fast = cfg.Interval
+	}
+	if cfg.TTL <= 0 {
+		cfg.TTL = MinBeats * cfg.Interval
 	}
 	return &Tracker{
 		cfg:      cfg,

@@ -133,6 +133,7 @@ func plain(ids []shardset.ID) []group.Shard {
 func (s *Service) Info() heartbeat.Info {
 	return heartbeat.Info{
 		Group: s.name,
+		TTL:   s.cfg.TTL,
 		Guarantees: heartbeat.Guarantees{
 			FencedCommit: true, AckedRevoke: true, Ordered: s.cfg.Ordered, Epochs: true, Push: true, Leave: true,
 			Finish: true,

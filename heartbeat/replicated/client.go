@@ -83,6 +83,7 @@ func New(store Store, cfg Config) (*Client, error) {
 func (c *Client) Info() heartbeat.Info {
 	return heartbeat.Info{
 		Group:    c.cfg.Group,
+		TTL:      c.cfg.TTL,
 		Interval: c.cfg.TTL / 4,
 		Guarantees: heartbeat.Guarantees{
 			FencedCommit: true, AckedRevoke: true, Ordered: c.cfg.Ordered, Epochs: true, Push: true, Leave: true,

@@ -81,6 +81,7 @@ func (c *Client) Info() heartbeat.Info {
 	c.group.mu.Unlock()
 	return heartbeat.Info{
 		Group:      c.cfg.Group,
+		TTL:        c.cfg.Timeout,
 		Guarantees: heartbeat.Guarantees{FencedCommit: true, Ordered: ordered},
 	}
 }

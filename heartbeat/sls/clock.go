@@ -90,9 +90,9 @@ func (c *Client) ClockOffset() (least, most time.Duration) {
 	return c.clock.offset.bounds()
 }
 
-// observeClock learns from the Date of an answer, if it is the service's own and fresh.
+// observeClock learns from the Date of one of the service's answers, if it is fresh.
 func (c *Client) observeClock(sent time.Time, h http.Header) {
-	if h.Get(headerRequestID) == "" || h.Get("Age") != "" {
+	if h.Get("Age") != "" {
 		return
 	}
 	date, err := http.ParseTime(h.Get(headerDate))
