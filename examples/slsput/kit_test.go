@@ -58,7 +58,7 @@ func newRig(t *testing.T, shards int, cfg slsserver.Config) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(r.client.CloseIdleConnections)
+	t.Cleanup(func() { _ = r.client.Close() })
 	return r
 }
 

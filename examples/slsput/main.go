@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stderr, "slsput: %v (-h lists the flags)\n", err)
 		return exitUsage
 	}
-	defer client.CloseIdleConnections()
+	defer func() { _ = client.Close() }() // it can fail for a provider of credentials that hangs
 	in, err := openInput(o.files, stdin, o.repeat)
 	if err != nil {
 		fmt.Fprintf(stderr, "slsput: %v\n", err)

@@ -114,6 +114,11 @@ func TestSigned(t *testing.T) {
 	if status := r.put(strings.NewReader("four\n")); status != exitUsage {
 		t.Errorf("half a key: exit status %d: %s", status, &r.stderr)
 	}
+	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", secret+"\n")
+	if status := r.put(strings.NewReader("five\n")); status != exitUsage || strings.Contains(r.stderr.String(), secret) {
+		t.Errorf("a key with a line end: exit status %d: %s", status, &r.stderr)
+	}
+	r.says("the access key secret has a blank, a line end")
 }
 
 // TestSignals end the program, whatever it waits for, and it says how far it came.

@@ -57,7 +57,7 @@ func newRig(t *testing.T, shards int, keys ...slsserver.Key) *rig {
 	r := &rig{T: t, server: srv, url: "http://" + l.Addr().String()}
 	r.client, err = sls.New(sls.Config{Endpoint: r.url, Project: "demo", Logstore: "app", Group: "g", Credentials: credentials()})
 	must(t, err)
-	t.Cleanup(r.client.CloseIdleConnections)
+	t.Cleanup(func() { _ = r.client.Close() })
 	return r
 }
 

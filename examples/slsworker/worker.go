@@ -93,7 +93,7 @@ func (w *worker) draining(e coordinator.ShardEvent) {
 
 // run works until ctx ends, or everything is done.
 func (w *worker) run(ctx context.Context, stderr io.Writer) error {
-	defer func() { _ = w.client.Close() }()
+	defer func() { _ = w.client.Close() }() // it can fail for a provider of credentials that hangs
 	boundMemory(w.o.budget)
 	begin := time.Now()
 	stop := w.report(begin, stderr)

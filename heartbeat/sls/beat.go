@@ -19,7 +19,8 @@ import (
 // heartbeat.ErrEvicted. The answer's TTL is the group's timeout.
 //
 // The errors match heartbeat.ErrEvicted, heartbeat.ErrGroupNotFound and
-// heartbeat.ErrUnauthorized, or say of themselves whether they are Retryable.
+// heartbeat.ErrUnauthorized, or say of themselves whether they are Retryable. Refused
+// credentials are, except for those of Static and FromEnv at the first heartbeat.
 func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
 	held := make([]int, len(r.Held))
 	for i, h := range r.Held {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -36,36 +37,56 @@ type call struct {
 }
 
 // send makes a call and passes the service's own answer of status 200 to read, which may
-// return before the body's end. A call whose credentials are refused is repeated once, if there are
-// others.
+// return before the body's end. A call whose credentials are refused is repeated once, if
+// there are others.
 func (c *Client) send(ctx context.Context, q *call, read func(*http.Response) error) error {
 	if err := ctx.Err(); err != nil {
 		return newTransportError(q.op, err, Credentials{})
 	}
+	if c.closed.Load() {
+		return usage(q.op, "%v", errClosed)
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
 	defer cancel()
-	if c.keys == nil {
-		return c.attempt(ctx, q, Credentials{}, read)
+	var cred Credentials
+	if c.keys != nil {
+		var err error
+		if cred, err = c.keys.get(ctx); err != nil {
+			return err
+		}
 	}
-	cred, err := c.keys.get(ctx)
-	if err != nil {
+	err := c.attempt(ctx, q, cred, read)
+	if !c.refused(q.op, err) || c.keys == nil || c.keys.fixed {
+		return err
+	}
+	cred, changed, renewErr := c.keys.renew(ctx, cred)
+	switch {
+	case renewErr != nil:
+		return fmt.Errorf("%w; %w", err, renewErr)
+	case !changed:
 		return err
 	}
 	err = c.attempt(ctx, q, cred, read)
-	var refused *Error
-	if !errors.As(err, &refused) || refused.class != classUnauthorized {
-		return err
+	c.refused(q.op, err)
+	return err
+}
+
+// refused reports whether the service refused the credentials of a call, and notes in the
+// error whether that may pass. It may with a provider that can have others later; and if
+// the service took credentials for the same call before, so that something has changed and
+// can change back.
+func (c *Client) refused(op string, err error) bool {
+	var e *Error
+	switch {
+	case err == nil:
+		c.served.LoadOrStore(op, true)
+		return false
+	case !errors.As(err, &e) || e.class != classUnauthorized:
+		return false
 	}
-	// A provider that fails now may be back later, so its error counts, not the
-	// service's, which would be final.
-	cred, changed, renewErr := c.keys.renew(ctx, cred)
-	if renewErr != nil {
-		return renewErr
-	}
-	if !changed {
-		return err
-	}
-	return c.attempt(ctx, q, cred, read)
+	_, served := c.served.Load(op)
+	e.passes = served || c.keys != nil && !c.keys.final
+	return true
 }
 
 // attempt sends one request. It goes to the transport and not to an http.Client: on

@@ -2,6 +2,8 @@ package sls
 
 import (
 	"net/http"
+	"sync"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 
@@ -11,11 +13,13 @@ import (
 
 // Client talks to one logstore and to one consumer group of it. It is a
 // heartbeat.Client, a heartbeat.Creator and a processor.Checkpoints. Safe for
-// concurrent use by any number of members.
+// concurrent use by any number of members. It holds connections: Close gives them up.
 type Client struct {
 	cfg       Config
 	endpoint  endpoint
 	keys      *keyring // nil: anonymous
+	served    sync.Map // the operations that succeeded
+	closed    atomic.Bool
 	userAgent string
 	beats     *route            // for heartbeats and what they need
 	data      *route            // for all else
@@ -42,7 +46,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg, endpoint: ep, userAgent: userAgent(cfg), group: newGroupState(), background: newBackground()}
 	if cfg.Credentials != nil {
-		c.keys = newKeyring(cfg.Credentials)
+		c.keys = newKeyring(cfg.Credentials, cfg.RequestTimeout, cfg.Logger)
 	}
 	if cfg.Transport != nil {
 		shared := &route{transport: cfg.Transport}
@@ -89,19 +93,21 @@ func (c *Client) Info() heartbeat.Info {
 // Logstore returns the logstore's name, which is the Log of all shard IDs.
 func (c *Client) Logstore() string { return c.cfg.Logstore }
 
-// Close stops what the client does beside its calls, waits for that, and closes its idle
-// connections. Calls still work, but a group that changes is noticed late. Calling it
-// again does nothing. It returns nil.
+// Close gives up what the client holds: the connections of its own pools, and what it does
+// beside its calls, a question to the provider of credentials for instance. Call it when
+// the last call has returned: connections of calls that are under way close later, after
+// some idle time. Calls after Close fail.
+//
+// Close waits for what it stops, for a provider no longer than a second: the error says
+// that the provider ignores its context. It may be called again, and from any goroutine.
 func (c *Client) Close() error {
+	c.closed.Store(true)
 	c.background.close()
-	c.CloseIdleConnections()
-	return nil
-}
-
-// CloseIdleConnections closes the connections of this client's own pools that are not
-// in use. They would close by themselves after a while.
-func (c *Client) CloseIdleConnections() {
 	for _, t := range c.own {
 		t.CloseIdleConnections()
 	}
+	if c.keys == nil {
+		return nil
+	}
+	return c.keys.close()
 }

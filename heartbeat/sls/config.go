@@ -58,8 +58,8 @@ type Config struct {
 	// heartbeat of this client creates it.
 	MustExist bool
 
-	// Credentials are asked for before each request; see Static and FromEnv. Nil means
-	// anonymous, for servers that do not verify.
+	// Credentials sign the requests; see Static and FromEnv. Nil means anonymous, for
+	// servers that do not verify.
 	Credentials CredentialsProvider
 	// Signature is how requests are signed. Zero means V4 in the regions that take no
 	// other, those with "-acdr-ut-" in their names, and V1 in all others.

@@ -36,6 +36,8 @@ func TestNewReportsAllFaults(t *testing.T) {
 }
 
 func TestNewChecksEachField(t *testing.T) {
+	t.Setenv(envKeyID, "id")
+	t.Setenv(envSecret, "s\n")
 	for _, c := range []struct {
 		field string
 		spoil func(*Config)
@@ -65,6 +67,12 @@ func TestNewChecksEachField(t *testing.T) {
 		{"Credentials", func(c *Config) { c.Credentials = Static("id", "", "") }},
 		{"Credentials", func(c *Config) { c.Credentials = Static("id\n", "s", "") }},
 		{"Credentials", func(c *Config) { c.Credentials = Static("id", "s", "a\r\nb") }},
+		{"Credentials", func(c *Config) { c.Credentials = Static("id", "s\n", "") }},
+		{"Credentials", func(c *Config) { c.Credentials = Static("id", " s", "") }},
+		{"Credentials", func(c *Config) { c.Credentials = Static("a,b", "s", "") }},
+		{"Credentials", func(c *Config) { c.Credentials = Static("a/b", "s", "") }},
+		{"Credentials", func(c *Config) { c.Credentials = Static("a:b", "s", "") }},
+		{"Credentials", func(c *Config) { c.Credentials = FromEnv() }}, // whose secret has a line end
 	} {
 		cfg := config(always(200, ""))
 		if _, err := New(cfg); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/accesskey"
 )
 
 // Credentials are what requests are signed with.
@@ -17,14 +18,19 @@ type Credentials struct {
 	// SecurityToken is for temporary credentials; empty for lasting ones.
 	SecurityToken Secret
 	// Expires is when they end. The client asks for new ones some time before. Zero
-	// means that nobody knows: the provider is then asked before each request.
+	// means that nobody knows: the client then asks every 10 seconds, as long as it
+	// makes requests, and uses them until the service refuses them.
 	Expires time.Time
 }
 
-// CredentialsProvider gives credentials. It must be safe for concurrent use and honour
-// ctx. The client remembers what it gave until shortly before it expires, asks once
-// where several requests need it, and asks again when the service refuses it. Its
-// errors are shown, with known secrets taken out.
+// CredentialsProvider gives credentials. A client asks it one question at a time, on a
+// goroutine of its own, beside the requests: a provider that is slow, hangs or fails costs
+// no request while the last credentials are good. Only a request that has none to sign
+// with, or whose credentials the service refused, waits for the answer.
+//
+// The ctx ends after Config.RequestTimeout, and with Client.Close. A provider that ignores
+// it holds up the next question. A panic is an error. Errors are shown, with known secrets
+// taken out; they may pass, unless they have a method Retryable() bool that says otherwise.
 type CredentialsProvider interface {
 	Credentials(ctx context.Context) (Credentials, error)
 }
@@ -36,7 +42,8 @@ const (
 	envToken  = "ALIBABA_CLOUD_SECURITY_TOKEN"    //nolint:gosec // a name, not a secret
 )
 
-// Static provides credentials that never change. The token may be empty.
+// Static provides credentials that never change. The token may be empty. New refuses keys
+// with blanks, line ends or other characters that keys do not have.
 func Static(id, secret, token string) CredentialsProvider {
 	return static{Credentials{AccessKeyID: id, AccessKeySecret: NewSecret(secret), SecurityToken: NewSecret(token)}}
 }
@@ -49,7 +56,8 @@ func (s static) validate() error { return s.credentials.validate() }
 
 // FromEnv provides the credentials in the environment: ALIBABA_CLOUD_ACCESS_KEY_ID,
 // ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for temporary ones, ALIBABA_CLOUD_SECURITY_TOKEN.
-// It reads them anew each time it is asked. New fails if they are not there.
+// It reads them anew each time it is asked. New fails if they are not there, or are not
+// keys. Like those of Static they are final: only the process itself could change them.
 func FromEnv() CredentialsProvider { return environment{} }
 
 type environment struct{}
@@ -74,29 +82,14 @@ func (e environment) validate() error {
 	return c.validate()
 }
 
-// validate checks that the credentials can be sent. What it says shows none of them.
+// validate checks that requests can be signed with the credentials. What it says shows
+// none of them.
 func (c Credentials) validate() error {
-	switch {
-	case c.AccessKeyID == "":
-		return errors.New("have no access key id")
-	case c.AccessKeySecret.Empty():
-		return errors.New("have no access key secret")
-	case !validHeader(c.AccessKeyID):
-		return errors.New("have an access key id that cannot be sent in a header")
-	case !c.SecurityToken.Empty() && !validHeader(c.SecurityToken.Reveal()):
-		return errors.New("have a security token that cannot be sent in a header")
+	err := accesskey.Check(c.AccessKeyID, c.AccessKeySecret.Reveal(), c.SecurityToken.Reveal())
+	if err != nil {
+		return fmt.Errorf("cannot sign requests: %w", err)
 	}
 	return nil
-}
-
-// validHeader takes no blanks: at an end they would be lost on the way.
-func validHeader(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] >= 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // same reports whether signing with o gives nothing new.
@@ -120,3 +113,10 @@ func (e *CredentialsError) Error() string { return "sls: credentials: " + e.text
 
 // Unwrap returns the provider's error.
 func (e *CredentialsError) Unwrap() error { return e.cause.reveal() }
+
+// Retryable reports whether the provider may have credentials later. It may, unless its
+// error says otherwise.
+func (e *CredentialsError) Retryable() bool {
+	var says interface{ Retryable() bool }
+	return !errors.As(e.Unwrap(), &says) || says.Retryable()
+}

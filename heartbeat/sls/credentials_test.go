@@ -55,18 +55,40 @@ func banked(t *testing.T, b *bank, answer func(sent) (*http.Response, error)) (*
 
 func list(s sent) (*http.Response, error) { return answers[opListShards](), nil }
 
-// Credentials without a known end are asked for before each request.
-func TestProviderIsAskedEachTime(t *testing.T) {
-	b := &bank{}
-	c, w := banked(t, b, list)
-	for i := range 3 {
-		if _, err := c.ListShards(t.Context()); err != nil {
-			t.Fatal(err)
+// Credentials without a known end are used until the service refuses them, and asked for
+// anew now and then, beside the requests.
+func TestCredentialsWithoutAnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bank{takes: time.Second}
+		c, w := banked(t, b, list)
+		start := time.Now()
+		signedBy := func(want string) {
+			t.Helper()
+			w.reset()
+			if _, err := c.ListShards(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := signer(w.sent[0]); got != want {
+				t.Errorf("after %v a request was signed by %q, want %q", time.Since(start), got, want)
+			}
 		}
-		if got, want := signer(w.sent[i]), fmt.Sprint("id", i+1); got != want {
-			t.Errorf("request %d was signed by %q, want %q", i, got, want)
+		signedBy("id1")
+		time.Sleep(refreshPause)
+		signedBy("id1") // and asks
+		time.Sleep(2 * time.Second)
+		signedBy("id2")
+		time.Sleep(time.Hour) // nobody needs any
+		signedBy("id2")
+		time.Sleep(2 * time.Second)
+		signedBy("id3")
+		b.fail.Store(true)
+		time.Sleep(24 * time.Hour)
+		signedBy("id3")
+		synctest.Wait()
+		if n := b.asked.Load(); n != 4 {
+			t.Errorf("the provider was asked %d times, want 4", n)
 		}
-	}
+	})
 }
 
 // Credentials that say when they end are kept until shortly before. Many requests at
@@ -95,6 +117,7 @@ func TestCredentialsAreKept(t *testing.T) {
 		start := time.Now()
 		expect := func(asked int64) {
 			t.Helper()
+			synctest.Wait() // questions are asked beside the requests
 			if got := b.asked.Load(); got != asked {
 				t.Errorf("after %v the provider was asked %d times, want %d", time.Since(start), got, asked)
 			}
@@ -109,11 +132,16 @@ func TestCredentialsAreKept(t *testing.T) {
 		many()
 		expect(0)
 		time.Sleep(2 * time.Minute)
-		many()
+		if slowest := many(); slowest != 0 {
+			t.Errorf("a request waited for %v, although the old credentials are good", slowest)
+		}
 		expect(1)
+		time.Sleep(2 * time.Second)
 		b.fail.Store(true)
 		time.Sleep(57 * time.Minute)
-		many() // it fails, and the old ones are good
+		many()
+		expect(2)
+		time.Sleep(2 * time.Second) // it fails, and the old ones are good
 		many()
 		expect(2)
 		time.Sleep(refreshPause)
@@ -274,9 +302,10 @@ func TestProviderThatHangs(t *testing.T) {
 	})
 }
 
-// What cannot be sent is not tried, and is no matter of time.
+// What cannot be sent is not tried. The provider may have better ones later.
 func TestBadCredentialsOfAProvider(t *testing.T) {
 	for _, c := range []Credentials{
+		{AccessKeyID: "id", AccessKeySecret: NewSecret("s\n")}, {AccessKeyID: "i/d", AccessKeySecret: NewSecret("s")},
 		{}, {AccessKeyID: "id"}, {AccessKeyID: "i d", AccessKeySecret: NewSecret("s")},
 		{AccessKeyID: "id", AccessKeySecret: NewSecret("s"), SecurityToken: NewSecret("a\r\nX-Evil: b")},
 	} {
@@ -285,7 +314,7 @@ func TestBadCredentialsOfAProvider(t *testing.T) {
 		cfg.Credentials = providerFunc(func(context.Context) (Credentials, error) { return c, nil })
 		_, err := newClient(t, cfg).ListShards(t.Context())
 		var ce *CredentialsError
-		if !errors.As(err, &ce) || heartbeat.Retryable(err) || len(w.sent) != 0 {
+		if !errors.As(err, &ce) || !errors.Is(err, heartbeat.ErrUnauthorized) || !heartbeat.Retryable(err) || len(w.sent) != 0 {
 			t.Errorf("it returned %v after %d requests", err, len(w.sent))
 		}
 	}

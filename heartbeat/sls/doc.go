@@ -9,6 +9,8 @@
 //		Group:       "billing",
 //		Credentials: sls.FromEnv(),
 //	})
+//	...
+//	defer client.Close()
 //
 // # What the service promises, and what it does not
 //
@@ -50,5 +52,7 @@
 // An answer of the service that makes no sense is a *ResponseError. A call that makes no
 // sense is a *UsageError and was not sent.
 // Nothing here tries again by itself, with one exception: a request whose credentials
-// were refused is repeated once if the provider has other ones.
+// were refused is repeated once if the provider has other ones. Refused credentials are
+// final only where nothing can change: with Static and FromEnv, before the first success.
+// Otherwise heartbeats are tried again, with fresh ones, while the lease lasts.
 package sls

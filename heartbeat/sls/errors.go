@@ -43,8 +43,9 @@ type Error struct {
 	Message    string
 	RequestID  string
 
-	class class
-	after time.Duration
+	class  class
+	after  time.Duration
+	passes bool // credentials that were refused may be taken later
 }
 
 func (e *Error) Error() string {
@@ -62,13 +63,14 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Retryable reports whether the same request may succeed later.
+// Retryable reports whether the same request may succeed later. Refused credentials may
+// be taken later if a provider can give others, or if the service took them before.
 func (e *Error) Retryable() bool {
 	switch e.class {
 	case classEvicted, classThrottled, classForbidden, classRetryable:
 		return true
 	}
-	return false
+	return e.class == classUnauthorized && e.passes
 }
 
 // RetryAfter returns how long the service wants to be left alone; zero if it does not

@@ -2,125 +2,217 @@ package sls
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/processor"
 )
 
 const (
 	// earlyRefresh is how long before their end credentials are asked for anew, but a
 	// quarter of their remaining life at most.
 	earlyRefresh = 5 * time.Minute
-	// refreshPause is how long a provider that failed is left alone while the old
-	// credentials are still good.
+	// refreshPause is how long a provider is left alone while the last credentials are
+	// good: after it failed, and where it does not say when they end.
 	refreshPause = 10 * time.Second
+	// closeGrace is how long Close waits for a provider that was told to stop.
+	closeGrace = time.Second
 )
 
-// keyring asks a provider for credentials, one question at a time, and remembers the
-// answer. It has no goroutine: the one who needs an answer asks, the others wait for
-// as long as their contexts let them.
-type keyring struct {
-	provider CredentialsProvider
-	asking   chan struct{} // holds a token while somebody asks
+var errClosed = errors.New("the client is closed")
 
-	mu      sync.Mutex // guards the fields below; never held while asking
-	current Credentials
+// keys are the last credentials that a provider gave.
+type keys struct {
+	Credentials
 	have    bool
-	asked   uint64    // questions that were begun
-	answer  uint64    // the number of the question that current answers
-	renewAt time.Time // zero: current has no known end
+	renewAt time.Time // from then on the provider is asked beside the requests
 }
 
-func newKeyring(p CredentialsProvider) *keyring {
-	return &keyring{provider: p, asking: make(chan struct{}, 1)}
+// usable reports whether requests can be signed with the keys. Those that do not say when
+// they end are good until the service refuses them: only the service knows.
+func (k keys) usable(now time.Time) bool {
+	return k.have && (k.Expires.IsZero() || now.Before(k.Expires))
 }
 
-// get returns credentials to sign with. While those at hand are good but old, one
-// caller asks for new ones and nobody waits for it.
-func (k *keyring) get(ctx context.Context) (Credentials, error) {
-	if s, ok := k.provider.(static); ok {
-		return s.credentials, nil
-	}
-	now := time.Now()
-	k.mu.Lock()
-	c, arrived, have, renewAt := k.current, k.asked, k.have, k.renewAt
-	k.mu.Unlock()
-	if !have || c.Expires.IsZero() || !now.Before(c.Expires) {
-		return k.ask(ctx, arrived)
-	}
-	if now.Before(renewAt) {
-		return c, nil
-	}
-	select {
-	case k.asking <- struct{}{}:
-	default:
-		return c, nil
-	}
-	defer func() { <-k.asking }()
-	fresh, err := k.question(ctx)
-	if err != nil {
-		k.mu.Lock()
-		k.renewAt = now.Add(refreshPause)
-		k.mu.Unlock()
-		return c, nil
-	}
-	return fresh, nil
-}
+// due reports whether it is time to ask for others.
+func (k keys) due(now time.Time) bool { return !k.usable(now) || !now.Before(k.renewAt) }
 
-// renew returns credentials other than the ones that were refused; false if there are
-// none.
-func (k *keyring) renew(ctx context.Context, refused Credentials) (c Credentials, changed bool, err error) {
-	if _, ok := k.provider.(static); ok {
-		return refused, false, nil
-	}
-	k.mu.Lock()
-	c, arrived, have := k.current, k.asked, k.have
-	k.mu.Unlock()
-	if have && !c.same(refused) {
-		return c, true, nil
-	}
-	c, err = k.ask(ctx, arrived)
-	return c, err == nil && !c.same(refused), err
-}
-
-// ask waits for its turn and asks, unless somebody who began later than arrived has had
-// an answer meanwhile.
-func (k *keyring) ask(ctx context.Context, arrived uint64) (Credentials, error) {
-	select {
-	case k.asking <- struct{}{}:
-	case <-ctx.Done():
-		return Credentials{}, newCredentialsError(ctx.Err().Error(), ctx.Err())
-	}
-	defer func() { <-k.asking }()
-	k.mu.Lock()
-	c, have := k.current, k.have && k.answer > arrived
-	k.mu.Unlock()
-	if have {
-		return c, nil
-	}
-	return k.question(ctx)
-}
-
-// question asks the provider. The caller holds the token of asking.
-func (k *keyring) question(ctx context.Context) (Credentials, error) {
-	k.mu.Lock()
-	k.asked++
-	number, old := k.asked, k.current
-	k.mu.Unlock()
-	c, err := k.provider.Credentials(ctx)
-	if err != nil {
-		return Credentials{}, newCredentialsError(plain(bounded(scrub(err.Error(), old), maxMessage)), err)
-	}
-	if fault := c.validate(); fault != nil {
-		return Credentials{}, newCredentialsError("the provider's credentials "+fault.Error(), heartbeat.ErrUnauthorized)
-	}
-	now := time.Now()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.current, k.have, k.answer, k.renewAt = c, true, number, time.Time{}
+// given returns the keys after the provider gave c.
+func given(now time.Time, c Credentials) keys {
+	k := keys{Credentials: c, have: true, renewAt: now.Add(refreshPause)}
 	if !c.Expires.IsZero() {
 		k.renewAt = c.Expires.Add(-min(earlyRefresh, c.Expires.Sub(now)/4))
 	}
-	return c, nil
+	return k
+}
+
+// failed returns the keys after the provider gave nothing.
+func (k keys) failed(now time.Time) keys {
+	k.renewAt = now.Add(refreshPause)
+	return k
+}
+
+// keyring asks a provider for credentials and remembers the answer. It asks one question
+// at a time, each on a goroutine of its own, beside the requests: a request waits for the
+// answer only if there is nothing to sign with, and not longer than its context lets it.
+type keyring struct {
+	provider CredentialsProvider
+	fixed    bool          // the provider is Static: asking it again is of no use
+	final    bool          // nobody outside of this process can change what the provider gives
+	timeout  time.Duration // of a question
+	log      *zap.Logger
+	ctx      context.Context // of the questions; close ends it
+	stop     context.CancelFunc
+
+	mu      sync.Mutex // guards the fields below; never held while asking
+	keys    keys
+	asking  *question // nil: none is under way
+	failing bool      // the last question failed, and that was logged
+	closed  bool
+}
+
+// question is one call of the provider. The results are set before done is closed.
+type question struct {
+	done chan struct{}
+	cred Credentials
+	err  error
+}
+
+func newKeyring(p CredentialsProvider, timeout time.Duration, log *zap.Logger) *keyring {
+	_, final := p.(interface{ validate() error }) // Static and FromEnv: New could check them
+	k := &keyring{provider: p, final: final, timeout: timeout, log: log}
+	k.ctx, k.stop = context.WithCancel(context.Background())
+	if s, ok := p.(static); ok {
+		k.fixed, k.keys = true, keys{Credentials: s.credentials, have: true}
+	}
+	return k
+}
+
+// get returns credentials to sign with.
+func (k *keyring) get(ctx context.Context) (Credentials, error) {
+	now := time.Now()
+	k.mu.Lock()
+	last := k.keys
+	if k.fixed || !last.due(now) {
+		k.mu.Unlock()
+		return last.Credentials, nil
+	}
+	q := k.ask()
+	k.mu.Unlock()
+	if last.usable(now) {
+		return last.Credentials, nil
+	}
+	return q.wait(ctx)
+}
+
+// renew returns credentials other than the ones that were refused; false if there are
+// none. The answer to a question that was under way may be as old as those, so one that
+// brings nothing new is asked again.
+func (k *keyring) renew(ctx context.Context, refused Credentials) (c Credentials, changed bool, err error) {
+	for range 2 {
+		k.mu.Lock()
+		if last := k.keys; last.have && !last.same(refused) {
+			k.mu.Unlock()
+			return last.Credentials, true, nil
+		}
+		joined := k.asking != nil
+		q := k.ask()
+		k.mu.Unlock()
+		c, err = q.wait(ctx)
+		changed = err == nil && !c.same(refused)
+		if changed || !joined {
+			break
+		}
+	}
+	return c, changed, err
+}
+
+// ask returns the question that is under way, or a new one. The caller holds the lock.
+// Owner of the goroutine: the keyring. Stop: its context, or the timeout. Waiter: close.
+func (k *keyring) ask() *question {
+	if k.asking != nil {
+		return k.asking
+	}
+	q := &question{done: make(chan struct{})}
+	if k.closed {
+		q.err = newCredentialsError(errClosed.Error(), errClosed)
+		close(q.done)
+		return q
+	}
+	k.asking = q
+	go k.call(q, k.keys.Credentials)
+	return q
+}
+
+func (k *keyring) call(q *question, old Credentials) {
+	q.err = newCredentialsError("the provider ended its goroutine", nil) // unless it returns
+	defer func() { k.settle(q) }()
+	ctx, cancel := context.WithTimeout(k.ctx, k.timeout)
+	defer cancel()
+	var c Credentials
+	err := processor.Contain("CredentialsProvider", func() (err error) {
+		c, err = k.provider.Credentials(ctx)
+		return err
+	})
+	if err != nil {
+		q.err = newCredentialsError(plain(bounded(scrub(scrub(err.Error(), old), c), maxMessage)), err)
+		return
+	}
+	if fault := c.validate(); fault != nil {
+		q.err = newCredentialsError("the provider's credentials "+fault.Error(), heartbeat.ErrUnauthorized)
+		return
+	}
+	q.cred, q.err = c, nil
+}
+
+// settle ends a question.
+func (k *keyring) settle(q *question) {
+	now := time.Now()
+	k.mu.Lock()
+	k.asking = nil
+	if q.err == nil {
+		k.keys = given(now, q.cred)
+	} else {
+		k.keys = k.keys.failed(now)
+	}
+	tell := q.err != nil && !k.failing && !k.closed && k.keys.usable(now)
+	k.failing = q.err != nil
+	k.mu.Unlock()
+	close(q.done)
+	if tell {
+		k.log.Warn("credentials cannot be renewed; the last ones count", zap.Error(q.err))
+	}
+}
+
+func (q *question) wait(ctx context.Context) (Credentials, error) {
+	select {
+	case <-q.done:
+		return q.cred, q.err
+	case <-ctx.Done():
+		return Credentials{}, newCredentialsError("the provider has not answered yet: "+ctx.Err().Error(), ctx.Err())
+	}
+}
+
+// close ends the question that is under way and waits for it, within closeGrace.
+func (k *keyring) close() error {
+	k.mu.Lock()
+	k.closed = true
+	q := k.asking
+	k.mu.Unlock()
+	k.stop()
+	if q == nil {
+		return nil
+	}
+	t := time.NewTimer(closeGrace)
+	defer t.Stop()
+	select {
+	case <-q.done:
+		return nil
+	case <-t.C:
+		return newCredentialsError("the provider ignores its context and still runs", nil)
+	}
 }

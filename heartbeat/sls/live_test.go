@@ -279,7 +279,6 @@ func TestAllAtOnce(t *testing.T) {
 					t.Errorf("Beat: %+v, %v", a, err)
 				}
 				c.Group()
-				c.CloseIdleConnections()
 			}
 		})
 	}

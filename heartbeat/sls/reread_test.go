@@ -164,7 +164,6 @@ func TestReadingThatHangs(t *testing.T) {
 		if err := c.Close(); err != nil { // stops the one that is under way
 			t.Error(err)
 		}
-		beat()
 		if n := logs.Len(); n != 1 {
 			t.Errorf("after Close there are %d warnings", n)
 		}

@@ -149,12 +149,12 @@ func TestConfigFaultsAreAllNamed(t *testing.T) {
 			{Name: "..", Logstores: []Logstore{{Name: "a/b"}, {Name: "ok", Shards: -1}}},
 			{Name: "p", Processors: map[string]string{"x": "bad"}},
 		},
-		DefaultProject: "a b", Keys: []Key{{}, {ID: "a"}}, Retention: -1, ClockSkew: -1, MaxGroups: -1, MaxPutBytes: 1 << 30,
+		DefaultProject: "a b", Keys: []Key{{}, {ID: "a"}, {ID: "b,c", Secret: NewSecret("s")}, {ID: "d", Secret: NewSecret("s"), Token: NewSecret("t\n")}}, Retention: -1, ClockSkew: -1, MaxGroups: -1, MaxPutBytes: 1 << 30,
 	})
 	if err == nil {
 		t.Fatal("it is taken")
 	}
-	for _, want := range []string{`".."`, `"a/b"`, "-1 shards", `processor "x"`, "DefaultProject", "no ID", `"a" has no secret`, "Retention", "ClockSkew", "MaxGroups", "MaxPutBytes"} {
+	for _, want := range []string{`".."`, `"a/b"`, "-1 shards", `processor "x"`, "DefaultProject", `"": there is no access key id`, `"a": there is no access key secret`, `"b,c": the access key id has a comma`, `"d": the security token has a blank`, "Retention", "ClockSkew", "MaxGroups", "MaxPutBytes"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not name %s: %v", want, err)
 		}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/accesskey"
 )
 
 // Secret is a string that no verb prints: it is behind a closure.
@@ -46,12 +48,9 @@ func newKeyring(keys []Key) (keyring, error) {
 	ring := keyring{}
 	var faults []error
 	for _, k := range keys {
-		switch _, twice := ring[k.ID]; {
-		case k.ID == "":
-			faults = append(faults, errors.New("a key has no ID"))
-		case k.Secret.string() == "":
-			faults = append(faults, fmt.Errorf("the key %q has no secret", k.ID))
-		case twice:
+		if err := accesskey.Check(k.ID, k.Secret.string(), k.Token.string()); err != nil {
+			faults = append(faults, fmt.Errorf("the key %q: %w", k.ID, err))
+		} else if _, twice := ring[k.ID]; twice {
 			faults = append(faults, fmt.Errorf("the key %q is listed twice", k.ID))
 		}
 		k.Projects = slices.Clone(k.Projects)
