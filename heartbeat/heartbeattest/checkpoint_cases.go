@@ -66,26 +66,29 @@ func checkpointsApart(k *kit) {
 	}
 }
 
-// Shards commit at the same time without hindering each other.
+// Shards commit at the same time without hindering each other. Between two rounds their
+// member shows that it lives: all rounds together may take longer than a lease.
 func checkpointsAtOnce(k *kit) {
 	a := k.together("a")[0]
 	const rounds = 20
 	at := func(id shardset.ID, i int) processor.Position {
 		return processor.Position(fmt.Sprintf("%s at %d", id, i))
 	}
-	var all sync.WaitGroup
-	for _, id := range k.ids {
-		owner := a.owner(id)
-		all.Go(func() {
-			for i := range rounds {
+	for i := range rounds {
+		a.beat()
+		var all sync.WaitGroup
+		for _, id := range k.ids {
+			owner := a.owner(id)
+			all.Go(func() {
 				if err := a.save(owner, at(id, i)); err != nil {
 					k.Errorf("saving %q: %v", at(id, i), err)
 				}
-			}
-		})
+			})
+		}
+		all.Wait()
 	}
-	all.Wait()
 	for _, id := range k.ids {
+		a.beat()
 		a.stored(id, at(id, rounds-1))
 	}
 }

@@ -47,7 +47,7 @@ func expiryLate(k *kit) {
 	k.answered(a)
 	mine := a.running()
 	for range 3 {
-		k.during(k.ttl*2/3, "a keeps its shards until its next heartbeat", func() bool {
+		k.during(k.ttl/2, "a keeps its shards until its next heartbeat", func() bool {
 			return b.running().Len()+mine.Len() == len(k.ids)
 		}, b)
 		k.answered(a)

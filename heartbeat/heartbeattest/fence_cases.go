@@ -28,10 +28,11 @@ func fenceOwner(k *kit) {
 	for i := range 5 {
 		for _, id := range k.ids {
 			a.commit(id, processor.Position(fmt.Sprintf("%s at %d", id, i)))
+			a.beat()
 		}
-		a.beat()
 	}
 	for _, id := range k.ids {
+		a.beat()
 		a.stored(id, processor.Position(fmt.Sprintf("%s at 4", id)))
 	}
 }
@@ -64,10 +65,11 @@ func fenceTransfer(k *kit) {
 func fenceUnrelated(k *kit) {
 	a := k.together("a")[0]
 	n := 0
-	commit := func() {
-		for id := range a.running().All() {
+	commit := func() { // some at a time: a must not be silent for a lease
+		running := a.running().IDs()
+		for range min(2, len(running)) {
 			n++
-			a.commit(id, processor.Position(fmt.Sprint(n)))
+			a.commit(running[n%len(running)], processor.Position(fmt.Sprint(n)))
 		}
 	}
 	members := []*member{a}
@@ -102,12 +104,14 @@ func fenceHandOver(k *kit) {
 	a := k.together("a")[0]
 	owners := map[shardset.ID]processor.Owner{}
 	for id := range a.running().All() {
+		a.beat()
 		owners[id] = a.owner(id)
 		a.commit(id, "by a")
 	}
 	b := k.member("b")
 	k.until(2*k.patience, "a and b share the shards", k.settled(a, b), a, b)
 	for id := range b.running().All() {
+		b.beat()
 		a.refused("b has the shard", owners[id], "by a, late")
 		b.stored(id, "by a")
 		b.commit(id, "by b")
@@ -121,12 +125,15 @@ func fenceExpired(k *kit) {
 	a, b := k.pair()
 	owners := map[shardset.ID]processor.Owner{}
 	for id := range a.running().All() {
+		a.beat()
+		b.beat()
 		owners[id] = a.owner(id)
 		a.commit(id, "by a")
 	}
 	a.die()
 	k.until(k.expiry(), "b has the shards of a, which is silent", holding(b, k.ids...), b)
 	for id, o := range owners {
+		b.beat()
 		a.refused("the lease has ended", o, "by a, late")
 		b.stored(id, "by a")
 		b.commit(id, "by b")
@@ -141,6 +148,8 @@ func fenceStranger(k *kit) {
 	a, b := k.pair()
 	for _, who := range []*member{b, k.member("nobody")} {
 		for id := range a.running().All() {
+			a.beat()
+			b.beat()
 			a.commit(id, "by a")
 			o := a.owner(id)
 			o.Member, o.Instance = who.name, who.tracker.Instance()
@@ -155,6 +164,8 @@ func fenceStranger(k *kit) {
 func fenceLoad(k *kit) {
 	a, b := k.pair()
 	for id := range a.running().All() {
+		a.beat()
+		b.beat()
 		a.commit(id, "by a")
 		o := a.owner(id)
 		o.Member, o.Instance = b.name, b.tracker.Instance()

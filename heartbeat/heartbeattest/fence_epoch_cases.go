@@ -20,6 +20,7 @@ func fenceEpochCases() []testCase {
 func fenceRestart(k *kit) {
 	a := k.together("a")[0]
 	for _, id := range k.ids {
+		a.beat()
 		a.commit(id, "before")
 	}
 	a.die()
@@ -38,6 +39,7 @@ func fenceOldEpoch(k *kit) {
 	a := k.together("a")[0]
 	owners := map[shardset.ID]processor.Owner{}
 	for id := range a.running().All() {
+		a.beat()
 		owners[id] = a.owner(id)
 		a.commit(id, "before")
 	}
@@ -45,6 +47,7 @@ func fenceOldEpoch(k *kit) {
 	again := k.member("a")
 	k.until(k.patience, "the new process has all shards", holding(again, k.ids...), again)
 	for id, o := range owners {
+		again.beat()
 		a.refused("the process has a successor", o, "late")
 		o.Instance = again.tracker.Instance()
 		again.refused("the epoch is that of an earlier grant", o, "late")
@@ -59,6 +62,7 @@ func fenceOldEpoch(k *kit) {
 func fenceFutureEpoch(k *kit) {
 	a := k.together("a")[0]
 	for _, id := range k.ids {
+		a.beat()
 		a.commit(id, "before")
 		o := a.owner(id)
 		o.Lease.Epoch += 1000
@@ -77,6 +81,7 @@ func fenceFormerLoad(k *kit) {
 	b := k.member("b")
 	k.until(2*k.patience, "a and b share the shards", k.settled(a, b), a, b)
 	for id := range b.running().All() {
+		b.beat()
 		b.commit(id, "by b")
 		_, _, err := a.load(owners[id])
 		k.refused("a's load of a shard that b has", err, processor.ErrNotOwner)

@@ -28,11 +28,14 @@ func groupExists(k *kit) {
 		kept = a.running().IDs()
 	}
 	for _, id := range kept {
+		a.beat()
+		b.beat()
 		a.commit(id, "kept")
 	}
 	k.create(creator)
 	k.during(k.patience, "the group is as it was", k.settled(a, b), a, b)
 	for _, id := range kept {
+		a.beat()
 		a.stored(id, "kept")
 	}
 }
@@ -44,6 +47,7 @@ func groupDeleted(k *kit) {
 	a := k.together("a")[0]
 	if a.store != nil {
 		for _, id := range k.ids {
+			a.beat()
 			a.commit(id, "of the old group")
 		}
 	}

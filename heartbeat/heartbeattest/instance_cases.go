@@ -34,6 +34,7 @@ func instancesNewer(k *kit) {
 	}
 	if k.fences() {
 		for _, id := range k.ids {
+			newer.beat()
 			newer.commit(id, "newer")
 			older.refused("a newer process has the name", owners[id], "older")
 			newer.stored(id, "newer")

@@ -46,6 +46,20 @@ func TestUnreliableServicePasses(t *testing.T) {
 	}})
 }
 
+// Nor does it take a slow machine for a fault: of this one each commit takes its time, and
+// holds up all others.
+func TestSlowServicePasses(t *testing.T) {
+	const ttl = 6 * time.Second
+	Run(t, Config{TTL: ttl, Slack: time.Second, Bubble: synctest.Test, New: func(t testing.TB, o Options) Service {
+		s := &slow{Service: newMemory(t, o), takes: ttl / 40, turn: make(chan struct{}, 1)}
+		return Service{
+			Dial:      func() (heartbeat.Client, processor.Checkpoints, error) { return s, s, nil },
+			SetShards: s.SetShards,
+			Delete:    func() error { s.Delete(); return nil },
+		}
+	}})
+}
+
 // A service may keep no checkpoints.
 func TestServiceWithoutStorePasses(t *testing.T) {
 	Run(t, withoutStore(func(g *heartbeat.Guarantees) { g.FencedCommit = false }))
@@ -201,4 +215,40 @@ func (u *unreliable) Leave(ctx context.Context, r heartbeat.Request) error {
 		return after
 	}
 	return err
+}
+
+// slow is the embedded service on a busy machine: it stores one checkpoint at a time.
+type slow struct {
+	*memory.Service
+	takes time.Duration
+	turn  chan struct{} // holds a token while somebody stores
+}
+
+func (s *slow) wait(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.turn }()
+	select {
+	case <-time.After(s.takes):
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *slow) Save(ctx context.Context, o processor.Owner, p processor.Position) error {
+	if err := s.wait(ctx); err != nil {
+		return err
+	}
+	return s.Service.Save(ctx, o, p)
+}
+
+func (s *slow) Load(ctx context.Context, o processor.Owner) (processor.Position, bool, error) {
+	if err := s.wait(ctx); err != nil {
+		return "", false, err
+	}
+	return s.Service.Load(ctx, o)
 }

@@ -45,12 +45,13 @@ func TestConformance(t *testing.T) {
 	heartbeattest.Run(t, cfg)
 }
 
-// The same through sockets.
+// The same through sockets. On a busy machine, with the race detector, a call may take a
+// second: the lease has room for several of those.
 func TestConformanceInRealTime(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it takes ten seconds")
+		t.Skip("it takes most of a minute")
 	}
-	cfg := conformance(2*time.Second, func(t testing.TB, srv *slsserver.Server) (string, http.RoundTripper) {
+	cfg := conformance(8*time.Second, func(t testing.TB, srv *slsserver.Server) (string, http.RoundTripper) {
 		l, err := srv.Listen("127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -60,7 +61,7 @@ func TestConformanceInRealTime(t *testing.T) {
 		t.Cleanup(func() { _ = srv.Close(); <-done })
 		return "http://" + l.Addr().String(), nil
 	})
-	cfg.Slack = time.Second // the machine may be busy
+	cfg.Slack = 4 * time.Second // the machine may be busy
 	heartbeattest.Run(t, cfg)
 }
 

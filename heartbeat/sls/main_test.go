@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// TestMain lets all cases of the conformance suite run at once in real time, where they
-// do little but wait.
+// TestMain lets several cases of the conformance suite run at once in real time, where
+// they do little but wait; but not all of them, which would all start at one moment.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "100"); err != nil {
+	if err := flag.Set("test.parallel", "10"); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
