@@ -72,6 +72,9 @@ func TestD03ErrorsOfTheLastCommit(t *testing.T) {
 // At the end the last commit was left out for the shards that were just at work.
 func TestD06LastBatchIsCommitted(t *testing.T) {
 	peersTest(t, 3, func(t *testing.T, p *peers) {
+		for shard := range 3 { // before the worker, which must not get them one by one
+			p.add(shard, 2, "")
+		}
 		a := p.work("a", func(s *peerSetup) {
 			s.batch.CommitInterval = time.Hour
 			s.handle = func(_ context.Context, b *batch.Batch[slslog.Group], _ []int) error {
@@ -79,9 +82,6 @@ func TestD06LastBatchIsCommitted(t *testing.T) {
 				return nil
 			}
 		})
-		for shard := range 3 {
-			p.add(shard, 2, "")
-		}
 		p.await(time.Second, "all are at it", func() bool { return len(p.did(&p.begun, "a", -1)) == 6 })
 		took, err := a.end()
 		if err != nil || took > 4*time.Second+100*time.Millisecond {
