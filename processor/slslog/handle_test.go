@@ -145,7 +145,7 @@ func TestWorkerFollowsASplit(t *testing.T) {
 		w.has(3, count(13, 16)...)
 		w.has(4)
 		w.has(5, count(16, 18)...)
-		for shard := range 4 {
+		for _, shard := range []int{0, 2, 3} { // 1 never had data: it is over without a checkpoint
 			s.committed(shard, s.at(shard, sls.End))
 		}
 	})

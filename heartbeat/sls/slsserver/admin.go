@@ -170,7 +170,7 @@ func (c *consumers) state() GroupState {
 	snap := c.group.Snapshot()
 	st := GroupState{Timeout: c.ttl, Order: c.order, Members: snap.Members, Shards: snap.Shards}
 	for _, sh := range c.shards {
-		if c.checkpoints[sh.id].over {
+		if c.isOver(sh.id) {
 			st.Over = append(st.Over, sh.id)
 		}
 	}

@@ -64,12 +64,13 @@ func (c *consumers) commit(consumer string, id, cursor int64, forced bool) error
 		if sh == nil {
 			return noShard(404, int(id))
 		}
-		_, end, readonly := sh.bounds()
-		cp := checkpoint{cursor: cursor, at: now, by: consumer, over: readonly && cursor == end}
-		old := c.checkpoints[sh.id]
+		_, end, _ := sh.bounds()
+		cp := checkpoint{cursor: cursor, at: now, by: consumer}
+		over := c.isOver(sh.id)
 		if !forced {
-			// The answer to a first commit of the end may have been lost.
-			again := old.over && cp.over && old.by == consumer
+			// The answer to a first commit of the end may have been lost, or the shard was over
+			// before its holder said so.
+			again := over && cursor == end && (c.checkpoints[sh.id].by == consumer || c.over[sh.id] == consumer)
 			if err := c.fence(now, consumer, sh.id); err != nil && !again {
 				return err
 			}
@@ -85,7 +86,7 @@ func (c *consumers) commit(consumer string, id, cursor int64, forced bool) error
 			return err
 		}
 		c.checkpoints[sh.id] = cp
-		if cp.over == old.over {
+		if c.consumed(sh) == over {
 			return nil
 		}
 		return c.share(now)
@@ -102,7 +103,7 @@ func (c *consumers) fence(now time.Time, consumer string, shard int) error {
 	member := slices.ContainsFunc(snap.Members, func(m group.MemberInfo) bool { return m.Name == consumer })
 	owned := slices.ContainsFunc(snap.Shards, func(s group.ShardInfo) bool { return s.ID == shardID(shard) && s.Owner != "" })
 	switch {
-	case c.recovering(now) && !owned && !c.checkpoints[shard].over:
+	case c.recovering(now) && !owned && !c.isOver(shard):
 		// Its holder has not been heard of since the restart. This may be it.
 		return busy("the group recovers its members; send a heartbeat first")
 	case member:

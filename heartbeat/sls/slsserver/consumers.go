@@ -24,6 +24,7 @@ type consumers struct {
 	orderedFrom  int
 	shards       []*shard
 	checkpoints  map[int]checkpoint
+	over         map[int]string // the shards that are consumed, and who held each when that was seen
 	recoverUntil time.Time
 	known        map[string]struct{} // who may be a member, for the bound on their number
 	timer        *time.Timer         // fires at the group's next event; nil: none is due
@@ -36,7 +37,6 @@ type checkpoint struct {
 	cursor int64
 	at     time.Time
 	by     string // the last committer
-	over   bool   // it was the end of a read-only shard
 }
 
 func newConsumers(ls *logstore, name string, ttl time.Duration, order bool) (*consumers, error) {
@@ -111,6 +111,40 @@ func (c *consumers) setShards(now time.Time, shards []*shard) error {
 	return err
 }
 
+// consumed says whether a shard has nothing left to read: it is read-only, and its checkpoint is
+// its end. Without a checkpoint its beginning counts, so a shard that never had data is consumed; so
+// is one whose last data has expired. Consumers do not commit a position twice, so share asks this
+// whenever something that it looks at changes: a checkpoint, a split or merge, an expiry.
+func (c *consumers) consumed(sh *shard) bool {
+	begin, end, readonly := sh.bounds()
+	return readonly && max(begin, c.checkpoints[sh.id].cursor) >= end
+}
+
+// findOver brings over up to date. The caller holds mu.
+func (c *consumers) findOver() {
+	over, more := map[int]string{}, false
+	for _, sh := range c.shards {
+		if c.consumed(sh) {
+			holder, known := c.over[sh.id]
+			over[sh.id] = holder
+			more = more || !known
+		}
+	}
+	if more {
+		for _, s := range c.group.Snapshot().Shards {
+			if _, ok := over[s.ID.Number]; ok {
+				over[s.ID.Number] = s.Owner
+			}
+		}
+	}
+	c.over = over
+}
+
+func (c *consumers) isOver(shard int) bool {
+	_, over := c.over[shard]
+	return over
+}
+
 // share tells the state machine what there is to share out: the shards that are not
 // over, and those that have to be over before each. The caller holds mu.
 //
@@ -118,9 +152,10 @@ func (c *consumers) setShards(now time.Time, shards []*shard) error {
 // would renew a lease that a commit must not renew. So a shard that is over is taken out of
 // its list, and put back when a forced checkpoint opens it again.
 func (c *consumers) share(now time.Time) error {
+	c.findOver()
 	list := make([]group.Shard, 0, len(c.shards))
 	for _, sh := range c.shards {
-		if c.checkpoints[sh.id].over {
+		if c.isOver(sh.id) {
 			continue
 		}
 		s := group.Shard{ID: shardID(sh.id)}
@@ -138,7 +173,7 @@ func (c *consumers) ancestors(ids []shardset.ID, sh *shard) []shardset.ID {
 		parent := c.find(p)
 		switch {
 		case parent == nil: // it has expired
-		case c.checkpoints[p].over:
+		case c.isOver(p):
 			ids = c.ancestors(ids, parent)
 		case !slices.Contains(ids, shardID(p)):
 			ids = append(ids, shardID(p))

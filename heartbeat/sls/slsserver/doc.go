@@ -43,9 +43,11 @@
 //     Config.MisspeltCodes the codes are the ones that the official Go library expects.
 //   - The consumer in GetCheckPoint is the last committer; before the first commit it
 //     is the holder.
-//   - A read-only shard is over when a checkpoint equal to its end is stored, forced or
-//     not. One that was already at its end when it became read-only is over at the next
-//     commit, not before. A repeated commit of that end by the same consumer succeeds.
+//   - A read-only shard is over as soon as nothing of it is left to read: its checkpoint,
+//     forced or not, or without one its beginning, is its end. That is evaluated at a commit, at
+//     a split or merge, when data expires, and at a restart, so a parent that was at its end
+//     before a split needs no further commit, nor does one that never had data. Its last
+//     holder and its last committer may commit the end once more.
 //   - Deleting a group ends its members: a non-empty heartbeat after the group was
 //     created anew gets 400 NotExistConsumerWithBody.
 //   - ShardNotExist is 404 for checkpoints and 400 for cursors and reads. InvalidCursor

@@ -95,16 +95,18 @@ func TestChildrenWait(t *testing.T) {
 	r.createGroup(60, true)
 	r.want(r.beat("c1", "[]"), 200, "[0,1]")
 	r.want(r.put(lowKey, sample), 200, "")
+	r.want(r.put(highKey, sample), 200, "")
 	r.divide(0, "action=split", "0 readonly 00-80, 2 readwrite 00-40, 3 readwrite 40-80")
+	r.want(r.put("50000000000000000000000000000000", sample), 200, "")
 	r.divide(3, "action=merge", "4 readwrite 40-ff, 3 readonly 40-80, 1 readonly 80-ff")
 	r.want(r.beat("c1", "[0,1]"), 200, "[0,1]") // 2, 3 and 4 wait
 	r.want(r.commit("c1", 0, r.cursor(0, "begin"), false), 200, "")
 	r.want(r.beat("c1", "[0,1]"), 200, "[0,1]")
 	r.want(r.commit("c1", 0, r.cursor(0, "end"), false), 200, "")
 	r.want(r.beat("c1", "[0,1]"), 200, "[1,2,3]")
-	r.want(r.commit("c1", 3, r.cursor(3, "end"), false), 200, "") // it never had data
-	r.want(r.beat("c1", "[1,2,3]"), 200, "[1,2]")                 // 4 waits for 1
-	r.want(r.commit("c1", 1, r.cursor(1, "end"), true), 200, "")  // forced counts too
+	r.want(r.commit("c1", 3, r.cursor(3, "end"), false), 200, "")
+	r.want(r.beat("c1", "[1,2,3]"), 200, "[1,2]")                // 4 waits for 1
+	r.want(r.commit("c1", 1, r.cursor(1, "end"), true), 200, "") // forced counts too
 	r.want(r.beat("c1", "[1,2]"), 200, "[2,4]")
 	st, err := r.Group("p", "ls", "g")
 	if err != nil || fmt.Sprint(st.Over) != "[0 1 3]" {
@@ -125,8 +127,10 @@ func TestChildrenWait(t *testing.T) {
 func TestGrandchildWaits(t *testing.T) {
 	r := newRig(t, Config{})
 	r.createGroup(60, true)
+	r.want(r.put(lowKey, sample), 200, "")
 	r.want(r.beat("c1", "[]"), 200, "[0,1]")
 	r.divide(0, "action=split", "0 readonly 00-80, 2 readwrite 00-40, 3 readwrite 40-80")
+	r.want(r.put(lowKey, sample), 200, "")
 	r.divide(2, "action=split", "2 readonly 00-40, 4 readwrite 00-20, 5 readwrite 20-40")
 	r.want(r.commit("", 2, r.cursor(2, "end"), true), 200, "")
 	r.want(r.beat("c1", "[0,1]"), 200, "[0,1]")
@@ -137,6 +141,7 @@ func TestGrandchildWaits(t *testing.T) {
 func TestUnordered(t *testing.T) {
 	r := newRig(t, Config{})
 	r.createGroup(60, false)
+	r.want(r.put(lowKey, sample), 200, "")
 	r.want(r.beat("c1", "[]"), 200, "[0,1]")
 	r.divide(0, "action=split", "0 readonly 00-80, 2 readwrite 00-40, 3 readwrite 40-80")
 	r.want(r.beat("c1", "[0,1]"), 200, "[0,1,2,3]")
@@ -146,6 +151,8 @@ func TestUnordered(t *testing.T) {
 // what is born later waits.
 func TestOrderChanges(t *testing.T) {
 	r := newRig(t, Config{})
+	r.want(r.put(lowKey, sample), 200, "")
+	r.want(r.put(highKey, sample), 200, "")
 	r.createGroup(60, true)
 	r.want(r.beat("c1", "[]"), 200, "[0,1]")
 	r.divide(0, "action=split", "0 readonly 00-80, 2 readwrite 00-40, 3 readwrite 40-80")
@@ -162,16 +169,4 @@ func TestOrderChanges(t *testing.T) {
 	r.want(r.beat("c1", "[0,1,2,3]"), 200, "[0,1,2,3]")
 	r.want(r.commit("c1", 1, r.cursor(1, "end"), false), 200, "")
 	r.want(r.beat("c1", "[0,1,2,3]"), 200, "[0,2,3,4,5]")
-}
-
-// TestAtTheEndBeforeTheSplit: whoever was at the end already has to say so again.
-func TestAtTheEndBeforeTheSplit(t *testing.T) {
-	r := newRig(t, Config{})
-	r.createGroup(60, true)
-	r.want(r.beat("c1", "[]"), 200, "[0,1]")
-	r.want(r.commit("c1", 0, r.cursor(0, "end"), false), 200, "")
-	r.divide(0, "action=split", "0 readonly 00-80, 2 readwrite 00-40, 3 readwrite 40-80")
-	r.want(r.beat("c1", "[0,1]"), 200, "[0,1]")
-	r.want(r.commit("c1", 0, r.cursor(0, "end"), false), 200, "")
-	r.want(r.beat("c1", "[0,1]"), 200, "[1,2,3]")
 }

@@ -53,7 +53,6 @@ type checkpointRecord struct {
 	Cursor int64  `json:"cursor"`
 	At     int64  `json:"at"` // Unix microseconds
 	By     string `json:"by,omitempty"`
-	Over   bool   `json:"over,omitempty"`
 }
 
 func (sh *shard) record() shardRecord {
@@ -95,11 +94,11 @@ func (c *consumers) record() record {
 }
 
 func (cp checkpoint) record(shard int) checkpointRecord {
-	return checkpointRecord{Shard: shard, Cursor: cp.cursor, At: cp.at.UnixMicro(), By: cp.by, Over: cp.over}
+	return checkpointRecord{Shard: shard, Cursor: cp.cursor, At: cp.at.UnixMicro(), By: cp.by}
 }
 
 func (r checkpointRecord) checkpoint() checkpoint {
-	return checkpoint{cursor: r.Cursor, at: time.UnixMicro(r.At), by: r.By, over: r.Over}
+	return checkpoint{cursor: r.Cursor, at: time.UnixMicro(r.At), by: r.By}
 }
 
 // Frames are what files consist of: a length, a checksum of both, and the payload.

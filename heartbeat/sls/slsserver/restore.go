@@ -97,18 +97,13 @@ func (ls *logstore) restoreGroup(state *groupState) (*consumers, error) {
 			continue // it has expired
 		}
 		restored := cp.checkpoint()
-		// The process may have died between a commit that saw the shard closed and the record
-		// of the split that closed it.
-		restored.over = restored.over && sh.readonly()
-		c.checkpoints[id] = restored
 		// The machine may have lost log groups that the checkpoint has counted. Those that
 		// come next get their cursors, and are not to be passed over.
 		if end := sh.end(); cp.Cursor > end {
 			ls.server.log.Warn("a checkpoint was beyond the end of its shard", zap.String("group", r.Group), zap.Int("shard", id))
-			lower := c.checkpoints[id]
-			lower.cursor = end
-			c.checkpoints[id] = lower
+			restored.cursor = end
 		}
+		c.checkpoints[id] = restored
 	}
 	now := ls.server.cfg.Clock()
 	c.recoverUntil = now.Add(c.ttl)

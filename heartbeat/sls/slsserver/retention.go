@@ -30,14 +30,27 @@ func (s *Server) armSweeper() {
 
 func (s *Server) sweep(now time.Time) {
 	for _, ls := range s.everyLogstore() {
+		drained := false
 		for _, sh := range ls.all() {
-			sh.expire(now.Add(-s.cfg.Retention).UnixNano())
+			drained = sh.expire(now.Add(-s.cfg.Retention).UnixNano()) || drained
+		}
+		if drained {
+			ls.reconsider(now)
 		}
 		if err := ls.removeShards(now, func(sh *shard) bool {
 			return now.Sub(sh.closedAt) >= s.cfg.Retention
 		}); err != nil {
 			s.log.Error("expired shards could not be removed", zap.Error(err))
 		}
+	}
+}
+
+// reconsider has every group look at its shards again, after data has expired.
+func (ls *logstore) reconsider(now time.Time) {
+	ls.mu.RLock()
+	defer ls.mu.RUnlock()
+	if err := ls.tellGroups(now); err != nil {
+		ls.server.log.Error("a group could not take its shards", zap.String("logstore", ls.name), zap.Error(err))
 	}
 }
 
@@ -88,6 +101,7 @@ func (ls *logstore) expireAll(sh *shard, before int64) error {
 		return err
 	}
 	if before < math.MaxInt64 {
+		ls.reconsider(time.Now())
 		return nil
 	}
 	return ls.removeShards(ls.server.cfg.Clock(), func(other *shard) bool { return other == sh })

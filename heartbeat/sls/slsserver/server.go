@@ -67,6 +67,9 @@ func New(cfg Config) (*Server, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
+	if cfg.Retention > 0 { // files hold what has expired until all in them has
+		s.sweep(time.Now())
+	}
 	s.armSweeper()
 	return s, nil
 }

@@ -130,12 +130,15 @@ func (sh *shard) read(cursor, limit int64, count, maxBytes int) (entries []entry
 	return sh.entries[i : i+n : i+n], end
 }
 
-// expire drops the log groups received before at.
-func (sh *shard) expire(at int64) {
+// expire drops the log groups received before at. It reports whether that took the last one of a
+// read-only shard.
+func (sh *shard) expire(at int64) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	before := len(sh.entries)
 	sh.drop(sort.Search(len(sh.entries), func(i int) bool { return sh.entries[i].at >= at }))
 	sh.trim()
+	return before > 0 && len(sh.entries) == 0 && sh.readonly()
 }
 
 // trim deletes the files that are not needed any more. The caller holds mu.

@@ -1,6 +1,7 @@
 package slsserver
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -146,7 +147,7 @@ func (ls *logstore) replace(parents []*shard, ranges []keyRange) ([]*shard, erro
 		for _, p := range parents {
 			p.setClosed(time.Time{})
 		}
-		return nil, err
+		return nil, errors.Join(err, ls.tellGroups(now)) // a commit may have seen one closed
 	}
 	return children, ls.tellGroups(ls.server.cfg.Clock())
 }
