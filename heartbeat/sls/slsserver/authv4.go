@@ -3,7 +3,6 @@ package slsserver
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"net/http"
 	"net/url"
@@ -55,18 +54,29 @@ func (s *Server) verifyV4(c *call, cl claim, secret Secret) bool {
 
 	// The Go SDK with a path prefix in its endpoint signs neither the path nor the host
 	// that it sends.
-	type variant struct{ path, host string }
-	variants := []variant{{c.r.URL.EscapedPath(), c.r.Host}}
+	type variant struct{ path, hostEnd string }
+	variants := []variant{{path: c.r.URL.EscapedPath()}}
 	if c.signedPath != variants[0].path {
-		variants = append(variants, variant{c.signedPath, c.r.Host}, variant{c.signedPath, c.r.Host + c.prefix},
-			variant{c.signedPath, c.r.Host + c.prefix + "/"})
+		variants = append(variants, variant{c.signedPath, ""}, variant{c.signedPath, c.prefix}, variant{c.signedPath, c.prefix + "/"})
 	}
-	match := 0
-	for _, v := range variants {
-		want := signV4(secret.string(), cl, canonicalV4(c.r.Method, v.path, v.host, payload, c.query, c.r.Header))
-		match |= subtle.ConstantTimeCompare(want, sent)
+	for _, host := range signedHosts(c.r.Host) {
+		for _, v := range variants {
+			canonical := canonicalV4(c.r.Method, v.path, host+v.hostEnd, payload, c.query, c.r.Header)
+			if hmac.Equal(signV4(secret.string(), cl, canonical), sent) {
+				return right
+			}
+		}
 	}
-	return match == 1 && right
+	return false
+}
+
+// signedHosts returns what a client may have signed as the host of a request. Libraries and proxies
+// add the default port and drop it, and Python signs no port at all, which a proxy's request line has.
+func signedHosts(host string) []string {
+	if bare := withoutPort(host); bare != host {
+		return []string{host, bare}
+	}
+	return []string{host, host + ":80", host + ":443"}
 }
 
 // canonicalV4 is the canonical request. The authorization does not list which headers

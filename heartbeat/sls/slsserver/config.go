@@ -15,8 +15,9 @@ type Config struct {
 	Projects []Project
 	// DefaultProject serves requests that name none. Empty means the first of Projects.
 	DefaultProject string
-	// HostSuffixes are the domains under which the first label of a host is a project.
-	// Nil means log.aliyuncs.com, sls.test and localhost.
+	// HostSuffixes are the domains under which the first label of a host is a project. A host that
+	// is one of them names none. Case does not matter. Nil means log.aliyuncs.com, sls.aliyuncs.com,
+	// sls.test and localhost.
 	HostSuffixes []string
 
 	// Keys are who may sign requests. Without any, signatures are not looked at.
@@ -108,7 +109,7 @@ func (c Config) withDefaults() (Config, error) {
 		bad("DefaultProject: bad name %q", c.DefaultProject)
 	}
 	if c.HostSuffixes == nil {
-		c.HostSuffixes = []string{"log.aliyuncs.com", "sls.test", "localhost"}
+		c.HostSuffixes = []string{"log.aliyuncs.com", "sls.aliyuncs.com", "sls.test", "localhost"}
 	}
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()

@@ -94,7 +94,7 @@ func TestWebPagesAreRefused(t *testing.T) {
 		{s, "User-Agent", "curl", 200},
 		{keyed, "Origin", "https://console.example", 401}, // only because it is not signed
 	} {
-		r := httptest.NewRequest(http.MethodGet, "/logstores/ls/shards", nil)
+		r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1/logstores/ls/shards", nil)
 		r.Header.Set(tt.header, tt.value)
 		w := httptest.NewRecorder()
 		tt.server.ServeHTTP(w, r)
@@ -124,7 +124,7 @@ func TestSilentClientsKeepNobodyOut(t *testing.T) {
 	b := silent{make(chan struct{}), make(chan struct{})}
 	for range 4 {
 		all.Go(func() {
-			r := httptest.NewRequest(http.MethodPost, "/logstores/ls", b)
+			r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1/logstores/ls", b)
 			r.ContentLength = 1_000_000
 			s.ServeHTTP(httptest.NewRecorder(), r)
 		})

@@ -15,8 +15,11 @@
 // The protocol names the project in the host only. The server takes, in this order:
 // the first label of a host that ends in one of Config.HostSuffixes
 // (demo.cn-hangzhou.log.aliyuncs.com, demo.sls.test); the part before an IP address
-// (demo.127.0.0.1:8080); the first path segment if it is neither "logstores" nor
-// "consumergroups" (http://127.0.0.1:8080/demo/logstores); Config.DefaultProject. The
+// (demo.127.0.0.1:8080, demo.[::1]:8080); the first path segment if it is neither "logstores" nor
+// "consumergroups" (http://127.0.0.1:8080/demo/logstores). Where the host is an address, a suffix or a
+// name without dots, and the path names no project either, it takes Config.DefaultProject. Any
+// other host names a project by its first label. A project that is named and does not exist gets
+// 404 ProjectNotExist. Case does not matter in hosts. The
 // official Go SDK reaches it unmodified with the endpoint "http://127.0.0.1:8080/demo"
 // and an empty project; with real project names, give its http.Client a DialContext
 // that dials the server whatever the address, and the endpoint "http://sls.test".
@@ -31,7 +34,7 @@
 //     without holding them, or that do not exist, are ignored. There is no leave.
 //   - Balance is evaluated at every heartbeat, join, eviction and split; it moves the
 //     fewest shards that bring all consumers within one of each other.
-//   - A group's timeout is 1 to 86400 seconds. A change of it counts from each member's
+//   - A group's timeout is 1 to 86400 seconds, also if it is written as 5.0. A change of it counts from each member's
 //     last heartbeat. A group may have Config.MaxConsumers consumers.
 //   - Names of projects, logstores and groups are a letter or digit and then up to 127
 //     letters, digits, '.', '_' and '-'. A group's name is unique within its logstore.
@@ -62,7 +65,8 @@
 //   - Hash routing takes 32 hexadecimal digits; the last shard takes the greatest key too.
 //   - A log group without logs is refused. Log times are checked only with
 //     Config.CheckLogTime.
-//   - A V1 signature may cover x-log-date or not. A V4 request whose x-log-content-sha256 is that
+//   - A V1 signature may cover x-log-date or not. The host in a V4 signature may have the default
+//     port where the request's has none, and none where the request's has one. A V4 request whose x-log-content-sha256 is that
 //     of no body, with a body, is refused unless Config.UnsignedPayload allows it.
 //   - Project-level groups are not there.
 //

@@ -48,6 +48,24 @@ func TestGroupBodies(t *testing.T) {
 	for _, name := range []string{"", "-a", "a/b", "..", "a b", strings.Repeat("a", 129), "é"} {
 		r.wantCode(r.do("POST", path, fmt.Sprintf(`{"consumerGroup":%q,"timeout":60,"order":true}`, name)), 400, "ParameterInvalid")
 	}
+	for _, body := range []string{`{"timeout":5.0}`, `{"timeout":5.000}`, `{"timeout":86400.0}`} { // Python's, from a float interval
+		create := strings.Replace(body, "{", `{"consumerGroup":"g","order":true,`, 1)
+		r.want(r.do("POST", path, create), 200, "")
+		r.want(r.do("PUT", groupPath, body), 200, "")
+		r.want(r.do("DELETE", groupPath, ""), 200, "")
+	}
+	r.createGroup(60, true)
+	for _, value := range []string{"5.5", "0.0", "0.5", "86400.5", "86401.0", "5e0", "-5.0"} {
+		a := r.do("POST", path, `{"consumerGroup":"h","order":true,"timeout":`+value+`}`)
+		b := r.do("PUT", groupPath, `{"timeout":`+value+`}`)
+		for _, a := range []answer{a, b} {
+			if r.wantCode(a, 400, "JsonInfoInvalid"); !strings.Contains(a.body, value+" is not a whole number of seconds between 1 and 86400") {
+				t.Errorf("%s: %s", value, a.body)
+			}
+		}
+	}
+	r.want(r.do("GET", path, ""), 200, `[{"name":"g","timeout":60,"order":true}]`)
+	r.want(r.do("DELETE", groupPath, ""), 200, "")
 	r.wantCode(r.do("POST", path, `{}`, "Content-Type: text/plain"), 415, "InvalidContentType")
 	r.wantCode(r.do("POST", path, `{}`, "Accept: */*"), 400, "MissingContentType")
 	r.createGroup(60, true)

@@ -24,15 +24,14 @@ func (s *Server) createGroup(c *call) error {
 		return badJSON(err)
 	}
 	name, okName := o.text("consumerGroup")
-	seconds, okTimeout := o.integer("timeout")
 	order, okOrder := o.boolean("order")
-	if !okName || !okTimeout || !okOrder && o.has("order") {
+	if !okName || !o.has("timeout") || !okOrder && o.has("order") {
 		return fail(400, "JsonInfoInvalid", "consumerGroup, timeout or order is missing or of the wrong kind")
 	}
 	if !validName(name) {
 		return badParameter("bad consumer group name %q", name)
 	}
-	ttl, err := timeout(seconds)
+	ttl, err := o.timeout()
 	if err != nil {
 		return err
 	}
@@ -42,9 +41,12 @@ func (s *Server) createGroup(c *call) error {
 	return c.reply("", nil)
 }
 
-func timeout(seconds int64) (time.Duration, error) {
-	if seconds < 1 || seconds > int64(maxTimeout/time.Second) {
-		return 0, fail(400, "JsonInfoInvalid", "the timeout %d is not between 1 and %d seconds", seconds, maxTimeout/time.Second)
+// timeout reads a group's timeout.
+func (o object) timeout() (time.Duration, error) {
+	seconds, ok := o.integer("timeout")
+	if !ok || seconds < 1 || seconds > int64(maxTimeout/time.Second) {
+		return 0, fail(400, "JsonInfoInvalid", "the timeout %.20v is not a whole number of seconds between 1 and %d",
+			o["timeout"], maxTimeout/time.Second)
 	}
 	return time.Duration(seconds) * time.Second, nil
 }
@@ -86,11 +88,7 @@ func (s *Server) updateGroup(c *call) error {
 	}
 	var ttl time.Duration
 	if o.has("timeout") {
-		seconds, ok := o.integer("timeout")
-		if !ok {
-			return fail(400, "JsonInfoInvalid", "timeout is of the wrong kind")
-		}
-		if ttl, err = timeout(seconds); err != nil {
+		if ttl, err = o.timeout(); err != nil {
 			return err
 		}
 	}

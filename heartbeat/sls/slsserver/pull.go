@@ -139,9 +139,29 @@ func pack(list []byte, kind string) ([]byte, error) {
 	return b.data, err
 }
 
-var zstdWriter, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
+// Python reads no frame that does not tell its size. A frame of less than 256 bytes tells it only as a
+// single segment; larger ones always do, and as single segments would want a larger window.
+var (
+	zstdWriter      = newZstdWriter()
+	zstdSmallWriter = newZstdWriter(zstd.WithSingleSegment(true))
+)
 
-func packZstd(list []byte) []byte { return zstdWriter.EncodeAll(list, nil) }
+const smallFrame = 256
+
+func newZstdWriter(more ...zstd.EOption) *zstd.Encoder {
+	w, err := zstd.NewWriter(nil, append(more, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))...)
+	if err != nil {
+		panic(err) // the options are wrong
+	}
+	return w
+}
+
+func packZstd(list []byte) []byte {
+	if len(list) < smallFrame {
+		return zstdSmallWriter.EncodeAll(list, nil)
+	}
+	return zstdWriter.EncodeAll(list, nil)
+}
 
 // pageCache keeps the newest zstd pages, because zstd frames cannot be joined as lz4
 // blocks can. What a page holds never changes.

@@ -187,6 +187,30 @@ func TestCompressions(t *testing.T) {
 	}
 }
 
+// TestZstdTellsItsSize: Python's library refuses a frame without its content size, filtered pages included.
+func TestZstdTellsItsSize(t *testing.T) {
+	r := newRig(t, Config{})
+	first := r.cursor(0, "end")
+	for _, length := range []int{1, 100, 180, 215, 216, 217, 218, 219, 220, 221, 300, 2000, 70_000, 1_000_000, 1_000_000, 1_000_000, 1_000_000, 0} {
+		target := "/logstores/ls/shards/0?type=logs&count=1&cursor=" + r.cursor(0, "end")
+		if length == 0 { // all of them
+			target = "/logstores/ls/shards/0?type=logs&cursor=" + first
+		} else {
+			r.want(r.put(lowKey, logGroup("level", "error", "text", strings.Repeat("x", length))), 200, "")
+		}
+		for _, query := range []string{"", "&query=" + url.QueryEscape("* | where level = 'error'")} {
+			a := r.do("GET", target+query, "", "Accept-Encoding: zstd")
+			var h zstd.Header
+			if err := h.Decode([]byte(a.body)); err != nil || !h.HasFCS || strconv.FormatUint(h.FrameContentSize, 10) != a.header.Get("x-log-bodyrawsize") {
+				t.Errorf("%d bytes%s: %+v, %v, x-log-bodyrawsize %s", length, query, h, err, a.header.Get("x-log-bodyrawsize"))
+			}
+			if h.WindowSize > 8<<20 { // some decoders take no more
+				t.Errorf("%d bytes: a window of %d", length, h.WindowSize)
+			}
+		}
+	}
+}
+
 func TestPageCacheIsBounded(t *testing.T) {
 	var p pageCache
 	for i := range int64(100) {

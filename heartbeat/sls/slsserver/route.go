@@ -1,9 +1,7 @@
 package slsserver
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -71,13 +69,19 @@ func (s *Server) findRoute(r *http.Request, q url.Values) (route, error) {
 	if err != nil {
 		return rt, err
 	}
-	rt.project = s.projectOfHost(r.Host)
-	if rt.project == "" && len(segments) > 0 && segments[0] != "logstores" && segments[0] != "consumergroups" {
+	var sure bool
+	rt.project, sure = s.projectOfHost(r.Host)
+	switch {
+	case sure && rt.project != "":
+	case len(segments) > 0 && segments[0] != "logstores" && segments[0] != "consumergroups":
 		rt.project, segments = segments[0], segments[1:]
 		rt.prefix = "/" + rt.project
-	}
-	if rt.project == "" {
+	case sure:
 		rt.project = s.cfg.DefaultProject
+	default:
+		label, _, _ := strings.Cut(r.Host, ".")
+		return rt, fail(404, "ProjectNotExist", "The Project does not exist : %.128s. If the host %.128q names none, name it in "+
+			"the path, or make the host one of the server's suffixes", label, r.Host)
 	}
 	rt.signedPath = "/" + strings.Join(segments, "/")
 	if strings.HasSuffix(path, "/") {
@@ -188,25 +192,4 @@ func splitPath(path string) ([]string, error) {
 		segments = append(segments, s)
 	}
 	return segments, nil
-}
-
-// projectOfHost finds the project in the host name, or returns "".
-func (s *Server) projectOfHost(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	for _, suffix := range s.cfg.HostSuffixes {
-		if rest, ok := strings.CutSuffix(host, "."+suffix); ok {
-			label, _, _ := strings.Cut(rest, ".")
-			return label
-		}
-	}
-	// The Python SDK dials an IP address and puts the project before it in the host.
-	labels := strings.Split(host, ".")
-	if n := len(labels) - 4; n > 0 {
-		if _, err := netip.ParseAddr(strings.Join(labels[n:], ".")); err == nil {
-			return strings.Join(labels[:n], ".")
-		}
-	}
-	return ""
 }

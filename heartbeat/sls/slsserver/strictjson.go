@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 )
 
 // object is a flat JSON object. Unknown members are left alone if they are flat, because clients may
@@ -63,13 +64,15 @@ func (o object) boolean(name string) (value, ok bool) {
 	return value, ok
 }
 
+// integer reads a whole number. Languages that know floats only write 5 as 5.0.
 func (o object) integer(name string) (int64, bool) {
 	n, ok := o[name].(json.Number)
 	if !ok {
 		return 0, false
 	}
-	i, err := strconv.ParseInt(n.String(), 10, 64)
-	return i, err == nil
+	digits, zeros, _ := strings.Cut(n.String(), ".")
+	i, err := strconv.ParseInt(digits, 10, 64)
+	return i, err == nil && strings.Trim(zeros, "0") == ""
 }
 
 // parseIntegers reads an array of shard numbers and nothing after it. Heartbeats are the

@@ -1,0 +1,83 @@
+package slsserver
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// projectOfHost finds the project that a host names. A host that names none for sure is the
+// server's own: an address, a suffix, or a name without dots. Where it is not sure, the path decides,
+// and without one the name is taken: a project that does not exist is never another one.
+func (s *Server) projectOfHost(host string) (name string, sure bool) {
+	host = strings.ToLower(strings.TrimSuffix(withoutPort(host), "."))
+	for _, suffix := range s.cfg.HostSuffixes {
+		rest, ok := strings.CutSuffix(host, strings.ToLower(suffix))
+		if ok && rest == "" {
+			return "", true
+		}
+		if rest, dot := strings.CutSuffix(rest, "."); ok && dot {
+			label, _, region := strings.Cut(rest, ".")
+			label, known := s.projectNamed(label)
+			if !region && !known && strings.HasSuffix(host, ".aliyuncs.com") {
+				return "", false // the endpoint of a region, without a project
+			}
+			return label, true
+		}
+	}
+	if label, ok := beforeAddress(host); ok {
+		label, _ = s.projectNamed(label)
+		return label, true
+	}
+	label, _, dotted := strings.Cut(host, ".")
+	if !dotted {
+		return "", true
+	}
+	return s.projectNamed(label)
+}
+
+// projectNamed returns the name of the project that a host's label, in lower case, means: hosts have
+// no case, and projects have.
+func (s *Server) projectNamed(label string) (name string, known bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.projects[label] != nil {
+		return label, true
+	}
+	for name := range s.projects {
+		if strings.EqualFold(name, label) {
+			return name, true
+		}
+	}
+	return label, false
+}
+
+// beforeAddress returns what stands before an IP address in a host: a project, or nothing. Rollcall and
+// Python dial an address as it is and put the project before it in the host.
+func beforeAddress(host string) (label string, ok bool) {
+	at := 0 // where the address begins
+	labels := strings.Split(host, ".")
+	switch n := len(labels) - 4; {
+	case strings.HasSuffix(host, "]"):
+		at = strings.IndexByte(host, '[')
+	case strings.Contains(host, ":"): // IPv6 without brackets
+		at = strings.LastIndexByte(host[:strings.IndexByte(host, ':')], '.') + 1
+	case n > 0:
+		at = len(strings.Join(labels[:n], ".")) + 1
+	}
+	if at < 0 {
+		return "", false
+	}
+	if _, err := netip.ParseAddr(strings.Trim(host[at:], "[]")); err != nil {
+		return "", false
+	}
+	return strings.TrimSuffix(host[:at], "."), at == 0 || host[at-1] == '.'
+}
+
+// withoutPort cuts the port off a host. An IPv6 address has one only behind brackets.
+func withoutPort(host string) string {
+	colon, bracket := strings.LastIndexByte(host, ':'), strings.LastIndexByte(host, ']')
+	if colon < bracket || colon < 0 || bracket < 0 && strings.IndexByte(host, ':') != colon {
+		return host
+	}
+	return host[:colon]
+}
