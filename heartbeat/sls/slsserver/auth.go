@@ -54,7 +54,18 @@ func (s *Server) authenticate(c *call) error {
 		return fail(401, "Unauthorized", "the security token is wrong")
 	case !key.Expires.IsZero() && now.After(key.Expires):
 		return fail(401, "SecurityTokenExpired", "the security token has expired")
-	case key.Projects != nil && !slices.Contains(key.Projects, c.project):
+	}
+	c.only = key.Projects
+	switch c.op {
+	case OpListProjects, OpCreateProject, OpDeleteProject: // they know later which projects they are about
+		return nil
+	}
+	return c.mayUse(c.project)
+}
+
+// mayUse refuses a project that is none of the key's.
+func (c *call) mayUse(project string) error {
+	if c.only != nil && !slices.Contains(c.only, project) {
 		return fail(401, "Unauthorized", "The project does not belong to you.")
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 // Config is what a Server is made with. The zero value is a server without projects.
 type Config struct {
 	// Projects exist from the start. One that Dir already knows is kept as it is there;
-	// logstores that are new are added.
+	// logstores that are new, or were deleted, are added.
 	Projects []Project
 	// DefaultProject serves requests that name none. Empty means the first of Projects.
 	DefaultProject string

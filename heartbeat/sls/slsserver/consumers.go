@@ -198,10 +198,7 @@ func (c *consumers) remove() error {
 		if err := c.logstore.server.journal(r); err != nil {
 			return err
 		}
-		c.ended = noGroup()
-		if c.timer != nil {
-			c.timer.Stop()
-		}
+		c.end(noGroup())
 		return nil
 	})
 }
@@ -210,6 +207,11 @@ func (c *consumers) remove() error {
 func (c *consumers) stop(why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.end(why)
+}
+
+// end is stop for who holds mu.
+func (c *consumers) end(why error) {
 	c.ended = why
 	if c.timer != nil {
 		c.timer.Stop()

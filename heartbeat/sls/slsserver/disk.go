@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"go.uber.org/zap"
@@ -41,7 +43,10 @@ type disk struct {
 // asking anybody.
 type journalState map[string]*projectState
 
-type projectState struct{ logstores map[string]*logstoreState }
+type projectState struct {
+	record    record
+	logstores map[string]*logstoreState
+}
 
 type logstoreState struct {
 	record record
@@ -85,7 +90,22 @@ func openDisk(dir string, sync bool, log *zap.Logger) (*disk, error) {
 		return nil, errors.Join(err, d.lock.Close())
 	}
 	d.compact = max(compactAbove, 2*d.journal.size)
+	if err := d.countDirs(); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
 	return d, nil
+}
+
+// countDirs sees to it that no directory is used twice: one may be left of a logstore that was deleted.
+func (d *disk) countDirs() error {
+	entries, err := os.ReadDir(d.dir)
+	for _, e := range entries {
+		number, _, _ := strings.Cut(e.Name(), "-")
+		if n, err := strconv.Atoi(number); err == nil && e.IsDir() {
+			d.dirs = max(d.dirs, n)
+		}
+	}
+	return err
 }
 
 // append writes a record, and with Config.Sync waits for the disk.
@@ -121,15 +141,24 @@ func (s *Server) journal(r record) error {
 // no error: it was deleted at the same time.
 func (d *disk) apply(r record) {
 	p := d.state[r.Project]
-	if p == nil {
-		p = &projectState{logstores: map[string]*logstoreState{}}
-		d.state[r.Project] = p
-	}
-	if r.Type == recProject {
+	switch {
+	case r.Type == recProject:
+		d.state[r.Project] = &projectState{record: r, logstores: map[string]*logstoreState{}}
+		return
+	case r.Type == recNoProject:
+		delete(d.state, r.Project)
+		return
+	case p == nil:
 		return
 	}
 	l := p.logstores[r.Logstore]
-	if l == nil {
+	switch {
+	case r.Type == recNoLogstore:
+		delete(p.logstores, r.Logstore)
+		return
+	case l == nil && r.Type != recLogstore:
+		return
+	case l == nil:
 		l = &logstoreState{groups: map[string]*groupState{}, begins: map[int]int64{}}
 		p.logstores[r.Logstore] = l
 	}
@@ -181,7 +210,7 @@ func (d *disk) rewrite() error {
 	}
 	var errs []error
 	for _, project := range slices.Sorted(maps.Keys(d.state)) {
-		errs = append(errs, add(record{Type: recProject, Project: project}))
+		errs = append(errs, add(d.state[project].record))
 		for _, l := range d.state[project].logstores {
 			errs = append(errs, add(l.record))
 			for shard, begin := range l.begins {

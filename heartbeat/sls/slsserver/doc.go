@@ -1,6 +1,6 @@
 // Package slsserver is an embedded server that speaks the protocol of Alibaba Cloud
 // Simple Log Service (SLS): consumer groups, heartbeats, checkpoints, cursors, reading,
-// writing, splitting and merging. It is for development, for tests and for
+// writing, splitting and merging, and making and deleting projects and logstores. It is for development, for tests and for
 // demonstrations: programs that use an SLS SDK run against it in place of the cloud.
 //
 //	srv, err := slsserver.New(slsserver.Config{
@@ -70,6 +70,20 @@
 //     of no body, with a body, is refused unless Config.UnsignedPayload allows it.
 //   - Project-level groups are not there.
 //
+// # What set-up code asks for
+//
+// Projects and logstores can be made, described, listed and deleted. A deletion ends the groups
+// and their members and drops the data; what Config.Projects names is made again at the next start.
+// Deleting is like everything else: a request that names no project means the default one.
+//
+//   - A request for the root with no project's name lists the projects; the answer describes the
+//     default one as well, because Python with the project "" asks for that in the same words.
+//   - The ttl of a logstore is kept and told, and deletes nothing: Config.Retention does. shardCount
+//     is how many shards take writes. There is no automatic split and no web tracking.
+//   - There is no index: GetIndex gets 404 IndexConfigNotExist, and searches are not there.
+//   - Existing names get 400 ProjectAlreadyExist and LogStoreAlreadyExist, wrong numbers 400
+//     LogStoreInfoInvalid. The server has up to 1000 projects, and a project 1000 logstores.
+//
 // # Filters
 //
 // PullLogs takes this much of a query, and refuses everything else with
@@ -83,7 +97,7 @@
 //
 // # What survives
 //
-// Without Config.Dir nothing survives Close. With it, log groups, groups and
+// Without Config.Dir nothing survives Close. With it, projects, logstores, log groups, groups and
 // checkpoints do, a SIGKILL included: each write reaches the operating system before it
 // is acknowledged. A loss of power may take what was not yet on the disk, unless
 // Config.Sync is set. Membership does not survive: after a restart a group grants nothing

@@ -54,6 +54,9 @@ func (o object) timeout() (time.Duration, error) {
 func (ls *logstore) createGroup(name string, ttl time.Duration, order bool) error {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
+	if ls.gone {
+		return noLogstore(ls.name)
+	}
 	if ls.groups[name] != nil {
 		return fail(400, "ConsumerGroupAlreadyExist", "consumer group already exist")
 	}

@@ -14,10 +14,13 @@ type logstore struct {
 	project string
 	name    string
 	dir     int // the number of its directory
+	days    int // the ttl that its creator wanted; zero: none
+	created time.Time
 
 	turn atomic.Uint64 // whose turn it is to take an unrouted log group
 
 	mu     sync.RWMutex
+	gone   bool     // it was deleted; whoever still has it changes nothing
 	shards []*shard // by ID
 	next   int      // the next shard's ID
 	groups map[string]*consumers
@@ -30,6 +33,7 @@ func newLogstore(s *Server, project string, l Logstore) *logstore {
 		ls.dir = s.disk.nextDir()
 	}
 	now := s.cfg.Clock()
+	ls.created = now
 	for _, r := range wholeSpace.divide(l.Shards) {
 		ls.addShard(r, now, nil)
 	}
@@ -97,10 +101,16 @@ func (ls *logstore) forAny() *shard {
 // journal writes the logstore's shards down. The caller holds mu, or is the only one.
 func (ls *logstore) journal() error {
 	d := ls.server.disk
-	if d == nil {
+	switch {
+	case ls.gone:
+		return noLogstore(ls.name)
+	case d == nil:
 		return nil
 	}
-	r := record{Type: recLogstore, Project: ls.project, Logstore: ls.name, Dir: ls.dir, Next: ls.next}
+	r := record{
+		Type: recLogstore, Project: ls.project, Logstore: ls.name, Dir: ls.dir, Next: ls.next, Days: ls.days,
+		Created: ls.created.UnixNano(),
+	}
 	for _, sh := range ls.shards {
 		r.Shards = append(r.Shards, sh.record())
 	}

@@ -31,6 +31,9 @@ func (s *Server) put(c *call) error {
 	for {
 		sh := pick()
 		if sh == nil {
+			if _, err := c.logstoreOf(s); err != nil {
+				return err // it was deleted meanwhile
+			}
 			return fail(400, "LogStoreWithoutShard", "no shard takes the log group")
 		}
 		taken, err := sh.append(b, s.cfg.Clock(), s.cfg.RetentionBytes)

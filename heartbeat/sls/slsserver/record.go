@@ -10,7 +10,9 @@ import (
 // Kinds of records in the journal.
 const (
 	recProject    = "project"
+	recNoProject  = "noproject"
 	recLogstore   = "logstore"
+	recNoLogstore = "nologstore"
 	recGroup      = "group"
 	recNoGroup    = "nogroup"
 	recCheckpoint = "checkpoint"
@@ -23,6 +25,10 @@ type record struct {
 	Project  string `json:"project"`
 	Logstore string `json:"logstore,omitempty"`
 
+	Description string `json:"description,omitempty"`
+	Created     int64  `json:"created,omitempty"` // Unix nanoseconds
+
+	Days   int           `json:"days,omitempty"`
 	Dir    int           `json:"dir,omitempty"`
 	Next   int           `json:"next,omitempty"`
 	Shards []shardRecord `json:"shards,omitempty"`

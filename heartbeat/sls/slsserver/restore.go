@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -17,12 +18,9 @@ func (s *Server) open(dir string) error {
 	}
 	s.disk = d
 	for name, state := range d.state {
-		p := newProject(name)
+		p := newProject(state.record)
 		s.projects[name] = p
 		for lsName, ls := range state.logstores {
-			if ls.record.Type == "" {
-				continue // it was never created
-			}
 			restored, err := s.restoreLogstore(ls)
 			if err != nil {
 				return errors.Join(fmt.Errorf("project %q, logstore %q: %w", name, lsName, err), s.Close())
@@ -36,7 +34,8 @@ func (s *Server) open(dir string) error {
 func (s *Server) restoreLogstore(state *logstoreState) (*logstore, error) {
 	r := state.record
 	ls := &logstore{
-		server: s, project: r.Project, name: r.Logstore, dir: r.Dir, next: r.Next, groups: map[string]*consumers{},
+		server: s, project: r.Project, name: r.Logstore, dir: r.Dir, next: r.Next, days: r.Days,
+		created: time.Unix(0, r.Created), groups: map[string]*consumers{},
 	}
 	for _, sr := range r.Shards {
 		sh, err := sr.shard()

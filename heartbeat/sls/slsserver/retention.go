@@ -101,7 +101,7 @@ func (ls *logstore) expireAll(sh *shard, before int64) error {
 		return err
 	}
 	if before < math.MaxInt64 {
-		ls.reconsider(time.Now())
+		ls.reconsider(ls.server.cfg.Clock())
 		return nil
 	}
 	return ls.removeShards(ls.server.cfg.Clock(), func(other *shard) bool { return other == sh })

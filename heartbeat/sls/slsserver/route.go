@@ -28,11 +28,23 @@ const (
 	OpPut           Op = "PutLogs"
 	OpSplit         Op = "SplitShard"
 	OpMerge         Op = "MergeShards"
+
+	OpCreateProject  Op = "CreateProject"
+	OpGetProject     Op = "GetProject"
+	OpListProjects   Op = "ListProject"
+	OpDeleteProject  Op = "DeleteProject"
+	OpCreateLogstore Op = "CreateLogStore"
+	OpGetLogstore    Op = "GetLogStore"
+	OpListLogstores  Op = "ListLogStores"
+	OpDeleteLogstore Op = "DeleteLogStore"
+	OpGetIndex       Op = "GetIndex"
 )
 
 var operations = [...]Op{
 	OpCreateGroup, OpUpdateGroup, OpDeleteGroup, OpListGroups, OpHeartbeat, OpCommit, OpGetCheckpoint,
 	OpListShards, OpGetCursor, OpGetCursorTime, OpPull, OpPut, OpSplit, OpMerge,
+	OpCreateProject, OpGetProject, OpListProjects, OpDeleteProject,
+	OpCreateLogstore, OpGetLogstore, OpListLogstores, OpDeleteLogstore, OpGetIndex,
 }
 
 // handlers has what serves each operation, in the order of operations.
@@ -40,6 +52,8 @@ var handlers = [len(operations)]func(*Server, *call) error{
 	(*Server).createGroup, (*Server).updateGroup, (*Server).deleteGroup, (*Server).listGroups, (*Server).heartbeat,
 	(*Server).commit, (*Server).getCheckpoint, (*Server).listShards, (*Server).getCursor, (*Server).getCursorTime,
 	(*Server).pull, (*Server).put, (*Server).split, (*Server).merge,
+	(*Server).createProject, (*Server).getProject, (*Server).listProjects, (*Server).deleteProject,
+	(*Server).createLogstore, (*Server).getLogstore, (*Server).listLogstores, (*Server).deleteLogstore, (*Server).getIndex,
 }
 
 func opIndex(op Op) int { return slices.Index(operations[:], op) }
@@ -48,6 +62,7 @@ func opIndex(op Op) int { return slices.Index(operations[:], op) }
 type route struct {
 	op       Op
 	project  string
+	unnamed  bool // the project is the default one, or none
 	logstore string
 	group    string
 	shard    int
@@ -71,37 +86,44 @@ func (s *Server) findRoute(r *http.Request, q url.Values) (route, error) {
 	}
 	var sure bool
 	rt.project, sure = s.projectOfHost(r.Host)
+	root := len(segments) == 0
 	switch {
 	case sure && rt.project != "":
 	case len(segments) > 0 && segments[0] != "logstores" && segments[0] != "consumergroups":
 		rt.project, segments = segments[0], segments[1:]
 		rt.prefix = "/" + rt.project
+		root = len(segments) == 0
 	case sure:
-		rt.project = s.cfg.DefaultProject
+		rt.project, rt.unnamed = s.cfg.DefaultProject, true
+	case root: // a project to be made, or the endpoint of a region
+		rt.unnamed = rt.project == ""
 	default:
 		label, _, _ := strings.Cut(r.Host, ".")
 		return rt, fail(404, "ProjectNotExist", "The Project does not exist : %.128s. If the host %.128q names none, name it in "+
 			"the path, or make the host one of the server's suffixes", label, r.Host)
 	}
 	rt.signedPath = "/" + strings.Join(segments, "/")
-	if strings.HasSuffix(path, "/") {
+	if strings.HasSuffix(path, "/") && !root {
 		return rt, noMethod(rt.signedPath + "/")
 	}
-	if rt.project == "" {
-		return rt, fail(400, "InvalidHost", "neither the host nor the path names a project")
-	}
-	if !validName(rt.project) {
+	if rt.project != "" && !validName(rt.project) {
 		return rt, noProject(strconv.Quote(rt.project))
 	}
-	if len(segments) < 2 || segments[0] != "logstores" {
-		return rt, noMethod(rt.signedPath)
-	}
-	rt.logstore = segments[1]
-	if !validName(rt.logstore) {
-		return rt, badParameter("bad logstore name %q", rt.logstore)
-	}
-	if err := rt.operation(r.Method, segments[2:], q); err != nil {
-		return rt, err
+	switch {
+	case root:
+		rt.ofProjects(r.Method, q)
+	case rt.project == "":
+		return rt, fail(400, "InvalidHost", "neither the host nor the path names a project")
+	case len(segments) == 1 && segments[0] == "logstores":
+		rt.op = map[string]Op{http.MethodPost: OpCreateLogstore, http.MethodGet: OpListLogstores}[r.Method]
+	case segments[0] == "logstores":
+		rt.logstore = segments[1]
+		if !validName(rt.logstore) {
+			return rt, badParameter("bad logstore name %q", rt.logstore)
+		}
+		if err := rt.operation(r.Method, segments[2:], q); err != nil {
+			return rt, err
+		}
 	}
 	if rt.op == "" {
 		return rt, noMethod(rt.signedPath)
@@ -109,12 +131,38 @@ func (s *Server) findRoute(r *http.Request, q url.Values) (route, error) {
 	return rt, nil
 }
 
+// ofProjects reads a request for the root: what it wants of one project, or of all.
+func (rt *route) ofProjects(method string, q url.Values) {
+	switch method {
+	case http.MethodGet:
+		rt.op = OpGetProject
+		if rt.unnamed || q.Has("offset") || q.Has("size") || q.Has("projectName") { // only a list comes in pages
+			rt.op = OpListProjects
+		}
+	case http.MethodPost:
+		rt.op = OpCreateProject
+	case http.MethodDelete:
+		rt.op = OpDeleteProject
+	}
+}
+
 // operation reads what follows the logstore in a path.
 func (rt *route) operation(method string, rest []string, q url.Values) error {
 	switch {
 	case len(rest) == 0:
-		if method == http.MethodPost {
+		switch method {
+		case http.MethodPost:
 			rt.op = OpPut
+		case http.MethodDelete:
+			rt.op = OpDeleteLogstore
+		case http.MethodGet:
+			if q.Get("type") == "" { // with one it is a search, which is not there
+				rt.op = OpGetLogstore
+			}
+		}
+	case rest[0] == "index" && len(rest) == 1:
+		if method == http.MethodGet {
+			rt.op = OpGetIndex
 		}
 	case rest[0] == "consumergroups" && len(rest) == 1:
 		rt.op = map[string]Op{http.MethodPost: OpCreateGroup, http.MethodGet: OpListGroups}[method]

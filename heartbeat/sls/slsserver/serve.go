@@ -29,6 +29,7 @@ type call struct {
 	w     http.ResponseWriter
 	r     *http.Request
 	query url.Values
+	only  []string // the projects that the key may use; nil: all
 	body  []byte
 	cut   bool // break the connection in the middle of the answer
 }

@@ -37,9 +37,11 @@ type Server struct {
 }
 
 type project struct {
-	name       string
-	logstores  map[string]*logstore
-	processors map[string]*filter
+	name        string
+	description string
+	created     time.Time
+	logstores   map[string]*logstore
+	processors  map[string]*filter
 }
 
 // New returns a server with the projects of cfg and what cfg.Dir holds. It reports
@@ -68,7 +70,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	if cfg.Retention > 0 { // files hold what has expired until all in them has
-		s.sweep(time.Now())
+		s.sweep(s.cfg.Clock())
 	}
 	s.armSweeper()
 	return s, nil
@@ -101,31 +103,44 @@ var (
 )
 
 // CreateProject creates a project. The error matches ErrExists if there is one.
-func (s *Server) CreateProject(name string) error {
+func (s *Server) CreateProject(name string) error { return s.makeProject(name, "") }
+
+func (s *Server) makeProject(name, description string) error {
 	if !validName(name) {
 		return fmt.Errorf("slsserver: bad project name %q", name)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.projects[name] != nil {
+	switch {
+	case s.closed:
+		return fmt.Errorf("slsserver: %w", http.ErrServerClosed)
+	case s.projects[name] != nil:
 		return fmt.Errorf("slsserver: project %q: %w", name, ErrExists)
+	case len(s.projects) >= maxProjects:
+		return fail(403, "ProjectQuotaExceed", "the server has its %d projects", maxProjects)
 	}
-	if s.disk != nil {
-		if err := s.disk.append(record{Type: recProject, Project: name}); err != nil {
-			return fmt.Errorf("slsserver: %w", err)
-		}
+	r := record{Type: recProject, Project: name, Description: description, Created: s.cfg.Clock().UnixNano()}
+	if err := s.journal(r); err != nil {
+		return fmt.Errorf("slsserver: %w", err)
 	}
-	s.projects[name] = newProject(name)
+	s.projects[name] = newProject(r)
 	return nil
 }
 
-func newProject(name string) *project {
-	return &project{name: name, logstores: map[string]*logstore{}, processors: map[string]*filter{}}
+func newProject(r record) *project {
+	return &project{
+		name: r.Project, description: r.Description, created: time.Unix(0, r.Created),
+		logstores: map[string]*logstore{}, processors: map[string]*filter{},
+	}
 }
 
 // CreateLogstore creates a logstore. The error matches ErrNotFound if there is no such
 // project, and ErrExists if there is such a logstore.
 func (s *Server) CreateLogstore(projectName string, l Logstore) error {
+	return s.makeLogstore(projectName, l, 0)
+}
+
+func (s *Server) makeLogstore(projectName string, l Logstore, days int) error {
 	if err := l.validate(s.cfg.MaxShards); err != nil {
 		return fmt.Errorf("slsserver: %w", err)
 	}
@@ -142,8 +157,11 @@ func (s *Server) CreateLogstore(projectName string, l Logstore) error {
 		return fmt.Errorf("slsserver: project %q: %w", projectName, ErrNotFound)
 	case p.logstores[l.Name] != nil:
 		return fmt.Errorf("slsserver: logstore %q: %w", l.Name, ErrExists)
+	case len(p.logstores) >= maxLogstores:
+		return fail(403, "ProjectQuotaExceed", "the project has its %d logstores", maxLogstores)
 	}
 	ls := newLogstore(s, projectName, l)
+	ls.days = days
 	if err := ls.journal(); err != nil {
 		return fmt.Errorf("slsserver: %w", err)
 	}
@@ -164,6 +182,11 @@ func (s *Server) Logstores(projectName string) []string {
 func (s *Server) findLogstore(projectName, name string) (*logstore, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	return s.lookUp(projectName, name)
+}
+
+// lookUp is findLogstore for who holds mu.
+func (s *Server) lookUp(projectName, name string) (*logstore, error) {
 	p := s.projects[projectName]
 	if p == nil {
 		return nil, noProject(projectName)

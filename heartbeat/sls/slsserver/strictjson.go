@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// object is a flat JSON object. Unknown members are left alone if they are flat, because clients may
-// send more than this server reads; a member that is there twice is not.
+// object is a JSON object whose members that count are flat. Others are left alone, because clients
+// may send more than this server reads; a member that is there twice is not.
 type object map[string]any
 
 // parseObject reads an object and nothing after it.
@@ -35,8 +35,10 @@ func parseObject(body []byte) (object, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the member %q has no value", name)
 		}
-		if _, nested := value.(json.Delim); nested {
-			return nil, fmt.Errorf("the member %q is neither a string nor a number nor a boolean", name)
+		for depth := nesting(value); depth > 0; depth += nesting(t) {
+			if t, err = d.Token(); err != nil {
+				return nil, fmt.Errorf("the member %q does not end", name)
+			}
 		}
 		o[name] = value
 	}
@@ -47,6 +49,17 @@ func parseObject(body []byte) (object, error) {
 		return nil, errors.New("something follows the object")
 	}
 	return o, nil
+}
+
+// nesting is by how much a token makes what follows deeper.
+func nesting(t json.Token) int {
+	switch t {
+	case json.Delim('{'), json.Delim('['):
+		return 1
+	case json.Delim('}'), json.Delim(']'):
+		return -1
+	}
+	return 0
 }
 
 func (o object) has(name string) bool {

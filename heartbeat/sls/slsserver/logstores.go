@@ -1,0 +1,189 @@
+package slsserver
+
+import (
+	"errors"
+	"math"
+	"time"
+)
+
+// logstoreInfo is a logstore in the answer of GetLogStore. This server splits nothing by itself, and
+// has no other kinds of logstores.
+type logstoreInfo struct {
+	Name          string `json:"logstoreName"`
+	TTL           int    `json:"ttl"` // days
+	Shards        int    `json:"shardCount"`
+	Tracking      bool   `json:"enable_tracking"`
+	AutoSplit     bool   `json:"autoSplit"`
+	MaxSplitShard int    `json:"maxSplitShard"`
+	AppendMeta    bool   `json:"appendMeta"`
+	Telemetry     string `json:"telemetryType"`
+	Mode          string `json:"mode"`
+	Created       int64  `json:"createTime"`
+	Modified      int64  `json:"lastModifyTime"`
+}
+
+// forEver is the ttl of what is never deleted.
+const forEver = 3650
+
+func (s *Server) createLogstore(c *call) error {
+	if err := c.mediaType("application/json"); err != nil {
+		return err
+	}
+	o, err := parseObject(c.body)
+	if err != nil {
+		return badJSON(err)
+	}
+	name, ok := o.text("logstoreName")
+	if !ok {
+		return fail(400, "LogStoreInfoInvalid", "logstoreName is missing or of the wrong kind")
+	}
+	if !validName(name) {
+		return badParameter("bad logstore name %.200q", name)
+	}
+	days, err := o.whole("ttl", forEver, forEver)
+	if err != nil {
+		return err
+	}
+	shards, err := o.whole("shardCount", defaultShards, s.cfg.MaxShards)
+	if err != nil {
+		return err
+	}
+	err = s.makeLogstore(c.project, Logstore{Name: name, Shards: shards}, days)
+	switch {
+	case errors.Is(err, ErrExists):
+		return fail(400, "LogStoreAlreadyExist", "logstore %s already exists", name)
+	case errors.Is(err, ErrNotFound):
+		return noProject(c.project)
+	case err != nil:
+		return err
+	}
+	return c.reply("", nil)
+}
+
+// whole reads a number from 1 to most that may be missing.
+func (o object) whole(name string, missing, most int) (int, error) {
+	if !o.has(name) {
+		return missing, nil
+	}
+	n, ok := o.integer(name)
+	if !ok || n < 1 || n > int64(most) {
+		return 0, fail(400, "LogStoreInfoInvalid", "the %s %.20v is not a whole number between 1 and %d", name, o[name], most)
+	}
+	return int(n), nil
+}
+
+func (s *Server) getLogstore(c *call) error {
+	ls, err := c.logstoreOf(s)
+	if err != nil {
+		return err
+	}
+	info := logstoreInfo{
+		Name: ls.name, TTL: ls.ttl(), Telemetry: "None", Mode: "standard",
+		Created: ls.created.Unix(), Modified: ls.created.Unix(),
+	}
+	for _, sh := range ls.all() {
+		if _, _, readonly := sh.bounds(); !readonly {
+			info.Shards++
+		}
+	}
+	return c.replyJSON(info)
+}
+
+// ttl is how many days the logstore was made for, or else how many the server keeps data.
+func (ls *logstore) ttl() int {
+	switch kept := ls.server.cfg.Retention; {
+	case ls.days > 0:
+		return ls.days
+	case kept > 0:
+		return min(int(math.Ceil(kept.Hours()/24)), forEver)
+	}
+	return forEver
+}
+
+func (s *Server) listLogstores(c *call) error {
+	if _, err := s.findProject(c.project); err != nil {
+		return err
+	}
+	all := s.Logstores(c.project)
+	if c.query.Get("telemetryType") == "Metrics" {
+		all = nil
+	}
+	names, total, err := page(c.query, "logstoreName", all)
+	if err != nil {
+		return err
+	}
+	return c.replyJSON(struct {
+		Count     int      `json:"count"`
+		Total     int      `json:"total"`
+		Logstores []string `json:"logstores"`
+	}{len(names), total, append([]string{}, names...)})
+}
+
+// getIndex says that there is none: this server searches nothing.
+func (s *Server) getIndex(c *call) error {
+	if _, err := c.logstoreOf(s); err != nil {
+		return err
+	}
+	return fail(404, "IndexConfigNotExist", "index config doesn't exist")
+}
+
+func (s *Server) deleteLogstore(c *call) error {
+	s.mu.Lock()
+	ls, err := s.lookUp(c.project, c.logstore)
+	if err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	r := record{Type: recNoLogstore, Project: c.project, Logstore: c.logstore}
+	ended, err := s.end(r, noLogstore(c.logstore), ls)
+	if err == nil {
+		delete(s.projects[c.project].logstores, c.logstore)
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	forget(s.cfg.Clock(), ended)
+	return c.reply("", nil)
+}
+
+// end writes down that some logstores are gone and ends them: their groups and their members are
+// told why, and requests at work find no shard to change. It returns the shards. The caller holds
+// the server's lock.
+func (s *Server) end(r record, why error, list ...*logstore) ([]*shard, error) {
+	for _, ls := range list { // all are held, so that nothing of them is written down after r
+		ls.mu.Lock()
+		defer ls.mu.Unlock()
+		for _, g := range ls.groups {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+		}
+	}
+	if err := s.journal(r); err != nil {
+		return nil, err
+	}
+	var shards []*shard
+	for _, ls := range list {
+		for _, g := range ls.groups {
+			g.end(why)
+		}
+		shards = append(shards, ls.shards...)
+		ls.gone, ls.shards, ls.groups = true, nil, nil
+	}
+	return shards, nil
+}
+
+// forget gives up the data of shards that are gone. A log group on its way to one is refused.
+func forget(now time.Time, shards []*shard) {
+	for _, sh := range shards {
+		sh.mu.Lock()
+		if !sh.readonly() {
+			sh.closedAt = now
+		}
+		sh.drop(len(sh.entries))
+		if sh.file != nil {
+			sh.file.remove()
+		}
+		sh.mu.Unlock()
+	}
+}
