@@ -5,6 +5,28 @@ import (
 	"strings"
 )
 
+// pickProject says which project a request is about, and returns what the path says after that.
+func (s *Server) pickProject(rt *route, host string, segments []string) ([]string, error) {
+	name, sure := s.projectOfHost(host)
+	_, known := s.projectNamed(name)
+	switch {
+	case sure && name != "":
+		rt.project = name
+	case len(segments) > 0 && segments[0] != "logstores" && segments[0] != "consumergroups":
+		rt.project, rt.prefix = segments[0], "/"+segments[0]
+		return segments[1:], nil
+	case sure:
+		rt.project, rt.unnamed = s.cfg.DefaultProject, true
+	case known || len(segments) == 0: // the root: a project to be made, or the endpoint of a region
+		rt.project, rt.unnamed = name, name == ""
+	default:
+		label, _, _ := strings.Cut(host, ".")
+		return nil, fail(404, "ProjectNotExist", "The Project does not exist : %.128s. If the host %.128q names none, name it in "+
+			"the path, or make the host one of the server's suffixes", label, host)
+	}
+	return segments, nil
+}
+
 // projectOfHost finds the project that a host names. A host that names none for sure is the
 // server's own: an address, a suffix, or a name without dots. Where it is not sure, the path decides,
 // and without one the name is taken: a project that does not exist is never another one.
@@ -32,7 +54,8 @@ func (s *Server) projectOfHost(host string) (name string, sure bool) {
 	if !dotted {
 		return "", true
 	}
-	return s.projectNamed(label)
+	name, _ = s.projectNamed(label)
+	return name, false
 }
 
 // projectNamed returns the name of the project that a host's label, in lower case, means: hosts have

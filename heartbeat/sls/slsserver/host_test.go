@@ -55,6 +55,8 @@ func TestHosts(t *testing.T) {
 		// Names of which the server knows nothing.
 		{"q.sls.internal:8080", "", 3},
 		{"sls.internal:8080", "/q", 3},
+		{"q.sls.internal:8080", "/p", 1}, // a machine may be named like a project
+		{"q.sls.internal:8080", "/none", -404},
 		{"none.sls.internal:8080", "", -404},
 		{"none.sls.testing", "", -404},
 		{"none.example.com", "/none", -404},

@@ -84,24 +84,10 @@ func (s *Server) findRoute(r *http.Request, q url.Values) (route, error) {
 	if err != nil {
 		return rt, err
 	}
-	var sure bool
-	rt.project, sure = s.projectOfHost(r.Host)
-	root := len(segments) == 0
-	switch {
-	case sure && rt.project != "":
-	case len(segments) > 0 && segments[0] != "logstores" && segments[0] != "consumergroups":
-		rt.project, segments = segments[0], segments[1:]
-		rt.prefix = "/" + rt.project
-		root = len(segments) == 0
-	case sure:
-		rt.project, rt.unnamed = s.cfg.DefaultProject, true
-	case root: // a project to be made, or the endpoint of a region
-		rt.unnamed = rt.project == ""
-	default:
-		label, _, _ := strings.Cut(r.Host, ".")
-		return rt, fail(404, "ProjectNotExist", "The Project does not exist : %.128s. If the host %.128q names none, name it in "+
-			"the path, or make the host one of the server's suffixes", label, r.Host)
+	if segments, err = s.pickProject(&rt, r.Host, segments); err != nil {
+		return rt, err
 	}
+	root := len(segments) == 0
 	rt.signedPath = "/" + strings.Join(segments, "/")
 	if strings.HasSuffix(path, "/") && !root {
 		return rt, noMethod(rt.signedPath + "/")

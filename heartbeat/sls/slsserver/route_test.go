@@ -128,6 +128,10 @@ func FuzzRequest(f *testing.F) {
 	f.Add("POST", "/logstores/ls/shards/route?key="+lowKey, string(sample), "p.127.0.0.1:80", "", "application/x-protobuf")
 	f.Add("GET", "/p//logstores/ls/shards/0?type=logs&cursor=MTIz&query=*", "", "127.0.0.1", "SLS4-HMAC-SHA256 Credential=a/b/c/sls/aliyun_v4_request,Signature=00", "")
 	f.Add("PUT", "/%2e%2e/logstores/ls/consumergroups/g", `{"timeout":1}`, "..", "LOG :", "application/json")
+	f.Add("POST", "/", `{"projectName":"q","description":"d"}`, "127.0.0.1", "", "application/json")
+	f.Add("POST", "/p/logstores", `{"logstoreName":"x","ttl":1.0,"shardCount":2,"more":{"a":[1]}}`, "[::1]:80", "", "application/json")
+	f.Add("DELETE", "/logstores/ls", "", "P.Sls.Test.", "", "")
+	f.Add("GET", "/?offset=0&size=1", "", "cn-hangzhou.sls.aliyuncs.com", "", "")
 	servers := [2]*Server{}
 	for i := range servers {
 		cfg := Config{Projects: []Project{{Name: "p", Logstores: []Logstore{{Name: "ls"}}}}, MaxShards: 100, RetentionBytes: 1 << 16}
@@ -155,6 +159,7 @@ func FuzzRequest(f *testing.F) {
 			req.Header.Set("X-Log-Date", "20261123T093000Z")
 		}
 		for i, s := range servers {
+			_, _ = s.CreateProject("p"), s.CreateLogstore("p", Logstore{Name: "ls"}) // if one was deleted
 			r := req.Clone(req.Context())
 			r.Body = http.NoBody
 			if body != "" {
