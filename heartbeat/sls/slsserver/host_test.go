@@ -7,7 +7,7 @@ import (
 
 // TestHosts: each form of a host selects its project, and none is replaced by the default one.
 func TestHosts(t *testing.T) {
-	r := newRig(t, Config{Projects: []Project{
+	r := newRig(t, Config{Insecure: true, Projects: []Project{
 		{Name: "p", Logstores: []Logstore{{Name: "ls", Shards: 1}}},
 		{Name: "q", Logstores: []Logstore{{Name: "ls", Shards: 3}}},
 		{Name: "Mixed", Logstores: []Logstore{{Name: "ls", Shards: 4}}},
@@ -74,7 +74,7 @@ func TestHosts(t *testing.T) {
 
 // TestOwnSuffix: a suffix of one's own makes its domain the server's.
 func TestOwnSuffix(t *testing.T) {
-	r := newRig(t, Config{HostSuffixes: []string{"Sls.Internal"}})
+	r := newRig(t, Config{Insecure: true, HostSuffixes: []string{"Sls.Internal"}})
 	for host, status := range map[string]int{
 		"sls.internal:80": 200, "p.sls.internal": 200, "P.SLS.INTERNAL": 200, "none.sls.internal": 404, "p.sls.test": 200, "sls.test": 404,
 	} {

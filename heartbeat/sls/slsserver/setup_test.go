@@ -92,7 +92,7 @@ func TestSetUp(t *testing.T) {
 
 // TestProjectOfARequest: each way in which clients say which project they mean.
 func TestProjectOfARequest(t *testing.T) {
-	r := newRig(t, Config{})
+	r := newRig(t, Config{Insecure: true})
 	js := "Content-Type: application/json"
 	list := func(a answer) string {
 		m := r.infoOf(a)
