@@ -99,7 +99,7 @@ func newBlock(group []byte) (block, error) {
 	n, err := c.CompressBlock(group, *buf)
 	compressors.Put(c)
 	if err == nil && n > 0 && n < len(group) {
-		data := append(make([]byte, 0, n), (*buf)[:n]...)
+		data := append([]byte(nil), (*buf)[:n]...)
 		if b, err := readBlock(data, len(group)); err == nil {
 			return b, nil
 		}
@@ -128,6 +128,15 @@ func appendLiterals(dst []byte, low byte, literals ...[]byte) []byte {
 		dst = append(dst, l...)
 	}
 	return dst
+}
+
+// clipped returns data in memory of about its size. What is kept must not hold on to the
+// buffer that it came in.
+func clipped(data []byte) []byte {
+	if cap(data)-len(data) <= 16+len(data)/4 {
+		return data
+	}
+	return append([]byte(nil), data...)
 }
 
 // decode appends the log group to dst.

@@ -41,9 +41,10 @@ type Config struct {
 
 	// Retention is how long log groups are kept. Zero means for ever.
 	Retention time.Duration
-	// RetentionBytes is how many raw bytes a shard keeps at most. Zero means 256 MiB,
-	// negative no bound. What a log group takes beside its bytes, some 70 more, does not
-	// count.
+	// RetentionBytes bounds the memory of a shard's log groups. Each counts for 128 bytes
+	// and its size, raw or as it is kept, whichever is larger. The oldest are dropped for
+	// new ones; a log group that alone is larger is refused. Zero means 256 MiB, negative
+	// no bound.
 	RetentionBytes int64
 	// ExpiredFromBegin reads from the oldest log group where a cursor has expired. Without
 	// it such a cursor gets InvalidCursor.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"weak"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -80,7 +81,7 @@ func (s *Server) replyPage(c *call, entries []entry, cursor int64, sh *shard, ki
 		return c.replyList(0, 0, kind, nil)
 	}
 	if kind == "zstd" {
-		key := pageKey{sh, cursor, len(entries)}
+		key := pageKey{weak.Make(sh), cursor, len(entries)}
 		page := s.pages.get(key)
 		if page == nil {
 			buf := takeBuffer(0)
@@ -173,12 +174,17 @@ type pageCache struct {
 }
 
 type pageKey struct {
-	shard  *shard
+	shard  weak.Pointer[shard] // or the cache would keep what is deleted
 	cursor int64
 	count  int
 }
 
-const pageCacheBytes = 32 << 20
+const (
+	pageCacheBytes = 32 << 20
+	pageCachePlace = 256 // bytes that a page takes in the cache beside its own
+)
+
+func pageCost(page []byte) int { return cap(page) + pageCachePlace }
 
 func (p *pageCache) get(k pageKey) []byte {
 	p.mu.Lock()
@@ -192,14 +198,15 @@ func (p *pageCache) put(k pageKey, page []byte) {
 	if p.pages == nil {
 		p.pages = map[pageKey][]byte{}
 	}
+	page = clipped(page) // the encoder takes as much as the page is before compression
 	if _, ok := p.pages[k]; ok || len(page) > pageCacheBytes/4 {
 		return
 	}
 	p.pages[k] = page
 	p.order = append(p.order, k)
-	p.bytes += len(page)
+	p.bytes += pageCost(page)
 	for p.bytes > pageCacheBytes {
-		p.bytes -= len(p.pages[p.order[0]])
+		p.bytes -= pageCost(p.pages[p.order[0]])
 		delete(p.pages, p.order[0])
 		p.order = p.order[1:]
 	}

@@ -70,7 +70,7 @@ func (s *Server) groupOfBody(c *call) (block, error) {
 		return block{}, err
 	}
 	if kind == "lz4" { // it need not be compressed again, if it is a plain block
-		if b, err := readBlock(c.body, raw); err == nil {
+		if b, err := readBlock(clipped(c.body), raw); err == nil {
 			return b, nil
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -138,7 +139,7 @@ func (s *Server) readBody(c *call) error {
 	body := http.MaxBytesReader(c.w, c.r.Body, int64(limit))
 	var err error
 	if n > 0 && n <= firstBytes {
-		c.body = make([]byte, n)
+		c.body = slices.Grow([]byte(nil), int(n))[:n] // whose capacity is the memory that it takes
 		_, err = io.ReadFull(body, c.body)
 	} else { // as it comes: what is announced takes no memory yet
 		b := bytes.NewBuffer(make([]byte, 0, firstBytes))

@@ -20,7 +20,8 @@ type shard struct {
 	closedAt time.Time // when it became read-only; zero: it is not
 	first    int64     // the cursor of entries[0], or the end
 	entries  []entry
-	bytes    int64     // raw
+	unused   int       // places in front of entries that their array still has, at most
+	bytes    int64     // what the entries cost
 	file     *segments // nil: memory only
 }
 
@@ -29,6 +30,15 @@ type entry struct {
 	block
 	at int64 // when it was received, Unix nanoseconds; never before its predecessor
 }
+
+// entryBytes is what a log group takes at most beside its data: its place in entries two
+// and a quarter times, because a slice grows ahead, by up to its length, and is cut late.
+const entryBytes = 128
+
+// cost is what a log group counts for, and no less than the memory that it takes. Its raw
+// size counts if it is larger, so that what is kept does not depend on how a client
+// compresses.
+func (e *entry) cost() int64 { return max(int64(e.raw), int64(cap(e.data))) + entryBytes }
 
 // end is the cursor that the next log group takes. The caller holds mu.
 func (sh *shard) end() int64 { return sh.first + int64(len(sh.entries)) }
@@ -54,6 +64,9 @@ func (sh *shard) append(b block, now time.Time, maxBytes int64) (bool, error) {
 	if n := len(sh.entries); n > 0 {
 		e.at = max(e.at, sh.entries[n-1].at) // clocks go back, cursors do not
 	}
+	if cost := e.cost(); maxBytes > 0 && cost > maxBytes {
+		return false, fail(413, "PostBodyTooLarge", "the log group takes %d bytes, and a shard keeps %d", cost, maxBytes)
+	}
 	if sh.file != nil {
 		if err := sh.file.append(sh.end(), e); err != nil {
 			return false, err
@@ -68,29 +81,29 @@ func (sh *shard) append(b block, now time.Time, maxBytes int64) (bool, error) {
 // the only one.
 func (sh *shard) push(e entry, maxBytes int64) {
 	sh.entries = append(sh.entries, e)
-	sh.bytes += int64(e.raw)
+	sh.bytes += e.cost()
 	n := 0
-	for left := sh.bytes; maxBytes > 0 && left > maxBytes && n < len(sh.entries)-1; n++ {
-		left -= int64(sh.entries[n].raw)
+	for left := sh.bytes; maxBytes > 0 && left > maxBytes && n < len(sh.entries); n++ {
+		left -= sh.entries[n].cost()
 	}
 	sh.drop(n)
 }
 
-// drop forgets the n oldest log groups. The caller holds mu. Slices that readers have
-// taken stay as they are.
+// drop forgets the n oldest log groups and gives their memory up. Readers have copies of
+// the entries. The caller holds mu.
 func (sh *shard) drop(n int) {
 	if n == 0 {
 		return
 	}
 	for i := range sh.entries[:n] {
-		sh.bytes -= int64(sh.entries[i].raw)
+		sh.bytes -= sh.entries[i].cost()
 	}
+	clear(sh.entries[:n])
 	sh.first += int64(n)
-	left := sh.entries[n:]
-	if n > len(left) { // else append moves them soon enough, and frees the rest
-		left = slices.Clone(left)
+	sh.entries = sh.entries[n:]
+	if sh.unused += n; sh.unused > len(sh.entries)/4 {
+		sh.entries, sh.unused = append([]entry(nil), sh.entries...), 0
 	}
-	sh.entries = left
 }
 
 // from returns the cursor of the first log group received at or after at.
@@ -112,7 +125,7 @@ func (sh *shard) receivedAt(cursor int64, now time.Time) time.Time {
 }
 
 // read returns up to count entries from a cursor on, none at or after limit, and no
-// further one after maxBytes; and the end of the shard. The entries are only to be read.
+// further one after maxBytes; and the end of the shard. The data is only to be read.
 func (sh *shard) read(cursor, limit int64, count, maxBytes int) (entries []entry, end int64) {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
@@ -127,7 +140,7 @@ func (sh *shard) read(cursor, limit int64, count, maxBytes int) (entries []entry
 		size += int(sh.entries[i+n].raw)
 		n++
 	}
-	return sh.entries[i : i+n : i+n], end
+	return slices.Clone(sh.entries[i : i+n]), end
 }
 
 // expire drops the log groups received before at. It reports whether that took the last one of a
