@@ -11,9 +11,11 @@ import (
 
 const v4Algorithm = "SLS4-HMAC-SHA256"
 
-// authenticate verifies the signature of a request, if there are keys at all. The order
-// of its refusals is the documentation's: what is missing, who it is, when it was, and
-// whether it is true. An unknown key is computed with like a known one.
+// authenticate verifies the signature of a request, if there are keys at all, before its
+// body is read: nobody unknown makes the server keep a body. A signature covers a hash of
+// the body; verifyBody looks at that later. The order of its refusals is the
+// documentation's: what is missing, who it is, when it was, and whether it is true. An
+// unknown key is computed with like a known one.
 func (s *Server) authenticate(c *call) error {
 	keys := *s.keys.Load()
 	if len(keys) == 0 {
@@ -35,9 +37,9 @@ func (s *Server) authenticate(c *call) error {
 	}
 	verified := false
 	if claim.v4 {
-		verified = s.verifyV4(c, claim, key.Secret)
+		verified, c.isBody = s.verifyV4(c, claim, key.Secret), s.isBodyV4
 	} else {
-		verified = verifyV1(c, claim, key.Secret)
+		verified, c.isBody = verifyV1(c, claim, key.Secret), isBodyV1
 	}
 	token := h.Get("X-Acs-Security-Token")
 	rightToken := hmac.Equal([]byte(token), []byte(key.Token.string()))
@@ -67,6 +69,14 @@ func (s *Server) authenticate(c *call) error {
 func (c *call) mayUse(project string) error {
 	if c.only != nil && !slices.Contains(c.only, project) {
 		return fail(401, "Unauthorized", "The project does not belong to you.")
+	}
+	return nil
+}
+
+// verifyBody compares the body with the hash that was signed.
+func (c *call) verifyBody() error {
+	if c.isBody != nil && !c.isBody(c.r.Header, c.body) {
+		return fail(401, "SignatureNotMatch", "the body is not the one that was signed")
 	}
 	return nil
 }

@@ -33,6 +33,9 @@ type call struct {
 	only  []string // the projects that the key may use; nil: all
 	body  []byte
 	cut   bool // break the connection in the middle of the answer
+
+	isBody func(http.Header, []byte) bool // whether a body is the signed one; nil: nothing is signed
+	read   bool                           // the body was read
 }
 
 // ServeHTTP serves one request.
@@ -53,12 +56,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	if err := s.serve(c); err != nil {
+		if !c.read && r.ContentLength != 0 {
+			h["Connection"] = []string{"close"} // rather than read what nobody wants
+		}
 		s.refuse(c, err)
 	}
 }
 
-// serve looks at a request from the outside in: what it asks for, how much it brings,
-// who sent it, and only then what there is.
+// serve looks at a request from the outside in: what it asks for, who sent it, what it
+// brings, and only then what there is.
 func (s *Server) serve(c *call) error {
 	if s.isClosed() {
 		return errClosed
@@ -75,6 +81,9 @@ func (s *Server) serve(c *call) error {
 	}
 	op := opIndex(c.op)
 	s.counts[op].Add(1)
+	if err := s.authenticate(c); err != nil {
+		return err
+	}
 	if err := s.readBody(c); err != nil {
 		return err
 	}
@@ -84,7 +93,7 @@ func (s *Server) serve(c *call) error {
 	if s.inFlight.Add(1) > int64(s.cfg.MaxInFlight) {
 		return busy("too many requests")
 	}
-	if err := s.authenticate(c); err != nil {
+	if err := c.verifyBody(); err != nil {
 		return err
 	}
 	if err := s.faults.apply(c); err != nil {
@@ -133,9 +142,9 @@ func (s *Server) readBody(c *call) error {
 	}
 	tooLarge := fail(413, "PostBodyTooLarge", "the body is larger than %d bytes", limit)
 	if n > int64(limit) {
-		c.w.Header().Set("Connection", "close") // rather than read it all
 		return tooLarge
 	}
+	c.read = true
 	body := http.MaxBytesReader(c.w, c.r.Body, int64(limit))
 	var err error
 	if n > 0 && n <= firstBytes {
