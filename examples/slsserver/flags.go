@@ -47,7 +47,7 @@ func parse(args []string, env func(string) string, stderr io.Writer) (options, e
 	fs.Int64Var(&o.config.RetentionBytes, "retention-bytes", 0, "how many `bytes` of memory the log groups of a shard take at most (default 256 MiB; -1: no bound)")
 	key := fs.String("key", "", "`id:secret` that has to sign requests; \"env\" takes "+envID+", "+envSecret+" and "+envToken+
 		" (default: nothing is verified)")
-	fs.BoolVar(&o.config.Insecure, "insecure", false, "listen on other than loopback addresses without -key")
+	fs.BoolVar(&o.config.Insecure, "insecure", false, "without -key, listen on other than loopback addresses and serve any host")
 	fs.StringVar(&o.admin, "admin", "", "loopback `address` for faults and states (default: none)")
 	fs.TextVar(&o.level, "log-level", zapcore.InfoLevel, "`level`: debug, info, warn or error")
 	if err := fs.Parse(args); err != nil {

@@ -17,7 +17,7 @@ type Config struct {
 	DefaultProject string
 	// HostSuffixes are the domains under which the first label of a host is a project. A host that
 	// is one of them names none. Case does not matter. Nil means log.aliyuncs.com, sls.aliyuncs.com,
-	// sls.test and localhost.
+	// sls.test and localhost. Without Keys no other hosts are served, except loopback addresses.
 	HostSuffixes []string
 
 	// Keys are who may sign requests. Without any, signatures are not looked at.
@@ -29,7 +29,8 @@ type Config struct {
 	ClockSkew time.Duration
 	// UnsignedPayload takes V4 requests whose signature does not cover the body.
 	UnsignedPayload bool
-	// Insecure allows listening on other than loopback addresses without Keys.
+	// Insecure allows listening on other than loopback addresses without Keys, and serves
+	// them under any host.
 	Insecure bool
 
 	// Dir keeps the state on disk; it is created if absent, and belongs to one server

@@ -112,6 +112,14 @@
 // # Safety
 //
 // Without keys, anyone who reaches the server may do anything, so it listens on loopback
-// addresses only; Config.Insecure lifts that. Signatures can be replayed within the
-// clock window, as with the service itself.
+// addresses only. It also refuses what a web page may send: requests that a browser marks
+// as another site's, and all requests, reads too, whose host is neither a loopback name
+// (localhost, 127.0.0.1, [::1], each with a project in front or without) nor under one of
+// Config.HostSuffixes. A page that points its own name at this machine has another host. The
+// suffixes are allowed because no page can have such a name: .test is reserved, and the
+// names below aliyuncs.com are the provider's. Config.Insecure lifts both rules: a container
+// is reached by any name. Keys do as well.
+//
+// With keys, everything that the headers can tell is verified before any of the body is
+// read. Signatures can be replayed within the clock window, as with the service itself.
 package slsserver

@@ -29,7 +29,6 @@ func TestProjects(t *testing.T) {
 		{"127.0.0.1:8080", "/", 1},
 		{"localhost", "/q.r", 2},
 		{"[::1]:8080", "/q", 3},
-		{"example.com", "/q", 3},
 		{"none.sls.test", "", -404},
 		{"127.0.0.1", "/none", -404},
 		{"-.sls.test", "", -404},

@@ -72,6 +72,9 @@ func (s *Server) serve(c *call) error {
 	if err := s.fromPage(c.r.Header); err != nil {
 		return err
 	}
+	if err := s.knownHost(c.r.Host); err != nil {
+		return err
+	}
 	var err error
 	if c.query, err = parseParameters(c.r.URL.RawQuery); err != nil {
 		return err

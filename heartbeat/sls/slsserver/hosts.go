@@ -1,0 +1,51 @@
+package slsserver
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// knownHost refuses a request for a host that is not this server's, while nobody has to
+// sign. An attacker's page can point its own name at this machine (DNS rebinding); to the
+// browser its requests are then no cross-site ones, and nothing but the host tells.
+func (s *Server) knownHost(host string) error {
+	if len(*s.keys.Load()) > 0 || s.cfg.Insecure || isLoopbackName(host) {
+		return nil
+	}
+	name := hostName(host)
+	for _, suffix := range s.cfg.HostSuffixes {
+		suffix = strings.ToLower(suffix)
+		if name == suffix || strings.HasSuffix(name, "."+suffix) {
+			return nil
+		}
+	}
+	return fail(403, "Unauthorized",
+		"without keys only loopback hosts and those of Config.HostSuffixes are served, and %q is neither", host)
+}
+
+// isLoopbackName reports whether a host, with a port or without, is this machine's whoever
+// resolves it: localhost or a loopback address, with or without a project in front. No page
+// has an origin with an address behind other labels: browsers refuse such a name.
+func isLoopbackName(host string) bool {
+	name := hostName(host)
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return true
+	}
+	if i := strings.IndexByte(name, '['); i >= 0 {
+		name = strings.TrimSuffix(name[i+1:], "]")
+	} else if labels := strings.Split(name, "."); len(labels) > 4 {
+		name = strings.Join(labels[len(labels)-4:], ".")
+	}
+	a, err := netip.ParseAddr(name)
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+// hostName is a host in lower case, without its port and the dot of the root.
+func hostName(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') && isPort(host[i+1:]) {
+		host = host[:i]
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+func isPort(s string) bool { return strings.Trim(s, "0123456789") == "" }
