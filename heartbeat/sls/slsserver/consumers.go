@@ -154,32 +154,41 @@ func (c *consumers) isOver(shard int) bool {
 func (c *consumers) share(now time.Time) error {
 	c.findOver()
 	list := make([]group.Shard, 0, len(c.shards))
+	waits := c.unfinished()
 	for _, sh := range c.shards {
 		if c.isOver(sh.id) {
 			continue
 		}
 		s := group.Shard{ID: shardID(sh.id)}
-		if c.order && sh.id >= c.orderedFrom {
-			s.Parents = c.ancestors(nil, sh)
+		if ancestor, ok := waits[sh.id]; ok && c.order && sh.id >= c.orderedFrom {
+			s.Parents = []shardset.ID{shardID(ancestor)}
 		}
 		list = append(list, s)
 	}
 	return c.group.SetShards(now, list)
 }
 
-// ancestors appends a shard's parents, and in place of those that are over their own.
-func (c *consumers) ancestors(ids []shardset.ID, sh *shard) []shardset.ID {
-	for _, p := range sh.parents {
-		parent := c.find(p)
-		switch {
-		case parent == nil: // it has expired
-		case c.isOver(p):
-			ids = c.ancestors(ids, parent)
-		case !slices.Contains(ids, shardID(p)):
-			ids = append(ids, shardID(p))
+// unfinished finds for each shard an ancestor that is not over, if there is one. One is
+// enough: when it is over, the shards are shared out anew. Parents come before their
+// children in the list, so each shard is looked at once, however many ways lead to it.
+func (c *consumers) unfinished() map[int]int {
+	found := make(map[int]int)
+	for _, sh := range c.shards {
+		for _, p := range sh.parents {
+			if c.find(p) == nil {
+				continue // it has expired
+			}
+			ancestor, ok := p, true
+			if c.isOver(p) {
+				ancestor, ok = found[p]
+			}
+			if ok {
+				found[sh.id] = ancestor
+				break
+			}
 		}
 	}
-	return ids
+	return found
 }
 
 func (c *consumers) find(id int) *shard {
