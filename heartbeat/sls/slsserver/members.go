@@ -2,11 +2,13 @@ package slsserver
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // beat is a heartbeat: it answers which shards the consumer may hold.
@@ -16,10 +18,14 @@ func (c *consumers) beat(consumer string, held []shardset.Grant) (grants []shard
 			return err
 		}
 		b := shardset.Beat{Member: consumer}
-		b.Held = held
+		listed := len(held) > 0
+		b.Held = c.existing(held)
+		if len(b.Held) == 0 && listed && !c.recovering(now) && !c.isMember(now, consumer) {
+			return notMember() // its list is not empty, whatever is in it
+		}
 		a, err := c.group.Beat(now, b)
 		if errors.Is(err, shardset.ErrEvicted) {
-			return fail(400, "NotExistConsumerWithBody", "non-exist consumer with non-empty body of heartbeat message")
+			return notMember()
 		}
 		if err != nil {
 			return badParameter("%v", err)
@@ -29,6 +35,22 @@ func (c *consumers) beat(consumer string, held []shardset.Grant) (grants []shard
 		return nil
 	})
 	return grants, err
+}
+
+// existing returns those of the shards that are the logstore's. The state machine keeps
+// what a member holds of others, in case they come back, and numbers that the logstore never
+// had would be kept for ever.
+func (c *consumers) existing(held []shardset.Grant) []shardset.Grant {
+	return slices.DeleteFunc(held, func(h shardset.Grant) bool { return c.find(h.ID.Number) == nil })
+}
+
+func (c *consumers) isMember(now time.Time, consumer string) bool {
+	c.group.Expire(now)
+	return slices.ContainsFunc(c.group.Snapshot().Members, func(m group.MemberInfo) bool { return m.Name == consumer })
+}
+
+func notMember() error {
+	return fail(400, "NotExistConsumerWithBody", "non-exist consumer with non-empty body of heartbeat message")
 }
 
 // admit bounds the number of consumers.
