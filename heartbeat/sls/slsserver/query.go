@@ -1,17 +1,43 @@
 package slsserver
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// filter is a parsed query: all its conditions have to hold.
-type filter struct{ conditions []condition }
+// filter is a parsed query: all its conditions have to hold. Each has a bit of its own, so
+// that a log costs what it is long, and not that times the conditions.
+type filter struct{ conditions map[condition]uint64 }
 
 type condition struct{ key, value string }
+
+// The bounds of a query. One condition more would not have a bit.
+const (
+	maxConditions = 64
+	maxQueryBytes = 16 << 10
+)
+
+// add adds a condition, unless it is there, and reports whether there was room for it.
+func (f *filter) add(c condition) bool {
+	if _, ok := f.conditions[c]; ok {
+		return true
+	}
+	if len(f.conditions) == maxConditions {
+		return false
+	}
+	f.conditions[c] = 1 << len(f.conditions)
+	return true
+}
+
+// meets returns the bit of the condition that a key and its value meet, or zero.
+func (f *filter) meets(key, value []byte) uint64 {
+	return f.conditions[condition{string(key), string(value)}] // does not allocate
+}
+
+// all is what a log has to meet.
+func (f *filter) all() uint64 { return 1<<len(f.conditions) - 1 }
 
 // filterOf finds the query of a request, or the stored one that it names.
 func (s *Server) filterOf(c *call) (*filter, error) {
@@ -42,8 +68,11 @@ func (s *Server) filterOf(c *call) (*filter, error) {
 // parseQuery reads the part of the query language that there is: see the package.
 func parseQuery(text string) (*filter, error) {
 	unsupported := badParameter("only this much of a query is supported: * | where key = 'value' and key = 'value'")
+	if len(text) > maxQueryBytes {
+		return nil, badParameter("the query has more than %d bytes", maxQueryBytes)
+	}
 	p := queryParser{rest: text}
-	f := &filter{}
+	f := &filter{conditions: map[condition]uint64{}}
 	if !p.symbol("*") {
 		return nil, unsupported
 	}
@@ -62,7 +91,9 @@ func parseQuery(text string) (*filter, error) {
 		if !ok {
 			return nil, unsupported
 		}
-		f.conditions = append(f.conditions, condition{key, value})
+		if !f.add(condition{key, value}) {
+			return nil, badParameter("the query has more than %d conditions", maxConditions)
+		}
 		if p.end() {
 			return f, nil
 		}
@@ -150,13 +181,12 @@ func (p *queryParser) quoted(quote byte) (string, bool) {
 // apply appends the log group with the logs that match, and counts them. It appends
 // nothing if there are none.
 func (f *filter) apply(dst, group []byte) (out []byte, lines, matched int) {
-	groupMatch := make([]bool, len(f.conditions))
-	f.groupConditions(group, groupMatch)
+	met := f.groupConditions(group)
 	start := len(dst)
 	_ = walk(group, func(fl field) error { // the group was checked when it came
 		if fl.number == groupLogs && fl.kind == protowire.BytesType {
 			lines++
-			if !f.matches(fl.value, groupMatch) {
+			if !f.matches(fl.value, met) {
 				return nil
 			}
 			matched++
@@ -170,46 +200,47 @@ func (f *filter) apply(dst, group []byte) (out []byte, lines, matched int) {
 	return dst, lines, matched
 }
 
-// groupConditions notes which conditions the group's topic, source and tags meet.
-func (f *filter) groupConditions(group []byte, match []bool) {
-	note := func(key string, value []byte) {
-		for i, c := range f.conditions {
-			if c.key == key && c.value == string(value) {
-				match[i] = true
-			}
-		}
+// groupConditions returns which conditions the group's topic, source and tags meet.
+func (f *filter) groupConditions(group []byte) (met uint64) {
+	if f.all() == 0 {
+		return 0
 	}
+	var tag []byte
 	_ = walk(group, func(fl field) error {
 		switch {
 		case fl.kind != protowire.BytesType:
 		case fl.number == groupTopic:
-			note("__topic__", fl.value)
+			met |= f.meets([]byte("__topic__"), fl.value)
 		case fl.number == groupSource:
-			note("__source__", fl.value)
+			met |= f.meets([]byte("__source__"), fl.value)
 		case fl.number == groupTags:
 			if key, value, err := readPair(fl.value); err == nil {
-				note("__tag__:"+string(key), value)
+				tag = append(append(tag[:0], "__tag__:"...), key...)
+				met |= f.meets(tag, value)
 			}
 		}
 		return nil
 	})
+	return met
 }
 
-func (f *filter) matches(log []byte, groupMatch []bool) bool {
-	met := slices.Clone(groupMatch)
+// matches reports whether a log meets the conditions that its group does not.
+func (f *filter) matches(log []byte, met uint64) bool {
+	all := f.all()
+	if met == all {
+		return true
+	}
 	_ = walk(log, func(fl field) error {
 		if fl.number != logContents || fl.kind != protowire.BytesType {
 			return nil
 		}
 		key, value, err := readPair(fl.value)
-		for i, c := range f.conditions {
-			if err == nil && c.key == string(key) && c.value == string(value) {
-				met[i] = true
-			}
+		if err == nil {
+			met |= f.meets(key, value)
 		}
 		return err
 	})
-	return !slices.Contains(met, false)
+	return met == all
 }
 
 // replyFiltered answers with the logs that match. The cursor has moved even when there
