@@ -56,9 +56,12 @@ func (s *Server) groupOfBody(c *call) (block, error) {
 	if err != nil {
 		return block{}, err
 	}
+	kind := c.r.Header.Get("X-Log-Compresstype")
+	if err := checkSizes(kind, int64(len(c.body)), int64(raw)); err != nil {
+		return block{}, err // before there is memory for it
+	}
 	buf := takeBuffer(raw)
 	defer giveBuffer(buf)
-	kind := c.r.Header.Get("X-Log-Compresstype")
 	if err := decompress(*buf, c.body, kind); err != nil {
 		return block{}, err
 	}
@@ -93,51 +96,70 @@ func (s *Server) rawSize(c *call) (int, error) {
 	return int(n), nil
 }
 
-// decompress fills raw from the body, exactly.
-func decompress(raw, body []byte, kind string) error {
-	damaged := fail(400, "PostBodyUncompressError", "the body does not decompress to x-log-bodyrawsize bytes")
+var errDamaged = fail(400, "PostBodyUncompressError", "the body does not decompress to x-log-bodyrawsize bytes")
+
+// checkSizes refuses a body of n bytes that cannot become raw bytes. The format of each
+// compression has a bound: an lz4 byte stands for 255 at most, one of deflate for 1032, and
+// four of zstd for a block of 128 KiB.
+func checkSizes(kind string, n, raw int64) error {
+	most := int64(0)
 	switch kind {
 	case "":
-		if len(body) != len(raw) {
-			return fail(400, "InvalidBodyRawSize", "x-log-bodyrawsize is %d, the body has %d bytes", len(raw), len(body))
+		if n != raw {
+			return fail(400, "InvalidBodyRawSize", "x-log-bodyrawsize is %d, the body has %d bytes", raw, n)
 		}
-		copy(raw, body)
+		return nil
 	case "lz4":
-		if n, err := lz4.UncompressBlock(body, raw); err != nil || n != len(raw) {
-			return damaged
-		}
-	case "zstd":
-		return fill(raw, damaged, func() (io.Reader, error) {
-			d, err := zstd.NewReader(bytes.NewReader(body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(64<<20))
-			if err != nil {
-				return nil, err
-			}
-			return d.IOReadCloser(), nil
-		})
+		most = 255 * n
 	case "deflate":
-		return fill(raw, damaged, func() (io.Reader, error) { return zlib.NewReader(bytes.NewReader(body)) })
+		most = 1032 * n
+	case "zstd":
+		most = n / 4 << 17
 	default:
 		return fail(400, "InvalidCompressType", "x-log-compresstype is %q", kind)
+	}
+	if raw > most {
+		return errDamaged
 	}
 	return nil
 }
 
-// fill reads exactly len(raw) bytes and then the end, so a small body cannot become a
-// large one.
-func fill(raw []byte, damaged error, open func() (io.Reader, error)) error {
-	r, err := open()
-	if err != nil {
-		return damaged
+// decompress fills raw from the body, exactly. It takes no memory that a body asks for.
+func decompress(raw, body []byte, kind string) error {
+	switch kind {
+	case "":
+		copy(raw, body)
+	case "lz4":
+		if n, err := lz4.UncompressBlock(body, raw); err != nil || n != len(raw) {
+			return errDamaged
+		}
+	case "zstd":
+		// It writes to the capacity that it is given and no further. A decoder that reads a
+		// stream would take the window that the frame names.
+		if out, err := zstdReader.DecodeAll(body, raw[:0:len(raw)]); err != nil || len(out) != len(raw) {
+			return errDamaged
+		}
+	case "deflate":
+		return inflate(raw, body)
 	}
-	if c, ok := r.(io.Closer); ok {
-		defer c.Close()
+	return nil
+}
+
+var zstdReader, _ = zstd.NewReader(nil, zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true))
+
+// inflate reads exactly len(raw) bytes and then the end, so a small body cannot become a
+// large one.
+func inflate(raw, body []byte) error {
+	r, err := zlib.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return errDamaged
 	}
 	if _, err := io.ReadFull(r, raw); err != nil {
-		return damaged
+		return errDamaged
 	}
 	var more [1]byte
 	if n, err := io.ReadFull(r, more[:]); n != 0 || err != io.EOF {
-		return damaged
+		return errDamaged
 	}
 	return nil
 }
