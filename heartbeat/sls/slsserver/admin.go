@@ -110,15 +110,15 @@ func serveAdmin(w http.ResponseWriter, r *http.Request, f func(*http.Request) (a
 		return
 	}
 	v, err := f(r)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		http.Error(w, err.Error(), http.StatusNotFound)
-		return
-	case errors.Is(err, ErrExists):
-		http.Error(w, err.Error(), http.StatusConflict)
-		return
-	case err != nil:
-		http.Error(w, err.Error(), http.StatusBadRequest)
+	if err != nil {
+		status := http.StatusBadRequest
+		switch {
+		case errors.Is(err, ErrNotFound):
+			status = http.StatusNotFound
+		case errors.Is(err, ErrExists):
+			status = http.StatusConflict
+		}
+		http.Error(w, excerpt(err.Error(), maxMessage), status)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

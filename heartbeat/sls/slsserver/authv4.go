@@ -22,7 +22,7 @@ func readV4(h http.Header, rest string) (claim, error) {
 	credential, signature, ok := strings.Cut(rest, ",")
 	credential, okCredential := strings.CutPrefix(strings.TrimSpace(credential), "Credential=")
 	signature, okSignature := strings.CutPrefix(strings.TrimSpace(signature), "Signature=")
-	scope := strings.Split(credential, "/")
+	scope := strings.SplitN(credential, "/", 6)
 	if !ok || !okCredential || !okSignature || len(scope) != 5 || scope[3] != "sls" || scope[4] != v4Request ||
 		scope[2] == "" {
 		return c, fail(401, "Unauthorized", "the authorization is malformed")

@@ -1,6 +1,9 @@
 package slsserver
 
-import "fmt"
+import (
+	"fmt"
+	"unicode/utf8"
+)
 
 // apiError is an answer that is not 200.
 type apiError struct {
@@ -11,8 +14,35 @@ type apiError struct {
 
 func (e *apiError) Error() string { return fmt.Sprintf("%d %s: %s", e.status, e.code, e.message) }
 
+// What a message shows of a value is enough for a name in full.
+const (
+	maxShown   = maxName
+	maxMessage = 1 << 10
+)
+
+// fail makes an answer. Values that are long are cut before they are formatted: what a
+// client sends never comes back whole.
 func fail(status int, code, format string, args ...any) *apiError {
-	return &apiError{status: status, code: code, message: fmt.Sprintf(format, args...)}
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case string:
+			args[i] = excerpt(v, maxShown)
+		case error:
+			args[i] = excerpt(v.Error(), maxMessage)
+		}
+	}
+	return &apiError{status: status, code: code, message: excerpt(fmt.Sprintf(format, args...), maxMessage)}
+}
+
+// excerpt returns the beginning of a string that is longer than limit.
+func excerpt(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit] + "..."
 }
 
 func badParameter(format string, args ...any) *apiError {

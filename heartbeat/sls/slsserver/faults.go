@@ -191,7 +191,7 @@ func (f *Faults) apply(c *call) error {
 		panic(http.ErrAbortHandler) // the server knows it and closes the connection
 	case what.Status != 0:
 		c.cut = what.Cut
-		return fail(what.Status, what.Code, "%s", what.Message)
+		return &apiError{status: what.Status, code: what.Code, message: what.Message}
 	}
 	c.cut = what.Cut
 	return nil

@@ -80,6 +80,9 @@ type route struct {
 func (s *Server) findRoute(r *http.Request, q url.Values) (route, error) {
 	var rt route
 	path := r.URL.EscapedPath()
+	if len(path) > maxTarget {
+		return rt, badParameter("the path has more than %d bytes", maxTarget)
+	}
 	segments, err := splitPath(path)
 	if err != nil {
 		return rt, err
@@ -93,7 +96,7 @@ func (s *Server) findRoute(r *http.Request, q url.Values) (route, error) {
 		return rt, noMethod(rt.signedPath + "/")
 	}
 	if rt.project != "" && !validName(rt.project) {
-		return rt, noProject(strconv.Quote(rt.project))
+		return rt, noProject(strconv.Quote(excerpt(rt.project, maxShown)))
 	}
 	switch {
 	case root:

@@ -116,9 +116,18 @@ func (s *Server) fromPage(h http.Header) error {
 	return nil
 }
 
+// The longest requests are those with a query to filter by.
+const (
+	maxTarget     = 16 << 10 // bytes of a path, and of its parameters
+	maxParameters = 32
+)
+
 // parseParameters parses a query. A repeated parameter is refused: the two signatures
 // disagree about which of its values counts.
 func parseParameters(raw string) (url.Values, error) {
+	if len(raw) > maxTarget || strings.Count(raw, "&") >= maxParameters {
+		return nil, badParameter("the parameters are more than %d or have more than %d bytes", maxParameters, maxTarget)
+	}
 	q, err := url.ParseQuery(raw)
 	if err != nil {
 		return nil, badParameter("bad query")
@@ -245,7 +254,7 @@ func (s *Server) refuse(c *call, err error) {
 		Message string `json:"errorMessage"`
 	}{code, e.message})
 	s.log.Debug("refused", zap.String("op", string(c.op)), zap.Int("status", e.status), zap.String("code", code),
-		zap.String("path", strconv.Quote(c.r.URL.Path)), zap.String("why", strconv.Quote(e.message)))
+		zap.String("path", strconv.Quote(excerpt(c.r.URL.Path, maxShown))), zap.String("why", strconv.Quote(e.message)))
 	c.send(e.status, "application/json", body)
 }
 

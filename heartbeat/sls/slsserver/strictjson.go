@@ -10,6 +10,12 @@ import (
 	"strings"
 )
 
+// The bounds of JSON bodies. The operations take a few members, and clients send few more.
+const (
+	maxMembers = 64
+	maxHeld    = 100_000 // shards in a heartbeat
+)
+
 // object is a JSON object whose members that count are flat. Others are left alone, because clients
 // may send more than this server reads; a member that is there twice is not.
 type object map[string]any
@@ -23,21 +29,24 @@ func parseObject(body []byte) (object, error) {
 	}
 	o := object{}
 	for d.More() {
+		if len(o) == maxMembers {
+			return nil, fmt.Errorf("the object has more than %d members", maxMembers)
+		}
 		t, err := d.Token()
 		name, ok := t.(string)
 		if err != nil || !ok {
 			return nil, errors.New("not a JSON object")
 		}
 		if _, twice := o[name]; twice {
-			return nil, fmt.Errorf("the member %q is there twice", name)
+			return nil, fmt.Errorf("the member %q is there twice", excerpt(name, maxShown))
 		}
 		value, err := d.Token()
 		if err != nil {
-			return nil, fmt.Errorf("the member %q has no value", name)
+			return nil, fmt.Errorf("the member %q has no value", excerpt(name, maxShown))
 		}
 		for depth := nesting(value); depth > 0; depth += nesting(t) {
 			if t, err = d.Token(); err != nil {
-				return nil, fmt.Errorf("the member %q does not end", name)
+				return nil, fmt.Errorf("the member %q does not end", excerpt(name, maxShown))
 			}
 		}
 		o[name] = value
@@ -98,7 +107,11 @@ func parseIntegers(body []byte) ([]int, error) {
 	if p.take(']') {
 		return nil, p.done()
 	}
-	var ids []int
+	n := bytes.Count(body, []byte{','}) + 1
+	if n > maxHeld {
+		return nil, fmt.Errorf("there are more than %d shards", maxHeld)
+	}
+	ids := make([]int, 0, n)
 	for {
 		id, err := p.number()
 		if err != nil {
