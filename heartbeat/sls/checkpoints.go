@@ -116,65 +116,51 @@ func (c *Client) ListCheckpoints(ctx context.Context, log string) (list []proces
 // parseCheckpoints reads a list. What is odd about an element is left out of its shard, and
 // an element that does not say whose it is is left out; a list of nothing else is an error.
 func parseCheckpoints(b []byte) ([]Checkpoint, error) {
-	raw, err := parseElements(b)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]Checkpoint, 0, len(raw))
-	var fault error
-	for i, r := range raw {
-		var w checkpointJSON
-		_ = json.Unmarshal(r, &w) // a field of the wrong kind leaves the others
+	var list []Checkpoint
+	err := parseElements(b, func(w *checkpointJSON, _ error) error {
 		n, err := rawNumber(w.Shard)
 		if err != nil {
-			fault = fmt.Errorf("element %d: %w", i, err)
-			continue
+			return errOdd{err}
 		}
 		cp, err := w.checkpoint(n)
 		if err != nil {
 			cp = Checkpoint{Shard: n}
 		}
 		list = append(list, cp)
-	}
-	if len(list) == 0 && fault != nil {
-		return nil, fault
-	}
-	return list, nil
+		return nil
+	})
+	return list, err
 }
 
 // parseCheckpoint finds the checkpoint of one shard in a list. A server may send those of
 // other shards all the same, and whatever is odd about them does not matter. An element
 // that does not say whose it is may be the shard's own.
 func parseCheckpoint(b []byte, shard int) (cp Checkpoint, ok bool, err error) {
-	raw, err := parseElements(b)
-	if err != nil {
-		return cp, false, err
-	}
-	var fault error
-	for i, r := range raw {
-		var w checkpointJSON
-		jsonErr := json.Unmarshal(r, &w)
+	var fault error // of an element that may be the shard's
+	err = parseElements(b, func(w *checkpointJSON, wrong error) error {
 		n, err := rawNumber(w.Shard)
 		switch {
 		case err != nil:
-			fault = fmt.Errorf("element %d: %w", i, err)
-			continue
+			fault = errOdd{err}
+			return fault
 		case n != shard:
-			continue
+			return nil
 		case ok:
-			return Checkpoint{}, false, fmt.Errorf("it lists shard %d twice", shard)
-		case jsonErr != nil:
-			return Checkpoint{}, false, jsonFault(jsonErr)
+			return fmt.Errorf("it lists shard %d twice", shard)
+		case wrong != nil:
+			return jsonFault(wrong)
 		}
-		if cp, err = w.checkpoint(shard); err != nil {
-			return Checkpoint{}, false, fmt.Errorf("element %d: %w", i, err)
-		}
-		ok = true
+		cp, err = w.checkpoint(shard)
+		ok = err == nil
+		return err
+	})
+	if err == nil && !ok {
+		err = fault
 	}
-	if !ok {
-		return Checkpoint{}, false, fault
+	if err != nil {
+		return Checkpoint{}, false, err
 	}
-	return cp, true, nil
+	return cp, ok, nil
 }
 
 func (w *checkpointJSON) checkpoint(shard int) (Checkpoint, error) {

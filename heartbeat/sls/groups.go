@@ -94,26 +94,22 @@ func (c *Client) listGroups(ctx context.Context, via http.RoundTripper, own stri
 }
 
 func parseGroups(b []byte, own string) ([]Group, error) {
-	raw, err := parseElements(b)
-	if err != nil {
-		return nil, err
-	}
-	groups := make([]Group, 0, min(len(raw), 100))
-	for i, r := range raw {
-		var w groupJSON
-		if json.Unmarshal(r, &w) != nil {
-			continue // no object
-		}
+	groups := []Group{}
+	err := parseElements(b, func(w *groupJSON, _ error) error {
 		name, _ := w.Name.(string)
 		if name == "" {
-			continue
+			return errOdd{errors.New("it has no name")}
 		}
 		g, err := w.settings()
 		if err != nil && name == own {
-			return nil, fmt.Errorf("element %d, the client's group: %w", i, err)
+			return fmt.Errorf("the client's group: %w", err)
 		}
 		g.Name = name
 		groups = append(groups, g)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return groups, nil
 }

@@ -197,29 +197,43 @@ func optional(h http.Header, name string) int64 {
 
 var errTooLong = errors.New("body is too long")
 
-// readBody reads a body to its end, into buffer if it fits.
+// trusted is how many bytes of a body get memory before they have come.
+const trusted = 1 << 20
+
+// readBody reads a body to its end, into buffer if it fits. Beyond trusted, memory grows
+// with what comes, not with what was announced.
 func readBody(resp *http.Response, buffer []byte, limit int) ([]byte, error) {
-	if resp.ContentLength > int64(limit) {
+	announced := resp.ContentLength
+	if announced > int64(limit) {
 		return nil, errTooLong
 	}
 	b := buffer[:0]
-	if n := int(resp.ContentLength); n >= 0 {
-		if cap(b) < n {
-			b = make([]byte, 0, n)
-		}
+	if announced >= 0 && announced <= int64(max(cap(b), trusted)) {
+		n := int(announced)
+		b = slices.Grow(b, n)
 		_, err := io.ReadFull(resp.Body, b[:n])
 		return b[:n], err
 	}
-	for { // the length is not known before the end
+	body := io.Reader(resp.Body)
+	if announced >= 0 {
+		body = io.LimitReader(body, announced)
+	}
+	for {
 		if len(b) == cap(b) {
-			b = slices.Grow(b, min(max(len(b), 64<<10), limit+1-len(b)))
+			more := min(max(len(b), 64<<10), limit+1-len(b))
+			if announced >= 0 {
+				more = min(max(len(b), trusted), int(announced)+1-len(b)) // one more, to see the end
+			}
+			b = append(make([]byte, 0, len(b)+more), b...)
 		}
-		n, err := resp.Body.Read(b[len(b):cap(b)])
+		n, err := body.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		switch {
 		case len(b) > limit:
 			return nil, errTooLong
-		case err == io.EOF: //nolint:errorlint // readers return it bare
+		case err == io.EOF && int64(len(b)) < announced: //nolint:errorlint // readers return it bare
+			return b, io.ErrUnexpectedEOF
+		case err == io.EOF: //nolint:errorlint
 			return b, nil
 		case err != nil:
 			return nil, err

@@ -1,9 +1,11 @@
 package sls
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"time"
 )
@@ -17,41 +19,113 @@ const (
 // strict where encoding/json is not: null is not an empty array, and a null in the
 // array is not shard 0. Taking either for an answer would end or start work that the
 // service said nothing of.
+//
+// The numbers are counted before there is memory for any of them.
 func parseNumbers(b []byte) ([]int, error) {
-	var raw []json.RawMessage
-	if err := json.Unmarshal(b, &raw); err != nil {
-		return nil, errors.New("it is not a JSON array")
-	}
-	if raw == nil {
+	b = trimJSON(b)
+	if string(b) == "null" {
 		return nil, errors.New("it is null and not an array")
 	}
-	if len(raw) > maxShards {
+	list, ok := bytes.CutPrefix(b, []byte("["))
+	list, closed := bytes.CutSuffix(list, []byte("]"))
+	if !ok || !closed {
+		return nil, errors.New("it is not a JSON array")
+	}
+	if len(trimJSON(list)) == 0 {
+		return []int{}, nil
+	}
+	n := bytes.Count(list, []byte(",")) + 1
+	if n > maxShards {
 		return nil, fmt.Errorf("it lists more than %d shards", maxShards)
 	}
-	numbers := make([]int, len(raw))
-	for i, r := range raw {
-		var n *int
-		if err := json.Unmarshal(r, &n); err != nil || n == nil || *n < 0 || *n > maxShard {
-			return nil, fmt.Errorf("%s is not a shard number", shown(string(r)))
+	numbers := make([]int, 0, n)
+	for text := range bytes.SplitSeq(list, []byte(",")) {
+		number, ok := parseNumber(trimJSON(text))
+		if !ok {
+			return nil, fmt.Errorf("%s is not a shard number", shown(string(text)))
 		}
-		numbers[i] = *n
+		numbers = append(numbers, number)
 	}
 	return numbers, nil
 }
 
-// parseElements reads an array, and leaves its elements to the caller.
-func parseElements(b []byte) ([]json.RawMessage, error) {
-	var raw []json.RawMessage
-	if err := json.Unmarshal(b, &raw); err != nil {
-		return nil, jsonFault(err)
+func trimJSON(b []byte) []byte { return bytes.Trim(b, " \t\r\n") }
+
+// parseNumber reads a shard number as JSON writes it.
+func parseNumber(text []byte) (n int, ok bool) {
+	if len(text) == 0 || len(text) > 10 || text[0] == '0' && len(text) > 1 {
+		return 0, false
 	}
-	if raw == nil {
-		return nil, errors.New("it is null and not an array")
+	sum := int64(0)
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		sum = 10*sum + int64(c-'0')
 	}
-	if len(raw) > maxShards {
-		return nil, fmt.Errorf("it lists more than %d elements", maxShards)
+	return int(sum), sum <= maxShard
+}
+
+// maxOdd is how many elements of a list may make no sense before the list does not.
+const maxOdd = 100
+
+// errOdd is what a reader of elements returns to leave one out.
+type errOdd struct{ error }
+
+// parseElements reads an array of objects, and passes them on one at a time: a list that
+// makes no sense ends it before there is memory for the rest. An element of another kind, and one
+// that each calls odd, is left out; a list of nothing else makes no sense. A member of the
+// wrong kind leaves the others, and each is told.
+func parseElements[W any](b []byte, each func(element *W, wrong error) error) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	switch first, err := d.Token(); {
+	case err != nil:
+		return jsonFault(err)
+	case first == nil:
+		return errors.New("it is null and not an array")
+	case first != json.Delim('['):
+		return errors.New("it is not a JSON array")
 	}
-	return raw, nil
+	var element, zero W
+	var fault error // of the first odd one
+	odd, read := 0, 0
+	for ; d.More(); read++ {
+		if read == maxShards {
+			return fmt.Errorf("it lists more than %d elements", maxShards)
+		}
+		element = zero
+		err := d.Decode(&element)
+		var kind *json.UnmarshalTypeError
+		if err != nil && !errors.As(err, &kind) {
+			return fmt.Errorf("element %d: %w", read, jsonFault(err))
+		}
+		if kind != nil && kind.Field == "" {
+			err = errOdd{jsonFault(err)}
+		} else {
+			err = each(&element, err)
+		}
+		if err == nil {
+			continue
+		}
+		if err = fmt.Errorf("element %d: %w", read, err); !errors.As(err, new(errOdd)) {
+			return err
+		}
+		if odd++; odd == 1 {
+			fault = err
+		} else if odd > maxOdd {
+			return fault
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return jsonFault(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the array")
+	}
+	if odd == read {
+		return fault
+	}
+	return nil
 }
 
 // jsonFault says what is wrong without quoting the answer at length.
@@ -63,28 +137,20 @@ func jsonFault(err error) error {
 	return errors.New("it is not JSON of the right form")
 }
 
-// shardNumber checks a number that may be missing.
-func shardNumber(n *int) (int, error) {
-	switch {
-	case n == nil:
-		return 0, errors.New("it has no shard number")
-	case *n < 0 || *n > maxShard:
-		return 0, fmt.Errorf("%d is not a shard number", *n)
-	}
-	return *n, nil
-}
-
 // rawNumber reads a shard's number that was left as it is: so one of the wrong kind is not
 // taken for shard 0, and what else is odd about its element does not matter.
 func rawNumber(raw json.RawMessage) (int, error) {
-	var n *int
-	if raw != nil {
-		if err := json.Unmarshal(raw, &n); err != nil {
-			return 0, errors.New(shown(string(raw)) + " is not a shard number")
-		}
+	if raw == nil || string(raw) == "null" {
+		return 0, errNoNumber
 	}
-	return shardNumber(n)
+	n, ok := parseNumber(raw)
+	if !ok {
+		return 0, errors.New(shown(string(raw)) + " is not a shard number")
+	}
+	return n, nil
 }
+
+var errNoNumber = errors.New("it has no shard number")
 
 // unixTime turns seconds into a time; zero or nothing is no time. Numbers outside of
 // what a calendar has are no time either, rather than a strange one.

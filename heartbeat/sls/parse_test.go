@@ -1,6 +1,7 @@
 package sls
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -265,16 +266,32 @@ func TestSave(t *testing.T) {
 func FuzzAnswers(f *testing.F) {
 	for _, s := range []string{
 		"[]", "[0,1]", "null", "[null]", shardList, `[{"name":"g","timeout":60,"order":true}]`, `{"cursor":"MTQ="}`, `{"cursor_time":1554260243}`,
-		`[{"shard":0,"checkpoint":"MTUy","updateTime":1524224984800922,"consumer":"c1"}]`, "[1.5]", "[[[[", `[{"shard":0,"checkpoint":"\ud800"}]`,
+		`[{"shard":0,"checkpoint":"MTUy","updateTime":1524224984800922,"consumer":"c1"}]`, "[1.5]", "[[[[", "[0,0,0,0,0,0,0,0,0,0,0]", "[{},{},{},{}]", "[null,null,null]", "[01]", "[+1]", "[-0]", "[1e1]", "[1,]", "[1\v]", `[{"shard":0,"checkpoint":"\ud800"}]`,
 	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if n := allocated(func() { _, _ = parseNumbers(b) }); n > 8*len(b)+2<<10 {
+			t.Errorf("numbers of %d bytes allocate %d", len(b), n)
+		}
+		if n := allocated(func() {
+			_, _ = parseGroups(b, "")
+			_, _ = parseShards(b)
+			_, _ = parseCheckpoints(b)
+			_, _ = parseCursor(b)
+			_, _ = parseCursorTime(b)
+		}); n > 64*len(b)+32<<10 {
+			t.Errorf("answers of %d bytes allocate %d", len(b), n)
+		}
 		if numbers, err := parseNumbers(b); err == nil {
 			for _, n := range numbers {
 				if n < 0 || n > maxShard {
 					t.Errorf("%q has shard %d", b, n)
 				}
+			}
+			var twin []int
+			if err := json.Unmarshal(b, &twin); err != nil || !slices.Equal(numbers, twin) {
+				t.Errorf("%q is %v, and %v for encoding/json (%v)", b, numbers, twin, err)
 			}
 		} else if len(err.Error()) > 200 {
 			t.Errorf("the error is long: %v", err)

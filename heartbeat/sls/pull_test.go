@@ -259,6 +259,11 @@ func FuzzPage(f *testing.F) {
 			t.Errorf("%q is a pause of %v", at, after)
 		}
 		const cursor = "MTAw\n" // 100
+		if n := allocated(func() {
+			_, _ = readPage(&http.Response{Header: resp.Header, ContentLength: 1 << 40, Body: io.NopCloser(bytes.NewReader(body))}, cursor, nil)
+		}); n > 2*len(body)+trusted+64<<10 {
+			t.Errorf("a page of %d bytes allocates %d", len(body), n)
+		}
 		p, err := readPage(resp, cursor, make([]byte, 0, 16))
 		if err != nil {
 			return

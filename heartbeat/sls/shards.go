@@ -3,7 +3,6 @@ package sls
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -81,19 +80,11 @@ func (c *Client) shards(ctx context.Context, q *call) (shards []Shard, err error
 // parseShards leaves out elements that have no number. What else is odd about one is left
 // out of its shard: a new state of one shard must not hide what the others are.
 func parseShards(b []byte) ([]Shard, error) {
-	raw, err := parseElements(b)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]Shard, 0, len(raw))
-	var fault error
-	for i, r := range raw {
-		var w shardJSON
-		_ = json.Unmarshal(r, &w) // a field of the wrong kind leaves the others
+	list := []Shard{}
+	err := parseElements(b, func(w *shardJSON, _ error) error {
 		n, err := rawNumber(w.Number)
 		if err != nil {
-			fault = fmt.Errorf("element %d: %w", i, err)
-			continue
+			return errOdd{err}
 		}
 		s := Shard{
 			Number: n, ReadOnly: w.Status == "readonly",
@@ -103,9 +94,10 @@ func parseShards(b []byte) ([]Shard, error) {
 			s.OddStatus = shown(w.Status)
 		}
 		list = append(list, s)
-	}
-	if len(list) == 0 && fault != nil {
-		return nil, fault
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return list, nil
 }

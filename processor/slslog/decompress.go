@@ -22,6 +22,9 @@ func decompress(dst, src []byte, kind sls.Compression, rawSize int) ([]byte, err
 	if rawSize == 0 && len(src) == 0 {
 		return dst[:0], nil // nothing is nothing in any compression
 	}
+	if err := checkRaw(kind, len(src), rawSize); err != nil {
+		return nil, err
+	}
 	if cap(dst) < rawSize {
 		dst = make([]byte, rawSize)
 	}
@@ -33,6 +36,26 @@ func decompress(dst, src []byte, kind sls.Compression, rawSize int) ([]byte, err
 		return nil, &DecompressError{Compression: kind, RawSize: rawSize, Err: err}
 	}
 	return dst[:rawSize], nil
+}
+
+// checkRaw refuses a body of n bytes that cannot become rawSize bytes, so that nobody takes
+// memory for it. The formats have bounds: a byte of lz4 stands for 255 at most, and four of
+// zstd for a block of 128 KiB.
+func checkRaw(kind sls.Compression, n, rawSize int) error {
+	most := int64(n)
+	switch kind {
+	case sls.None:
+	case 0, sls.LZ4:
+		most *= 255
+	case sls.Zstd:
+		most = most / 4 << 17
+	default:
+		return &DecompressError{Compression: kind, RawSize: rawSize, Err: ErrCompression}
+	}
+	if int64(rawSize) > most {
+		return &DecompressError{Compression: kind, RawSize: rawSize, Err: fmt.Errorf("%w: %d bytes cannot be as many", ErrRawSize, n)}
+	}
+	return nil
 }
 
 // inflate fills dst and returns how much of it src has filled. More than that is an

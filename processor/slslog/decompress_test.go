@@ -120,6 +120,32 @@ func TestZstdWithoutSize(t *testing.T) {
 	}
 }
 
+// TestAnnouncedSizeTakesNoMemory: a page gets no memory for what its body cannot be.
+func TestAnnouncedSizeTakesNoMemory(t *testing.T) {
+	const size = 60 << 20
+	window := unhex(t, "28b52ffd 0080 000000")             // a zstd frame with a window of 64 MiB
+	content := unhex(t, "28b52ffd a0 0000c003 040010ffff") // one that says it has 60 MiB
+	s, err := New(&shelf{}, Options{})
+	must(t, err)
+	r := &reader{source: s}
+	for _, kind := range []sls.Compression{sls.None, sls.LZ4, sls.Zstd, sls.None + 1} {
+		for _, body := range [][]byte{window, content, {0xf0}, nil} {
+			n := allocated(func() {
+				_, err := r.chunk(sls.Page{Next: "x", Count: 1, RawSize: size, Compression: kind, Body: body}, nil)
+				if !errors.Is(err, ErrRawSize) && !errors.Is(err, ErrCompression) {
+					t.Errorf("%v of %x: %v", kind, body, err)
+				}
+				if _, err := decompress(nil, body, kind, size); err == nil {
+					t.Errorf("%v of %x is taken", kind, body)
+				}
+			})
+			if n > 64<<10 {
+				t.Errorf("%v of %x allocates %d KiB", kind, body, n>>10)
+			}
+		}
+	}
+}
+
 func TestDecompressAllocatesNothing(t *testing.T) {
 	raw := benchPage(t, 100<<10)
 	dst := make([]byte, len(raw))

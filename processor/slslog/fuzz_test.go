@@ -3,7 +3,11 @@ package slslog
 import (
 	"bytes"
 	"errors"
+	"math"
+	"runtime"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 )
@@ -17,6 +21,9 @@ func FuzzParse(f *testing.F) {
 	f.Add(benchPage(f, 1), byte(0xff))
 	f.Fuzz(func(t *testing.T, page []byte, flip byte) {
 		page = bytes.Clone(page)
+		if n := allocated(func() { _, _ = Parse(page) }); n > 64*len(page)+4<<10 {
+			t.Errorf("a page of %d bytes allocates %d", len(page), n)
+		}
 		groups := compare(t, page)
 		for i := range groups {
 			groups[i].Clone()
@@ -38,6 +45,9 @@ func FuzzDecompress(f *testing.F) {
 		f.Add(compressAs(f, raw[:10], kind), byte(kind), uint16(9))
 	}
 	f.Fuzz(func(t *testing.T, body []byte, kind byte, size uint16) {
+		if n := allocated(func() { _, _ = decompress(nil, body, sls.Compression(kind), int(size)<<10) }); n > int(size)<<10+256<<10 {
+			t.Fatalf("%d bytes announced as %d KiB allocate %d", len(body), size, n)
+		}
 		const guard = 64
 		memory := bytes.Repeat([]byte{0xa5}, int(size)+guard)
 		got, err := decompress(memory, body, sls.Compression(kind), int(size))
@@ -61,6 +71,70 @@ func FuzzDecompress(f *testing.F) {
 			t.Fatalf("got %x, %v, the twin %x, %v", got, err, want, ok)
 		}
 	})
+}
+
+// FuzzBuilder builds a group of anything, and reads it back.
+func FuzzBuilder(f *testing.F) {
+	f.Add("topic", "127.0.0.1", "key", "value", []byte("content"), int64(1405409656), int64(123456789), uint8(2))
+	f.Add("", "", "", "", []byte(nil), int64(0), int64(0), uint8(0))
+	f.Add(strings.Repeat("t", 128), "\xff", strings.Repeat("k", MaxKeyBytes+1), "v", bytes.Repeat([]byte{0x0a}, 20000), int64(1<<32), int64(1), uint8(200))
+	f.Fuzz(func(t *testing.T, topic, source, key, value string, content []byte, seconds, nanos int64, logs uint8) {
+		var b Builder
+		set := func(err error) bool {
+			var limit *LimitError
+			if err != nil && !errors.As(err, &limit) && !errors.Is(err, ErrLogTime) {
+				t.Fatalf("refused with %v", err)
+			}
+			return err == nil
+		}
+		hasTopic, hasSource, hasTag := set(b.SetTopic(topic)), set(b.SetSource(source)), set(b.AddTag(key, value))
+		at := time.Unix(seconds, nanos)
+		added := 0
+		for range logs {
+			if set(b.AddLog(at, Content{key, content}, Content{value, nil})) {
+				added++
+			}
+		}
+		group := b.Bytes()
+		if len(group) != b.Size() || added != b.Len() {
+			t.Fatalf("%d bytes and %d logs, not Size %d and Len %d", len(group), added, b.Size(), b.Len())
+		}
+		page := append(appendLength(nil, listGroup, len(group)), group...)
+		groups, err := parse(page, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compare(t, page)
+		g := groups[0]
+		if g.Len() != added || hasTopic && string(g.Topic()) != topic || hasSource && string(g.Source()) != source {
+			t.Errorf("%d logs of topic %q and source %q", g.Len(), g.Topic(), g.Source())
+		}
+		if got, ok := g.Tag(key); ok != hasTag || ok && string(got) != value {
+			t.Errorf("the tag is %q, %v", got, ok)
+		}
+		for l := range g.Logs() {
+			if !l.Time().Equal(at) {
+				t.Errorf("the time is %v, want %v", l.Time(), at)
+			}
+			if got, ok := l.Value(key); !ok || !bytes.Equal(got, content) {
+				t.Errorf("the content is %q, %v", got, ok)
+			}
+		}
+	})
+}
+
+// allocated is how many bytes f allocates. What is allocated once, or by somebody else, is
+// not counted: the less of two runs counts.
+func allocated(f func()) int {
+	least := uint64(math.MaxUint64)
+	for range 2 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
+	}
+	return int(least)
 }
 
 // twinLZ4 decodes a block as its description says, byte by byte.

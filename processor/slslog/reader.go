@@ -180,6 +180,9 @@ func (r *reader) chunk(p sls.Page, body *buffer) (batch.Chunk[Group], error) {
 	if p.RawSize > s.o.MaxRaw {
 		return batch.Chunk[Group]{}, r.overBound(p.Count, p.RawSize, s.o.MaxRaw)
 	}
+	if err := checkRaw(p.Compression, len(p.Body), p.RawSize); err != nil {
+		return batch.Chunk[Group]{}, err
+	}
 	page := s.buffers.take(p.RawSize)
 	raw, err := decompress(page.b, p.Body, p.Compression, p.RawSize)
 	if err != nil {
