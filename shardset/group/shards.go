@@ -154,9 +154,9 @@ func checkShards(list []Shard) error {
 			parents[s.ID] = s.Parents
 		}
 	}
-	walk := ancestry{parents: parents, seen: map[shardset.ID]int{}}
+	own := ownAncestors(parents)
 	for _, s := range list {
-		if walk.cyclic(s.ID) && reaches(s.ID, parents) {
+		if own[s.ID] {
 			faults = append(faults, fmt.Errorf("shard %s is its own ancestor", s.ID))
 		}
 	}
@@ -166,47 +166,54 @@ func checkShards(list []Shard) error {
 	return fmt.Errorf("group: bad list of shards: %w", errors.Join(faults...))
 }
 
-// ancestry looks for cycles in the parents of a whole list, each shard once.
+// ownAncestors returns the shards that are their own ancestors: those on a cycle, and not
+// those that only lead into one.
+func ownAncestors(parents map[shardset.ID][]shardset.ID) map[shardset.ID]bool {
+	a := ancestry{parents: parents, number: map[shardset.ID]int{}, open: map[shardset.ID]bool{}, own: map[shardset.ID]bool{}}
+	for id := range parents {
+		if a.number[id] == 0 {
+			a.visit(id)
+		}
+	}
+	return a.own
+}
+
+// ancestry finds cycles with Tarjan's algorithm, which visits each shard once: a walk from
+// each shard on its own takes the square of that.
 type ancestry struct {
 	parents map[shardset.ID][]shardset.ID
-	seen    map[shardset.ID]int // 1: on the way, 2: without a cycle, 3: leads into one
+	number  map[shardset.ID]int  // in the order of the visits, from one
+	path    []shardset.ID        // visited, and it is not known yet which cycle they are on
+	open    map[shardset.ID]bool // those of path
+	own     map[shardset.ID]bool
 }
 
-// cyclic reports whether id's ancestry leads into a cycle.
-func (a *ancestry) cyclic(id shardset.ID) bool {
-	const onTheWay, fine, bad = 1, 2, 3
-	if len(a.parents[id]) == 0 {
-		return false
-	}
-	if known := a.seen[id]; known != 0 {
-		return known != fine
-	}
-	a.seen[id] = onTheWay
+// visit returns the lowest number on the path that id's ancestry leads to.
+func (a *ancestry) visit(id shardset.ID) (lowest int) {
+	number, depth := len(a.number)+1, len(a.path)
+	a.number[id] = number
+	a.path = append(a.path, id)
+	a.open[id] = true
+	lowest = number
 	for _, p := range a.parents[id] {
-		if a.cyclic(p) {
-			a.seen[id] = bad
-			return true
+		switch {
+		case p == id:
+			a.own[id] = true
+		case a.number[p] == 0 && len(a.parents[p]) > 0:
+			lowest = min(lowest, a.visit(p))
+		case a.open[p]:
+			lowest = min(lowest, a.number[p])
 		}
 	}
-	a.seen[id] = fine
-	return false
-}
-
-// reaches reports whether id is among its own ancestors, and not only a descendant of
-// one that is. It walks the whole ancestry, so it is asked only where there is a cycle.
-func reaches(id shardset.ID, parents map[shardset.ID][]shardset.ID) bool {
-	seen := map[shardset.ID]bool{}
-	todo := slices.Clone(parents[id])
-	for len(todo) > 0 {
-		p := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if p == id {
-			return true
-		}
-		if !seen[p] {
-			seen[p] = true
-			todo = append(todo, parents[p]...)
+	if lowest < number {
+		return lowest
+	}
+	for _, member := range a.path[depth:] { // one cycle, or id alone
+		delete(a.open, member)
+		if len(a.path)-depth > 1 {
+			a.own[member] = true
 		}
 	}
-	return false
+	a.path = a.path[:depth]
+	return lowest
 }
