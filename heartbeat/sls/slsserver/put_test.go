@@ -190,6 +190,9 @@ func FuzzCheckGroup(f *testing.F) {
 	f.Add(sample)
 	f.Add([]byte("\x0a\x02\x08\x01"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if n := allocated(func() { _ = checkGroup(data, time.Time{}) }); n > 4<<10 {
+			t.Errorf("to check %d bytes allocates %d", len(data), n)
+		}
 		if checkGroup(data, time.Time{}) != nil {
 			return
 		}

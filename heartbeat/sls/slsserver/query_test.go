@@ -3,6 +3,7 @@ package slsserver
 import (
 	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -76,7 +77,18 @@ func TestQuery(t *testing.T) {
 func FuzzQuery(f *testing.F) {
 	f.Add("* | where level = 'error' and \"a\" = 'b'")
 	f.Add("* | where a = 'it''s'")
+	f.Add("* | where " + strings.Repeat("a = 'b' and ", 280) + "a = 'b'")
 	f.Fuzz(func(t *testing.T, text string) {
+		if n := allocated(func() { _, _ = parseQuery(text) }); n > 32*min(len(text), maxQueryBytes)+32<<10 {
+			t.Errorf("a query of %d bytes allocates %d", len(text), n)
+		}
+		// Anything can be a key and a value.
+		if text != "" && len(text) < 1000 {
+			whole := `* | where "` + strings.ReplaceAll(text, `"`, `""`) + `" = '` + strings.ReplaceAll(text, `'`, `''`) + `'`
+			if q, err := parseQuery(whole); err != nil || q.meets([]byte(text), []byte(text)) != q.all() || len(q.conditions) != 1 {
+				t.Errorf("%q: %v", whole, err)
+			}
+		}
 		q, err := parseQuery(text)
 		if err != nil {
 			return
