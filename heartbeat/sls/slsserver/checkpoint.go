@@ -40,7 +40,7 @@ func (s *Server) commit(c *call) error {
 	if !ok || len(text) > maxCheckpoint {
 		return fail(400, "InvalidShardCheckPoint", "the checkpoint is not a cursor")
 	}
-	if err := g.commit(consumer, shard, cursor, forced); err != nil {
+	if err := g.commit(strings.Clone(consumer), shard, cursor, forced); err != nil {
 		return err
 	}
 	return c.reply("", nil)

@@ -69,6 +69,9 @@
 //     port where the request's has none, and none where the request's has one. A V4 request whose x-log-content-sha256 is that
 //     of no body, with a body, is refused unless Config.UnsignedPayload allows it.
 //   - Project-level groups are not there.
+//   - A request has at most 16 KiB of path and as many of parameters, 32 of these; a heartbeat
+//     lists at most 100,000 shards; other JSON bodies have at most 64 members. What a message
+//     quotes is cut.
 //
 // # What set-up code asks for
 //

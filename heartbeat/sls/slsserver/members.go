@@ -3,6 +3,7 @@ package slsserver
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,7 +18,7 @@ func (c *consumers) beat(consumer string, held []shardset.Grant) (grants []shard
 		if err := c.admit(now, consumer); err != nil {
 			return err
 		}
-		b := shardset.Beat{Member: consumer}
+		b := shardset.Beat{Member: strings.Clone(consumer)} // it is kept, and must not keep its request
 		listed := len(held) > 0
 		b.Held = c.existing(held)
 		if len(b.Held) == 0 && listed && !c.recovering(now) && !c.isMember(now, consumer) {
@@ -30,7 +31,7 @@ func (c *consumers) beat(consumer string, held []shardset.Grant) (grants []shard
 		if err != nil {
 			return badParameter("%v", err)
 		}
-		c.known[consumer] = struct{}{}
+		c.known[b.Member] = struct{}{}
 		grants = a.Grants
 		return nil
 	})

@@ -2,11 +2,13 @@ package slsserver
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -173,4 +175,25 @@ func TestPageCacheMemory(t *testing.T) {
 		t.Error("the cache keeps the shard")
 	}
 	runtime.KeepAlive(&p)
+}
+
+// TestNamesAreClipped: the name of a consumer does not keep the request that it came in.
+func TestNamesAreClipped(t *testing.T) {
+	r := newRig(t, Config{Projects: []Project{{Name: "p", Logstores: []Logstore{{Name: "ls", Shards: 1000}}}}})
+	r.createGroup(60, false)
+	pad := strings.Repeat("x", 15_000)
+	before := heap()
+	for i := range 1000 {
+		if a := r.do("POST", fmt.Sprintf("%s?consumer=c%d&type=heartbeat&pad=%s", groupPath, i, pad), "[]"); a.status != 200 {
+			t.Fatal(a.body)
+		}
+		target := fmt.Sprintf("%s?consumer=c%d&forceSuccess=true&type=checkpoint&pad=%s", groupPath, i, pad)
+		if a := r.do("POST", target, fmt.Sprintf(`{"checkpoint":%q,"shard":%d}`, r.cursor(i, "begin"), i)); a.status != 200 {
+			t.Fatal(a.body)
+		}
+	}
+	if grown := heap() - before; grown > 4<<20 {
+		t.Errorf("1000 consumers with a checkpoint each keep %d bytes", grown)
+	}
+	runtime.KeepAlive(r)
 }
