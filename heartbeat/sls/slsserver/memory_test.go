@@ -53,7 +53,7 @@ func kept(sh *shard) (bytes int64) {
 // TestShardMemory: whatever was put in whichever way, and whatever has expired of it, the
 // memory of a shard stays within its bound.
 func TestShardMemory(t *testing.T) {
-	const bound = 1 << 20
+	const bound = 1 << 18
 	r := newRig(t, Config{RetentionBytes: bound, Projects: []Project{{Name: "p", Logstores: []Logstore{{Name: "ls", Shards: 1}}}}})
 	ls, err := r.findLogstore("p", "ls")
 	if err != nil {
@@ -61,11 +61,11 @@ func TestShardMemory(t *testing.T) {
 	}
 	sh := ls.shard(0)
 	random := rand.New(rand.NewPCG(1, 2))
-	noise := make([]byte, 200_000)
+	noise := make([]byte, 100_000)
 	for i := range noise {
 		noise[i] = byte(random.Uint32())
 	}
-	for i := range 30_000 {
+	for i := range 8000 {
 		value := noise[:random.IntN(10)]
 		switch {
 		case i%100 == 0:
@@ -88,8 +88,8 @@ func TestShardMemory(t *testing.T) {
 		if a := sendTo(r.Server, req); a.status != 200 {
 			t.Fatalf("put %d: %d %s", i, a.status, a.body)
 		}
-		if random.IntN(500) == 0 {
-			if err := r.Faults().Expire("p", "ls", 0, random.IntN(5000)); err != nil {
+		if random.IntN(200) == 0 {
+			if err := r.Faults().Expire("p", "ls", 0, random.IntN(1000)); err != nil {
 				t.Fatal(err)
 			}
 		}
