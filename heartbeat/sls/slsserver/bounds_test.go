@@ -135,7 +135,7 @@ func TestNothingComesBackWhole(t *testing.T) {
 		r.do("POST", groupPath+"?type=checkpoint&consumer=c&forceSuccess="+long, "{}"),
 		r.do("POST", groupPath+"?type=checkpoint&consumer="+long, "{}"),
 		r.do("PUT", groupPath, `{"`+odd+`":1,"`+odd+`":1}`, json),
-		r.do("PUT", groupPath, `{"`+odd+`":[`, json),
+		r.do("PUT", groupPath, `{"`+odd+`":[}`, json),
 		r.do("PUT", groupPath, `{"`+odd+`":}`, json),
 		r.do("PUT", groupPath, odd, json),
 		r.do("POST", "/logstores/ls/consumergroups", `{"consumerGroup":"`+odd+`","timeout":60}`, json),

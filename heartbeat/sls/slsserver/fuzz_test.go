@@ -103,7 +103,7 @@ func FuzzStrictJSON(f *testing.F) {
 				t.Fatalf("%q is %v, and %v for encoding/json (%v)", body, o, twin, err)
 			}
 			for name, v := range o {
-				if twin[name] != v {
+				if _, nested := v.(json.Delim); !nested && twin[name] != v {
 					t.Errorf("%q has %v, want %v", name, v, twin[name])
 				}
 			}
