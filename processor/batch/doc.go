@@ -30,8 +30,8 @@
 // # When the shard has to go
 //
 // Reading stops, what is being handled is finished, what is acknowledged is committed,
-// and the processor returns. What was read ahead, or waits for another attempt, is left
-// to the next owner. A last commit that fails is tried again for a second or two, and
+// and the processor returns. What was read ahead, waits for another attempt, or fails
+// now, whatever OnError says, is left to the next owner. A last commit that fails is tried again for a second or two, and
 // then left to the next owner as well.
 //
 // # When a batch fails

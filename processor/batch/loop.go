@@ -140,6 +140,9 @@ func (l *loop[T]) wait(now time.Time) {
 // happened deals with a goroutine that came back.
 func (l *loop[T]) happened(now time.Time, e event[T]) {
 	l.flying--
+	if !l.leaving && l.mustGo() {
+		l.leave() // first: what failed may have failed because of that
+	}
 	switch {
 	case e.fetched != nil:
 		l.fetched(now, e.fetched)
@@ -148,6 +151,17 @@ func (l *loop[T]) happened(now time.Time, e event[T]) {
 	default:
 		l.committed(now, e.committed)
 	}
+}
+
+// mustGo reports whether the shard has to go, or the loop was told to quit.
+func (l *loop[T]) mustGo() bool {
+	select {
+	case <-l.s.Revoked():
+	case <-l.quit:
+	default:
+		return false
+	}
+	return true
 }
 
 // leave begins the end: nothing more is read, and of what was read only what is being

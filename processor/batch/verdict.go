@@ -14,10 +14,12 @@ type Verdict uint8
 const (
 	// VerdictDefault leaves it to the bounds: see Options.OnError.
 	VerdictDefault Verdict = iota
-	// VerdictRetry tries it again after a pause. When the bounds are used up it means
-	// VerdictDefault.
+	// VerdictRetry tries it again after a pause; when the shard has to go, the next owner
+	// does. When the bounds are used up it means VerdictDefault.
 	VerdictRetry
-	// VerdictSkip gives it up. It counts as acknowledged, and as poison.
+	// VerdictSkip gives it up. It counts as acknowledged, and as poison. When the shard
+	// has to go it means VerdictRetry, as VerdictDeadLetter does: the failure may come
+	// from that.
 	VerdictSkip
 	// VerdictDeadLetter gives it to Options.DeadLetter. Without one it means
 	// VerdictStopShard.

@@ -190,6 +190,10 @@ func (l *loop[T]) worked(now time.Time, a *attempt[T]) {
 	l.trouble = a.err
 	switch a.verdict {
 	case VerdictSkip:
+		if l.closing() {
+			l.drop(p) // the failure may come from that: the next owner will see
+			return
+		}
 		l.giveUp(p, a.failure)
 	case VerdictStopShard:
 		l.stop(processor.Halt(l.named(a.failure)))

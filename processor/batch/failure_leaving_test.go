@@ -1,0 +1,98 @@
+package batch_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/batch"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// TestAFailureWhileDrainingGivesNothingUp lets a batch fail, in each way, while the shard
+// has to go: the failure may come from that, so the next owner handles the batch.
+func TestAFailureWhileDrainingGivesNothingUp(t *testing.T) {
+	options := map[string]batch.Options[int]{
+		"skip":                        {OnError: said(batch.VerdictSkip)},
+		"skip, no attempt left":       {OnError: said(batch.VerdictSkip), Attempts: 1},
+		"dead letter":                 {OnError: said(batch.VerdictDeadLetter), DeadLetter: taken},
+		"no attempt left":             {Attempts: 1, DeadLetter: taken},
+		"no time left":                {Elapsed: time.Second, DeadLetter: taken},
+		"no attempt left, and no end": {Attempts: 1},
+	}
+	failures := map[string]func() error{
+		"an error": func() error { return errBad },
+		"a panic":  func() error { panic(errBad) },
+		"a goexit": func() error { runtime.Goexit(); return nil },
+	}
+	for _, cause := range []error{processor.ErrShutdown, processor.ErrRevoked} {
+		for kind, fail := range failures {
+			for name, o := range options {
+				for _, pause := range []time.Duration{0, 2 * time.Second} { // the loop hears of it together with the failure, or before
+					bubble(t, name+"/"+kind+"/"+cause.Error()+"/"+pause.String(), func(t *testing.T) {
+						src := newTape(10)
+						r := newRig(t, src)
+						r.watch()
+						r.handle(func(_ context.Context, b *batch.Batch[int]) error {
+							<-b.Revoked()
+							time.Sleep(pause)
+							return fail()
+						}, o).start(1)
+						r.run.Revoke(cause)
+						if got := r.finish(); got != shardset.OutcomeReleased {
+							t.Errorf("the outcome is %v, want released", got)
+						}
+						if len(r.poison) != 0 || r.store.last() != "" {
+							t.Errorf("%d items were given up and %q is stored", len(r.poison), r.store.last())
+						}
+						src.set(func(t *tape) { t.closed = true })
+						next := r.heir().handle(nil, batch.Options[int]{}).start(2)
+						next.finish()
+						checkItems(t, "the next owner handled", next.got(), upTo(10))
+					})
+				}
+			}
+		}
+	}
+}
+
+// TestAFailureSeenWithTheRevocation comes from it, also if the loop was busy meanwhile and
+// hears of both at once.
+func TestAFailureSeenWithTheRevocation(t *testing.T) {
+	for range 20 { // which of them it looks at first is a matter of chance
+		synctest.Test(t, func(t *testing.T) {
+			src := newTape(20)
+			src.perRead = 10
+			src.wrap = func(r batch.Reader[int]) batch.Reader[int] { return slowRelease{r} }
+			r := newRig(t, src)
+			r.handle(func(_ context.Context, b *batch.Batch[int]) error {
+				if b.Items[0] == 0 {
+					time.Sleep(time.Second)
+					return nil
+				}
+				<-b.Revoked()
+				return errBad
+			}, batch.Options[int]{Concurrency: 2, OnError: said(batch.VerdictSkip)}).start(1)
+			time.Sleep(1500 * time.Millisecond)
+			r.run.Revoke(processor.ErrRevoked)
+			r.finish()
+			if len(r.poison) != 0 || r.store.last() != "10" {
+				t.Errorf("%d batches were given up and %q is stored, want none and 10", len(r.poison), r.store.last())
+			}
+		})
+	}
+}
+
+// slowRelease keeps the loop busy for a second.
+type slowRelease struct{ batch.Reader[int] }
+
+func (r slowRelease) Read(ctx context.Context, l batch.Limit) (batch.Chunk[int], error) {
+	c, err := r.Reader.Read(ctx, l)
+	if release := c.Release; release != nil {
+		c.Release = func() { time.Sleep(time.Second); release() }
+	}
+	return c, err
+}
