@@ -14,9 +14,9 @@ import (
 // what they refer to are valid until the handler returns. Its methods may be called
 // from any goroutine; once the handler has returned, acknowledging does nothing.
 type Batch[T any] struct {
-	// Items is what to handle: what was read together, or after a failure what is
-	// not acknowledged of it, or with Options.Key the part of one lane. It is never
-	// empty.
+	// Items is what to handle: what was read together, or the part of it that
+	// Options.HandleItems and Options.Key make, and after a failure what is left of
+	// that. It is never empty.
 	Items []T
 	// From is the position where the read began, and Next what comes after it. They
 	// are the same for all parts and attempts.
@@ -25,7 +25,7 @@ type Batch[T any] struct {
 	Bytes int64
 	// Lag is how far Next was behind the end of the shard at the time of the read.
 	Lag time.Duration
-	// Attempt counts from 1.
+	// Attempt counts from 1. It goes on counting when a batch that failed is divided.
 	Attempt int
 
 	shard *processor.Shard
@@ -35,8 +35,9 @@ type Batch[T any] struct {
 
 	mu       sync.Mutex // guards the fields below; held for a few assignments
 	returned bool
-	explicit bool  // Ack was called
-	failed   error // what Fail was told
+	explicit bool            // Ack was called
+	failed   error           // what Fail was told
+	given    map[int32]error // what GiveUp was told, of items of the read
 }
 
 // ID returns the shard's ID.
@@ -52,10 +53,15 @@ func (b *Batch[T]) After(i int) processor.Position {
 	if b.part.chunk.After == nil {
 		return ""
 	}
-	if b.index != nil {
-		i = int(b.index[i])
+	return b.part.chunk.After(b.inRead(i))
+}
+
+// inRead returns where Items[i] is in the read.
+func (b *Batch[T]) inRead(i int) int {
+	if b.index == nil {
+		return i
 	}
-	return b.part.chunk.After(i)
+	return int(b.index[i])
 }
 
 // Check returns nil while the shard is this member's: see processor.Shard.Check. It
@@ -71,8 +77,8 @@ func (b *Batch[T]) Revoked() <-chan struct{} { return b.shard.Revoked() }
 // Logger returns the worker's logger with the shard's fields.
 func (b *Batch[T]) Logger() *zap.Logger { return b.shard.Logger() }
 
-// Ack acknowledges all Items, for good: whatever the handler does then, they are not
-// handled again. A handler that returns nil need not call it.
+// Ack acknowledges all Items that were not given up, for good: whatever the handler
+// does then, they are not handled again. A handler that returns nil need not call it.
 func (b *Batch[T]) Ack() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -80,14 +86,18 @@ func (b *Batch[T]) Ack() {
 		return
 	}
 	b.explicit = true
-	b.part.ackAll()
+	if len(b.given) == 0 {
+		b.part.ackAll()
+	} else {
+		b.ackTo(len(b.Items))
+	}
 	b.alarm.ring(len(b.Items))
 }
 
 // AckItem acknowledges Items[i], for good: when the handler fails, only what is not
 // acknowledged is handled again. It is committed as soon as all items before it are,
-// if the source has a position for each item, and with the batch otherwise. It panics
-// if there is no such item.
+// if the source has a position for each item, and with the read otherwise. It panics
+// if there is no such item, and does nothing with one that was given up.
 func (b *Batch[T]) AckItem(i int) {
 	_ = b.Items[i]
 	b.mu.Lock()
@@ -95,10 +105,7 @@ func (b *Batch[T]) AckItem(i int) {
 	if b.returned {
 		return
 	}
-	if b.index != nil {
-		i = int(b.index[i])
-	}
-	b.part.marks.ack(i)
+	b.ack(i)
 	b.alarm.ring(1)
 }
 
@@ -110,13 +117,22 @@ func (b *Batch[T]) AckTo(n int) {
 	if b.returned {
 		return
 	}
+	b.ackTo(n)
+	b.alarm.ring(n)
+}
+
+func (b *Batch[T]) ackTo(n int) {
 	for i := range n {
-		if b.index != nil {
-			i = int(b.index[i])
-		}
+		b.ack(i)
+	}
+}
+
+// ack acknowledges Items[i], unless it was given up. The lock is held.
+func (b *Batch[T]) ack(i int) {
+	i = b.inRead(i)
+	if _, given := b.given[int32(i)]; !given {
 		b.part.marks.ack(i)
 	}
-	b.alarm.ring(n)
 }
 
 // Fail says why the batch is not acknowledged, to a loop over Range; a handler returns
@@ -141,19 +157,16 @@ func (b *Batch[T]) acknowledged() bool {
 	return b.explicit
 }
 
-// part is what is handled together: a chunk, or the items of it that belong to one
-// lane. It belongs to the loop, and to the goroutine of an attempt while that runs.
+// part is what is handled together: a chunk, or some items of it. It belongs to the
+// loop, and to the goroutine of an attempt while that runs.
 type part[T any] struct {
 	chunk *chunk[T]
 	marks *marks
 	index []int32 // of its items in the chunk; nil: all
-	lane  int
+	place *place[T]
+	tries
 
-	attempt int       // the one under way, or the last one
-	began   time.Time // the first one
-	dead    *Failure  // set: it goes to the dead letters, because of this
 	retryAt time.Time // set: it waits
-	pauses  schedule
 }
 
 // chunk is what one read brought.

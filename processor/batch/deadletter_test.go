@@ -14,7 +14,7 @@ import (
 )
 
 // TestDeadLetterIsTriedUntilItIsTaken lets DeadLetter fail in each way before it works.
-// The shard waits for it, and nothing behind the batch is committed meanwhile.
+// The shard waits for it, and nothing behind the item is committed meanwhile.
 func TestDeadLetterIsTriedUntilItIsTaken(t *testing.T) {
 	for _, e := range endings {
 		if e.timeout == 0 && (e.name == "hangs" || e.name == "gives up with nil") {
@@ -39,7 +39,7 @@ func TestDeadLetterIsTriedUntilItIsTaken(t *testing.T) {
 						return e.end(ctx, b)
 					}
 					told = f
-					checkItems(t, "the dead letter is", b.Items, fromTo(20, 30))
+					checkItems(t, "the dead letter is", b.Items, fromTo(20, 21))
 					l.ack(b.Items...)
 					return nil
 				},
@@ -47,18 +47,26 @@ func TestDeadLetterIsTriedUntilItIsTaken(t *testing.T) {
 			if got := r.finish(); got != shardset.OutcomeEnded {
 				t.Errorf("the outcome is %v, want ended", got)
 			}
-			if calls != 20 || handled != 2 {
-				t.Errorf("%d calls of DeadLetter and %d of the handler, want 20 and 2", calls, handled)
+			if want := 2 + 1 + 2; calls != 20 || handled != want { // ten items, three, and one
+				t.Errorf("%d calls of DeadLetter and %d of the handler, want 20 and %d", calls, handled, want)
 			}
-			if told.From != "20" || told.Next != "30" || told.Attempt != 2 || told.Items != 10 || !told.Exhausted || !errors.Is(told.Err, errBad) {
+			if told.From != "20" || told.Next != "30" || told.Attempt != 5 || told.Items != 1 || !told.Exhausted || !errors.Is(told.Err, errBad) {
 				t.Errorf("DeadLetter was told %+v", told)
 			}
-			checkItems(t, "handled", r.got(), without)
+			checkItems(t, "handled", r.got(), but20)
 			if got := r.store.last(); got != "50" {
 				t.Errorf("stored %q, want 50", got)
 			}
 		})
 	}
+}
+
+// wholly gives up the whole batch when the bounds are used up.
+func wholly(_ context.Context, f batch.Failure) batch.Verdict {
+	if f.Exhausted {
+		return batch.VerdictDeadLetter
+	}
+	return batch.VerdictDefault
 }
 
 func TestPoisonIsToldOnce(t *testing.T) {
@@ -67,7 +75,7 @@ func TestPoisonIsToldOnce(t *testing.T) {
 		options batch.Options[int]
 		want    processor.Poison
 	}{
-		{"dead letter", batch.Options[int]{Attempts: 3, DeadLetter: taken},
+		{"dead letter", batch.Options[int]{Attempts: 3, DeadLetter: taken, OnError: wholly},
 			processor.Poison{From: "20", Next: "30", Items: 7, Attempts: 3, DeadLettered: true}},
 		{"skipped", batch.Options[int]{OnError: said(batch.VerdictSkip)},
 			processor.Poison{From: "20", Next: "30", Items: 7, Attempts: 1}},
@@ -122,7 +130,7 @@ func TestDeadLetterGetsWhatIsLeft(t *testing.T) {
 			b.AckItem(1)
 			return errBad
 		}, batch.Options[int]{
-			Attempts: 1,
+			OnError: wholly, Attempts: 1,
 			DeadLetter: func(_ context.Context, b *batch.Batch[int], _ batch.Failure) error {
 				got = append(got, b.Items)
 				l.ack(b.Items[0])

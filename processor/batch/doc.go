@@ -12,10 +12,11 @@
 // # What is committed
 //
 // A position is committed only if everything before it is acknowledged: its handler
-// returned nil while its context was alive, or called Ack or AckItem, or a verdict gave
-// it up for all to see. Nothing else is, by no path: not what failed, panicked, was
-// cancelled, or is being handled; whether the commit is due by time, by number, because
-// the shard is idle, has ended, or has to go. What a filter dropped counts as handled.
+// returned nil while its context was alive, or called Ack or AckItem, or DeadLetter took
+// it, or a verdict gave it up for all to see. Nothing else is, by no path: not what
+// failed, panicked, was cancelled, or is being handled; whether the commit is due by
+// time, by number, because the shard is idle, has ended, or has to go. What a filter
+// dropped counts as handled.
 //
 // # When
 //
@@ -40,6 +41,17 @@
 // Concurrency, as far as they need not). Options.OnError may say otherwise: skip it, give
 // it to DeadLetter, halt the shard, end the worker. Nothing is given up by default: when
 // Attempts or Elapsed are used up, the shard is halted, held and visible.
+//
+// With a DeadLetter one bad item does not take others along. A handler that knows which
+// item is bad says so with GiveUp: that one goes to DeadLetter, alone, and the rest is
+// handled on. A batch whose handler does not say it, and whose attempts are used up, is
+// divided until the bad items have failed by themselves: see Options.Attempts.
+//
+// # How much at once
+//
+// BatchBytes and BatchItems bound what is read at once: large reads cost less.
+// HandleItems bounds what a handler is given at once, and so how long a shard that has
+// to go is waited for; 1 means item by item.
 //
 // # Memory
 //

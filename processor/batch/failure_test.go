@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,18 +14,18 @@ import (
 )
 
 // A verdict is tried on five batches of ten of a closed shard, of which the third one
-// fails whenever it is handled.
+// fails because of its first item, whenever that is handled.
 type verdictTest struct {
-	name       string
-	options    batch.Options[int]
-	end        func() error // of the handler; nil: an error
-	outcome    shardset.Outcome
-	halted     bool               // until it is revoked
-	attempts   int                // with the third batch
-	handled    []int              // with a nil result
-	stored     processor.Position // in the end
-	deadLetter bool               // the third batch went there
-	poison     int
+	name     string
+	options  batch.Options[int]
+	end      func() error // of the handler; nil: an error
+	outcome  shardset.Outcome
+	halted   bool               // until it is revoked
+	attempts int                // with its first item
+	handled  []int              // with a nil result
+	stored   processor.Position // in the end
+	letters  []int              // items that went to the dead letters
+	poison   int
 }
 
 func said(v batch.Verdict) func(context.Context, batch.Failure) batch.Verdict {
@@ -37,6 +36,7 @@ func taken(context.Context, *batch.Batch[int], batch.Failure) error { return nil
 
 var (
 	without = append(upTo(20), fromTo(30, 50)...) // the third batch
+	but20   = append(upTo(20), fromTo(21, 50)...)
 	fatal   = func() error { return fmt.Errorf("no table: %w", processor.Fatal(errBad)) }
 	halt    = func() error { return fmt.Errorf("no sense: %w", processor.Halt(errBad)) }
 )
@@ -51,19 +51,19 @@ var verdictTests = []verdictTest{
 	{name: "default", options: batch.Options[int]{Attempts: 3},
 		outcome: released, halted: true, attempts: 3, handled: upTo(20), stored: "20"},
 	{name: "default, dead letter", options: batch.Options[int]{Attempts: 3, DeadLetter: taken},
-		outcome: ended, attempts: 3, handled: without, stored: "50", deadLetter: true, poison: 1},
+		outcome: ended, attempts: 3 + 1 + 3, handled: but20, stored: "50", letters: fromTo(20, 21), poison: 1},
 	{name: "one attempt", options: batch.Options[int]{Attempts: 1},
 		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
 	{name: "said default", options: batch.Options[int]{Attempts: 2, OnError: said(batch.VerdictDefault)},
 		outcome: released, halted: true, attempts: 2, handled: upTo(20), stored: "20"},
 	{name: "said retry, used up", options: batch.Options[int]{Attempts: 2, OnError: said(batch.VerdictRetry), DeadLetter: taken},
-		outcome: ended, attempts: 2, handled: without, stored: "50", deadLetter: true, poison: 1},
+		outcome: ended, attempts: 2 + 1 + 2, handled: but20, stored: "50", letters: fromTo(20, 21), poison: 1},
 	{name: "said something else", options: batch.Options[int]{Attempts: 2, OnError: said(99)},
 		outcome: released, halted: true, attempts: 2, handled: upTo(20), stored: "20"},
 	{name: "skip", options: batch.Options[int]{OnError: said(batch.VerdictSkip), DeadLetter: taken},
 		outcome: ended, attempts: 1, handled: without, stored: "50", poison: 1},
 	{name: "dead letter", options: batch.Options[int]{OnError: said(batch.VerdictDeadLetter), DeadLetter: taken},
-		outcome: ended, attempts: 1, handled: without, stored: "50", deadLetter: true, poison: 1},
+		outcome: ended, attempts: 1, handled: without, stored: "50", letters: fromTo(20, 30), poison: 1},
 	{name: "dead letter without one", options: batch.Options[int]{OnError: said(batch.VerdictDeadLetter)},
 		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
 	{name: "stop shard", options: batch.Options[int]{OnError: said(batch.VerdictStopShard), DeadLetter: taken},
@@ -72,17 +72,17 @@ var verdictTests = []verdictTest{
 		outcome: gaveUp, attempts: 1, handled: upTo(20), stored: "20"},
 	{name: "OnError panics", options: batch.Options[int]{Attempts: 2, DeadLetter: taken,
 		OnError: func(context.Context, batch.Failure) batch.Verdict { panic("verdict") }},
-		outcome: ended, attempts: 2, handled: without, stored: "50", deadLetter: true, poison: 1},
+		outcome: ended, attempts: 2 + 1 + 2, handled: but20, stored: "50", letters: fromTo(20, 21), poison: 1},
 	{name: "handler said fatal", options: batch.Options[int]{OnError: said(batch.VerdictSkip), DeadLetter: taken}, end: fatal,
 		outcome: gaveUp, attempts: 1, handled: upTo(20), stored: "20"},
 	{name: "handler said halt", options: batch.Options[int]{OnError: said(batch.VerdictSkip), DeadLetter: taken}, end: halt,
 		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
 	{name: "handler panicked with fatal", options: batch.Options[int]{Attempts: 2, DeadLetter: taken},
-		end: func() error { panic(processor.Fatal(errBad)) }, outcome: ended, attempts: 2,
-		handled: without, stored: "50", deadLetter: true, poison: 1},
+		end: func() error { panic(processor.Fatal(errBad)) }, outcome: ended, attempts: 2 + 1 + 2,
+		handled: but20, stored: "50", letters: fromTo(20, 21), poison: 1},
 	{name: "handler panicked with halt", options: batch.Options[int]{Attempts: 2, DeadLetter: taken},
-		end: func() error { panic(processor.Halt(errBad)) }, outcome: ended, attempts: 2,
-		handled: without, stored: "50", deadLetter: true, poison: 1},
+		end: func() error { panic(processor.Halt(errBad)) }, outcome: ended, attempts: 2 + 1 + 2,
+		handled: but20, stored: "50", letters: fromTo(20, 21), poison: 1},
 	{name: "handler says that a panic is fatal", options: batch.Options[int]{Attempts: 2, DeadLetter: taken},
 		end: func() error {
 			return processor.Fatal(processor.Contain("parse", func() error { panic(errBad) }))
@@ -137,9 +137,7 @@ func tryVerdict(t *testing.T, tt verdictTest) {
 	if got := r.store.last(); got != tt.stored {
 		t.Errorf("stored %q, want %q", got, tt.stored)
 	}
-	if tt.deadLetter != slices.Equal(letters, fromTo(20, 30)) || !tt.deadLetter && letters != nil {
-		t.Errorf("the dead letters are %v", letters)
-	}
+	checkItems(t, "the dead letters are", letters, tt.letters)
 	if got := r.run.Status().Poison; got != tt.poison || len(r.poison) != tt.poison {
 		t.Errorf("%d were counted and %d told as poison, want %d", got, len(r.poison), tt.poison)
 	}

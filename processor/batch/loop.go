@@ -27,9 +27,9 @@ type loop[T any] struct {
 
 	reading reading[T]
 	lanes   []lane[T]
-	trouble error      // how the last attempt failed, until one goes well
-	waiting []*part[T] // failed, to be tried again; they keep their places in their lanes
-	lookAt  time.Time  // when putBack looks again
+	trouble error       // how the last attempt failed, until one goes well
+	places  []*place[T] // of the lanes, that are taken
+	lookAt  time.Time   // when putBack looks again
 	window  window
 	commits commits
 
@@ -199,9 +199,11 @@ func (l *loop[T]) wakeAt() (at time.Time) {
 		earlier(l.reading.nextAt)
 	}
 	if !l.closing() {
-		for _, p := range l.waiting {
-			earlier(p.retryAt)
-			earlier(l.lookAt) // who else wants the memory
+		for _, pl := range l.places {
+			if !pl.busy {
+				earlier(pl.wakeAt())
+				earlier(l.lookAt) // who else wants the memory
+			}
 		}
 	}
 	earlier(l.commitAt())
@@ -242,8 +244,6 @@ func (l *loop[T]) close() {
 	for ; l.flying > 0; l.flying-- {
 		if e := <-l.events; e.fetched != nil {
 			l.discard(e.fetched)
-		} else if e.worked != nil {
-			l.finish(e.worked.part)
 		}
 	}
 	for i := range l.lanes {
@@ -251,8 +251,10 @@ func (l *loop[T]) close() {
 			l.finish(p)
 		}
 	}
-	for _, p := range l.waiting {
-		l.finish(p)
+	for _, pl := range l.places {
+		for _, p := range pl.parts() {
+			l.finish(p)
+		}
 	}
 	if l.reading.reader != nil {
 		l.closeReader(l.reading.reader)
@@ -272,3 +274,5 @@ func (s *schedule) pause(b processor.Backoff) time.Duration {
 }
 
 func (s *schedule) reset() { s.next = nil }
+
+func (s *schedule) begun() bool { return s.next != nil }

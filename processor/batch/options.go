@@ -57,10 +57,17 @@ type Options[T any] struct {
 	// passes, alone. Zero means what Prefetch and Concurrency need, up to half of the
 	// budget.
 	ShardBytes int64
-	// BatchBytes and BatchItems bound one batch. Zero means 1 MiB and 65,536.
+	// BatchBytes and BatchItems bound one read. Large reads cost less. Zero means
+	// 1 MiB and 65,536.
 	BatchBytes int64
 	BatchItems int
-	// Prefetch is how many batches are read ahead of those being handled. Zero means
+	// HandleItems bounds the items of one call of the handler: what was read together is
+	// handled in parts of so many, one after the other, or Concurrency at a time. 1 means
+	// item by item. A shard that has to go waits for the parts that are being handled.
+	// Inside a read a position is committed only if the source has one for each item.
+	// Zero means that what was read together is handled together.
+	HandleItems int
+	// Prefetch is how many reads are kept ahead of those being handled. Zero means
 	// 2; negative means none.
 	Prefetch int
 	// MinPause and MaxPause bound the pause between two reads when there is nothing
@@ -82,16 +89,24 @@ type Options[T any] struct {
 	// Retry spaces the attempts after errors. Zero fields mean 200 ms and 30 s.
 	Retry processor.Backoff
 	// Attempts and Elapsed bound the attempts: so many in all, and no further one
-	// later than that after the first one began. Zero means no bound.
+	// later than that after the first one began. Zero means no bound. When they are
+	// used up and there is a DeadLetter, the batch is divided, so that one bad item does
+	// not take others along: its parts, in their order, have one attempt each and are
+	// divided again, down to single items. A single item has attempts up to the bounds
+	// once more, before it alone is given up. If all n items are bad these are up to
+	// n*Attempts attempts; an OnError that returns VerdictDeadLetter for a Failure that
+	// is Exhausted gives up the whole batch instead.
 	Attempts int
 	Elapsed  time.Duration
 	// OnError decides after each failed attempt. Nil, or VerdictDefault, means to
-	// retry within the bounds, and then to give the batch to DeadLetter if there is
-	// one, and to halt the shard otherwise. An error made with processor.Halt or
-	// processor.Fatal is a verdict already. It runs on the handler's goroutine, and is
-	// the place to hear of failures that are tried again.
+	// retry within the bounds, and then to divide the batch and to give its bad items to
+	// DeadLetter if there is one, and to halt the shard otherwise. An error made with
+	// processor.Halt or processor.Fatal is a verdict already. It runs on the handler's
+	// goroutine, and is the place to hear of failures that are tried again.
 	OnError func(ctx context.Context, f Failure) Verdict
-	// DeadLetter takes a batch that failed. Nil means that it is in good hands; an
+	// DeadLetter takes what failed: a single item that the handler gave up or that
+	// failed by itself, or the batch for which OnError said so. It runs in the place of
+	// the handler, not beside it. Nil means that the items are in good hands; an
 	// error is tried again, with the same pauses, without a bound.
 	DeadLetter func(ctx context.Context, b *Batch[T], f Failure) error
 
@@ -164,6 +179,7 @@ func (o *Options[T]) completeReading(faults *OptionsError) {
 }
 
 func (o *Options[T]) completeHandling(faults *OptionsError) {
+	zeroOrMore(faults, "HandleItems", o.HandleItems)
 	zeroOrMore(faults, "Timeout", o.Timeout)
 	zeroOrMore(faults, "Attempts", o.Attempts)
 	zeroOrMore(faults, "Elapsed", o.Elapsed)

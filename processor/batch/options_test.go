@@ -21,7 +21,7 @@ func TestOptionsErrorListsEveryFault(t *testing.T) {
 		OnGap:      func(context.Context, shardset.ID, processor.Gap) error { return nil },
 		ShardBytes: -1, BatchBytes: -2, BatchItems: -3, MinPause: -4, MaxPause: -5,
 		Concurrency: -6, Timeout: -7, Retry: processor.Backoff{Min: -8, Max: -9},
-		Attempts: -10, Elapsed: -11, CommitInterval: -12, CommitItems: -13,
+		Attempts: -10, Elapsed: -11, CommitInterval: -12, CommitItems: -13, HandleItems: -14,
 	}
 	err := o.Validate()
 	var faults *batch.OptionsError
@@ -30,7 +30,7 @@ func TestOptionsErrorListsEveryFault(t *testing.T) {
 	}
 	for _, field := range []string{
 		"OnGap", "ShardBytes", "BatchBytes", "BatchItems", "MinPause", "MaxPause", "Concurrency", "Timeout",
-		"Retry.Min", "Retry.Max", "Attempts", "Elapsed", "CommitInterval", "CommitItems",
+		"Retry.Min", "Retry.Max", "Attempts", "Elapsed", "CommitInterval", "CommitItems", "HandleItems",
 	} {
 		n := 0
 		for _, f := range faults.Faults {

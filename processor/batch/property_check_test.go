@@ -2,7 +2,9 @@ package batch_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
@@ -10,15 +12,87 @@ import (
 // done returns nil, which acknowledges the batch if its context is alive.
 func (w *world) done(ctx context.Context, g *owner, b *batch.Batch[int]) error {
 	if ctx.Err() == nil {
-		w.acknowledge(g, b.Items...)
+		w.acknowledge(g, w.kept(g, b)...)
 	}
 	return nil
 }
 
-// some acknowledges some items, one by one.
-func (w *world) some(g *owner, b *batch.Batch[int], rng *rand.Rand) {
+// letters reports whether there is a DeadLetter.
+func (w *world) letters() bool { return w.seed%3 == 0 }
+
+// giveUp gives up some items, and some of them twice, or before they are acknowledged.
+func (w *world) giveUp(g *owner, b *batch.Batch[int], rng *rand.Rand) {
 	for i, item := range b.Items {
 		if rng.IntN(3) > 0 {
+			continue
+		}
+		err, dead := fmt.Errorf("item %d is bad", item), false
+		w.locked(func() {
+			if dead = g.dead[b]; !dead {
+				w.tally.given++
+				g.given[item] = err
+			}
+		})
+		b.GiveUp(i, err)
+		if !dead && rng.IntN(3) == 0 {
+			b.GiveUp(i, errLine)
+			b.AckItem(i)
+		}
+	}
+}
+
+// kept returns the items of a batch that are not given up; for DeadLetter they all are
+// to be taken.
+func (w *world) kept(g *owner, b *batch.Batch[int]) (items []int) {
+	w.locked(func() {
+		for _, item := range b.Items {
+			if g.dead[b] || g.given[item] == nil {
+				items = append(items, item)
+			}
+		}
+	})
+	return items
+}
+
+// handler checks what only a handler is not given.
+func (w *world) handler(g *owner, b *batch.Batch[int]) {
+	w.locked(func() {
+		for _, item := range b.Items {
+			if g.given[item] != nil && w.err == nil {
+				w.err = fmt.Errorf("seed %d: epoch %d: item %d is handled after it was given up", w.seed, g.epoch, item)
+			}
+		}
+	})
+	if most := w.o.HandleItems; most > 0 && len(b.Items) > most {
+		w.wrong("epoch %d: %d items are handled together, want %d at most", g.epoch, len(b.Items), most)
+	}
+}
+
+// failed notes that a handler failed.
+func (w *world) failed(g *owner, b *batch.Batch[int]) {
+	if len(b.Items) == 1 {
+		w.locked(func() { g.alone[b.Items[0]] = true })
+	}
+}
+
+// deadLetter checks what DeadLetter is given.
+func (w *world) deadLetter(g *owner, b *batch.Batch[int], f batch.Failure) {
+	item, ok := b.Items[0], false
+	w.locked(func() {
+		w.tally.dead++
+		g.dead[b] = true
+		ok = len(b.Items) == 1 && f.Items == 1 && (g.given[item] != nil && f.Err == g.given[item] || g.given[item] == nil && g.alone[item])
+	})
+	if !ok {
+		w.wrong("epoch %d: %v go to the dead letters because of %v", g.epoch, b.Items, f.Err)
+	}
+}
+
+// some acknowledges some items, one by one.
+func (w *world) some(g *owner, b *batch.Batch[int], rng *rand.Rand) {
+	kept := w.kept(g, b)
+	for i, item := range b.Items {
+		if rng.IntN(3) > 0 && slices.Contains(kept, item) {
 			w.acknowledge(g, item)
 			b.AckItem(i)
 		}

@@ -42,7 +42,7 @@ func TestRandomSchedules(t *testing.T) {
 	if n == *seedsFlag && n > 100 {
 		for what, got := range map[string]int{
 			"clean hand-overs": total.clean, "losses": total.lost, "drains that took too long": total.late,
-			"dead letters": total.dead, "failed commits": total.unsaved, "failed reads": total.unread, "commits": total.saves,
+			"dead letters": total.dead, "items given up": total.given, "failed commits": total.unsaved, "failed reads": total.unread, "commits": total.saves,
 			"batches handled beside others": total.abreast,
 		} {
 			if got < n/10 {
@@ -53,7 +53,7 @@ func TestRandomSchedules(t *testing.T) {
 }
 
 // tally is what happened, to see that enough did.
-type tally struct{ clean, late, lost, saves, unsaved, unread, dead, abreast int }
+type tally struct{ clean, late, lost, saves, unsaved, unread, dead, given, abreast int }
 
 func (a *tally) add(b tally) {
 	a.clean += b.clean
@@ -63,6 +63,7 @@ func (a *tally) add(b tally) {
 	a.unsaved += b.unsaved
 	a.unread += b.unread
 	a.dead += b.dead
+	a.given += b.given
 	a.abreast += b.abreast
 }
 
@@ -138,6 +139,7 @@ func (w *world) options() batch.Options[int] {
 	w.budget = batch.NewBudget(bytes*(1+rng.Int64N(16)), 1+rng.IntN(3))
 	o := batch.Options[int]{
 		Budget: w.budget, BatchBytes: bytes, BatchItems: 1 + rng.IntN(10), Prefetch: rng.IntN(5) - 1, Concurrency: 1 + rng.IntN(4),
+		HandleItems:    rng.IntN(2) * rng.IntN(6),
 		CommitInterval: time.Duration(1 + rng.Int64N(int64(3*time.Second))), CommitItems: rng.IntN(3) * rng.IntN(10),
 		Retry: processor.Backoff{Min: 10 * time.Millisecond, Max: time.Second},
 	}

@@ -19,8 +19,10 @@ import (
 // world is one shard and everything around it under a seed. It remembers what was
 // acknowledged, and checks
 //   - at each commit, that all before it is acknowledged;
-//   - when a handler is called, that it gets nothing that is acknowledged already, and
-//     what it gets in the order that the options promise;
+//   - when a handler is called, that it gets nothing that is acknowledged or given up
+//     already, and what it gets in the order that the options promise;
+//   - when DeadLetter is called, that it gets one item, which the handler gave up, or
+//     which failed by itself;
 //   - after a clean hand-over, that all that was acknowledged without a gap is committed;
 //   - in the end, that everything was handled, and everything is given back.
 type world struct {
@@ -49,9 +51,12 @@ type owner struct {
 	resume int
 	saved  int
 	acked  map[int]bool
-	ends   map[int]bool   // of batches
-	inside int            // batches that are being handled
-	from   map[string]int // where the last batch with a key began
+	given  map[int]error              // what a handler gave up
+	alone  map[int]bool               // failed by itself
+	dead   map[*batch.Batch[int]]bool // DeadLetter's
+	ends   map[int]bool               // of batches
+	inside int                        // batches that are being handled
+	from   map[string]int             // where the last batch with a key began
 	keys   map[string]bool
 }
 
@@ -74,21 +79,32 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.rig = newRig(t, w.src)
 	w.rig.store.fail, w.rig.store.saved = w.saving, w.saved
 	w.rig.factory = func(ctx context.Context, l shardset.Lease) (processor.Processor, error) {
-		g := &owner{epoch: l.Epoch, acked: map[int]bool{}, ends: map[int]bool{}, from: map[string]int{}, keys: map[string]bool{}}
+		g := &owner{epoch: l.Epoch, acked: map[int]bool{}, given: map[int]error{}, alone: map[int]bool{}, dead: map[*batch.Batch[int]]bool{}, ends: map[int]bool{}, from: map[string]int{}, keys: map[string]bool{}}
 		if p, ok := w.rig.store.Position(testShard); ok {
 			g.resume = number(p)
 		}
 		g.saved = g.resume
 		w.locked(func() { w.owners[l.Epoch] = g })
 		o := w.o
-		if w.seed%3 == 0 {
+		if w.letters() {
 			o.Attempts = 2
-			o.DeadLetter = func(ctx context.Context, b *batch.Batch[int], _ batch.Failure) error {
-				w.locked(func() { w.tally.dead++ })
+			o.DeadLetter = func(ctx context.Context, b *batch.Batch[int], f batch.Failure) error {
+				w.deadLetter(g, b, f)
 				return w.handle(ctx, g, b)
 			}
 		}
-		fn := func(ctx context.Context, b *batch.Batch[int]) error { return w.handle(ctx, g, b) }
+		fn := func(ctx context.Context, b *batch.Batch[int]) error {
+			w.handler(g, b)
+			failed := true
+			defer func() {
+				if failed {
+					w.failed(g, b)
+				}
+			}()
+			err := w.handle(ctx, g, b)
+			failed = err != nil || ctx.Err() != nil
+			return err
+		}
 		return batch.Handle(w.src, fn, o)(ctx, l)
 	}
 	return w
@@ -189,6 +205,9 @@ func (w *world) handle(ctx context.Context, g *owner, b *batch.Batch[int]) error
 	if rng.IntN(2) == 0 {
 		time.Sleep(time.Duration(rng.IntN(300)) * time.Millisecond)
 	}
+	if w.letters() && rng.IntN(6) == 0 {
+		w.giveUp(g, b, rng)
+	}
 	switch rng.IntN(16) {
 	case 0:
 		return errLine
@@ -212,12 +231,12 @@ func (w *world) handle(ctx context.Context, g *owner, b *batch.Batch[int]) error
 		w.some(g, b, rng)
 		panic("the handler is ill")
 	case 9:
-		w.acknowledge(g, b.Items...)
+		w.acknowledge(g, w.kept(g, b)...)
 		b.Ack()
 		time.Sleep(time.Duration(rng.IntN(500)) * time.Millisecond)
 		return errLine
 	case 10:
-		w.acknowledge(g, b.Items...)
+		w.acknowledge(g, w.kept(g, b)...)
 		b.Ack()
 		runtime.Goexit()
 	}

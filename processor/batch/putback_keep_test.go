@@ -68,7 +68,7 @@ func TestPutBackKeepsTheDeadLetter(t *testing.T) {
 		r := newRig(t, src).handle(func(_ context.Context, b *batch.Batch[int]) error {
 			attempts = append(attempts, b.Attempt)
 			return errNo
-		}, batch.Options[int]{Budget: budget, BatchBytes: 1000, Attempts: 2,
+		}, batch.Options[int]{Budget: budget, BatchBytes: 1000, Attempts: 2, OnError: wholly,
 			DeadLetter: func(context.Context, *batch.Batch[int], batch.Failure) error {
 				if dead++; dead < 4 {
 					return errNo

@@ -21,7 +21,7 @@ const (
 	// has to go it means VerdictRetry, as VerdictDeadLetter does: the failure may come
 	// from that.
 	VerdictSkip
-	// VerdictDeadLetter gives it to Options.DeadLetter. Without one it means
+	// VerdictDeadLetter gives it to Options.DeadLetter, all of it. Without one it means
 	// VerdictStopShard.
 	VerdictDeadLetter
 	// VerdictStopShard halts the shard: nothing more of it is handled, it stays held
@@ -61,10 +61,11 @@ type Failure struct {
 	Attempt int
 	// Elapsed is the time since the first attempt began.
 	Elapsed time.Duration
-	// Exhausted: the bounds allow no further attempt.
+	// Exhausted: the bounds allow no further attempt at the batch as it is.
 	Exhausted bool
 	// Err is what the attempt returned, a *processor.PanicError if it panicked, or
-	// the cause of its context if that ended.
+	// the cause of its context if that ended. For an item that was given up it is what
+	// GiveUp was told.
 	Err error
 }
 

@@ -132,6 +132,13 @@ func (m *marks) begun() bool {
 	return m.items != nil
 }
 
+// untouched reports whether nothing is acknowledged.
+func (m *marks) untouched() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.open == m.size
+}
+
 // settle asks for the position after what is acknowledged, for the last time.
 func (m *marks) settle() {
 	m.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,64 +39,62 @@ func (l *loop[T]) enqueue(from processor.Position, f *fetched[T]) {
 	l.window.push(marks)
 	if f.keys == nil {
 		c.parts = 1
-		p := &part[T]{chunk: c, marks: marks}
-		l.resume(p)
-		l.lanes[0].queue = append(l.lanes[0].queue, p)
+		l.lanes[0].queue = append(l.lanes[0].queue, &part[T]{chunk: c, marks: marks})
 		return
 	}
 	for i, index := range f.keys {
 		if len(index) > 0 {
 			c.parts++
-			l.lanes[i].queue = append(l.lanes[i].queue, &part[T]{chunk: c, marks: marks, index: index, lane: i})
+			l.lanes[i].queue = append(l.lanes[i].queue, &part[T]{chunk: c, marks: marks, index: index})
 		}
 	}
 }
 
 // startWork begins the attempts that can begin.
 func (l *loop[T]) startWork(now time.Time) {
-	if l.closing() {
+	if l.lost {
 		return
 	}
 	for i := range l.lanes {
 		lane := &l.lanes[i]
-		for lane.free > 0 && len(lane.queue) > 0 {
-			p := lane.queue[0]
-			lane.queue[0] = nil
-			if lane.queue = lane.queue[1:]; len(lane.queue) == 0 {
-				lane.queue = nil
-			}
-			lane.free--
+		for !l.closing() && lane.free > 0 && len(lane.queue) > 0 {
+			l.occupy(i, l.next(lane))
+		}
+	}
+	for _, pl := range l.places {
+		if p := pl.due(now, l.closing()); p != nil {
 			l.start(now, p)
 		}
 	}
-	l.waiting = slices.DeleteFunc(l.waiting, func(p *part[T]) bool {
-		if now.Before(p.retryAt) {
-			return false
-		}
-		l.progress.Retries++
-		l.start(now, p)
-		return true
-	})
 }
 
 // attempt is one call of the handler, or of DeadLetter.
 type attempt[T any] struct {
 	part    *part[T]
 	batch   *Batch[T]
+	given   []*part[T] // the items that the handler gave up, which are not the part's any more
 	err     error
 	verdict Verdict // set if the batch is not acknowledged
 	failure Failure // the same
+	divide  bool    // nobody gave the whole batch up: its parts are tried first
 	pause   time.Duration
 }
 
 // start begins an attempt.
 func (l *loop[T]) start(now time.Time, p *part[T]) {
+	if p.dead == nil && p.attempt > 0 || p.pauses.begun() {
+		l.progress.Retries++
+	}
 	if p.began.IsZero() {
 		p.began = now
+	}
+	if p.since.IsZero() {
+		p.since, p.before = now, p.attempt
 	}
 	if p.dead == nil {
 		p.attempt++
 	}
+	p.place.busy = true
 	a := &attempt[T]{part: p, err: processor.ErrGoexit}
 	l.launch(event[T]{worked: a}, func() { l.try(a) })
 }
@@ -106,13 +103,13 @@ func (l *loop[T]) start(now time.Time, p *part[T]) {
 func (l *loop[T]) try(a *attempt[T]) {
 	p := a.part
 	a.batch = p.batch(l.s, &l.alarm)
-	defer a.batch.close()
+	defer a.close()
 	if a.err = l.s.Check(); a.err != nil {
 		return // the lease is over: the context ends too, or has already
 	}
 	a.err = processor.ErrGoexit
 	a.err = l.call(p, a.batch)
-	a.batch.close()
+	a.close()
 	if a.err == nil {
 		p.ackAll()
 		return
@@ -151,12 +148,9 @@ func (l *loop[T]) cancelled(err error) bool { return l.ctx.Err() != nil || error
 func (l *loop[T]) judge(a *attempt[T], ask bool) {
 	p := a.part
 	a.pause = p.pauses.pause(l.o.Retry)
-	elapsed := time.Since(p.began)
-	a.failure = Failure{
-		Lease: l.s.Lease(), From: a.batch.From, Next: a.batch.Next, Items: p.left(),
-		Attempt: p.attempt, Elapsed: elapsed, Err: a.err,
-		Exhausted: exhausted(p.attempt, l.o.Attempts, elapsed, a.pause, l.o.Elapsed),
-	}
+	a.failure = a.failed(p.left(), a.err)
+	a.failure.Exhausted = p.divided && len(a.batch.Items) > 1 ||
+		exhausted(p.attempt-p.before, l.o.Attempts, time.Since(p.since), a.pause, l.o.Elapsed)
 	if p.dead != nil {
 		a.verdict = VerdictDeadLetter // until it is taken, unless it says otherwise
 		if marked(a.err) {
@@ -172,11 +166,25 @@ func (l *loop[T]) judge(a *attempt[T], ask bool) {
 		}
 	}
 	a.verdict = decide(a.failure, said, l.o.DeadLetter != nil)
+	a.divide = a.verdict == VerdictDeadLetter && said != VerdictDeadLetter && len(a.batch.Items) > 1
+}
+
+// failed describes items of the attempt that failed with err.
+func (a *attempt[T]) failed(items int, err error) Failure {
+	p, b := a.part, a.batch
+	return Failure{
+		Lease: b.Lease(), From: b.From, Next: b.Next, Items: items,
+		Attempt: p.attempt, Elapsed: time.Since(p.began), Err: err,
+	}
 }
 
 // worked deals with an attempt that is over.
 func (l *loop[T]) worked(now time.Time, a *attempt[T]) {
 	p := a.part
+	p.place.busy = false
+	if l.ctx.Err() == nil {
+		l.takeGiven(a)
+	}
 	switch {
 	case p.done():
 		l.handled(a)
@@ -215,18 +223,20 @@ func (l *loop[T]) named(f Failure) error {
 // the shard has to go, the next owner does.
 func (l *loop[T]) again(now time.Time, a *attempt[T]) {
 	p := a.part
-	if l.closing() {
-		l.drop(p)
+	switch {
+	case l.closing():
+		l.leaveBehind(p)
 		return
-	}
-	if a.verdict == VerdictDeadLetter && p.dead == nil {
+	case a.divide:
+		l.split(a)
+		return
+	case a.verdict == VerdictDeadLetter && p.dead == nil:
 		p.dead = &a.failure
 		p.pauses.reset()
-		l.start(now, p)
+		p.place.moveToDead(p)
 		return
 	}
 	p.retryAt = now.Add(a.pause)
-	l.waiting = append(l.waiting, p)
 	fields := []zap.Field{
 		zap.String("from", string(a.failure.From)), zap.Int("attempt", p.attempt), zap.Int("items", a.failure.Items),
 		zap.Error(a.err), zap.Duration("retry", a.pause), zap.Bool("dead-letter", p.dead != nil),
@@ -245,17 +255,16 @@ func (l *loop[T]) handled(a *attempt[T]) {
 		l.poisoned(p, *p.dead, true)
 	}
 	if a.err != nil {
-		l.s.Logger().Warn("handler failed after it had acknowledged its batch", zap.Error(a.err))
+		l.s.Logger().Warn("handler failed after it had acknowledged or given up its whole batch", zap.Error(a.err))
 	}
 	l.progress.Batches++
 	l.progress.Items += int64(p.size())
 	if p.chunk.parts == 1 {
 		l.progress.Bytes += p.chunk.Bytes
 	}
-	if len(l.waiting) == 0 {
+	if l.drop(p); !l.waits() {
 		l.trouble = nil
 	}
-	l.drop(p)
 }
 
 // giveUp skips a part.
@@ -272,9 +281,10 @@ func (l *loop[T]) poisoned(p *part[T], f Failure, deadLettered bool) {
 	})
 }
 
-// drop is done with a part, acknowledged or not, and frees its place in its lane.
+// drop is done with a part, acknowledged or not, and frees its place in its lane if
+// that has no other.
 func (l *loop[T]) drop(p *part[T]) {
-	l.lanes[p.lane].free++
+	l.vacate(p)
 	if p.chunk.parts == 1 {
 		p.marks.settle() // before the source takes back what After may look at
 	}
