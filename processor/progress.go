@@ -11,10 +11,14 @@ type Progress struct {
 	Retries int64
 	// Reading is the place that the reading has come to, ahead of RunStatus.Position.
 	Reading Position
-	// Lag is how far Reading is behind the end of the shard, in time, as seen at the
-	// last read. Negative: nobody knows.
+	// Lag is how far the work is behind the end of the shard, in time. Negative: nobody
+	// knows.
 	Lag time.Duration
-	// CaughtUp: the last read came to the end of what there is.
+	// LagSince is when Lag was so, if it has grown with the clock since: nothing of what
+	// was read then is done with, or nothing was read since. RunStatus adds the time
+	// that has passed to Lag. Zero: Lag does not grow.
+	LagSince time.Time
+	// CaughtUp: the work has come to the end of what there is, and looks for more.
 	CaughtUp bool
 	// Buffered is the bytes that were read and are not done with.
 	Buffered int64
@@ -43,6 +47,14 @@ type Gap struct {
 	Lost, Resumed Position
 	// Err is how the source said so.
 	Err error
+}
+
+// at returns p as it is now.
+func (p Progress) at(now time.Time) Progress {
+	if !p.LagSince.IsZero() && p.Lag >= 0 {
+		p.Lag += max(0, now.Sub(p.LagSince))
+	}
+	return p
 }
 
 // Report has RunStatus show p, until the next Report or the next call of Process.

@@ -91,6 +91,38 @@ func TestReports(t *testing.T) {
 	})
 }
 
+// A lag that was said to grow is shown as of now; one that nobody knows stays unknown.
+func TestLagGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var shard *processor.Shard
+		r := newRig(t, func(_ context.Context, s *processor.Shard) error {
+			shard = s
+			<-s.Revoked()
+			return nil
+		})
+		r.start()
+		for _, tt := range []struct {
+			lag   time.Duration
+			since time.Time
+			want  time.Duration
+		}{
+			{time.Second, time.Time{}, time.Second},
+			{time.Second, time.Now(), time.Second + 2*time.Minute},
+			{0, time.Now().Add(-time.Minute), 4 * time.Minute},
+			{time.Second, time.Now().Add(time.Hour), time.Second},
+			{-1, time.Now(), -1},
+		} {
+			shard.Report(processor.Progress{Lag: tt.lag, LagSince: tt.since})
+			time.Sleep(time.Minute)
+			if got := r.run.Status().Progress.Lag; got != tt.want {
+				t.Errorf("%v at %v is shown as %v, want %v", tt.lag, tt.since, got, tt.want)
+			}
+		}
+		r.run.Revoke(processor.ErrRevoked)
+		r.want(shardset.OutcomeReleased)
+	})
+}
+
 // The last report of a halted shard stays to be seen.
 func TestReportOfAHaltedShard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -40,7 +40,7 @@ type RunStatus struct {
 	LastError   error     // of an attempt or a commit; nil if none failed yet
 	Position    Position  // where it resumed, or the last one committed
 	CommittedAt time.Time // zero: nothing was committed in this run
-	Progress    Progress  // what Process last reported
+	Progress    Progress  // what Process last reported; its Lag is of now
 	Poison      int       // how often something was given up: see Shard.Poisoned
 	Gaps        int       // how often something was gone: see Shard.Skipped
 }
@@ -49,7 +49,9 @@ type RunStatus struct {
 func (r *Run) Status() RunStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.status
+	st := r.status
+	st.Progress = st.Progress.at(time.Now())
+	return st
 }
 
 // worked returns how long ago Process was called; zero if it was not.

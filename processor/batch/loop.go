@@ -59,9 +59,9 @@ func newLoop[T any](ctx context.Context, s *processor.Shard, src Source[T],
 		alarm:    alarm{wake: make(chan struct{}, 1)},
 		lanes:    newLanes[T](o),
 		commits:  commits{done: resume},
-		progress: processor.Progress{Reading: resume, Lag: LagUnknown},
+		progress: processor.Progress{Reading: resume},
 	}
-	l.reading = reading[T]{at: resume, initial: o.Initial, pacer: pacer{min: o.MinPause, max: o.MaxPause}}
+	l.reading = reading[T]{at: resume, initial: o.Initial, pacer: pacer{min: o.MinPause, max: o.MaxPause}, seen: seen{lag: LagUnknown}}
 	l.reading.ctx, l.reading.stop = context.WithCancel(ctx)
 	return l
 }
@@ -78,7 +78,7 @@ func (l *loop[T]) run() error {
 		l.startCommit(now)
 		l.putBack(now)
 		l.startRead(now)
-		l.report()
+		l.report(now)
 		if l.finished() {
 			return l.result()
 		}
@@ -88,8 +88,9 @@ func (l *loop[T]) run() error {
 }
 
 // report shows how far the work is.
-func (l *loop[T]) report() {
+func (l *loop[T]) report(now time.Time) {
 	p := &l.progress
+	l.showLag(p, now)
 	p.Buffered, p.Trouble = l.reading.held, l.trouble
 	if p.Trouble == nil {
 		p.Trouble = l.reading.trouble
@@ -118,7 +119,7 @@ func (l *loop[T]) wait(now time.Time) {
 		done = nil
 	}
 	var wake <-chan time.Time
-	if at := l.wakeAt(); !at.IsZero() {
+	if at := l.wakeAt(now); !at.IsZero() {
 		l.timer.Reset(at.Sub(now))
 		wake = l.timer.C
 	}
@@ -189,7 +190,7 @@ func (l *loop[T]) stop(err error) {
 func (l *loop[T]) closing() bool { return l.leaving || l.lost || l.stopped != nil }
 
 // wakeAt returns when something is to be done, whatever happens before. Zero: never.
-func (l *loop[T]) wakeAt() (at time.Time) {
+func (l *loop[T]) wakeAt(now time.Time) (at time.Time) {
 	earlier := func(t time.Time) {
 		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
 			at = t
@@ -205,6 +206,9 @@ func (l *loop[T]) wakeAt() (at time.Time) {
 				earlier(l.lookAt) // who else wants the memory
 			}
 		}
+	}
+	if r := &l.reading; r.seen.caughtUp && r.slowAt.After(now) {
+		earlier(r.slowAt) // to show that
 	}
 	earlier(l.commitAt())
 	return at

@@ -46,6 +46,8 @@ func (l *loop[T]) putBack(now time.Time) {
 	for _, p := range l.lanes[0].queue {
 		l.finish(p)
 	}
+	r.seen = l.window.entries[0].seen
+	r.seen.caughtUp = false
 	l.lanes[0].queue, l.window.entries = nil, nil
 	l.progress.Reading = r.at
 	l.ended, l.end, l.commits.force = false, nil, false

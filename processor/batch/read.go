@@ -39,6 +39,8 @@ type reading[T any] struct {
 	failing  bool               // the last turn failed
 	trouble  error              // how
 	held     int64              // bytes of the budget
+	seen     seen               // what the last read said
+	slowAt   time.Time          // when the one under way takes long; zero: none is, or it may wait
 	nextAt   time.Time          // not before
 	pacer    pacer
 	failures schedule
@@ -75,6 +77,9 @@ func (l *loop[T]) startRead(now time.Time) {
 		return
 	}
 	r.fetching = true
+	if _, waits := r.reader.(Waiter); !waits || !r.await {
+		r.slowAt = now.Add(slowRead)
+	}
 	f := &fetched[T]{
 		ctx: r.ctx, await: r.await,
 		open: r.reader == nil || r.stale || r.lost != nil, err: processor.ErrGoexit,
@@ -209,7 +214,7 @@ var errKey = errors.New("the key of an item cannot be told")
 // fetched deals with a turn of reading that is over.
 func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
 	r := &l.reading
-	r.fetching = false
+	r.fetching, r.slowAt = false, time.Time{}
 	wanted := !r.void
 	r.void = false
 	if wanted && f.opened {
@@ -255,6 +260,7 @@ func (l *loop[T]) take(now time.Time, f *fetched[T]) {
 	got := len(c.Items) > 0
 	moved := c.Next != "" && c.Next != r.at
 	from := r.at
+	r.seen = seen{at: now, lag: c.Lag, caughtUp: !c.More}
 	if c.Next != "" {
 		r.at = c.Next
 	}
@@ -270,7 +276,7 @@ func (l *loop[T]) take(now time.Time, f *fetched[T]) {
 			l.commits.urgent = true
 		}
 	}
-	l.progress.Reading, l.progress.Lag, l.progress.CaughtUp = r.at, c.Lag, !c.More
+	l.progress.Reading = r.at
 	more := c.More && (got || moved) // a source that only says so is not believed
 	r.idle, r.await = !got && !moved, !more
 	r.pacer.min = l.o.MinPause

@@ -18,6 +18,7 @@ type window struct {
 // marks is one chunk's acknowledgements.
 type marks struct {
 	from  processor.Position           // before all of it; empty: not known
+	seen  seen                         // when it was read
 	next  processor.Position           // after all of it; empty: nothing to commit
 	after func(int) processor.Position // after an item; nil: only next counts
 	mu    sync.Mutex                   // guards the fields below; held for a look

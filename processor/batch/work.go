@@ -35,7 +35,7 @@ func (l *loop[T]) enqueue(from processor.Position, f *fetched[T]) {
 	c := &chunk[T]{Chunk: f.chunk, from: from, share: f.share}
 	l.reading.held += c.share.bytes
 	marks := newMarks(c.Next, c.After, len(c.Items))
-	marks.from = from
+	marks.from, marks.seen = from, l.reading.seen
 	l.window.push(marks)
 	if f.keys == nil {
 		c.parts = 1
