@@ -42,7 +42,8 @@ type Poison struct {
 }
 
 // Gap is a hole in what a shard was read for: what had been there at Lost was gone,
-// and the reading went on at Resumed.
+// and the reading went on at Resumed. An empty Resumed means that the shard itself is
+// gone, with what was left of it; an empty Lost that nothing of it had been read.
 type Gap struct {
 	Lost, Resumed Position
 	// Err is how the source said so.

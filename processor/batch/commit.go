@@ -13,7 +13,8 @@ var commitBackoff = processor.Backoff{Min: 100 * time.Millisecond, Max: 5 * time
 
 // lastCommits is how often the last commit is tried when the shard has to go: what it
 // would have covered is done again by the next owner, who should not wait for it long.
-// What a handler finishes after that is tried once more.
+// What a handler finishes after that is tried once more. A shard that is gone may have no
+// place for a commit either.
 const lastCommits = 5
 
 // commits is what was committed, and when the next one is due.
@@ -50,7 +51,7 @@ func (l *loop[T]) commitAt() time.Time {
 	switch {
 	case c.under || l.lost || !l.uncommitted():
 		return time.Time{}
-	case l.closing() && c.failed >= lastCommits && c.tried == l.window.low:
+	case (l.closing() || l.gone) && c.failed >= lastCommits && c.tried == l.window.low:
 		return time.Time{}
 	case c.failed > 0:
 		return c.retryAt

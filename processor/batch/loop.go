@@ -37,6 +37,7 @@ type loop[T any] struct {
 	lost    bool  // the context has ended
 	stopped error // a verdict: nothing more is handled
 	ended   bool  // nothing more comes
+	gone    bool  // the shard does not exist any more
 	end     error // what Process returns then
 
 	progress processor.Progress
@@ -51,11 +52,11 @@ type event[T any] struct {
 
 func newLoop[T any](ctx context.Context, s *processor.Shard, src Source[T],
 	fn func(context.Context, *Batch[T]) error, o Options[T]) *loop[T] {
-	const readsAndCommits = 2 // at a time
+	const others = 3 // at a time: a read, a commit, and the telling of a gap
 	resume, _ := s.Resume()
 	l := &loop[T]{
 		o: o, src: src, fn: fn, s: s, ctx: ctx,
-		events:   make(chan event[T], o.Concurrency+readsAndCommits),
+		events:   make(chan event[T], o.Concurrency+others),
 		alarm:    alarm{wake: make(chan struct{}, 1)},
 		lanes:    newLanes[T](o),
 		commits:  commits{done: resume},
@@ -171,6 +172,9 @@ func (l *loop[T]) leave() {
 	if !l.closing() {
 		l.commits.hurry()
 	}
+	if !l.leaving {
+		l.tellGone()
+	}
 	l.leaving = true
 	l.reading.stop()
 }
@@ -234,7 +238,7 @@ func (l *loop[T]) result() error {
 		return l.stopped
 	case l.lost:
 		return context.Cause(l.ctx)
-	case l.ended && l.window.empty() && l.commits.err == nil:
+	case l.ended && l.window.empty() && (l.gone || l.commits.err == nil):
 		return l.end
 	}
 	return l.commits.err

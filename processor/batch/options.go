@@ -44,6 +44,9 @@ type Options[T any] struct {
 	UntilPosition func(shardset.ID) processor.Position
 	// Expired is where to go on when the position has expired. Zero means not to: the
 	// shard is halted, held and visible. Each gap is logged, counted and told to OnGap.
+	// A shard that is gone with what was left of it is a gap as well: without Expired it
+	// is halted, with any it has ended. If the group takes it away before that, the gap is
+	// logged and counted, whatever Expired is.
 	Expired Initial
 	// OnGap hears of a gap before anything behind it is handled. Its error is taken
 	// for one of the source: opening is tried again, and the gap told again.

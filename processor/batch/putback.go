@@ -61,7 +61,7 @@ func (l *loop[T]) putBack(now time.Time) {
 // behind it is gone. With keys the lanes share their reads, so there it is kept.
 func (l *loop[T]) mayPutBack() bool {
 	switch {
-	case l.closing(), l.o.Key != nil, l.reading.lost != nil,
+	case l.closing(), l.gone, l.o.Key != nil, l.reading.lost != nil,
 		l.end != nil && !errors.Is(l.end, processor.ErrShardEnded),
 		l.window.entries[0].from == "":
 		return false

@@ -29,6 +29,8 @@ type reading[T any] struct {
 	fetching bool
 	at       processor.Position // where the next read begins; empty: the source knows
 	lost     error              // set: at is gone, and this said so
+	goneAt   time.Time          // since when the shard is said to be gone; zero: it is not
+	goneErr  error              // how that was said
 	initial  Initial            // where to begin without a position
 	gap      bool               // initial is Options.Expired
 	stale    bool               // the reader is to be opened anew
@@ -54,6 +56,8 @@ type fetched[T any] struct {
 	await  bool
 	open   bool // the reader is to be opened first
 	opened bool // it was
+	gone   bool // there is no shard to open
+	told   bool // it was no turn: see tellGone
 	start  processor.Position
 	chunk  Chunk[T]
 	share  share
@@ -132,6 +136,10 @@ func (l *loop[T]) open(f *fetched[T]) error {
 		r.reader = nil // first: Close is not called again, even if it does not come back
 		l.closeReader(last)
 	}
+	if errors.Is(r.lost, ErrGone) {
+		f.gone = true
+		return l.gap(l.ctx, processor.Gap{Lost: r.at, Err: r.lost}) // also if the shard has to go: nobody comes after this owner
+	}
 	start := Start{
 		Position: r.at, Initial: r.initial, Gap: r.gap, Checkpoints: l.s.ListCheckpoints,
 		Until: Bound{Time: l.o.Until}, Logger: l.s.Logger(),
@@ -165,22 +173,19 @@ func (l *loop[T]) open(f *fetched[T]) error {
 		return fmt.Errorf("open shard %s: %w", l.s.ID(), err)
 	}
 	share.release()
-	if err := l.gap(f); err != nil {
-		return err
+	if r.lost != nil {
+		if err := l.gap(f.ctx, processor.Gap{Lost: r.at, Resumed: f.start, Err: r.lost}); err != nil {
+			return err
+		}
 	}
 	f.opened = true
 	return nil
 }
 
-// gap has a gap told, if there is one, before anything behind it is read.
-func (l *loop[T]) gap(f *fetched[T]) error {
-	r := &l.reading
-	if r.lost == nil {
-		return nil
-	}
-	g := processor.Gap{Lost: r.at, Resumed: f.start, Err: r.lost}
+// gap has a gap told, before anything behind it is read.
+func (l *loop[T]) gap(ctx context.Context, g processor.Gap) error {
 	if l.o.OnGap != nil {
-		err := processor.Contain("OnGap", func() error { return l.o.OnGap(f.ctx, l.s.ID(), g) })
+		err := processor.Contain("OnGap", func() error { return l.o.OnGap(ctx, l.s.ID(), g) })
 		if err != nil {
 			return fmt.Errorf("tell the gap in shard %s: %w", l.s.ID(), err)
 		}
@@ -214,11 +219,18 @@ var errKey = errors.New("the key of an item cannot be told")
 // fetched deals with a turn of reading that is over.
 func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
 	r := &l.reading
+	if f.told {
+		return
+	}
 	r.fetching, r.slowAt = false, time.Time{}
 	wanted := !r.void
 	r.void = false
 	if wanted && f.opened {
 		l.begin(f.start)
+		return
+	}
+	if wanted && f.gone && f.err == nil {
+		l.vanished()
 		return
 	}
 	if !wanted || l.closing() {
@@ -230,7 +242,7 @@ func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
 		l.readFailed(now, f.err)
 		return
 	}
-	r.trouble, r.failing = f.chunk.Trouble, false
+	r.trouble, r.failing, r.goneAt, r.goneErr = f.chunk.Trouble, false, time.Time{}, nil
 	r.failures.reset()
 	r.throttle.reset()
 	l.take(now, f)
@@ -315,10 +327,11 @@ func (l *loop[T]) readFailed(now time.Time, err error) {
 		return
 	case isPanic || errors.Is(err, processor.ErrGoexit):
 		r.stale = true
-	case errors.Is(err, ErrExpired) && l.o.Expired.IsZero():
+	case errors.Is(err, ErrGone) && l.mayComeBack(now, err):
+	case (errors.Is(err, ErrExpired) || errors.Is(err, ErrGone)) && l.o.Expired.IsZero():
 		l.ended, l.end = true, processor.Halt(fmt.Errorf("shard %s at %q: %w", l.s.ID(), r.at, err))
 		return
-	case errors.Is(err, ErrExpired) && r.lost == nil:
+	case errors.Is(err, ErrExpired) && r.lost == nil, errors.Is(err, ErrGone):
 		r.lost = err
 	}
 	pause := r.failures.pause

@@ -14,7 +14,8 @@ import (
 // Source is where the items of shards come from. It must be safe for concurrent use.
 type Source[T any] interface {
 	// Open prepares to read a shard. ctx is for opening only. It returns an error that
-	// matches ErrExpired if the data at start.Position is gone, and one made with
+	// matches ErrExpired if the data at start.Position is gone, ErrGone if the shard is,
+	// and one made with
 	// processor.Halt or processor.Fatal if trying again cannot help: for a bound that
 	// the source cannot keep, or an Initial that it does not know. Any other error is
 	// tried again.
@@ -33,7 +34,7 @@ type Reader[T any] interface {
 	// last item may go over it. It does not wait for data that is
 	// not there (see Waiter) and honours ctx, and should bound its own time. An error
 	// leaves the reader where it was, so that reading again skips nothing. Errors
-	// that match ErrExpired or ErrThrottled, or that were made with processor.Halt or
+	// that match ErrExpired, ErrGone or ErrThrottled, or that were made with processor.Halt or
 	// processor.Fatal, mean what those say; any other is tried again after a pause
 	// that grows. The pause is at least what a method RetryAfter() time.Duration of
 	// the error says.
@@ -204,6 +205,10 @@ var (
 	// ErrExpired: what is to be read next is gone, because the log keeps its data for
 	// a while only, or the position is none of the shard's.
 	ErrExpired = errors.New("position has expired")
+
+	// ErrGone: the shard is gone, with what was not read of it. It is believed when it
+	// has been said for some seconds.
+	ErrGone = errors.New("shard is gone")
 
 	// ErrThrottled: the service asks for fewer reads. This shard slows down, others
 	// go on.

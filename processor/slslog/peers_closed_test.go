@@ -143,6 +143,45 @@ func TestD17ExpiredPositions(t *testing.T) {
 	}
 }
 
+// The data of a shard expired to the last before it was read: it was tried for ever, or
+// taken for read, and nobody was told.
+func TestAShardThatVanishesUnread(t *testing.T) {
+	for name, expired := range map[string]batch.Initial{"stop": {}, "go on": batch.Earliest()} {
+		t.Run(name, func(t *testing.T) {
+			peersTestOn(t, peersConfig, 2, sls.Group{Ordered: true}, func(t *testing.T, p *peers) {
+				a := p.work("a", func(s *peerSetup) {
+					s.client = func(c *sls.Config) { c.Ordered = true }
+					s.batch.Expired, s.batch.BatchItems, s.batch.Prefetch = expired, 1, -1
+					s.handle = func(_ context.Context, b *batch.Batch[slslog.Group], n []int) error {
+						if n[0] == 5 {
+							time.Sleep(5 * time.Second) // the reading has to wait for it
+						}
+						return nil
+					}
+				})
+				p.await(2*peerTimeout, "a has both shards", shares(2)(a))
+				p.add(0, 5, "")
+				p.done(2 * time.Second)
+				p.add(0, 10, "") // numbers 5 to 14
+				time.Sleep(2 * time.Second)
+				_, err := p.admin.SplitShard(t.Context(), 0, fmt.Sprintf("40%030x", 0))
+				p.check(err)
+				p.check(p.srv.Faults().Expire("p", "log", 0, -1))
+				p.addKey(fmt.Sprintf("%032x", 0), 5, "")
+				p.addKey(fmt.Sprintf("50%030x", 0), 5, "")
+				p.await(time.Minute, "the children were read", func() bool { return len(p.missing("")) == 9 })
+				if got := p.missing(""); !slices.Equal(got, []int{6, 7, 8, 9, 10, 11, 12, 13, 14}) {
+					t.Errorf("nobody handled %v", got)
+				}
+				time.Sleep(10 * time.Second)
+				if c := a.Status().Counters; c.Gaps != 1 || len(a.Status().Shards) != 3 {
+					t.Errorf("counted %d gaps, want 1; a has %d shards", c.Gaps, len(a.Status().Shards))
+				}
+			})
+		})
+	}
+}
+
 // In an ordered group the children of a split waited for ever for a parent of which a
 // filter had dropped everything, or that never had any data: its end was not committed.
 func TestD18ChildrenOfFilteredParents(t *testing.T) {

@@ -84,7 +84,7 @@ func TestServerRefuses(t *testing.T) {
 		"shard quota":    {fault: refuse(403, "ShardReadQuotaExceed", "slow down"), is: batch.ErrThrottled, atLeast: time.Second},
 		"cursor":         {fault: refuse(400, "InvalidCursor", "no"), is: batch.ErrExpired},
 		"bad parameter":  {fault: refuse(400, "ParameterInvalid", "invalid cursor"), halts: true},
-		"shard gone":     {fault: refuse(400, "ShardNotExist", "no"), is: sls.ErrShardNotFound, halts: true},
+		"shard gone":     {fault: refuse(400, "ShardNotExist", "no"), is: batch.ErrGone},
 		"query":          {fault: refuse(400, "ParameterInvalid", "the query makes no sense"), halts: true},
 		"unknown code":   {fault: refuse(400, "NotSupportedNow", "the processor is being made")},
 		"busy":           {fault: slsserver.Busy},
@@ -111,7 +111,7 @@ func TestServerRefuses(t *testing.T) {
 				t.Errorf("%s, %s: %v, halts: %v", name, op, err, processor.IsHalt(err))
 				continue
 			}
-			for _, other := range []error{batch.ErrThrottled, batch.ErrExpired} {
+			for _, other := range []error{batch.ErrThrottled, batch.ErrExpired, batch.ErrGone} {
 				if other != c.is && errors.Is(err, other) {
 					t.Errorf("%s, %s: %v is %v", name, op, err, other)
 				}
@@ -144,7 +144,7 @@ func TestServerExpires(t *testing.T) {
 	_, err := s.SplitShard(t.Context(), 0, "80000000000000000000000000000000")
 	must(t, err)
 	must(t, s.server.Faults().Expire("p", testLog, 0, -1))
-	if _, err := r.Read(t.Context(), anything); !processor.IsHalt(err) {
+	if _, err := r.Read(t.Context(), anything); !errors.Is(err, batch.ErrGone) {
 		t.Errorf("a shard that is gone: %v", err)
 	}
 }

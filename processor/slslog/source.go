@@ -165,8 +165,8 @@ func meaning(err error) error {
 		return fmt.Errorf("%w: %w", batch.ErrExpired, err)
 	case errors.Is(err, sls.ErrShardNotFound):
 		// Its data has expired to the last. Whether all of it had been read, nobody
-		// can tell any more, so that is for people to look at.
-		return processor.Halt(err)
+		// can tell any more.
+		return fmt.Errorf("%w: %w", batch.ErrGone, err)
 	case errors.As(err, &senseless):
 		return processor.Halt(err)
 	case errors.As(err, &refused) && refused.HTTPStatus == http.StatusBadRequest && badParameter(refused.Code):

@@ -1,0 +1,76 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rollcall-go/rollcall/processor"
+)
+
+// goneFor is how long a shard has to be gone before that is believed: what is decided then
+// cannot be mended.
+const goneFor = 2 * time.Second
+
+// mayComeBack reports whether a shard that is said to be gone has not been so for long.
+func (l *loop[T]) mayComeBack(now time.Time, err error) bool {
+	r := &l.reading
+	r.goneErr = err
+	if r.goneAt.IsZero() {
+		r.goneAt = now
+	}
+	return now.Sub(r.goneAt) < goneFor
+}
+
+// vanished ends the work on a shard that is gone, after its gap was told. What is
+// acknowledged is committed, if there still is a place for it.
+func (l *loop[T]) vanished() {
+	l.ended, l.end, l.gone = true, processor.ErrShardEnded, true
+	l.commits.hurry()
+}
+
+// lookFor bounds the last look at a shard that the group takes away.
+const lookFor = time.Second
+
+// tellGone tells the gap of a shard that is gone and that the group takes away because of
+// that: no later owner would. One whose reading stands still behind the end is looked at
+// once more, beside the drain. If that fails it is not tried again.
+func (l *loop[T]) tellGone() {
+	r := &l.reading
+	if l.gone || l.ctx.Err() != nil || r.fetching && errors.Is(r.lost, ErrGone) {
+		return
+	}
+	g := processor.Gap{Lost: r.at, Err: r.goneErr}
+	if g.Err == nil && !l.mayBeGone(time.Now()) {
+		return
+	}
+	l.launch(event[T]{fetched: &fetched[T]{told: true}}, func() {
+		if g.Err == nil {
+			g.Err = l.look()
+		}
+		if errors.Is(g.Err, ErrGone) {
+			_ = l.gap(l.ctx, g)
+		}
+	})
+}
+
+// mayBeGone reports whether the shard is revoked, and it is long ago that the reading came
+// to its end.
+func (l *loop[T]) mayBeGone(now time.Time) bool {
+	r := &l.reading
+	stands := !r.fetching && r.reader != nil && !r.failing && !r.stale && r.lost == nil
+	behind := !r.seen.caughtUp || now.Sub(r.seen.at) > l.o.MaxPause+slowRead
+	return stands && behind && !l.ended && errors.Is(l.s.Cause(), processor.ErrRevoked)
+}
+
+// look reads a little, and returns how that failed.
+func (l *loop[T]) look() error {
+	ctx, cancel := context.WithTimeout(l.ctx, lookFor)
+	defer cancel()
+	var c Chunk[T]
+	defer func() { l.release(&c) }()
+	return processor.Contain("Reader.Read", func() (err error) {
+		c, err = l.reading.reader.Read(ctx, Limit{Bytes: 1, Items: 1})
+		return err
+	})
+}
