@@ -101,6 +101,10 @@ func (l *loop[T]) startRead(now time.Time) {
 // its own: where it began may have to be committed, however long the first read takes.
 func (l *loop[T]) fetch(f *fetched[T]) error {
 	r := &l.reading
+	if errors.Is(r.lost, ErrGone) {
+		f.gone = true
+		return l.gap(l.ctx, processor.Gap{Lost: r.at, Err: r.lost}) // also if the shard has to go: nobody comes after this owner
+	}
 	if f.open {
 		return l.open(f)
 	}
@@ -135,10 +139,6 @@ func (l *loop[T]) open(f *fetched[T]) error {
 	if last := r.reader; last != nil {
 		r.reader = nil // first: Close is not called again, even if it does not come back
 		l.closeReader(last)
-	}
-	if errors.Is(r.lost, ErrGone) {
-		f.gone = true
-		return l.gap(l.ctx, processor.Gap{Lost: r.at, Err: r.lost}) // also if the shard has to go: nobody comes after this owner
 	}
 	start := Start{
 		Position: r.at, Initial: r.initial, Gap: r.gap, Checkpoints: l.s.ListCheckpoints,
@@ -242,9 +242,10 @@ func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
 		l.readFailed(now, f.err)
 		return
 	}
-	r.trouble, r.failing, r.goneAt, r.goneErr = f.chunk.Trouble, false, time.Time{}, nil
+	r.trouble, r.failing = f.chunk.Trouble, false
 	r.failures.reset()
 	r.throttle.reset()
+	r.goneAt, r.goneErr = time.Time{}, nil
 	l.take(now, f)
 }
 
