@@ -58,7 +58,7 @@ func tryHints(t *testing.T, listen string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.CloseIdleConnections()
+	defer func() { _ = c.Close() }()
 	if shards, err := c.ListShards(t.Context()); err != nil || len(shards) != 3 {
 		t.Errorf("Rollcall: %d shards, %v", len(shards), err)
 	}

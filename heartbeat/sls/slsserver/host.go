@@ -31,7 +31,7 @@ func (s *Server) pickProject(rt *route, host string, segments []string) ([]strin
 // server's own: an address, a suffix, or a name without dots. Where it is not sure, the path decides,
 // and without one the name is taken: a project that does not exist is never another one.
 func (s *Server) projectOfHost(host string) (name string, sure bool) {
-	host = strings.ToLower(strings.TrimSuffix(withoutPort(host), "."))
+	host = hostName(host)
 	for _, suffix := range s.cfg.HostSuffixes {
 		rest, ok := strings.CutSuffix(host, strings.ToLower(suffix))
 		if ok && rest == "" {
@@ -99,7 +99,8 @@ func beforeAddress(host string) (label string, ok bool) {
 // withoutPort cuts the port off a host. An IPv6 address has one only behind brackets.
 func withoutPort(host string) string {
 	colon, bracket := strings.LastIndexByte(host, ':'), strings.LastIndexByte(host, ']')
-	if colon < bracket || colon < 0 || bracket < 0 && strings.IndexByte(host, ':') != colon {
+	if colon < bracket || colon < 0 || bracket < 0 && strings.IndexByte(host, ':') != colon ||
+		strings.Trim(host[colon+1:], "0123456789") != "" {
 		return host
 	}
 	return host[:colon]

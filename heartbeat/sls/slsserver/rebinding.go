@@ -41,11 +41,4 @@ func isLoopbackName(host string) bool {
 }
 
 // hostName is a host in lower case, without its port and the dot of the root.
-func hostName(host string) string {
-	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') && isPort(host[i+1:]) {
-		host = host[:i]
-	}
-	return strings.ToLower(strings.TrimSuffix(host, "."))
-}
-
-func isPort(s string) bool { return strings.Trim(s, "0123456789") == "" }
+func hostName(host string) string { return strings.ToLower(strings.TrimSuffix(withoutPort(host), ".")) }
