@@ -106,7 +106,7 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 // larger number, and by chance, so that no two processes share one even if a store
 // forgot which were there.
 func newInstance() uint64 {
-	const random = 20
+	const random = 20 // bits; shardset.Tracker keeps as many when it jumps past another instance
 	return uint64(time.Now().UnixMilli())<<random | rand.Uint64N(1<<random)
 }
 

@@ -63,6 +63,13 @@ func (t *Tracker) Evicted(now time.Time, seq uint64) Plan {
 // the same fencing token.
 const instanceStep = 1 << 20
 
+// jump returns an instance that is at least one step above newest and has the low bits of
+// own. A process chooses those by chance: two processes that jump past the same instance
+// must not reach the same number, which would give both the same fencing token.
+func jump(own, newest uint64) uint64 {
+	return newest - newest%instanceStep + 2*instanceStep + own%instanceStep
+}
+
 // Replaced is the event of the service saying, to heartbeat seq, that instance
 // newest has this member's name. A process that never joined takes a larger number
 // and tries again: its own clock was behind. One that had joined is over, and the
@@ -72,8 +79,8 @@ func (t *Tracker) Replaced(now time.Time, seq, newest uint64) (Plan, bool) {
 	if seq != t.seq || seq <= t.barrier {
 		return t.finish(now, p), false
 	}
-	if !t.joined && newest <= math.MaxUint64-instanceStep {
-		t.instance = newest + instanceStep
+	if !t.joined && newest <= math.MaxUint64-3*instanceStep {
+		t.instance = jump(t.instance, newest)
 		t.barrier = t.seq
 		p.Beat = true
 		return t.finish(now, p), false

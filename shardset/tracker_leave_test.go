@@ -1,6 +1,9 @@
 package shardset
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // Eviction is an answer: all leases are over, and only an empty list may join.
 func TestEviction(t *testing.T) {
@@ -53,10 +56,33 @@ func TestReplacedBeforeJoining(t *testing.T) {
 	}
 	r.stale("0.2s", seq, "1@1", "") // what was said to instance 7 is void
 	// Far above: the other one adds one to its own whenever it loses its lease.
-	if rep := r.beat("0.2s", ""); rep.Instance != 41+instanceStep {
-		t.Errorf("instance %d after 41 had the name, want %d", rep.Instance, 41+instanceStep)
+	if rep := r.beat("0.2s", ""); rep.Instance != 2*instanceStep+7 {
+		t.Errorf("instance %d after 41 had the name, want %d", rep.Instance, 2*instanceStep+7)
 	}
 	r.answer("0.3s", "1@1", "start 1@1, beat")
+}
+
+// Two processes whose clocks are behind jump past the same instance: one number, and with
+// it one fencing token, must not name both.
+func TestReplacedTwiceByTheSame(t *testing.T) {
+	for _, newest := range []uint64{9, 41, 3*instanceStep - 1, 3 * instanceStep, 1<<62 + 5} {
+		seen := map[uint64]uint64{}
+		for _, own := range []uint64{7, 8, instanceStep - 1, instanceStep + 9} {
+			tr := NewTracker(TrackerConfig{Instance: own, Interval: 2 * time.Second})
+			now := time.Now()
+			if _, final := tr.Replaced(now, tr.Beat(now).Seq, newest); final {
+				t.Fatalf("instance %d, replaced by %d: final before it joined", own, newest)
+			}
+			got := tr.Beat(now).Instance
+			if got < newest+instanceStep {
+				t.Errorf("instance %d jumps to %d, which is not a step above %d", own, got, newest)
+			}
+			if other, taken := seen[got]; taken {
+				t.Errorf("instances %d and %d jump past %d to the same number %d", own, other, newest, got)
+			}
+			seen[got] = own
+		}
+	}
 }
 
 // A newer process has the name: this one is over, and stops at once.
