@@ -66,6 +66,7 @@ func (g *Group) adoptRetired(m *member, h shardset.Grant) {
 func (g *Group) replace(m *member, b *shardset.Beat) {
 	held := heldIDs(b.Held)
 	g.letGo(m, func(id shardset.ID, _ retiree) bool { return !has(held, id) })
+	g.raiseRetired(m)
 	for _, i := range g.owned(m) {
 		s := &g.shards[i]
 		if s.state == StateHeld && !has(held, s.id) {

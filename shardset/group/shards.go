@@ -103,6 +103,22 @@ func (g *Group) letGo(m *member, gone func(shardset.ID, retiree) bool) {
 	}
 }
 
+// raiseRetired gives a new epoch to each retired shard that m holds. A new instance of m
+// reports it, and if the shard is put back it must not run under an epoch that the old
+// instance has.
+func (g *Group) raiseRetired(m *member) {
+	if m.retired == 0 {
+		return
+	}
+	for id, r := range g.retired {
+		if r.holder == m {
+			g.touch()
+			r.epoch, r.granted = max(r.epoch, g.cfg.FirstEpoch)+1, g.generation
+			g.retired[id] = r
+		}
+	}
+}
+
 // recount rebuilds what the members know of their shards, after the list changed.
 func (g *Group) recount() {
 	for _, m := range g.sorted {
