@@ -21,6 +21,7 @@ const (
 	DefaultDrainTimeout  = 30 * time.Second
 	DefaultStuckAfter    = 5 * time.Second
 	DefaultCommitTimeout = 10 * time.Second
+	DefaultLoads         = 16
 )
 
 // maxDrainTimeout is for ever, and can be added to a time.
@@ -75,6 +76,10 @@ type Config struct {
 	// CommitTimeout bounds each load and save of a checkpoint, which the end of the
 	// lease, as it stood when it began, bounds too. Zero means 10 s.
 	CommitTimeout time.Duration
+	// Loads is how many checkpoints are loaded at a time: a worker that is granted a
+	// thousand shards at once does not make a thousand requests at once. Heartbeats do
+	// not wait for loads. Zero means 16.
+	Loads int
 	// Restart spaces the restarts of a failing processor. Zero fields mean 200 ms
 	// and 30 s.
 	Restart processor.Backoff
@@ -250,6 +255,12 @@ func (cfg *Config) completeTimes(faults *ConfigError, advised time.Duration) {
 	cfg.DrainTimeout = min(cfg.DrainTimeout, maxDrainTimeout)
 	positive("StuckAfter", &cfg.StuckAfter, DefaultStuckAfter)
 	positive("CommitTimeout", &cfg.CommitTimeout, DefaultCommitTimeout)
+	if cfg.Loads < 0 {
+		faults.add("Loads", "is %d; it must not be negative", cfg.Loads)
+	}
+	if cfg.Loads == 0 {
+		cfg.Loads = DefaultLoads
+	}
 	if cfg.Restart.Min < 0 || cfg.Restart.Max < 0 {
 		faults.add("Restart", "is %v to %v; neither must be negative", cfg.Restart.Min, cfg.Restart.Max)
 	}

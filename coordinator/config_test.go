@@ -45,9 +45,9 @@ func TestConfigFaults(t *testing.T) {
 		{"everything negative", func(c *coordinator.Config) {
 			c.Group, c.Processor, c.Weight = nil, nil, 5000
 			c.Interval, c.FastInterval, c.TryTimeout = -1, -1, -1
-			c.DrainTimeout, c.StuckAfter, c.CommitTimeout = -1, -1, -1
+			c.DrainTimeout, c.StuckAfter, c.CommitTimeout, c.Loads = -1, -1, -1, -1
 			c.Restart = processor.Backoff{Min: -1}
-		}, []string{"CommitTimeout", "DrainTimeout", "FastInterval", "Group", "Interval", "Processor",
+		}, []string{"CommitTimeout", "DrainTimeout", "FastInterval", "Group", "Interval", "Loads", "Processor",
 			"Restart", "StuckAfter", "TryTimeout", "Weight"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

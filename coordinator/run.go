@@ -77,6 +77,7 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		Hooks:         cfg.CheckpointHooks,
 		Restart:       cfg.Restart,
 		CommitTimeout: cfg.CommitTimeout,
+		Loads:         cfg.Loads,
 		Observer:      r.tell.observer(),
 		Logger:        r.tell.log,
 	})

@@ -27,24 +27,14 @@ func (r *Run) attempt() error {
 // try reads the checkpoint, makes a processor and calls it.
 func (r *Run) try(ctx context.Context, s *Shard) error {
 	r.phase(PhaseStarting)
-	// A load claims the shard, so not even that is done without a lease.
-	if err := r.mayStart(); err != nil {
+	if err := r.load(s); err != nil {
 		return err
-	}
-	err := Contain("Checkpoints.Load", func() (err error) {
-		ctx, cancel := r.storeContext(r.soft, time.Now())
-		defer cancel()
-		s.resume, s.found, err = r.runner.cfg.Checkpoints.Load(ctx, r.owner())
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("read the checkpoint of shard %s: %w", r.id, err)
 	}
 	if err := r.mayStart(); err != nil {
 		return err
 	}
 	var p Processor
-	err = Contain("Factory", func() (err error) {
+	err := Contain("Factory", func() (err error) {
 		p, err = r.runner.cfg.Factory(r.soft, r.lease())
 		return err
 	})
@@ -59,6 +49,30 @@ func (r *Run) try(ctx context.Context, s *Shard) error {
 	}
 	r.running(s)
 	return Contain("Process", func() error { return p.Process(ctx, s) })
+}
+
+// load reads the checkpoint. It waits for its turn first, without a bound of its own: a
+// member that is granted a thousand shards at once makes a few requests at a time.
+func (r *Run) load(s *Shard) error {
+	select {
+	case r.runner.loads <- struct{}{}:
+		defer func() { <-r.runner.loads }()
+	case <-r.soft.Done():
+	}
+	// A load claims the shard, so not even that is done without a lease.
+	if err := r.mayStart(); err != nil {
+		return err
+	}
+	err := Contain("Checkpoints.Load", func() (err error) {
+		ctx, cancel := r.storeContext(r.soft, time.Now())
+		defer cancel()
+		s.resume, s.found, err = r.runner.cfg.Checkpoints.Load(ctx, r.owner())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read the checkpoint of shard %s: %w", r.id, err)
+	}
+	return nil
 }
 
 // mayStart returns nil unless the lease is over or the shard has to go.

@@ -21,14 +21,17 @@ type RunnerConfig struct {
 	Restart Backoff
 	// CommitTimeout bounds each load and save. Zero means 10 s.
 	CommitTimeout time.Duration
-	Observer      Observer
+	// Loads is how many checkpoints are loaded at a time. Zero means 16.
+	Loads    int
+	Observer Observer
 	// Logger is what Shard.Logger derives from. Nil means none.
 	Logger *zap.Logger
 }
 
 // Runner makes Runs.
 type Runner struct {
-	cfg RunnerConfig
+	cfg   RunnerConfig
+	loads chan struct{} // holds one token for each load under way
 }
 
 // NewRunner returns a Runner with the defaults filled in.
@@ -43,10 +46,13 @@ func NewRunner(cfg RunnerConfig) *Runner {
 	if cfg.CommitTimeout <= 0 {
 		cfg.CommitTimeout = 10 * time.Second
 	}
+	if cfg.Loads <= 0 {
+		cfg.Loads = 16
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
-	return &Runner{cfg: cfg}
+	return &Runner{cfg: cfg, loads: make(chan struct{}, cfg.Loads)}
 }
 
 // Backoff spaces attempts: the first pause is about Min, each further one twice as

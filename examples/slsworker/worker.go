@@ -52,7 +52,6 @@ func newWorker(o *options, stdout, stderr io.Writer) (*worker, error) {
 	}
 	w.coord, err = coordinator.New(coordinator.Config{
 		Group:        client,
-		Checkpoints:  newGate(client),
 		Processor:    batch.Handle(source, w.handle, options),
 		Member:       o.member,
 		Interval:     o.interval,
