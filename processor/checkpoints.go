@@ -20,7 +20,8 @@ type Owner struct {
 	// Lease says what: the shard, its epoch, and until when.
 	Lease shardset.Lease
 	// Epochs says that the lease's epoch is the service's, which orders all owners
-	// of the shard. Otherwise it orders the grants to this instance only.
+	// of the shard. Otherwise it is made from the member's clock (shardset.Lease), and
+	// is certain to order the grants to this instance only.
 	Epochs bool
 }
 

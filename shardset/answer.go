@@ -246,8 +246,8 @@ func (t *Tracker) take(now time.Time, e *entry, p *Plan) {
 	g := e.grant
 	e.epoch, e.since = g.Epoch, now
 	if g.Epoch == 0 {
-		t.localEpoch++
-		e.epoch = t.localEpoch
+		t.clockEpoch = clockEpoch(now, t.clockEpoch)
+		e.epoch = t.clockEpoch
 	}
 	t.entries.put(e)
 	delete(t.ended, g.ID) // the heartbeat that this answers told it, and the service knows better

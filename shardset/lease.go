@@ -9,8 +9,8 @@ import (
 type Grant struct {
 	ID ID
 	// Epoch rises with every change of owner, and with every new grant to the
-	// same one. Zero means that the service has no epochs; the Tracker then
-	// numbers the grants itself, which orders them within one process only.
+	// same one. Zero means that the service has no epochs; the Tracker then makes
+	// one from its clock: see Lease.Epoch.
 	Epoch uint64
 }
 
@@ -21,6 +21,11 @@ type Lease struct {
 	ID ID
 	// Epoch is the fencing token's number: a sink that remembers the highest
 	// epoch per shard and refuses lower ones is safe from a paused former owner.
+	// Where the service has no epochs (heartbeat.Guarantees.Epochs), it is the time of
+	// the grant by the member's wall clock, in microseconds since 1970. It rises over
+	// restarts and members as long as two clocks differ by less than the time between
+	// two grants of the shard. If they differ by more, the sink refuses the new owner
+	// until its clock has passed the time of the old grant.
 	Epoch uint64
 	// NotAfter is when the lease ends for its holder. It lies before the moment
 	// at which the service may give the shard away, by the margin of Margin.
@@ -37,6 +42,15 @@ func (l Lease) Valid(now time.Time) bool { return before(now, l.NotAfter) }
 // before reports whether now precedes t by every clock that both of them carry.
 func before(now, t time.Time) bool {
 	return now.Before(t) && now.Round(0).Before(t.Round(0))
+}
+
+var unixStart = time.Date(1970, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+// clockEpoch returns an epoch for a grant at now that is higher than last: the wall
+// clock's microseconds since 1970. Members have no other number in common that rises.
+func clockEpoch(now time.Time, last uint64) uint64 {
+	us := now.Round(0).Sub(unixStart) / time.Microsecond
+	return max(last+1, uint64(max(us, 0)))
 }
 
 // Margin is how much earlier than its TTL a lease ends for the holder: 1 % for two

@@ -132,16 +132,16 @@ func (r *rig) when(what string, got time.Time, want string) {
 func actions(p Plan) string {
 	var parts []string
 	for _, s := range p.Cancel {
-		parts = append(parts, fmt.Sprintf("cancel %s@%d %s", s.ID, s.Epoch, s.Cause))
+		parts = append(parts, fmt.Sprintf("cancel %s@%s %s", s.ID, epochText(s.Epoch), s.Cause))
 	}
 	if p.Lapsed {
 		parts = append(parts, "lapsed")
 	}
 	for _, s := range p.Revoke {
-		parts = append(parts, fmt.Sprintf("revoke %s@%d %s", s.ID, s.Epoch, s.Cause))
+		parts = append(parts, fmt.Sprintf("revoke %s@%s %s", s.ID, epochText(s.Epoch), s.Cause))
 	}
 	for _, l := range p.Start {
-		parts = append(parts, fmt.Sprintf("start %s@%d", l.ID, l.Epoch))
+		parts = append(parts, fmt.Sprintf("start %s@%s", l.ID, epochText(l.Epoch)))
 	}
 	for _, id := range p.StillGranted {
 		parts = append(parts, fmt.Sprintf("still granted %s", id))
@@ -171,6 +171,14 @@ func statesText(tr *Tracker) string {
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// epochText shows epochs that the Tracker made from the clock as "clock".
+func epochText(e uint64) string {
+	if e > 1e15 {
+		return "clock"
+	}
+	return strconv.FormatUint(e, 10)
 }
 
 func grantsText(grants []Grant) string {

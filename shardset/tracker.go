@@ -92,7 +92,7 @@ type Tracker struct {
 	sentAt     time.Time // when the newest heartbeat left
 	instance   uint64
 	generation uint64
-	localEpoch uint64 // numbers grants of a service without epochs
+	clockEpoch uint64 // the last epoch made for a grant of a service without epochs
 
 	ttl        time.Duration // of the newest answer that was accepted
 	interval   time.Duration // between regular heartbeats, as the group's TTL lets it be

@@ -159,7 +159,7 @@ func TestLapsedByALaterClock(t *testing.T) {
 func TestNoInstanceStaysNone(t *testing.T) {
 	r := newRig(t, func(cfg *TrackerConfig) { cfg.Instance = 0 })
 	r.join("1")
-	r.tick("8.9s", "cancel 1@1 lost, lapsed, beat")
+	r.tick("8.9s", "cancel 1@clock lost, lapsed, beat")
 	if got := r.beat("9s", "1@0").Instance; got != 0 {
 		t.Errorf("instance %d after a lapse, want none", got)
 	}

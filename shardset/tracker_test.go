@@ -159,16 +159,57 @@ func TestEpochChangeWhileNotRunning(t *testing.T) {
 	}
 }
 
-// A service without epochs: the Tracker numbers the runs.
-func TestLocalEpochs(t *testing.T) {
+// A service without epochs: the Tracker makes them from the clock.
+func TestClockEpochs(t *testing.T) {
 	r := newRig(t)
 	r.beat("0s", "")
-	r.answer("0.1s", "1 2", "start 1@1, start 2@2, beat")
+	p := r.answer("0.1s", "1 2", "start 1@clock, start 2@clock, beat")
+	first := uint64(r.at("0.1s").UnixMicro())
+	if p.Start[0].Epoch != first || p.Start[1].Epoch != first+1 {
+		t.Errorf("epochs %d and %d, want %d and the next", p.Start[0].Epoch, p.Start[1].Epoch, first)
+	}
 	r.beat("0.2s", "1@0 2@0")
-	r.answer("0.3s", "2", "revoke 1@1 revoked")
+	r.answer("0.3s", "2", "revoke 1@clock revoked")
 	r.returned("0.4s", "1", OutcomeReleased, "beat")
 	r.beat("0.5s", "2@0")
-	r.answer("0.6s", "1 2", "start 1@3, beat")
+	p = r.answer("0.6s", "1 2", "start 1@clock, beat")
+	if want := uint64(r.at("0.6s").UnixMicro()); p.Start[0].Epoch != want {
+		t.Errorf("epoch %d, want %d", p.Start[0].Epoch, want)
+	}
+}
+
+// A shard moves between members and over restarts: each grant has a higher epoch than
+// all before, although a clock is set back, or is behind by less than the shard's time
+// with its last owner.
+func TestClockEpochsRiseOverMembers(t *testing.T) {
+	now, last := time.Now(), uint64(0)
+	members := map[string]*Tracker{}
+	for _, step := range []struct {
+		member string
+		skew   time.Duration
+	}{{"a", 0}, {"b", 0}, {"a", 0}, {"c", -9 * time.Second}, {"b", 9 * time.Second}, {"b", -time.Hour}, {"d", 0}} {
+		tr := members[step.member]
+		if tr == nil {
+			tr = NewTracker(TrackerConfig{Interval: time.Second})
+			members[step.member] = tr
+		}
+		now = now.Add(10 * time.Second)
+		local := now.Add(step.skew)
+		tr.Tick(local) // the last lease is over by now
+		p, err := tr.Accepted(local, tr.Beat(local).Seq, Answer{TTL: 6 * time.Second, Grants: []Grant{{ID: ID{"log", 1}}}})
+		if err != nil || len(p.Start) != 1 {
+			t.Fatalf("member %s: plan %+v, %v", step.member, p, err)
+		}
+		if p.Start[0].Epoch <= last {
+			t.Errorf("member %s, clock off by %v: epoch %d after %d", step.member, step.skew, p.Start[0].Epoch, last)
+		}
+		last = p.Start[0].Epoch
+		tr.Returned(local, ID{"log", 1}, OutcomeReleased)
+		empty := tr.Beat(local)
+		if _, err := tr.Accepted(local, empty.Seq, Answer{TTL: 6 * time.Second}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // Fast while something changes, for two intervals at most, then regular.
