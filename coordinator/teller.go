@@ -19,9 +19,11 @@ import (
 type teller struct {
 	member string
 	hooks  Hooks
-	log    *zap.Logger // with the fields group and member
+	log    *zap.Logger // with the fields group and member; for the lines of processors
+	own    *zap.Logger // the same, for lines that are written from the queue
 	lines  *queue      // log lines to write
 	calls  *queue      // hooks to call
+	fold   folder      // of the goroutine that writes the lines
 
 	mu     sync.Mutex // guards the fields below
 	counts Counters
@@ -30,7 +32,8 @@ type teller struct {
 
 func newTeller(cfg Config, info heartbeat.Info) *teller {
 	log := cfg.Logger.With(zap.String("group", info.Group), zap.String("member", cfg.Member))
-	t := &teller{member: cfg.Member, hooks: cfg.Hooks, log: log, lines: newQueue(), calls: newQueue()}
+	t := &teller{member: cfg.Member, hooks: cfg.Hooks, lines: newQueue(), calls: newQueue()}
+	t.log, t.own = t.folding(log, false), t.folding(log, true)
 	t.calls.panicked = func(v any, stack []byte) {
 		t.line(func(log *zap.Logger) {
 			log.Error("hook panicked", zap.Any("panic", v), zap.ByteString("stack", stack))

@@ -6,6 +6,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
@@ -13,11 +14,11 @@ import (
 // first failure of a row is a warning, and so is the end of one.
 
 func (t *teller) line(f func(log *zap.Logger)) {
-	t.lines.add(func() { f(t.log) })
+	t.lines.add(func() { f(t.own) })
 }
 
 func (t *teller) shardLine(id shardset.ID, epoch uint64, f func(log *zap.Logger)) {
-	t.lines.add(func() { f(t.log.With(zap.Stringer("shard", id), zap.Uint64("epoch", epoch))) })
+	t.lines.add(func() { f(t.own.With(zap.Stringer("shard", id), zap.Uint64("epoch", epoch), processor.Fold())) })
 }
 
 // state has a change of the member's state told.
@@ -74,6 +75,7 @@ func (t *teller) leaveFailed(err error) {
 }
 
 func (t *teller) stopped(deaf []shardset.ID) {
+	t.unfold(true)
 	t.line(func(log *zap.Logger) {
 		if len(deaf) > 0 {
 			log.Error("left with processors still running", zap.Stringers("shards", deaf))
@@ -112,6 +114,7 @@ func (t *teller) heartbeat(r heartbeat.Request, a shardset.Answer, sent, now tim
 	case first:
 		t.line(func(log *zap.Logger) { log.Info("heartbeats are answered again") })
 	}
+	t.unfold(false)
 	if t.hooks.Heartbeat != nil {
 		e := HeartbeatEvent{Member: t.member, Sent: sent, Took: now.Sub(sent), Held: len(r.Held), Shards: len(a.Grants), Err: err}
 		t.calls.add(func() { t.hooks.Heartbeat(e) })

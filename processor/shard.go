@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -71,8 +72,13 @@ func (s *Shard) Check() error {
 }
 
 // Logger returns the worker's logger with the shard's fields. It is made at each
-// call, so keep it.
+// call, so keep it. Lines that many shards may write at once can be marked with Fold.
 func (s *Shard) Logger() *zap.Logger {
-	return s.run.runner.cfg.Logger.With(
-		zap.String("member", s.run.runner.cfg.Member), zap.Stringer("shard", s.run.id), zap.Uint64("epoch", s.run.epoch))
+	return s.run.runner.cfg.Logger.With(zap.Stringer("shard", s.run.id), zap.Uint64("epoch", s.run.epoch))
 }
+
+// Fold marks a line of Shard.Logger that many shards may write at once. In each 10 s the
+// worker writes the first five lines of one level and message; one line counts the others
+// and names their shards. A marked line does not wait for the log's sink. The field itself
+// is not written.
+func Fold() zap.Field { return zap.Field{Key: "rollcall.fold", Type: zapcore.SkipType} }

@@ -150,8 +150,8 @@ func TestShardLogger(t *testing.T) {
 			t.Fatalf("%d lines logged, want 1", len(lines))
 		}
 		fields := lines[0].ContextMap()
-		if len(fields) != 3 || fields["member"] != "m1" || fields["shard"] != "orders/7" || fields["epoch"] != uint64(3) {
-			t.Errorf("fields %v, want member m1, shard orders/7, epoch 3", fields)
+		if len(fields) != 2 || fields["shard"] != "orders/7" || fields["epoch"] != uint64(3) {
+			t.Errorf("fields %v, want shard orders/7, epoch 3", fields)
 		}
 	})
 }
