@@ -18,7 +18,7 @@ import (
 // Defaults of Config.
 const (
 	DefaultInterval      = 2 * time.Second
-	DefaultDrainTimeout  = 30 * time.Second
+	DefaultDrainTimeout  = 25 * time.Second
 	DefaultStuckAfter    = 5 * time.Second
 	DefaultCommitTimeout = 10 * time.Second
 	DefaultLoads         = 16
@@ -68,7 +68,8 @@ type Config struct {
 	TryTimeout time.Duration
 
 	// DrainTimeout is how long a processor may go on after its shard was revoked,
-	// or the worker told to stop, before its context is cancelled. Zero means 30 s.
+	// or the worker told to stop, before its context is cancelled. Zero means 25 s:
+	// many platforms kill a process 30 s after they asked it to stop.
 	DrainTimeout time.Duration
 	// StuckAfter is how long a processor may ignore a cancelled context before it
 	// is reported as stuck. Zero means 5 s.

@@ -139,6 +139,51 @@ func TestAPanickingHookIsLogged(t *testing.T) {
 	})
 }
 
+// A worker that never joined says why, and not that it left.
+func TestLogLinesWithoutJoining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logs, seen := observer.New(zap.InfoLevel)
+		wire := newWire(t, 1)
+		wire.setCut(true)
+		w := launch(t, "a", wire, coordinator.Config{Logger: zap.New(logs)})
+		time.Sleep(3*time.Minute + 10*time.Second)
+		w.end()
+		want := map[string]int{
+			"joining the group": 1, "heartbeat failed, retrying": 1, "heartbeats still fail, retrying": 3,
+			"stopping before it joined the group": 1, "the leave call failed; the group waits for the lease to end": 1,
+		}
+		for _, e := range seen.All() {
+			want[e.Message]--
+		}
+		for message, n := range want {
+			if n != 0 {
+				t.Errorf("%q: %d lines too few", message, n)
+			}
+		}
+	})
+}
+
+// A worker of a finite run says what it waits for while other workers have all shards.
+func TestFiniteRunWithoutShards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logs, seen := observer.New(zap.InfoLevel)
+		wire := newWire(t, 1)
+		first := launch(t, "a", wire, coordinator.Config{Finite: true})
+		time.Sleep(time.Second)
+		second := launch(t, "b", wire.another(), coordinator.Config{Finite: true, Logger: zap.New(logs)})
+		time.Sleep(3 * time.Minute)
+		if n := seen.FilterMessageSnippet("waiting for a first shard").Len(); n != 3 {
+			t.Errorf("%d lines say what the worker waits for in 3 min, want 3", n)
+		}
+		first.end()
+		time.Sleep(3 * time.Minute)
+		second.end()
+		if n := seen.FilterMessageSnippet("waiting for a first shard").Len(); n != 3 {
+			t.Errorf("%d lines say what the worker waits for after it had a shard, want 3", n)
+		}
+	})
+}
+
 // One line per event, none per heartbeat, with the four fields.
 func TestLogLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -163,6 +208,7 @@ func TestLogLines(t *testing.T) {
 			lines = append(lines, e.Message)
 		}
 		want := `joining the group
+joined the group
 shard assigned
 shard started
 heartbeat failed, retrying
@@ -170,6 +216,7 @@ shard cancelled
 the lease is over
 shard stopped
 heartbeats are answered again
+joined the group
 shard assigned
 shard started
 leaving the group

@@ -131,6 +131,7 @@ func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) 
 	r.heard(now, req, a, err)
 	r.obey(now, plan)
 	if err == nil {
+		r.waitsForShards(now, a)
 		return heartbeat.VerdictCarry
 	}
 	if errors.Is(err, shardset.ErrStaleAnswer) {
@@ -153,6 +154,24 @@ func (r *run) followTTL(ttl time.Duration) {
 	r.tell.interval(interval, r.interval, ttl, r.lastBeat.IsZero())
 	r.interval = interval
 	r.loop.SetPace(interval, min(r.cfg.TryTimeout, max(interval/2, shardset.ShortestInterval)))
+}
+
+// waitsForShards says what the worker of a finite run waits for if it is granted nothing:
+// it cannot tell an empty group from one whose shards other workers have.
+func (r *run) waitsForShards(now time.Time, a shardset.Answer) {
+	if !r.cfg.Finite || r.granted {
+		return
+	}
+	if r.granted = len(a.Grants) > 0; r.granted {
+		return
+	}
+	switch {
+	case r.waitSayAt.IsZero():
+		r.waitSayAt = now.Add(a.TTL)
+	case !now.Before(r.waitSayAt):
+		r.waitSayAt = now.Add(warnAgain)
+		r.tell.waiting()
+	}
 }
 
 // heard notes how a heartbeat went.

@@ -29,6 +29,8 @@ func (r *run) obey(now time.Time, p shardset.Plan) {
 	if !p.NotAfter.IsZero() {
 		if r.term == nil {
 			r.term = processor.NewTerm(p.NotAfter)
+			r.joined = true
+			r.tell.joined(r.tracker.Instance(), len(p.Start))
 		} else if !r.term.Extend(now, p.NotAfter) {
 			// Some processor looked at a later clock than ours and found the lease
 			// over. The latch wins: what the answer gave is taken afresh.

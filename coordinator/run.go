@@ -54,7 +54,10 @@ type run struct {
 	failure    error     // why Run ends, if not because its context did
 	stopBy     time.Time // when Run has to return; zero: not leaving
 	left       bool
-	told       State // the state that the hook was told
+	told       State     // the state that the hook was told
+	joined     bool      // ever
+	granted    bool      // a shard, ever
+	waitSayAt  time.Time // when to say again what a finite run without a shard waits for
 }
 
 func newRun(cfg Config, info heartbeat.Info) *run {
@@ -158,7 +161,7 @@ func (r *run) run(ctx context.Context) error {
 	if !closed(r.tell.calls.done, r.share(2)) {
 		drain.Parts = append(drain.Parts, "hooks")
 	}
-	r.tell.stopped(drain.Shards)
+	r.tell.stopped(r.joined, drain.Shards)
 	r.tell.lines.close()
 	if !closed(r.tell.lines.done, r.stopBy) {
 		drain.Parts = append(drain.Parts, "log")
@@ -210,7 +213,7 @@ func (r *run) leave() {
 	}
 	now := time.Now()
 	r.stopBy = now.Add(r.cfg.DrainTimeout + drainBound)
-	r.tell.leaving(r.failure, len(r.runs))
+	r.tell.leaving(r.joined, r.failure, len(r.runs))
 	r.obey(now, r.tracker.Leave(now))
 }
 

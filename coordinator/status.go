@@ -2,7 +2,10 @@ package coordinator
 
 import (
 	"fmt"
+	"reflect"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/processor"
@@ -66,7 +69,7 @@ type ShardStatus struct {
 	Run processor.RunStatus
 }
 
-// Counters count since Run was called.
+// Counters count since Run was called. They print as the counts that are not zero.
 type Counters struct {
 	Beats          int64 // heartbeats answered
 	BeatsFailed    int64 // and not answered, or not with sense
@@ -85,4 +88,30 @@ type Counters struct {
 	Commits        int64 // commits that went through
 	CommitsFailed  int64 // and that did not
 	CommitsFenced  int64 // of these, refused because the shard has another owner
+}
+
+func (c Counters) String() string {
+	var b strings.Builder
+	v := reflect.ValueOf(c)
+	for i := range v.NumField() {
+		if n := v.Field(i).Int(); n != 0 {
+			fmt.Fprintf(&b, ", %s %d", words(v.Type().Field(i).Name), n)
+		}
+	}
+	if b.Len() == 0 {
+		return "nothing happened"
+	}
+	return b.String()[len(", "):]
+}
+
+// words splits a name like LeasesLost into "leases lost".
+func words(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if unicode.IsUpper(r) && i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
 }

@@ -25,9 +25,11 @@ type teller struct {
 	calls  *queue      // hooks to call
 	fold   folder      // of the goroutine that writes the lines
 
-	mu     sync.Mutex // guards the fields below
+	// The owner's: since when heartbeats fail, and when that was said last.
+	failingSince, warnedAt time.Time
+
+	mu     sync.Mutex // guards the field below
 	counts Counters
-	silent bool // heartbeats fail, and that was said
 }
 
 func newTeller(cfg Config, info heartbeat.Info) *teller {

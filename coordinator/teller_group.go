@@ -10,8 +10,11 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// What happens to the member as a whole. No line per heartbeat at info level: the
-// first failure of a row is a warning, and so is the end of one.
+// What happens to the member as a whole. No line per heartbeat at info level: the first
+// failure of a row is a warning, once a minute there is another, and the end is told.
+
+// warnAgain is how often a failure that lasts is logged again.
+const warnAgain = time.Minute
 
 func (t *teller) line(f func(log *zap.Logger)) {
 	t.lines.add(func() { f(t.own) })
@@ -54,17 +57,35 @@ func (t *teller) interval(now, before, ttl time.Duration, first bool) {
 	})
 }
 
+func (t *teller) joined(instance uint64, shards int) {
+	t.line(func(log *zap.Logger) {
+		log.Info("joined the group", zap.Uint64("instance", instance), zap.Int("shards", shards))
+	})
+}
+
+func (t *teller) waiting() {
+	t.line(func(log *zap.Logger) {
+		log.Info("waiting for a first shard: the group grants this worker none, because it has none or other workers " +
+			"have them; Run returns when the work is complete, which this worker cannot tell before it had a shard")
+	})
+}
+
 func (t *teller) finished() {
 	t.line(func(log *zap.Logger) { log.Info("the work is finished") })
 }
 
-func (t *teller) leaving(why error, shards int) {
+func (t *teller) leaving(joined bool, why error, shards int) {
 	t.line(func(log *zap.Logger) {
-		if why != nil {
+		switch {
+		case !joined && why != nil:
+			log.Error("cannot join the group", zap.Error(why))
+		case !joined:
+			log.Info("stopping before it joined the group")
+		case why != nil:
 			log.Error("leaving the group because it cannot go on", zap.Error(why), zap.Int("shards", shards))
-			return
+		default:
+			log.Info("leaving the group", zap.Int("shards", shards))
 		}
-		log.Info("leaving the group", zap.Int("shards", shards))
 	})
 }
 
@@ -74,14 +95,15 @@ func (t *teller) leaveFailed(err error) {
 	})
 }
 
-func (t *teller) stopped(deaf []shardset.ID) {
+func (t *teller) stopped(joined bool, deaf []shardset.ID) {
 	t.unfold(true)
 	t.line(func(log *zap.Logger) {
-		if len(deaf) > 0 {
+		switch {
+		case len(deaf) > 0:
 			log.Error("left with processors still running", zap.Stringers("shards", deaf))
-			return
+		case joined:
+			log.Info("left the group")
 		}
-		log.Info("left the group")
 	})
 }
 
@@ -98,21 +120,26 @@ func (t *teller) evicted() {
 func (t *teller) dropped() { t.count(func(c *Counters) { c.AnswersDropped++ }) }
 
 func (t *teller) heartbeat(r heartbeat.Request, a shardset.Answer, sent, now time.Time, err error) {
-	var first bool
 	t.count(func(c *Counters) {
 		if err == nil {
 			c.Beats++
 		} else {
 			c.BeatsFailed++
 		}
-		first = (err != nil) != t.silent
-		t.silent = err != nil
 	})
 	switch {
-	case first && err != nil:
-		t.line(func(log *zap.Logger) { log.Warn("heartbeat failed, retrying", zap.Error(err)) })
-	case first:
+	case err == nil && !t.failingSince.IsZero():
+		t.failingSince = time.Time{}
 		t.line(func(log *zap.Logger) { log.Info("heartbeats are answered again") })
+	case err != nil && t.failingSince.IsZero():
+		t.failingSince, t.warnedAt = now, now
+		t.line(func(log *zap.Logger) { log.Warn("heartbeat failed, retrying", zap.Error(err)) })
+	case err != nil && now.Sub(t.warnedAt) >= warnAgain:
+		t.warnedAt = now
+		failing := now.Sub(t.failingSince).Round(time.Second)
+		t.line(func(log *zap.Logger) {
+			log.Warn("heartbeats still fail, retrying", zap.Duration("for", failing), zap.Error(err))
+		})
 	}
 	t.unfold(false)
 	if t.hooks.Heartbeat != nil {

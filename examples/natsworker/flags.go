@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/rollcall-go/rollcall/coordinator"
 	"github.com/rollcall-go/rollcall/examples/natsworker/internal/cli"
 	"github.com/rollcall-go/rollcall/examples/natsworker/internal/partitioned"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
@@ -56,7 +57,7 @@ func defaults() *options {
 		listen: "127.0.0.1:4222", stream: partitioned.Stream{Name: "ORDERS", Partitions: 16},
 		group: "billing", namespace: "rollcall", ttl: replicated.DefaultTTL,
 		from: batch.Earliest(), output: outputMessages, batch: 100,
-		commit: time.Second, drain: 30 * time.Second, level: zapcore.WarnLevel,
+		commit: time.Second, drain: coordinator.DefaultDrainTimeout, level: zapcore.WarnLevel,
 	}
 }
 

@@ -13,7 +13,7 @@ func TestFlags(t *testing.T) {
 	o, err := parse(strings.Fields("-embedded d"))
 	must(t, err)
 	if o.member == "" || o.ttl != 20*time.Second || o.beat != 5*time.Second || o.from != batch.Earliest() || o.stream.Prefix != "orders" ||
-		o.stream.Partitions != 16 || o.drain != 30*time.Second || o.output != outputMessages || o.listen != "127.0.0.1:4222" {
+		o.stream.Partitions != 16 || o.drain != 25*time.Second || o.output != outputMessages || o.listen != "127.0.0.1:4222" {
 		t.Errorf("defaults: %+v", o)
 	}
 	o, err = parse(strings.Fields("-servers nats://a:1,tls://b -member m -member-suffix 2 -from 1700000000 -expired latest" +

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/rollcall-go/rollcall/coordinator"
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/processor/batch"
 	"github.com/rollcall-go/rollcall/shardset"
@@ -50,7 +51,7 @@ func defaults() *options {
 	return &options{
 		interval: 2 * time.Second, timeout: 6 * time.Second, from: batch.Earliest(),
 		compression: sls.LZ4, output: outputLogs, concurrency: 1, budget: batch.DefaultBudget,
-		commit: 5 * time.Second, drain: 30 * time.Second, level: zapcore.WarnLevel,
+		commit: 5 * time.Second, drain: coordinator.DefaultDrainTimeout, level: zapcore.WarnLevel,
 	}
 }
 

@@ -18,7 +18,7 @@ func TestFlags(t *testing.T) {
 	o, err := parse(strings.Fields(required))
 	must(t, err)
 	if o.member == "" || o.interval != 2*time.Second || o.timeout != 6*time.Second || o.from != batch.Earliest() ||
-		o.budget != 64<<20 || o.drain != 30*time.Second || o.commit != 5*time.Second || o.output != outputLogs {
+		o.budget != 64<<20 || o.drain != 25*time.Second || o.commit != 5*time.Second || o.output != outputLogs {
 		t.Errorf("defaults: %+v", o)
 	}
 	o, err = parse(strings.Fields(required + " -member m -member-suffix 2 -from 1700000000 -until 2026-01-02T03:04:05+01:00" +

@@ -163,6 +163,7 @@ func TestServerClosesShards(t *testing.T) {
 				}
 			}
 		}
+		synctest.Wait() // for the list that is asked for beside the reads
 		before := s.server.Stats()[slsserver.OpListShards]
 		s.put('0', 1, sls.PutOptions{})
 		for i, key := range []string{"40000000000000000000000000000000", "c0000000000000000000000000000000"} {
