@@ -33,7 +33,7 @@ type Beat struct {
 func (b *Beat) Validate() error {
 	var faults []error
 	if b.Member == "" || len(b.Member) > maxMemberName {
-		faults = append(faults, fmt.Errorf("the member name %q is not 1 to %d bytes long", b.Member, maxMemberName))
+		faults = append(faults, fmt.Errorf("the member name %.*q is not 1 to %d bytes long", maxMemberName, b.Member, maxMemberName))
 	}
 	if b.Weight < 0 || b.Weight > MaxWeight {
 		faults = append(faults, fmt.Errorf("the weight %d is not between 0 and %d", b.Weight, MaxWeight))

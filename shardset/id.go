@@ -47,11 +47,11 @@ func (id ID) Compare(other ID) int {
 // Validate reports what is wrong with the ID, or nil. The error matches ErrInvalidID.
 func (id ID) Validate() error {
 	if id.Number < 0 {
-		return fmt.Errorf("%w: %s: the number is negative", ErrInvalidID, strconv.Quote(id.String()))
+		return fmt.Errorf("%w: %.150q: the number is negative", ErrInvalidID, id.String())
 	}
 	if id.Log != "" && !validLogName(id.Log) {
-		return fmt.Errorf("%w: the log name %q is not 1 to %d letters, digits, '.', '-' and '_' after a letter or digit",
-			ErrInvalidID, id.Log, maxLogName)
+		return fmt.Errorf("%w: the log name %.*q is not 1 to %d letters, digits, '.', '-' and '_' after a letter or digit",
+			ErrInvalidID, maxLogName, id.Log, maxLogName)
 	}
 	return nil
 }
@@ -81,12 +81,12 @@ func ParseID(s string) (ID, error) {
 	if i := strings.LastIndexByte(s, '/'); i >= 0 {
 		log, digits = s[:i], s[i+1:]
 		if log == "" {
-			return ID{}, fmt.Errorf("%w: %q has an empty log name", ErrInvalidID, s)
+			return ID{}, fmt.Errorf("%w: %.150q has an empty log name", ErrInvalidID, s)
 		}
 	}
 	n, err := strconv.Atoi(digits)
 	if err != nil || strconv.Itoa(n) != digits {
-		return ID{}, fmt.Errorf("%w: %q does not end in a shard number", ErrInvalidID, s)
+		return ID{}, fmt.Errorf("%w: %.150q does not end in a shard number", ErrInvalidID, s)
 	}
 	id := ID{Log: log, Number: n}
 	if err := id.Validate(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -121,6 +122,25 @@ func TestRange(t *testing.T) {
 }
 
 // Whatever parses is valid and prints back as it was read.
+// An error that quotes what it was given is for a line of a log, however long that is.
+func TestErrorsAreShort(t *testing.T) {
+	long := strings.Repeat("\x00", 1<<20)
+	beat := Beat{Member: long}
+	_, parse := ParseID(long)
+	_, slash := ParseID("/" + long)
+	for what, err := range map[string]error{
+		"log":           ID{Log: long}.Validate(),
+		"number":        ID{Log: long, Number: -1}.Validate(),
+		"text":          parse,
+		"text with a /": slash,
+		"member":        beat.Validate(),
+	} {
+		if err == nil || len(err.Error()) > 1000 {
+			t.Errorf("%s: an error of %d bytes", what, len(fmt.Sprint(err)))
+		}
+	}
+}
+
 func FuzzParseID(f *testing.F) {
 	for _, s := range []string{"0", "7", "orders/7", "a.b-c_D9/0", "orders/07", "/7", "a/b/7", "-1", "+1", "", "9223372036854775807"} {
 		f.Add(s)

@@ -104,6 +104,9 @@ func (c *Client) edit(ctx context.Context, make func() ([]byte, error)) error {
 		data, err := make()
 		c.replica.Redo()
 		c.mu.Unlock()
+		if err == nil && data != nil {
+			_, err = group.ReadVersion(data) // what nobody could read is not written
+		}
 		if err != nil || data == nil {
 			return err
 		}

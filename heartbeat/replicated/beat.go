@@ -104,6 +104,9 @@ func (c *Client) admit(r heartbeat.Request) (*local, error) {
 		// The group does not know the member, or no more: it holds nothing.
 		return nil, heartbeat.ErrEvicted
 	}
+	if c.replica.Members() >= group.MaxMembers && c.replica.Instance(r.Member) == 0 {
+		return nil, fmt.Errorf("the group has %d members, and takes no more", c.replica.Members())
+	}
 	return l, nil
 }
 

@@ -21,7 +21,7 @@ type Config struct {
 	// time for which the engine may be unavailable when it loses a machine, because
 	// nobody's heartbeats are taken meanwhile. The interval that Info advises is a quarter
 	// of it, also where the group has another. Only to delete the group and make it anew
-	// changes its TTL, and its positions are void then. At least MinTTL; zero means
+	// changes its TTL, and its positions are void then. MinTTL to group.MaxTTL; zero means
 	// DefaultTTL.
 	TTL time.Duration
 	// Shards are the shards of a group that this Client makes: of several processes that
@@ -61,8 +61,8 @@ func (cfg Config) complete() (Config, error) {
 	if cfg.TTL == 0 {
 		cfg.TTL = DefaultTTL
 	}
-	if cfg.TTL < MinTTL {
-		faults = append(faults, fmt.Errorf("the field TTL is %v; it must be at least %v, or zero for %v", cfg.TTL, MinTTL, DefaultTTL))
+	if cfg.TTL < MinTTL || cfg.TTL > group.MaxTTL {
+		faults = append(faults, fmt.Errorf("the field TTL is %v; it must be %v to %v, or zero for %v", cfg.TTL, MinTTL, group.MaxTTL, DefaultTTL))
 		cfg.TTL = DefaultTTL // for what is checked with it
 	}
 	if cfg.Logger == nil {
@@ -85,5 +85,9 @@ func (cfg Config) document(first, void uint64) ([]byte, error) {
 		return nil, err
 	}
 	d := group.Document{Group: g, Void: void}
-	return d.Encode(), nil
+	data := d.Encode()
+	if _, err := group.ReadVersion(data); err != nil {
+		return nil, err // what nobody could read is not written
+	}
+	return data, nil
 }

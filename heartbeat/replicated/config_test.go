@@ -29,8 +29,13 @@ func TestTTLWithoutUnit(t *testing.T) {
 	if _, err := replicated.New(store, replicated.Config{Group: "orders", TTL: 20}); err == nil || !strings.Contains(err.Error(), "the field TTL is 20ns") {
 		t.Errorf("a TTL of 20 ns: %v", err)
 	}
-	if _, err := replicated.New(store, replicated.Config{Group: "orders", TTL: replicated.MinTTL}); err != nil {
-		t.Errorf("the shortest TTL: %v", err)
+	if _, err := replicated.New(store, replicated.Config{Group: "orders", TTL: group.MaxTTL + 1}); err == nil {
+		t.Error("a TTL of more than a year was taken")
+	}
+	for _, ttl := range []time.Duration{replicated.MinTTL, group.MaxTTL} {
+		if _, err := replicated.New(store, replicated.Config{Group: "orders", TTL: ttl}); err != nil {
+			t.Errorf("a TTL of %v: %v", ttl, err)
+		}
 	}
 	g, err := group.New(group.Config{TTL: 20})
 	if err != nil {

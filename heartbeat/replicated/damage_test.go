@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -198,6 +199,28 @@ func TestHighestEpochIsOutbid(t *testing.T) {
 			t.Error(err)
 		}
 		r.together(p.member("b"))
+	})
+}
+
+// A group that nobody could read any more is not written.
+func TestTooManyShards(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p := r.process()
+		a := p.member("a")
+		r.together(a)
+		before := r.store.Value(documentKey)
+		many := replicated.Shards("orders", group.MaxShards+1)
+		if err := p.SetShards(r.Context(), many); err == nil {
+			t.Error("a list of more shards than a document takes was taken")
+		}
+		if now := r.store.Value(documentKey); now.Revision != before.Revision {
+			t.Error("and written")
+		}
+		a.obey()
+		cfg := replicated.Config{Group: "orders", Shards: many}
+		if _, err := replicated.New(r.store.Dial("b"), cfg); err == nil || !strings.Contains(err.Error(), "the field Shards") {
+			t.Errorf("a Config with as many: %v", err)
+		}
 	})
 }
 

@@ -149,19 +149,30 @@ func (c *Client) adoptRead(v Value, seen uint64) error {
 }
 
 // adopt takes a version of the document, from a watch, which may be late, or from a
-// write.
+// write. It is read before anybody takes mu: a large or damaged one takes a while.
 func (c *Client) adopt(v Value) error {
-	now := time.Now()
 	c.mu.Lock()
 	before := c.replica.Revision()
-	err := c.replica.Adopt(now, v.Revision, v.Data)
-	if errors.Is(err, group.ErrRolledBack) {
-		c.forget()
-	} else if err != nil {
+	c.mu.Unlock()
+	if v.Revision <= before {
+		return nil
+	}
+	version, err := group.ReadVersion(v.Data)
+	now := time.Now()
+	c.mu.Lock()
+	before = c.replica.Revision()
+	switch {
+	case v.Revision <= before:
+		err = nil // another one has come meanwhile
+	case err != nil:
 		c.unreadable(v.Revision, err)
+	default:
+		if err = c.replica.Adopt(now, v.Revision, version); err != nil {
+			c.forget()
+		}
 	}
 	changed := c.replica.Revision() != before
-	if changed {
+	if changed && err == nil {
 		c.fault = nil
 		c.tell(now)
 	}

@@ -107,35 +107,39 @@ func (c *Client) watchRecords(ctx context.Context, alive func()) error {
 // see shows the replica one record, or that it has been shown all there were.
 func (c *Client) see(e Event) {
 	now := time.Now()
+	rec := c.decode(e)
 	c.mu.Lock()
 	if e.Key == (Key{}) {
 		c.turn.seeing = true
 		c.replica.Shown(now)
 		c.turn.pendingAt = time.Time{} // it need not be as patient as who sees nothing
 	} else {
-		c.observe(now, e.Key, e.Value)
+		c.observe(now, e, rec)
 	}
 	c.mu.Unlock()
 	c.poke()
 }
 
-// observe shows the replica one record. The caller holds mu.
-func (c *Client) observe(now time.Time, k Key, v Value) {
-	if err := c.replica.Observe(now, k.Name, v.Revision, v.Data); err != nil {
+// decode reads a record, before anybody takes mu: a large or damaged one takes a while. It
+// returns nil if there is none, and the zero Record for one that cannot be read.
+func (c *Client) decode(e Event) *group.Record {
+	if e.Value.Data == nil {
+		return nil
+	}
+	rec, err := group.DecodeRecord(e.Key.Name, e.Value.Data)
+	if err != nil {
 		c.log.Warn("a record cannot be read", zap.Error(err))
 	}
-	c.condemned(k, v)
+	return &rec
 }
 
-// condemned wakes an instance of this process that somebody took for dead: its next
-// heartbeat tells it. The caller holds mu.
-func (c *Client) condemned(k Key, v Value) {
-	l := c.locals[k.Name]
-	if l == nil || l.over || v.Data == nil {
-		return
-	}
-	rec, err := group.DecodeRecord(l.name, v.Data)
-	if err == nil && rec.Standing == group.StandingDead && rec.Instance == l.instance && v.Revision > l.revision {
+// observe shows the replica one record. The caller holds mu.
+func (c *Client) observe(now time.Time, e Event, rec *group.Record) {
+	c.replica.Observe(now, e.Key.Name, e.Value.Revision, rec)
+	// An instance of this process that somebody took for dead is told by its next heartbeat.
+	l := c.locals[e.Key.Name]
+	if l != nil && !l.over && rec != nil && rec.Standing == group.StandingDead && rec.Instance == l.instance &&
+		e.Value.Revision > l.revision {
 		c.wake(l.name)
 	}
 }

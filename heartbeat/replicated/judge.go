@@ -83,13 +83,17 @@ func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Cloc
 	if !watching {
 		next = max(next, jitter(ttl/2))
 	}
+	records := make([]group.Record, len(silent))
+	for i, e := range silent {
+		records[i], _ = group.DecodeRecord(e.Key.Name, e.Value.Data) // what cannot be read is old, too
+	}
 	c.mu.Lock()
 	var due []group.Verdict
 	if c.turn.seeing {
 		due = c.replica.Absent(now)
 	}
-	for _, e := range silent {
-		if v, ok := c.replica.Condemn(e.Key.Name, e.Value.Revision, e.Value.Data); ok {
+	for i, e := range silent {
+		if v, ok := c.replica.Condemn(e.Key.Name, e.Value.Revision, &records[i]); ok {
 			due = append(due, v)
 		}
 	}
@@ -118,7 +122,7 @@ func (c *Client) pass(ctx context.Context, due []group.Verdict) {
 				c.learn(k, Value{Data: data, Revision: revision})
 			case isConflict(err):
 				if now, err := c.store.Get(ctx, k); err == nil {
-					c.correct(k, now)
+					c.correct(Event{Key: k, Value: now})
 				}
 			case ctx.Err() == nil:
 				c.log.Debug("a verdict could not be written", zap.String("member", v.Member), zap.Error(err))
@@ -141,11 +145,12 @@ func (c *Client) learn(k Key, v Value) {
 
 // correct shows the replica a record that was not what it believed, if it is to know them
 // all.
-func (c *Client) correct(k Key, v Value) {
+func (c *Client) correct(e Event) {
+	rec := c.decode(e)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.turn.seeing {
-		c.observe(time.Now(), k, v)
+		c.observe(time.Now(), e, rec)
 	}
 }
 

@@ -181,6 +181,7 @@ func (c *Client) reread(ctx context.Context, l *local) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("record of %q: %w", l.name, err)
 	}
+	rec, err := group.DecodeRecord(l.name, v.Data)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if v.Revision < l.revision || v.Data == nil && l.revision != 0 {
@@ -192,7 +193,6 @@ func (c *Client) reread(ctx context.Context, l *local) (uint64, error) {
 	if v.Data == nil {
 		return 0, nil
 	}
-	rec, err := group.DecodeRecord(l.name, v.Data)
 	if err != nil {
 		return 0, err
 	}
@@ -210,13 +210,14 @@ func (c *Client) reread(ctx context.Context, l *local) (uint64, error) {
 // wrote notes that a record is in the store.
 func (c *Client) wrote(l *local, revision uint64, data []byte, quiet bool) {
 	now := time.Now()
+	rec, _ := group.DecodeRecord(l.name, data) // it is well formed: we made it
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if l.over { // the group was forgotten meanwhile: this is the word of nobody
 		return
 	}
 	l.revision, l.data = revision, data
-	_ = c.replica.Observe(now, l.name, revision, data) // it is well formed: we made it
+	c.replica.Observe(now, l.name, revision, &rec)
 	if !quiet {
 		c.turn.asked(now)
 	}

@@ -104,6 +104,7 @@ func (c *Client) lookAt(ctx context.Context, members []string) (due []group.Verd
 // over, which the document does not know, is learnt.
 func (c *Client) weigh(name string, v Value) (verdict group.Verdict, at glance, dead bool) {
 	now := time.Now()
+	rec, err := group.DecodeRecord(name, v.Data)
 	c.mu.Lock()
 	if v.Data == nil {
 		v.Revision = 0
@@ -112,13 +113,12 @@ func (c *Client) weigh(name string, v Value) (verdict group.Verdict, at glance, 
 	if at.at.IsZero() || at.revision != v.Revision {
 		at = glance{revision: v.Revision, at: now}
 	}
-	verdict, alive := c.replica.Condemn(name, v.Revision, v.Data)
+	verdict, alive := c.replica.Condemn(name, v.Revision, &rec)
 	silent, known := now.After(at.at.Add(c.replica.TTL())), c.replica.Instance(name) != 0
 	c.mu.Unlock()
 	if alive || !known {
 		return verdict, at, alive && silent
 	}
-	rec, err := group.DecodeRecord(name, v.Data)
 	switch {
 	case err != nil:
 	case rec.Standing != group.StandingAlive:

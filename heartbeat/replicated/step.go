@@ -3,9 +3,12 @@ package replicated
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // work does this process's part in changing the group, until ctx ends.
@@ -131,6 +134,10 @@ func (c *Client) step(ctx context.Context) (made bool, again time.Time, err erro
 	if err != nil || data == nil {
 		return false, at, err
 	}
+	version, err := group.ReadVersion(data)
+	if err != nil { // it was never read by anybody, and must not be
+		return false, time.Time{}, fmt.Errorf("the group has grown too large: %w", err)
+	}
 	newer, err := c.store.Swap(ctx, documentKey, revision, data)
 	now := time.Now()
 	c.mu.Lock()
@@ -142,7 +149,7 @@ func (c *Client) step(ctx context.Context) (made bool, again time.Time, err erro
 		c.turn.pendingAt = time.Time{}
 		return false, time.Time{}, err
 	}
-	if err := c.replica.Stepped(now, newer, data); err != nil {
+	if err := c.replica.Stepped(now, newer, version); err != nil {
 		return false, time.Time{}, err
 	}
 	c.fault = nil

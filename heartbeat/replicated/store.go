@@ -45,7 +45,7 @@ func (k Key) String() string {
 	if k.Name == "" {
 		return k.Kind.String()
 	}
-	return fmt.Sprintf("%s %q", k.Kind, k.Name)
+	return fmt.Sprintf("%s %.150q", k.Kind, k.Name)
 }
 
 // Value is one version of a key.

@@ -44,11 +44,11 @@ func TestWhoWakesLateJudgesNobody(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		must(c.replica.Adopt(time.Now(), 1, doc))
-		must(c.replica.Observe(time.Now(), "b", 2, rec.Encode()))
+		must(c.adopt(Value{Data: doc, Revision: 1}))
+		c.replica.Observe(time.Now(), "b", 2, &rec)
 		doc, err = c.replica.Step()
 		must(err)
-		must(c.replica.Adopt(time.Now(), 3, doc))
+		must(c.adopt(Value{Data: doc, Revision: 3}))
 		c.turn.seeing = true
 
 		time.Sleep(2 * ttl)

@@ -126,15 +126,21 @@ func (g *Group) released(m *member, b *shardset.Beat) {
 	}
 }
 
-// heldIDs returns a report's shards, sorted.
+// heldIDs returns a report's shards, sorted and each once.
 func heldIDs(held []shardset.Grant) []shardset.Grant {
-	byID := func(a, b shardset.Grant) int { return a.ID.Compare(b.ID) }
-	if slices.IsSortedFunc(held, byID) {
-		return held
+	return ascending(held, func(a, b shardset.Grant) int { return a.ID.Compare(b.ID) })
+}
+
+// ascending returns a list sorted, without what compares as equal to the one before.
+func ascending[T any](list []T, compare func(a, b T) int) []T {
+	for i := 1; i < len(list); i++ {
+		if compare(list[i-1], list[i]) >= 0 {
+			list = slices.Clone(list)
+			slices.SortStableFunc(list, compare)
+			return slices.CompactFunc(list, func(a, b T) bool { return compare(a, b) == 0 })
+		}
 	}
-	held = slices.Clone(held)
-	slices.SortFunc(held, byID)
-	return held
+	return list
 }
 
 func has(held []shardset.Grant, id shardset.ID) bool {

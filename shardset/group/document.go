@@ -1,7 +1,6 @@
 package group
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -42,34 +41,31 @@ func (d *Document) Encode() []byte {
 
 // DecodeDocument reads a document.
 func DecodeDocument(data []byte) (Document, error) {
-	if deleted(data) {
-		return decodeDeleted(data)
-	}
-	t, err := parse(data)
+	v, err := ReadVersion(data)
 	if err != nil {
 		return Document{}, err
 	}
-	g, err := t.group()
+	if v.doc == nil {
+		return Document{Epoch: v.epoch}, nil
+	}
+	g, err := v.doc.group()
 	if err != nil {
 		return Document{}, err
 	}
-	return Document{Group: g, Void: t.void}, nil
+	return Document{Group: g, Void: v.doc.void}, nil
 }
 
 func deleted(data []byte) bool {
 	return len(data) >= 2 && data[0] == documentFormat && data[1]&flagDeleted != 0
 }
 
-func decodeDeleted(data []byte) (Document, error) {
+func readDeleted(data []byte) (*Version, error) {
 	r := reader{rest: data[2:]}
-	d := Document{Epoch: r.number()}
-	if d.Epoch > 2*MaxEpoch {
-		r.fail("the highest epoch is %d", d.Epoch)
+	v := &Version{epoch: r.number()}
+	if v.epoch > 2*MaxEpoch {
+		r.fail("the highest epoch is %d", v.epoch)
 	}
-	if err := r.end(); err != nil {
-		return Document{}, fmt.Errorf("document: %w", err)
-	}
-	return d, nil
+	return v, r.end()
 }
 
 // table puts the group into columns.
@@ -100,7 +96,7 @@ func (g *Group) table(void uint64) *table {
 			}
 		case s.last != nil && s.state != StateOver:
 			r.last = place[s.last.name]
-			if r.last == 0 {
+			if r.last == 0 && len(t.names)-len(t.instances) < MaxMembers {
 				t.names = append(t.names, s.last.name)
 				r.last = int32(len(t.names))
 				place[s.last.name] = r.last
@@ -162,9 +158,6 @@ func (t *table) group() (*Group, error) {
 		g.shards[l.child].parents = l.parents
 	}
 	for _, r := range t.retired {
-		if _, listed := g.index[r.id]; listed {
-			return nil, fmt.Errorf("document: %w: shard %s is listed and retired", errMangled, r.id)
-		}
 		g.retired[r.id] = retiree{epoch: r.epoch, granted: r.granted, holder: who(int32(r.holder)), over: r.over}
 		if h := who(int32(r.holder)); h != nil {
 			h.retired++
@@ -173,35 +166,9 @@ func (t *table) group() (*Group, error) {
 	g.recount()
 	g.TakeChanged()
 	g.finished = g.allComplete()
-	if err := g.soundDocument(); err != nil {
-		return nil, err
-	}
+	g.dirty = true // whoever wrote it has shared the shards out; if not, the first event does
 	return g, nil
 }
 
-// soundDocument refuses what no group can have written: one that went on with it would
-// never end, or lie.
-func (g *Group) soundDocument() error {
-	parents := map[shardset.ID][]shardset.ID{}
-	for i := range g.shards {
-		s := &g.shards[i]
-		if s.owner != nil && s.epoch == 0 {
-			return fmt.Errorf("document: %w: shard %s is held under no epoch", errMangled, s.id)
-		}
-		for _, p := range s.parents {
-			parents[s.id] = append(parents[s.id], g.shards[p].id)
-		}
-	}
-	if n := len(ownAncestors(parents)); n > 0 {
-		return fmt.Errorf("document: %w: %d shards are their own ancestors", errMangled, n)
-	}
-	for _, m := range g.sorted {
-		if m.name == "" || len(m.name) > maxName {
-			return fmt.Errorf("document: %w: a member has the name %q", errMangled, m.name)
-		}
-	}
-	return nil
-}
-
-// maxName is the longest name a member may have, in bytes.
+// maxName is the longest name that a member or a log may have, in bytes.
 const maxName = 128

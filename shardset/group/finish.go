@@ -1,7 +1,6 @@
 package group
 
 import (
-	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/shardset"
@@ -29,15 +28,8 @@ func (g *Group) marks(m *member, b *shardset.Beat) {
 	}
 }
 
-// doneIDs returns what a report lists as done, sorted.
-func doneIDs(done []shardset.ID) []shardset.ID {
-	if slices.IsSortedFunc(done, shardset.ID.Compare) {
-		return done
-	}
-	done = slices.Clone(done)
-	slices.SortFunc(done, shardset.ID.Compare)
-	return done
-}
+// doneIDs returns what a report lists as done, sorted and each once.
+func doneIDs(done []shardset.ID) []shardset.ID { return ascending(done, shardset.ID.Compare) }
 
 // mark notes whether the owner of shard i has done it.
 func (g *Group) mark(i int32, done bool) {

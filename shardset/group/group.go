@@ -11,7 +11,8 @@ import (
 
 // Config is what a group is made with.
 type Config struct {
-	// TTL is how long a member keeps its shards after its last heartbeat. Required.
+	// TTL is how long a member keeps its shards after its last heartbeat, up to MaxTTL.
+	// Required.
 	TTL time.Duration
 	// Ordered makes a shard wait until all its ancestors are over.
 	Ordered bool
@@ -20,6 +21,9 @@ type Config struct {
 	// start time in nanoseconds for instance. Zero counts from one.
 	FirstEpoch uint64
 }
+
+// MaxTTL is the longest lease time: a longer one has most likely lost its unit.
+const MaxTTL = 365 * 24 * time.Hour
 
 // Shard is one shard of the group, as its log describes it.
 type Shard struct {
@@ -126,8 +130,8 @@ type grave struct {
 
 // New returns a group without shards and members.
 func New(cfg Config) (*Group, error) {
-	if cfg.TTL <= 0 {
-		return nil, fmt.Errorf("group: TTL is %v; it must be positive", cfg.TTL)
+	if cfg.TTL <= 0 || cfg.TTL > MaxTTL {
+		return nil, fmt.Errorf("group: TTL is %v; it must be positive, and at most %v", cfg.TTL, MaxTTL)
 	}
 	return &Group{
 		cfg:     cfg,

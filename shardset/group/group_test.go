@@ -2,6 +2,7 @@ package group_test
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +13,7 @@ import (
 )
 
 func TestNewNeedsATTL(t *testing.T) {
-	for _, ttl := range []time.Duration{0, -time.Second} {
+	for _, ttl := range []time.Duration{0, -time.Second, group.MaxTTL + 1, math.MaxInt64} {
 		if _, err := group.New(group.Config{TTL: ttl}); err == nil {
 			t.Errorf("New with TTL %v gave no error", ttl)
 		}

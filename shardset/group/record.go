@@ -58,44 +58,59 @@ func (rec *Record) Encode() []byte {
 	b = appendNumber(b, rec.Instance)
 	b = appendNumber(b, uint64(rec.Weight))
 	b = appendNumber(b, rec.Generation)
-	b = appendIDs(b, len(rec.Held), func(i int) shardset.ID { return rec.Held[i].ID })
+	held, done, ended := heldIDs(rec.Held), doneIDs(rec.Done), doneIDs(rec.Ended)
+	b = appendIDs(b, len(held), func(i int) shardset.ID { return held[i].ID })
 	last := uint64(0)
-	for _, h := range rec.Held {
+	for _, h := range held {
 		b = appendSigned(b, int64(h.Epoch-last))
 		last = h.Epoch
 	}
-	b = appendIDs(b, len(rec.Done), func(i int) shardset.ID { return rec.Done[i] })
-	return appendIDs(b, len(rec.Ended), func(i int) shardset.ID { return rec.Ended[i] })
+	b = appendIDs(b, len(done), func(i int) shardset.ID { return done[i] })
+	return appendIDs(b, len(ended), func(i int) shardset.ID { return ended[i] })
 }
 
 // DecodeRecord reads the record of a member.
 func DecodeRecord(member string, data []byte) (Record, error) {
 	r := reader{rest: data}
+	rec, err := r.record(member)
+	if err == nil {
+		err = rec.Validate()
+	}
+	if err != nil {
+		return Record{}, fmt.Errorf("record of %.*q: %w", maxName, member, err)
+	}
+	return rec, nil
+}
+
+func (r *reader) record(member string) (Record, error) {
 	if f := r.byte(); r.err == nil && f != recordFormat {
-		return Record{}, fmt.Errorf("record of %q: the format is %d, not %d", member, f, recordFormat)
+		return Record{}, fmt.Errorf("the format is %d, not %d", f, recordFormat)
 	}
 	rec := Record{Standing: Standing(r.byte())}
-	if r.err == nil && (rec.Standing < StandingAlive || rec.Standing > StandingDead) {
+	if rec.Standing < StandingAlive || rec.Standing > StandingDead {
 		r.fail("the standing is %s", rec.Standing)
 	}
 	rec.Leaving = r.byte()&flagLeaving != 0
 	rec.Member, rec.Instance = member, r.number()
 	rec.Weight = r.below(shardset.MaxWeight + 1)
 	rec.Generation = r.number()
-	held := r.ids()
+	ids := r.ids("shards", minGrant, MaxShards)
+	if len(ids) > 0 {
+		rec.Held = make([]shardset.Grant, len(ids))
+	}
 	last := uint64(0)
-	for _, id := range held {
+	for i, id := range ids {
 		last += uint64(r.signed())
-		rec.Held = append(rec.Held, shardset.Grant{ID: id, Epoch: last})
+		if last > 2*MaxEpoch {
+			r.fail("shard %s is held under epoch %d", id, last)
+		}
+		if r.err != nil {
+			break
+		}
+		rec.Held[i] = shardset.Grant{ID: id, Epoch: last}
 	}
-	rec.Done, rec.Ended = r.ids(), r.ids()
-	if err := r.end(); err != nil {
-		return Record{}, fmt.Errorf("record of %q: %w", member, err)
-	}
-	if err := rec.Validate(); err != nil {
-		return Record{}, fmt.Errorf("record of %q: %w", member, err)
-	}
-	return rec, nil
+	rec.Done, rec.Ended = r.ids("shards that are done", 1, MaxShards), r.ids("shards that have ended", 1, MaxShards)
+	return rec, r.end()
 }
 
 // over reports whether the record's instance neither holds nor takes anything more.

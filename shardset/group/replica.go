@@ -23,7 +23,6 @@ var ErrRolledBack = errors.New("the group's document went back: the store has lo
 // A Replica belongs to one goroutine, or to whoever holds the lock around it.
 type Replica struct {
 	revision uint64
-	data     []byte
 	doc      *table // nil: there is no document, or it is a deleted group's
 	deleted  bool
 	epoch    uint64 // of a deleted group
@@ -64,41 +63,31 @@ func NewReplica() *Replica {
 
 // Adopt shows the Replica a version of the document, at now. One that is older than the
 // newest is ignored: watches lag, and reads may be stale. An error says that this one
-// cannot be used, and changes nothing: ErrRolledBack is matched if it is newer by its
-// revision and older by what it says.
-func (r *Replica) Adopt(now time.Time, revision uint64, data []byte) error {
-	if revision <= r.revision {
+// cannot be used, and changes nothing: it matches ErrRolledBack, as the version is newer by
+// its revision and older by what it says.
+func (r *Replica) Adopt(now time.Time, revision uint64, v *Version) error {
+	switch {
+	case revision <= r.revision:
 		return nil
-	}
-	if deleted(data) {
-		d, err := decodeDeleted(data)
-		if err != nil {
-			return err
-		}
-		r.revision, r.data, r.doc, r.grants, r.work = revision, nil, nil, nil, nil
-		r.deleted, r.epoch = true, d.Epoch
+	case v.doc == nil:
+		r.revision, r.doc, r.grants, r.work = revision, nil, nil, nil
+		r.deleted, r.epoch = true, v.epoch
 		clear(r.since)
 		return nil
+	case v.doc.generation < r.newest:
+		return fmt.Errorf("%w: generation %d after %d", ErrRolledBack, v.doc.generation, r.newest)
 	}
-	t, err := parse(data)
-	if err != nil {
-		return err
-	}
-	if t.generation < r.newest {
-		return fmt.Errorf("%w: generation %d after %d", ErrRolledBack, t.generation, r.newest)
-	}
-	r.revision, r.data, r.doc, r.deleted = revision, data, t, false
-	r.newest, r.work = t.generation, nil
-	r.grants, t.owned = t.shares()
+	r.revision, r.doc, r.grants, r.deleted = revision, v.doc, v.grants, false
+	r.newest, r.work = v.doc.generation, nil
 	r.meet(now)
 	return nil
 }
 
 // Stepped tells the Replica that what Step returned is the document's version now. It
 // is Adopt, but what was prepared since goes on from there.
-func (r *Replica) Stepped(now time.Time, revision uint64, data []byte) error {
+func (r *Replica) Stepped(now time.Time, revision uint64, v *Version) error {
 	work := r.work
-	if err := r.Adopt(now, revision, data); err != nil || r.revision != revision {
+	if err := r.Adopt(now, revision, v); err != nil || r.revision != revision {
 		return err
 	}
 	if work != nil {
@@ -134,34 +123,33 @@ func (r *Replica) meet(now time.Time) {
 	r.since = known
 }
 
-// Observe shows the Replica a version of a member's record, received at now; data is
-// nil if there is none any more. Older versions than the newest are ignored. One that was
-// known before the last Restart is as old as it was.
-func (r *Replica) Observe(now time.Time, member string, revision uint64, data []byte) error {
+// Observe shows the Replica a version of a member's record, received at now: nil if there
+// is none any more, and the zero Record for one that cannot be read. Older versions than
+// the newest are ignored. One that was known before the last Restart is as old as it was.
+// The Record is not to be changed any more.
+func (r *Replica) Observe(now time.Time, member string, revision uint64, rec *Record) {
 	if s := r.records[member]; s != nil && revision <= s.revision && revision != 0 {
 		s.unshown = false
-		return nil
+		return
 	}
-	if data == nil {
+	if rec == nil {
 		r.drop(member)
 		if m, ok := r.since[member]; ok {
 			m.at = now
 			r.since[member] = m
 		}
-		return nil
+		return
 	}
-	s := &sighting{revision: revision, at: now}
+	s := &sighting{revision: revision, at: now, record: *rec, readable: rec.Standing != 0}
 	r.records[member] = s
-	rec, err := DecodeRecord(member, data)
-	if err != nil {
-		return err
+	if !s.readable {
+		delete(r.fresh, member)
+		return
 	}
-	s.record, s.readable = rec, true
 	if p, ok := r.past[member]; ok && p.revision == revision && p.instance == rec.Instance {
 		s.at = p.at
 	}
 	r.fresh[member] = true
-	return nil
 }
 
 // Restart is called when the Replica begins to be shown all records, and when that ends:
@@ -252,7 +240,7 @@ func (r *Replica) Change(edit func(g *Group) error) ([]byte, error) {
 }
 
 func (r *Replica) applyFresh() {
-	if len(r.fresh) == 0 {
+	if len(r.fresh) == 0 && !r.work.dirty {
 		return
 	}
 	r.work.Batch(still, func() {
@@ -280,7 +268,9 @@ func (g *Group) apply(rec *Record, seq uint64) {
 	case StandingLeft:
 		_ = g.Leave(still, b) // of an earlier instance: it has nothing to leave
 	default:
-		_, _ = g.Beat(still, b) // refused: it is told so when it asks
+		if len(g.members) < MaxMembers || g.members[rec.Member] != nil {
+			_, _ = g.Beat(still, b) // refused: it is told so when it asks
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ func BenchmarkAdopt(b *testing.B) {
 	revision := uint64(0)
 	for b.Loop() {
 		revision++
-		if err := r.Adopt(simStart, revision, data); err != nil {
+		if err := r.Adopt(simStart, revision, version(b, data)); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -29,20 +29,16 @@ func BenchmarkStep(b *testing.B) {
 	d := group.Document{Group: g}
 	data := d.Encode()
 	r := group.NewReplica()
-	if err := r.Adopt(simStart, 1, data); err != nil {
+	if err := r.Adopt(simStart, 1, version(b, data)); err != nil {
 		b.Fatal(err)
 	}
 	for i, m := range g.Snapshot().Members {
 		a := r.Answer(m.Name, m.Instance)
 		rec := record(group.StandingAlive, m.Name, m.Instance, a.Generation, a.Grants...)
-		if err := r.Observe(simStart, m.Name, uint64(i+2), rec.Encode()); err != nil {
-			b.Fatal(err)
-		}
+		observe(r, simStart, m.Name, uint64(i+2), rec.Encode())
 	}
 	late := record(group.StandingAlive, "latecomer", 1, 0)
-	if err := r.Observe(simStart, "latecomer", 5000, late.Encode()); err != nil {
-		b.Fatal(err)
-	}
+	observe(r, simStart, "latecomer", 5000, late.Encode())
 	b.ReportAllocs()
 	for b.Loop() {
 		r.Redo()

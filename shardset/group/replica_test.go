@@ -38,18 +38,33 @@ func newDesk(t testing.TB, n int) *desk {
 func (d *desk) adopt(data []byte) {
 	d.t.Helper()
 	d.revision++
-	if err := d.r.Adopt(d.now, d.revision, data); err != nil {
+	if err := d.r.Adopt(d.now, d.revision, version(d.t, data)); err != nil {
 		d.t.Fatal(err)
 	}
+}
+
+// version reads a document that can be read.
+func version(t testing.TB, data []byte) *group.Version {
+	t.Helper()
+	v, err := group.ReadVersion(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// observe shows the Replica a record as it is in the store; one that cannot be read is the
+// zero Record.
+func observe(r *group.Replica, now time.Time, member string, revision uint64, data []byte) {
+	rec, _ := group.DecodeRecord(member, data)
+	r.Observe(now, member, revision, &rec)
 }
 
 // say shows the Replica a member's next record, and returns its revision.
 func (d *desk) say(rec group.Record) uint64 {
 	d.t.Helper()
 	d.revision++
-	if err := d.r.Observe(d.now, rec.Member, d.revision, rec.Encode()); err != nil {
-		d.t.Fatal(err)
-	}
+	observe(d.r, d.now, rec.Member, d.revision, rec.Encode())
 	return d.revision
 }
 
@@ -61,7 +76,7 @@ func (d *desk) step() {
 		d.t.Fatalf("there is no step to make: %v", err)
 	}
 	d.revision++
-	if err := d.r.Stepped(d.now, d.revision, data); err != nil {
+	if err := d.r.Stepped(d.now, d.revision, version(d.t, data)); err != nil {
 		d.t.Fatal(err)
 	}
 	d.settled()
@@ -150,17 +165,15 @@ func TestReplicaBelievesRevisions(t *testing.T) {
 	generation := d.r.Answer("a", 1).Generation
 
 	empty := group.Document{Epoch: 500}
-	if err := d.r.Adopt(d.now, first, empty.Encode()); err != nil || d.r.Revision() != newest {
+	if err := d.r.Adopt(d.now, first, version(t, empty.Encode())); err != nil || d.r.Revision() != newest {
 		t.Errorf("an older revision was not ignored: %v, revision %d", err, d.r.Revision())
 	}
 	late := record(group.StandingAlive, "a", 1, generation, at(0, 101), at(1, 101))
 	rev := d.say(late)
-	if err := d.r.Observe(d.now, "a", rev-1, []byte("older")); err != nil {
-		t.Errorf("an older record was read: %v", err)
-	}
+	observe(d.r, d.now, "a", rev-1, []byte("older"))
 	d.say(record(group.StandingAlive, "b", 1, 0))
 	d.step()
-	if err := d.r.Adopt(d.now, d.revision+10, old); !errors.Is(err, group.ErrRolledBack) {
+	if err := d.r.Adopt(d.now, d.revision+10, version(t, old)); !errors.Is(err, group.ErrRolledBack) {
 		t.Errorf("an old document under a new revision: %v, want ErrRolledBack", err)
 	}
 	d.want("b", 1)
@@ -168,7 +181,7 @@ func TestReplicaBelievesRevisions(t *testing.T) {
 	if known, _ := d.r.Known(); known {
 		t.Error("the document is known that was forgotten")
 	}
-	if err := d.r.Adopt(d.now, 1, old); err != nil {
+	if err := d.r.Adopt(d.now, 1, version(t, old)); err != nil {
 		t.Errorf("who has forgotten takes what there is: %v", err)
 	}
 }
@@ -191,7 +204,7 @@ func TestReplicaCondemnsMembersOnly(t *testing.T) {
 		{"a verdict on an earlier instance", record(group.StandingDead, "a", 4, 0), true},
 		{"a stranger", record(group.StandingAlive, "z", 5, 0), false},
 	} {
-		if v, ok := d.r.Condemn(c.rec.Member, 77, c.rec.Encode()); ok != c.want || ok && (v.Revision != 77 || v.Instance != 5) {
+		if v, ok := d.r.Condemn(c.rec.Member, 77, &c.rec); ok != c.want || ok && (v.Revision != 77 || v.Instance != 5) {
 			t.Errorf("%s: verdict %+v, %v, want %v", c.what, v, ok, c.want)
 		}
 	}

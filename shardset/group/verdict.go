@@ -67,12 +67,12 @@ func (r *Replica) judge(name string, instance uint64) (Verdict, time.Time, bool)
 }
 
 // Condemn is Overdue for a store that has a clock of its own: it turns a record that is
-// old by that clock into a verdict, if its instance is a member that is not over.
-func (r *Replica) Condemn(member string, revision uint64, data []byte) (Verdict, bool) {
+// old by that clock into a verdict, if its instance is a member that is not over. The zero
+// Record is one that cannot be read, or none.
+func (r *Replica) Condemn(member string, revision uint64, rec *Record) (Verdict, bool) {
 	instance := r.Instance(member)
 	v := Verdict{Member: member, Instance: instance, Revision: revision}
-	rec, err := DecodeRecord(member, data)
-	if instance == 0 || err == nil && (rec.Instance > instance || rec.Instance == instance && rec.over()) {
+	if instance == 0 || rec.Instance > instance || rec.Instance == instance && rec.over() {
 		return Verdict{}, false
 	}
 	return v, true

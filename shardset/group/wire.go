@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -51,13 +53,17 @@ func (r *reader) signed() int64 {
 	return int64(v>>1) ^ -int64(v&1)
 }
 
-// count reads the number of things that follow, each at least size bytes long, so
-// that no number in an encoding makes its reader allocate more than the encoding's
-// own length allows.
-func (r *reader) count(size int) int {
+// count reads the number of things that follow, of which an encoding has at most limit,
+// and each is at least size bytes long: so that no number in an encoding makes its reader
+// allocate more than the encoding's own length allows.
+func (r *reader) count(what string, size, limit int) int {
 	n := r.number()
-	if n > uint64(len(r.rest)/size) {
-		r.fail("%d things are announced in %d bytes", n, len(r.rest))
+	switch {
+	case n > uint64(limit):
+		r.fail("%d %s are announced, of which there are at most %d", n, what, limit)
+		return 0
+	case n > uint64(len(r.rest)/size):
+		r.fail("%d %s are announced in %d bytes", n, what, len(r.rest))
 		return 0
 	}
 	return int(n)
@@ -73,11 +79,9 @@ func (r *reader) below(limit int) int {
 	return int(n)
 }
 
-func (r *reader) text() string {
-	n := r.count(1)
-	if r.err != nil {
-		return ""
-	}
+// text reads a text of at most limit bytes.
+func (r *reader) text(limit int) string {
+	n := r.count("bytes of a name", 1, limit)
 	s := string(r.rest[:n])
 	r.rest = r.rest[n:]
 	return s
@@ -112,8 +116,8 @@ func appendText(b []byte, s string) []byte {
 	return append(appendNumber(b, uint64(len(s))), s...)
 }
 
-// appendIDs writes shards in their order: runs of one log, and in each the steps from
-// number to number, which are one byte each for most lists.
+// appendIDs writes shards, which are sorted and none twice: runs of one log, and in each
+// the steps from number to number, which are one byte each for most lists.
 func appendIDs(b []byte, n int, at func(int) shardset.ID) []byte {
 	b = appendNumber(b, uint64(n))
 	for i := 0; i < n; {
@@ -124,35 +128,52 @@ func appendIDs(b []byte, n int, at func(int) shardset.ID) []byte {
 		b = appendNumber(appendText(b, log), uint64(end-i))
 		last := -1
 		for ; i < end; i++ {
-			b = appendSigned(b, int64(at(i).Number-last-1))
+			b = appendNumber(b, uint64(at(i).Number-last-1))
 			last = at(i).Number
 		}
 	}
 	return b
 }
 
-// ids reads what appendIDs wrote.
-func (r *reader) ids() []shardset.ID {
-	n := r.count(1)
-	ids := make([]shardset.ID, 0, n)
-	for len(ids) < n && r.err == nil {
-		log, run := r.text(), r.below(n-len(ids)+1)
-		if run == 0 {
-			r.fail("a run of shards is empty")
-			return nil
+// ids reads what appendIDs wrote; with what follows later, each shard takes at least size
+// bytes.
+func (r *reader) ids(what string, size, limit int) []shardset.ID {
+	n := r.count(what, size, limit)
+	var ids []shardset.ID
+	for before := ""; len(ids) < n && r.err == nil; {
+		log, run := r.text(maxName), r.below(n-len(ids)+1)
+		switch {
+		case run == 0:
+			r.fail("a run of %s is empty", what)
+		case len(ids) > 0 && log <= before:
+			r.fail("the logs %q and %q of the %s are out of order", before, log, what)
+		default:
+			ids = r.run(ids, log, run)
 		}
-		last := -1
-		for range run {
-			last += int(r.signed()) + 1
-			id := shardset.ID{Log: log, Number: last}
-			if err := id.Validate(); err != nil && r.err == nil {
-				r.fail("%v", err)
-			}
-			ids = append(ids, id)
-		}
+		before = log
 	}
-	if r.err != nil || n == 0 {
+	if r.err != nil {
 		return nil
+	}
+	return ids
+}
+
+// run reads n shards of one log.
+func (r *reader) run(ids []shardset.ID, log string, n int) []shardset.ID {
+	if err := (shardset.ID{Log: log}).Validate(); err != nil {
+		r.fail("%v", err)
+	}
+	for last := -1; n > 0 && r.err == nil; n-- {
+		step := r.number()
+		if last == math.MaxInt || step > uint64(math.MaxInt-1-last) {
+			r.fail("a shard's number is too high")
+			break
+		}
+		last += int(step) + 1
+		if len(ids) == cap(ids) {
+			ids = slices.Grow(ids, max(len(ids), 64)) // as much again as was really there
+		}
+		ids = append(ids, shardset.ID{Log: log, Number: last})
 	}
 	return ids
 }

@@ -1,0 +1,186 @@
+package group
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/s2"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// small is a document of two members and three shards, with one more that was taken out.
+func small() *table {
+	return &table{
+		firstEpoch: 10, ttl: time.Second, generation: 20,
+		names: []string{"a", "b", "gone"}, instances: []uint64{5, 6}, weights: []int{1, 1},
+		ids: shardset.Range("orders", 3),
+		rows: []row{
+			{state: StateHeld, owner: 1, epoch: 11, granted: 12},
+			{state: StateTransfer, owner: 1, next: 2, epoch: 11, granted: 12, revoked: 13},
+			{state: StateHeld, owner: 2, epoch: 12, granted: 13},
+		},
+		retired: []retiredRow{{id: shardset.ID{Log: "orders", Number: 7}, epoch: 11, granted: 12, holder: 2}},
+	}
+}
+
+// What no group can have written is refused at once, by one short error.
+func TestHostileDocuments(t *testing.T) {
+	id := func(log string, n int) shardset.ID { return shardset.ID{Log: log, Number: n} }
+	long := strings.Repeat("n", 4<<20)
+	for name, damage := range map[string]func(*table){
+		"a retired shard twice":        func(t *table) { t.retired = append(t.retired, t.retired[0]) },
+		"retired shards out of order":  func(t *table) { t.retired = append(t.retired, retiredRow{id: id("orders", 5)}) },
+		"listed and retired":           func(t *table) { t.retired[0].id.Number = 1 },
+		"over, and yet held":           func(t *table) { t.retired[0].over = true },
+		"retired, held, without epoch": func(t *table) { t.retired[0].epoch = 0 },
+		"a shard twice":                func(t *table) { t.ids[1] = t.ids[0] },
+		"shards out of order":          func(t *table) { t.ids[0], t.ids[2] = t.ids[2], t.ids[0] },
+		"logs out of order":            func(t *table) { t.ids[0] = id("users", 0) },
+		"a log twice":                  func(t *table) { t.ids[1] = id("users", 0) },
+		"a bad log":                    func(t *table) { t.ids[2] = id("users ", 0) },
+		"a log of megabytes":           func(t *table) { t.ids[2] = id(long, 0) },
+		"a member of megabytes":        func(t *table) { t.names[1] = long },
+		"a former member of megabytes": func(t *table) { t.names[2] = long },
+		"a member without a name":      func(t *table) { t.names[0] = "" },
+		"members out of order":         func(t *table) { t.names[0], t.names[1] = t.names[1], t.names[0] },
+		"a member twice":               func(t *table) { t.names[1] = t.names[0] },
+		"a negative number":            func(t *table) { t.ids[2] = id("users", -1) },
+		"a shard held under no epoch":  func(t *table) { t.firstEpoch, t.generation, t.rows[0].epoch = 0, 20, 0 },
+		"a TTL of 146 years":           func(t *table) { t.ttl = math.MaxInt64/2 + 1 },
+		"a TTL of 292 years":           func(t *table) { t.ttl = math.MaxInt64 },
+		"a TTL of a microsecond":       func(t *table) { t.ttl = time.Microsecond },
+		"its own parent":               func(t *table) { t.parents = []lineage{{child: 1, parents: []int32{1}}} },
+		"its own grandparent":          func(t *table) { t.parents = []lineage{{0, []int32{1}}, {1, []int32{2}}, {2, []int32{0}}} },
+		"parents twice":                func(t *table) { t.parents = []lineage{{1, []int32{0}}, {1, []int32{0}}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := small()
+			damage(d)
+			_, err := DecodeDocument(d.encode())
+			if err == nil {
+				t.Fatal("it was read")
+			}
+			if n := len(err.Error()); n > 1000 {
+				t.Errorf("the error is %d bytes long", n)
+			}
+		})
+	}
+	if _, err := DecodeDocument(small().encode()); err != nil {
+		t.Errorf("the same without damage: %v", err)
+	}
+}
+
+// allocates returns how many bytes do allocates.
+func allocates(do func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// tens of bytes that stand for 16 MiB of columns announce as many of everything as there
+// can be. It costs what a group of that size would cost, and not gigabytes.
+func TestShortDocumentsAllocateLittle(t *testing.T) {
+	columns := func(numbers ...uint64) []byte {
+		b := []byte{}
+		for _, n := range numbers {
+			b = appendNumber(b, n)
+		}
+		return append(b, make([]byte, maxDocument-len(b))...)
+	}
+	const second = uint64(time.Second)
+	for name, raw := range map[string][]byte{
+		"members":        columns(0, 10, second, 0, maxDocument/4-100),
+		"former members": columns(0, 10, second, 0, 0, maxDocument/2-100),
+		"shards":         columns(0, 10, second, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
+		"parents":        columns(0, 10, second, 0, 0, 0, 1, 0, 1, 0, 2, 0, 0, maxDocument/2-100),
+		"retired":        columns(0, 10, second, 0, 0, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := append([]byte{documentFormat, 0}, s2.EncodeBest(nil, raw)...)
+			start := time.Now()
+			got := allocates(func() {
+				if _, err := DecodeDocument(data); err == nil {
+					t.Error("it was read")
+				}
+			})
+			t.Logf("%d bytes: %d KiB allocated in %v", len(data), got>>10, time.Since(start))
+			if limit := uint64(3 * maxDocument); got > limit {
+				t.Errorf("%d bytes of data allocate %d, more than %d", len(data), got, limit)
+			}
+		})
+	}
+}
+
+// A record is not compressed, so its own length bounds what it can announce.
+func TestHostileRecords(t *testing.T) {
+	head := []byte{recordFormat, byte(StandingAlive), 0, 5, 1, 9}
+	member := strings.Repeat("m", 1<<20)
+	names := appendNumber(bytes.Clone(head), 2)
+	for name, data := range map[string][]byte{
+		"a million shards":   append(appendNumber(bytes.Clone(head), 1<<20), make([]byte, 1<<10)...),
+		"shards in no order": append(bytes.Clone(names), 1, 'b', 1, 0, 1, 'a', 1, 0, 0, 0, 0, 0),
+		"a log twice":        append(bytes.Clone(names), 1, 'b', 1, 0, 1, 'b', 1, 1, 0, 0, 0, 0),
+		"a long log":         append(appendNumber(appendNumber(bytes.Clone(head), 1), 1<<20), make([]byte, 1<<20)...),
+		"a number too high":  appendNumber(append(bytes.Clone(names), 0, 2, 1), math.MaxUint64),
+		"cut off":            append(bytes.Clone(names), 0),
+	} {
+		var err error
+		got := allocates(func() { _, err = DecodeRecord(member, data) })
+		if err == nil || len(err.Error()) > 1000 {
+			t.Errorf("%s: an error of %d bytes", name, len(fmt.Sprint(err)))
+		}
+		if got > 1<<16 {
+			t.Errorf("%s: %d bytes allocate %d", name, len(data), got)
+		}
+	}
+}
+
+// A heartbeat may list its shards in any order, and one twice.
+func TestRecordSortsItsShards(t *testing.T) {
+	a, b := shardset.ID{Log: "a"}, shardset.ID{Log: "b"}
+	rec := Record{Standing: StandingAlive, Beat: shardset.Beat{Member: "m"}}
+	rec.Held = []shardset.Grant{{ID: b, Epoch: 3}, {ID: a, Epoch: 2}, {ID: b, Epoch: 3}}
+	rec.Done, rec.Ended = []shardset.ID{b, a, a}, []shardset.ID{b, b}
+	got, err := DecodeRecord("m", rec.Encode())
+	want := rec
+	want.Held = []shardset.Grant{{ID: a, Epoch: 2}, {ID: b, Epoch: 3}}
+	want.Done, want.Ended = []shardset.ID{a, b}, []shardset.ID{b}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("it comes back as %+v, %v", got, err)
+	}
+}
+
+// 100,000 shards that were taken out of the list are some seventy bytes, and honest ones.
+func TestManyRetiredShards(t *testing.T) {
+	g, err := New(Config{TTL: time.Second, FirstEpoch: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []Shard
+	for _, id := range shardset.Range("orders", 100_000) {
+		list = append(list, Shard{ID: id})
+	}
+	for _, list := range [][]Shard{list, nil} {
+		if err := g.SetShards(still, list); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := Document{Group: g}
+	data := d.Encode()
+	back, err := DecodeDocument(data)
+	if err != nil {
+		t.Fatalf("%d bytes: %v", len(data), err)
+	}
+	if again := back.Encode(); !bytes.Equal(again, data) || len(back.Group.retired) != len(list) {
+		t.Errorf("of %d retired shards %d came back", len(list), len(back.Group.retired))
+	}
+}
