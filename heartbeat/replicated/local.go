@@ -17,6 +17,7 @@ type local struct {
 	instance uint64
 	busy     chan struct{} // has a value while a record of this name is under way
 
+	spokeAt  time.Time
 	seq      uint64 // of the newest heartbeat that was begun
 	revision uint64 // of the record as this instance wrote it last; zero: it has not yet
 	data     []byte
@@ -42,6 +43,7 @@ func (c *Client) enter(r heartbeat.Request) (*local, error) {
 		c.locals[r.Member] = l
 		c.turn.stale = true
 	}
+	l.spokeAt = time.Now()
 	newest := max(l.instance, c.replica.Instance(r.Member))
 	switch {
 	case r.Instance < newest:

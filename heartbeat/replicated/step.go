@@ -53,7 +53,8 @@ func (c *Client) round(ctx context.Context, pause func() time.Duration, recovere
 	}
 	next = soonest(next, at)
 	next = soonest(next, c.look(io, ttl))
-	return soonest(next, c.tidy(io, ttl))
+	next = soonest(next, c.tidy(io, ttl))
+	return soonest(next, c.shrink(time.Now(), ttl))
 }
 
 // again reads the document after a step that failed, and returns when to try the next one:

@@ -54,6 +54,8 @@ type turn struct {
 	dueAt   time.Time // and none is due before that
 	tidyAt  time.Time
 
+	shrinkAt time.Time
+
 	lookAt time.Time         // when the members behind its own are to be looked at
 	looked map[string]glance // what was found
 }

@@ -92,6 +92,7 @@ func (r *Replica) Stepped(now time.Time, revision uint64, v *Version) error {
 	}
 	if work != nil {
 		work.revised = false
+		clear(work.graves) // the records say who is gone
 		r.work = work
 	}
 	return nil
@@ -158,6 +159,11 @@ func (r *Replica) Observe(now time.Time, member string, revision uint64, rec *Re
 // says to be this process's own word, and that members are over, which is final. Shown
 // then drops what is not in the store any more.
 func (r *Replica) Restart(own func(member string, revision uint64) bool) {
+	for name := range r.past {
+		if _, member := r.since[name]; !member { // it was to be shown, and was not
+			delete(r.past, name)
+		}
+	}
 	for name, s := range r.records {
 		s.unshown = true
 		if own(name, s.revision) || r.final(s) {

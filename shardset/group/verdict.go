@@ -119,3 +119,11 @@ func (r *Replica) Waste(now time.Time) (old []Verdict) {
 	slices.SortFunc(old, func(a, b Verdict) int { return strings.Compare(a.Member, b.Member) })
 	return old
 }
+
+// Shrink forgets the records that Waste names: for who is not shown the records of others,
+// and does not hear that they were deleted.
+func (r *Replica) Shrink(now time.Time) {
+	for _, v := range r.Waste(now) {
+		r.Drop(v)
+	}
+}
