@@ -8,14 +8,20 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// Create makes the group if there is none. Its epochs are higher than any before, of a
-// group of this name that was deleted, too; and checkpoints of that one are not its own.
+// Create makes the group, with the shards of the Config, if there is none. Its epochs are
+// higher than any before, of a group of this name that was deleted, too; and checkpoints of
+// that one are not its own. A Config without shards makes no group: the error matches
+// heartbeat.ErrGroupNotFound.
 func (c *Client) Create(ctx context.Context) error {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
+	return c.create(ctx, c.cfg.Shards)
+}
+
+func (c *Client) create(ctx context.Context, shards []group.Shard) error {
 	for try := 0; ; try++ {
 		c.pace(ctx, try)
 		v, err := c.store.Get(ctx, documentKey)
@@ -34,7 +40,10 @@ func (c *Client) Create(ctx context.Context) error {
 			first = max(first, d.Epoch)
 			void = first
 		}
-		data, err := c.cfg.document(first, void)
+		if len(shards) == 0 {
+			return fmt.Errorf("the Config has no shards to make it with: %w", c.notFound())
+		}
+		data, err := c.cfg.document(shards, first, void)
 		if err != nil {
 			return err
 		}
@@ -51,22 +60,24 @@ func (c *Client) Create(ctx context.Context) error {
 // Delete deletes the group: heartbeats and commits fail with
 // heartbeat.ErrGroupNotFound until Create, and its checkpoints are nobody's.
 func (c *Client) Delete(ctx context.Context) error {
-	return c.edit(ctx, func() ([]byte, error) {
+	return c.edit(ctx, nil, func() ([]byte, error) {
 		d := group.Document{Epoch: c.replica.Epoch()}
 		return d.Encode(), nil
 	})
 }
 
 // SetShards replaces the group's shards, with their parents. Checkpoints of shards that
-// are gone are kept. A bad list changes nothing.
+// are gone are kept. A bad list changes nothing. A group that never was is made, unless the
+// list is empty.
 func (c *Client) SetShards(ctx context.Context, shards []group.Shard) error {
-	return c.edit(ctx, func() ([]byte, error) {
+	return c.edit(ctx, shards, func() ([]byte, error) {
 		return c.replica.Change(func(g *group.Group) error { return g.SetShards(time.Time{}, shards) })
 	})
 }
 
 // Snapshot returns who holds what according to the newest document that this process
-// knows. Leases are not part of it: MemberInfo.Expires means nothing here.
+// knows. Leases are not part of it: MemberInfo.Expires means nothing here. The error
+// matches heartbeat.ErrGroupNotFound where there is no group.
 func (c *Client) Snapshot(ctx context.Context) (group.Snapshot, error) {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
@@ -82,9 +93,9 @@ func (c *Client) Snapshot(ctx context.Context) (group.Snapshot, error) {
 }
 
 // edit changes the document at somebody's request, as often as it takes until nobody
-// else comes between. make says what it shall be, nil for as it is; it is called with
-// mu held.
-func (c *Client) edit(ctx context.Context, make func() ([]byte, error)) error {
+// else comes between; shards make one that never was. change says what it shall be, nil for
+// as it is; it is called with mu held.
+func (c *Client) edit(ctx context.Context, shards []group.Shard, change func() ([]byte, error)) error {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
 		return err
@@ -92,7 +103,7 @@ func (c *Client) edit(ctx context.Context, make func() ([]byte, error)) error {
 	defer done()
 	for try := 0; ; try++ {
 		c.pace(ctx, try)
-		if err := c.ensure(ctx); err != nil {
+		if err := c.ensureMade(ctx, shards); err != nil {
 			return err
 		}
 		c.mu.Lock()
@@ -101,7 +112,7 @@ func (c *Client) edit(ctx context.Context, make func() ([]byte, error)) error {
 			continue
 		}
 		revision := c.replica.Revision()
-		data, err := make()
+		data, err := change()
 		c.replica.Redo()
 		c.mu.Unlock()
 		if err == nil && data != nil {

@@ -41,10 +41,11 @@ func (e finalError) Retryable() bool { return false }
 // the newest grants nothing that is somebody else's, because only the member itself,
 // by a record, or its silence ends what it owns.
 //
-// The errors are heartbeat.ErrEvicted, ErrStaleBeat, ErrReplaced, ErrGroupNotFound for
-// a group that was deleted, *MismatchError, whatever the Store says, which may pass, and
-// that the document cannot be read: it is damaged, or of a later version of this package.
-// A group that never was is made.
+// A group that never was is made with the shards of the Config, and one without shards
+// takes them. The errors are heartbeat.ErrEvicted, ErrStaleBeat, ErrReplaced,
+// ErrGroupNotFound for a group that was deleted, or that never was while the Config has no
+// shards either, *MismatchError, whatever the Store says, which may pass, and that the
+// document cannot be read: it is damaged, or of a later version of this package.
 func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
 	if err := r.Validate(); err != nil {
 		return shardset.Answer{}, err
@@ -57,7 +58,7 @@ func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer
 		return shardset.Answer{}, err
 	}
 	defer done()
-	if err := c.ensure(ctx); err != nil {
+	if err := c.join(ctx); err != nil {
 		return shardset.Answer{}, err
 	}
 	l, err := c.admit(r)

@@ -40,7 +40,7 @@ type Client struct {
 	fault    error         // why the newest document cannot be read; nil: it can
 	faultOf  uint64        // the revision of that document
 	turn     turn
-	compared bool // the shards of the Config with those of the group
+	joined   bool // a heartbeat has met the group, and brought or compared its shards
 	running  bool
 	closed   bool
 

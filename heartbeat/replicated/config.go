@@ -25,8 +25,10 @@ type Config struct {
 	// DefaultTTL.
 	TTL time.Duration
 	// Shards are the shards of a group that this Client makes: of several processes that
-	// come at the same time, the first one's. A group that exists keeps its own, and a
-	// process that has others says so in its log, once; SetShards changes them.
+	// come at the same time, the first one's. A group that exists keeps its own, unless it
+	// has none, and a process that has others says so in its log, once; SetShards changes
+	// them. A Client without Shards never makes a group, and meets heartbeat.ErrGroupNotFound
+	// where there is none.
 	Shards []group.Shard
 	// Ordered makes the children of a split shard wait for their ancestors. All
 	// processes of a group have to say the same; one that does not is refused.
@@ -68,7 +70,7 @@ func (cfg Config) complete() (Config, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
-	if _, err := cfg.document(1, 0); err != nil {
+	if _, err := cfg.document(cfg.Shards, 1, 0); err != nil {
 		faults = append(faults, fmt.Errorf("the field Shards: %w", err))
 	}
 	return cfg, errors.Join(faults...)
@@ -76,12 +78,12 @@ func (cfg Config) complete() (Config, error) {
 
 // document returns a new group, whose epochs are above first. Checkpoints of epochs up
 // to void are not its own.
-func (cfg Config) document(first, void uint64) ([]byte, error) {
+func (cfg Config) document(shards []group.Shard, first, void uint64) ([]byte, error) {
 	g, err := group.New(group.Config{TTL: cfg.TTL, Ordered: cfg.Ordered, FirstEpoch: first})
 	if err != nil {
 		return nil, err
 	}
-	if err := g.SetShards(time.Time{}, cfg.Shards); err != nil {
+	if err := g.SetShards(time.Time{}, shards); err != nil {
 		return nil, err
 	}
 	d := group.Document{Group: g, Void: void}

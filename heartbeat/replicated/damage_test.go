@@ -249,9 +249,14 @@ func TestOtherShards(t *testing.T) {
 	})
 	bubble(t, func(r *rig) {
 		core, logs := observer.New(zap.WarnLevel)
-		a := r.process(func(cfg *replicated.Config) { cfg.Logger, cfg.Shards = zap.New(core), nil }).member("a")
-		a.obey()
-		a.obey()
+		r.together(r.process().member("a"))
+		p := r.process(withoutShards, func(cfg *replicated.Config) { cfg.Logger = zap.New(core) })
+		if err := p.SetShards(r.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		b := p.member("b")
+		b.obey()
+		b.obey()
 		if n := logs.FilterMessageSnippet("no shards").Len(); n != 1 {
 			t.Errorf("a group without shards makes %d lines", n)
 		}

@@ -18,25 +18,62 @@ var documentKey = Key{Kind: KindDocument}
 
 func isConflict(err error) bool { return errors.Is(err, ErrConflict) }
 
-// ensure makes sure that this process knows the group, and makes one that never was.
-func (c *Client) ensure(ctx context.Context) error {
+// ensure makes sure that this process knows the group. Where there is none, or where it was
+// deleted, the error matches heartbeat.ErrGroupNotFound: to look at a group never makes it.
+func (c *Client) ensure(ctx context.Context) error { return c.ensureMade(ctx, nil) }
+
+// ensureMade is ensure, but of a group that never was it makes one with these shards, if there
+// are any.
+func (c *Client) ensureMade(ctx context.Context, shards []group.Shard) error {
 	if known, deleted := c.known(); !known || deleted {
-		if err := c.find(ctx); err != nil {
+		if err := c.find(ctx, shards); err != nil {
 			return err
 		}
 	}
 	c.mu.Lock()
 	ordered, known := c.replica.Ordered(), c.replica.TTL() != 0
-	first, shards := known && !c.compared, c.replica.Shards()
-	c.compared = c.compared || known
 	c.mu.Unlock()
 	if known && ordered != c.cfg.Ordered {
 		return &MismatchError{Field: "Ordered", Ours: c.cfg.Ordered, Group: ordered}
 	}
-	if first {
+	return nil
+}
+
+// join is ensure for a heartbeat. The first one brings the shards of the Config, if it has
+// any: to a group that never was, which is made with them, and to one that has none.
+func (c *Client) join(ctx context.Context) error {
+	if err := c.ensureMade(ctx, c.cfg.Shards); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	known, joined, shards := c.replica.TTL() != 0, c.joined, c.replica.Shards()
+	c.mu.Unlock()
+	if joined || !known {
+		return nil
+	}
+	if len(shards) == 0 && len(c.cfg.Shards) > 0 {
+		if err := c.bring(ctx); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	joined, shards = c.joined, c.replica.Shards()
+	c.joined = true
+	c.mu.Unlock()
+	if !joined {
 		c.compare(shards)
 	}
 	return nil
+}
+
+// bring gives the shards of the Config to a group that has none.
+func (c *Client) bring(ctx context.Context) error {
+	return c.edit(ctx, nil, func() ([]byte, error) {
+		if len(c.replica.Shards()) > 0 {
+			return nil, nil // somebody else was quicker
+		}
+		return c.replica.Change(func(g *group.Group) error { return g.SetShards(time.Time{}, c.cfg.Shards) })
+	})
 }
 
 // compare says so if the group has other shards than the Config: somebody may have meant
@@ -55,9 +92,9 @@ func (c *Client) compare(shards []shardset.ID) {
 	}
 }
 
-// find reads the document, and makes a group that never was. One call at a time does
-// that for all.
-func (c *Client) find(ctx context.Context) error {
+// find reads the document, and makes a group that never was if there are shards for it.
+// One call at a time does that for all.
+func (c *Client) find(ctx context.Context, shards []group.Shard) error {
 	select {
 	case c.finding <- struct{}{}:
 		defer func() { <-c.finding }()
@@ -72,12 +109,16 @@ func (c *Client) find(ctx context.Context) error {
 		known, deleted = c.known()
 	}
 	switch {
-	case deleted:
-		return heartbeat.ErrGroupNotFound
-	case !known:
-		return c.Create(ctx)
+	case known && !deleted:
+		return nil
+	case !known && len(shards) > 0:
+		return c.create(ctx, shards)
 	}
-	return nil
+	return c.notFound()
+}
+
+func (c *Client) notFound() error {
+	return fmt.Errorf("group %q: %w", c.cfg.Group, heartbeat.ErrGroupNotFound)
 }
 
 func (c *Client) known() (known, deleted bool) {

@@ -32,7 +32,7 @@ func TestWhoWakesLateJudgesNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		doc, err := c.cfg.document(1, 0)
+		doc, err := c.cfg.document(c.cfg.Shards, 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
