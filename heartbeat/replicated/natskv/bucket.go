@@ -12,7 +12,8 @@ import (
 )
 
 // bucket is one key-value bucket of JetStream: the stream KV_<name> with the subjects
-// $KV.<name>.>. It is made, or found, at the first call, and again when it has gone.
+// $KV.<name>.>. It is found at the first call, or made if that is a write, and again when
+// it has gone.
 type bucket struct {
 	store       *store
 	name        string
@@ -67,8 +68,12 @@ func (b *bucket) take(ctx context.Context) error {
 
 func (b *bucket) release() { <-b.binding }
 
-// bind returns the bucket's stream, which it finds, makes and verifies if need be.
-func (b *bucket) bind(ctx context.Context) (jetstream.Stream, error) {
+// errNoBucket is the result of a look at a bucket that nobody has made.
+var errNoBucket = errors.New("there is no such bucket")
+
+// bind returns the bucket's stream, which it finds and verifies if need be. If there is
+// none it makes one for a write, and returns errNoBucket otherwise.
+func (b *bucket) bind(ctx context.Context, write bool) (jetstream.Stream, error) {
 	if s := b.current(); s != nil {
 		return s, nil
 	}
@@ -79,7 +84,7 @@ func (b *bucket) bind(ctx context.Context) (jetstream.Stream, error) {
 	if s := b.current(); s != nil {
 		return s, nil // somebody else was quicker
 	}
-	s, err := b.open(ctx)
+	s, err := b.open(ctx, write)
 	if err == nil && b.forgetful {
 		s, err = b.verify(ctx, s)
 	}
@@ -124,11 +129,11 @@ const (
 )
 
 // with calls do with the bucket's stream, and again if that was not there, until ctx
-// ends: it is found, or made anew, and servers hear a moment later than others of a new
-// stream, or of a stream's new leader. do must not have written anything then.
-func (b *bucket) with(ctx context.Context, do func(jetstream.Stream) error) error {
+// ends: it is found, or made anew for a write, and servers hear a moment later than others
+// of a new stream, or of a stream's new leader. do must not have written anything then.
+func (b *bucket) with(ctx context.Context, write bool, do func(jetstream.Stream) error) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		s, err := b.bind(ctx)
+		s, err := b.bind(ctx, write)
 		if err == nil {
 			err = do(s)
 		}
@@ -165,10 +170,13 @@ func (b *bucket) subjects(ctx context.Context, s jetstream.Stream, filter string
 
 // last returns the newest message of a subject, or nil.
 func (b *bucket) last(ctx context.Context, subject string) (m *jetstream.RawStreamMsg, err error) {
-	err = b.with(ctx, func(s jetstream.Stream) error {
+	err = b.with(ctx, false, func(s jetstream.Stream) error {
 		m, err = newest(ctx, s, subject)
 		return err
 	})
+	if errors.Is(err, errNoBucket) {
+		return nil, nil
+	}
 	if m != nil {
 		b.saw(m.Sequence)
 	}

@@ -33,7 +33,7 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := s.records.bind(ctx)
+	stream, err := s.records.bind(ctx, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package natskv
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -62,8 +63,6 @@ func (w *watch) open(ctx context.Context) error {
 	}
 	w.subscription = sub
 
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	if w.kind == replicated.KindDocument {
 		if w.bucket, w.filter, err = w.store.place(replicated.Key{Kind: w.kind}); err != nil {
 			return err
@@ -72,12 +71,40 @@ func (w *watch) open(ctx context.Context) error {
 		w.bucket, w.filter = w.store.family(w.kind)
 		w.filter += ">"
 	}
+	if err := w.await(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	w.there = func(ctx context.Context) (map[string]uint64, error) {
 		return w.bucket.subjects(ctx, w.stream, w.filter)
 	}
 	// One name for all tries: two consumers would both deliver to the inbox.
 	w.consumer = nuid.Next()
-	return w.bucket.with(ctx, func(s jetstream.Stream) error { return w.consume(ctx, s, inbox) })
+	return w.bucket.with(ctx, false, func(s jetstream.Stream) error { return w.consume(ctx, s, inbox) })
+}
+
+// await waits until there is a bucket: a watch makes none, so nothing may be there to be
+// watched yet.
+func (w *watch) await(ctx context.Context) error {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		bounded, cancel := context.WithTimeout(ctx, callTimeout)
+		_, err := w.bucket.bind(bounded, false)
+		cancel()
+		switch {
+		case errors.Is(err, errNoBucket):
+			w.catchUp()
+		case !nobodyThere(err):
+			return err
+		}
+		select {
+		case <-w.changes:
+			return errDisconnected
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // consume makes the consumer, and finds out what it has to deliver first.

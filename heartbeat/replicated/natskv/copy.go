@@ -70,10 +70,11 @@ func (s *store) keys(ctx context.Context, kind replicated.Kind) (keys []replicat
 	}
 	b, filter := s.family(kind)
 	var subjects map[string]uint64
-	if err := b.with(ctx, func(stream jetstream.Stream) (err error) {
+	err = b.with(ctx, false, func(stream jetstream.Stream) (err error) {
 		subjects, err = b.subjects(ctx, stream, filter+">")
 		return err
-	}); err != nil {
+	})
+	if err != nil && !errors.Is(err, errNoBucket) {
 		return nil, final(err)
 	}
 	for subject := range subjects {

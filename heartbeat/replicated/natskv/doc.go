@@ -14,8 +14,8 @@
 //
 // # What is kept where
 //
-// A namespace has two buckets, which are made at the first use and shared by all its
-// groups:
+// A namespace has two buckets, which are made at the first write, never by a look, and
+// shared by all its groups:
 //
 //	G_<namespace>   files    <group>.doc           members, shards, owners and epochs
 //	                         <group>.cp.<shard>    checkpoints

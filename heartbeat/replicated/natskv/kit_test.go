@@ -58,7 +58,7 @@ func api(t *testing.T, b *bucket) jetstream.JetStream {
 // boundTo returns the bucket's stream.
 func boundTo(t *testing.T, b *bucket) jetstream.Stream {
 	t.Helper()
-	s, err := b.bind(soon(t))
+	s, err := b.bind(soon(t), true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,8 +36,8 @@ func (b *bucket) markersMayGo(cfg jetstream.StreamConfig) bool {
 	return b.markerLife > 0 && cfg.MaxMsgsPerSubject == 1 && cfg.Storage == jetstream.MemoryStorage
 }
 
-// open finds the bucket's stream, or makes it.
-func (b *bucket) open(ctx context.Context) (jetstream.Stream, error) {
+// open finds the bucket's stream, or makes it for a write.
+func (b *bucket) open(ctx context.Context, write bool) (jetstream.Stream, error) {
 	js, err := b.api()
 	if err != nil {
 		return nil, err
@@ -47,6 +47,9 @@ func (b *bucket) open(ctx context.Context) (jetstream.Stream, error) {
 	}
 	s, err := find(ctx, js, b.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		if !write {
+			return nil, errNoBucket
+		}
 		return b.make(ctx, js, b.settings())
 	}
 	if err != nil {

@@ -128,12 +128,10 @@ func (w *watch) take(ctx context.Context, m *nats.Msg) error {
 	w.delivered, w.last, w.behind = meta.Sequence.Consumer, meta.Sequence.Stream, 0
 	w.bucket.saw(w.last)
 	w.tell(m)
-	if !w.caughtUp {
-		// The number of what is pending, which comes with each message, is not exact while
-		// others write.
-		delete(w.missing, m.Subject)
-		w.catchUp()
-	}
+	// The number of what is pending, which comes with each message, is not exact while
+	// others write.
+	delete(w.missing, m.Subject)
+	w.catchUp()
 	return nil
 }
 

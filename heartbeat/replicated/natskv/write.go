@@ -16,7 +16,7 @@ func (b *bucket) write(ctx context.Context, m *nats.Msg, old uint64) (revision u
 	if err != nil {
 		return 0, err
 	}
-	err = b.with(ctx, func(s jetstream.Stream) error {
+	err = b.with(ctx, true, func(s jetstream.Stream) error {
 		b.expiring(m, s.CachedInfo().Config)
 		revision, err = publish(ctx, js, m, old)
 		return err

@@ -79,7 +79,7 @@ func (e *ConfigError) addf(field, format string, args ...any) {
 }
 
 // New returns a Client of the group. It starts nothing and does no network: the schema
-// is looked at, and made if there is none, by the first call that needs it. A Config
+// is looked at by the first call, and made, if there is none, by the first write. A Config
 // with faults gives one error that names all of them.
 func New(cfg Config) (*replicated.Client, error) {
 	s, faults := newStore(&cfg)

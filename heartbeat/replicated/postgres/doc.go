@@ -5,7 +5,7 @@
 // # What it needs
 //
 // PostgreSQL 14 or newer and an ordinary role, never a superuser. The schema and its
-// tables are made at first use, by whichever process comes first, and brought up to
+// tables are made by the first write, of whichever process comes first, and brought up to
 // date by the first one of a newer release; one that meets a newer schema than it knows
 // refuses to work with a *SchemaError. For that the role needs CREATE on the database,
 // or a schema that an administrator made and gave it CREATE and USAGE on. All processes

@@ -231,7 +231,7 @@ func TestRights(t *testing.T) {
 
 	// A word of the language is as good a name as any.
 	s := dial(t, Config{Pool: srv.pool("worker", 2), Group: "orders", Schema: "user"})
-	if _, err := s.Get(t.Context(), document); err == nil {
+	if _, err := s.Swap(t.Context(), document, 0, []byte("x")); err == nil {
 		t.Fatal("a role without the right to create a schema has made one")
 	}
 	if err := Migrate(t.Context(), srv.pool("rollcall", 1), "user"); err != nil {

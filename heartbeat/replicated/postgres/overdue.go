@@ -31,8 +31,8 @@ const sqlRestamp = `UPDATE {schema}.record SET seen = clock_timestamp() WHERE gr
 // Overdue returns the records that were written longer than age ago, by the server's
 // clock alone.
 func (s *store) Overdue(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
-	if _, err := s.statements(ctx, replicated.KindRecord); err != nil {
-		return nil, 0, err
+	if _, there, err := s.look(ctx, replicated.KindRecord); err != nil || !there {
+		return nil, -1, err
 	}
 	sent := time.Now()
 	var o overdue

@@ -48,7 +48,7 @@ type schema struct {
 	logger *zap.Logger
 }
 
-// Migrate makes the schema of this name, or upgrades it, as the first call of a Client
+// Migrate makes the schema of this name, or upgrades it, as the first write of a Client
 // does. It is for those whose workers must not: a role with the right to create runs it
 // once, and grants the workers' role what it needs. Empty means DefaultSchema. The error
 // is a *SchemaError if the schema is of a newer release.
@@ -69,6 +69,10 @@ func (s schema) prepare(ctx context.Context, pool *pgxpool.Pool) error {
 			return s.upgrade(ctx, tx)
 		})
 	}
+	return s.fail(err)
+}
+
+func (s schema) fail(err error) error {
 	if err != nil && !errors.As(err, new(*SchemaError)) {
 		return fmt.Errorf("postgres: prepare the schema %q: %w", s.name, err)
 	}

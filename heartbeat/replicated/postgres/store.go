@@ -23,6 +23,7 @@ type store struct {
 	listen  *pgx.ConnConfig // for the connection of the watches; nil: as the pool does
 	pulse   time.Duration   // how long a watch hears nothing before it asks the server
 	usable  atomic.Bool     // the schema was at this release's version when it was looked at
+	there   atomic.Bool     // there was one
 	clock   clock
 	silence silence
 
@@ -53,8 +54,8 @@ func newStore(cfg *Config) (*store, error) {
 
 // Get returns the newest version of a key.
 func (s *store) Get(ctx context.Context, k replicated.Key) (replicated.Value, error) {
-	sql, err := s.statements(ctx, k.Kind)
-	if err != nil {
+	sql, there, err := s.look(ctx, k.Kind)
+	if err != nil || !there {
 		return replicated.Value{}, err
 	}
 	var rev int64
@@ -157,6 +158,7 @@ func conflict(op string, k replicated.Key, old uint64) error {
 func (s *store) fail(op string, k replicated.Key, err error) error {
 	if missing(err) {
 		s.usable.Store(false)
+		s.there.Store(false)
 	}
 	return fmt.Errorf("postgres: %s %v: %w", op, k, err)
 }
@@ -168,6 +170,31 @@ func (s *store) statements(ctx context.Context, kind replicated.Kind) (statement
 		return statements{}, fmt.Errorf("postgres: no table for %v", kind)
 	}
 	return sql, s.prepare(ctx)
+}
+
+// look returns the statements that read the keys of a kind, and whether there is a schema:
+// to look makes none.
+func (s *store) look(ctx context.Context, kind replicated.Kind) (sql statements, there bool, err error) {
+	sql, ok := s.sql[kind]
+	switch {
+	case !ok:
+		return sql, false, fmt.Errorf("postgres: no table for %v", kind)
+	case s.usable.Load() || s.there.Load():
+		return sql, true, nil
+	}
+	there, err = s.lookAgain(ctx)
+	return sql, there, err
+}
+
+// lookAgain asks whether there is a schema.
+func (s *store) lookAgain(ctx context.Context) (there bool, err error) {
+	var version int
+	err = s.ask(ctx, func() (err error) {
+		version, err = s.schema.version(ctx, s.pool)
+		return err
+	})
+	s.there.Store(err == nil && version > 0)
+	return s.there.Load(), s.schema.fail(err)
 }
 
 // prepare prepares the schema, unless that was done. Callers that come at once do it at

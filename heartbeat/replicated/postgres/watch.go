@@ -17,7 +17,7 @@ func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(repli
 	if !loud(kind) {
 		return fmt.Errorf("postgres: no watch for %v", kind)
 	}
-	if err := s.lookAgain(ctx); err != nil {
+	if _, err := s.present(ctx); err != nil { // it will not serve: that needs no connection
 		return err
 	}
 	sql := s.sql[kind]
@@ -29,7 +29,12 @@ func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(repli
 	if err := await(ctx, e, sub.open); err != nil {
 		return err
 	}
-	if err := w.read(ctx, nil, sql.present, s.group); err != nil {
+	// Without a schema nothing is there, and the first write, which makes it, is notified.
+	there, err := s.present(ctx)
+	if err == nil && there {
+		err = w.read(ctx, nil, sql.present, s.group)
+	}
+	if err != nil {
 		return err
 	}
 	sink(replicated.Event{})
@@ -44,20 +49,17 @@ func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(repli
 	}
 }
 
-// lookAgain prepares the schema even if that was done: the process may be old, and the
-// schema may have changed since its last watch. The server may be gone without a word,
-// and ctx has no end.
-func (s *store) lookAgain(ctx context.Context) error {
+// present asks whether there is a schema, even if that was asked: the process may be old,
+// and the schema may have changed since its last watch. The server may be gone without a
+// word, and ctx has no end.
+func (s *store) present(ctx context.Context) (there bool, err error) {
 	limited, cancel := context.WithTimeout(ctx, 2*s.pulse)
 	defer cancel()
-	err := s.ask(limited, func() error { return s.schema.prepare(limited, s.pool) })
+	there, err = s.lookAgain(limited)
 	if ctx.Err() != nil {
-		return ctx.Err()
+		err = ctx.Err()
 	}
-	if err == nil {
-		s.usable.Store(true)
-	}
-	return err
+	return there, err
 }
 
 // await waits for a value, or for the closing, of a channel.
