@@ -83,7 +83,7 @@ func New(cfg Config) (*Service, error) {
 		cfg:      group.Config{TTL: cfg.TTL, Ordered: cfg.Ordered},
 		watchers: map[string]map[chan struct{}]struct{}{},
 	}
-	if err := s.reset(plain(cfg.Shards)); err != nil {
+	if err := s.reset(time.Now(), plain(cfg.Shards)); err != nil {
 		faults = append(faults, fmt.Errorf("the field Shards: %w", err))
 	}
 	if len(faults) > 0 {
@@ -92,33 +92,27 @@ func New(cfg Config) (*Service, error) {
 	return s, nil
 }
 
-// reset starts with a new group. The caller holds mu, or is the only one.
-func (s *Service) reset(shards []group.Shard) error {
-	s.cfg.FirstEpoch = s.firstEpoch()
-	g, err := group.New(s.cfg)
-	if err != nil {
-		return err
+// reset starts with a new group, after the deleted one if there is one. The caller holds
+// mu, or is the only one.
+//
+// A sink may remember the epochs that an earlier process has given, and refuse what comes
+// with a lower one. A shard does not change hands once a millisecond for long, so the time
+// is above them.
+func (s *Service) reset(now time.Time, shards []group.Shard) (err error) {
+	s.cfg.FirstEpoch = uint64(now.UnixMilli())
+	gone := s.group
+	if gone == nil {
+		if gone, err = group.New(s.cfg); err != nil {
+			return err
+		}
 	}
-	if err := g.SetShards(time.Now(), shards); err != nil {
+	g, err := gone.Successor(now, s.cfg, shards)
+	if err != nil {
 		return err
 	}
 	s.group, s.shards, s.deleted = g, shards, false
 	s.positions = map[shardset.ID]processor.Stored{}
 	return nil
-}
-
-// firstEpoch returns an epoch above all that this group, or one in an earlier process,
-// has given: a sink may remember those, and refuse what comes with a lower one. A
-// shard does not change hands once a millisecond for long, so the time is above them.
-func (s *Service) firstEpoch() uint64 {
-	first := uint64(time.Now().UnixMilli())
-	if s.group == nil {
-		return first
-	}
-	for _, sh := range s.group.Snapshot().Shards {
-		first = max(first, sh.Epoch)
-	}
-	return first
 }
 
 func plain(ids []shardset.ID) []group.Shard {
@@ -187,7 +181,9 @@ func (s *Service) Delete() {
 }
 
 // Create makes the group anew after Delete, with the same shards and no checkpoints.
-// Its epochs are higher than any before, because sinks may remember those. It does
+// Its epochs are higher than any before, because sinks may remember those. Members of the
+// deleted group may be at work still: each shard that one of them owned is held back until
+// that member has left, comes back as a new instance, or its lease has ended. It does
 // nothing if the group exists.
 func (s *Service) Create(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -198,7 +194,12 @@ func (s *Service) Create(ctx context.Context) error {
 	if !s.deleted {
 		return nil
 	}
-	return s.reset(s.shards)
+	now := time.Now()
+	if err := s.reset(now, s.shards); err != nil {
+		return err
+	}
+	s.arm(now)
+	return nil
 }
 
 // Snapshot returns who holds what at the moment.

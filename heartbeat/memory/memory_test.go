@@ -129,13 +129,53 @@ func TestDelete(t *testing.T) {
 	if err := s.Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	// Whoever held the shards may work on them until it starts over.
 	b := join(t, s, "b")
-	if len(b.request.Held) != 2 {
-		t.Errorf("the new group grants %v, want both shards", b.request.Held)
+	if len(b.request.Held) != 0 {
+		t.Errorf("the new group grants %v, on which a may be at work", b.request.Held)
 	}
-	if old, again := owner.Lease.Epoch, b.request.Held[0].Epoch; again <= old {
-		t.Errorf("the epoch of a shard went from %d to %d with its group", old, again)
+	a.request.Seq++
+	if _, err := s.Beat(t.Context(), a.request); !errors.Is(err, heartbeat.ErrEvicted) {
+		t.Errorf("a member of the deleted group is answered: %v, want ErrEvicted", err)
 	}
+	again := &one{t: t, s: s, request: heartbeat.Request{Member: "a", Report: shardset.Report{Instance: 2}}}
+	for range 3 { // and then they are shared out like any others
+		again.beat()
+		b.beat()
+	}
+	held := slices.Concat(again.request.Held, b.request.Held)
+	if len(held) != 2 {
+		t.Fatalf("the new group grants %v, want both shards", held)
+	}
+	for _, g := range held {
+		if old := owner.Lease.Epoch; g.Epoch <= old {
+			t.Errorf("the epoch of a shard went from %d to %d with its group", old, g.Epoch)
+		}
+	}
+}
+
+// A group that is made anew waits for the leases of the deleted one, by its own clock.
+func TestRemadeGroupWaitsForLeases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t, memory.Config{TTL: 6 * time.Second, Shards: shardset.Range("orders", 4)})
+		join(t, s, "a")
+		time.Sleep(2 * time.Second)
+		s.Delete()
+		if err := s.Create(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b := join(t, s, "b")
+		for range 3 {
+			if got := b.beat(); len(got.Grants) != 0 {
+				t.Fatalf("b is granted %v while the lease of a runs", got.Grants)
+			}
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Second)
+		if got := b.beat(); len(got.Grants) != 4 {
+			t.Errorf("when it has ended b is granted %v, want all four", got.Grants)
+		}
+	})
 }
 
 func TestBadListOfShardsChangesNothing(t *testing.T) {

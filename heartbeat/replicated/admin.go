@@ -10,7 +10,9 @@ import (
 
 // Create makes the group, with the shards of the Config, if there is none. Its epochs are
 // higher than any before, of a group of this name that was deleted, too; and checkpoints of
-// that one are not its own. A Config without shards makes no group: the error matches
+// that one are not its own. Members of that one may be at work still: each shard that one of
+// them owned is held back until that member has left, comes back as a new instance, or has
+// said nothing for a lease. A Config without shards makes no group: the error matches
 // heartbeat.ErrGroupNotFound.
 func (c *Client) Create(ctx context.Context) error {
 	ctx, done, err := c.begin(ctx)
@@ -28,22 +30,21 @@ func (c *Client) create(ctx context.Context, shards []group.Shard) error {
 		if err != nil {
 			return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
 		}
-		first, void := uint64(time.Now().UnixMilli()), uint64(0)
+		var gone *group.Document
 		if v.Data != nil {
 			d, err := group.DecodeDocument(v.Data)
 			if err != nil {
 				return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
 			}
-			if d.Group != nil {
+			if !d.Deleted {
 				return c.adopt(v)
 			}
-			first = max(first, d.Epoch)
-			void = first
+			gone = &d
 		}
 		if len(shards) == 0 {
 			return fmt.Errorf("the Config has no shards to make it with: %w", c.notFound())
 		}
-		data, err := c.cfg.document(shards, first, void)
+		data, err := c.cfg.document(shards, uint64(time.Now().UnixMilli()), gone)
 		if err != nil {
 			return err
 		}
@@ -58,12 +59,10 @@ func (c *Client) create(ctx context.Context, shards []group.Shard) error {
 }
 
 // Delete deletes the group: heartbeats and commits fail with
-// heartbeat.ErrGroupNotFound until Create, and its checkpoints are nobody's.
+// heartbeat.ErrGroupNotFound until Create, and its checkpoints are nobody's. Who may be at
+// work still is kept, for Create.
 func (c *Client) Delete(ctx context.Context) error {
-	return c.edit(ctx, nil, func() ([]byte, error) {
-		d := group.Document{Epoch: c.replica.Epoch()}
-		return d.Encode(), nil
-	})
+	return c.edit(ctx, nil, c.replica.Delete)
 }
 
 // SetShards replaces the group's shards, with their parents. Checkpoints of shards that

@@ -78,7 +78,7 @@ func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l.over { // the group was forgotten meanwhile
+	if l.over || c.outdated(l) { // the group was forgotten, or made anew, meanwhile
 		return shardset.Answer{}, heartbeat.ErrEvicted
 	}
 	c.noteReleased(l, rec) // by the document of now, which answers
@@ -101,7 +101,7 @@ func (c *Client) admit(r heartbeat.Request) (*local, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(r.Held) > 0 && c.replica.Instance(r.Member) == 0 {
+	if c.outdated(l) || len(r.Held) > 0 && c.replica.Instance(r.Member) == 0 {
 		// The group does not know the member, or no more: it holds nothing.
 		return nil, heartbeat.ErrEvicted
 	}
@@ -121,7 +121,7 @@ func (c *Client) prepare(l *local, r heartbeat.Request, s group.Standing) *group
 	if slices.ContainsFunc(r.Held, l.gaveUp) {
 		r.Held = slices.DeleteFunc(slices.Clone(r.Held), l.gaveUp)
 	}
-	rec := &group.Record{Standing: s, Beat: r}
+	rec := &group.Record{Standing: s, Born: l.born, Beat: r}
 	c.noteReleased(l, rec)
 	return rec
 }
@@ -166,7 +166,7 @@ func (c *Client) Leave(ctx context.Context, r heartbeat.Request) error {
 		return err
 	}
 	defer done()
-	if err := c.ensure(ctx); err != nil {
+	if err := c.ensure(ctx); err != nil && !(errors.Is(err, heartbeat.ErrGroupNotFound) && c.spoke(r)) {
 		return err
 	}
 	c.mu.Lock()
@@ -198,6 +198,15 @@ func (c *Client) Leave(ctx context.Context, r heartbeat.Request) error {
 		c.awaitStep(ctx, l)
 	}
 	return nil
+}
+
+// spoke reports whether an instance has a record of this process: that it has left is worth
+// saying also of a group that was deleted, because one that is made after it waits for that.
+func (c *Client) spoke(r heartbeat.Request) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.locals[r.Member]
+	return l != nil && l.instance == r.Instance && l.revision != 0
 }
 
 // writeLast writes the last record of an instance, and reports whether there was

@@ -35,6 +35,7 @@ type Client struct {
 	locals   map[string]*local // the instances that speak through this client, by name
 	wakes    map[string]map[chan struct{}]struct{}
 	claims   map[shardset.ID]claim
+	born     uint64        // of the group of the claims
 	changed  chan struct{} // closed, and made anew, with each version of the document
 	changeAt time.Time     // when the last version came
 	fault    error         // why the newest document cannot be read; nil: it can

@@ -70,23 +70,29 @@ func (cfg Config) complete() (Config, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
-	if _, err := cfg.document(cfg.Shards, 1, 0); err != nil {
+	if _, err := cfg.document(cfg.Shards, 1, nil); err != nil {
 		faults = append(faults, fmt.Errorf("the field Shards: %w", err))
 	}
 	return cfg, errors.Join(faults...)
 }
 
-// document returns a new group, whose epochs are above first. Checkpoints of epochs up
-// to void are not its own.
-func (cfg Config) document(shards []group.Shard, first, void uint64) ([]byte, error) {
-	g, err := group.New(group.Config{TTL: cfg.TTL, Ordered: cfg.Ordered, FirstEpoch: first})
+// document returns a group that has these shards; gone is the document of the deleted one
+// that it comes after, if there is one. Its epochs begin at first, or above those of gone.
+func (cfg Config) document(shards []group.Shard, first uint64, gone *group.Document) ([]byte, error) {
+	gc := group.Config{TTL: cfg.TTL, Ordered: cfg.Ordered, FirstEpoch: first}
+	g, err := group.New(gc)
 	if err != nil {
 		return nil, err
 	}
-	if err := g.SetShards(time.Time{}, shards); err != nil {
+	d := group.Document{Group: g, Born: first}
+	if gone != nil {
+		d, err = gone.Remake(gc, shards)
+	} else {
+		err = g.SetShards(time.Time{}, shards)
+	}
+	if err != nil {
 		return nil, err
 	}
-	d := group.Document{Group: g, Void: void}
 	data := d.Encode()
 	if _, err := group.ReadVersion(data); err != nil {
 		return nil, err // what nobody could read is not written

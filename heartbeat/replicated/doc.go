@@ -72,6 +72,16 @@
 //
 // A member that leaves makes its last record say so: it is taken at once.
 //
+// # Deletion
+//
+// Whoever works while the group is deleted goes on until it hears of that, or until its lease
+// ends. So the document of a deleted group keeps who owned what, and the one that is made
+// after it has them as former members: what they owned is in transfer from them. A former
+// member gets nothing, and speaks no more; it is over when its record says so, when a later
+// instance of its name has joined, or by the same verdict as any member, after the longer
+// one of the two TTLs. Records name the group that they speak to, so those of a deleted
+// group make nobody a member of the next.
+//
 // # Fencing
 //
 // Before a processor starts, the new owner claims the shard's checkpoint: it writes its

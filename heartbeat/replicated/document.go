@@ -215,6 +215,10 @@ func (c *Client) adopt(v Value) error {
 	changed := c.replica.Revision() != before
 	if changed && err == nil {
 		c.fault = nil
+		if born := c.replica.Born(); born != c.born {
+			c.born = born
+			clear(c.claims) // what was claimed belongs to a group that was deleted
+		}
 		c.tell(now)
 	}
 	c.mu.Unlock()

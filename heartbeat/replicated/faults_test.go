@@ -183,17 +183,51 @@ func (w *world) losses() []replicatedtest.Fault {
 			}
 			return nil
 		}),
-		once("deleted", func(*replicatedtest.Crowd) error {
-			c, err := replicated.New(w.store.Dial("admin"), replicated.Config{Group: "orders"})
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			return c.Delete(context.Background())
-		}),
 	}
 	for i := range list {
 		list[i].LosesWrites = true
+	}
+	return append(list, w.deletions()...)
+}
+
+// deletions are the faults in which the group is deleted and made anew, by its members or
+// at once, while all hear of it or while one does not.
+func (w *world) deletions() []replicatedtest.Fault {
+	admin := func(remake bool) error {
+		ctx := context.Background()
+		c, err := replicated.New(w.store.Dial("admin"), replicated.Config{
+			Group: "orders", TTL: faultTTL * 2 / 3, Shards: replicated.Shards("orders", 12),
+		})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if err := c.Delete(ctx); err != nil || !remake {
+			return err
+		}
+		return c.Create(ctx)
+	}
+	deaf := func(change func(f *replicatedtest.Faults)) func(*replicatedtest.Crowd) error {
+		return func(*replicatedtest.Crowd) error {
+			w.links["a"].Adjust(change)
+			return admin(true)
+		}
+	}
+	heal := func(*replicatedtest.Crowd) error { w.links["a"].Set(w.engine.link()); return nil }
+	list := []replicatedtest.Fault{
+		once("deleted", func(*replicatedtest.Crowd) error { return admin(false) }),
+		once("deleted and made anew", func(*replicatedtest.Crowd) error { return admin(true) }),
+		{Name: "made anew, one hears nothing", Undo: heal, Do: deaf(func(f *replicatedtest.Faults) { f.HoldWatches = true })},
+		{Name: "made anew, one reads what was", Undo: heal, Do: deaf(func(f *replicatedtest.Faults) {
+			f.HoldWatches, f.Stale = true, 2*faultTTL
+		})},
+		{Name: "made anew, one is cut off", Undo: heal, Do: deaf(func(f *replicatedtest.Faults) {
+			f.DropRequests, f.DropAnswers, f.HoldWatches = true, true, true
+		})},
+		{Name: "made anew, one is frozen", Undo: heal, Do: deaf(func(f *replicatedtest.Faults) { f.Frozen = true })},
+	}
+	for i := range list {
+		list[i].Deletes = true
 	}
 	return list
 }

@@ -152,7 +152,7 @@ func (c *Client) tell(now time.Time) {
 	c.changed = make(chan struct{})
 	for member := range c.wakes {
 		l := c.locals[member]
-		if l == nil || l.over || !sameAnswer(l.told, c.allowed(l)) {
+		if l == nil || l.over || c.outdated(l) || !sameAnswer(l.told, c.allowed(l)) {
 			c.wake(member)
 		}
 	}

@@ -60,7 +60,7 @@ func (c *Client) rankDelay() time.Duration {
 func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Clock) time.Time {
 	now := time.Now()
 	c.mu.Lock()
-	wait, planned := c.rankDelay(), &c.turn.judgeAt
+	wait, planned, silence := c.rankDelay(), &c.turn.judgeAt, c.replica.Silence()
 	watching := c.turn.watching
 	if !watching {
 		wait, planned = wait+ttl/4, &c.turn.lookAt
@@ -70,7 +70,7 @@ func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Cloc
 	if now.Before(at) {
 		return at
 	}
-	silent, next, err := clock.Overdue(ctx, ttl+wait)
+	silent, next, err := clock.Overdue(ctx, silence+wait)
 	if err != nil {
 		if ctx.Err() == nil {
 			c.log.Debug("the store could not be asked who is silent", zap.Error(err))

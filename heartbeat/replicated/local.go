@@ -15,6 +15,7 @@ import (
 type local struct {
 	name     string
 	instance uint64
+	born     uint64        // of the group that it speaks to
 	busy     chan struct{} // has a value while a record of this name is under way
 
 	spokeAt  time.Time
@@ -39,7 +40,7 @@ func (c *Client) enter(r heartbeat.Request) (*local, error) {
 		if l != nil {
 			busy = l.busy // one record of a name at a time, whoever speaks
 		}
-		l = &local{name: r.Member, instance: r.Instance, busy: busy, released: map[shardset.ID]uint64{}}
+		l = &local{name: r.Member, instance: r.Instance, born: c.replica.Born(), busy: busy, released: map[shardset.ID]uint64{}}
 		c.locals[r.Member] = l
 		c.turn.stale = true
 	}
@@ -55,6 +56,12 @@ func (c *Client) enter(r heartbeat.Request) (*local, error) {
 	}
 	l.seq = r.Seq
 	return l, nil
+}
+
+// outdated reports whether the group is another one than an instance speaks to: it was
+// deleted and made anew since, and the instance is over. The caller holds mu.
+func (c *Client) outdated(l *local) bool {
+	return c.replica.TTL() != 0 && (l.born != c.replica.Born() || c.replica.Former(l.name, l.instance))
 }
 
 // mine reports whether an instance speaks through this client, or one before it did or

@@ -114,7 +114,7 @@ func (c *Client) weigh(name string, v Value) (verdict group.Verdict, at glance, 
 		at = glance{revision: v.Revision, at: now}
 	}
 	verdict, alive := c.replica.Condemn(name, v.Revision, &rec)
-	silent, known := now.After(at.at.Add(c.replica.TTL())), c.replica.Instance(name) != 0
+	silent, known := now.After(at.at.Add(c.replica.Silence())), c.replica.Instance(name) != 0
 	c.mu.Unlock()
 	if alive || !known {
 		return verdict, at, alive && silent

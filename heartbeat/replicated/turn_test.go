@@ -32,12 +32,12 @@ func TestWhoWakesLateJudgesNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		doc, err := c.cfg.document(c.cfg.Shards, 1, 0)
+		doc, err := c.cfg.document(c.cfg.Shards, 1, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		rec := group.Record{Standing: group.StandingAlive}
-		rec.Member, rec.Instance = "b", 1
+		rec.Member, rec.Instance, rec.Born = "b", 1, 1
 		must := func(err error) {
 			t.Helper()
 			if err != nil {

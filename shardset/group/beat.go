@@ -59,6 +59,13 @@ func (g *Group) admit(now time.Time, b *shardset.Beat) (*member, error) {
 		return g.join(b), nil
 	}
 	switch {
+	case m.former && !m.succeeds(b):
+		if b.Instance != 0 && b.Instance < m.instance {
+			return nil, &shardset.ReplacedError{Member: b.Member, Newest: m.instance}
+		}
+		return nil, shardset.ErrEvicted
+	case m.former:
+		g.replace(m, b)
 	case b.Instance == 0 || m.instance == 0 || b.Instance == m.instance:
 		if b.Seq != 0 && b.Seq <= m.seq {
 			return nil, shardset.ErrStaleBeat
@@ -70,6 +77,12 @@ func (g *Group) admit(now time.Time, b *shardset.Beat) (*member, error) {
 		g.replace(m, b)
 	}
 	return m, nil
+}
+
+// succeeds reports whether a heartbeat is of a process that has started, or started over,
+// since the group of the former member m was deleted.
+func (m *member) succeeds(b *shardset.Beat) bool {
+	return b.Instance > m.instance || b.Instance == 0 && len(b.Held) == 0
 }
 
 // ended takes the shards that their owner has read to the end. A member repeats

@@ -42,6 +42,12 @@
 // equal inputs give equal results, whatever the order of events inside a map. With
 // more members than shards, the rest stand by.
 //
+// # Deleted and made anew
+//
+// A group that is made after another of its name was deleted is its Successor. Who held a
+// shard then may work on it until its lease ends, so the shard is in transfer from it, as
+// from a former member, until it has left, was evicted, or has started over.
+//
 // # In a store
 //
 // A group that several processes keep together is a Document in a store, and a Record

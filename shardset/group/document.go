@@ -11,14 +11,27 @@ import (
 // but no leases. Whoever reads it judges nobody by time; that an instance is over, the
 // records say.
 type Document struct {
-	// Group is the group; nil if it was deleted.
+	// Group is the group, or what it was when it was deleted.
 	Group *Group
+	// Deleted says that the group was deleted. What is left of it says who may be at work
+	// still, for the group that is made after it: see Remake.
+	Deleted bool
+	// Born tells the group from others of its name, which were deleted or lost: records
+	// that name another one are not its members'.
+	Born uint64
 	// Void is the highest epoch of a group of this name that was deleted before:
 	// checkpoints of epochs up to it are not this group's.
 	Void uint64
-	// Epoch is the highest epoch or generation that a deleted group has given. One that
-	// is not deleted knows that itself.
-	Epoch uint64
+}
+
+// Remake returns the document of the group that is made after d was deleted: the group is
+// its Successor. Checkpoints of the deleted one are void.
+func (d *Document) Remake(cfg Config, list []Shard) (Document, error) {
+	g, err := d.Group.Successor(still, cfg, list)
+	if err != nil {
+		return Document{}, err
+	}
+	return Document{Group: g, Born: g.cfg.FirstEpoch, Void: g.cfg.FirstEpoch}, nil
 }
 
 // MaxEpoch is the highest epoch that a group can be made to begin above: those of the
@@ -33,10 +46,9 @@ var still time.Time
 // Encode returns the document in the form that DecodeDocument reads. The same state
 // always makes the same bytes.
 func (d *Document) Encode() []byte {
-	if d.Group == nil {
-		return appendNumber([]byte{documentFormat, flagDeleted}, d.Epoch)
-	}
-	return d.Group.table(d.Void).encode()
+	t := d.Group.table()
+	t.deleted, t.born, t.void = d.Deleted, d.Born, d.Void
+	return t.encode()
 }
 
 // DecodeDocument reads a document.
@@ -45,40 +57,28 @@ func DecodeDocument(data []byte) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	if v.doc == nil {
-		return Document{Epoch: v.epoch}, nil
-	}
 	g, err := v.doc.group()
 	if err != nil {
 		return Document{}, err
 	}
-	return Document{Group: g, Void: v.doc.void}, nil
-}
-
-func deleted(data []byte) bool {
-	return len(data) >= 2 && data[0] == documentFormat && data[1]&flagDeleted != 0
-}
-
-func readDeleted(data []byte) (*Version, error) {
-	r := reader{rest: data[2:]}
-	v := &Version{epoch: r.number()}
-	if v.epoch > 2*MaxEpoch {
-		r.fail("the highest epoch is %d", v.epoch)
-	}
-	return v, r.end()
+	return Document{Group: g, Deleted: v.doc.deleted, Born: v.doc.born, Void: v.doc.void}, nil
 }
 
 // table puts the group into columns.
-func (g *Group) table(void uint64) *table {
+func (g *Group) table() *table {
 	t := &table{
-		void: void, firstEpoch: g.cfg.FirstEpoch, ttl: g.cfg.TTL, ordered: g.cfg.Ordered, generation: g.generation,
+		firstEpoch: g.cfg.FirstEpoch, ttl: g.cfg.TTL, ordered: g.cfg.Ordered, generation: g.generation,
 		ids: make([]shardset.ID, len(g.shards)), rows: make([]row, len(g.shards)),
+	}
+	if g.hasFormer() {
+		t.formerTTL = g.formerTTL
 	}
 	place := make(map[string]int32, len(g.sorted))
 	for _, m := range g.sorted {
 		t.names = append(t.names, m.name)
 		t.instances = append(t.instances, m.instance)
 		t.weights = append(t.weights, m.weight)
+		t.former = append(t.former, m.former)
 		place[m.name] = int32(len(t.names))
 	}
 	for i := range g.shards {
@@ -124,13 +124,13 @@ func (t *table) group() (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.generation = t.generation
+	g.generation, g.formerTTL = t.generation, t.formerTTL
 	names := make([]*member, len(t.names))
 	for i, name := range t.names {
 		names[i] = &member{name: name, stale: true}
 		if i < len(t.instances) {
 			m := names[i]
-			m.instance, m.weight, m.expires = t.instances[i], t.weights[i], still.Add(t.ttl)
+			m.instance, m.weight, m.expires, m.former = t.instances[i], t.weights[i], still.Add(t.ttl), t.former[i]
 			g.members[name] = m
 			g.sorted = append(g.sorted, m)
 			g.nextExpiry = m.expires

@@ -81,9 +81,10 @@ type Group struct {
 	dirty        bool // the balance has to be looked at
 	nextExpiry   time.Time
 	recoverUntil time.Time
-	changed      []*member // whose answers changed since TakeChanged
-	complete     int       // shards that are over, or done at their owner
-	finished     bool      // what members are told: all of them are
+	changed      []*member     // whose answers changed since TakeChanged
+	complete     int           // shards that are over, or done at their owner
+	finished     bool          // what members are told: all of them are
+	formerTTL    time.Duration // the lease time of the former members
 }
 
 type shard struct {
@@ -118,7 +119,8 @@ type member struct {
 	listed  bool // in Group.changed
 	quota   int
 	deficit int
-	retired int // shards that it holds although they were taken out of the list
+	retired int  // shards that it holds although they were taken out of the list
+	former  bool // of a group of this name that was deleted: it may be at work, and gets nothing
 }
 
 // grave remembers the last instance of a member that is gone, so that a message of

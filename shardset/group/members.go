@@ -81,7 +81,7 @@ func (g *Group) replace(m *member, b *shardset.Beat) {
 			g.handOver(i)
 		}
 	}
-	m.instance, m.seq = b.Instance, 0
+	m.instance, m.seq, m.former = b.Instance, 0, false
 	g.dirty, g.revised = true, true
 }
 
@@ -101,12 +101,16 @@ func (g *Group) Leave(now time.Time, b shardset.Beat) error {
 		g.mourn(now, b.Member, b.Instance)
 		return nil
 	}
-	if _, err := g.admit(now, &b); err != nil {
-		return err
+	if !m.former || b.Instance != m.instance { // a former one may say that it has left
+		if _, err := g.admit(now, &b); err != nil {
+			return err
+		}
 	}
 	m.seq = b.Seq
-	g.ended(m, &b)
-	g.marks(m, &b)
+	if !m.former { // what it has done of the deleted group is to be done again
+		g.ended(m, &b)
+		g.marks(m, &b)
+	}
 	if len(b.Held) == 0 {
 		g.drop(now, m)
 		return nil

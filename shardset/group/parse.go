@@ -51,10 +51,10 @@ func (r *reader) generation(now uint64) uint64 {
 	return now - (ago - 1)
 }
 
-// parse reads a document that is not a deleted one. What it takes is a state that a group
+// parse reads a document. What it takes is a state that a group
 // can be in: one that went on with another would never end, or lie.
 func parse(data []byte) (*table, error) {
-	if len(data) < 2 || data[0] != documentFormat || data[1]&^flagOrdered != 0 {
+	if len(data) < 2 || data[0] != documentFormat || data[1]&^(flagOrdered|flagDeleted) != 0 {
 		return nil, fmt.Errorf("the format is not %d, or it has flags of a later version", documentFormat)
 	}
 	if n, err := s2.DecodedLen(data[2:]); err != nil || n > maxDocument {
@@ -65,22 +65,25 @@ func parse(data []byte) (*table, error) {
 		return nil, fmt.Errorf("%w: %w", errMangled, err)
 	}
 	r := &reader{rest: raw}
-	t := &table{ordered: data[1]&flagOrdered != 0, void: r.number(), firstEpoch: r.number(), ttl: r.ttl()}
+	t := &table{
+		ordered: data[1]&flagOrdered != 0, deleted: data[1]&flagDeleted != 0,
+		born: r.number(), void: r.number(), firstEpoch: r.number(), ttl: r.ttl(minTTL), formerTTL: r.ttl(0),
+	}
 	t.generation = t.firstEpoch + uint64(r.signed())
 	t.readMembers(r)
 	t.readShards(r)
 	t.readParents(r)
 	t.readRetired(r)
-	if highest := t.highest(); max(highest, t.void) > 2*MaxEpoch {
-		r.fail("the highest epoch or generation is %d", max(highest, t.void))
+	if highest := max(t.highest(), t.void, t.born); highest > 2*MaxEpoch {
+		r.fail("the highest epoch or generation is %d", highest)
 	}
 	return t, r.end()
 }
 
-func (r *reader) ttl() time.Duration {
+func (r *reader) ttl(least time.Duration) time.Duration {
 	n := r.number()
-	if n < uint64(minTTL) || n > uint64(MaxTTL) {
-		r.fail("a TTL of %d ns is not between %v and %v", n, minTTL, MaxTTL)
+	if n < uint64(least) || n > uint64(MaxTTL) {
+		r.fail("a TTL of %d ns is not between %v and %v", n, least, MaxTTL)
 		return 0
 	}
 	return time.Duration(n)
@@ -99,8 +102,8 @@ func (t *table) highest() uint64 {
 }
 
 func (t *table) readMembers(r *reader) {
-	n, former := r.count("members", minMember, MaxMembers), r.count("former members", minName, MaxMembers)
-	for i := 0; i < n+former && r.err == nil; i++ {
+	n, gone := r.count("members", minMember, MaxMembers), r.count("last owners", minName, MaxMembers)
+	for i := 0; i < n+gone && r.err == nil; i++ {
 		name := r.text(maxName)
 		switch {
 		case name == "":
@@ -116,7 +119,12 @@ func (t *table) readMembers(r *reader) {
 		t.instances = append(t.instances, last)
 	}
 	for i := 0; i < n && r.err == nil; i++ {
-		t.weights = append(t.weights, r.below(shardset.MaxWeight+1))
+		w := r.below(2 * (shardset.MaxWeight + 1))
+		former := w&1 == 1
+		if former && (w>>1 != 0 || t.formerTTL == 0) {
+			r.fail("the former member %q has the weight %d, and a TTL of %v", t.names[i], w>>1, t.formerTTL)
+		}
+		t.weights, t.former = append(t.weights, w>>1), append(t.former, former)
 	}
 }
 
@@ -133,16 +141,19 @@ func (t *table) readShards(r *reader) {
 	}
 	for i := 0; i < len(t.rows) && r.err == nil; i++ {
 		if s := &t.rows[i]; s.owned() {
-			if s.owner = int32(r.below(members + 1)); s.owner == 0 {
+			switch s.owner = int32(r.below(members + 1)); {
+			case s.owner == 0:
 				r.fail("shard %s is %s by nobody", t.ids[i], s.state)
+			case t.former[s.owner-1] && (s.state != StateTransfer || s.done):
+				r.fail("shard %s is %s by a former member", t.ids[i], s.state)
 			}
 		}
 	}
 	for i := 0; i < len(t.rows) && r.err == nil; i++ {
 		switch s := &t.rows[i]; {
 		case s.state == StateTransfer:
-			if s.next = int32(r.below(members + 1)); s.next == s.owner {
-				r.fail("shard %s moves to its owner", t.ids[i])
+			if s.next = int32(r.below(members + 1)); s.next == s.owner || s.next > 0 && t.former[s.next-1] {
+				r.fail("shard %s moves to its owner, or to a former member", t.ids[i])
 			}
 		case !s.owned():
 			s.last = int32(r.below(names + 1))

@@ -19,7 +19,7 @@ import (
 func small() *table {
 	return &table{
 		firstEpoch: 10, ttl: time.Second, generation: 20,
-		names: []string{"a", "b", "gone"}, instances: []uint64{5, 6}, weights: []int{1, 1},
+		born: 3, names: []string{"a", "b", "gone"}, instances: []uint64{5, 6}, weights: []int{1, 1}, former: []bool{false, false},
 		ids: shardset.Range("orders", 3),
 		rows: []row{
 			{state: StateHeld, owner: 1, epoch: 11, granted: 12},
@@ -35,30 +35,33 @@ func TestHostileDocuments(t *testing.T) {
 	id := func(log string, n int) shardset.ID { return shardset.ID{Log: log, Number: n} }
 	long := strings.Repeat("n", 4<<20)
 	for name, damage := range map[string]func(*table){
-		"a retired shard twice":        func(t *table) { t.retired = append(t.retired, t.retired[0]) },
-		"retired shards out of order":  func(t *table) { t.retired = append(t.retired, retiredRow{id: id("orders", 5)}) },
-		"listed and retired":           func(t *table) { t.retired[0].id.Number = 1 },
-		"over, and yet held":           func(t *table) { t.retired[0].over = true },
-		"retired, held, without epoch": func(t *table) { t.retired[0].epoch = 0 },
-		"a shard twice":                func(t *table) { t.ids[1] = t.ids[0] },
-		"shards out of order":          func(t *table) { t.ids[0], t.ids[2] = t.ids[2], t.ids[0] },
-		"logs out of order":            func(t *table) { t.ids[0] = id("users", 0) },
-		"a log twice":                  func(t *table) { t.ids[1] = id("users", 0) },
-		"a bad log":                    func(t *table) { t.ids[2] = id("users ", 0) },
-		"a log of megabytes":           func(t *table) { t.ids[2] = id(long, 0) },
-		"a member of megabytes":        func(t *table) { t.names[1] = long },
-		"a former member of megabytes": func(t *table) { t.names[2] = long },
-		"a member without a name":      func(t *table) { t.names[0] = "" },
-		"members out of order":         func(t *table) { t.names[0], t.names[1] = t.names[1], t.names[0] },
-		"a member twice":               func(t *table) { t.names[1] = t.names[0] },
-		"a negative number":            func(t *table) { t.ids[2] = id("users", -1) },
-		"a shard held under no epoch":  func(t *table) { t.firstEpoch, t.generation, t.rows[0].epoch = 0, 20, 0 },
-		"a TTL of 146 years":           func(t *table) { t.ttl = math.MaxInt64/2 + 1 },
-		"a TTL of 292 years":           func(t *table) { t.ttl = math.MaxInt64 },
-		"a TTL of a microsecond":       func(t *table) { t.ttl = time.Microsecond },
-		"its own parent":               func(t *table) { t.parents = []lineage{{child: 1, parents: []int32{1}}} },
-		"its own grandparent":          func(t *table) { t.parents = []lineage{{0, []int32{1}}, {1, []int32{2}}, {2, []int32{0}}} },
-		"parents twice":                func(t *table) { t.parents = []lineage{{1, []int32{0}}, {1, []int32{0}}} },
+		"a retired shard twice":         func(t *table) { t.retired = append(t.retired, t.retired[0]) },
+		"retired shards out of order":   func(t *table) { t.retired = append(t.retired, retiredRow{id: id("orders", 5)}) },
+		"listed and retired":            func(t *table) { t.retired[0].id.Number = 1 },
+		"over, and yet held":            func(t *table) { t.retired[0].over = true },
+		"retired, held, without epoch":  func(t *table) { t.retired[0].epoch = 0 },
+		"a shard twice":                 func(t *table) { t.ids[1] = t.ids[0] },
+		"shards out of order":           func(t *table) { t.ids[0], t.ids[2] = t.ids[2], t.ids[0] },
+		"logs out of order":             func(t *table) { t.ids[0] = id("users", 0) },
+		"a log twice":                   func(t *table) { t.ids[1] = id("users", 0) },
+		"a bad log":                     func(t *table) { t.ids[2] = id("users ", 0) },
+		"a log of megabytes":            func(t *table) { t.ids[2] = id(long, 0) },
+		"a member of megabytes":         func(t *table) { t.names[1] = long },
+		"a former member of megabytes":  func(t *table) { t.names[2] = long },
+		"a member without a name":       func(t *table) { t.names[0] = "" },
+		"members out of order":          func(t *table) { t.names[0], t.names[1] = t.names[1], t.names[0] },
+		"a member twice":                func(t *table) { t.names[1] = t.names[0] },
+		"a negative number":             func(t *table) { t.ids[2] = id("users", -1) },
+		"a shard held under no epoch":   func(t *table) { t.firstEpoch, t.generation, t.rows[0].epoch = 0, 20, 0 },
+		"a TTL of 146 years":            func(t *table) { t.ttl = math.MaxInt64/2 + 1 },
+		"a TTL of 292 years":            func(t *table) { t.ttl = math.MaxInt64 },
+		"a TTL of a microsecond":        func(t *table) { t.ttl = time.Microsecond },
+		"a former member that holds":    func(t *table) { t.former[1], t.weights[1], t.formerTTL = true, 0, time.Second },
+		"a former member with a weight": func(t *table) { t.former[0], t.formerTTL = true, time.Second },
+		"a former TTL of 146 years":     func(t *table) { t.formerTTL = math.MaxInt64/2 + 1 },
+		"its own parent":                func(t *table) { t.parents = []lineage{{child: 1, parents: []int32{1}}} },
+		"its own grandparent":           func(t *table) { t.parents = []lineage{{0, []int32{1}}, {1, []int32{2}}, {2, []int32{0}}} },
+		"parents twice":                 func(t *table) { t.parents = []lineage{{1, []int32{0}}, {1, []int32{0}}} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := small()
@@ -98,11 +101,11 @@ func TestShortDocumentsAllocateLittle(t *testing.T) {
 	}
 	const second = uint64(time.Second)
 	for name, raw := range map[string][]byte{
-		"members":        columns(0, 10, second, 0, maxDocument/4-100),
-		"former members": columns(0, 10, second, 0, 0, maxDocument/2-100),
-		"shards":         columns(0, 10, second, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
-		"parents":        columns(0, 10, second, 0, 0, 0, 1, 0, 1, 0, 2, 0, 0, maxDocument/2-100),
-		"retired":        columns(0, 10, second, 0, 0, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
+		"members":        columns(0, 0, 10, second, 0, 0, maxDocument/4-100),
+		"former members": columns(0, 0, 10, second, 0, 0, 0, maxDocument/2-100),
+		"shards":         columns(0, 0, 10, second, 0, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
+		"parents":        columns(0, 0, 10, second, 0, 0, 0, 0, 1, 0, 1, 0, 2, 0, 0, maxDocument/2-100),
+		"retired":        columns(0, 0, 10, second, 0, 0, 0, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := append([]byte{documentFormat, 0}, s2.EncodeBest(nil, raw)...)

@@ -37,6 +37,8 @@ func (s Standing) String() string {
 // records into order.
 type Record struct {
 	Standing Standing
+	// Born is that of the Document to whose group the member speaks.
+	Born uint64
 	// Beat is the heartbeat. Of one that is dead, only the instance counts.
 	shardset.Beat
 }
@@ -55,6 +57,7 @@ func (rec *Record) Encode() []byte {
 	}
 	b := make([]byte, 0, 64+4*len(rec.Held))
 	b = append(b, recordFormat, byte(rec.Standing), flags)
+	b = appendNumber(b, rec.Born)
 	b = appendNumber(b, rec.Instance)
 	b = appendNumber(b, uint64(rec.Weight))
 	b = appendNumber(b, rec.Generation)
@@ -91,6 +94,7 @@ func (r *reader) record(member string) (Record, error) {
 		r.fail("the standing is %s", rec.Standing)
 	}
 	rec.Leaving = r.byte()&flagLeaving != 0
+	rec.Born = r.number()
 	rec.Member, rec.Instance = member, r.number()
 	rec.Weight = r.below(shardset.MaxWeight + 1)
 	rec.Generation = r.number()

@@ -25,7 +25,6 @@ type Replica struct {
 	revision uint64
 	doc      *table // nil: there is no document, or it is a deleted group's
 	deleted  bool
-	epoch    uint64 // of a deleted group
 	newest   uint64 // generation; a document of a lower one has lost writes
 	grants   [][]shardset.Grant
 	since    map[string]sighting // when each member of the document was first seen there
@@ -69,9 +68,9 @@ func (r *Replica) Adopt(now time.Time, revision uint64, v *Version) error {
 	switch {
 	case revision <= r.revision:
 		return nil
-	case v.doc == nil:
+	case v.doc.deleted:
 		r.revision, r.doc, r.grants, r.work = revision, nil, nil, nil
-		r.deleted, r.epoch = true, v.epoch
+		r.deleted = true
 		clear(r.since)
 		return nil
 	case v.doc.generation < r.newest:
@@ -241,7 +240,16 @@ func (r *Replica) Change(edit func(g *Group) error) ([]byte, error) {
 	if !r.work.revised {
 		return nil, nil
 	}
-	d := Document{Group: r.work, Void: r.doc.void}
+	d := Document{Group: r.work, Born: r.doc.born, Void: r.doc.void}
+	return d.Encode(), nil
+}
+
+// Delete is Change, with a deleted group.
+func (r *Replica) Delete() ([]byte, error) {
+	if _, err := r.Pending(); err != nil || r.doc == nil {
+		return nil, err
+	}
+	d := Document{Group: r.work, Deleted: true, Born: r.doc.born, Void: r.doc.void}
 	return d.Encode(), nil
 }
 
@@ -252,7 +260,8 @@ func (r *Replica) applyFresh() {
 	r.work.Batch(still, func() {
 		for _, name := range slices.Sorted(maps.Keys(r.fresh)) {
 			r.applied++
-			r.work.apply(&r.records[name].record, r.applied)
+			rec := &r.records[name].record
+			r.work.apply(rec, r.applied, rec.Born == r.doc.born)
 		}
 	})
 	clear(r.fresh)
@@ -261,7 +270,9 @@ func (r *Replica) applyFresh() {
 // apply has a record say to the group what it says. To say it again changes nothing:
 // what a member gives up is judged by the generation that it had seen. A member that
 // the group does not know and that lists shards is refused, as any other service would.
-func (g *Group) apply(rec *Record, seq uint64) {
+// Of a record that is not the group's own, because it speaks to an earlier group of the
+// name, only the end of a member counts.
+func (g *Group) apply(rec *Record, seq uint64, own bool) {
 	b := rec.Beat
 	b.Seq = seq
 	switch rec.Standing {
@@ -272,8 +283,13 @@ func (g *Group) apply(rec *Record, seq uint64) {
 			g.Evict(still, m.name, m.instance)
 		}
 	case StandingLeft:
-		_ = g.Leave(still, b) // of an earlier instance: it has nothing to leave
+		if own || g.members[rec.Member] != nil {
+			_ = g.Leave(still, b) // of an earlier instance: it has nothing to leave
+		}
 	default:
+		if !own {
+			return
+		}
 		if len(g.members) < MaxMembers || g.members[rec.Member] != nil {
 			_, _ = g.Beat(still, b) // refused: it is told so when it asks
 		}

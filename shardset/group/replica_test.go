@@ -164,7 +164,7 @@ func TestReplicaBelievesRevisions(t *testing.T) {
 	newest := d.r.Revision()
 	generation := d.r.Answer("a", 1).Generation
 
-	empty := group.Document{Epoch: 500}
+	empty := group.Document{Group: crowded(t, 0, 0), Deleted: true}
 	if err := d.r.Adopt(d.now, first, version(t, empty.Encode())); err != nil || d.r.Revision() != newest {
 		t.Errorf("an older revision was not ignored: %v, revision %d", err, d.r.Revision())
 	}
@@ -277,13 +277,13 @@ func TestReplicaDeleted(t *testing.T) {
 	d := newDesk(t, 2)
 	d.say(record(group.StandingAlive, "a", 1, 0))
 	d.step()
-	gone := group.Document{Epoch: d.r.Epoch()}
-	if gone.Epoch < 101 {
-		t.Errorf("the highest epoch is %d", gone.Epoch)
+	gone, err := d.r.Delete()
+	if err != nil {
+		t.Fatal(err)
 	}
-	d.adopt(gone.Encode())
-	if known, deleted := d.r.Known(); !known || !deleted || d.r.TTL() != 0 || d.r.Epoch() != gone.Epoch {
-		t.Errorf("known %v, deleted %v, TTL %v, epoch %d", known, deleted, d.r.TTL(), d.r.Epoch())
+	d.adopt(gone)
+	if known, deleted := d.r.Known(); !known || !deleted || d.r.TTL() != 0 || d.r.Born() != 0 {
+		t.Errorf("known %v, deleted %v, TTL %v, born %d", known, deleted, d.r.TTL(), d.r.Born())
 	}
 	d.want("a", 1)
 	if data, err := d.r.Step(); data != nil || err != nil {

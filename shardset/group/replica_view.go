@@ -13,13 +13,31 @@ func (r *Replica) Revision() uint64 { return r.revision }
 // Known reports whether there is a document, and whether it is a deleted group's.
 func (r *Replica) Known() (known, deleted bool) { return r.revision != 0, r.deleted }
 
-// Epoch returns the highest epoch or generation that the newest document knows to have
-// been given, by a group that was deleted, too.
-func (r *Replica) Epoch() uint64 {
+// Born is that of the newest document; zero without one.
+func (r *Replica) Born() uint64 {
 	if r.doc == nil {
-		return r.epoch
+		return 0
 	}
-	return r.doc.highest()
+	return r.doc.born
+}
+
+// Former reports whether an instance is a former member, or one before it: it was a member
+// of a group that was deleted, and has to start over as a later instance.
+func (r *Replica) Former(member string, instance uint64) bool {
+	if r.doc == nil {
+		return false
+	}
+	i, ok := r.doc.place(member)
+	return ok && r.doc.former[i] && instance <= r.doc.instances[i]
+}
+
+// Silence is how long a member says nothing before it is over: the TTL, or that of a deleted
+// group while its members may be at work, if it is longer.
+func (r *Replica) Silence() time.Duration {
+	if r.doc == nil {
+		return 0
+	}
+	return max(r.doc.ttl, r.doc.formerTTL)
 }
 
 // TTL, Ordered and Void are those of the document; zero without one.
@@ -66,7 +84,8 @@ func (r *Replica) Answer(member string, instance uint64) shardset.Answer {
 	return a
 }
 
-// Owner returns who owns a shard according to the newest document, in transfer or not.
+// Owner returns who owns a shard according to the newest document, in transfer or not. A
+// former member owns none.
 func (r *Replica) Owner(id shardset.ID) (tok Token, ok bool) {
 	if r.doc == nil {
 		return Token{}, false
@@ -76,6 +95,9 @@ func (r *Replica) Owner(id shardset.ID) (tok Token, ok bool) {
 		return Token{}, false
 	}
 	s := &r.doc.rows[i]
+	if r.doc.former[s.owner-1] {
+		return Token{}, false
+	}
 	return Token{Member: r.doc.names[s.owner-1], Instance: r.doc.instances[s.owner-1], ID: id, Epoch: s.epoch}, true
 }
 
@@ -104,25 +126,37 @@ func (r *Replica) Taken(rec *Record) bool {
 }
 
 // Rank returns the place among the document's members of the first one for whom mine is
-// true: whose turn it is to step. Who has no member there comes last.
+// true: whose turn it is to step. Who has no member there comes last. Former members have
+// no turn.
 func (r *Replica) Rank(mine func(member string, instance uint64) bool) int {
 	if r.doc == nil {
 		return 0
 	}
+	rank := 0
 	for i, instance := range r.doc.instances {
-		if mine(r.doc.names[i], instance) {
-			return i
+		switch {
+		case r.doc.former[i]:
+		case mine(r.doc.names[i], instance):
+			return rank
+		default:
+			rank++
 		}
 	}
-	return len(r.doc.instances)
+	return rank
 }
 
-// Members is how many members the document has.
+// Members is how many members the document has, without former ones.
 func (r *Replica) Members() int {
 	if r.doc == nil {
 		return 0
 	}
-	return len(r.doc.instances)
+	n := 0
+	for _, former := range r.doc.former {
+		if !former {
+			n++
+		}
+	}
+	return n
 }
 
 // Behind returns, for each member for whom mine is true, the next one by name, in a ring:
@@ -133,7 +167,7 @@ func (r *Replica) Behind(mine func(member string, instance uint64) bool) []strin
 	}
 	var behind []string
 	for i, instance := range r.doc.instances {
-		if mine(r.doc.names[i], instance) {
+		if !r.doc.former[i] && mine(r.doc.names[i], instance) {
 			behind = append(behind, r.doc.names[(i+1)%len(r.doc.instances)])
 		}
 	}

@@ -25,6 +25,9 @@ type MemberInfo struct {
 	Expires  time.Time // when its lease ends unless it is renewed
 	Held     int       // shards it owns, those on their way out included
 	Incoming int       // shards promised to it
+	// Former says that it is none: it was a member of a group of this name that was deleted,
+	// and keeps what it may still work on until it is found to be over.
+	Former bool
 }
 
 // Snapshot is the group's state at one moment, shards and members sorted. It
@@ -58,7 +61,7 @@ func (g *Group) Snapshot() Snapshot {
 	for i, m := range g.sorted {
 		snap.Members[i] = MemberInfo{
 			Name: m.name, Instance: m.instance, Weight: m.weight, Expires: m.expires,
-			Held: m.held + m.out, Incoming: m.in,
+			Held: m.held + m.out, Incoming: m.in, Former: m.former,
 		}
 	}
 	return snap
@@ -102,6 +105,10 @@ func (g *Group) Check() error {
 		if m.held != held[m] || m.out != out[m] || m.in != in[m] {
 			return fmt.Errorf("member %q counts %d held, %d out, %d in; it has %d, %d, %d",
 				m.name, m.held, m.out, m.in, held[m], out[m], in[m])
+		}
+		if m.former && (m.weight != 0 || m.held != 0 || m.in != 0 || g.formerTTL == 0) {
+			return fmt.Errorf("the former member %q has the weight %d, holds %d shards and is promised %d, with a TTL of %v",
+				m.name, m.weight, m.held, m.in, g.formerTTL)
 		}
 		if m.retired != retired[m] {
 			return fmt.Errorf("member %q counts %d retired shards and holds %d", m.name, m.retired, retired[m])

@@ -11,9 +11,11 @@ import (
 // table is a document taken apart, as columns. It is what an answer needs, without the
 // maps and counts of a Group, and cheap enough to be made from every version.
 type table struct {
-	void       uint64
+	deleted    bool
+	born, void uint64
 	firstEpoch uint64
 	ttl        time.Duration
+	formerTTL  time.Duration // zero: there are no former members
 	ordered    bool
 	generation uint64
 
@@ -22,6 +24,7 @@ type table struct {
 	names     []string
 	instances []uint64 // of the members, so it says how many there are
 	weights   []int
+	former    []bool
 	owned     []int // how many shards each member owns; set by shares
 
 	ids     []shardset.ID
@@ -66,14 +69,19 @@ func (t *table) encode() []byte {
 	if t.ordered {
 		flags |= flagOrdered
 	}
+	if t.deleted {
+		flags |= flagDeleted
+	}
 	return append([]byte{documentFormat, flags}, s2.Encode(nil, t.columns())...)
 }
 
 func (t *table) columns() []byte {
 	b := make([]byte, 0, 256+24*len(t.names)+8*len(t.rows))
+	b = appendNumber(b, t.born)
 	b = appendNumber(b, t.void)
 	b = appendNumber(b, t.firstEpoch)
 	b = appendNumber(b, uint64(t.ttl))
+	b = appendNumber(b, uint64(t.formerTTL))
 	b = appendSigned(b, int64(t.generation-t.firstEpoch))
 
 	b = appendNumber(b, uint64(len(t.instances)))
@@ -86,8 +94,12 @@ func (t *table) columns() []byte {
 		b = appendSigned(b, int64(instance-last))
 		last = instance
 	}
-	for _, w := range t.weights {
-		b = appendNumber(b, uint64(w))
+	for i, w := range t.weights {
+		n := uint64(w) << 1
+		if t.former[i] {
+			n |= 1
+		}
+		b = appendNumber(b, n)
 	}
 	b = appendIDs(b, len(t.ids), func(i int) shardset.ID { return t.ids[i] })
 	b = t.shardColumns(b)

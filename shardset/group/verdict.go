@@ -37,7 +37,7 @@ func (r *Replica) Overdue(now time.Time) (due []Verdict, next time.Time) {
 		if !ok {
 			continue
 		}
-		if end := at.Add(r.doc.ttl); now.After(end) {
+		if end := at.Add(r.Silence()); now.After(end) {
 			due = append(due, v)
 		} else if next.IsZero() || end.Before(next) {
 			next = end
@@ -57,7 +57,8 @@ func (r *Replica) judge(name string, instance uint64) (Verdict, time.Time, bool)
 	}
 	v.Revision = s.revision
 	if s.readable && s.record.Instance >= instance {
-		return v, s.at, !s.record.over() && s.record.Instance == instance
+		v.Instance = s.record.Instance
+		return v, s.at, r.mayJudge(&s.record, instance)
 	}
 	// Its own record was lost, or is in a form that this version cannot read.
 	if s.at.After(since) {
@@ -66,15 +67,23 @@ func (r *Replica) judge(name string, instance uint64) (Verdict, time.Time, bool)
 	return v, since, true
 }
 
+// mayJudge reports whether a verdict on a member is due on the record of its instance or of
+// a later one: not if that is over, nor if it is about to replace the member, as one that
+// speaks to an earlier group is not.
+func (r *Replica) mayJudge(rec *Record, instance uint64) bool {
+	return !rec.over() && (rec.Instance == instance || rec.Born != r.doc.born)
+}
+
 // Condemn is Overdue for a store that has a clock of its own: it turns a record that is
 // old by that clock into a verdict, if its instance is a member that is not over. The zero
 // Record is one that cannot be read, or none.
 func (r *Replica) Condemn(member string, revision uint64, rec *Record) (Verdict, bool) {
 	instance := r.Instance(member)
 	v := Verdict{Member: member, Instance: instance, Revision: revision}
-	if instance == 0 || rec.Instance > instance || rec.Instance == instance && rec.over() {
+	if instance == 0 || rec.Instance >= instance && !r.mayJudge(rec, instance) {
 		return Verdict{}, false
 	}
+	v.Instance = max(instance, rec.Instance)
 	return v, true
 }
 
@@ -82,7 +91,7 @@ func (r *Replica) Condemn(member string, revision uint64, rec *Record) (Verdict,
 // nothing.
 func (r *Replica) Absent(now time.Time) (due []Verdict) {
 	for name, s := range r.since {
-		if r.records[name] == nil && now.After(s.at.Add(r.doc.ttl)) {
+		if r.records[name] == nil && now.After(s.at.Add(r.Silence())) {
 			due = append(due, Verdict{Member: name, Instance: s.instance})
 		}
 	}

@@ -10,28 +10,15 @@ import (
 // while, so who guards a Replica by a lock does that before it takes the lock. It is not
 // changed any more.
 type Version struct {
-	doc    *table // nil: the group is deleted
-	epoch  uint64 // of a deleted group
+	doc    *table
 	grants [][]shardset.Grant
 }
 
 // ReadVersion reads a document as DecodeDocument does, but makes no Group of it.
 func ReadVersion(data []byte) (*Version, error) {
-	read := readVersion
-	if deleted(data) {
-		read = readDeleted
-	}
-	v, err := read(data)
-	if err != nil {
-		return nil, fmt.Errorf("document: %w", err)
-	}
-	return v, nil
-}
-
-func readVersion(data []byte) (*Version, error) {
 	t, err := parse(data)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("document: %w", err)
 	}
 	v := &Version{doc: t}
 	v.grants, t.owned = t.shares()

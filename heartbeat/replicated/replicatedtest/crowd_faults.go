@@ -17,6 +17,8 @@ type Fault struct {
 	// LosesWrites says that the store forgets what it had acknowledged, in Do or in Undo.
 	// Epochs and positions may then begin again from lower ones.
 	LosesWrites bool
+	// Deletes says that the group is deleted, in Do. Positions then begin again.
+	Deletes bool
 }
 
 // Play has faults befall the crowd one after the other, while members come and go. It
@@ -85,5 +87,8 @@ func (c *Crowd) play(f Fault) {
 func (c *Crowd) lostWrites(f Fault) {
 	if f.LosesWrites {
 		c.ledger.Note(Event{Kind: EventLostWrites, At: time.Now()})
+	}
+	if f.Deletes {
+		c.ledger.Note(Event{Kind: EventDeleted, At: time.Now()})
 	}
 }

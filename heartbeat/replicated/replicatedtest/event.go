@@ -29,9 +29,12 @@ const (
 	// EventLostWrites: the store has lost writes that it had acknowledged. From then on
 	// epochs and positions may begin again from lower ones.
 	EventLostWrites
+	// EventDeleted: the group is deleted, and made anew. From then on positions begin again,
+	// but epochs go on, and no shard has two owners.
+	EventDeleted
 )
 
-var eventNames = [...]string{"", "started", "processed", "committed", "cancelled", "returned", "gone", "joined", "lost-writes"}
+var eventNames = [...]string{"", "started", "processed", "committed", "cancelled", "returned", "gone", "joined", "lost-writes", "deleted"}
 
 func (k EventKind) String() string {
 	if k == 0 || int(k) >= len(eventNames) {

@@ -63,6 +63,7 @@ func (l *Ledger) Report(end time.Time) Report {
 type run struct {
 	Event            // EventStarted, with the newest NotAfter
 	era    int       // how often the store had lost writes before
+	group  int       // how often the group had been deleted before
 	ended  time.Time // returned or cancelled; zero: neither
 	gone   time.Time // its process was killed or frozen; zero: it was not
 	freed  time.Time // after that, a new process had its name; zero: none had
@@ -112,6 +113,7 @@ type book struct {
 	shards map[string]*pages
 	left   map[string][]*run // by member: runs of processes that are gone
 	era    int
+	group  int
 	report Report
 }
 
@@ -129,6 +131,9 @@ func (b *book) take(e Event) {
 	case EventLostWrites:
 		b.era++
 		return
+	case EventDeleted:
+		b.group++
+		return
 	case EventJoined:
 		b.freed(e)
 		return
@@ -144,7 +149,7 @@ func (b *book) take(e Event) {
 	if e.Kind == EventStarted {
 		b.report.Starts++
 		b.freed(e)
-		p.runs = append(p.runs, &run{Event: e, era: b.era, high: e.Position})
+		p.runs = append(p.runs, &run{Event: e, era: b.era, group: b.group, high: e.Position})
 		return
 	}
 	r := p.find(e.token())

@@ -63,11 +63,12 @@ func (b *book) checkEpochs(name string, p *pages) {
 func (b *book) checkPositions(name string, p *pages) {
 	var highest *run
 	for _, r := range p.runs {
-		if highest != nil && highest.era == r.era && r.Position < highest.high {
+		same := highest != nil && highest.era == r.era && highest.group == r.group
+		if same && r.Position < highest.high {
 			b.report.fault("shard %s: %s started from %d after %s had committed %d",
 				name, r.token(), r.Position, highest.token(), highest.high)
 		}
-		if highest == nil || highest.era != r.era || r.high >= highest.high {
+		if !same || r.high >= highest.high {
 			highest = r
 		}
 	}

@@ -132,6 +132,15 @@ func TestLedgerFindsNothingWrong(t *testing.T) {
 			30 started b/2 s/5 @0
 			40 processed b/2 s/5 @0
 			41 committed b/2 s/5 @1`,
+		"positions begin again in a group that is made anew": `
+			0 started a/1 s/5 @0
+			10 processed a/1 s/5 @0
+			11 committed a/1 s/5 @1
+			20 deleted
+			21 returned a/1 s/5
+			30 started b/2 s/6 @0
+			40 processed b/2 s/6 @0
+			41 committed b/2 s/6 @1`,
 		"two owners while one has not noticed the loss": `
 			0 started a/1 s/5 @0
 			20 lost-writes
@@ -189,6 +198,16 @@ func TestLedgerFindsFaults(t *testing.T) {
 			20 started b/2 s/5 @0
 			30 returned b/2 s/5
 			40 started a/1 s/5 @0`, "a second time"},
+		"two owners after the group was deleted": {`
+			0 started a/1 s/5 @0
+			11 deleted
+			20 started b/2 s/6 @0
+			30 returned a/1 s/5`, "two owners"},
+		"an epoch that goes back after the group was deleted": {`
+			0 started a/1 s/5 @0
+			10 returned a/1 s/5
+			11 deleted
+			20 started b/2 s/5 @0`, "started after"},
 		"a commit that goes back": {`
 			0 started a/1 s/5 @0
 			1 processed a/1 s/5 @0
