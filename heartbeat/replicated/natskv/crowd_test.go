@@ -1,6 +1,7 @@
 package natskv_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"strings"
@@ -107,12 +108,37 @@ func (c *crowded) faults() []replicatedtest.Fault {
 		c.network("cut from the nodes", replicatedtest.Network{ToClient: hold}),
 		{Name: "all nodes restart", Do: func(*replicatedtest.Crowd) error { c.restart(c.t); return nil }},
 		c.stopped(0),
+		c.remade(),
 	}
 	if *crowdFor > 0 {
 		list = append(list, c.stopped(1), c.stopped(2),
 			c.network("slow network", replicatedtest.Network{Latency: 50 * time.Millisecond}))
 	}
 	return list
+}
+
+// remade is a group that is deleted and made anew, while one does not hear of it.
+func (c *crowded) remade() replicatedtest.Fault {
+	return replicatedtest.Fault{
+		Name: "the group is deleted and made anew, and one does not hear of it", Deletes: true,
+		Do: func(crowd *replicatedtest.Crowd) error {
+			crowd.Cut("a")
+			conn, err := c.servers[0].Connect()
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			cfg := c.cfg
+			cfg.Conn = conn
+			admin, err := natskv.New(cfg)
+			if err != nil {
+				return err
+			}
+			defer admin.Close()
+			return errors.Join(admin.Delete(soon(c.t)), admin.Create(soon(c.t)))
+		},
+		Undo: func(crowd *replicatedtest.Crowd) error { crowd.Heal("a"); return nil },
+	}
 }
 
 // stopped is a node that is stopped in order, and started again.

@@ -180,6 +180,21 @@ func TestGroupLivesThroughFaults(t *testing.T) {
 			Undo: func(c *replicatedtest.Crowd) error { c.Heal("a"); c.Heal("c"); return nil },
 		},
 		replicatedtest.Fault{
+			Name: "the group is deleted and made anew, and one does not hear of it", For: 3 * ttl / 2, Deletes: true,
+			Do: func(c *replicatedtest.Crowd) error {
+				c.Cut("a")
+				cfg := cfg
+				cfg.Pool = srv.pool("rollcall", 2)
+				admin, err := New(cfg)
+				if err != nil {
+					return err
+				}
+				defer admin.Close()
+				return errors.Join(admin.Delete(t.Context()), admin.Create(t.Context()))
+			},
+			Undo: func(c *replicatedtest.Crowd) error { c.Heal("a"); return nil },
+		},
+		replicatedtest.Fault{
 			Name: "an immediate shutdown, a backup and a restart", For: over,
 			Do: func(*replicatedtest.Crowd) error { srv.backUp(); return nil },
 		},
