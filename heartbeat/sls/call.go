@@ -105,6 +105,10 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 		}
 		return newTransportError(q.op, err, cred)
 	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		_ = resp.Body.Close() // it is the connection, which no context ends
+		resp.Body = http.NoBody
+	}
 	defer drain(resp.Body)
 	if !fromService(resp) {
 		return foreign(q.op, resp, cred)
@@ -117,6 +121,10 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 	var broken *bodyError
 	if errors.As(err, &broken) {
 		return newTransportError(q.op, broken.err, cred)
+	}
+	var page *pageError
+	if errors.As(err, &page) {
+		return foreignPage(q.op, resp, page.body, cred)
 	}
 	var senseless *ResponseError
 	if errors.As(err, &senseless) {
@@ -234,8 +242,31 @@ type bodyError struct{ err error }
 
 func (e *bodyError) Error() string { return e.err.Error() }
 
-// nothing is for calls whose answers say nothing.
-func nothing(*http.Response) error { return nil }
+// pageError is a body that the service does not write: somebody put a page of its own
+// under the service's headers.
+type pageError struct{ body []byte }
+
+func (e *pageError) Error() string { return "it is not JSON" }
+
+// nothing is for calls whose answers say nothing: they have no body, or some JSON that is
+// no error. With any other body, and with one that breaks off, nobody said that the call
+// was carried out.
+func nothing(resp *http.Response) error {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDrain))
+	if err != nil {
+		return &bodyError{err: err}
+	}
+	if body = trimJSON(body); len(body) == 0 {
+		return nil
+	}
+	var said struct {
+		Code json.RawMessage `json:"errorCode"`
+	}
+	if _ = json.Unmarshal(body, &said); said.Code != nil || !json.Valid(body) {
+		return &pageError{body: body}
+	}
+	return nil
+}
 
 // intoJSON reads a whole body and passes it to parse.
 func intoJSON(op string, parse func([]byte) error) func(*http.Response) error {

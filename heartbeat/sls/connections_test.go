@@ -14,6 +14,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 // An authority and a certificate of one's own cost neither the two pools nor HTTP/1.1,
@@ -57,6 +59,26 @@ func TestTLS(t *testing.T) {
 	}
 	if len(own.NextProtos) != 2 || own.MinVersion != 0 {
 		t.Error("the caller's tls.Config was changed")
+	}
+}
+
+// A proxy that gives no tunnel is no answer of the service, and says what it is.
+func TestProxyRefusesTheTunnel(t *testing.T) {
+	for _, status := range []int{403, 407, 502} {
+		s := serve(t, "127.0.0.1:0", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		u, err := url.Parse(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.User = url.UserPassword("canary", "canary")
+		cfg := config(nil)
+		cfg.Transport, cfg.Proxy = nil, http.ProxyURL(u)
+		_, err = newClient(t, cfg).Heartbeat(t.Context(), "c1", nil)
+		var te *TransportError
+		if !errors.As(err, &te) || !heartbeat.Retryable(err) || strings.Contains(err.Error(), "canary") ||
+			!strings.Contains(err.Error(), fmt.Sprintf("the proxy answered with HTTP status %d", status)) {
+			t.Errorf("a tunnel refused with %d is %v", status, err)
+		}
 	}
 }
 

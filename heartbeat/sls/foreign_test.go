@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -79,6 +80,75 @@ func TestErrorsWithoutACode(t *testing.T) {
 					t.Errorf("%s answered with %d %q: %v", op, status, bounded(body, 60), err)
 				}
 			}
+		}
+	}
+}
+
+// What is to be stored is stored if the service says so. Somebody may answer 200 with the
+// headers of an earlier answer, or the answer may break off.
+func TestPagesUnderTheServicesHeaders(t *testing.T) {
+	said := map[string]bool{ // bodies, and whether they can be the service's
+		"": true, "\r\n": true, "{}": true, " {}\n": true, `{"more":[1]}`: true,
+		"<html>": false, "OK": false, "{}<html>": false, "{": false, "\x1f\x8b\x08\x00": false,
+		`{"errorCode":"ServerBusy","errorMessage":"m"}`: false, `{"errorCode":7}`: false,
+		`"` + strings.Repeat("x", maxDrain) + `"`: false,
+	}
+	for _, op := range []string{opUpdateCheckpoint, opPut, opCreateGroup, opUpdateGroup, opDeleteGroup} {
+		for body, own := range said {
+			err := operations(newClient(t, config(always(200, body))))[op](t.Context())
+			if own && err != nil {
+				t.Errorf("%s answered with %q: %v", op, bounded(body, 60), err)
+			}
+			if !own {
+				if err := isForeign(err, 200); err != nil {
+					t.Errorf("%s answered with %q: %v", op, bounded(body, 60), err)
+				}
+			}
+		}
+		w := &wire{answer: func(sent) (*http.Response, error) {
+			r := reply(200, "")
+			r.Body = io.NopCloser(&failing{})
+			return r, nil
+		}}
+		err := operations(newClient(t, config(w)))[op](t.Context())
+		if te := (*TransportError)(nil); !errors.As(err, &te) || !errors.Is(err, errCut) {
+			t.Errorf("%s whose answer breaks off: %v", op, err)
+		}
+	}
+}
+
+// Behind status 101 comes what another protocol says, for as long as it likes: the body is
+// the connection, which no context ends.
+func TestSwitchedProtocols(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := make(chan struct{})
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, buf, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = buf.WriteString("HTTP/1.1 101 Switching Protocols\r\nX-Log-Requestid: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n")
+		_ = buf.Flush()
+		<-release
+	})}
+	served := make(chan struct{})
+	go func() { defer close(served); _ = s.Serve(l) }()
+	t.Cleanup(func() { close(release); _ = s.Close(); <-served })
+	for op, call := range operations(liveClient(t, "http://"+l.Addr().String())) {
+		result := make(chan error, 1)
+		go func() { result <- call(t.Context()) }()
+		select {
+		case err := <-result:
+			if err := isForeign(err, 101); err != nil {
+				t.Errorf("%s: %v", op, err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s does not return", op)
 		}
 	}
 }

@@ -160,6 +160,13 @@ func TestPageThatDoesNotFollow(t *testing.T) {
 // The line end that some clients commit with a cursor goes where it came from, signed.
 func TestCursorWithALineEnd(t *testing.T) {
 	w := page(string(samplePage), headerCursor, "MTAx")
+	read := w.answer
+	w.answer = func(s sent) (*http.Response, error) {
+		if s.Method == http.MethodPost {
+			return reply(200, ""), nil
+		}
+		return read(s)
+	}
 	c := newClient(t, config(w))
 	if _, err := c.Pull(t.Context(), PullRequest{Cursor: "MTAw\n", EndCursor: "MTAz\r\n"}); err != nil {
 		t.Error(err)

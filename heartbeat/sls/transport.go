@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,6 +21,7 @@ func newTransport(idle int, cfg Config) *http.Transport {
 	d := &net.Dialer{Timeout: min(timeout, 10*time.Second), KeepAlive: 15 * time.Second}
 	return &http.Transport{
 		Proxy:                  proxy(cfg.Proxy),
+		OnProxyConnectResponse: tunnelled,
 		DialContext:            dialer(d.DialContext),
 		TLSClientConfig:        secured(cfg.TLS),
 		TLSHandshakeTimeout:    min(timeout, 10*time.Second),
@@ -63,6 +65,15 @@ func proxy(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*u
 		}
 		return u, nil
 	}
+}
+
+// tunnelled has a proxy's refusal of a tunnel say who refuses. net/http would return the
+// words of its status line alone.
+func tunnelled(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	return fmt.Errorf("the proxy answered with HTTP status %d when it was asked for a tunnel", resp.StatusCode)
 }
 
 func validProxy(u *url.URL) bool {
