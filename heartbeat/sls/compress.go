@@ -71,7 +71,11 @@ func (c Compression) compress(raw []byte) ([]byte, error) {
 	case None:
 		return raw, nil
 	case Zstd:
-		e, err := zstdEncoder()
+		encoder := zstdEncoder
+		if len(raw) < smallFrame {
+			encoder = zstdSmallEncoder
+		}
+		e, err := encoder()
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +117,16 @@ func literalBlock(raw []byte) []byte {
 	return append(b, raw...)
 }
 
-// zstdEncoder is one for all: EncodeAll may be called concurrently.
-var zstdEncoder = sync.OnceValues(func() (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
-})
+// A frame tells its size, which some decoders insist on, unless it is smaller than
+// smallFrame: such a one tells it only as a single segment.
+const smallFrame = 256
+
+// One encoder of each kind is for all: EncodeAll may be called concurrently.
+var (
+	zstdEncoder      = sync.OnceValues(func() (*zstd.Encoder, error) { return newZstdEncoder() })
+	zstdSmallEncoder = sync.OnceValues(func() (*zstd.Encoder, error) { return newZstdEncoder(zstd.WithSingleSegment(true)) })
+)
+
+func newZstdEncoder(more ...zstd.EOption) (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, append(more, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))...)
+}

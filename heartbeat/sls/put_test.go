@@ -58,6 +58,17 @@ func TestPut(t *testing.T) {
 	}
 }
 
+// Decoders of some languages want the size in the frame.
+func TestZstdFramesTellTheirSize(t *testing.T) {
+	for _, n := range []int{1, 2, 254, 255, 256, 257, 1023, 65_536, 100_000} {
+		frame, err := Zstd.compress(bytes.Repeat([]byte{7}, n))
+		var h zstd.Header
+		if err != nil || h.Decode(frame) != nil || !h.HasFCS || h.FrameContentSize != uint64(n) {
+			t.Errorf("the frame of %d bytes has the header %+v (%v)", n, h, err)
+		}
+	}
+}
+
 // A block of literals is what a decoder takes, at every length where its form changes.
 func TestLiteralBlock(t *testing.T) {
 	equalBytes(t, "the sample", literalBlock(sampleGroup), sampleBlock)
