@@ -28,9 +28,9 @@ func allocated(f func()) int {
 // TestAnswersAreCountedFirst: an answer that is too long is refused before there is memory
 // for what is in it.
 func TestAnswersAreCountedFirst(t *testing.T) {
-	const size = 1 << 20
+	const size = 400_000 // bytes, for more elements than are taken
 	for name, body := range map[string]string{
-		"numbers": "[" + strings.Repeat("0,", 2*size-2) + "0]", // 4 MiB, the most that is read
+		"numbers": "[" + strings.Repeat("0,", maxAnswer/2-2) + "0]", // the most that is read
 		"empty":   "[" + strings.Repeat("{},", size/3-2) + "{}]",
 		"nulls":   "[" + strings.Repeat("null,", size/5-2) + "null]",
 		"arrays":  "[" + strings.Repeat("[],", size/3-2) + "[]]",
@@ -46,6 +46,9 @@ func TestAnswersAreCountedFirst(t *testing.T) {
 			opCursorTime:    func(b []byte) error { _, err := parseCursorTime(b); return err },
 		} {
 			b := []byte(body)
+			if op != opHeartbeat {
+				b = b[:min(len(b), size)] // the JSON decoder is slow
+			}
 			n := allocated(func() {
 				if err := parse(b); err == nil || len(err.Error()) > 200 {
 					t.Errorf("%s of %s: %v", op, name, err)
@@ -56,7 +59,7 @@ func TestAnswersAreCountedFirst(t *testing.T) {
 				t.Errorf("%s of %s allocates %d KiB", op, name, n>>10)
 			}
 			var bad *ResponseError
-			if err := operations(newClient(t, config(always(200, body))))[op](t.Context()); !errors.As(err, &bad) {
+			if err := operations(newClient(t, config(always(200, string(b)))))[op](t.Context()); !errors.As(err, &bad) {
 				t.Errorf("%s of %s: %v, want a *ResponseError", op, name, err)
 			}
 		}

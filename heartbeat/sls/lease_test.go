@@ -56,12 +56,12 @@ func TestLeaseSurvivesASilentConnection(t *testing.T) {
 			done := make(chan error)
 			go func() { done <- worker.Run(ctx) }()
 			time.Sleep(10 * time.Second)
-			for i := range 20 {
+			for i := range 10 {
 				n.silence()
-				time.Sleep(40*time.Second + time.Duration(i)*97*time.Millisecond)
+				time.Sleep(40*time.Second + time.Duration(i)*197*time.Millisecond)
 			}
 			if s := worker.Status(); s.Counters.LeasesLost+s.Counters.Evictions != 0 || len(s.Shards) != 2 || http2 && s.Counters.BeatsFailed == 0 {
-				t.Errorf("HTTP/2: %v: after 20 silences: %+v", http2, s.Counters)
+				t.Errorf("HTTP/2: %v: after 10 silences: %+v", http2, s.Counters)
 			}
 			stop()
 			if err := <-done; err != nil {
