@@ -181,7 +181,7 @@ func (c *Config) checkSigning(faults *ConfigError, ep endpoint) {
 	switch c.Signature {
 	case 0:
 		c.Signature = V1
-		if strings.Contains(c.Region, onlyV4) {
+		if strings.Contains(c.Region, onlyV4) || strings.Contains(ep.region(c.Project), onlyV4) {
 			c.Signature = V4
 		}
 	case V1:

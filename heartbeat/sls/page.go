@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -160,7 +161,7 @@ func (p *Page) follow(cursor string) error {
 	}
 	from, known := place(cursor)
 	to, alsoKnown := place(p.Next)
-	same := p.Next == cursor || known && alsoKnown && to == from
+	same := p.Next == strings.TrimRight(cursor, "\r\n") || known && alsoKnown && to == from
 	switch {
 	case same && p.Count > 0:
 		return errors.New("its next cursor does not move, although it has " + strconv.Itoa(p.Count) + " log groups")

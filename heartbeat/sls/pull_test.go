@@ -142,7 +142,7 @@ func TestPageThatDoesNotFollow(t *testing.T) {
 		cursor, next string
 		headers      []string
 	}{
-		{"this", "this", nil}, {"this", "", nil}, {"MTAw", "MTAw", nil}, {"MTAwMA==\n", "MTAwMA==", nil}, {"MTAwMA", "MTAwMA==", nil},
+		{"this", "this", nil}, {"this\r\n", "this", nil}, {"this", "", nil}, {"MTAw", "MTAw", nil}, {"MTAwMA==\n", "MTAwMA==", nil}, {"MTAwMA", "MTAwMA==", nil},
 		{"MTAw", "OTk=", nil},   // 100, 99
 		{"OTk5", "MTAw", nil},   // 999, 100
 		{"MTAw", "OTk=", empty}, // without data, what was read is read again
