@@ -62,7 +62,8 @@ type Config struct {
 	// servers that do not verify.
 	Credentials CredentialsProvider
 	// Signature is how requests are signed. Zero means V4 in the regions that take no
-	// other, those with "-acdr-ut-" in their names, and V1 in all others.
+	// other, those with "-acdr-ut-" in their own or their endpoint's names, and V1 in all
+	// others.
 	Signature Signature
 	// Region is the service's region, "cn-hangzhou", which V4 needs. Empty means the one
 	// that the Endpoint names: "cn-hangzhou-intranet.log.aliyuncs.com" is in cn-hangzhou.

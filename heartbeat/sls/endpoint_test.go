@@ -108,8 +108,13 @@ func TestRegionOfTheEndpoint(t *testing.T) {
 			t.Errorf("endpoint %q: what is set became %q and %v", c.endpoint, got.Region, got.Signature)
 		}
 	}
-	cfg := Config{Endpoint: "sls.example.com", Logstore: "l", Region: "cn-hangzhou-acdr-ut-1"}
-	if got := newClient(t, cfg).cfg; got.Signature != V4 {
-		t.Errorf("in the region %q it signs with %v", got.Region, got.Signature)
+	for _, cfg := range []Config{
+		{Endpoint: "sls.example.com", Region: "cn-hangzhou-acdr-ut-1"},
+		{Endpoint: "cn-hangzhou-acdr-ut-1.log.aliyuncs.com", Region: "cn-hangzhou"},
+	} {
+		cfg.Logstore = "l"
+		if got := newClient(t, cfg).cfg; got.Signature != V4 {
+			t.Errorf("%s in the region %q signs with %v", cfg.Endpoint, got.Region, got.Signature)
+		}
 	}
 }

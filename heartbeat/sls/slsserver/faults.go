@@ -28,7 +28,8 @@ type Fault struct {
 	// Latency delays the request, before it does anything.
 	Latency time.Duration `json:"latency,omitempty"`
 	// Status, unless it is zero, is answered in place of doing anything, with Code and
-	// Message.
+	// Message. All errors of the service have a code: a client that looks takes one without
+	// for the page of a proxy.
 	Status  int    `json:"status,omitempty"`
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
