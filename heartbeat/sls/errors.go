@@ -130,7 +130,7 @@ func (e *TransportError) Error() string { return "sls: " + e.Op + ": " + e.text 
 func (e *TransportError) Unwrap() error { return e.cause.reveal() }
 
 // RetryAfter returns how long whoever answered wants to be left alone, 10 seconds at
-// most; zero if it does not say.
+// most; zero if it does not say, and for heartbeats: their lease would not wait.
 func (e *TransportError) RetryAfter() time.Duration { return e.after }
 
 // newTransportError takes the URL out of err, because it has the query in it.

@@ -44,7 +44,10 @@ func foreignPage(op string, resp *http.Response, body []byte, cred Credentials) 
 		fmt.Fprintf(&b, ", %q", text)
 	}
 	b.WriteString("; look for a proxy, a portal or a load balancer on the way")
-	after, _ := retryAfter(resp.Header.Get(headerRetryAfter), time.Now())
+	var after time.Duration
+	if op != opHeartbeat { // whose lease would not wait
+		after, _ = retryAfter(resp.Header.Get(headerRetryAfter), time.Now())
+	}
 	return &TransportError{Op: op, HTTPStatus: resp.StatusCode, text: b.String(), after: min(after, maxForeignPause)}
 }
 

@@ -217,7 +217,8 @@ func TestForeignAnswersAreShown(t *testing.T) {
 	}
 }
 
-// Somebody else may ask for patience, but not for much of it.
+// Somebody else may ask for patience, but not for much of it, and not where a lease runs
+// out meanwhile.
 func TestForeignRetryAfter(t *testing.T) {
 	for header, want := range map[string]time.Duration{"": 0, "3": 3 * time.Second, "3600": maxForeignPause, "-1": 0, "soon": 0} {
 		w := &wire{answer: func(sent) (*http.Response, error) { return foreignReply(503, "", headerRetryAfter, header), nil }}
@@ -225,6 +226,10 @@ func TestForeignRetryAfter(t *testing.T) {
 		var r interface{ RetryAfter() time.Duration }
 		if !errors.As(err, &r) || r.RetryAfter() != want {
 			t.Errorf("Retry-After %q is %v, want %v", header, err, want)
+		}
+		_, err = newClient(t, config(w)).Heartbeat(t.Context(), "c1", nil)
+		if !errors.As(err, &r) || r.RetryAfter() != 0 {
+			t.Errorf("Retry-After %q holds up heartbeats: %v", header, err)
 		}
 	}
 }
