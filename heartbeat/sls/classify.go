@@ -63,11 +63,12 @@ var classes = map[string]class{
 	"consumergroupalreadyexist": classExists,
 	"consumergroupquotaexceed":  classPermanent, // too many groups; waiting does not help
 
-	"unauthorized":         classUnauthorized,
-	"signaturenotmatch":    classUnauthorized,
-	"invalidaccesskeyid":   classUnauthorized,
-	"securitytokenexpired": classUnauthorized,
-	"projectforbidden":     classForbidden,
+	"unauthorized":          classUnauthorized,
+	"signaturenotmatch":     classUnauthorized,
+	"signaturedoesnotmatch": classUnauthorized,
+	"invalidaccesskeyid":    classUnauthorized,
+	"securitytokenexpired":  classUnauthorized,
+	"projectforbidden":      classForbidden,
 
 	// The clock is wrong. It is for the machine's time service to mend, which it
 	// does, after a resume for instance; a worker need not end for that.
@@ -102,7 +103,10 @@ func classify(op string, status int, code string) class {
 		return classThrottled
 	case status >= 500, status == http.StatusRequestTimeout:
 		return classRetryable
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+	case status == http.StatusUnauthorized, status == http.StatusForbidden,
+		strings.HasPrefix(code, "invalidaccesskey"), strings.Contains(code, "securitytoken"):
+		// The gateways in front have codes of their own for keys, with other statuses:
+		// InvalidAccessKeyId.NotFound has 404, InvalidSecurityToken.Expired has 400.
 		return classUnauthorized
 	}
 	return classPermanent

@@ -44,7 +44,9 @@ func TestCodes(t *testing.T) {
 		{opCreateGroup, 400, "ConsumerGroupAlreadyExist", ErrGroupExists, false},
 		{opCreateGroup, 403, "ConsumerGroupQuotaExceed", nil, false},
 		{anything, 401, "Unauthorized SignatureNotMatch InvalidAccessKeyId SecurityTokenExpired SecurityToken.Expired", heartbeat.ErrUnauthorized, false},
-		{anything, 400, "SecurityTokenExpired SecurityToken.Expired", heartbeat.ErrUnauthorized, false},
+		{anything, 400, "SecurityTokenExpired SecurityToken.Expired InvalidSecurityToken InvalidSecurityToken.Expired " +
+			"InvalidSecurityToken.Malformed SignatureDoesNotMatch", heartbeat.ErrUnauthorized, false},
+		{anything, 404, "InvalidAccessKeyId.NotFound InvalidAccessKeyId.Inactive", heartbeat.ErrUnauthorized, false},
 		{anything, 401, "SomethingNew", heartbeat.ErrUnauthorized, false},
 		{anything, 403, "SomethingNew", heartbeat.ErrUnauthorized, false},
 		{opPull, 403, "ReadQuotaExceed ShardReadQuotaExceed", ErrThrottled, true},
