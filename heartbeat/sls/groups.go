@@ -98,7 +98,7 @@ func parseGroups(b []byte, own string) ([]Group, error) {
 	err := parseElements(b, func(w *groupJSON, _ error) error {
 		name, _ := w.Name.(string)
 		if name == "" {
-			return errOdd{errors.New("it has no name")}
+			return nil // whose it is, nobody can tell: not the client's
 		}
 		g, err := w.settings()
 		if err != nil && name == own {

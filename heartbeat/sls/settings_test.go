@@ -208,6 +208,21 @@ func TestDifferentGroupIsChanged(t *testing.T) {
 	})
 }
 
+// The first worker of a logstore makes its group, whatever other entries there are.
+func TestFirstGroupBesideOddOnes(t *testing.T) {
+	for _, odd := range []string{`{"name":7,"timeout":6}`, `{}`, `{"name":"other","timeout":"x","order":[]}`} {
+		w := service(6, func(s sent) *http.Response {
+			if s.Method == http.MethodGet {
+				return reply(200, "["+odd+"]")
+			}
+			return nil
+		})
+		if a, err := newClient(t, config(w)).Beat(t.Context(), request()); err != nil || a.TTL != 6*time.Second {
+			t.Errorf("beside %s: %+v, %v", odd, a, err)
+		}
+	}
+}
+
 func TestGroupOperations(t *testing.T) {
 	w := always(200, `[{"name":"a","timeout":1,"order":false},{"name":"b","timeout":999999999,"order":true}]`)
 	c := newClient(t, config(w))
