@@ -94,11 +94,14 @@ func (c *Client) listGroups(ctx context.Context, via http.RoundTripper, own stri
 }
 
 func parseGroups(b []byte, own string) ([]Group, error) {
-	groups := []Group{}
+	groups, nameless := []Group{}, 0
 	err := parseElements(b, func(w *groupJSON, _ error) error {
 		name, _ := w.Name.(string)
 		if name == "" {
-			return nil // whose it is, nobody can tell: not the client's
+			if nameless++; nameless <= maxOdd {
+				return nil // whose it is, nobody can tell: not the client's
+			}
+			return errors.New("it has no name, nor have others")
 		}
 		g, err := w.settings()
 		if err != nil && name == own {
