@@ -71,7 +71,8 @@
 //   - Project-level groups are not there.
 //   - A request has at most 16 KiB of path and as many of parameters, 32 of these; a heartbeat
 //     lists at most 100,000 shards; other JSON bodies have at most 64 members. What a message
-//     quotes is cut.
+//     quotes is cut. What is no HTTP, or has more than 48 KiB of headers, gets the answer of
+//     net/http, which has no request id and no error of the service.
 //
 // # What set-up code asks for
 //

@@ -36,6 +36,11 @@ func TestBodyLimits(t *testing.T) {
 	if a.status != 431 {
 		t.Errorf("headers: %d %s", a.status, a.body)
 	}
+	w = dial(t, w.addr) // what is bounded by the server itself gets the service's error
+	a = w.send("GET /logstores/ls/shards?x=" + strings.Repeat("x", 2*maxTarget) + " HTTP/1.1\nHost: p.sls.test\n\n")
+	if a.code() != "ParameterInvalid" {
+		t.Errorf("parameters: %d %s", a.status, a.body)
+	}
 	w = dial(t, w.addr)
 	a = w.send("POST /logstores/ls/consumergroups" + head + "Content-Length: 5\nTransfer-Encoding: chunked\n\n0\r\n\r\n")
 	if a.status/100 == 2 {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxHeaderBytes    = 8 << 10
+	maxHeaderBytes    = 3 * maxTarget // or net/http answers in place of the server, with no error of the service
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 60 * time.Second
 	writeTimeout      = 90 * time.Second
