@@ -8,19 +8,27 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// goneFor is how long a shard has to be gone before that is believed: what is decided then
-// cannot be mended.
-const goneFor = 2 * time.Second
+// lostFor is how long the shard has to be gone, or the position expired, before that is
+// believed: what is decided then cannot be mended, and one odd answer says little.
+const lostFor = 2 * time.Second
 
-// mayComeBack reports whether a shard that is said to be gone has not been so for long.
+// mayComeBack reports whether what is said to be lost, by the error of a read or of
+// opening, has not been so for long.
 func (l *loop[T]) mayComeBack(now time.Time, err error) bool {
 	r := &l.reading
-	r.goneErr = err
-	if r.goneAt.IsZero() {
-		r.goneAt = now
+	gone := errors.Is(err, ErrGone)
+	if r.lostAt.IsZero() || gone != (r.goneErr != nil) {
+		r.lostAt = now
 	}
-	return now.Sub(r.goneAt) < goneFor
+	r.goneErr = nil
+	if gone {
+		r.goneErr = err
+	}
+	return now.Sub(r.lostAt) < lostFor
 }
+
+// found notes that nothing is lost.
+func (l *loop[T]) found() { l.reading.lostAt, l.reading.goneErr = time.Time{}, nil }
 
 // vanished ends the work on a shard that is gone, after its gap was told. What is
 // acknowledged is committed, if there still is a place for it.

@@ -111,7 +111,8 @@ func TestWhatASourceIsTold(t *testing.T) {
 		for _, start := range src.opens {
 			gaps = append(gaps, start.Gap)
 		}
-		if !slices.Equal(gaps, []bool{false, true, true}) {
+		gaps = slices.Compact(gaps[:len(gaps)-1]) // it is asked several times whether the position has expired
+		if !slices.Equal(gaps, []bool{false, true}) || !src.opens[len(src.opens)-1].Gap {
 			t.Errorf("the openings of which it was said that they are behind a gap: %v", gaps)
 		}
 		list, err := src.opens[0].Checkpoints(t.Context())

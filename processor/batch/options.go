@@ -43,7 +43,9 @@ type Options[T any] struct {
 	Until         time.Time
 	UntilPosition func(shardset.ID) processor.Position
 	// Expired is where to go on when the position has expired. Zero means not to: the
-	// shard is halted, held and visible. Each gap is logged, counted and told to OnGap.
+	// shard is halted, held and visible. Either is done when the source has said so for
+	// two seconds; until then it is asked again, after pauses that grow, and shows
+	// trouble. Each gap is logged, counted and told to OnGap.
 	// A shard that is gone with what was left of it is a gap as well: without Expired it
 	// is halted, with any it has ended. If the group takes it away before that, the gap is
 	// logged and counted, whatever Expired is.

@@ -29,8 +29,8 @@ type reading[T any] struct {
 	fetching bool
 	at       processor.Position // where the next read begins; empty: the source knows
 	lost     error              // set: at is gone, and this said so
-	goneAt   time.Time          // since when the shard is said to be gone; zero: it is not
-	goneErr  error              // how that was said
+	lostAt   time.Time          // since when the shard is said to be gone, or at to be; zero: neither is
+	goneErr  error              // how the first of them was said; nil: it was not
 	initial  Initial            // where to begin without a position
 	gap      bool               // initial is Options.Expired
 	stale    bool               // the reader is to be opened anew
@@ -245,7 +245,7 @@ func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
 	r.trouble, r.failing = f.chunk.Trouble, false
 	r.failures.reset()
 	r.throttle.reset()
-	r.goneAt, r.goneErr = time.Time{}, nil
+	l.found()
 	l.take(now, f)
 }
 
@@ -256,6 +256,7 @@ func (l *loop[T]) begin(start processor.Position) {
 	keep := r.lost != nil || r.at == "" && !r.initial.IsEarliest()
 	if r.lost != nil {
 		r.initial, r.gap = l.o.Expired, true
+		l.found()
 	}
 	if r.lost != nil || r.at == "" {
 		r.at, l.progress.Reading = start, start
@@ -322,25 +323,29 @@ func (l *loop[T]) readFailed(now time.Time, err error) {
 	r.trouble, r.failing = err, true
 	var panicked *processor.PanicError
 	isPanic := errors.As(err, &panicked)
+	longest := time.Hour // of the pause
 	switch {
 	case marked(err):
 		l.ended, l.end = true, err
 		return
 	case isPanic || errors.Is(err, processor.ErrGoexit):
 		r.stale = true
-	case errors.Is(err, ErrGone) && l.mayComeBack(now, err):
-	case (errors.Is(err, ErrExpired) || errors.Is(err, ErrGone)) && l.o.Expired.IsZero():
+	case !errors.Is(err, ErrGone) && (!errors.Is(err, ErrExpired) || r.lost != nil):
+	case l.mayComeBack(now, err):
+		longest = lostFor - now.Sub(r.lostAt)
+	case l.o.Expired.IsZero():
 		l.ended, l.end = true, processor.Halt(fmt.Errorf("shard %s at %q: %w", l.s.ID(), r.at, err))
 		return
-	case errors.Is(err, ErrExpired) && r.lost == nil, errors.Is(err, ErrGone):
+	default:
 		r.lost = err
+		r.failures.reset() // what comes next has not failed yet
 	}
 	pause := r.failures.pause
 	b := readBackoff
 	if errors.Is(err, ErrThrottled) {
 		pause, b = r.throttle.pause, throttleBackoff
 	}
-	wait := max(pause(b), retryAfter(err))
+	wait := max(min(pause(b), longest), retryAfter(err))
 	r.nextAt = now.Add(wait)
 	fields := []zap.Field{zap.Error(err), zap.Duration("retry", wait)}
 	if isPanic {

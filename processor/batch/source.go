@@ -203,11 +203,11 @@ func (e End) String() string {
 
 var (
 	// ErrExpired: what is to be read next is gone, because the log keeps its data for
-	// a while only, or the position is none of the shard's.
+	// a while only, or the position is none of the shard's. It is believed when it has
+	// been said for two seconds, as ErrGone is: one odd answer must not cost data.
 	ErrExpired = errors.New("position has expired")
 
-	// ErrGone: the shard is gone, with what was not read of it. It is believed when it
-	// has been said for some seconds.
+	// ErrGone: the shard is gone, with what was not read of it.
 	ErrGone = errors.New("shard is gone")
 
 	// ErrThrottled: the service asks for fewer reads. This shard slows down, others
