@@ -106,7 +106,8 @@ const (
 // Earliest is the oldest item that is still there.
 func Earliest() Initial { return Initial{kind: initialEarliest} }
 
-// Latest is the end of the shard at the moment of opening.
+// Latest is the end of the shard at the moment of opening, or where a source can tell, when
+// the group was born.
 func Latest() Initial { return Initial{kind: initialLatest} }
 
 // At is the first item that the service received at or after t. A t in the future is

@@ -40,17 +40,24 @@ func (l *look) younger(shard int) bool {
 	if !l.listed {
 		return len(ancestors) > 0 // they may have been read
 	}
-	var oldest time.Time // the group is at least as old as that
 	for _, s := range l.stored {
-		switch {
-		case s.Position == "":
-		case ancestors[s.ID.Number]:
+		if s.Position != "" && ancestors[s.ID.Number] {
 			return true
-		case !s.Updated.IsZero() && (oldest.IsZero() || s.Updated.Before(oldest)):
-			oldest = s.Updated
 		}
 	}
+	oldest := l.oldest()
 	return !oldest.IsZero() && l.shards[i].Created.After(oldest)
+}
+
+// oldest returns when the oldest checkpoint was stored: the group is at least as old as
+// that. It is zero if nobody knows.
+func (l *look) oldest() (at time.Time) {
+	for _, s := range l.stored {
+		if s.Position != "" && !s.Updated.IsZero() && (at.IsZero() || s.Updated.Before(at)) {
+			at = s.Updated
+		}
+	}
+	return at
 }
 
 // birth reports whether the group was being born at the look: nothing was ever committed.
@@ -88,33 +95,64 @@ func (l *look) ancestors(i int) map[int]bool {
 
 // births takes the look of a process.
 type births struct {
-	slot chan struct{} // held while the look is taken, and by who looks at the field below
-	look *look         // nil: not taken yet
+	slot  chan struct{} // held while the look is taken, and by who looks at the fields below
+	look  *look         // nil: not taken yet
+	since time.Time     // when it was first tried to take it; zero: it was not
 }
 
 func newBirths() births { return births{slot: make(chan struct{}, 1)} }
 
-// younger is look.younger of the look of this process, which it takes if it is the first.
+// origin is what can be said of a shard without a checkpoint.
+type origin struct {
+	younger bool      // see look.younger
+	since   time.Time // the group is at least as old as that, by the service's clock; zero: it is as good as new
+}
+
+// asNew is the age up to which a group counts as new: its workers start one after the
+// other.
+const asNew = time.Second
+
+// origin tells a shard's from the look of this process, which it takes if it is the first.
 // The others wait for it. An error is worth another try.
-func (s *Source) younger(ctx context.Context, shard int, stored func(context.Context) ([]processor.Stored, error)) (bool, error) {
+func (s *Source) origin(ctx context.Context, shard int, stored func(context.Context) ([]processor.Stored, error)) (origin, error) {
 	b := &s.births
 	select {
 	case b.slot <- struct{}{}:
 		defer func() { <-b.slot }()
 	case <-ctx.Done():
-		return false, context.Cause(ctx)
+		return origin{}, context.Cause(ctx)
 	}
-	if b.look != nil {
-		return b.look.younger(shard), nil
+	if b.since.IsZero() {
+		b.since = time.Now()
 	}
-	l, err := s.takeLook(ctx, stored)
-	if err != nil {
-		return false, err
+	l := b.look
+	if l == nil {
+		var err error
+		if l, err = s.takeLook(ctx, stored); err != nil {
+			return origin{}, err
+		}
+		if l.shards != nil || l.listed { // else the next one may learn more
+			b.look = l
+		}
 	}
-	if l.shards != nil || l.listed { // else the next one may learn more
-		b.look = l
+	return origin{younger: l.younger(shard), since: s.birthday(time.Now(), b.since, l.oldest())}, nil
+}
+
+// birthday returns how old the group is at least, from what this process has seen and the
+// store has. The times in the store may be those of our clock or the service's: the
+// less favourable counts.
+func (s *Source) birthday(now, seen, stored time.Time) (since time.Time) {
+	least, most := s.client.ClockOffset()
+	if now.Sub(seen) > asNew {
+		since = seen.Round(0).Add(least)
 	}
-	return l.younger(shard), nil
+	if stored.IsZero() || now.Sub(stored) <= asNew || now.Round(0).Add(most).Sub(stored) <= asNew {
+		return since
+	}
+	if at := stored.Add(min(0, least)); since.IsZero() || at.Before(since) {
+		since = at
+	}
+	return since
 }
 
 // takeLook asks for the shards first: one that comes between the two questions is then

@@ -34,6 +34,13 @@ func has(number, ago int) processor.Stored {
 	return s
 }
 
+// fresh is the store's entry of a shard, saved just now.
+func fresh(number int) processor.Stored {
+	s := has(number, 0)
+	s.Updated = time.Now()
+	return s
+}
+
 // TestYounger: which shards without a checkpoint begin at their beginning.
 func TestYounger(t *testing.T) {
 	// 0 was split into 2 and 3; 1 and 3 were merged into 4; 2 was split into 5 and 6.
@@ -92,7 +99,7 @@ func TestOneLook(t *testing.T) {
 		stored := func(context.Context) ([]processor.Stored, error) {
 			asked++
 			time.Sleep(time.Second)
-			return []processor.Stored{has(0, 5)}, nil
+			return []processor.Stored{fresh(0)}, nil
 		}
 		start := batch.Start{Initial: batch.Latest(), Checkpoints: stored}
 		open(t, src, 0, batch.Start{Initial: batch.Earliest(), Checkpoints: stored})
@@ -104,6 +111,7 @@ func TestOneLook(t *testing.T) {
 		}
 		s.put(1, 3)
 		s.put(2, 3)
+		time.Sleep(10 * time.Second) // more than the clocks may differ
 		began := time.Now()
 		done := make(chan string, 3)
 		for n := range 3 {
@@ -122,11 +130,12 @@ func TestOneLook(t *testing.T) {
 		s.shards = append(s.shards, &shelfShard{origin: 4000})
 		s.mu.Unlock()
 		s.put(3, 3)
+		s.put(2, 2)
 		if at := open(t, src, 3, start).cursor; at != formatCursor(4000) {
 			t.Errorf("a shard that came later begins at %q", at)
 		}
 		if at := open(t, src, 2, start).cursor; at != formatCursor(3003) {
-			t.Errorf("one that was there begins at %q", at)
+			t.Errorf("one that was there begins at %q, want what was its end then", at)
 		}
 		if asked != 1 || s.lists != 1 {
 			t.Errorf("it asked for %d lists of checkpoints and %d of shards, want one of each", asked, s.lists)
@@ -144,7 +153,7 @@ func TestLookFails(t *testing.T) {
 		return err
 	}
 	older := func(context.Context) ([]processor.Stored, error) {
-		return []processor.Stored{has(0, 5), has(1, -1)}, nil
+		return []processor.Stored{fresh(0), has(1, -1)}, nil
 	}
 	for name, c := range map[string]struct {
 		list    error
@@ -210,4 +219,31 @@ func TestLookIsGivenUp(t *testing.T) {
 		s.listed = nil
 		open(t, src, 1, batch.Start{Initial: batch.Latest()})
 	})
+}
+
+// TestBirthday: how old the group is at least, by the service's clock, from what the process
+// has seen and what the store has; ours is behind by one to two seconds.
+func TestBirthday(t *testing.T) {
+	now := time.Unix(10_000, 0)
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	src, err := New(&shelf{least: time.Second, most: 2 * time.Second}, Options{})
+	must(t, err)
+	for name, c := range map[string]struct{ seen, stored, want time.Time }{
+		"just begun":                     {seen: now},
+		"others have begun with it":      {seen: now, stored: ago(0)},
+		"others have, by a clock ahead":  {seen: now, stored: now.Add(time.Hour)},
+		"begun a while ago":              {seen: ago(time.Minute), want: ago(59 * time.Second)},
+		"others have before":             {seen: now, stored: ago(time.Minute), want: ago(time.Minute)},
+		"others have long before it":     {seen: ago(time.Second), stored: ago(time.Minute), want: ago(time.Minute)},
+		"others have, and long after it": {seen: ago(time.Hour), stored: ago(time.Minute), want: ago(time.Hour - time.Second)},
+		"the store does not say":         {seen: ago(time.Hour), want: ago(time.Hour - time.Second)},
+	} {
+		if got := src.birthday(now, c.seen, c.stored); !got.Equal(c.want) {
+			t.Errorf("%s: the group is there since %v, want %v", name, got, c.want)
+		}
+	}
+	src.client.(*shelf).least, src.client.(*shelf).most = -2*time.Second, -time.Second
+	if got := src.birthday(now, now, ago(time.Minute)); !got.Equal(ago(62 * time.Second)) {
+		t.Errorf("with our clock ahead it is there since %v: the store's time may be ours", got)
+	}
 }

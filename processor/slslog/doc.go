@@ -23,6 +23,11 @@
 // checkpoint of a shard that was split long ago, and read its children from their
 // beginning.
 //
+// With Latest a shard that was there, but is begun later than the group (its cursor could
+// not be had, or its worker died before it had committed), begins where its end was when
+// the group was born, as far as anybody can tell: when this process first looked, or when the
+// oldest checkpoint was stored.
+//
 // If the worker may not list shards (ListShards), their numbers tell: one above all that
 // have a checkpoint is younger. If the store of the checkpoints is no processor.Lister,
 // every shard that has an ancestor in the list is taken for younger. With Earliest nothing

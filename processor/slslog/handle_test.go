@@ -29,7 +29,10 @@ type worker struct {
 	gaps    []processor.Gap
 }
 
-func (s *served) work(finite bool, o batch.Options[Group]) *worker {
+func (s *served) work(finite bool, o batch.Options[Group]) *worker { return s.workOn(nil, finite, o) }
+
+// workOn is work with another store of checkpoints than the service.
+func (s *served) workOn(store processor.Checkpoints, finite bool, o batch.Options[Group]) *worker {
 	s.t.Helper()
 	w := &worker{s: s, done: make(chan error, 1), handled: map[int][]int{}}
 	handle := func(_ context.Context, b *batch.Batch[Group]) error {
@@ -53,7 +56,7 @@ func (s *served) work(finite bool, o batch.Options[Group]) *worker {
 		}
 	}
 	c, err := coordinator.New(coordinator.Config{
-		Group: s.Client, Processor: batch.Handle(s.source(Options{}), handle, o), Member: "w", Finite: finite,
+		Group: s.Client, Checkpoints: store, Processor: batch.Handle(s.source(Options{}), handle, o), Member: "w", Finite: finite,
 	})
 	must(s.t, err)
 	ctx, cancel := context.WithCancel(s.t.Context())
@@ -67,6 +70,7 @@ func (w *worker) stop() {
 	w.s.t.Helper()
 	w.cancel()
 	must(w.s.t, <-w.done)
+	w.done <- nil // again
 }
 
 // has reports what was handled of a shard.

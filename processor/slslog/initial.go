@@ -22,12 +22,14 @@ func (r *reader) begin(ctx context.Context, start batch.Start) error {
 		return err
 	}
 	if from != sls.Begin && !start.Gap {
-		young, err := s.younger(ctx, r.shard, start.Checkpoints)
-		if err != nil {
+		origin, err := s.origin(ctx, r.shard, start.Checkpoints)
+		switch {
+		case err != nil:
 			return err
-		}
-		if young {
+		case origin.younger:
 			from, timed = sls.Begin, false
+		case !timed && !origin.since.IsZero():
+			from = received(origin.since) // the end as it was when the group was born
 		}
 	}
 	if timed {

@@ -1,0 +1,115 @@
+package slslog
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/sls"
+	"github.com/rollcall-go/rollcall/heartbeat/sls/slsserver"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/batch"
+)
+
+// hidingStore is a store that cannot list for a while.
+type hidingStore struct {
+	*processor.MemoryCheckpoints
+	until time.Time
+}
+
+func (h hidingStore) ListCheckpoints(ctx context.Context, log string) ([]processor.Stored, error) {
+	if time.Now().Before(h.until) {
+		return nil, errors.New("not now")
+	}
+	return h.MemoryCheckpoints.ListCheckpoints(ctx, log)
+}
+
+// TestTheEndIsThatOfTheBirth: a shard that is begun long after the group was born, for
+// whatever reason, begins where its end was then. What came since came after the start.
+func TestTheEndIsThatOfTheBirth(t *testing.T) {
+	one := 1
+	busy := func(t *testing.T, s *served, op slsserver.Op, shard *int) int {
+		id, err := s.server.Faults().Add(slsserver.Fault{Op: op, Shard: shard, Status: 503, Code: "ServerBusy", Message: "no"})
+		must(t, err)
+		return id
+	}
+	refused := func(t *testing.T, s *served) {
+		_, err := s.server.Faults().Add(slsserver.Fault{Op: slsserver.OpListShards, Status: 401, Code: "Unauthorized", Message: "no"})
+		must(t, err)
+	}
+	for name, c := range map[string]func(t *testing.T, s *served) []*worker{
+		"its cursor could not be had": func(t *testing.T, s *served) []*worker {
+			fault := busy(t, s, slsserver.OpGetCursor, &one)
+			w := s.work(false, latest)
+			time.Sleep(time.Second / 2)
+			s.stream(time.Minute)
+			s.server.Faults().Remove(fault)
+			return []*worker{w}
+		},
+		"the worker died before": func(t *testing.T, s *served) []*worker {
+			fault := busy(t, s, slsserver.OpGetCursor, &one)
+			w := s.work(false, latest)
+			time.Sleep(10 * time.Second)
+			w.stop()
+			s.stream(10 * time.Second)
+			s.server.Faults().Remove(fault)
+			s.stream(time.Minute)
+			return []*worker{w, s.work(false, latest)}
+		},
+		"the shards could not be listed": func(t *testing.T, s *served) []*worker {
+			fault := busy(t, s, slsserver.OpListShards, nil)
+			w := s.work(false, latest)
+			time.Sleep(time.Second / 2)
+			s.stream(time.Minute)
+			s.server.Faults().Remove(fault)
+			return []*worker{w}
+		},
+		"the checkpoints could not be listed": func(_ *testing.T, s *served) []*worker {
+			w := s.workOn(hidingStore{processor.NewMemoryCheckpoints(), time.Now().Add(20 * time.Second)}, false, latest)
+			time.Sleep(time.Second / 2)
+			s.stream(time.Minute)
+			return []*worker{w}
+		},
+		"a split that nothing tells of": func(t *testing.T, s *served) []*worker {
+			refused(t, s)
+			w := s.workOn(processor.NewMemoryCheckpoints(), false, latest)
+			time.Sleep(time.Second / 2)
+			s.stream(10 * time.Second)
+			s.split(0, "4")
+			s.stream(10 * time.Second)
+			return []*worker{w}
+		},
+		"a split that nothing at all tells of": func(t *testing.T, s *served) []*worker {
+			refused(t, s)
+			w := s.workOn(struct{ processor.Checkpoints }{processor.NewMemoryCheckpoints()}, false, latest)
+			time.Sleep(time.Second / 2)
+			s.stream(10 * time.Second)
+			s.split(0, "4")
+			s.stream(10 * time.Second)
+			return []*worker{w}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := serve(t, 2, slsserver.Config{})
+				s.put('0', 30, sls.PutOptions{})
+				s.put('f', 30, sls.PutOptions{})
+				time.Sleep(3 * time.Second)
+				workers := c(t, s)
+				time.Sleep(time.Minute)
+				for _, w := range workers {
+					w.stop()
+				}
+				got := all(workers...)
+				if !slices.Equal(slices.Compact(got), count(60, s.number)) {
+					t.Errorf("of %d logs after the start it handled %d: %v", s.number-60, len(got), got)
+				}
+			})
+		})
+	}
+}
+
+var latest = batch.Options[Group]{Initial: batch.Latest()}
