@@ -71,17 +71,25 @@ func (w *worker) report(begin time.Time, out io.Writer) (stop func()) {
 func (w *worker) status(took time.Duration, out io.Writer) {
 	s, t := w.coord.Status(), &w.tally
 	states := map[shardset.State]int{}
-	halted, lag := 0, time.Duration(0)
+	halted, troubled, lag := 0, 0, time.Duration(0)
+	var trouble error // one of them
 	for _, sh := range s.Shards {
 		states[sh.State]++
+		if err := sh.Run.Progress.Trouble; err != nil {
+			troubled++
+			trouble = err
+		}
 		lag = max(lag, sh.Run.Progress.Lag)
 		if sh.Run.Phase == processor.PhaseHalted {
 			halted++
 		}
 	}
-	fmt.Fprintf(out, "status: after=%v state=%v shards=%d draining=%d done=%d halted=%d lag_max=%v batches=%d logs=%d bytes=%d retries=%d handovers=%d",
-		took.Round(time.Millisecond), s.State, len(s.Shards), states[shardset.StateDraining], states[shardset.StateDone], halted,
+	fmt.Fprintf(out, "status: after=%v state=%v shards=%d draining=%d done=%d halted=%d troubled=%d lag_max=%v batches=%d logs=%d bytes=%d retries=%d handovers=%d",
+		took.Round(time.Millisecond), s.State, len(s.Shards), states[shardset.StateDraining], states[shardset.StateDone], halted, troubled,
 		lag.Round(time.Millisecond), t.batches.Load(), t.logs.Load(), t.bytes.Load(), t.retries.Load(), t.handovers.Load())
+	if trouble != nil {
+		fmt.Fprintf(out, " trouble=%q", trouble)
+	}
 	if s.LastError != nil {
 		fmt.Fprintf(out, " error=%q", s.LastError)
 	}
