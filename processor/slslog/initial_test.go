@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/heartbeat/sls/slsserver"
+	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
@@ -49,14 +50,18 @@ func TestInitialIsForTheBirth(t *testing.T) {
 		initial func(now time.Time) batch.Initial // of each worker anew
 		refused bool                              // the list of shards
 		ordered bool
+		store   processor.Checkpoints // nil: the service
 	}{
-		"latest":                 {initial: func(time.Time) batch.Initial { return batch.Latest() }},
-		"latest, ordered":        {initial: func(time.Time) batch.Initial { return batch.Latest() }, ordered: true},
-		"the time of the start":  {initial: batch.At},
-		"latest, and no list":    {initial: func(time.Time) batch.Initial { return batch.Latest() }, refused: true},
-		"the time, and no list":  {initial: batch.At, refused: true},
-		"the time, and in order": {initial: batch.At, ordered: true},
-		"a time in the past":     {initial: func(now time.Time) batch.Initial { return batch.At(now.Add(-time.Second)) }},
+		"latest":                         {initial: func(time.Time) batch.Initial { return batch.Latest() }},
+		"latest, ordered":                {initial: func(time.Time) batch.Initial { return batch.Latest() }, ordered: true},
+		"the time of the start":          {initial: batch.At},
+		"latest, and no list":            {initial: func(time.Time) batch.Initial { return batch.Latest() }, refused: true},
+		"the time, and no list":          {initial: batch.At, refused: true},
+		"the time, and in order":         {initial: batch.At, ordered: true},
+		"latest, another store":          {initial: func(time.Time) batch.Initial { return batch.Latest() }, store: processor.NewMemoryCheckpoints()},
+		"the time, another store":        {initial: batch.At, store: processor.NewMemoryCheckpoints()},
+		"latest, another store, no list": {initial: func(time.Time) batch.Initial { return batch.Latest() }, store: processor.NewMemoryCheckpoints(), refused: true},
+		"a time in the past":             {initial: func(now time.Time) batch.Initial { return batch.At(now.Add(-time.Second)) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -74,7 +79,7 @@ func TestInitialIsForTheBirth(t *testing.T) {
 				s.put('f', 30, sls.PutOptions{})
 				time.Sleep(3 * time.Second)
 
-				a := s.work(false, batch.Options[Group]{Initial: c.initial(time.Now())})
+				a := s.workOn(c.store, false, batch.Options[Group]{Initial: c.initial(time.Now())})
 				time.Sleep(5 * time.Second)
 				s.stream(2 * time.Second)
 				s.split(0, "4")
@@ -89,7 +94,7 @@ func TestInitialIsForTheBirth(t *testing.T) {
 				_, err := s.MergeShards(t.Context(), 5)
 				must(t, err)
 				s.stream(2 * time.Second)
-				b := s.work(false, batch.Options[Group]{Initial: c.initial(time.Now())})
+				b := s.workOn(c.store, false, batch.Options[Group]{Initial: c.initial(time.Now())})
 				time.Sleep(20 * time.Second)
 				s.stream(time.Second)
 				time.Sleep(5 * time.Second)
