@@ -34,7 +34,7 @@
 // is asked for.
 //
 // An Initial in the future is waited for, without any request: nothing that the service
-// received before it is read.
+// received before it is read, of any shard. What counts is the time when the Source was made.
 //
 // # Times
 //

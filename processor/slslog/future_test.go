@@ -166,3 +166,27 @@ func TestGapUpToTheFuture(t *testing.T) {
 		}
 	})
 }
+
+// TestChildrenOfShardsThatWaited for a time to come begin at that time as well, also if they
+// are granted after it, because their parents were to be read first.
+func TestChildrenOfShardsThatWaited(t *testing.T) {
+	for _, ordered := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := serve(t, 2, slsserver.Config{})
+			must(t, s.CreateGroup(t.Context(), sls.Group{Name: "g", Timeout: 6 * time.Second, Ordered: ordered}))
+			s.put('0', 10, sls.PutOptions{})
+			opens := time.Now().Add(10 * time.Minute)
+			w := s.work(false, batch.Options[Group]{Initial: batch.At(opens)})
+			time.Sleep(time.Minute)
+			s.split(0, "4")
+			s.put('0', 10, sls.PutOptions{})
+			time.Sleep(time.Until(opens))
+			s.stream(2 * time.Second)
+			time.Sleep(30 * time.Second)
+			s.stream(time.Second)
+			time.Sleep(5 * time.Second)
+			w.stop()
+			same(t, fmt.Sprintf("ordered %v: handled", ordered), fmtAll(all(w)), fmtAll(count(20, s.number)))
+		})
+	}
+}

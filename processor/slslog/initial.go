@@ -9,11 +9,13 @@ import (
 )
 
 // begin finds the cursor where a shard without a position begins. A time in the future has
-// none yet, so the reader is left without one: see await.
+// none yet, so the reader is left without one: see await. A time that was in the future when
+// the Source was made counts as one for good: the children of shards that waited for it may
+// be granted after it.
 func (r *reader) begin(ctx context.Context, start batch.Start) error {
 	s := r.source
 	at, timed := start.Initial.Time()
-	if _, most := s.client.ClockOffset(); timed && time.Now().Round(0).Add(most).Before(at) {
+	if _, most := s.client.ClockOffset(); timed && s.made.Add(most).Before(at) {
 		r.start = at // nothing before it is wanted of any shard, however young
 		return nil
 	}

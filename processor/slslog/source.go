@@ -66,6 +66,7 @@ type Options struct {
 type Source struct {
 	client  Client
 	o       Options
+	made    time.Time // by the wall clock
 	closed  closedShards
 	births  births
 	buffers *buffers
@@ -100,7 +101,7 @@ func New(c Client, o Options) (*Source, error) {
 	if o.ShardsEvery == 0 {
 		o.ShardsEvery = DefaultShardsEvery
 	}
-	s := &Source{client: c, o: o, births: newBirths(), buffers: newBuffers(maxIdle)}
+	s := &Source{client: c, o: o, made: time.Now().Round(0), births: newBirths(), buffers: newBuffers(maxIdle)}
 	s.closed = closedShards{list: c.ListShards, shards: shardList{every: o.ShardsEvery}}
 	return s, nil
 }
