@@ -69,14 +69,14 @@ func (o *options) flags() *flag.FlagSet {
 
 	fs.StringVar(&o.member, "member", "", "`name` of this worker, unique and stable (default the name of the host)")
 	fs.StringVar(&o.memberSuffix, "member-suffix", "", "`text` added to the name after a hyphen: for several workers on one host")
-	fs.DurationVar(&o.interval, "interval", o.interval, "`time` between heartbeats; three must fit in -timeout")
+	fs.DurationVar(&o.interval, "interval", o.interval, "`time` between heartbeats; three must fit in -timeout, and in that of a group that exists")
 	fs.DurationVar(&o.timeout, "timeout", o.timeout, "how long the group waits for a silent worker, in whole seconds; a group that exists keeps its own `time`")
 	fs.BoolVar(&o.order, "order", false, "the children of a split shard wait until it was read to its end; a group that exists keeps its own rule")
 	fs.BoolVar(&o.updateGroup, "update-group", false, "change a group that exists to -timeout and -order")
 
-	fs.Func("from", "where a new group begins: begin, end, or a `time` as RFC 3339 or Unix seconds (default begin)", into(&o.from, parseFrom))
+	fs.Func("from", "where a new group begins: begin, end, or a `time` as RFC 3339 or Unix seconds, which may be in the future (default begin)", into(&o.from, parseFrom))
 	fs.Func("expired", "where to go on when what comes next has expired: fail, earliest or latest; `place` fail holds the shard and reads nothing (default fail)", choice(&o.expired, places))
-	fs.Func("until", "end when everything that was received before this `time` is done: RFC 3339 or Unix seconds; give it to all workers of the group", into(&o.until, parseTime))
+	fs.Func("until", "end when everything that the service received before this `time` is done: RFC 3339 or Unix seconds; give it to all workers of the group", into(&o.until, parseTime))
 	fs.StringVar(&o.query, "query", "", "SPL `statement` with which the service filters: \"* | where level = 'warn'\"")
 	fs.Func("compression", "`kind` of compression to read with: lz4, zstd or none (default lz4)", choice(&o.compression, compressions))
 

@@ -27,8 +27,8 @@
 // of the lengths of all values, which are read. With -output none all values are read and
 // nothing is printed.
 //
-//	{"at":"2026-01-02T15:04:05.123456789Z","member":"w1","shard":3,"epoch":1,"cursor":"MTcx...",
-//	 "next":"MTcx...","groups":12,"logs":48,"bytes":51234,"wait_ms_max":88.1}
+//	{"at":"2026-01-02T15:04:05.123456789Z","member":"w1","shard":3,"epoch":1767366245123456,
+//	 "cursor":"MTcx...","next":"MTcx...","groups":12,"logs":48,"bytes":51234,"wait_ms_max":88.1}
 //
 // Lines are whole: those of different shards never mix, and the line of a batch is one
 // write. A batch is acknowledged when all of it was written. So a worker that dies loses
@@ -41,7 +41,7 @@
 //
 // SIGTERM or SIGINT has the worker finish what it handles, commit and go, within -drain;
 // a second one ends it at once. With -until the worker goes when all shards of the group
-// are done. On the way out it prints a summary on standard error.
+// are done; the time is the service's. On the way out it prints a summary on standard error.
 //
 // The exit status is 0 when it has ended as it should, 1 after an error (standard output
 // that nobody reads is one), 2 for wrong flags, 130 or 143 after a second signal.
