@@ -34,9 +34,16 @@
 //   - Heartbeats fail: the loop retries with growing pauses. When the lease ends all
 //     contexts are cancelled with processor.ErrLeaseLost, before the group may give
 //     the shards away, and everything is taken afresh once the group answers.
+//   - The service refuses the credentials: the same, if it may take others later. When the
+//     lease is over Run returns the error; it does so at once if nothing can change.
+//   - Somebody makes the group's TTL shorter: the worker beats faster, with a warning.
+//   - The group is not ordered, which Config.Require asks for: Run starts nothing, or drains
+//     what runs, and returns ErrNotOrdered.
 //   - The process was frozen past its lease: the first look at the clock, by whichever
 //     goroutine wakes first, ends the lease. No commit is made under it.
 //   - The group evicts the member: the same, and it rejoins at once.
+//   - A processor returned processor.ErrShardEnded, and the group goes on granting the
+//     shard: it is started again from its checkpoint, after three answers and intervals.
 //   - The work has an end (Config.Finite), and every shard of the group is done: Run
 //     leaves and returns nil. One shard that goes on, fails or is halted keeps it.
 //   - A processor ignores its context: it is named in the log, the Stuck hook and the

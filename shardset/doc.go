@@ -18,6 +18,9 @@
 //     moment, with no newer answer, all shards are cancelled, before the service
 //     may give them away. A lease that ended never comes back: the member goes on
 //     as a new instance of its name and takes everything afresh.
+//   - Three heartbeats fit into the TTL, which is the group's. An interval that somebody
+//     chose and that does not fit is refused at the first answer; if the TTL becomes shorter
+//     later, the member beats faster.
 //   - A revoked shard drains: its processor is asked to finish, and cancelled only
 //     after DrainTimeout. A shard that comes back meanwhile is not kept; the drain
 //     ends, the shard is released, and a fresh processor starts from the checkpoint.

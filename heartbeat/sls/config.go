@@ -68,8 +68,9 @@ type Config struct {
 	// Region is the service's region, "cn-hangzhou", which V4 needs. Empty means the one
 	// that the Endpoint names: "cn-hangzhou-intranet.log.aliyuncs.com" is in cn-hangzhou.
 	Region string
-	// AllowInsecure permits plain http to other hosts than the loopback: whoever
-	// listens can read all data, and the security token.
+	// AllowInsecure permits plain http to other hosts than the loopback, also through a
+	// Proxy, and a TLS that verifies no certificate: whoever is on the way can read all
+	// data, and the security token.
 	AllowInsecure bool
 
 	// Member is the name of this worker. It is part of the User-Agent header, by which
@@ -89,9 +90,9 @@ type Config struct {
 	// this client's own: one for heartbeats, one for all else, so that the data cannot
 	// delay a heartbeat. TLS and Proxy are for these.
 	Transport http.RoundTripper
-	// Logger hears of few things: a group that differs from this Config, plain http, a
-	// clock that is more than a second off.
-	// Nil means silence.
+	// Logger gets few lines: a group that differs from this Config or cannot be read again,
+	// plain http, a certificate that is not verified, credentials that cannot be renewed, a
+	// clock that is more than a second off. Nil means silence.
 	Logger *zap.Logger
 }
 

@@ -26,8 +26,8 @@
 // it while members run, they hear of it within 30 seconds and a heartbeat, and beat
 // faster from then on. The settings are read beside the heartbeats; Close stops that.
 //
-// The service is eventually consistent. A group that it said to exist, or a logstore,
-// that a list or a node does not know is asked for again for the time of one lease.
+// The service is eventually consistent. If a list or a node does not know the logstore, or
+// a group that the service said to exist, heartbeats are tried again for one lease.
 //
 // # Clocks
 //
@@ -51,6 +51,7 @@
 // one that a proxy, a portal or a load balancer answered in its place, with any status.
 // An answer of the service that makes no sense is a *ResponseError. A call that makes no
 // sense is a *UsageError and was not sent.
+//
 // Nothing here tries again by itself, with one exception: a request whose credentials
 // were refused is repeated once if the provider has other ones. Refused credentials are
 // final only where nothing can change: with Static and FromEnv, before the first success.

@@ -32,8 +32,8 @@
 //
 // Reading stops, what is being handled is finished, what is acknowledged is committed,
 // and the processor returns. What was read ahead, waits for another attempt, or fails
-// now, whatever OnError says, is left to the next owner. A last commit that fails is tried again for a second or two, and
-// then left to the next owner as well.
+// now is left to the next owner, also where OnError says skip. A last commit that fails is
+// tried again for a second or two, and then left to the next owner as well.
 //
 // # When a batch fails
 //
@@ -47,6 +47,12 @@
 // handled on. A batch whose handler does not say it, and whose attempts are used up, is
 // divided until the bad items have failed by themselves: see Options.Attempts.
 //
+// # What is shown
+//
+// The status of a shard (processor.Progress) is of now. The lag grows with the clock while
+// the handler stands still, reads fail or take long, or the shard is halted, and CaughtUp
+// is then false. Trouble says why a read or a batch does not go on.
+//
 // # How much at once
 //
 // BatchBytes and BatchItems bound what is read at once: large reads cost less.
@@ -57,8 +63,8 @@
 //
 // What was read ahead is bounded by a Budget of bytes that all shards share. A read sets
 // its bytes aside before it begins, the batch keeps what it takes, and gives it back
-// when it is done with. Nobody who waits for data or for the budget
-// holds any. A batch that waits for another attempt is put back within a second if
-// others wait for its memory, and read again when its time comes; it is kept if parts of
-// it are acknowledged, if others of its shard are being handled, or with a Key.
+// when it is done with. A read that waits for data or for memory holds none of the budget. A
+// batch that waits for another attempt is put back within a second if others wait for its
+// memory, and read again when its time comes; it is kept if parts of it are acknowledged,
+// if others of its shard are being handled, or with a Key.
 package batch

@@ -51,6 +51,15 @@
 // change is logged once, and their positions are committed again about every 45 seconds:
 // the service looks then whether the shard is done, and starts its children.
 //
+// # What cannot be read
+//
+// A page that does not decompress, or is no list of log groups, is an error of the read: it
+// is read again after growing pauses, and shown as trouble, until it is clean. A log group
+// above Options.MaxRaw halts its shard after five seconds, with a *TooLargeError, and so does
+// at once a refusal that says that the request is wrong, its query for instance. A position
+// has expired if the service says InvalidCursor, and a shard is gone if it says so for some
+// seconds: batch.Options.Expired decides then.
+//
 // # Views
 //
 // What one read brings is a page: a list of log groups in one buffer. Parse checks it

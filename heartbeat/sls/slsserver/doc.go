@@ -96,8 +96,8 @@
 //   - | where key = 'value' [and key = 'value']...
 //
 // A key is a content key, __topic__, __source__ or __tag__:name, in double quotes if
-// it is not a plain word; a quote in a value is doubled. A processor names such a query
-// of Project.Processors.
+// it is not a plain word; a quote in a value is doubled. A query has at most 64 different
+// conditions. A processor names such a query of Project.Processors.
 //
 // # What survives
 //
