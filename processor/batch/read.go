@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"math/rand/v2"
 	"time"
 
@@ -127,94 +126,10 @@ func (l *loop[T]) fetch(f *fetched[T]) error {
 		return err
 	})
 	if err == nil && l.o.Key != nil && len(f.chunk.Items) > 0 {
-		err = l.divide(f)
+		err = l.divideByKey(f)
 	}
 	return err
 }
-
-// open makes the reader, after the last one was closed. Behind a gap it begins where
-// the options say, and has that told.
-func (l *loop[T]) open(f *fetched[T]) error {
-	r := &l.reading
-	if last := r.reader; last != nil {
-		r.reader = nil // first: Close is not called again, even if it does not come back
-		l.closeReader(last)
-	}
-	start := Start{
-		Position: r.at, Initial: r.initial, Gap: r.gap, Checkpoints: l.s.ListCheckpoints,
-		Until: Bound{Time: l.o.Until}, Logger: l.s.Logger(),
-	}
-	if r.lost != nil {
-		start.Position, start.Initial, start.Gap = "", l.o.Expired, true
-	}
-	if l.o.UntilPosition != nil {
-		if err := processor.Contain("UntilPosition", func() error {
-			start.Until.Position = l.o.UntilPosition(l.s.ID())
-			return nil
-		}); err != nil {
-			return err
-		}
-	}
-	share, err := l.o.Budget.acquire(f.ctx, 0, f.class)
-	if err != nil {
-		return err
-	}
-	defer share.release()
-	err = processor.Contain("Source.Open", func() error {
-		reader, err := l.src.Open(f.ctx, l.s.ID(), start)
-		if err != nil {
-			return err
-		}
-		r.reader = reader // from here on it is to be closed
-		f.start = reader.Position()
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("open shard %s: %w", l.s.ID(), err)
-	}
-	share.release()
-	if r.lost != nil {
-		if err := l.gap(f.ctx, processor.Gap{Lost: r.at, Resumed: f.start, Err: r.lost}); err != nil {
-			return err
-		}
-	}
-	f.opened = true
-	return nil
-}
-
-// gap has a gap told, before anything behind it is read.
-func (l *loop[T]) gap(ctx context.Context, g processor.Gap) error {
-	if l.o.OnGap != nil {
-		err := processor.Contain("OnGap", func() error { return l.o.OnGap(ctx, l.s.ID(), g) })
-		if err != nil {
-			return fmt.Errorf("tell the gap in shard %s: %w", l.s.ID(), err)
-		}
-	}
-	l.s.Skipped(g)
-	return nil
-}
-
-// laneSeed makes the lanes of equal keys the same in one process.
-var laneSeed = maphash.MakeSeed()
-
-// divide says which items belong to which lane. A key that cannot be told stops the
-// shard: to guess would break the order.
-func (l *loop[T]) divide(f *fetched[T]) error {
-	f.keys = make([][]int32, l.o.Concurrency)
-	err := processor.Contain("Key", func() error {
-		for i, item := range f.chunk.Items {
-			lane := maphash.String(laneSeed, l.o.Key(item)) % uint64(len(f.keys))
-			f.keys[lane] = append(f.keys[lane], int32(i))
-		}
-		return nil
-	})
-	if err != nil {
-		return processor.Halt(errors.Join(errKey, err))
-	}
-	return nil
-}
-
-var errKey = errors.New("the key of an item cannot be told")
 
 // fetched deals with a turn of reading that is over.
 func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
@@ -247,25 +162,6 @@ func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
 	r.throttle.reset()
 	l.found()
 	l.take(now, f)
-}
-
-// begin notes where a reader that was just opened stands. A place that the next owner
-// would not find again is committed.
-func (l *loop[T]) begin(start processor.Position) {
-	r := &l.reading
-	keep := r.lost != nil || r.at == "" && !r.initial.IsEarliest()
-	if r.lost != nil {
-		r.initial, r.gap = l.o.Expired, true
-		l.found()
-	}
-	if r.lost != nil || r.at == "" {
-		r.at, l.progress.Reading = start, start
-	}
-	if keep && start != "" {
-		l.window.push(newMarks(start, nil, 0))
-		l.commits.urgent = true
-	}
-	r.lost, r.stale, r.await = nil, false, false
 }
 
 // take takes what was read.
@@ -379,11 +275,5 @@ func (l *loop[T]) release(c *Chunk[T]) {
 	err := processor.Contain("Chunk.Release", func() error { release(); return nil })
 	if err != nil {
 		l.s.Logger().Error("releasing a batch failed", zap.Error(err))
-	}
-}
-
-func (l *loop[T]) closeReader(r Reader[T]) {
-	if err := processor.Contain("Reader.Close", r.Close); err != nil {
-		l.s.Logger().Warn("closing the reader failed", zap.Error(err))
 	}
 }

@@ -11,45 +11,6 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// lane is batches that are handled in order, width of them at a time.
-type lane[T any] struct {
-	queue []*part[T]
-	free  int // of its width
-}
-
-// newLanes returns one lane as wide as the concurrency, or with keys, as many narrow
-// ones.
-func newLanes[T any](o Options[T]) []lane[T] {
-	if o.Key == nil {
-		return []lane[T]{{free: o.Concurrency}}
-	}
-	lanes := make([]lane[T], o.Concurrency)
-	for i := range lanes {
-		lanes[i].free = 1
-	}
-	return lanes
-}
-
-// enqueue files what was read.
-func (l *loop[T]) enqueue(from processor.Position, f *fetched[T]) {
-	c := &chunk[T]{Chunk: f.chunk, from: from, share: f.share}
-	l.reading.held += c.share.bytes
-	marks := newMarks(c.Next, c.After, len(c.Items))
-	marks.from, marks.seen = from, l.reading.seen
-	l.window.push(marks)
-	if f.keys == nil {
-		c.parts = 1
-		l.lanes[0].queue = append(l.lanes[0].queue, &part[T]{chunk: c, marks: marks})
-		return
-	}
-	for i, index := range f.keys {
-		if len(index) > 0 {
-			c.parts++
-			l.lanes[i].queue = append(l.lanes[i].queue, &part[T]{chunk: c, marks: marks, index: index})
-		}
-	}
-}
-
 // startWork begins the attempts that can begin.
 func (l *loop[T]) startWork(now time.Time) {
 	if l.lost {

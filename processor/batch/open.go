@@ -1,0 +1,97 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/processor"
+)
+
+// open makes the reader, after the last one was closed. Behind a gap it begins where
+// the options say, and has that told.
+func (l *loop[T]) open(f *fetched[T]) error {
+	r := &l.reading
+	if last := r.reader; last != nil {
+		r.reader = nil // first: Close is not called again, even if it does not come back
+		l.closeReader(last)
+	}
+	start := Start{
+		Position: r.at, Initial: r.initial, Gap: r.gap, Checkpoints: l.s.ListCheckpoints,
+		Until: Bound{Time: l.o.Until}, Logger: l.s.Logger(),
+	}
+	if r.lost != nil {
+		start.Position, start.Initial, start.Gap = "", l.o.Expired, true
+	}
+	if l.o.UntilPosition != nil {
+		if err := processor.Contain("UntilPosition", func() error {
+			start.Until.Position = l.o.UntilPosition(l.s.ID())
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	share, err := l.o.Budget.acquire(f.ctx, 0, f.class)
+	if err != nil {
+		return err
+	}
+	defer share.release()
+	err = processor.Contain("Source.Open", func() error {
+		reader, err := l.src.Open(f.ctx, l.s.ID(), start)
+		if err != nil {
+			return err
+		}
+		r.reader = reader // from here on it is to be closed
+		f.start = reader.Position()
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("open shard %s: %w", l.s.ID(), err)
+	}
+	share.release()
+	if r.lost != nil {
+		if err := l.gap(f.ctx, processor.Gap{Lost: r.at, Resumed: f.start, Err: r.lost}); err != nil {
+			return err
+		}
+	}
+	f.opened = true
+	return nil
+}
+
+// gap has a gap told, before anything behind it is read.
+func (l *loop[T]) gap(ctx context.Context, g processor.Gap) error {
+	if l.o.OnGap != nil {
+		err := processor.Contain("OnGap", func() error { return l.o.OnGap(ctx, l.s.ID(), g) })
+		if err != nil {
+			return fmt.Errorf("tell the gap in shard %s: %w", l.s.ID(), err)
+		}
+	}
+	l.s.Skipped(g)
+	return nil
+}
+
+// begin notes where a reader that was just opened stands. A place that the next owner
+// would not find again is committed.
+func (l *loop[T]) begin(start processor.Position) {
+	r := &l.reading
+	keep := r.lost != nil || r.at == "" && !r.initial.IsEarliest()
+	if r.lost != nil {
+		r.initial, r.gap = l.o.Expired, true
+		l.found()
+	}
+	if r.lost != nil || r.at == "" {
+		r.at, l.progress.Reading = start, start
+	}
+	if keep && start != "" {
+		l.window.push(newMarks(start, nil, 0))
+		l.commits.urgent = true
+	}
+	r.lost, r.stale, r.await = nil, false, false
+}
+
+func (l *loop[T]) closeReader(r Reader[T]) {
+	if err := processor.Contain("Reader.Close", r.Close); err != nil {
+		l.s.Logger().Warn("closing the reader failed", zap.Error(err))
+	}
+}
