@@ -21,7 +21,7 @@ func (s *Server) pickProject(rt *route, host string, segments []string) ([]strin
 		rt.project, rt.unnamed = name, name == ""
 	default:
 		label, _, _ := strings.Cut(host, ".")
-		return nil, fail(404, "ProjectNotExist", "The Project does not exist : %.128s. If the host %.128q names none, name it in "+
+		return nil, fail(404, "ProjectNotExist", "The Project does not exist : %s. If the host %q names none, name it in "+
 			"the path, or make the host one of the server's suffixes", label, host)
 	}
 	return segments, nil

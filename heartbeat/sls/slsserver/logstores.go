@@ -38,7 +38,7 @@ func (s *Server) createLogstore(c *call) error {
 		return fail(400, "LogStoreInfoInvalid", "logstoreName is missing or of the wrong kind")
 	}
 	if !validName(name) {
-		return badParameter("bad logstore name %.200q", name)
+		return badParameter("bad logstore name %q", name)
 	}
 	days, err := o.whole("ttl", forEver, forEver)
 	if err != nil {

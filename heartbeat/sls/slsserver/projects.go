@@ -60,7 +60,7 @@ func (c *call) projectOf(body []byte) (string, object, error) {
 		return "", nil, badParameter("the host or the path names the project %s, and the body another one", c.project)
 	}
 	if !validName(name) {
-		return "", nil, badParameter("bad project name %.200q", name)
+		return "", nil, badParameter("bad project name %q", name)
 	}
 	return name, o, c.mayUse(name)
 }
@@ -142,7 +142,7 @@ func page(q url.Values, pattern string, names []string) (part []string, total in
 	for name, n := range map[string]*int{"offset": &offset, "size": &size} {
 		if text := q.Get(name); text != "" {
 			if *n, err = strconv.Atoi(text); err != nil || *n < 0 {
-				return nil, 0, badParameter("the %s is %.100q", name, text)
+				return nil, 0, badParameter("the %s is %q", name, text)
 			}
 		}
 	}
