@@ -121,8 +121,8 @@
 // (localhost, 127.0.0.1, [::1], each with a project in front or without) nor under one of
 // Config.HostSuffixes. A page that points its own name at this machine has another host. The
 // suffixes are allowed because no page can have such a name: .test is reserved, and the
-// names below aliyuncs.com are the provider's. Config.Insecure lifts both rules: a container
-// is reached by any name. Keys do as well.
+// names below aliyuncs.com are the provider's. Config.Insecure lifts the rules about addresses
+// and hosts, because a container is reached by any name. Keys lift all of them.
 //
 // With keys, everything that the headers can tell is verified before any of the body is
 // read. Signatures can be replayed within the clock window, as with the service itself.
