@@ -25,8 +25,8 @@ func (g *Group) Beat(now time.Time, b shardset.Beat) (shardset.Answer, error) {
 		g.end(now)
 		return shardset.Answer{}, err
 	}
-	m.seq = b.Seq
-	m.expires = now.Add(g.cfg.TTL)
+	m.seq, m.seen = b.Seq, max(m.seen, b.Generation)
+	m.expires = now.Add(g.change.silence(g.cfg.TTL))
 	if g.nextExpiry.IsZero() || m.expires.Before(g.nextExpiry) {
 		g.nextExpiry = m.expires
 	}
@@ -40,7 +40,7 @@ func (g *Group) Beat(now time.Time, b shardset.Beat) (shardset.Answer, error) {
 	g.released(m, &b)
 	g.end(now)
 	m.pending = false // this answer tells it
-	return shardset.Answer{Grants: g.grants(m), TTL: g.cfg.TTL, Generation: g.generation, Finished: g.finished}, nil
+	return shardset.Answer{Grants: g.grants(m), TTL: g.change.lease(g.cfg.TTL), Generation: g.generation, Finished: g.finished}, nil
 }
 
 // admit finds the member that speaks, or makes it one.

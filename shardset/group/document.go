@@ -67,7 +67,7 @@ func DecodeDocument(data []byte) (Document, error) {
 // table puts the group into columns.
 func (g *Group) table() *table {
 	t := &table{
-		firstEpoch: g.cfg.FirstEpoch, ttl: g.cfg.TTL, ordered: g.cfg.Ordered, generation: g.generation,
+		firstEpoch: g.cfg.FirstEpoch, ttl: g.cfg.TTL, change: g.change, ordered: g.cfg.Ordered, generation: g.generation,
 		ids: make([]shardset.ID, len(g.shards)), rows: make([]row, len(g.shards)),
 	}
 	if g.hasFormer() {
@@ -124,7 +124,7 @@ func (t *table) group() (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.generation, g.formerTTL = t.generation, t.formerTTL
+	g.generation, g.change, g.formerTTL = t.generation, t.change, t.formerTTL
 	names := make([]*member, len(t.names))
 	for i, name := range t.names {
 		names[i] = &member{name: name, stale: true}

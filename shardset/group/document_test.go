@@ -185,7 +185,7 @@ func goOn(t *testing.T, data []byte) {
 func orphan() []byte {
 	const ttl = 10 // seconds
 	columns := binary.AppendUvarint([]byte{0, 0, 0}, ttl*1e9)
-	columns = append(columns, 0, 0, 0, 0, 0, 1, 0, 0, 0)
+	columns = append(columns, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0)
 	return append([]byte{1, 0}, s2.Encode(nil, columns)...)
 }
 

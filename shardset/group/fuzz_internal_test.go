@@ -58,6 +58,9 @@ func checked(t *testing.T, g *Group, when string) {
 func FuzzColumns(f *testing.F) {
 	f.Add(false, small().columns())
 	f.Add(false, remade().columns())
+	changed := small()
+	changed.change = ttlChange{since: 15, shortest: time.Millisecond, longest: time.Minute}
+	f.Add(false, changed.columns())
 	ordered := small()
 	ordered.parents = []lineage{{child: 1, parents: []int32{0}}, {child: 2, parents: []int32{0, 1}}}
 	f.Add(true, ordered.columns())

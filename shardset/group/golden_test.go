@@ -24,6 +24,7 @@ var update = flag.Bool("update", false, "write the golden files of testdata anew
 //	> beat 3s a drained           a's heartbeat at 3s
 //	> leave 3s a                  a leaves
 //	> expire 13s                  time passes
+//	> ttl 3s 30s                  the TTL becomes 30s at 3s
 //
 // A member lists what it was ever granted, until it says "drained", which drops what
 // the last answer did not list, or "holds=1,2", which names what is left. "weight=2",
@@ -103,11 +104,21 @@ func (s *script) run(t *testing.T, words []string) string {
 		if err := p.try(); err != nil {
 			answer = "  " + err.Error() + "\n"
 		} else {
-			answer = fmt.Sprintf("  %s may hold %s, generation %d%s\n", p.beat.Member, grants(p.told), p.beat.Generation, finished(p.finished))
+			answer = fmt.Sprintf("  %s may hold %s, generation %d%s%s\n", p.beat.Member, grants(p.told), p.beat.Generation, finished(p.finished), s.ttl())
 		}
 		p.beat.Ended = nil
 	case "leave":
 		s.peer(t, words[2:]).leave()
+	case "ttl":
+		ttl, err := time.ParseDuration(words[2])
+		if err != nil {
+			t.Fatalf("%v: %v", words, err)
+		}
+		if err := s.rig.g.SetTTL(s.rig.now, ttl); err != nil {
+			t.Fatal(err)
+		}
+		s.rig.check()
+		answer = "  " + strings.TrimPrefix(s.ttl(), ", ") + "\n"
 	}
 	return answer + s.table()
 }
@@ -168,6 +179,17 @@ func (s *script) table() string {
 	}
 	w.Flush()
 	return b.String()
+}
+
+// ttl says what the TTL is, if it is not the rig's or is being changed.
+func (s *script) ttl() string {
+	switch snap := s.rig.g.Snapshot(); {
+	case snap.Lease != snap.Expiry:
+		return fmt.Sprintf(", TTL %v: leases of %v, expiry after %v", snap.TTL, snap.Lease, snap.Expiry)
+	case snap.TTL != rigTTL:
+		return fmt.Sprintf(", TTL %v", snap.TTL)
+	}
+	return ""
 }
 
 func finished(yes bool) string {

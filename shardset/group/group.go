@@ -64,6 +64,7 @@ func (s State) String() string {
 // whoever holds the lock around it.
 type Group struct {
 	cfg     Config
+	change  ttlChange
 	shards  []shard // sorted by ID
 	index   map[shardset.ID]int32
 	retired map[shardset.ID]retiree // shards that were taken out of the list
@@ -104,6 +105,7 @@ type member struct {
 	name     string
 	instance uint64
 	seq      uint64
+	seen     uint64 // the newest generation that its instance has shown
 	weight   int
 	expires  time.Time
 
@@ -132,8 +134,8 @@ type grave struct {
 
 // New returns a group without shards and members.
 func New(cfg Config) (*Group, error) {
-	if cfg.TTL <= 0 || cfg.TTL > MaxTTL {
-		return nil, fmt.Errorf("group: TTL is %v; it must be positive, and at most %v", cfg.TTL, MaxTTL)
+	if err := checkTTL(cfg.TTL); err != nil {
+		return nil, err
 	}
 	return &Group{
 		cfg:     cfg,
@@ -154,7 +156,7 @@ func New(cfg Config) (*Group, error) {
 // beside each checkpoint and refuse lower ones: in that time a late heartbeat and a
 // late commit of a dead process look like its owner's.
 func (g *Group) Recover(now time.Time) {
-	g.recoverUntil = now.Add(g.cfg.TTL)
+	g.recoverUntil = now.Add(g.change.silence(g.cfg.TTL))
 }
 
 // begin opens an event: what is due by now happens first.
@@ -182,6 +184,7 @@ func (g *Group) end(now time.Time) {
 			g.rebalance()
 		}
 	}
+	g.settleTTL()
 	g.judge(now)
 }
 
@@ -238,7 +241,7 @@ func (g *Group) NextEvent() time.Time {
 // Generation returns the number of the present state of the assignment.
 func (g *Group) Generation() uint64 { return g.generation }
 
-// TTL returns the group's lease time.
+// TTL returns the group's lease time, which a change that is under way leads to.
 func (g *Group) TTL() time.Duration { return g.cfg.TTL }
 
 func (g *Group) insert(m *member) {

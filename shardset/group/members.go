@@ -81,7 +81,7 @@ func (g *Group) replace(m *member, b *shardset.Beat) {
 			g.handOver(i)
 		}
 	}
-	m.instance, m.seq, m.former = b.Instance, 0, false
+	m.instance, m.seq, m.seen, m.former = b.Instance, 0, 0, false
 	g.dirty, g.revised = true, true
 }
 
@@ -150,7 +150,7 @@ func (g *Group) mourn(now time.Time, name string, instance uint64) {
 	if instance == 0 {
 		return
 	}
-	g.graves[name] = grave{instance: max(instance, g.graves[name].instance), until: now.Add(2 * g.cfg.TTL)}
+	g.graves[name] = grave{instance: max(instance, g.graves[name].instance), until: now.Add(2 * g.change.silence(g.cfg.TTL))}
 	if len(g.graves) <= g.manyGraves {
 		return
 	}

@@ -70,6 +70,7 @@ func parse(data []byte) (*table, error) {
 		born: r.number(), void: r.number(), firstEpoch: r.number(), ttl: r.ttl(minTTL), formerTTL: r.ttl(0),
 	}
 	t.generation = t.firstEpoch + uint64(r.signed())
+	t.readChange(r)
 	t.readMembers(r)
 	t.readShards(r)
 	t.readParents(r)
@@ -78,6 +79,17 @@ func parse(data []byte) (*table, error) {
 		r.fail("the highest epoch or generation is %d", highest)
 	}
 	return t, r.end()
+}
+
+func (t *table) readChange(r *reader) {
+	c := &t.change
+	if c.since = r.generation(t.generation); c.since == 0 {
+		return
+	}
+	c.shortest, c.longest = r.ttl(minTTL), r.ttl(minTTL)
+	if c.shortest > t.ttl || t.ttl > c.longest || c.shortest == c.longest {
+		r.fail("the TTL changes to %v, between %v and %v", t.ttl, c.shortest, c.longest)
+	}
 }
 
 func (r *reader) ttl(least time.Duration) time.Duration {

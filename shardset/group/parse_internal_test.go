@@ -59,6 +59,11 @@ func TestHostileDocuments(t *testing.T) {
 		"a former member that holds":    func(t *table) { t.former[1], t.weights[1], t.formerTTL = true, 0, time.Second },
 		"a former member with a weight": func(t *table) { t.former[0], t.formerTTL = true, time.Second },
 		"a former TTL of 146 years":     func(t *table) { t.formerTTL = math.MaxInt64/2 + 1 },
+		"changed before it was":         func(t *table) { t.change = ttlChange{since: 21, shortest: 1, longest: time.Second} },
+		"changed to a longer TTL":       func(t *table) { t.change = ttlChange{15, time.Millisecond, time.Second - 1} },
+		"changed to a shorter TTL":      func(t *table) { t.change = ttlChange{15, time.Second + 1, time.Minute} },
+		"changed to what it was":        func(t *table) { t.change = ttlChange{15, time.Second, time.Second} },
+		"changed for 146 years":         func(t *table) { t.change = ttlChange{15, time.Second, math.MaxInt64/2 + 1} },
 		"its own parent":                func(t *table) { t.parents = []lineage{{child: 1, parents: []int32{1}}} },
 		"its own grandparent":           func(t *table) { t.parents = []lineage{{0, []int32{1}}, {1, []int32{2}}, {2, []int32{0}}} },
 		"parents twice":                 func(t *table) { t.parents = []lineage{{1, []int32{0}}, {1, []int32{0}}} },
@@ -101,11 +106,11 @@ func TestShortDocumentsAllocateLittle(t *testing.T) {
 	}
 	const second = uint64(time.Second)
 	for name, raw := range map[string][]byte{
-		"members":        columns(0, 0, 10, second, 0, 0, maxDocument/4-100),
-		"former members": columns(0, 0, 10, second, 0, 0, 0, maxDocument/2-100),
-		"shards":         columns(0, 0, 10, second, 0, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
-		"parents":        columns(0, 0, 10, second, 0, 0, 0, 0, 1, 0, 1, 0, 2, 0, 0, maxDocument/2-100),
-		"retired":        columns(0, 0, 10, second, 0, 0, 0, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
+		"members":        columns(0, 0, 10, second, 0, 0, 0, maxDocument/4-100),
+		"former members": columns(0, 0, 10, second, 0, 0, 0, 0, maxDocument/2-100),
+		"shards":         columns(0, 0, 10, second, 0, 0, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
+		"parents":        columns(0, 0, 10, second, 0, 0, 0, 0, 0, 1, 0, 1, 0, 2, 0, 0, maxDocument/2-100),
+		"retired":        columns(0, 0, 10, second, 0, 0, 0, 0, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := append([]byte{documentFormat, 0}, s2.EncodeBest(nil, raw)...)

@@ -31,21 +31,22 @@ func (r *Replica) Former(member string, instance uint64) bool {
 	return ok && r.doc.former[i] && instance <= r.doc.instances[i]
 }
 
-// Silence is how long a member says nothing before it is over: the TTL, or that of a deleted
-// group while its members may be at work, if it is longer.
+// Silence is how long a member says nothing before it is over: the TTL, or the longer one
+// while it is being changed, or that of a deleted group while its members may be at work.
 func (r *Replica) Silence() time.Duration {
 	if r.doc == nil {
 		return 0
 	}
-	return max(r.doc.ttl, r.doc.formerTTL)
+	return max(r.doc.change.silence(r.doc.ttl), r.doc.formerTTL)
 }
 
-// TTL, Ordered and Void are those of the document; zero without one.
+// TTL is how long a heartbeat keeps a member's shards, by the document: while the TTL is
+// being changed, the shorter one. Zero without a document.
 func (r *Replica) TTL() time.Duration {
 	if r.doc == nil {
 		return 0
 	}
-	return r.doc.ttl
+	return r.doc.change.lease(r.doc.ttl)
 }
 
 // Ordered reports whether the group is ordered.
@@ -76,7 +77,7 @@ func (r *Replica) Answer(member string, instance uint64) shardset.Answer {
 	if r.doc == nil {
 		return shardset.Answer{}
 	}
-	a := shardset.Answer{TTL: r.doc.ttl, Generation: r.doc.generation}
+	a := shardset.Answer{TTL: r.TTL(), Generation: r.doc.generation}
 	i, ok := r.doc.place(member)
 	if ok && r.doc.instances[i] == instance {
 		a.Grants, a.Finished = r.grants[i], r.doc.finished()
@@ -102,9 +103,10 @@ func (r *Replica) Owner(id shardset.ID) (tok Token, ok bool) {
 }
 
 // Taken reports whether the newest document has taken in all that a record says, so that
-// only the generation in it can be news, of which nobody has a use then.
+// only the generation in it can be news. Nobody has a use for that, except while the TTL is
+// being changed.
 func (r *Replica) Taken(rec *Record) bool {
-	if r.doc == nil || rec.Standing != StandingAlive || len(rec.Ended) > 0 || rec.Leaving {
+	if r.doc == nil || rec.Standing != StandingAlive || len(rec.Ended) > 0 || rec.Leaving || r.doc.change.since != 0 {
 		return false
 	}
 	i, ok := r.doc.place(rec.Member)

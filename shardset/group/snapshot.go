@@ -34,9 +34,14 @@ type MemberInfo struct {
 // shares nothing with the Group.
 type Snapshot struct {
 	Generation uint64
-	Finished   bool // every shard is over or done, and there is one
-	Shards     []ShardInfo
-	Members    []MemberInfo
+	// TTL is the group's. Lease is how long a heartbeat keeps a member's shards, and Expiry
+	// how long a silent member is waited for. They differ from the TTL, and from each other,
+	// only until every member has seen a change of it.
+	TTL, Lease, Expiry time.Duration
+
+	Finished bool // every shard is over or done, and there is one
+	Shards   []ShardInfo
+	Members  []MemberInfo
 }
 
 // Snapshot returns the present state. It does not look at the time: call Expire first.
@@ -47,6 +52,7 @@ func (g *Group) Snapshot() Snapshot {
 		Shards:     make([]ShardInfo, len(g.shards)),
 		Members:    make([]MemberInfo, len(g.sorted)),
 	}
+	snap.TTL, snap.Lease, snap.Expiry = g.cfg.TTL, g.change.lease(g.cfg.TTL), g.change.silence(g.cfg.TTL)
 	for i := range g.shards {
 		s := &g.shards[i]
 		info := ShardInfo{ID: s.id, State: s.state, Epoch: s.epoch, Done: s.done}

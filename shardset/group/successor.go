@@ -39,7 +39,7 @@ func (g *Group) Successor(now time.Time, cfg Config, list []Shard) (*Group, erro
 func (g *Group) inherit(old *Group, m *member) {
 	f := &member{name: m.name, instance: m.instance, expires: m.expires, former: true, stale: true}
 	g.insert(f)
-	g.formerTTL = max(g.formerTTL, old.cfg.TTL, old.formerTTL)
+	g.formerTTL = max(g.formerTTL, old.change.silence(old.cfg.TTL), old.formerTTL)
 	if g.nextExpiry.IsZero() || f.expires.Before(g.nextExpiry) {
 		g.nextExpiry = f.expires
 	}

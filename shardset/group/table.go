@@ -15,6 +15,7 @@ type table struct {
 	born, void uint64
 	firstEpoch uint64
 	ttl        time.Duration
+	change     ttlChange
 	formerTTL  time.Duration // zero: there are no former members
 	ordered    bool
 	generation uint64
@@ -83,6 +84,10 @@ func (t *table) columns() []byte {
 	b = appendNumber(b, uint64(t.ttl))
 	b = appendNumber(b, uint64(t.formerTTL))
 	b = appendSigned(b, int64(t.generation-t.firstEpoch))
+	b = t.appendGeneration(b, t.change.since)
+	if t.change.since != 0 {
+		b = appendNumber(appendNumber(b, uint64(t.change.shortest)), uint64(t.change.longest))
+	}
 
 	b = appendNumber(b, uint64(len(t.instances)))
 	b = appendNumber(b, uint64(len(t.names)-len(t.instances)))

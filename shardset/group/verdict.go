@@ -121,7 +121,7 @@ func (r *Replica) Waste(now time.Time) (old []Verdict) {
 		return nil
 	}
 	for name, s := range r.records {
-		if r.since[name].instance == 0 && now.After(s.at.Add(2*r.doc.ttl)) {
+		if r.since[name].instance == 0 && now.After(s.at.Add(2*r.Silence())) {
 			old = append(old, Verdict{Member: name, Instance: s.record.Instance, Revision: s.revision})
 		}
 	}

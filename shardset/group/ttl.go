@@ -1,0 +1,83 @@
+package group
+
+import (
+	"fmt"
+	"time"
+)
+
+// ttlChange is a change of the TTL that not every member has seen yet. Until then leases are
+// as short as the shortest TTL that may be in use, and a member expires after the longest:
+// whoever still goes by an earlier state of the group neither works longer than the others
+// wait, nor waits shorter than the others work.
+type ttlChange struct {
+	since             uint64 // the generation of the change; zero: there is none
+	shortest, longest time.Duration
+}
+
+// lease is how long a heartbeat keeps a member's shards, in a group that has this TTL or
+// changes to it.
+func (c ttlChange) lease(ttl time.Duration) time.Duration {
+	if c.since == 0 {
+		return ttl
+	}
+	return c.shortest
+}
+
+// silence is how long a member of that group says nothing before it is expired.
+func (c ttlChange) silence(ttl time.Duration) time.Duration {
+	if c.since == 0 {
+		return ttl
+	}
+	return c.longest
+}
+
+func checkTTL(ttl time.Duration) error {
+	if ttl <= 0 || ttl > MaxTTL {
+		return fmt.Errorf("group: TTL is %v; it must be positive, and at most %v", ttl, MaxTTL)
+	}
+	return nil
+}
+
+// SetTTL changes the lease time, in two phases. At first members are told the shorter of the
+// old and the new TTL, and expire after the longer one. The new TTL alone counts as soon as
+// each member has sent a heartbeat whose generation says that it has seen the change. A
+// member that does not say so holds the second phase up until it leaves or expires.
+func (g *Group) SetTTL(now time.Time, ttl time.Duration) error {
+	if err := checkTTL(ttl); err != nil {
+		return err
+	}
+	g.begin(now)
+	defer g.end(now)
+	if ttl == g.cfg.TTL {
+		return nil
+	}
+	g.touch()
+	g.change = ttlChange{
+		since:    g.generation,
+		shortest: min(ttl, g.change.lease(g.cfg.TTL)), longest: max(ttl, g.change.silence(g.cfg.TTL)),
+	}
+	g.cfg.TTL = ttl
+	g.tellAll()
+	return nil
+}
+
+// settleTTL ends a change of the TTL that every member has seen.
+func (g *Group) settleTTL() {
+	if g.change.since == 0 {
+		return
+	}
+	for _, m := range g.sorted {
+		if !m.former && m.seen < g.change.since {
+			return
+		}
+	}
+	g.change, g.revised = ttlChange{}, true
+	g.tellAll()
+}
+
+// tellAll has every member wake: each answer differs.
+func (g *Group) tellAll() {
+	for _, m := range g.sorted {
+		g.tell(m)
+	}
+}
