@@ -45,10 +45,11 @@ type Config struct {
 // coordinators; it must not be copied.
 type Service struct {
 	name string
-	cfg  group.Config
+	cfg  group.Config // as it was made
 
 	mu        sync.Mutex // guards everything below; never held across a call out
 	group     *group.Group
+	groupTTL  time.Duration // the group's, to make it anew
 	shards    []group.Shard // the group's, to make it anew
 	deleted   bool
 	positions map[shardset.ID]processor.Stored
@@ -81,6 +82,7 @@ func New(cfg Config) (*Service, error) {
 	s := &Service{
 		name:     cfg.Group,
 		cfg:      group.Config{TTL: cfg.TTL, Ordered: cfg.Ordered},
+		groupTTL: cfg.TTL,
 		watchers: map[string]map[chan struct{}]struct{}{},
 	}
 	if err := s.reset(time.Now(), plain(cfg.Shards)); err != nil {
@@ -99,14 +101,15 @@ func New(cfg Config) (*Service, error) {
 // with a lower one. A shard does not change hands once a millisecond for long, so the time
 // is above them.
 func (s *Service) reset(now time.Time, shards []group.Shard) (err error) {
-	s.cfg.FirstEpoch = uint64(now.UnixMilli())
+	cfg := s.cfg
+	cfg.TTL, cfg.FirstEpoch = s.groupTTL, uint64(now.UnixMilli())
 	gone := s.group
 	if gone == nil {
-		if gone, err = group.New(s.cfg); err != nil {
+		if gone, err = group.New(cfg); err != nil {
 			return err
 		}
 	}
-	g, err := gone.Successor(now, s.cfg, shards)
+	g, err := gone.Successor(now, cfg, shards)
 	if err != nil {
 		return err
 	}
@@ -166,6 +169,19 @@ func (s *Service) SetShards(shards []group.Shard) error {
 			return err
 		}
 		s.shards = shards
+		return nil
+	})
+}
+
+// SetTTL changes the TTL, as replicated.Client does: until each member has shown that it has
+// seen the change, leases are the shorter of the old and the new TTL, and a silent member is
+// waited for the longer one. Info goes on to tell what the service was made with.
+func (s *Service) SetTTL(ttl time.Duration) error {
+	return s.do(func(now time.Time) error {
+		if err := s.group.SetTTL(now, ttl); err != nil {
+			return err
+		}
+		s.groupTTL = ttl
 		return nil
 	})
 }

@@ -248,3 +248,50 @@ func TestSnapshot(t *testing.T) {
 		}
 	})
 }
+
+// The TTL changes in two phases: who has not shown that it has seen a shorter one is waited
+// for as long as its lease may last. The group keeps the TTL when it is made anew.
+func TestSetTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := memory.New(memory.Config{TTL: 10 * time.Second, Shards: shardset.Range("orders", 2)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := heartbeat.Request{Member: "a", Report: shardset.Report{Instance: 1}}
+		beat := func(want time.Duration) {
+			t.Helper()
+			r.Seq++
+			a, err := s.Beat(t.Context(), r)
+			if err != nil || a.TTL != want {
+				t.Fatalf("a heartbeat got a lease of %v, %v; want %v", a.TTL, err, want)
+			}
+			r.Held, r.Generation = a.Grants, a.Generation
+		}
+		beat(10 * time.Second)
+		beat(10 * time.Second)
+		if err := s.SetTTL(4 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(9 * time.Second)
+		if n := len(s.Snapshot().Members); n != 1 {
+			t.Error("a member was expired while its lease lasted")
+		}
+		for range 3 { // it learns of it, shows that, and is waited for as the answer says
+			beat(4 * time.Second)
+		}
+		time.Sleep(4 * time.Second)
+		if n := len(s.Snapshot().Members); n != 0 {
+			t.Error("a member that has seen the TTL of 4s was not expired after that time")
+		}
+		s.Delete()
+		if err := s.Create(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Snapshot().TTL; got != 4*time.Second {
+			t.Errorf("the group that was made anew has a TTL of %v", got)
+		}
+		if err := s.SetTTL(0); err == nil {
+			t.Error("a TTL of 0 was taken")
+		}
+	})
+}
