@@ -59,7 +59,8 @@ type Config struct {
 	// the group's TTL, which the first answer tells; otherwise Run returns a
 	// *shardset.IntervalError. If the TTL becomes shorter later, the worker beats faster,
 	// with a warning, as long as three heartbeats of 100 ms fit. Zero means what the Group
-	// advises (heartbeat.Info), and 2 s where it has no opinion; less if the TTL needs it.
+	// advises (heartbeat.Info), which follows the TTL if that is or becomes another; and 2 s
+	// where the Group has no opinion, less if the TTL needs it.
 	Interval time.Duration
 	// FastInterval is the time between heartbeats while shards are moving, for a few
 	// intervals at most. Zero means a tenth of Interval, at least 100 ms.

@@ -180,3 +180,42 @@ func TestUnsetIntervalFollowsTheTTL(t *testing.T) {
 		}
 	})
 }
+
+// An interval that the service advised follows the TTL both ways, and nobody is warned.
+func TestAdvisedIntervalFollowsTheTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service, err := memory.New(memory.Config{TTL: 20 * time.Second, Shards: shardset.Range("orders", 2)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := &advising{Service: service, interval: 5 * time.Second}
+		core, logs := observer.New(zap.WarnLevel)
+		w, err := coordinator.New(coordinator.Config{Group: a, Member: "a", Processor: processor.Each(idle), Logger: zap.New(core)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.Run(ctx) }()
+		for _, ttl := range []time.Duration{20 * time.Second, time.Minute, 6 * time.Second, 20 * time.Second} {
+			if err := service.SetTTL(ttl); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Minute)
+			a.mu.Lock()
+			n := len(a.beats)
+			gap := a.beats[n-1].Sub(a.beats[n-2])
+			a.mu.Unlock()
+			if gap != ttl/4 {
+				t.Errorf("under a TTL of %v it beats every %v", ttl, gap)
+			}
+		}
+		if n := w.Status().Counters.LeasesLost; n != 0 || logs.Len() != 0 {
+			t.Errorf("%d leases were lost, and %d lines warn", n, logs.Len())
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

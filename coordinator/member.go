@@ -151,7 +151,7 @@ func (r *run) followTTL(ttl time.Duration) {
 	if interval == r.interval {
 		return
 	}
-	r.tell.interval(interval, r.interval, ttl, r.lastBeat.IsZero())
+	r.tell.interval(interval, r.interval, ttl, r.cfg.firmInterval)
 	r.interval = interval
 	r.loop.SetPace(interval, min(r.cfg.TryTimeout, max(interval/2, shardset.ShortestInterval)))
 }

@@ -88,6 +88,7 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		Instance:     newInstance(),
 		Interval:     cfg.Interval,
 		FirmInterval: cfg.firmInterval,
+		FollowTTL:    !cfg.firmInterval && cfg.Interval == r.info.Interval,
 		TTL:          r.info.TTL,
 		Fast:         cfg.FastInterval, // even if the service pushes: a push can break in silence
 		Grid:         !r.info.Guarantees.Push,

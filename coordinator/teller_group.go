@@ -46,10 +46,10 @@ func (t *teller) order(g heartbeat.Guarantees) {
 }
 
 // interval tells of a heartbeat interval that follows the group's TTL.
-func (t *teller) interval(now, before, ttl time.Duration, first bool) {
+func (t *teller) interval(now, before, ttl time.Duration, firm bool) {
 	t.line(func(log *zap.Logger) {
 		log = log.With(zap.Duration("interval", now), zap.Duration("before", before), zap.Duration("ttl", ttl))
-		if now < before && !first {
+		if now < before && firm {
 			log.Warn("the group's TTL was made shorter than three heartbeat intervals; beating faster")
 			return
 		}

@@ -35,7 +35,8 @@ type Info struct {
 	// What counts is the TTL of each answer. Zero: it does not know.
 	TTL time.Duration
 	// Interval is how often its members should beat, for those that have no opinion of
-	// their own. Zero: the service has none either.
+	// their own. With a TTL, it is that part of the TTL which each answer has. Zero: the
+	// service has none either.
 	Interval time.Duration
 }
 

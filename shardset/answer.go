@@ -38,7 +38,7 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	// Sent 0s, stamped by the server 1s, read by us 9s, TTL 10s: the server frees
 	// the shard at 11s; counting from the reply we would work on it until 19s.
 	deadline := t.sentAt.Add(a.TTL - Margin(a.TTL))
-	t.interval = min(t.cfg.Interval, a.TTL/MinBeats)
+	t.interval = t.intervalFor(a.TTL)
 	if !before(now, deadline) {
 		t.shorten(now, a.TTL, &p)
 		return t.finish(now, p), ErrStaleAnswer
@@ -75,6 +75,16 @@ func (t *Tracker) fits(ttl time.Duration) bool {
 	default:
 		return longest >= ShortestInterval
 	}
+}
+
+// intervalFor returns the time between regular heartbeats in a group with this TTL.
+func (t *Tracker) intervalFor(ttl time.Duration) time.Duration {
+	interval := t.cfg.Interval
+	if t.cfg.FollowTTL {
+		part := float64(interval) / float64(t.cfg.TTL)
+		interval = max(time.Duration(part*float64(ttl)), min(interval, ShortestInterval))
+	}
+	return min(interval, ttl/MinBeats)
 }
 
 // shorten ends the lease earlier if an answer that is not obeyed says so: the group's

@@ -18,6 +18,9 @@ type TrackerConfig struct {
 	// whose TTL it does not fit is refused. A TTL that becomes too short later shortens
 	// the Interval all the same, because somebody else changed it.
 	FirmInterval bool
+	// FollowTTL says that the Interval is what the service advises for TTL: it becomes
+	// longer and shorter with the TTL of the group.
+	FollowTTL bool
 	// TTL is what the group's TTL is taken for before the first answer. Zero means
 	// MinBeats times Interval.
 	TTL time.Duration
@@ -128,7 +131,7 @@ func NewTracker(cfg TrackerConfig) *Tracker {
 		cfg.Fast = cfg.Interval
 	}
 	if cfg.TTL <= 0 {
-		cfg.TTL = MinBeats * cfg.Interval
+		cfg.TTL, cfg.FollowTTL = MinBeats*cfg.Interval, false
 	}
 	return &Tracker{
 		cfg:      cfg,
@@ -205,8 +208,9 @@ func (t *Tracker) NextBeat(now time.Time) time.Time {
 	return t.sentAt.Add(t.interval)
 }
 
-// Interval returns the time from one regular heartbeat to the next: the configured one,
-// or as much as the TTL of the newest answer has room for.
+// Interval returns the time from one regular heartbeat to the next: the configured one, or
+// the same part of the newest answer's TTL if it follows that, or as much as that has room
+// for.
 func (t *Tracker) Interval() time.Duration { return t.interval }
 
 func (t *Tracker) fast() time.Duration { return min(t.cfg.Fast, t.interval) }

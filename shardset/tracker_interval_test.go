@@ -100,3 +100,25 @@ func TestLeavingWithAShorterTTL(t *testing.T) {
 	r.leave("2.2s", "revoke 1@1 shutdown")
 	r.when("the heartbeat that renews", r.tr.NextBeat(r.at("2.3s")), "3.67s") // 4.67s less the interval
 }
+
+// An interval that the service advises is the same part of each TTL, longer or shorter.
+func TestAdvisedIntervalFollowsTheTTL(t *testing.T) {
+	for _, c := range []struct {
+		advisedFor, ttl, want time.Duration
+	}{
+		{8 * time.Second, 8 * time.Second, 2 * time.Second},
+		{8 * time.Second, 60 * time.Second, 15 * time.Second},
+		{8 * time.Second, 6 * time.Second, 1500 * time.Millisecond},
+		{8 * time.Second, 365 * 24 * time.Hour, 365 * 6 * time.Hour},
+		{8 * time.Second, 330 * time.Millisecond, 100 * time.Millisecond},
+		{4 * time.Second, 60 * time.Second, 20 * time.Second}, // three fit
+		{0, 60 * time.Second, 2 * time.Second},                // for an unknown TTL
+	} {
+		r := newRig(t, func(cfg *TrackerConfig) { cfg.FollowTTL, cfg.TTL = true, c.advisedFor })
+		r.beat("0s", "")
+		_, err := r.tr.Accepted(r.at("0.01s"), r.seq, Answer{TTL: c.ttl})
+		if got := r.tr.Interval(); err != nil || got != c.want {
+			t.Errorf("2s advised for a TTL of %v: with one of %v the interval is %v (%v), want %v", c.advisedFor, c.ttl, got, err, c.want)
+		}
+	}
+}
