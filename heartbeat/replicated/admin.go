@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
@@ -71,6 +72,21 @@ func (c *Client) Delete(ctx context.Context) error {
 func (c *Client) SetShards(ctx context.Context, shards []group.Shard) error {
 	return c.edit(ctx, shards, func() ([]byte, error) {
 		return c.replica.Change(func(g *group.Group) error { return g.SetShards(time.Time{}, shards) })
+	})
+}
+
+// SetTTL changes the group's TTL while it runs; positions and shards stay where they are.
+// Until each member has shown that it has seen the change, which takes it two heartbeats,
+// leases are the shorter of the old and the new TTL, and a silent member is waited for the
+// longer one: Snapshot tells. A member that never shows it holds this up until it leaves or
+// expires. The ttl is 300 ms to group.MaxTTL, so that three heartbeats fit. The error matches
+// heartbeat.ErrGroupNotFound where there is no group.
+func (c *Client) SetTTL(ctx context.Context, ttl time.Duration) error {
+	if least := shardset.MinBeats * shardset.ShortestInterval; ttl < least || ttl > group.MaxTTL {
+		return fmt.Errorf("the TTL is %v; it must be %v to %v", ttl, least, group.MaxTTL)
+	}
+	return c.edit(ctx, nil, func() ([]byte, error) {
+		return c.replica.Change(func(g *group.Group) error { return g.SetTTL(time.Time{}, ttl) })
 	})
 }
 

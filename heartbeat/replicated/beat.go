@@ -72,7 +72,7 @@ func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer
 	if err := c.overtaken(l, r); err != nil {
 		return shardset.Answer{}, err
 	}
-	rec := c.prepare(l, r, group.StandingAlive)
+	rec, ttl := c.prepare(l, r, group.StandingAlive)
 	if err := c.write(ctx, l, rec); err != nil {
 		return shardset.Answer{}, err
 	}
@@ -85,7 +85,7 @@ func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer
 	if c.replica.TTL() == 0 {
 		return shardset.Answer{}, errors.New("the group's document went away during the heartbeat")
 	}
-	return c.answer(l), nil
+	return c.answer(l, ttl), nil
 }
 
 // admit finds the local that speaks, or says why it is not heard.
@@ -113,17 +113,18 @@ func (c *Client) admit(r heartbeat.Request) (*local, error) {
 
 // prepare makes the record, and notes what it gives up. That counts from now on, and
 // not only when the record is known to be in the store; and until it is taken, no later
-// record says otherwise: nobody may have seen this one.
-func (c *Client) prepare(l *local, r heartbeat.Request, s group.Standing) *group.Record {
+// record says otherwise: nobody may have seen this one. The TTL is that of the document which
+// the record knows of: see answer.
+func (c *Client) prepare(l *local, r heartbeat.Request, s group.Standing) (rec *group.Record, ttl time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dropTaken(l)
 	if slices.ContainsFunc(r.Held, l.gaveUp) {
 		r.Held = slices.DeleteFunc(slices.Clone(r.Held), l.gaveUp)
 	}
-	rec := &group.Record{Standing: s, Born: l.born, Beat: r}
+	rec = &group.Record{Standing: s, Born: l.born, Beat: r}
 	c.noteReleased(l, rec)
-	return rec
+	return rec, c.replica.TTL()
 }
 
 // noteReleased notes what a record gives up by the newest document. The caller holds mu.
@@ -218,7 +219,8 @@ func (c *Client) writeLast(ctx context.Context, l *local, r heartbeat.Request) (
 			return false, err
 		}
 	}
-	err = c.write(ctx, l, c.prepare(l, r, group.StandingLeft))
+	rec, _ := c.prepare(l, r, group.StandingLeft)
+	err = c.write(ctx, l, rec)
 	if errors.Is(err, heartbeat.ErrEvicted) {
 		return false, nil
 	}

@@ -20,9 +20,8 @@ type Config struct {
 	// that this Client makes; one that exists has its own. It has to be well over the
 	// time for which the engine may be unavailable when it loses a machine, because
 	// nobody's heartbeats are taken meanwhile. The interval that Info advises is a quarter
-	// of it, also where the group has another. Only to delete the group and make it anew
-	// changes its TTL, and its positions are void then. MinTTL to group.MaxTTL; zero means
-	// DefaultTTL.
+	// of it, and follows the group's. A process whose TTL is not the group's says so in its
+	// log, once; SetTTL changes it. MinTTL to group.MaxTTL; zero means DefaultTTL.
 	TTL time.Duration
 	// Shards are the shards of a group that this Client makes: of several processes that
 	// come at the same time, the first one's. A group that exists keeps its own, unless it
@@ -35,6 +34,8 @@ type Config struct {
 	Ordered bool
 	// Logger takes what is worth a look. Nil means silence.
 	Logger *zap.Logger
+
+	ownTTL bool // TTL was set, not chosen by complete
 }
 
 const (
@@ -60,6 +61,7 @@ func (cfg Config) complete() (Config, error) {
 	if cfg.Group == "" {
 		faults = append(faults, errors.New("the field Group is empty"))
 	}
+	cfg.ownTTL = cfg.TTL != 0
 	if cfg.TTL == 0 {
 		cfg.TTL = DefaultTTL
 	}

@@ -105,6 +105,17 @@
 // costs no more than that; but in the time until it is noticed two members may work on
 // one shard, so it is for the operator to run an engine that does not lose writes.
 //
+// # The TTL
+//
+// The TTL is the group's: the document has it, and every answer tells it. SetTTL changes it in
+// two phases. In the first one the document has the shortest and the longest TTL that may be
+// in use: members get leases of the shortest, and expire after the longest. When the record of
+// each member shows a generation that is not before the change, somebody who is shown all
+// records writes the second phase: the new TTL alone. So a lease is never longer than anybody
+// waits: a process that has not heard of the change has members that have not shown it; one
+// without members judges nobody unless it has read the document within the time that it waits
+// for; and a heartbeat gets no longer lease than the document allowed when its record was made.
+//
 // # Times
 //
 // As long as there is a group each process reads the document twice in a TTL, whatever

@@ -59,9 +59,10 @@ func (c *Client) join(ctx context.Context) error {
 	c.mu.Lock()
 	joined, shards = c.joined, c.replica.Shards()
 	c.joined = true
+	ttl := c.replica.TTL()
 	c.mu.Unlock()
 	if !joined {
-		c.compare(shards)
+		c.compare(shards, ttl)
 	}
 	return nil
 }
@@ -76,9 +77,13 @@ func (c *Client) bring(ctx context.Context) error {
 	})
 }
 
-// compare says so if the group has other shards than the Config: somebody may have meant
-// that, by SetShards, or wonder.
-func (c *Client) compare(shards []shardset.ID) {
+// compare says so if the group has another TTL or other shards than the Config: somebody
+// may have meant that, by SetTTL or SetShards, or wonder.
+func (c *Client) compare(shards []shardset.ID, ttl time.Duration) {
+	if ttl != c.cfg.TTL && c.cfg.ownTTL {
+		c.log.Warn("the group has another TTL than the Config, and keeps it; SetTTL changes it",
+			zap.Duration("group", ttl), zap.Duration("config", c.cfg.TTL))
+	}
 	ours := make([]shardset.ID, len(c.cfg.Shards))
 	for i, s := range c.cfg.Shards {
 		ours[i] = s.ID
@@ -132,11 +137,18 @@ func (c *Client) refresh(ctx context.Context) error {
 	c.mu.Lock()
 	seen := c.replica.Revision()
 	c.mu.Unlock()
+	start := time.Now()
 	v, err := c.read(ctx, documentKey, seen)
 	if err != nil {
 		return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
 	}
-	return c.adoptRead(v, seen)
+	err = c.adoptRead(v, seen)
+	if err == nil {
+		c.mu.Lock()
+		c.turn.currentAt = latest(c.turn.currentAt, start)
+		c.mu.Unlock()
+	}
+	return err
 }
 
 // read reads a key of which a version was seen. One that is older may come from a machine

@@ -2,10 +2,12 @@ package replicated_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,7 +162,44 @@ func (w *world) faults() []replicatedtest.Fault {
 		once("one is killed and starts again", func(c *replicatedtest.Crowd) error { c.Kill("c"); c.Join("c"); return nil }),
 		once("records are wiped", func(*replicatedtest.Crowd) error { w.store.Wipe(replicated.KindRecord); return nil }),
 	}
-	return append(list, w.losses()...)
+	return slices.Concat(list, w.ttls(), w.losses())
+}
+
+// ttls are changes of the TTL, and back again, while all hear of it or while one does not.
+func (w *world) ttls() []replicatedtest.Fault {
+	var list []replicatedtest.Fault
+	heal := func(*replicatedtest.Crowd) error { w.links["a"].Set(w.engine.link()); return nil }
+	set := func(ttl time.Duration) error {
+		c, err := replicated.New(w.store.Dial("admin"), replicated.Config{Group: "orders"})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return c.SetTTL(context.Background(), ttl)
+	}
+	for name, ttl := range map[string]time.Duration{"longer": 2 * faultTTL, "shorter": faultTTL * 2 / 3} {
+		change := func(what string, do, undo func(c *replicatedtest.Crowd) error) {
+			list = append(list, replicatedtest.Fault{
+				Name: fmt.Sprintf("TTL changed to a %s one, %s", name, what),
+				Do:   func(c *replicatedtest.Crowd) error { return errors.Join(do(c), set(ttl)) },
+				Undo: func(c *replicatedtest.Crowd) error { return errors.Join(undo(c), set(faultTTL)) },
+			})
+		}
+		one := func(f func(f *replicatedtest.Faults)) func(*replicatedtest.Crowd) error {
+			return func(*replicatedtest.Crowd) error { w.links["a"].Adjust(f); return nil }
+		}
+		nothing := func(*replicatedtest.Crowd) error { return nil }
+		change("all hear it", nothing, nothing)
+		change("one is killed", func(c *replicatedtest.Crowd) error { c.Kill("d"); c.Join("d"); return nil }, nothing)
+		change("one hears nothing", one(func(f *replicatedtest.Faults) { f.HoldWatches = true }), heal)
+		change("one reads what was", one(func(f *replicatedtest.Faults) { f.HoldWatches, f.Stale = true, 2*faultTTL }), heal)
+		change("one is cut off", one(func(f *replicatedtest.Faults) {
+			f.DropRequests, f.DropAnswers, f.HoldWatches = true, true, true
+		}), heal)
+		change("one is frozen", one(func(f *replicatedtest.Faults) { f.Frozen = true }), heal)
+	}
+	slices.SortFunc(list, func(a, b replicatedtest.Fault) int { return strings.Compare(a.Name, b.Name) })
+	return list
 }
 
 // losses are the faults after which the store does not know what it knew.

@@ -86,10 +86,12 @@ func (c *Client) end(l *local) {
 	l.over, l.revision = true, 0
 }
 
-// answer returns what an instance may hold, and notes that it was told. The caller
-// holds mu.
-func (c *Client) answer(l *local) shardset.Answer {
+// answer returns what an instance may hold, and notes that it was told. The lease is no
+// longer than ttl, which was the group's when its record was made: who judges by that record
+// may know no later TTL. The caller holds mu.
+func (c *Client) answer(l *local, ttl time.Duration) shardset.Answer {
 	l.told = c.allowed(l)
+	l.told.TTL = min(l.told.TTL, ttl)
 	return l.told
 }
 

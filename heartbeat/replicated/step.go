@@ -43,7 +43,10 @@ func (c *Client) round(ctx context.Context, pause func() time.Duration, recovere
 	io, cancel := context.WithTimeout(ctx, ttl/4)
 	defer cancel()
 	next := c.keepUp(io, ttl)
-	next = soonest(next, c.judge(io, ttl))
+	current := c.current(time.Now())
+	if current {
+		next = soonest(next, c.judge(io, ttl))
+	}
 	made, at, err := c.step(io)
 	switch {
 	case err != nil:
@@ -52,9 +55,20 @@ func (c *Client) round(ctx context.Context, pause func() time.Duration, recovere
 		recovered()
 	}
 	next = soonest(next, at)
-	next = soonest(next, c.look(io, ttl))
+	if current {
+		next = soonest(next, c.look(io, ttl))
+	}
 	next = soonest(next, c.tidy(io, ttl))
 	return soonest(next, c.shrink(time.Now(), ttl))
+}
+
+// current reports whether this process may judge. It has to have read the document within
+// the time for which it waits for the silent: then a TTL that it does not know of came later
+// than any record on which it gives a verdict.
+func (c *Client) current(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return now.Sub(c.turn.currentAt) <= c.replica.Silence()
 }
 
 // again reads the document after a step that failed, and returns when to try the next one:
@@ -122,6 +136,10 @@ func (c *Client) keepUp(ctx context.Context, ttl time.Duration) time.Time {
 	if due {
 		if err := c.refresh(ctx); err != nil && ctx.Err() == nil {
 			c.log.Debug("the group's document could not be read", zap.Error(err))
+			at = now.Add(ttl / 10)
+			c.mu.Lock()
+			c.turn.readAt = at
+			c.mu.Unlock()
 		}
 	}
 	return at

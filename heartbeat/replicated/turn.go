@@ -49,10 +49,13 @@ type turn struct {
 	restAt    time.Time     // no step before, since one failed
 	stepTook  time.Duration // the last one: who is slow takes in more at a time
 
-	readAt  time.Time // when the document is to be read again
-	judgeAt time.Time // no verdicts before
-	dueAt   time.Time // and none is due before that
-	tidyAt  time.Time
+	readAt time.Time // when the document is to be read again
+	// currentAt is when the last read of the document began that found none newer than what
+	// the replica knows now, or knew before.
+	currentAt time.Time
+	judgeAt   time.Time // no verdicts before
+	dueAt     time.Time // and none is due before that
+	tidyAt    time.Time
 
 	shrinkAt time.Time
 

@@ -109,6 +109,7 @@ func (c *crowded) faults() []replicatedtest.Fault {
 		{Name: "all nodes restart", Do: func(*replicatedtest.Crowd) error { c.restart(c.t); return nil }},
 		c.stopped(0),
 		c.remade(),
+		c.longer(),
 	}
 	if *crowdFor > 0 {
 		list = append(list, c.stopped(1), c.stopped(2),
@@ -117,27 +118,46 @@ func (c *crowded) faults() []replicatedtest.Fault {
 	return list
 }
 
+// administer does something to the group from outside.
+func (c *crowded) administer(do func(admin *replicated.Client) error) error {
+	conn, err := c.servers[0].Connect()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	cfg := c.cfg
+	cfg.Conn = conn
+	admin, err := natskv.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	return do(admin)
+}
+
 // remade is a group that is deleted and made anew, while one does not hear of it.
 func (c *crowded) remade() replicatedtest.Fault {
 	return replicatedtest.Fault{
 		Name: "the group is deleted and made anew, and one does not hear of it", Deletes: true,
 		Do: func(crowd *replicatedtest.Crowd) error {
 			crowd.Cut("a")
-			conn, err := c.servers[0].Connect()
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			cfg := c.cfg
-			cfg.Conn = conn
-			admin, err := natskv.New(cfg)
-			if err != nil {
-				return err
-			}
-			defer admin.Close()
-			return errors.Join(admin.Delete(soon(c.t)), admin.Create(soon(c.t)))
+			return c.administer(func(admin *replicated.Client) error {
+				return errors.Join(admin.Delete(soon(c.t)), admin.Create(soon(c.t)))
+			})
 		},
 		Undo: func(crowd *replicatedtest.Crowd) error { crowd.Heal("a"); return nil },
+	}
+}
+
+// longer is a TTL that becomes longer, while one does not hear of it, and then what it was.
+func (c *crowded) longer() replicatedtest.Fault {
+	set := func(ttl time.Duration) error {
+		return c.administer(func(admin *replicated.Client) error { return admin.SetTTL(soon(c.t), ttl) })
+	}
+	return replicatedtest.Fault{
+		Name: "the TTL becomes longer, and one does not hear of it",
+		Do:   func(crowd *replicatedtest.Crowd) error { crowd.Cut("a"); return set(*crowdTTL * 3 / 2) },
+		Undo: func(crowd *replicatedtest.Crowd) error { crowd.Heal("a"); return set(*crowdTTL) },
 	}
 }
 

@@ -167,6 +167,19 @@ func TestGroupLivesThroughFaults(t *testing.T) {
 	})
 	defer crowd.Stop()
 	crowd.Join("a", "b", "c", "d")
+	administer := func(do func(admin *replicated.Client) error) error {
+		cfg := cfg
+		cfg.Pool = srv.pool("rollcall", 2)
+		admin, err := New(cfg)
+		if err != nil {
+			return err
+		}
+		defer admin.Close()
+		return do(admin)
+	}
+	set := func(ttl time.Duration) error {
+		return administer(func(admin *replicated.Client) error { return admin.SetTTL(t.Context(), ttl) })
+	}
 	crowd.Play(
 		srv.harm(0)[0],
 		replicatedtest.Fault{
@@ -183,16 +196,16 @@ func TestGroupLivesThroughFaults(t *testing.T) {
 			Name: "the group is deleted and made anew, and one does not hear of it", For: 3 * ttl / 2, Deletes: true,
 			Do: func(c *replicatedtest.Crowd) error {
 				c.Cut("a")
-				cfg := cfg
-				cfg.Pool = srv.pool("rollcall", 2)
-				admin, err := New(cfg)
-				if err != nil {
-					return err
-				}
-				defer admin.Close()
-				return errors.Join(admin.Delete(t.Context()), admin.Create(t.Context()))
+				return administer(func(admin *replicated.Client) error {
+					return errors.Join(admin.Delete(t.Context()), admin.Create(t.Context()))
+				})
 			},
 			Undo: func(c *replicatedtest.Crowd) error { c.Heal("a"); return nil },
+		},
+		replicatedtest.Fault{
+			Name: "the TTL becomes longer, and one does not hear of it", For: 3 * ttl / 2,
+			Do:   func(c *replicatedtest.Crowd) error { c.Cut("a"); return set(2 * ttl) },
+			Undo: func(c *replicatedtest.Crowd) error { c.Heal("a"); return set(ttl) },
 		},
 		replicatedtest.Fault{
 			Name: "an immediate shutdown, a backup and a restart", For: over,
