@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -48,14 +49,10 @@ type options struct {
 // silent is above all levels of the library's log.
 const silent = zapcore.FatalLevel
 
-// beats is how many heartbeats fit into a lease if -beat does not say: three tries and
-// one to spare.
-const beats = 4
-
 func defaults() *options {
 	return &options{
 		listen: "127.0.0.1:4222", stream: partitioned.Stream{Name: "ORDERS", Partitions: 16},
-		group: "billing", namespace: "rollcall", ttl: replicated.DefaultTTL,
+		group: "billing", namespace: "rollcall",
 		from: batch.Earliest(), output: outputMessages, batch: 100,
 		commit: time.Second, drain: coordinator.DefaultDrainTimeout, level: zapcore.WarnLevel,
 	}
@@ -75,9 +72,9 @@ func (o *options) flags() *flag.FlagSet {
 
 	fs.StringVar(&o.member, "member", "", "`name` of this worker, unique and stable (default the name of the host)")
 	fs.StringVar(&o.memberSuffix, "member-suffix", "", "`text` added to the name after a hyphen: for several workers on one host")
-	fs.DurationVar(&o.ttl, "ttl", o.ttl, "how long the group waits for a silent worker; a group that exists keeps its own `time`; see TTL.md")
-	fs.DurationVar(&o.beat, "beat", 0, "`time` between heartbeats; three must fit into the group's TTL (default a quarter of -ttl)")
-	fs.BoolVar(&o.updateGroup, "update-group", false, "give a group that exists the shards of -partitions")
+	fs.DurationVar(&o.ttl, "ttl", 0, "how long the group waits for a silent worker; a group that exists keeps its own `time`; see TTL.md (default 20s)")
+	fs.DurationVar(&o.beat, "beat", 0, "`time` between heartbeats; three must fit into the group's TTL (default a quarter of it)")
+	fs.BoolVar(&o.updateGroup, "update-group", false, "give a group that exists the shards of -partitions, and the TTL of -ttl if that is set")
 
 	fs.Func("from", "where to begin in partitions without a checkpoint: begin, end, or a `time` as RFC 3339 or Unix seconds (default begin)", cli.Into(&o.from, parseFrom))
 	fs.Func("expired", "where to go on when the stream may have deleted what comes next: fail, earliest or latest; `place` fail holds the shard and reads nothing (default fail)", cli.Choice(&o.expired, places))
@@ -118,9 +115,6 @@ func (o *options) complete(faults *cli.Faults) {
 	if o.memberSuffix != "" {
 		o.member += "-" + o.memberSuffix
 	}
-	if o.beat == 0 {
-		o.beat = o.ttl / beats
-	}
 	if o.stream.Prefix == "" {
 		o.stream.Prefix = partitioned.DefaultPrefix(o.stream.Name)
 	}
@@ -152,10 +146,10 @@ func (o *options) check(faults *cli.Faults) {
 	check(keyName.MatchString(o.group), "-group is %.80q; it must be 1 to 64 letters, digits, - and _", o.group)
 	check(keyName.MatchString(o.namespace), "-namespace is %.80q; it must be 1 to 64 letters, digits, - and _", o.namespace)
 	check(len(o.member) <= maxMember, "-member has %d bytes with its suffix; it must have at most %d", len(o.member), maxMember)
-	check(o.ttl > 0, "-ttl is %v; it must be more than 0", o.ttl)
-	check(o.beat >= minBeat || o.ttl <= 0, "-beat is %v; it must be at least %v", o.beat, minBeat)
-	check(o.beat <= o.ttl/shardset.MinBeats || o.beat < minBeat || o.ttl <= 0,
-		"-beat is %v; it must be at most a third of -ttl, which is %v", o.beat, o.ttl)
+	check(o.ttl >= 0, "-ttl is %v; it must not be negative", o.ttl)
+	check(o.beat >= minBeat || o.beat == 0, "-beat is %v; it must be at least %v", o.beat, minBeat)
+	ttl := cmp.Or(o.ttl, replicated.DefaultTTL)
+	check(o.beat <= ttl/shardset.MinBeats || ttl < 0, "-beat is %v; it must be at most a third of -ttl, which is %v", o.beat, ttl)
 	check(o.batch >= 1 && o.batch <= maxBatch, "-batch is %d; it must be between 1 and %d", o.batch, maxBatch)
 	check(o.handleTime >= 0, "-handle is %v; it must not be negative", o.handleTime)
 	check(o.commit > 0, "-commit is %v; it must be more than 0", o.commit)

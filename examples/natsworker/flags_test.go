@@ -12,7 +12,7 @@ import (
 func TestFlags(t *testing.T) {
 	o, err := parse(strings.Fields("-embedded d"))
 	must(t, err)
-	if o.member == "" || o.ttl != 20*time.Second || o.beat != 5*time.Second || o.from != batch.Earliest() || o.stream.Prefix != "orders" ||
+	if o.member == "" || o.ttl != 0 || o.beat != 0 || o.from != batch.Earliest() || o.stream.Prefix != "orders" ||
 		o.stream.Partitions != 16 || o.drain != 25*time.Second || o.output != outputMessages || o.listen != "127.0.0.1:4222" {
 		t.Errorf("defaults: %+v", o)
 	}
@@ -20,7 +20,7 @@ func TestFlags(t *testing.T) {
 		" -stream S -prefix a.b -replicas 3 -ttl 12s -output none -log-level off -events"))
 	must(t, err)
 	at, _ := o.from.Time()
-	if o.member != "m-2" || at.Unix() != 1700000000 || !o.expired.IsLatest() || o.stream.Prefix != "a.b" || o.beat != 3*time.Second ||
+	if o.member != "m-2" || at.Unix() != 1700000000 || !o.expired.IsLatest() || o.stream.Prefix != "a.b" || o.ttl != 12*time.Second || o.beat != 0 ||
 		o.output != outputNone || o.level != silent || !o.events {
 		t.Errorf("%+v", o)
 	}

@@ -112,13 +112,16 @@ func (w *worker) join(ctx context.Context, control, data *nats.Conn) (err error)
 	return err
 }
 
-// update gives the group the shards of the stream. One that is not there yet is made with
-// them.
+// update gives the group the shards of the stream, and the TTL if there is one. One that is
+// not there yet is made with them.
 func (w *worker) update(ctx context.Context) error {
 	if err := w.group.Create(ctx); err != nil {
 		return err
 	}
-	return w.group.SetShards(ctx, w.o.stream.Shards())
+	if err := w.group.SetShards(ctx, w.o.stream.Shards()); err != nil || w.o.ttl == 0 {
+		return err
+	}
+	return w.group.SetTTL(ctx, w.o.ttl)
 }
 
 // reads is how many reads may be under way at a time.
