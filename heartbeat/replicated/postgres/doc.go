@@ -6,8 +6,8 @@
 //
 // PostgreSQL 14 or newer and an ordinary role, never a superuser. The schema and its
 // tables are made by the first write, of whichever process comes first, and brought up to
-// date by the first one of a newer release; one that meets a newer schema than it knows
-// refuses to work with a *SchemaError. For that the role needs CREATE on the database,
+// date by the first one of a newer release. An older release works on in the newer schema if
+// that says that it may, and refuses to with a *SchemaError if not. For that the role needs CREATE on the database,
 // or a schema that an administrator made and gave it CREATE and USAGE on. All processes
 // use one role, or roles that the owner has granted USAGE on the schema, SELECT, INSERT,
 // UPDATE and DELETE on its tables document, record and checkpoint, SELECT on version, and

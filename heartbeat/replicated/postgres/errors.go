@@ -16,17 +16,18 @@ var ErrDeaf = errors.New("no notification comes through the listening connection
 // the server has lost writes.
 var errWentBack = errors.New("the server has gone back to an older version")
 
-// SchemaError says that the schema is of a newer release, which knows how to keep a
-// group in it; this one does not. Nothing was changed.
+// SchemaError says that the schema is of a newer release, which says that this one cannot
+// work with it. Nothing was changed.
 type SchemaError struct {
 	Schema string
 	Found  int // the version of the schema
+	Least  int // which version a release has to know to work with it
 	Known  int // the newest version that this release knows
 }
 
 func (e *SchemaError) Error() string {
-	return fmt.Sprintf("postgres: the schema %q is at version %d, and this release knows none above %d: update this program",
-		e.Schema, e.Found, e.Known)
+	return fmt.Sprintf("postgres: the schema %q is at version %d, for releases that know version %d, and this release knows none above %d: update this program",
+		e.Schema, e.Found, e.Least, e.Known)
 }
 
 // Retryable returns false: it ends the worker.

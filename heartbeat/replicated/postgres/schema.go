@@ -41,27 +41,33 @@ var steps = []string{
 		PRIMARY KEY (grp, name)) WITH (fillfactor = 50);`,
 }
 
+// leastClient is the oldest release, by the newest version that it knows, whose statements
+// work on the schema after the last of the steps. A step that breaks them raises it.
+const leastClient = 1
+
 // schema is the tables' home, and what this release knows of it.
 type schema struct {
 	name   string
 	steps  []string
+	least  int // leastClient, but for tests
 	logger *zap.Logger
 }
 
 // Migrate makes the schema of this name, or upgrades it, as the first write of a Client
 // does. It is for those whose workers must not: a role with the right to create runs it
 // once, and grants the workers' role what it needs. Empty means DefaultSchema. The error
-// is a *SchemaError if the schema is of a newer release.
+// is a *SchemaError if the schema is of a newer release that this one cannot work with.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, name string) error {
 	cfg := Config{Pool: pool, Group: "none", Schema: name}
 	if err := cfg.complete(); err != nil {
 		return err
 	}
-	return schema{name: cfg.Schema, steps: steps, logger: cfg.Logger}.prepare(ctx, pool)
+	return schema{name: cfg.Schema, steps: steps, least: leastClient, logger: cfg.Logger}.prepare(ctx, pool)
 }
 
-// prepare sees to it that the schema is at this release's version. If it is, that is one
-// query, which needs no right to create anything.
+// prepare sees to it that the schema is at this release's version, or at a newer one that
+// says that this release may work with it. If it is, that is one query, which needs no right
+// to create anything.
 func (s schema) prepare(ctx context.Context, pool *pgxpool.Pool) error {
 	version, err := s.version(ctx, pool)
 	if err == nil && version < len(s.steps) {
@@ -91,9 +97,9 @@ const escaped = `\000`
 // version returns the version of the schema: zero if there is none. It also finds out
 // whether what will be read can be understood.
 func (s schema) version(ctx context.Context, q querier) (int, error) {
-	var version int
+	var version, least int
 	var raw pgtype.UndecodedBytes
-	err := q.QueryRow(ctx, s.fill(`SELECT number, decode('00', 'hex') FROM {schema}.version`)).Scan(&version, &raw)
+	err := q.QueryRow(ctx, s.fill(`SELECT number, least_client, decode('00', 'hex') FROM {schema}.version`)).Scan(&version, &least, &raw)
 	switch {
 	case missing(err):
 		return 0, nil
@@ -101,8 +107,8 @@ func (s schema) version(ctx context.Context, q querier) (int, error) {
 		return 0, err
 	case string(raw) == escaped:
 		return 0, errEscape
-	case version > len(s.steps):
-		return 0, &SchemaError{Schema: s.name, Found: version, Known: len(s.steps)}
+	case version > len(s.steps) && least > len(s.steps):
+		return 0, &SchemaError{Schema: s.name, Found: version, Least: least, Known: len(s.steps)}
 	}
 	return version, nil
 }
@@ -125,10 +131,10 @@ func (s schema) upgrade(ctx context.Context, tx pgx.Tx) error {
 			return fmt.Errorf("step %d: %w", i+1, err)
 		}
 	}
-	if version == len(s.steps) {
+	if version >= len(s.steps) {
 		return nil
 	}
-	if _, err := tx.Exec(ctx, s.fill(`UPDATE {schema}.version SET number = $1`), len(s.steps)); err != nil {
+	if _, err := tx.Exec(ctx, s.fill(`UPDATE {schema}.version SET number = $1, least_client = $2`), len(s.steps), s.least); err != nil {
 		return err
 	}
 	s.logger.Info("the schema is made or upgraded", zap.String("schema", s.name), zap.Int("from", version), zap.Int("to", len(s.steps)))
@@ -146,8 +152,9 @@ func (s schema) found(ctx context.Context, tx pgx.Tx) error {
 	}
 	sql := `CREATE TABLE IF NOT EXISTS {schema}.version (
 			single boolean PRIMARY KEY DEFAULT true CHECK (single),
-			number integer NOT NULL);
-		INSERT INTO {schema}.version (number) VALUES (0) ON CONFLICT DO NOTHING;`
+			number integer NOT NULL,
+			least_client integer NOT NULL);
+		INSERT INTO {schema}.version (number, least_client) VALUES (0, 0) ON CONFLICT DO NOTHING;`
 	if !exists {
 		sql = `CREATE SCHEMA {schema};` + sql
 	}

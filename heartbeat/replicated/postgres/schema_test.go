@@ -64,14 +64,46 @@ func version(t *testing.T, schema string) (v int) {
 	return v
 }
 
-// A schema of a newer release is refused by every call, and left alone.
+// A schema of a newer release that says that this one may work with it is left as it is.
+func TestNewerSchemaThatFits(t *testing.T) {
+	t.Parallel()
+	cfg := groupConfig(t)
+	cfg.Schema = ownSchema(t)
+	rev := swap(t, dial(t, cfg), record("a"), 0, "kept")
+	later := schema{name: cfg.Schema, steps: append(slices.Clone(steps), `ALTER TABLE {schema}.record ADD COLUMN more int`), least: 1, logger: zap.NewNop()}
+	if err := later.prepare(t.Context(), shared); err != nil {
+		t.Fatal(err)
+	}
+	s := dial(t, cfg)
+	if rev = swap(t, s, record("a"), rev, "next"); get(t, s, record("a")).Revision != rev {
+		t.Error("the older release does not read what it wrote")
+	}
+	w := follow(t, s, replicated.KindRecord)
+	w.next(event(record("a"), rev, "next"))
+	if err := Migrate(t.Context(), shared, cfg.Schema); err != nil {
+		t.Error(err)
+	}
+	if v := version(t, cfg.Schema); v != len(steps)+1 {
+		t.Errorf("the schema is at version %d", v)
+	}
+	later.steps, later.least = append(later.steps, `ALTER TABLE {schema}.record RENAME COLUMN data TO bytes`), len(steps)+2
+	if err := later.prepare(t.Context(), shared); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dial(t, cfg).Get(t.Context(), record("a")); !errors.As(err, new(*SchemaError)) {
+		t.Errorf("a schema that says that it does not fit: %v", err)
+	}
+}
+
+// A schema of a newer release that this one cannot work with is refused by every call, and
+// left alone.
 func TestNewerSchemaIsRefused(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)
 	cfg.Schema = ownSchema(t)
 	old := dial(t, cfg)
 	swap(t, old, document, 0, "x")
-	if _, err := shared.Exec(t.Context(), `UPDATE `+cfg.Schema+`.version SET number = 99`); err != nil {
+	if _, err := shared.Exec(t.Context(), `UPDATE `+cfg.Schema+`.version SET number = 99, least_client = 98`); err != nil {
 		t.Fatal(err)
 	}
 	s := dial(t, cfg)
@@ -97,7 +129,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 			t.Errorf("%s returned %v, want a *SchemaError", name, err)
 		} else if heartbeat.Retryable(err) {
 			t.Errorf("%s returned %v, which a worker would try for ever", name, err)
-		} else if *refused != (SchemaError{Schema: cfg.Schema, Found: 99, Known: len(steps)}) {
+		} else if *refused != (SchemaError{Schema: cfg.Schema, Found: 99, Least: 98, Known: len(steps)}) {
 			t.Errorf("%s returned %+v", name, *refused)
 		}
 	}

@@ -43,7 +43,7 @@ func newStore(cfg *Config) (*store, error) {
 	err := cfg.complete()
 	s := &store{
 		pool: cfg.Pool, group: cfg.Group, listen: cfg.Listen, pulse: defaultPulse,
-		schema: schema{name: cfg.Schema, steps: steps, logger: cfg.Logger},
+		schema: schema{name: cfg.Schema, steps: steps, least: leastClient, logger: cfg.Logger},
 		sql:    map[replicated.Kind]statements{},
 	}
 	for _, k := range []replicated.Kind{replicated.KindDocument, replicated.KindRecord, replicated.KindCheckpoint} {
