@@ -1,6 +1,7 @@
 package group
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -25,12 +26,13 @@ type Document struct {
 }
 
 // Remake returns the document of the group that is made after d was deleted: the group is
-// its Successor. Checkpoints of the deleted one are void.
+// its Successor, in the same format. Checkpoints of the deleted one are void.
 func (d *Document) Remake(cfg Config, list []Shard) (Document, error) {
 	g, err := d.Group.Successor(still, cfg, list)
 	if err != nil {
 		return Document{}, err
 	}
+	g.format = d.Group.format
 	return Document{Group: g, Born: g.cfg.FirstEpoch, Void: g.cfg.FirstEpoch}, nil
 }
 
@@ -51,11 +53,15 @@ func (d *Document) Encode() []byte {
 	return t.encode()
 }
 
-// DecodeDocument reads a document.
+// DecodeDocument reads a document to go on from it. The error matches ErrNewer if only a newer
+// version of this package may do that.
 func DecodeDocument(data []byte) (Document, error) {
 	v, err := ReadVersion(data)
 	if err != nil {
 		return Document{}, err
+	}
+	if v.doc.format > newest {
+		return Document{}, fmt.Errorf("document: %w", ErrNewer)
 	}
 	g, err := v.doc.group()
 	if err != nil {
@@ -67,6 +73,7 @@ func DecodeDocument(data []byte) (Document, error) {
 // table puts the group into columns.
 func (g *Group) table() *table {
 	t := &table{
+		format:     g.format,
 		firstEpoch: g.cfg.FirstEpoch, ttl: g.cfg.TTL, change: g.change, ordered: g.cfg.Ordered, generation: g.generation,
 		ids: make([]shardset.ID, len(g.shards)), rows: make([]row, len(g.shards)),
 	}
@@ -124,7 +131,7 @@ func (t *table) group() (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.generation, g.change, g.formerTTL = t.generation, t.change, t.formerTTL
+	g.format, g.generation, g.change, g.formerTTL = t.format, t.generation, t.change, t.formerTTL
 	names := make([]*member, len(t.names))
 	for i, name := range t.names {
 		names[i] = &member{name: name, stale: true}

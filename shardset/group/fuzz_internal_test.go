@@ -69,7 +69,7 @@ func FuzzColumns(f *testing.F) {
 		if ordered {
 			flags = flagOrdered
 		}
-		g := readable(t, append([]byte{documentFormat, flags}, s2.Encode(nil, columns)...), len(columns))
+		g := readable(t, append([]byte{1, 1, flags}, s2.Encode(nil, columns)...), len(columns))
 		if g == nil {
 			return
 		}
@@ -166,7 +166,7 @@ func play(t *testing.T, data []byte) {
 		name := names[int(o.by)%len(names)]
 		switch o.what {
 		case 1:
-			raw := append([]byte{documentFormat, o.by & (flagOrdered | flagDeleted)}, s2.Encode(nil, o.data)...)
+			raw := append([]byte{1, 1, o.by & (flagOrdered | flagDeleted)}, s2.Encode(nil, o.data)...)
 			if v, err := ReadVersion(raw); err == nil {
 				_ = r.Adopt(now, revision, v) // it may have gone back
 			}

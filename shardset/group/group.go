@@ -64,6 +64,7 @@ func (s State) String() string {
 // whoever holds the lock around it.
 type Group struct {
 	cfg     Config
+	format  byte // of its document
 	change  ttlChange
 	shards  []shard // sorted by ID
 	index   map[shardset.ID]int32
@@ -104,6 +105,7 @@ type shard struct {
 type member struct {
 	name     string
 	instance uint64
+	version  byte // the newest format that its process knows, as its record says; zero: unknown
 	seq      uint64
 	seen     uint64 // the newest generation that its instance has shown
 	weight   int
@@ -139,6 +141,7 @@ func New(cfg Config) (*Group, error) {
 	}
 	return &Group{
 		cfg:     cfg,
+		format:  newest,
 		index:   map[shardset.ID]int32{},
 		retired: map[shardset.ID]retiree{},
 		members: map[string]*member{},
@@ -185,6 +188,7 @@ func (g *Group) end(now time.Time) {
 		}
 	}
 	g.settleTTL()
+	g.stepUp()
 	g.judge(now)
 }
 

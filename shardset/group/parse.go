@@ -54,19 +54,25 @@ func (r *reader) generation(now uint64) uint64 {
 // parse reads a document. What it takes is a state that a group
 // can be in: one that went on with another would never end, or lie.
 func parse(data []byte) (*table, error) {
-	if len(data) < 2 || data[0] != documentFormat || data[1]&^(flagOrdered|flagDeleted) != 0 {
-		return nil, fmt.Errorf("the format is not %d, or it has flags of a later version", documentFormat)
+	head := &reader{rest: data}
+	format, newer, err := head.header()
+	if err != nil {
+		return nil, err
 	}
-	if n, err := s2.DecodedLen(data[2:]); err != nil || n > maxDocument {
+	flags := head.flags(flagOrdered|flagDeleted, newer)
+	if head.err != nil {
+		return nil, head.err
+	}
+	if n, err := s2.DecodedLen(head.rest); err != nil || n > maxDocument {
 		return nil, fmt.Errorf("%w: it is said to be %d bytes long", errMangled, n)
 	}
-	raw, err := s2.Decode(nil, data[2:])
+	raw, err := s2.Decode(nil, head.rest)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errMangled, err)
 	}
 	r := &reader{rest: raw}
 	t := &table{
-		ordered: data[1]&flagOrdered != 0, deleted: data[1]&flagDeleted != 0,
+		format: format, ordered: flags&flagOrdered != 0, deleted: flags&flagDeleted != 0,
 		born: r.number(), void: r.number(), firstEpoch: r.number(), ttl: r.ttl(minTTL), formerTTL: r.ttl(0),
 	}
 	t.generation = t.firstEpoch + uint64(r.signed())
@@ -77,6 +83,9 @@ func parse(data []byte) (*table, error) {
 	t.readRetired(r)
 	if highest := max(t.highest(), t.void, t.born); highest > 2*MaxEpoch {
 		r.fail("the highest epoch or generation is %d", highest)
+	}
+	if newer {
+		return t, r.err // what is left over is not for this version
 	}
 	return t, r.end()
 }

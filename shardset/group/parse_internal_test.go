@@ -18,7 +18,7 @@ import (
 // small is a document of two members and three shards, with one more that was taken out.
 func small() *table {
 	return &table{
-		firstEpoch: 10, ttl: time.Second, generation: 20,
+		format: 1, firstEpoch: 10, ttl: time.Second, generation: 20,
 		born: 3, names: []string{"a", "b", "gone"}, instances: []uint64{5, 6}, weights: []int{1, 1}, former: []bool{false, false},
 		ids: shardset.Range("orders", 3),
 		rows: []row{
@@ -113,7 +113,7 @@ func TestShortDocumentsAllocateLittle(t *testing.T) {
 		"retired":        columns(0, 0, 10, second, 0, 0, 0, 0, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
 	} {
 		t.Run(name, func(t *testing.T) {
-			data := append([]byte{documentFormat, 0}, s2.EncodeBest(nil, raw)...)
+			data := append([]byte{1, 1, 0}, s2.EncodeBest(nil, raw)...)
 			start := time.Now()
 			got := allocates(func() {
 				if _, err := DecodeDocument(data); err == nil {
@@ -130,7 +130,7 @@ func TestShortDocumentsAllocateLittle(t *testing.T) {
 
 // A record is not compressed, so its own length bounds what it can announce.
 func TestHostileRecords(t *testing.T) {
-	head := []byte{recordFormat, byte(StandingAlive), 0, 5, 1, 9}
+	head := []byte{1, 1, byte(StandingAlive), 0, 5, 1, 9}
 	member := strings.Repeat("m", 1<<20)
 	names := appendNumber(bytes.Clone(head), 2)
 	for name, data := range map[string][]byte{
@@ -155,7 +155,7 @@ func TestHostileRecords(t *testing.T) {
 // A heartbeat may list its shards in any order, and one twice.
 func TestRecordSortsItsShards(t *testing.T) {
 	a, b := shardset.ID{Log: "a"}, shardset.ID{Log: "b"}
-	rec := Record{Standing: StandingAlive, Beat: shardset.Beat{Member: "m"}}
+	rec := Record{Standing: StandingAlive, Version: 1, Beat: shardset.Beat{Member: "m"}}
 	rec.Held = []shardset.Grant{{ID: b, Epoch: 3}, {ID: a, Epoch: 2}, {ID: b, Epoch: 3}}
 	rec.Done, rec.Ended = []shardset.ID{b, a, a}, []shardset.ID{b, b}
 	got, err := DecodeRecord("m", rec.Encode())

@@ -37,14 +37,13 @@ func (s Standing) String() string {
 // records into order.
 type Record struct {
 	Standing Standing
+	// Version is the newest format that its writer knows. Encode writes this process's.
+	Version byte
 	// Born is that of the Document to whose group the member speaks.
 	Born uint64
 	// Beat is the heartbeat. Of one that is dead, only the instance counts.
 	shardset.Beat
 }
-
-// recordFormat is the first byte of a record.
-const recordFormat = 1
 
 const flagLeaving = 1
 
@@ -56,7 +55,7 @@ func (rec *Record) Encode() []byte {
 		flags |= flagLeaving
 	}
 	b := make([]byte, 0, 64+4*len(rec.Held))
-	b = append(b, recordFormat, byte(rec.Standing), flags)
+	b = append(b, newest, min(leastReader, newest), byte(rec.Standing), flags)
 	b = appendNumber(b, rec.Born)
 	b = appendNumber(b, rec.Instance)
 	b = appendNumber(b, uint64(rec.Weight))
@@ -86,14 +85,15 @@ func DecodeRecord(member string, data []byte) (Record, error) {
 }
 
 func (r *reader) record(member string) (Record, error) {
-	if f := r.byte(); r.err == nil && f != recordFormat {
-		return Record{}, fmt.Errorf("the format is %d, not %d", f, recordFormat)
+	version, newer, err := r.header()
+	if err != nil {
+		return Record{}, err
 	}
-	rec := Record{Standing: Standing(r.byte())}
+	rec := Record{Version: version, Standing: Standing(r.byte())}
 	if rec.Standing < StandingAlive || rec.Standing > StandingDead {
 		r.fail("the standing is %s", rec.Standing)
 	}
-	rec.Leaving = r.byte()&flagLeaving != 0
+	rec.Leaving = r.flags(flagLeaving, newer)&flagLeaving != 0
 	rec.Born = r.number()
 	rec.Member, rec.Instance = member, r.number()
 	rec.Weight = r.below(shardset.MaxWeight + 1)
@@ -114,6 +114,9 @@ func (r *reader) record(member string) (Record, error) {
 		rec.Held[i] = shardset.Grant{ID: id, Epoch: last}
 	}
 	rec.Done, rec.Ended = r.ids("shards that are done", 1, MaxShards), r.ids("shards that have ended", 1, MaxShards)
+	if newer {
+		return rec, r.err // what is left over is not for this version
+	}
 	return rec, r.end()
 }
 

@@ -205,6 +205,9 @@ func (r *Replica) Pending() (bool, error) {
 	if r.doc == nil {
 		return false, nil
 	}
+	if err := r.Writable(); err != nil {
+		return false, err
+	}
 	if r.work == nil {
 		g, err := r.doc.group()
 		if err != nil {
@@ -271,7 +274,8 @@ func (r *Replica) applyFresh() {
 // what a member gives up is judged by the generation that it had seen. A member that
 // the group does not know and that lists shards is refused, as any other service would.
 // Of a record that is not the group's own, because it speaks to an earlier group of the
-// name, only the end of a member counts.
+// name, only the end of a member counts; and so it is with one of a process that does not know
+// the format of the group.
 func (g *Group) apply(rec *Record, seq uint64, own bool) {
 	b := rec.Beat
 	b.Seq = seq
@@ -287,11 +291,14 @@ func (g *Group) apply(rec *Record, seq uint64, own bool) {
 			_ = g.Leave(still, b) // of an earlier instance: it has nothing to leave
 		}
 	default:
-		if !own {
+		if !own || rec.Version < g.format {
 			return
 		}
 		if len(g.members) < MaxMembers || g.members[rec.Member] != nil {
 			_, _ = g.Beat(still, b) // refused: it is told so when it asks
+			if m := g.members[rec.Member]; m != nil && m.instance == rec.Instance {
+				m.version = rec.Version
+			}
 		}
 	}
 }

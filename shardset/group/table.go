@@ -11,6 +11,7 @@ import (
 // table is a document taken apart, as columns. It is what an answer needs, without the
 // maps and counts of a Group, and cheap enough to be made from every version.
 type table struct {
+	format     byte
 	deleted    bool
 	born, void uint64
 	firstEpoch uint64
@@ -58,8 +59,6 @@ type retiredRow struct {
 }
 
 const (
-	documentFormat = 1
-
 	flagDeleted = 1
 	flagOrdered = 2
 )
@@ -73,7 +72,7 @@ func (t *table) encode() []byte {
 	if t.deleted {
 		flags |= flagDeleted
 	}
-	return append([]byte{documentFormat, flags}, s2.Encode(nil, t.columns())...)
+	return append([]byte{t.format, min(leastReader, t.format), flags}, s2.Encode(nil, t.columns())...)
 }
 
 func (t *table) columns() []byte {
