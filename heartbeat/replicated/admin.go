@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -61,9 +63,44 @@ func (c *Client) create(ctx context.Context, shards []group.Shard) error {
 
 // Delete deletes the group: heartbeats and commits fail with
 // heartbeat.ErrGroupNotFound until Create, and its checkpoints are nobody's. Who may be at
-// work still is kept, for Create.
+// work still is kept, for Create. A document that is damaged, or of a newer version of this
+// package, takes ForceDelete.
 func (c *Client) Delete(ctx context.Context) error {
 	return c.edit(ctx, nil, c.replica.Delete)
+}
+
+// ForceDelete is Delete also for a document that this process cannot read, or must not write:
+// the error of Delete says so then, and matches group.ErrNewer if it is of a newer version of
+// this package. What can be read of who may be at work is kept. If nothing can be, nobody
+// knows: stop all workers of the group before Create, or have it wait for a TTL.
+func (c *Client) ForceDelete(ctx context.Context) error {
+	ctx, done, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	for try := 0; ; try++ {
+		c.pace(ctx, try)
+		v, err := c.store.Get(ctx, documentKey)
+		if err != nil {
+			return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+		}
+		if v.Data == nil {
+			return c.notFound()
+		}
+		gone, err := group.Tombstone(v.Data, c.cfg.group(uint64(time.Now().UnixMilli())))
+		if err != nil {
+			return err
+		}
+		revision, err := c.store.Swap(ctx, documentKey, v.Revision, gone)
+		if err == nil {
+			c.log.Warn("the group was deleted by force", zap.Uint64("revision", v.Revision))
+			return c.adopt(Value{Data: gone, Revision: revision})
+		}
+		if !isConflict(err) {
+			return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+		}
+	}
 }
 
 // SetShards replaces the group's shards, with their parents. Checkpoints of shards that

@@ -44,8 +44,8 @@ func (e finalError) Retryable() bool { return false }
 // A group that never was is made with the shards of the Config, and one without shards
 // takes them. The errors are heartbeat.ErrEvicted, ErrStaleBeat, ErrReplaced,
 // ErrGroupNotFound for a group that was deleted, or that never was while the Config has no
-// shards either, *MismatchError, whatever the Store says, which may pass, and that the
-// document cannot be read: it is damaged, or of a later version of this package.
+// shards either, *MismatchError, whatever the Store says, which may pass, that the
+// document is damaged, and group.ErrNewer if it is of a newer version of this package.
 func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
 	if err := r.Validate(); err != nil {
 		return shardset.Answer{}, err
@@ -96,6 +96,10 @@ func (c *Client) admit(r heartbeat.Request) (*local, error) {
 		// What it has been granted or has to give up is written there. Without heartbeats
 		// it gives up everything in time.
 		return nil, c.fault
+	}
+	if c.tooOld() {
+		// It could answer, but change nothing for its members. None of the group's is so old.
+		return nil, fmt.Errorf("document of group %q: %w", c.cfg.Group, group.ErrNewer)
 	}
 	l, err := c.enter(r)
 	if err != nil {

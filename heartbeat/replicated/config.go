@@ -78,10 +78,15 @@ func (cfg Config) complete() (Config, error) {
 	return cfg, errors.Join(faults...)
 }
 
+// group returns what a group whose epochs begin at first is made with.
+func (cfg Config) group(first uint64) group.Config {
+	return group.Config{TTL: cfg.TTL, Ordered: cfg.Ordered, FirstEpoch: first}
+}
+
 // document returns a group that has these shards; gone is the document of the deleted one
 // that it comes after, if there is one. Its epochs begin at first, or above those of gone.
 func (cfg Config) document(shards []group.Shard, first uint64, gone *group.Document) ([]byte, error) {
-	gc := group.Config{TTL: cfg.TTL, Ordered: cfg.Ordered, FirstEpoch: first}
+	gc := cfg.group(first)
 	g, err := group.New(gc)
 	if err != nil {
 		return nil, err

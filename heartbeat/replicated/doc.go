@@ -89,12 +89,23 @@
 // every write of the former owner conflicts, and it finds another token there. That takes
 // one key, and no transaction over two.
 //
+// # Versions
+//
+// Documents and records say which format they are of, and which one a reader has to know at
+// least. Records also say by that which format their writer knows. The document is written in
+// the newest format that all members know: so processes of a newer version join a running
+// group, and it takes the new format when the last older one has left. A process that is too
+// old for that format is refused then, with group.ErrNewer, and writes neither the document
+// nor a verdict. It may look at the group if the document says that it can read it. To go back
+// to the older version, stop the newer processes first, delete the group by ForceDelete, and
+// make it anew: its positions are void.
+//
 // # What cannot be read
 //
-// A document that is damaged, or of a later version of this package, ends the heartbeats
+// A document that is damaged, or of a version that cannot be read, ends the heartbeats
 // of those who cannot read it: what they may hold is written there, so their leases end,
-// and others, who can, take their shards. A damaged checkpoint costs its own shard, whose
-// Load and Save fail.
+// and others, who can, take their shards. ForceDelete deletes it. A damaged checkpoint, or
+// one of a later version, costs its own shard, whose Load and Save fail.
 //
 // # A store that loses what it has acknowledged
 //

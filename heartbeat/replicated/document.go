@@ -250,6 +250,12 @@ func (c *Client) unreadable(revision uint64, err error) {
 	c.fault, c.faultOf = fmt.Errorf("document of group %q: %w", c.cfg.Group, err), revision
 }
 
+// tooOld reports whether the newest document is of a newer version, so that this process
+// neither writes it nor judges its members. The caller holds mu.
+func (c *Client) tooOld() bool {
+	return errors.Is(c.fault, group.ErrNewer) || c.replica.Writable() != nil
+}
+
 // forget ends every instance of this process and what it knows of the group: they join
 // anew, and the records are shown to it anew. The caller holds mu.
 func (c *Client) forget() {

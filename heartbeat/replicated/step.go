@@ -64,11 +64,12 @@ func (c *Client) round(ctx context.Context, pause func() time.Duration, recovere
 
 // current reports whether this process may judge. It has to have read the document within
 // the time for which it waits for the silent: then a TTL that it does not know of came later
-// than any record on which it gives a verdict.
+// than any record on which it gives a verdict. A group of a newer version is not its own to
+// keep.
 func (c *Client) current(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return now.Sub(c.turn.currentAt) <= c.replica.Silence()
+	return now.Sub(c.turn.currentAt) <= c.replica.Silence() && !c.tooOld()
 }
 
 // again reads the document after a step that failed, and returns when to try the next one:
@@ -186,6 +187,9 @@ func (c *Client) prepareStep(now time.Time) (data []byte, revision uint64, at ti
 	t := &c.turn
 	if now.Before(t.restAt) {
 		return nil, 0, t.restAt, nil
+	}
+	if c.tooOld() {
+		return nil, 0, time.Time{}, nil
 	}
 	members := c.replica.Members()
 	if !t.seeing {
