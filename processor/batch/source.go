@@ -13,9 +13,8 @@ import (
 
 // Source is where the items of shards come from. It must be safe for concurrent use.
 type Source[T any] interface {
-	// Open prepares to read a shard. ctx is for opening only. It returns an error that
-	// matches ErrExpired if the data at start.Position is gone, ErrGone if the shard is,
-	// and one made with
+	// Open prepares to read a shard. ctx is for opening only. Its error matches ErrExpired
+	// if the data at start.Position is gone, and ErrGone if the shard is. It is made with
 	// processor.Halt or processor.Fatal if trying again cannot help: for a bound that
 	// the source cannot keep, or an Initial that it does not know. Any other error is
 	// tried again.
@@ -31,13 +30,12 @@ type Reader[T any] interface {
 	Position() processor.Position
 
 	// Read returns what comes next, as much as there is now, up to about the limit: the
-	// last item may go over it. It does not wait for data that is
-	// not there (see Waiter) and honours ctx, and should bound its own time. An error
-	// leaves the reader where it was, so that reading again skips nothing. Errors
-	// that match ErrExpired, ErrGone or ErrThrottled, or that were made with processor.Halt or
-	// processor.Fatal, mean what those say; any other is tried again after a pause
-	// that grows. The pause is at least what a method RetryAfter() time.Duration of
-	// the error says.
+	// last item may go over it. It does not wait for data that is not there (see Waiter),
+	// honours ctx, and should bound its own time. An error leaves the reader where it was,
+	// so that reading again skips nothing. Errors that match ErrExpired, ErrGone or
+	// ErrThrottled, or that were made with processor.Halt or processor.Fatal, mean what
+	// those say; any other is tried again after a pause that grows. The pause is at least
+	// what a method RetryAfter() time.Duration of the error says.
 	Read(ctx context.Context, l Limit) (Chunk[T], error)
 
 	// Close frees what the reader holds. It is called once, after the last Read.
