@@ -279,8 +279,16 @@ func intoJSON(op string, parse func([]byte) error) func(*http.Response) error {
 			return &ResponseError{Op: op, Reason: "it is longer than 4 MiB"}
 		}
 		if err := parse(body); err != nil {
+			if !likeJSON(trimJSON(body)) {
+				return &pageError{body: body}
+			}
 			return &ResponseError{Op: op, Reason: err.Error()}
 		}
 		return nil
 	}
+}
+
+// likeJSON reports whether a body is JSON, or an array or an object that is broken.
+func likeJSON(body []byte) bool {
+	return len(body) == 0 || body[0] == '[' || body[0] == '{' || json.Valid(body)
 }

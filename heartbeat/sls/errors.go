@@ -109,10 +109,10 @@ func (c class) meaning() error {
 // carried out is not known. A later one may succeed.
 //
 // An answer counts as the service's own if it has the service's request id and, unless
-// its status is 200, the service's JSON error. Where the service answers with nothing, to a
-// commit or a put for instance, the body must be empty or JSON that is no error. Anything
-// else, the page of a proxy or a portal for instance, is a TransportError, whatever its
-// status.
+// its status is 200, the service's JSON error. Where the service answers in JSON, the body
+// must be JSON, complete or not; where it answers with nothing, to a commit or a put for
+// instance, it must be empty or JSON that is no error. Anything else, the page of a proxy
+// or a portal for instance, is a TransportError, whatever its status.
 type TransportError struct {
 	Op string
 	// HTTPStatus is that of an answer that is not the service's own; zero if there was

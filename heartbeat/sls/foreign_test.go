@@ -117,6 +117,17 @@ func TestPagesUnderTheServicesHeaders(t *testing.T) {
 	}
 }
 
+// Nor is a page a list that makes no sense: from such a one something could be concluded.
+func TestPagesInPlaceOfLists(t *testing.T) {
+	for _, op := range []string{opHeartbeat, opListGroups, opListShards, opGetCheckpoint, opCursor, opCursorTime, opSplit, opMerge} {
+		for _, body := range []string{"<html>[]</html>", "\n <!doctype html>", "OK", "\x1f\x8b\x08\x00", "\xff", "\ufeff[]"} {
+			if err := isForeign(operations(newClient(t, config(always(200, body))))[op](t.Context()), 200); err != nil {
+				t.Errorf("%s answered with %q: %v", op, body, err)
+			}
+		}
+	}
+}
+
 // Behind status 101 comes what another protocol says, for as long as it likes: the body is
 // the connection, which no context ends.
 func TestSwitchedProtocols(t *testing.T) {

@@ -44,7 +44,7 @@ func TestListsThatMakeNoSense(t *testing.T) {
 		opCursor:     {`{}`, `{"cursor":""}`, `{"cursor":"a b"}`, `{"cursor":"a\nb"}`, `{"cursor":7}`, `{"cursor":"` + strings.Repeat("x", maxCursor+1) + `"}`, `[]`},
 		opCursorTime: {`{}`, `{"cursor_time":"1554260243"}`, `{"cursor_time":-1}`, `{"cursor_time":0}`, `{"cursor_time":9e18}`, `[]`},
 	} {
-		for _, body := range append(bodies, "", "null", "<html>", "[] x", "{", strings.Repeat("[", 20000), "\xff") {
+		for _, body := range append(bodies, "", "null", "[] x", "{", strings.Repeat("[", 20000)) {
 			err := operations(newClient(t, config(always(200, body))))[op](t.Context())
 			var bad *ResponseError
 			if !errors.As(err, &bad) || bad.Op != op || bad.RequestID == "" || len(err.Error()) > 700 {
