@@ -113,11 +113,15 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 	if !fromService(resp) {
 		return foreign(q.op, resp, cred)
 	}
-	c.observeClock(sent, resp.Header)
-	if resp.StatusCode != http.StatusOK {
-		return refusal(q.op, resp, cred)
+	received := time.Now()
+	if resp.StatusCode == http.StatusOK {
+		err = read(resp)
+	} else {
+		err = refusal(q.op, resp, cred)
 	}
-	err = read(resp)
+	if refused := (*Error)(nil); err == nil || errors.As(err, &refused) {
+		c.observeClock(sent, received, resp.Header) // a page may have the Date of another answer
+	}
 	var broken *bodyError
 	if errors.As(err, &broken) {
 		return newTransportError(q.op, broken.err, cred)

@@ -91,7 +91,7 @@ func (c *Client) ClockOffset() (least, most time.Duration) {
 }
 
 // observeClock learns from the Date of one of the service's answers, if it is fresh.
-func (c *Client) observeClock(sent time.Time, h http.Header) {
+func (c *Client) observeClock(sent, received time.Time, h http.Header) {
 	if h.Get("Age") != "" {
 		return
 	}
@@ -99,10 +99,9 @@ func (c *Client) observeClock(sent time.Time, h http.Header) {
 	if err != nil {
 		return
 	}
-	now := time.Now()
 	c.clock.mu.Lock()
-	c.clock.offset.observe(sent, now, date)
-	ahead, tell := c.clock.offset.news(now)
+	c.clock.offset.observe(sent, received, date)
+	ahead, tell := c.clock.offset.news(received)
 	c.clock.mu.Unlock()
 	if tell {
 		c.cfg.Logger.Warn("the service's clock differs from this machine's: times are compared by the service's; mend this machine's time service",

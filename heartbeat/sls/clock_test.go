@@ -121,10 +121,10 @@ func TestClockOffset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zapcore.WarnLevel)
 		headers := []string{"Age", "7"}
-		status := 200
+		status, body := 200, "[]"
 		w := &wire{answer: func(sent) (*http.Response, error) {
 			at := time.Now().Add(30 * time.Second).UTC().Format(http.TimeFormat)
-			return reply(status, "[]", append([]string{headerDate, at}, headers...)...), nil
+			return reply(status, body, append([]string{headerDate, at}, headers...)...), nil
 		}}
 		cfg := config(w)
 		cfg.Logger = zap.New(core)
@@ -139,7 +139,11 @@ func TestClockOffset(t *testing.T) {
 		is("from a cache", -5*time.Second, 5*time.Second)
 		headers = []string{headerRequestID, ""}
 		is("from a portal", -5*time.Second, 5*time.Second)
-		headers, status = nil, 403
+		headers, body = nil, "<html>"
+		is("from a page under the service's headers", -5*time.Second, 5*time.Second)
+		status = 403
+		is("from one with another status", -5*time.Second, 5*time.Second)
+		body = `{"errorCode":"Unauthorized"}`
 		is("from a refusal", 29*time.Second, 32*time.Second)
 		time.Sleep(400 * time.Millisecond)
 		is("a second answer", 29*time.Second, 31600*time.Millisecond)
