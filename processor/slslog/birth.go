@@ -155,15 +155,21 @@ func (s *Source) birthday(now, seen, stored time.Time) (since time.Time) {
 	return since
 }
 
+// patience is how long the list of shards is waited for. Without it, reading goes on as if
+// it were refused: a list that fails for ever must keep no shard from beginning.
+const patience = 30 * time.Second
+
 // takeLook asks for the shards first: one that comes between the two questions is then
 // not among them.
 func (s *Source) takeLook(ctx context.Context, stored func(context.Context) ([]processor.Stored, error)) (*look, error) {
 	l := &look{}
-	shards, err := s.client.ListShards(ctx)
+	limited, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	shards, err := s.client.ListShards(limited)
 	switch {
 	case err == nil:
 		l.shards = slices.SortedFunc(slices.Values(shards), func(a, b sls.Shard) int { return cmp.Compare(a.Number, b.Number) })
-	case !refused(err):
+	case ctx.Err() != nil || !refused(err) && time.Since(s.births.since) < patience:
 		return nil, err
 	}
 	if stored == nil {

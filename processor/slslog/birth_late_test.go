@@ -67,6 +67,23 @@ func TestTheEndIsThatOfTheBirth(t *testing.T) {
 			s.server.Faults().Remove(fault)
 			return []*worker{w}
 		},
+		"the shards can never be listed": func(t *testing.T, s *served) []*worker {
+			busy(t, s, slsserver.OpListShards, nil)
+			w := s.work(false, latest)
+			time.Sleep(time.Second / 2)
+			s.stream(10 * time.Second)
+			s.split(0, "4")
+			s.stream(time.Minute)
+			return []*worker{w}
+		},
+		"a list that never comes": func(t *testing.T, s *served) []*worker {
+			_, err := s.server.Faults().Add(slsserver.Fault{Op: slsserver.OpListShards, Latency: time.Hour})
+			must(t, err)
+			w := s.work(false, latest)
+			time.Sleep(time.Second / 2)
+			s.stream(time.Minute)
+			return []*worker{w}
+		},
 		"the checkpoints could not be listed": func(_ *testing.T, s *served) []*worker {
 			w := s.workOn(hidingStore{processor.NewMemoryCheckpoints(), time.Now().Add(20 * time.Second)}, false, latest)
 			time.Sleep(time.Second / 2)

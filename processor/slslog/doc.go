@@ -28,7 +28,7 @@
 // the group was born, as far as anybody can tell: when this process first looked, or when the
 // oldest checkpoint was stored.
 //
-// If the worker may not list shards (ListShards), their numbers tell: one above all that
+// If the worker may not list shards (ListShards), or cannot for half a minute, their numbers tell: one above all that
 // have a checkpoint is younger. If the store of the checkpoints is no processor.Lister,
 // every shard that has an ancestor in the list is taken for younger. With Earliest nothing
 // is asked for.
