@@ -31,9 +31,11 @@
 // # When the shard has to go
 //
 // Reading stops, what is being handled is finished, what is acknowledged is committed,
-// and the processor returns. What was read ahead, waits for another attempt, or fails
-// now is left to the next owner, also where OnError says skip. A last commit that fails is
-// tried again for a second or two, and then left to the next owner as well.
+// and the processor returns. What was read ahead, waits for another attempt, or fails now
+// is left to the next owner, whatever OnError says: the failure may come from the end. Only
+// an error made with processor.Halt or processor.Fatal, and what GiveUp was told, count. A
+// last commit that fails is tried again for a second or two, and then left to the next
+// owner as well.
 //
 // # When a batch fails
 //

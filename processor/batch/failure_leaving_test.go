@@ -22,6 +22,8 @@ func TestAFailureWhileDrainingGivesNothingUp(t *testing.T) {
 		"no attempt left":             {Attempts: 1, DeadLetter: taken},
 		"no time left":                {Elapsed: time.Second, DeadLetter: taken},
 		"no attempt left, and no end": {Attempts: 1},
+		"halt the shard":              {OnError: said(batch.VerdictStopShard)},
+		"end the worker":              {OnError: said(batch.VerdictStopGroup)},
 	}
 	failures := map[string]func() error{
 		"an error": func() error { return errBad },

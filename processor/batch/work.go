@@ -157,12 +157,12 @@ func (l *loop[T]) worked(now time.Time, a *attempt[T]) {
 		l.judge(a, false) // it ended its goroutine
 	}
 	l.trouble = a.err
+	if (l.leaving || a.verdict == VerdictSkip && l.closing()) && !marked(a.err) {
+		l.leaveBehind(p) // the failure may come from that: the next owner will see
+		return
+	}
 	switch a.verdict {
 	case VerdictSkip:
-		if l.closing() {
-			l.drop(p) // the failure may come from that: the next owner will see
-			return
-		}
 		l.giveUp(p, a.failure)
 	case VerdictStopShard:
 		l.stop(processor.Halt(l.named(a.failure)))

@@ -48,13 +48,18 @@ func (p *peers) within(late int) {
 
 // A bounded run reads all of its range and nothing else, whatever our clock shows: also in
 // an ordered group where a parent was read to its end before it was split, so that nothing
-// moves in it any more, and where shards are split during the range. Then it returns.
+// moves in it any more, and where shards are split during the range, with a list of shards
+// and without. Then it returns.
 func TestBoundedRunReadsItsRange(t *testing.T) {
 	for _, skew := range []time.Duration{0, 30 * time.Second, -30 * time.Second} {
-		for _, ordered := range []bool{true, false} {
-			t.Run(fmt.Sprintf("%v ordered %v", skew, ordered), func(t *testing.T) {
+		for n := range 4 {
+			ordered, refused := n%2 == 0, n/2 == 0
+			t.Run(fmt.Sprintf("%v ordered %v refused %v", skew, ordered, refused), func(t *testing.T) {
 				cfg := slsserver.Config{Clock: func() time.Time { return time.Now().Add(skew) }}
 				peersTestOn(t, cfg, 2, sls.Group{Ordered: ordered}, func(t *testing.T, p *peers) {
+					if refused {
+						p.fault(noList)
+					}
 					p.add(0, 20, "")
 					p.add(1, 20, "")
 					before := p.work("x", nil)
