@@ -13,6 +13,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/coordinator"
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/batch"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // An outage that stops all shards at once writes a few lines and a summary that counts
@@ -58,6 +60,39 @@ func TestLinesOfManyShardsAreFolded(t *testing.T) {
 		}
 		if n := seen.FilterMessage("mine").Len(); n < failures {
 			t.Errorf("%d of %d lines of the user were written", n, failures)
+		}
+	})
+}
+
+// deadSource fails every read.
+type deadSource struct{ err error }
+
+func (d deadSource) Open(context.Context, shardset.ID, batch.Start) (batch.Reader[int], error) {
+	return d, nil
+}
+func (d deadSource) Position() processor.Position { return "" }
+func (d deadSource) Close() error                 { return nil }
+func (d deadSource) Read(context.Context, batch.Limit) (batch.Chunk[int], error) {
+	return batch.Chunk[int]{}, d.err
+}
+
+// The lines of package batch are folded too: the outage of a source is its shards'.
+func TestLinesOfBatchAreFolded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		core, seen := observer.New(zap.DebugLevel)
+		handle := batch.Handle(deadSource{errors.New("the source is down")},
+			func(context.Context, *batch.Batch[int]) error { return nil }, batch.Options[int]{})
+		w := launch(t, "a", newWire(t, 100), coordinator.Config{Logger: zap.New(core), Processor: handle})
+		time.Sleep(time.Minute)
+		w.end()
+		lines, folded := seen.FilterMessage("reading failed").Len(), 0
+		for _, l := range seen.All() {
+			if strings.HasPrefix(l.Message, "reading failed: ") {
+				folded += countOf(t, l.Message)
+			}
+		}
+		if lines < 5 || lines > 5*7 || folded < 500 {
+			t.Errorf("%d lines and %d folded, want 5 to 35 and at least 500", lines, folded)
 		}
 	})
 }

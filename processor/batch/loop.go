@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/rollcall-go/rollcall/processor"
 )
 
@@ -87,6 +89,9 @@ func (l *loop[T]) run() error {
 		l.wait(now)
 	}
 }
+
+// log returns the logger of lines that many shards may write at once.
+func (l *loop[T]) log() *zap.Logger { return l.s.Logger().With(processor.Fold()) }
 
 // report shows how far the work is.
 func (l *loop[T]) report(now time.Time) {

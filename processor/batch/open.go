@@ -92,6 +92,6 @@ func (l *loop[T]) begin(start processor.Position) {
 
 func (l *loop[T]) closeReader(r Reader[T]) {
 	if err := processor.Contain("Reader.Close", r.Close); err != nil {
-		l.s.Logger().Warn("closing the reader failed", zap.Error(err))
+		l.log().Warn("closing the reader failed", zap.Error(err))
 	}
 }

@@ -153,7 +153,7 @@ func (l *loop[T]) split(a *attempt[T]) {
 	p, pl := a.part, a.part.place
 	left := slices.DeleteFunc(slices.Clone(p.items()), func(i int32) bool { return p.marks.acked(int(i)) })
 	if !p.divided {
-		l.s.Logger().Warn("batch failed for good: its parts are tried by themselves",
+		l.log().Warn("batch failed for good: its parts are tried by themselves",
 			zap.String("from", string(a.failure.From)), zap.Int("attempt", p.attempt), zap.Int("items", len(left)), zap.Error(a.err))
 	}
 	var parts []*part[T]

@@ -247,7 +247,7 @@ func (l *loop[T]) readFailed(now time.Time, err error) {
 	if isPanic {
 		fields = append(fields, zap.ByteString("stack", panicked.Stack))
 	}
-	l.s.Logger().Warn("reading failed", fields...)
+	l.log().Warn("reading failed", fields...)
 }
 
 // retryAfter returns the pause that an error asks for.
@@ -274,6 +274,6 @@ func (l *loop[T]) release(c *Chunk[T]) {
 	c.Release, c.Items = nil, nil
 	err := processor.Contain("Chunk.Release", func() error { release(); return nil })
 	if err != nil {
-		l.s.Logger().Error("releasing a batch failed", zap.Error(err))
+		l.log().Error("releasing a batch failed", zap.Error(err))
 	}
 }

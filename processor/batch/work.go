@@ -123,7 +123,7 @@ func (l *loop[T]) judge(a *attempt[T], ask bool) {
 	if ask && l.o.OnError != nil && !marked(a.err) {
 		err := processor.Contain("OnError", func() error { said = l.o.OnError(l.ctx, a.failure); return nil })
 		if err != nil {
-			l.s.Logger().Error("OnError failed", zap.Error(err))
+			l.log().Error("OnError failed", zap.Error(err))
 		}
 	}
 	a.verdict = decide(a.failure, said, l.o.DeadLetter != nil)
@@ -206,7 +206,7 @@ func (l *loop[T]) again(now time.Time, a *attempt[T]) {
 	if errors.As(a.err, &panicked) {
 		fields = append(fields, zap.ByteString("stack", panicked.Stack))
 	}
-	l.s.Logger().Warn("batch failed", fields...)
+	l.log().Warn("batch failed", fields...)
 }
 
 // handled notes a part that is acknowledged.
@@ -216,7 +216,7 @@ func (l *loop[T]) handled(a *attempt[T]) {
 		l.poisoned(p, *p.dead, true)
 	}
 	if a.err != nil {
-		l.s.Logger().Warn("handler failed after it had acknowledged or given up its whole batch", zap.Error(a.err))
+		l.log().Warn("handler failed after it had acknowledged or given up its whole batch", zap.Error(a.err))
 	}
 	l.progress.Batches++
 	l.progress.Items += int64(p.size())
