@@ -77,7 +77,8 @@ type ShardEvent struct {
 	Resume processor.Position
 	// Retry is the pause before the next attempt: in Failed, zero if there is none.
 	Retry time.Duration
-	// Outcome is how the processor returned: in Stopped.
+	// Outcome is how the processor returned, in Stopped: shardset.OutcomeLost if the lease
+	// ended before it did.
 	Outcome shardset.Outcome
 }
 

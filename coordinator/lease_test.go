@@ -54,6 +54,14 @@ func TestFailingHeartbeatsCancelBeforeTheTTL(t *testing.T) {
 					t.Errorf("%d heartbeats were tried in all, want several in the last lease", n)
 				}
 				w.end()
+				for _, e := range w.heard("stopped") {
+					if e.Outcome != shardset.OutcomeLost {
+						t.Errorf("shard %s stopped as %v, want lost", e.ID, e.Outcome)
+					}
+				}
+				if n := len(w.heard("stopped")); n != 4 {
+					t.Errorf("%d shards stopped, want 4", n)
+				}
 			})
 		})
 	}

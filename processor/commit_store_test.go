@@ -43,7 +43,7 @@ func TestSaveIsBounded(t *testing.T) {
 				}
 				want := shardset.OutcomeDone
 				if c.want == c.lease {
-					want = shardset.OutcomeReleased
+					want = shardset.OutcomeLost
 				}
 				r.start().want(want)
 				// Never ErrLeaseLost: the lease may have been extended meanwhile.

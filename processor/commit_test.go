@@ -114,7 +114,7 @@ func TestLeaseEndsInTheBeforeHook(t *testing.T) {
 			t.Error("Save was called after the lease")
 			return nil
 		}
-		r.start().want(shardset.OutcomeReleased)
+		r.start().want(shardset.OutcomeLost)
 	})
 }
 

@@ -53,7 +53,7 @@ func TestFrozenPastTheTerm(t *testing.T) {
 					t.Errorf("the Before hook was asked to flush for %q after the term", c.Position)
 					return nil
 				}
-				r.start().want(shardset.OutcomeReleased)
+				r.start().want(shardset.OutcomeLost)
 				if got := r.store.positions(); len(got) != 0 {
 					t.Errorf("saved %q after the term, want nothing", got)
 				}
@@ -73,7 +73,7 @@ func TestFrozenBeforeTheReturn(t *testing.T) {
 			})
 			r.term = processor.NewTerm(time.Now().Add(time.Minute))
 			from := time.Now()
-			r.start().want(shardset.OutcomeReleased)
+			r.start().want(shardset.OutcomeLost)
 			if took := time.Since(from); took != time.Minute {
 				t.Errorf("result %v: released after %v, want at once after a minute", result, took)
 			}
@@ -95,7 +95,7 @@ func TestFrozenShardsShareTheTerm(t *testing.T) {
 			rigs[i].start()
 		}
 		for _, r := range rigs {
-			r.want(shardset.OutcomeReleased)
+			r.want(shardset.OutcomeLost)
 			if got := r.store.positions(); len(got) != 0 {
 				t.Errorf("saved %q after the term, want nothing", got)
 			}

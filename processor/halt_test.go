@@ -54,11 +54,15 @@ func TestHalt(t *testing.T) {
 					}
 					from := time.Now()
 					tell(r)
-					r.want(shardset.OutcomeReleased)
+					want := shardset.OutcomeReleased
+					if stop == "lost" || stop == "term over" {
+						want = shardset.OutcomeLost
+					}
+					r.want(want)
 					if took := time.Since(from); took != 0 {
 						t.Errorf("released after %v, want at once", took)
 					}
-					r.wantEvents("load", `started "" false`, "halted", "done released")
+					r.wantEvents("load", `started "" false`, "halted", fmt.Sprintf("done %v", want))
 					if len(*told) != 1 || !errors.Is((*told)[0], errBad) {
 						t.Errorf("told of the halts %v, want one that matches %v", *told, errBad)
 					}

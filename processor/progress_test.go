@@ -179,7 +179,7 @@ func TestReportsUnobserved(t *testing.T) {
 		r.run.Revoke(processor.ErrRevoked)
 		synctest.Wait()
 		r.run.Cancel(processor.ErrLeaseLost)
-		r.want(shardset.OutcomeReleased)
+		r.want(shardset.OutcomeLost)
 		if st := r.run.Status(); st.Poison != 1 || st.Gaps != 1 || st.Progress.Items != 1 {
 			t.Errorf("the status is %+v, want one poison, one gap and the report", st)
 		}

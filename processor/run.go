@@ -113,7 +113,9 @@ func (r *Run) outcome(err error) (outcome shardset.Outcome, final bool) {
 		outcome = shardset.OutcomeFailed
 	case ended && gone == nil:
 		outcome = shardset.OutcomeEnded
-	case cause != nil || gone != nil: // Cancel sets one after the other
+	case gone != nil, errors.Is(cause, ErrLeaseLost): // Cancel sets one after the other
+		outcome = shardset.OutcomeLost
+	case cause != nil:
 		outcome = shardset.OutcomeReleased
 	case err == nil:
 		outcome = shardset.OutcomeDone

@@ -95,9 +95,9 @@ func TestNoStartUnderAnEndedLease(t *testing.T) {
 		frozen string // where the process is while the term ends
 		events []string
 	}{
-		{"before the run", "before", []string{"done released"}},
-		{"while loading", "load", []string{"load", "done released"}},
-		{"in the factory", "factory", []string{"load", "factory", "done released"}},
+		{"before the run", "before", []string{"done lost"}},
+		{"while loading", "load", []string{"load", "done lost"}},
+		{"in the factory", "factory", []string{"load", "factory", "done lost"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -118,7 +118,7 @@ func TestNoStartUnderAnEndedLease(t *testing.T) {
 					}), nil
 				}
 				freeze("before")
-				r.start().want(shardset.OutcomeReleased)
+				r.start().want(shardset.OutcomeLost)
 				r.wantEvents(c.events...)
 			})
 		})
@@ -131,19 +131,19 @@ func TestNoLoadUnderAnEndedLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(context.Context, *processor.Shard) error { return errFlaky })
 		r.term = processor.NewTerm(time.Now().Add(100 * time.Millisecond)) // ends in the first pause
-		r.start().want(shardset.OutcomeReleased)
-		r.wantEvents("load", `started "" false`, "failed, restart true: flaky", "done released")
+		r.start().want(shardset.OutcomeLost)
+		r.wantEvents("load", `started "" false`, "failed, restart true: flaky", "done lost")
 	})
 }
 
 // A shard that has to go before it started is free at once.
 func TestRevokedBeforeProcess(t *testing.T) {
 	for _, where := range []string{"before", "load", "factory", "pause"} {
-		for name, stop := range map[string]func(*processor.Run){
-			"revoke": func(r *processor.Run) { r.Revoke(processor.ErrRevoked) },
-			"lose":   func(r *processor.Run) { r.Cancel(processor.ErrLeaseLost) },
+		for outcome, stop := range map[shardset.Outcome]func(*processor.Run){
+			shardset.OutcomeReleased: func(r *processor.Run) { r.Revoke(processor.ErrRevoked) },
+			shardset.OutcomeLost:     func(r *processor.Run) { r.Cancel(processor.ErrLeaseLost) },
 		} {
-			t.Run(where+"/"+name, func(t *testing.T) {
+			t.Run(where+"/"+outcome.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					calls := 0
 					r := newRig(t, nil)
@@ -160,14 +160,14 @@ func TestRevokedBeforeProcess(t *testing.T) {
 						r.run = processor.NewRunner(r.cfg).New(t.Context(), r.lease, 11, r.term)
 						stop(r.run)
 						go r.run.Do(func(o shardset.Outcome) { r.out <- o })
-						r.want(shardset.OutcomeReleased)
+						r.want(outcome)
 						r.wantEvents()
 						return
 					}
 					r.start()
 					from := time.Now()
 					stop(r.run)
-					r.want(shardset.OutcomeReleased)
+					r.want(outcome)
 					if took := time.Since(from); took != 0 {
 						t.Errorf("released after %v, want at once", took)
 					}

@@ -124,7 +124,7 @@ func TestLoss(t *testing.T) {
 				c.before(r.run)
 				r.run.Cancel(processor.ErrLeaseLost)
 				close(lost)
-				r.want(shardset.OutcomeReleased)
+				r.want(shardset.OutcomeLost)
 				if got := r.store.positions(); len(got) != 0 {
 					t.Errorf("saved %q after the loss, want nothing", got)
 				}
@@ -145,7 +145,7 @@ func TestLossEndsASaveUnderWay(t *testing.T) {
 		time.Sleep(time.Second)
 		from := time.Now()
 		r.run.Cancel(processor.ErrLeaseLost)
-		r.want(shardset.OutcomeReleased)
+		r.want(shardset.OutcomeLost)
 		if took := time.Since(from); took != 0 {
 			t.Errorf("released %v after the loss, want at once", took)
 		}
@@ -192,8 +192,8 @@ func TestCauseIsThereWhenTheContextEnds(t *testing.T) {
 		go r.run.Do(func(o shardset.Outcome) { r.out <- o })
 		<-ready
 		r.run.Cancel(processor.ErrLeaseLost)
-		if got := <-r.out; got != shardset.OutcomeReleased {
-			t.Errorf("outcome %v, want %v", got, shardset.OutcomeReleased)
+		if got := <-r.out; got != shardset.OutcomeLost {
+			t.Errorf("outcome %v, want %v", got, shardset.OutcomeLost)
 		}
 	}
 }

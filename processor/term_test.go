@@ -107,7 +107,7 @@ func TestWallClockJumpUnderARun(t *testing.T) {
 		want shardset.Outcome
 		err  error
 	}{
-		{jump: time.Hour, want: shardset.OutcomeReleased, err: processor.ErrLeaseLost},
+		{jump: time.Hour, want: shardset.OutcomeLost, err: processor.ErrLeaseLost},
 		{jump: -time.Hour, want: shardset.OutcomeDone},
 	} {
 		// The end of the term was read before the jump.

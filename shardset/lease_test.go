@@ -123,7 +123,7 @@ func TestNames(t *testing.T) {
 		{CauseRevoked, "revoked"}, {CauseLost, "lost"}, {CauseShutdown, "shutdown"}, {Cause(0), "Cause(0)"},
 		{StateHeld, "held"}, {StateDraining, "draining"}, {StateCancelled, "cancelled"},
 		{StateCooling, "cooling"}, {StateDone, "done"}, {State(9), "State(9)"},
-		{OutcomeReleased, "released"}, {OutcomeDone, "done"}, {OutcomeEnded, "ended"},
+		{OutcomeReleased, "released"}, {OutcomeLost, "lost"}, {OutcomeDone, "done"}, {OutcomeEnded, "ended"},
 		{OutcomeFenced, "fenced"}, {OutcomeFailed, "failed"}, {Outcome(0), "Outcome(0)"},
 	} {
 		if got := c.value.String(); got != c.want {

@@ -70,6 +70,8 @@ type Outcome uint8
 const (
 	// OutcomeReleased: it was told to stop, and did.
 	OutcomeReleased Outcome = iota + 1
+	// OutcomeLost: the lease ended before it returned.
+	OutcomeLost
 	// OutcomeDone: it finished by itself, without an error: its work is complete,
 	// whatever becomes of the shard.
 	OutcomeDone
@@ -86,6 +88,8 @@ func (o Outcome) String() string {
 	switch o {
 	case OutcomeReleased:
 		return "released"
+	case OutcomeLost:
+		return "lost"
 	case OutcomeDone:
 		return "done"
 	case OutcomeEnded:

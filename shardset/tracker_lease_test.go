@@ -93,7 +93,7 @@ func TestExpiryIsALatch(t *testing.T) {
 		t.Errorf("after the lapse it reports instance %d and generation %d, want the new instance 8, which has seen nothing", rep.Instance, rep.Generation)
 	}
 	r.answer("9.2s", "1@2", "")
-	r.returned("9.3s", "1", OutcomeReleased, "beat")
+	r.returned("9.3s", "1", OutcomeLost, "beat")
 	r.returned("9.3s", "2", OutcomeFenced, "beat")
 	r.beat("9.4s", "")
 	r.answer("9.5s", "1@2", "start 1@2, beat")

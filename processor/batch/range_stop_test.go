@@ -61,8 +61,8 @@ func TestRangeStops(t *testing.T) {
 			} else {
 				r.run.Revoke(tt.cause)
 			}
-			if got := r.finish(); got != shardset.OutcomeReleased {
-				t.Errorf("the outcome is %v, want released", got)
+			if got, want := r.finish(), outcomeOf(tt.cause); got != want {
+				t.Errorf("the outcome is %v, want %v", got, want)
 			}
 			if took := time.Since(begin); took != tt.takes {
 				t.Errorf("it took %v, want %v", took, tt.takes)

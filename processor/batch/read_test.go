@@ -2,6 +2,7 @@ package batch_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -29,9 +30,17 @@ func (t *tape) size() int { return t.count(func(t *tape) int { return t.end }) }
 func (r *rig) endWith(cause error) {
 	r.t.Helper()
 	r.run.Cancel(cause)
-	if o := r.finish(); o != shardset.OutcomeReleased {
-		r.t.Errorf("the outcome is %v, want released", o)
+	if o, want := r.finish(), outcomeOf(cause); o != want {
+		r.t.Errorf("the outcome is %v, want %v", o, want)
 	}
+}
+
+// outcomeOf is how a run ends that is stopped with a cause.
+func outcomeOf(cause error) shardset.Outcome {
+	if errors.Is(cause, processor.ErrLeaseLost) {
+		return shardset.OutcomeLost
+	}
+	return shardset.OutcomeReleased
 }
 
 func TestReadsAsFarAheadAsAllowed(t *testing.T) {

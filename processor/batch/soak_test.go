@@ -144,7 +144,7 @@ func TestSoak(t *testing.T) {
 					switch soakRun(t, runner, shardset.ID{Log: "orders", Number: n}, epoch) {
 					case shardset.OutcomeEnded:
 						return
-					case shardset.OutcomeReleased:
+					case shardset.OutcomeReleased, shardset.OutcomeLost:
 						lost.Add(1)
 					default:
 						t.Errorf("shard %d, epoch %d: it failed", n, epoch)

@@ -48,8 +48,8 @@ func TestNothingIsBegunAfterTheLease(t *testing.T) {
 				calls++
 				return tt.handle(ctx, b)
 			}, tt.o).start(1)
-			if got := r.finish(); got != shardset.OutcomeReleased {
-				t.Errorf("the outcome is %v, want released", got)
+			if got := r.finish(); got != shardset.OutcomeLost {
+				t.Errorf("the outcome is %v, want lost", got)
 			}
 			// Up to a minute is the jitter of a pause, which never passes its Max.
 			if took := time.Since(begin); took > tt.ends || took < min(tt.ends, 20*time.Second) {
@@ -103,8 +103,8 @@ func TestNothingIsCommittedAfterTheLease(t *testing.T) {
 					time.Sleep(lease)
 					r.run.Revoke(tt.cause)
 				}
-				if got := r.finish(); got != shardset.OutcomeReleased {
-					t.Errorf("the outcome is %v, want released", got)
+				if got := r.finish(); got != shardset.OutcomeLost {
+					t.Errorf("the outcome is %v, want lost", got)
 				}
 				if got := r.tape.count(func(t *tape) int { return t.reads }); got > 10 {
 					t.Errorf("%d reads", got)

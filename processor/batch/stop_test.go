@@ -74,24 +74,25 @@ func TestStop(t *testing.T) {
 			bubble(t, st.name+"/"+cause.Error(), func(t *testing.T) {
 				s := st.begin(t)
 				o, took := s.stop(cause, false)
-				s.check(o, took, st.takes, st.stored)
+				s.check(o, shardset.OutcomeReleased, took, st.takes, st.stored)
 			})
 		}
 		for _, cause := range []error{processor.ErrLeaseLost, processor.ErrNotOwner} {
 			bubble(t, st.name+"/"+cause.Error(), func(t *testing.T) {
 				s := st.begin(t)
 				o, took := s.stop(cause, true)
-				if cause == processor.ErrNotOwner && o == shardset.OutcomeFenced {
-					o = shardset.OutcomeReleased
+				want := shardset.OutcomeLost
+				if cause == processor.ErrNotOwner {
+					want = shardset.OutcomeFenced
 				}
-				s.check(o, took, st.lost, st.before)
+				s.check(o, want, took, st.lost, st.before)
 			})
 		}
 		bubble(t, st.name+"/the term is over and nobody noticed", func(t *testing.T) {
 			s := st.begin(t)
 			s.rig.term.End()
 			o, _ := s.stop(processor.ErrRevoked, false)
-			s.check(o, 0, 0, st.before)
+			s.check(o, shardset.OutcomeLost, 0, 0, st.before)
 		})
 	}
 }
@@ -126,10 +127,10 @@ func (s *staged) seed(p processor.Position) {
 }
 
 // check looks at how the shard ended, and at what its next owner handles.
-func (s *staged) check(o shardset.Outcome, took, want time.Duration, stored processor.Position) {
+func (s *staged) check(o, wantOutcome shardset.Outcome, took, want time.Duration, stored processor.Position) {
 	s.t.Helper()
-	if o != shardset.OutcomeReleased {
-		s.t.Errorf("the outcome is %v, want released", o)
+	if o != wantOutcome {
+		s.t.Errorf("the outcome is %v, want %v", o, wantOutcome)
 	}
 	if took != want {
 		s.t.Errorf("it took %v, want %v", took, want)
