@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -220,6 +221,9 @@ func TestTwoProcessesUnderOneName(t *testing.T) {
 		<-old.done
 		if !errors.Is(old.err, heartbeat.ErrReplaced) {
 			t.Errorf("the older Run returned %v, want ErrReplaced", old.err)
+		}
+		if text := fmt.Sprint(old.err); strings.Count(text, `"same"`) != 1 || !strings.Contains(text, "MemberSuffix") {
+			t.Errorf("the older Run returned %q, want the name once, and the cure", text)
 		}
 		if n := len(young.running()); n != 2 {
 			t.Errorf("the newer one runs %d shards, want 2", n)

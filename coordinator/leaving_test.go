@@ -14,6 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/rollcall-go/rollcall/coordinator"
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/processor"
@@ -91,6 +94,51 @@ func TestNoRejoinWhileLeaving(t *testing.T) {
 		})
 	}
 }
+
+// What ends Run is not said to be retried, and named in the log before it ends.
+func TestAFinalErrorIsNotRetried(t *testing.T) {
+	for name, fault := range map[string]error{
+		"unauthorized": heartbeat.ErrUnauthorized,
+		"replaced":     &shardset.ReplacedError{Member: "a", Newest: math.MaxUint64},
+		"no group":     fmt.Errorf("beat: %w", heartbeat.ErrGroupNotFound),
+		"closed":       finalError{},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				core, seen := observer.New(zap.InfoLevel)
+				wire := newWire(t, 1)
+				w := launch(t, "a", wire, coordinator.Config{Logger: zap.New(core)})
+				time.Sleep(5 * time.Second)
+				wire.setFault(func(context.Context, heartbeat.Request) error { return fault })
+				<-w.done
+				synctest.Wait()
+				if !errors.Is(w.err, fault) {
+					t.Errorf("Run returned %v, want %v", w.err, fault)
+				}
+				said := -1
+				for i, l := range seen.All() {
+					switch {
+					case strings.Contains(l.Message, "retrying"):
+						t.Errorf("the log says %q", l.Message)
+					case l.Message == "heartbeat failed" && l.ContextMap()["error"] == fault.Error():
+						said = i
+					case said < 0 && l.Level > zap.InfoLevel:
+						t.Errorf("the log says %q before the error of the heartbeat", l.Message)
+					}
+				}
+				if said < 0 {
+					t.Error("the log does not say that the heartbeat failed")
+				}
+			})
+		})
+	}
+}
+
+// finalError is one that no repetition mends.
+type finalError struct{}
+
+func (finalError) Error() string   { return "the connection is closed" }
+func (finalError) Retryable() bool { return false }
 
 // The service says, without instances or with the group gone, that others may have
 // the shards: nothing is committed any more.

@@ -83,34 +83,43 @@ func (r *run) outcome(now time.Time, req heartbeat.Request, a shardset.Answer, e
 	if err == nil {
 		return r.answered(now, req, a)
 	}
-	r.heard(now, req, a, err)
+	plan, verdict := r.judge(now, req.Seq, err)
+	r.heard(now, req, a, err, verdict == heartbeat.VerdictStop)
+	if errors.Is(err, heartbeat.ErrEvicted) {
+		r.tell.evicted()
+	}
+	r.obey(now, plan)
+	if verdict == heartbeat.VerdictStop {
+		r.fail(err)
+	}
+	return verdict
+}
+
+// judge tells the Tracker that a heartbeat failed, and says how the member goes on. Owner
+// only.
+func (r *run) judge(now time.Time, seq uint64, err error) (plan shardset.Plan, v heartbeat.Verdict) {
 	var replaced *shardset.ReplacedError
+	final := true
 	switch {
 	case errors.Is(err, heartbeat.ErrEvicted):
-		r.tell.evicted()
-		r.obey(now, r.tracker.Evicted(now, req.Seq))
-		return heartbeat.VerdictRejoin
+		return r.tracker.Evicted(now, seq), heartbeat.VerdictRejoin
 	case errors.As(err, &replaced):
-		plan, final := r.tracker.Replaced(now, req.Seq, replaced.Newest)
-		r.obey(now, plan)
-		if !final {
-			return heartbeat.VerdictRejoin
-		}
+		plan, final = r.tracker.Replaced(now, seq, replaced.Newest)
+		v = heartbeat.VerdictRejoin
 	case errors.Is(err, heartbeat.ErrReplaced), errors.Is(err, heartbeat.ErrGroupNotFound):
 		// Somebody else may be given the shards at once: there is nothing to drain for.
-		r.obey(now, r.tracker.Lapsed(now))
+		plan = r.tracker.Lapsed(now)
 	case errors.Is(err, heartbeat.ErrUnauthorized) && heartbeat.Retryable(err):
-		plan, final := r.tracker.Refused(now)
-		r.obey(now, plan)
-		if !final {
-			return heartbeat.VerdictRetry
-		}
-	case heartbeat.Retryable(err):
-		r.obey(now, r.tracker.Failed(now))
-		return heartbeat.VerdictRetry
+		plan, final = r.tracker.Refused(now)
+		v = heartbeat.VerdictRetry
+	default:
+		plan, final = r.tracker.Failed(now), !heartbeat.Retryable(err)
+		v = heartbeat.VerdictRetry
 	}
-	r.fail(err)
-	return heartbeat.VerdictStop
+	if final {
+		v = heartbeat.VerdictStop
+	}
+	return plan, v
 }
 
 // checkOrder compares the group with what it has to be, before its answer is obeyed: a
@@ -128,7 +137,9 @@ func (r *run) checkOrder(ordered bool) {
 func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) heartbeat.Verdict {
 	plan, err := r.tracker.Accepted(now, req.Seq, a)
 	r.followTTL(a.TTL)
-	r.heard(now, req, a, err)
+	var interval *shardset.IntervalError
+	final := errors.As(err, &interval)
+	r.heard(now, req, a, err, final)
 	r.obey(now, plan)
 	if err == nil {
 		r.waitsForShards(now, a)
@@ -137,8 +148,7 @@ func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) 
 	if errors.Is(err, shardset.ErrStaleAnswer) {
 		r.tell.dropped()
 	}
-	var interval *shardset.IntervalError
-	if errors.As(err, &interval) {
+	if final {
 		r.fail(err) // heartbeats go on, to tell what the drain gives up
 	}
 	return heartbeat.VerdictRetry
@@ -174,13 +184,15 @@ func (r *run) waitsForShards(now time.Time, a shardset.Answer) {
 	}
 }
 
-// heard notes how a heartbeat went.
-func (r *run) heard(now time.Time, req heartbeat.Request, a shardset.Answer, err error) {
+// heard notes how a heartbeat went, and whether Run ends because of that.
+func (r *run) heard(now time.Time, req heartbeat.Request, a shardset.Answer, err error, final bool) {
 	r.lastErr = err
 	if err == nil {
 		r.lastBeat, r.beatErrors = r.sentAt, 0
 	} else {
 		r.beatErrors++
 	}
-	r.tell.heartbeat(req, a, r.sentAt, now, err)
+	r.tell.heartbeat(HeartbeatEvent{
+		Sent: r.sentAt, Took: now.Sub(r.sentAt), Held: len(req.Held), Shards: len(a.Grants), Err: err,
+	}, now, final)
 }

@@ -119,7 +119,9 @@ func (t *teller) evicted() {
 
 func (t *teller) dropped() { t.count(func(c *Counters) { c.AnswersDropped++ }) }
 
-func (t *teller) heartbeat(r heartbeat.Request, a shardset.Answer, sent, now time.Time, err error) {
+// heartbeat has a heartbeat told; final: Run ends because of it, so nothing is retried.
+func (t *teller) heartbeat(e HeartbeatEvent, now time.Time, final bool) {
+	err := e.Err
 	t.count(func(c *Counters) {
 		if err == nil {
 			c.Beats++
@@ -131,6 +133,8 @@ func (t *teller) heartbeat(r heartbeat.Request, a shardset.Answer, sent, now tim
 	case err == nil && !t.failingSince.IsZero():
 		t.failingSince = time.Time{}
 		t.line(func(log *zap.Logger) { log.Info("heartbeats are answered again") })
+	case final:
+		t.line(func(log *zap.Logger) { log.Warn("heartbeat failed", zap.Error(err)) })
 	case err != nil && t.failingSince.IsZero():
 		t.failingSince, t.warnedAt = now, now
 		t.line(func(log *zap.Logger) { log.Warn("heartbeat failed, retrying", zap.Error(err)) })
@@ -143,7 +147,7 @@ func (t *teller) heartbeat(r heartbeat.Request, a shardset.Answer, sent, now tim
 	}
 	t.unfold(false)
 	if t.hooks.Heartbeat != nil {
-		e := HeartbeatEvent{Member: t.member, Sent: sent, Took: now.Sub(sent), Held: len(r.Held), Shards: len(a.Grants), Err: err}
+		e.Member = t.member
 		t.calls.add(func() { t.hooks.Heartbeat(e) })
 	}
 }

@@ -1,9 +1,6 @@
 package shardset
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // Errors that both sides of the protocol share. The packages in which users meet
 // them (heartbeat, processor) give them the names to match.
@@ -21,18 +18,18 @@ var (
 	ErrNotOwner = errors.New("not the owner of the shard")
 
 	// ErrReplaced is matched by *ReplacedError.
-	ErrReplaced = errors.New("another process joined under the same member name")
+	ErrReplaced = errors.New("another process joined under the same member name; give each worker of a host a name of its own (Config.MemberSuffix)")
 )
 
 // ReplacedError tells a process that a newer one took over its member name. It
-// matches ErrReplaced.
+// matches ErrReplaced. Its text leaves the name to the caller, who knows it.
 type ReplacedError struct {
 	Member string
 	Newest uint64 // the instance that has the name now
 }
 
 func (e *ReplacedError) Error() string {
-	return fmt.Sprintf("member %q: %v", e.Member, ErrReplaced)
+	return ErrReplaced.Error()
 }
 
 // Is makes errors.Is(err, ErrReplaced) true.

@@ -102,7 +102,7 @@ func TestErrorTexts(t *testing.T) {
 		{&AnswerError{ID: ID{"a", 1}, Reason: "shard a/1 is listed twice"}, "bad heartbeat answer: shard a/1 is listed twice"},
 		{&IntervalError{Interval: 5 * time.Second, TTL: 9 * time.Second},
 			"the heartbeat interval 5s is too long for the group's TTL 9s: at least 3 heartbeats must fit, so use 3s or less"},
-		{&ReplacedError{Member: "m1", Newest: 9}, `member "m1": another process joined under the same member name`},
+		{&ReplacedError{Member: "m1", Newest: 9}, ErrReplaced.Error()},
 	} {
 		if got := c.err.Error(); got != c.want {
 			t.Errorf("%#v reads %q, want %q", c.err, got, c.want)

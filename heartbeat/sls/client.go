@@ -74,7 +74,8 @@ func userAgent(cfg Config) string {
 	return cfg.Group + "_" + cfg.Member
 }
 
-// Info describes the group service. Commits are fenced by the member's name. Ordered is
+// Info describes the group service. The group is named with its logstore, "app/billing",
+// because each logstore has groups of its own. Commits are fenced by the member's name. Ordered is
 // the group's own as it was read last, and before that the Config's.
 func (c *Client) Info() heartbeat.Info {
 	ordered := c.cfg.Ordered
@@ -83,8 +84,12 @@ func (c *Client) Info() heartbeat.Info {
 		ordered = c.group.group.Ordered
 	}
 	c.group.mu.Unlock()
+	group := c.cfg.Group
+	if group != "" {
+		group = c.cfg.Logstore + "/" + group
+	}
 	return heartbeat.Info{
-		Group:      c.cfg.Group,
+		Group:      group,
 		TTL:        c.cfg.Timeout,
 		Guarantees: heartbeat.Guarantees{FencedCommit: true, Ordered: ordered},
 	}

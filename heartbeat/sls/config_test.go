@@ -113,7 +113,7 @@ func TestInsecureIsLogged(t *testing.T) {
 func TestInfo(t *testing.T) {
 	cfg := config(always(200, ""))
 	cfg.Ordered = true
-	want := heartbeat.Info{Group: "my-group", TTL: 6 * time.Second, Guarantees: heartbeat.Guarantees{FencedCommit: true, Ordered: true}}
+	want := heartbeat.Info{Group: "my-logstore/my-group", TTL: 6 * time.Second, Guarantees: heartbeat.Guarantees{FencedCommit: true, Ordered: true}}
 	c := newClient(t, cfg)
 	if got := c.Info(); got != want {
 		t.Errorf("Info is %+v, want %+v", got, want)
