@@ -55,7 +55,7 @@ func (c *Client) send(ctx context.Context, q *call, read func(*http.Response) er
 			return err
 		}
 	}
-	err := c.attempt(ctx, q, cred, read)
+	err := c.locate(c.attempt(ctx, q, cred, read))
 	if !c.refused(q.op, err) || c.keys == nil || c.keys.fixed {
 		return err
 	}
@@ -66,8 +66,18 @@ func (c *Client) send(ctx context.Context, q *call, read func(*http.Response) er
 	case !changed:
 		return err
 	}
-	err = c.attempt(ctx, q, cred, read)
+	err = c.locate(c.attempt(ctx, q, cred, read))
 	c.refused(q.op, err)
+	return err
+}
+
+// locate has the error of a request that got no answer name the service's address: which
+// one cannot be reached is what its reader asks first.
+func (c *Client) locate(err error) error {
+	var e *TransportError
+	if errors.As(err, &e) {
+		e.at = c.endpoint.scheme + "://" + c.endpoint.dial
+	}
 	return err
 }
 
@@ -97,13 +107,20 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 	if via == nil {
 		via = c.data
 	}
+	var conn connecting
+	traced := ctx
+	if q.op != opPull { // those are many, and all others say the same
+		traced = conn.trace(ctx)
+	}
 	sent := time.Now()
-	resp, err := via.RoundTrip(c.request(ctx, q, cred))
+	resp, err := via.RoundTrip(c.request(traced, q, cred))
 	if err != nil {
 		if ctxErr := ctx.Err(); ctxErr != nil && !errors.Is(err, ctxErr) {
 			err = errors.Join(err, ctxErr)
 		}
-		return newTransportError(q.op, err, cred)
+		e := newTransportError(q.op, err, cred)
+		e.unconnected = conn.waits()
+		return e
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		_ = resp.Body.Close() // it is the connection, which no context ends

@@ -119,12 +119,26 @@ type TransportError struct {
 	// no answer.
 	HTTPStatus int
 
-	text  string // without a query and without secrets
-	after time.Duration
-	cause hiddenError
+	at          string // the service's address; empty: nothing was sent
+	unconnected bool   // there was no connection yet
+	text        string // without a query and without secrets
+	after       time.Duration
+	cause       hiddenError
 }
 
-func (e *TransportError) Error() string { return "sls: " + e.Op + ": " + e.text }
+func (e *TransportError) Error() string {
+	where := ""
+	switch {
+	case e.at == "":
+	case e.HTTPStatus != 0:
+		where = e.at + ": "
+	case e.unconnected:
+		where = "no connection to " + e.at + ": "
+	default:
+		where = "no answer from " + e.at + ": "
+	}
+	return "sls: " + e.Op + ": " + where + e.text
+}
 
 // Unwrap returns what went wrong, context.DeadlineExceeded for instance.
 func (e *TransportError) Unwrap() error { return e.cause.reveal() }

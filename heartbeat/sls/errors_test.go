@@ -170,7 +170,7 @@ func TestTransportError(t *testing.T) {
 	if !errors.As(err, &te) || !errors.Is(err, cause) || !heartbeat.Retryable(err) {
 		t.Fatalf("the error is %v, want a *TransportError of %v", err, cause)
 	}
-	if want := "sls: heartbeat: broken?pipe"; err.Error() != want {
+	if want := "sls: heartbeat: no answer from https://my-project.cn-hangzhou.log.aliyuncs.com: broken?pipe"; err.Error() != want {
 		t.Errorf("the error is %q, want %q", err, want)
 	}
 }

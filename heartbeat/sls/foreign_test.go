@@ -221,7 +221,7 @@ func TestForeignAnswersAreShown(t *testing.T) {
 	} {
 		w := &wire{answer: func(sent) (*http.Response, error) { return foreignReply(c.status, c.body, c.headers...), nil }}
 		_, err := newClient(t, config(w)).ListShards(t.Context())
-		want := "sls: list shards: the answer is not the service's own: HTTP status " + c.want + " look for a proxy, a portal or a load balancer on the way"
+		want := "sls: list shards: https://my-project.cn-hangzhou.log.aliyuncs.com: the answer is not the service's own: HTTP status " + c.want + " look for a proxy, a portal or a load balancer on the way"
 		if err == nil || err.Error() != want {
 			t.Errorf("the error is\n  %v\nwant\n  %s", err, want)
 		}

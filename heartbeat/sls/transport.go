@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -104,3 +106,17 @@ func dialer(dial dialFunc) dialFunc {
 		return nil, err
 	}
 }
+
+// connecting tells whether a request waits for its connection: a context that ends says
+// the same then as when the service does not answer.
+type connecting struct{ asked, got atomic.Bool }
+
+func (c *connecting) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { c.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { c.got.Store(true) },
+	})
+}
+
+// waits is false if the transport does not tell.
+func (c *connecting) waits() bool { return c.asked.Load() && !c.got.Load() }

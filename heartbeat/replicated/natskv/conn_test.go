@@ -3,6 +3,8 @@ package natskv_test
 import (
 	"context"
 	"errors"
+	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +70,36 @@ func TestCredentialsRefused(t *testing.T) {
 	again("right")
 	if v := get(t, store, document); v.Revision != at {
 		t.Errorf("the document is read at %d, want %d", v.Revision, at)
+	}
+}
+
+// The error of servers that cannot be reached names their addresses, and no password.
+func TestUnreachable(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := nats.Connect("nats://worker:canary@"+at, natskv.Options()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	store := newStore(t, natskv.Config{Conn: conn, Group: "orders"})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err = store.Get(ctx, document)
+	if err == nil {
+		t.Fatal("there was an answer")
+	}
+	if text := err.Error(); !strings.Contains(text, "no connection to "+at) || strings.Contains(text, "canary") || strings.Contains(text, "\n") {
+		t.Errorf("the error is %q, want one line that names %s, without the password", text, at)
+	}
+	if !errors.Is(err, context.DeadlineExceeded) || !heartbeat.Retryable(err) {
+		t.Errorf("the error is %v, want one that may pass", err)
 	}
 }
 

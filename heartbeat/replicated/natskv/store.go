@@ -2,8 +2,9 @@ package natskv
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -130,10 +131,26 @@ func (s *store) connected(ctx context.Context) error {
 		select {
 		case <-changes:
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), s.conn.LastError())
+			return unconnected(ctx, s.conn)
 		}
 	}
 	return nil
+}
+
+// unconnected says which servers there is no connection to, without the credentials that
+// their URLs may have.
+func unconnected(ctx context.Context, conn *nats.Conn) error {
+	var servers []string
+	for _, server := range conn.Servers() {
+		if u, err := url.Parse(server); err == nil {
+			servers = append(servers, u.Host)
+		}
+	}
+	err := fmt.Errorf("no connection to %s: %w", strings.Join(servers, ", "), ctx.Err())
+	if last := conn.LastError(); last != nil {
+		err = fmt.Errorf("%w (the connection's last error: %w)", err, last)
+	}
+	return err
 }
 
 // closed says that a connection is closed for good, and why, if there is a reason. That is

@@ -3,6 +3,10 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,7 +63,23 @@ func (s *store) ask(ctx context.Context, call func() error) error {
 	case ctx.Err() == context.DeadlineExceeded && s.pool.Stat().IdleConns() > 0 && s.silence.broken(began):
 		s.pool.Reset()
 	}
-	return err
+	return s.locate(err)
+}
+
+// locate has an error that is no answer name the server. The errors of pgx do, but not one
+// of a context that ended while a connection or an answer was waited for.
+func (s *store) locate(err error) error {
+	if isAnswer(err) || errors.As(err, new(*pgconn.ConnectError)) {
+		return err
+	}
+	cfg := s.pool.Config().ConnConfig
+	at := net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port)))
+	for _, f := range cfg.Fallbacks {
+		if also := net.JoinHostPort(f.Host, strconv.Itoa(int(f.Port))); !strings.Contains(at, also) {
+			at += ", " + also
+		}
+	}
+	return fmt.Errorf("no answer from %s: %w", at, err)
 }
 
 // isAnswer reports whether the result of a call is what the server said.
