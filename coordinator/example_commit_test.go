@@ -24,7 +24,7 @@ func (p *copier) Process(ctx context.Context, s *processor.Shard) error {
 	if at, ok := s.Resume(); ok {
 		n, err := strconv.Atoi(string(at))
 		if err != nil {
-			return processor.Fatal(fmt.Errorf("checkpoint %q: %w", at, err)) // not to be guessed
+			return processor.Halt(fmt.Errorf("checkpoint %q: %w", at, err)) // not to be guessed
 		}
 		next = n
 	}

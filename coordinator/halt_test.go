@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +30,51 @@ func halting(n int) processor.Factory {
 			return processor.Halt(fmt.Errorf("page 3: %w", errBad))
 		}
 		return idle(ctx, s)
+	})
+}
+
+// A shard whose checkpoint is damaged is halted: reading it again does not mend it.
+func TestADamagedCheckpointHalts(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		run := func(begin func(*worker)) *worker {
+			store, err := processor.OpenFileCheckpoints(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer store.Close()
+			w := launch(t, "a", newWire(t, 2), coordinator.Config{Checkpoints: store, Processor: processor.Each(
+				func(ctx context.Context, s *processor.Shard) error {
+					if err := s.Commit(ctx, "7"); err != nil {
+						return err
+					}
+					return idle(ctx, s)
+				})})
+			time.Sleep(time.Hour)
+			begin(w)
+			w.end()
+			return w
+		}
+		run(func(*worker) {})
+		files, err := filepath.Glob(filepath.Join(dir, "shard-*1"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("the files of shard 1 are %v, %v", files, err)
+		}
+		if err := os.WriteFile(files[0], []byte("torn"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w := run(func(w *worker) {
+			if got := w.running(); !slices.Equal(got, []shardset.ID{id(0)}) {
+				t.Errorf("it runs %v, want the other shard", got)
+			}
+		})
+		told := w.heard("halted")
+		if len(told) != 1 || told[0].ID != id(1) || len(w.heard("failed")) != 0 {
+			t.Fatalf("told of the halts %+v and the failures %+v, want one halt of %s", told, w.heard("failed"), id(1))
+		}
+		if text := told[0].Err.Error(); !strings.Contains(text, files[0]) || !strings.Contains(text, "delete it") {
+			t.Errorf("the error is %q, want one that names the file and what to do", text)
+		}
 	})
 }
 

@@ -85,8 +85,8 @@ func (e *HaltError) Error() string { return e.Err.Error() }
 func (e *HaltError) Unwrap() error { return e.Err }
 
 // Halt marks an error that trying again cannot mend, but that concerns one shard only:
-// a record that cannot be read, a position that is gone. When Process or a Factory
-// returns it, anywhere in its chain, the shard is not started again. It stays held and
+// a record that cannot be read, a position that is gone, a checkpoint that is damaged.
+// When Process, a Factory or Checkpoints.Load returns it, anywhere in its chain, the shard is not started again. It stays held and
 // visible, with the error in its status, in the log and told to a hook, and is not
 // done: no other member meets the same error, and nothing of it is lost, until
 // somebody mends the cause and restarts the worker, or the group takes the shard for

@@ -35,15 +35,15 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // CorruptError is what FileCheckpoints.Load returns for a file that no Save has left
 // like this: torn, changed, or in the wrong place. The file is not touched. The
-// shard cannot be processed until somebody restores the file, or deletes it, which
-// starts the shard over.
+// shard is halted until somebody restores the file, or deletes it, which starts the
+// shard over, and restarts the worker.
 type CorruptError struct {
 	Path   string // of the file
 	Reason string // what is wrong with it
 }
 
 func (e *CorruptError) Error() string {
-	return fmt.Sprintf("checkpoint file %q is not usable: %s; restore it from a copy, or delete it to process the shard as if nothing had been committed",
+	return fmt.Sprintf("checkpoint file %q is not usable: %s; restore it from a copy, or delete it to process the shard as if nothing had been committed, and restart the worker",
 		e.Path, e.Reason)
 }
 

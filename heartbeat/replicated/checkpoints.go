@@ -46,7 +46,7 @@ func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Positio
 		}
 		if cp.epoch > tok.Epoch || cp.epoch == tok.Epoch && cp.token(tok.ID) != tok {
 			if cp.epoch >= group.MaxEpoch {
-				return "", false, fmt.Errorf("checkpoint of shard %s: %w", tok.ID, errCheckpoint) // of no group
+				return "", false, damaged(tok.ID) // of no group
 			}
 			c.outbid(ctx, tok, cp.epoch)
 			return "", false, notOwner("the checkpoint of shard %s is claimed under epoch %d", tok.ID, cp.epoch)
@@ -196,7 +196,7 @@ func (c *Client) readCheckpoint(ctx context.Context, id shardset.ID) (checkpoint
 	}
 	cp, err := decodeCheckpoint(v.Data)
 	if err != nil {
-		return checkpoint{}, 0, fmt.Errorf("checkpoint of shard %s: %w", id, err)
+		return checkpoint{}, 0, damaged(id)
 	}
 	c.mu.Lock()
 	void, known := c.replica.Void(), c.replica.TTL() != 0
@@ -208,6 +208,13 @@ func (c *Client) readCheckpoint(ctx context.Context, id shardset.ID) (checkpoint
 		cp = checkpoint{}
 	}
 	return cp, v.Revision, nil
+}
+
+// damaged is the error for a checkpoint that cannot be read. Reading it again mends nothing.
+func damaged(id shardset.ID) error {
+	return processor.Halt(fmt.Errorf("%w: the %s is not touched; update this worker if a newer one runs in the group, "+
+		"otherwise delete that key of the group in the store to process the shard as if nothing had been committed, "+
+		"and restart the worker", errCheckpoint, checkpointKey(id)))
 }
 
 func checkpointKey(id shardset.ID) Key { return Key{Kind: KindCheckpoint, Name: id.String()} }

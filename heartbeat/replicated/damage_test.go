@@ -14,6 +14,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
@@ -142,9 +143,11 @@ func TestDamagedCheckpoint(t *testing.T) {
 			if _, err := p.Link.Swap(ctx, replicated.Key{Kind: replicated.KindCheckpoint, Name: g.ID.String()}, 0, data); err != nil {
 				t.Fatal(err)
 			}
-			for range 3 { // each time it is asked for, whoever has it
+			for try := range 3 { // each time it is asked for, whoever has it
 				if _, _, err := p.Load(ctx, a.owner(g)); err == nil {
 					t.Errorf("epoch %#x: the position was given away", epoch)
+				} else if owned := try == 0; owned && (!processor.IsHalt(err) || !strings.Contains(err.Error(), g.ID.String()) || !strings.Contains(err.Error(), "delete")) {
+					t.Errorf("epoch %#x: Load returned %v, want a halt that names the shard and what to do", epoch, err)
 				}
 				if err := a.say(a.answer.Grants[1:]...); err != nil {
 					t.Fatal(err)

@@ -105,7 +105,8 @@
 // A document that is damaged, or of a version that cannot be read, ends the heartbeats
 // of those who cannot read it: what they may hold is written there, so their leases end,
 // and others, who can, take their shards. ForceDelete deletes it. A damaged checkpoint, or
-// one of a later version, costs its own shard, whose Load and Save fail.
+// one of a later version, halts its own shard, until somebody deletes it and the shard is
+// started again.
 //
 // # A store that loses what it has acknowledged
 //

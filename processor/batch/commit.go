@@ -95,6 +95,9 @@ func (l *loop[T]) committed(now time.Time, d *committed) {
 		c.failed++
 		c.tried = d.position
 		c.retryAt = now.Add(c.pauses.pause(commitBackoff))
+		if marked(d.err) && l.stopped == nil {
+			l.stop(d.err) // a checkpoint that is damaged, for instance
+		}
 		return // the coordinator's log has it
 	}
 	c.done, c.since, c.failed = d.position, time.Time{}, 0

@@ -2,6 +2,7 @@ package batch_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -12,6 +13,28 @@ import (
 	"github.com/rollcall-go/rollcall/processor/batch"
 	"github.com/rollcall-go/rollcall/shardset"
 )
+
+// A commit that trying again cannot mend halts the shard.
+func TestACommitCanHalt(t *testing.T) {
+	bubble(t, "halt", func(t *testing.T) {
+		src := newTape(10)
+		r := newRig(t, src).handle(nil, batch.Options[int]{})
+		saves := 0
+		r.store.set(func(s *store) {
+			s.fail = func(processor.Position) error { saves++; return processor.Halt(errBad) }
+		})
+		r.start(1)
+		time.Sleep(time.Hour)
+		if got := r.run.Status().Phase; got != processor.PhaseHalted || !errors.Is(r.halted, errBad) {
+			t.Errorf("the phase is %v, halted by %v; want it halted by %v", got, r.halted, errBad)
+		}
+		if saves > 10 {
+			t.Errorf("%d commits were tried, want few", saves)
+		}
+		r.run.Revoke(processor.ErrRevoked)
+		r.finish()
+	})
+}
 
 // never is an interval that does not come.
 const never = 1000 * time.Hour
