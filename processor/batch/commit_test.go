@@ -25,6 +25,7 @@ func TestACommitCanHalt(t *testing.T) {
 		})
 		r.start(1)
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if got := r.run.Status().Phase; got != processor.PhaseHalted || !errors.Is(r.halted, errBad) {
 			t.Errorf("the phase is %v, halted by %v; want it halted by %v", got, r.halted, errBad)
 		}
