@@ -22,6 +22,8 @@ const (
 	DefaultStuckAfter    = 5 * time.Second
 	DefaultCommitTimeout = 10 * time.Second
 	DefaultLoads         = 16
+
+	DefaultNoProgressAfter = 5 * time.Minute
 )
 
 // maxDrainTimeout is for ever, and can be added to a time.
@@ -75,6 +77,14 @@ type Config struct {
 	// StuckAfter is how long a processor may ignore a cancelled context before it
 	// is reported as stuck. Zero means 5 s.
 	StuckAfter time.Duration
+	// NoProgressAfter is how long a processor may give no sign of progress before it is
+	// told as stuck: in the log, with the stacks of its goroutines, to Hooks.Stuck and in the
+	// Status. Nothing is stopped. With package batch that is a handler that neither returns
+	// nor acknowledges, or a call of the Source, of a hook or of the store that does not
+	// return; a shard that waits for data is idle, however long. Any other processor shows
+	// that it goes on with Commit, Check or Report, and that it is idle with Report and
+	// Progress.CaughtUp. Zero means 5 minutes, negative never.
+	NoProgressAfter time.Duration
 	// CommitTimeout bounds each load and save of a checkpoint, which the end of the
 	// lease, as it stood when it began, bounds too. Zero means 10 s.
 	CommitTimeout time.Duration
@@ -256,6 +266,9 @@ func (cfg *Config) completeTimes(faults *ConfigError, advised time.Duration) {
 	positive("DrainTimeout", &cfg.DrainTimeout, DefaultDrainTimeout)
 	cfg.DrainTimeout = min(cfg.DrainTimeout, maxDrainTimeout)
 	positive("StuckAfter", &cfg.StuckAfter, DefaultStuckAfter)
+	if cfg.NoProgressAfter == 0 {
+		cfg.NoProgressAfter = DefaultNoProgressAfter
+	}
 	positive("CommitTimeout", &cfg.CommitTimeout, DefaultCommitTimeout)
 	if cfg.Loads < 0 {
 		faults.add("Loads", "is %d; it must not be negative", cfg.Loads)

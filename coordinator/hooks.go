@@ -34,7 +34,10 @@ type Hooks struct {
 	Cancelled func(ShardEvent)
 	// Stopped: the processor has returned and its last commit is decided.
 	Stopped func(ShardEvent)
-	// Stuck: the processor ignored its cancelled context for Config.StuckAfter.
+	// Stuck: the processor ignored its cancelled context for Config.StuckAfter. Or it gave
+	// no sign of progress for Config.NoProgressAfter: then Err matches
+	// processor.ErrNoProgress and says what does not return, and it is told again only if
+	// there was progress in between.
 	Stuck func(ShardEvent)
 	// Commit: a commit went through or failed.
 	Commit func(CommitEvent)

@@ -52,6 +52,7 @@ func (m *member) Outcome(now time.Time, req heartbeat.Request, a shardset.Answer
 			r.checkOrder(ordered)
 		}
 		verdict = r.outcome(now, req, a, err)
+		r.findStalled(now)
 	})
 	return verdict
 }

@@ -91,6 +91,7 @@ func (r *run) start(l shardset.Lease) {
 func (r *run) returned(l shardset.Lease, o shardset.Outcome, fatal error) {
 	delete(r.runs, l.ID)
 	delete(r.stuck, l.ID)
+	delete(r.stalled, l.ID)
 	r.tell.returned(l, o)
 	now := time.Now()
 	r.obey(now, r.tracker.Returned(now, l.ID, o))

@@ -44,6 +44,7 @@ type run struct {
 	term       *processor.Term // the lease that all shards share; nil: none
 	runs       map[shardset.ID]*processor.Run
 	stuck      map[shardset.ID]bool
+	stalled    map[shardset.ID]time.Time // since when: told as without progress
 	timer      *time.Timer
 	sentAt     time.Time // of the newest heartbeat
 	lastBeat   time.Time // of the newest answered one
@@ -68,6 +69,8 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		over:  make(chan struct{}),
 		runs:  map[shardset.ID]*processor.Run{},
 		stuck: map[shardset.ID]bool{},
+
+		stalled: map[shardset.ID]time.Time{},
 
 		interval: cfg.Interval, guarantees: info.Guarantees,
 	}

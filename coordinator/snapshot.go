@@ -41,6 +41,11 @@ func (r *run) status(state State) Status {
 	s.Shards = make([]ShardStatus, len(shards))
 	for i, sh := range shards {
 		s.Shards[i] = ShardStatus{ID: sh.ID, Epoch: sh.Epoch, State: sh.State, Since: sh.Since, Stuck: r.stuck[sh.ID]}
+		if s.Shards[i].Stuck {
+			s.Shards[i].StuckSince = sh.Since
+		} else if since, ok := r.stalled[sh.ID]; ok {
+			s.Shards[i].Stuck, s.Shards[i].StuckSince = true, since
+		}
 		if run := r.runs[sh.ID]; run != nil {
 			s.Shards[i].Run = run.Status()
 		}

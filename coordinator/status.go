@@ -63,8 +63,12 @@ type ShardStatus struct {
 	State shardset.State
 	// Since is when it took that state.
 	Since time.Time
-	// Stuck: it ignores its cancelled context.
+	// Stuck: it ignores its cancelled context, or gives no sign of progress for
+	// Config.NoProgressAfter.
 	Stuck bool
+	// StuckSince is when the last sign of progress came, or when the context was cancelled;
+	// zero if it is not stuck.
+	StuckSince time.Time
 	// Run is the processor's view: its phase, restarts, last error and position.
 	Run processor.RunStatus
 }
@@ -80,6 +84,7 @@ type Counters struct {
 	Stopped        int64 // processors that returned
 	DrainOverruns  int64 // drains that outlasted DrainTimeout
 	Stuck          int64 // processors that ignored a cancelled context
+	NoProgress     int64 // times that a processor gave no sign of progress for too long
 	Failures       int64 // attempts that ended in an error
 	Panics         int64 // of these, panics
 	Halted         int64 // shards that were halted; not among the failures

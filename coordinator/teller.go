@@ -25,8 +25,9 @@ type teller struct {
 	calls  *queue      // hooks to call
 	fold   folder      // of the goroutine that writes the lines
 
-	// The owner's: since when heartbeats fail, and when that was said last.
-	failingSince, warnedAt time.Time
+	// The owner's: since when heartbeats fail, and when that was said last; when the stacks
+	// of a processor were written last.
+	failingSince, warnedAt, stacksAt time.Time
 
 	mu     sync.Mutex // guards the field below
 	counts Counters

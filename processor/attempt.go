@@ -34,7 +34,7 @@ func (r *Run) try(ctx context.Context, s *Shard) error {
 		return err
 	}
 	var p Processor
-	err := Contain("Factory", func() (err error) {
+	err := r.contain(r.soft, "Factory", func() (err error) {
 		p, err = r.runner.cfg.Factory(r.soft, r.lease())
 		return err
 	})
@@ -63,7 +63,7 @@ func (r *Run) load(s *Shard) error {
 	if err := r.mayStart(); err != nil {
 		return err
 	}
-	err := Contain("Checkpoints.Load", func() (err error) {
+	err := r.contain(r.soft, "Checkpoints.Load", func() (err error) {
 		ctx, cancel := r.storeContext(r.soft, time.Now())
 		defer cancel()
 		s.resume, s.found, err = r.runner.cfg.Checkpoints.Load(ctx, r.owner())
@@ -73,6 +73,12 @@ func (r *Run) load(s *Shard) error {
 		return fmt.Errorf("read the checkpoint of shard %s: %w", r.id, err)
 	}
 	return nil
+}
+
+// contain is Contain for a call that may hang.
+func (r *Run) contain(ctx context.Context, where string, f func() error) error {
+	defer r.begin(ctx, where).End()
+	return Contain(where, f)
 }
 
 // mayStart returns nil unless the lease is over or the shard has to go.
@@ -90,6 +96,7 @@ func (s *Shard) settle() {
 	s.run.slot <- struct{}{}
 	s.run.mu.Lock()
 	s.closed.Store(true)
+	s.run.watch = watch{}
 	s.run.mu.Unlock()
 	<-s.run.slot
 	s.telling.Wait()

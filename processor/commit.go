@@ -36,6 +36,7 @@ func (s *Shard) Commit(ctx context.Context, p Position) error {
 	if s.closed.Load() {
 		return fmt.Errorf("commit of shard %s: %w", s.run.id, ErrReturned)
 	}
+	defer s.run.begin(ctx, "Commit").End() // its hooks may hang
 	c := Commit{Member: s.run.runner.cfg.Member, Lease: s.Lease(), Position: p}
 	err := s.commit(ctx, &c)
 	if err != nil {

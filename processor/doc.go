@@ -30,5 +30,11 @@
 //     a fresh Processor, after a pause that grows while it keeps failing. Other
 //     shards do not notice.
 //
+// # Signs of progress
+//
+// A Process that calls none of Shard.Commit, Check and Report for a while, five minutes
+// by default, is told as stuck. One that waits for data says that it is idle: it
+// reports a Progress with CaughtUp. Package batch does both.
+//
 // Everything here may be called from any goroutine unless it says otherwise.
 package processor

@@ -18,7 +18,8 @@ type Progress struct {
 	// was read then is done with, or nothing was read since. RunStatus adds the time
 	// that has passed to Lag. Zero: Lag does not grow.
 	LagSince time.Time
-	// CaughtUp: the work has come to the end of what there is, and looks for more.
+	// CaughtUp: the work has come to the end of what there is, and looks for more. A
+	// processor that says so is idle, and is not told as one without progress.
 	CaughtUp bool
 	// Buffered is the bytes that were read and are not done with.
 	Buffered int64
@@ -65,6 +66,7 @@ func (s *Shard) Report(p Progress) {
 	defer s.run.mu.Unlock()
 	if !s.closed.Load() {
 		s.run.status.Progress = p
+		s.run.watch.sign, s.run.watch.caughtUp = time.Now(), p.CaughtUp
 	}
 }
 
@@ -101,6 +103,7 @@ func (s *Shard) tell(count func(st *RunStatus)) bool {
 		return false
 	}
 	count(&s.run.status)
+	s.run.watch.sign = time.Now()
 	s.telling.Add(1)
 	return true
 }

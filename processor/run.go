@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"errors"
+	"runtime/pprof"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ type Run struct {
 
 	mu     sync.Mutex // guards the fields below; never held across a call
 	status RunStatus
+	watch  watch
 	// gone is ErrLeaseLost or ErrNotOwner once the shard is not this member's any
 	// more. The contexts do not tell: their cause may be an earlier ErrRevoked.
 	gone  error
@@ -41,7 +43,8 @@ func (rn *Runner) New(ctx context.Context, l shardset.Lease, instance uint64, te
 		slot:   make(chan struct{}, 1),
 		status: RunStatus{Phase: PhaseStarting, Since: time.Now()},
 	}
-	base := context.WithoutCancel(ctx)
+	// Goroutines that user code starts inherit the labels, and pprof.Do with its context keeps them.
+	base := pprof.WithLabels(context.WithoutCancel(ctx), pprof.Labels(rn.labels(l)...))
 	r.ctx, r.cancel = context.WithCancelCause(base)
 	r.soft, r.revoke = context.WithCancelCause(base)
 	return r
@@ -61,6 +64,9 @@ func (r *Run) Cancel(cause error) {
 	r.cancel(cause)
 }
 
+// Cancelled reports whether the run's context has ended.
+func (r *Run) Cancelled() bool { return r.ctx.Err() != nil }
+
 // Epoch returns the epoch of the grant.
 func (r *Run) Epoch() uint64 { return r.epoch }
 
@@ -69,6 +75,7 @@ func (r *Run) Epoch() uint64 { return r.epoch }
 // last thing on this goroutine. It does so even if user code ends the goroutine.
 func (r *Run) Do(done func(shardset.Outcome)) {
 	outcome := shardset.OutcomeFailed
+	pprof.SetGoroutineLabels(r.ctx)
 	defer func() {
 		r.phase(PhaseReturned)
 		r.revoke(ErrReturned) // a cause set earlier stays
@@ -157,6 +164,7 @@ func (r *Run) check(now time.Time) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.watch.sign = now
 	return r.gone
 }
 

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -53,6 +54,13 @@ func NewRunner(cfg RunnerConfig) *Runner {
 		cfg.Logger = zap.NewNop()
 	}
 	return &Runner{cfg: cfg, loads: make(chan struct{}, cfg.Loads)}
+}
+
+// labels are those of a run's goroutines in profiles.
+func (rn *Runner) labels(l shardset.Lease) []string {
+	return []string{
+		"rollcall.member", rn.cfg.Member, "rollcall.shard", l.ID.String(), "rollcall.epoch", strconv.FormatUint(l.Epoch, 10),
+	}
 }
 
 // Backoff spaces attempts: the first pause is about Min, each further one twice as

@@ -73,6 +73,7 @@ func (r *Run) running(s *Shard) {
 	r.mu.Lock()
 	r.status.Phase, r.status.Since, r.status.Position = PhaseRunning, time.Now(), s.resume
 	r.status.Progress = Progress{} // it counts from the call of Process
+	r.watch = watch{working: true, sign: r.status.Since}
 	r.mu.Unlock()
 	if started := r.runner.cfg.Observer.Started; started != nil {
 		started(r.lease(), s.resume, s.found)

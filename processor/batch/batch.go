@@ -33,6 +33,8 @@ type Batch[T any] struct {
 	part  *part[T]
 	index []int32 // of Items in the read; nil: they are all of them
 
+	activity *processor.Activity // the attempt: an acknowledgement is its progress
+
 	mu       sync.Mutex // guards the fields below; held for a few assignments
 	returned bool
 	explicit bool            // Ack was called
@@ -91,6 +93,7 @@ func (b *Batch[T]) Ack() {
 	} else {
 		b.ackTo(len(b.Items))
 	}
+	b.activity.Progress()
 	b.alarm.ring(len(b.Items))
 }
 
@@ -106,6 +109,7 @@ func (b *Batch[T]) AckItem(i int) {
 		return
 	}
 	b.ack(i)
+	b.activity.Progress()
 	b.alarm.ring(1)
 }
 
@@ -118,6 +122,7 @@ func (b *Batch[T]) AckTo(n int) {
 		return
 	}
 	b.ackTo(n)
+	b.activity.Progress()
 	b.alarm.ring(n)
 }
 

@@ -43,6 +43,7 @@ func (b *Batch[T]) GiveUp(i int, err error) {
 		b.given = map[int32]error{}
 	}
 	b.given[int32(at)] = err
+	b.activity.Progress()
 }
 
 // close ends the attempt: what its batch is told later is too late. The items that were

@@ -77,7 +77,7 @@ func (l *loop[T]) look() error {
 	defer cancel()
 	var c Chunk[T]
 	defer func() { l.release(&c) }()
-	return processor.Contain("Reader.Read", func() (err error) {
+	return l.contain(ctx, "Reader.Read", func() (err error) {
 		c, err = l.reading.reader.Read(ctx, Limit{Bytes: 1, Items: 1})
 		return err
 	})

@@ -53,7 +53,7 @@ var laneSeed = maphash.MakeSeed()
 // shard: to guess would break the order.
 func (l *loop[T]) divideByKey(f *fetched[T]) error {
 	f.keys = make([][]int32, l.o.Concurrency)
-	err := processor.Contain("Key", func() error {
+	err := l.contain(f.ctx, "Key", func() error {
 		for i, item := range f.chunk.Items {
 			lane := maphash.String(laneSeed, l.o.Key(item)) % uint64(len(f.keys))
 			f.keys[lane] = append(f.keys[lane], int32(i))

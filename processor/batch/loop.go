@@ -72,6 +72,7 @@ func newLoop[T any](ctx context.Context, s *processor.Shard, src Source[T],
 // run does the work and returns what Process returns.
 func (l *loop[T]) run() error {
 	l.timer = time.NewTimer(time.Hour)
+	l.s.Begin(l.ctx, "").End() // from here on, nothing under way means idle
 	defer l.close()
 	for {
 		now := time.Now()
@@ -92,6 +93,12 @@ func (l *loop[T]) run() error {
 
 // log returns the logger of lines that many shards may write at once.
 func (l *loop[T]) log() *zap.Logger { return l.s.Logger().With(processor.Fold()) }
+
+// contain is processor.Contain for a call of user code or of the source, which may hang.
+func (l *loop[T]) contain(ctx context.Context, where string, f func() error) error {
+	defer l.s.Begin(ctx, where).End()
+	return processor.Contain(where, f)
+}
 
 // report shows how far the work is.
 func (l *loop[T]) report(now time.Time) {

@@ -25,7 +25,7 @@ func (l *loop[T]) open(f *fetched[T]) error {
 		start.Position, start.Initial, start.Gap = "", l.o.Expired, true
 	}
 	if l.o.UntilPosition != nil {
-		if err := processor.Contain("UntilPosition", func() error {
+		if err := l.contain(f.ctx, "UntilPosition", func() error {
 			start.Until.Position = l.o.UntilPosition(l.s.ID())
 			return nil
 		}); err != nil {
@@ -37,7 +37,7 @@ func (l *loop[T]) open(f *fetched[T]) error {
 		return err
 	}
 	defer share.release()
-	err = processor.Contain("Source.Open", func() error {
+	err = l.contain(f.ctx, "Source.Open", func() error {
 		reader, err := l.src.Open(f.ctx, l.s.ID(), start)
 		if err != nil {
 			return err
@@ -62,7 +62,7 @@ func (l *loop[T]) open(f *fetched[T]) error {
 // gap has a gap told, before anything behind it is read.
 func (l *loop[T]) gap(ctx context.Context, g processor.Gap) error {
 	if l.o.OnGap != nil {
-		err := processor.Contain("OnGap", func() error { return l.o.OnGap(ctx, l.s.ID(), g) })
+		err := l.contain(ctx, "OnGap", func() error { return l.o.OnGap(ctx, l.s.ID(), g) })
 		if err != nil {
 			return fmt.Errorf("tell the gap in shard %s: %w", l.s.ID(), err)
 		}
@@ -91,7 +91,7 @@ func (l *loop[T]) begin(start processor.Position) {
 }
 
 func (l *loop[T]) closeReader(r Reader[T]) {
-	if err := processor.Contain("Reader.Close", r.Close); err != nil {
+	if err := l.contain(l.ctx, "Reader.Close", r.Close); err != nil {
 		l.log().Warn("closing the reader failed", zap.Error(err))
 	}
 }

@@ -88,7 +88,8 @@ type Options[T any] struct {
 	// lanes, so that items with the same key are handled in order. A panic in it halts
 	// the shard: to guess would break the order.
 	Key func(T) string
-	// Timeout ends the context of one attempt. Zero means never.
+	// Timeout ends the context of one attempt. Zero means never. A handler that ignores
+	// that is told as stuck after coordinator.Config.NoProgressAfter.
 	Timeout time.Duration
 
 	// Retry spaces the attempts after errors. Zero fields mean 200 ms and 30 s.

@@ -121,7 +121,7 @@ func (l *loop[T]) fetch(f *fetched[T]) error {
 	}
 	limit := Limit{Bytes: f.share.bytes, Items: l.o.BatchItems}
 	defer func() { f.share.read(max(f.chunk.Bytes, 0)) }()
-	err = processor.Contain("Reader.Read", func() (err error) {
+	err = l.contain(f.ctx, "Reader.Read", func() (err error) {
 		f.chunk, err = r.reader.Read(f.ctx, limit)
 		return err
 	})
@@ -272,7 +272,7 @@ func (l *loop[T]) release(c *Chunk[T]) {
 	}
 	release := c.Release
 	c.Release, c.Items = nil, nil
-	err := processor.Contain("Chunk.Release", func() error { release(); return nil })
+	err := l.contain(l.ctx, "Chunk.Release", func() error { release(); return nil })
 	if err != nil {
 		l.log().Error("releasing a batch failed", zap.Error(err))
 	}

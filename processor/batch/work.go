@@ -89,12 +89,13 @@ func (l *loop[T]) call(p *part[T], b *Batch[T]) error {
 		ctx, cancel = context.WithTimeout(ctx, l.o.Timeout)
 		defer cancel()
 	}
-	var err error
-	if p.dead == nil {
-		err = processor.Contain("Handle", func() error { return l.fn(ctx, b) })
-	} else {
-		err = processor.Contain("DeadLetter", func() error { return l.o.DeadLetter(ctx, b, *p.dead) })
+	where, f := "Handle", func() error { return l.fn(ctx, b) }
+	if p.dead != nil {
+		where, f = "DeadLetter", func() error { return l.o.DeadLetter(ctx, b, *p.dead) }
 	}
+	b.activity = l.s.Begin(ctx, where)
+	defer b.activity.End()
+	err := processor.Contain(where, f)
 	if err == nil && ctx.Err() != nil && !b.acknowledged() {
 		return context.Cause(ctx)
 	}
@@ -121,7 +122,7 @@ func (l *loop[T]) judge(a *attempt[T], ask bool) {
 	}
 	said := VerdictDefault
 	if ask && l.o.OnError != nil && !marked(a.err) {
-		err := processor.Contain("OnError", func() error { said = l.o.OnError(l.ctx, a.failure); return nil })
+		err := l.contain(l.ctx, "OnError", func() error { said = l.o.OnError(l.ctx, a.failure); return nil })
 		if err != nil {
 			l.log().Error("OnError failed", zap.Error(err))
 		}
