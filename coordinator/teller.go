@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -115,8 +116,16 @@ func (t *teller) stuck(id shardset.ID, epoch uint64) {
 func (t *teller) observer() processor.Observer {
 	return processor.Observer{
 		Started: t.started, Failed: t.failed, Halted: t.halted, Committed: t.committed,
-		Poisoned: t.poisoned, Skipped: t.skipped,
+		Poisoned: t.poisoned, Skipped: t.skipped, Moved: t.moved,
 	}
+}
+
+func (t *teller) moved(l shardset.Lease, wrote, found processor.Position) {
+	t.shardLine(l.ID, l.Epoch, func(log *zap.Logger) {
+		log.Warn(fmt.Sprintf("another process writes this shard's checkpoint: do two workers use the name %q? "+
+			"Config.MemberSuffix gives workers of one host different names", t.member),
+			zap.String("wrote", string(wrote)), zap.String("found", string(found)))
+	})
 }
 
 func (t *teller) started(l shardset.Lease, resume processor.Position, found bool) {

@@ -72,6 +72,9 @@ func (r *Run) load(s *Shard) error {
 	if err != nil {
 		return fmt.Errorf("read the checkpoint of shard %s: %w", r.id, err)
 	}
+	if s.found {
+		r.compare(s.resume)
+	}
 	return nil
 }
 

@@ -32,7 +32,7 @@ type Checkpoints interface {
 	// after the grant and before the first Save under it, and claims the shard for
 	// the owner where the store can fence: saves of earlier owners are refused from
 	// then on. The present owner may load again, as it does when its processor is
-	// restarted. It returns an error that matches ErrNotOwner if a newer owner has
+	// restarted, and without Owner.Epochs now and then before a Save. It returns an error that matches ErrNotOwner if a newer owner has
 	// claimed the shard, and one made with Halt if what is stored is damaged: somebody
 	// has to mend it. Any other error is tried again.
 	Load(ctx context.Context, o Owner) (Position, bool, error)

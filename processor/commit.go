@@ -59,7 +59,8 @@ func (s *Shard) commit(ctx context.Context, c *Commit) error {
 			return err
 		}
 	}
-	// The hook may have taken its time, or the process may have been frozen in it.
+	r.look(ctx, time.Now())
+	// Both may have taken their time, or the process may have been frozen in them.
 	start := time.Now()
 	if err := r.mayCommit(ctx, start); err != nil {
 		return err
@@ -72,6 +73,7 @@ func (s *Shard) commit(ctx context.Context, c *Commit) error {
 	defer r.saving(nil)
 	err := r.runner.cfg.Checkpoints.Save(ctx, r.owner(), c.Position)
 	c.Took = time.Since(start)
+	r.written.saved(c.Position, err)
 	if errors.Is(err, ErrNotOwner) {
 		r.Cancel(ErrNotOwner)
 	}

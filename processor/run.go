@@ -24,6 +24,8 @@ type Run struct {
 	revoke context.CancelCauseFunc
 	slot   chan struct{} // held by the commit in flight
 
+	written written
+
 	mu     sync.Mutex // guards the fields below; never held across a call
 	status RunStatus
 	watch  watch

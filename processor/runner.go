@@ -33,6 +33,7 @@ type RunnerConfig struct {
 type Runner struct {
 	cfg   RunnerConfig
 	loads chan struct{} // holds one token for each load under way
+	looks looks
 }
 
 // NewRunner returns a Runner with the defaults filled in.
@@ -92,6 +93,9 @@ type Observer struct {
 	Halted func(l shardset.Lease, err error)
 	// Committed: a commit went through, or with an error did not.
 	Committed func(c Commit, err error)
+	// Moved: the shard's checkpoint is at found, and the run wrote another position last.
+	// Somebody else writes it. It is looked at only where the service has no epochs.
+	Moved func(l shardset.Lease, wrote, found Position)
 	// Poisoned and Skipped: what was said with the methods of Shard, on the goroutine
 	// that said it, and before the run is over.
 	Poisoned func(l shardset.Lease, p Poison)

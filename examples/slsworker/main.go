@@ -6,7 +6,8 @@
 //	go run ./examples/slsworker -endpoint http://127.0.0.1:10010 -project demo -logstore app -group billing
 //
 // Start more of them, with other names, and each gets its part of the shards; on one host
-// -member-suffix makes the names different. Credentials come from the environment:
+// -member-suffix makes the names different: a worker does not start under a name that
+// another one has on its host. Credentials come from the environment:
 // ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for temporary ones,
 // ALIBABA_CLOUD_SECURITY_TOKEN. Without them requests are not signed.
 //

@@ -149,3 +149,44 @@ func TestTwoWorkers(t *testing.T) {
 		t.Errorf("%d groups of %d", groups, rounds)
 	}
 }
+
+// TestOneName: a second worker of one name is refused, until the first has ended or died; one
+// with another name, or of another group, is not.
+func TestOneName(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 2)
+	first := r.process(true)
+	r.awaitShards("w", 2)
+	refused := func(when string) {
+		t.Helper()
+		second := r.process(true)
+		status, _ := second.end()
+		lines := strings.TrimSpace(second.errs.String())
+		if status != exitFailed || strings.Count(lines, "\n") != 0 || !strings.Contains(lines, "-member-suffix") ||
+			!strings.Contains(lines, `"w"`) || !strings.Contains(lines, "app/g") {
+			t.Errorf("%s: exit status %d, and it says\n%s", when, status, lines)
+		}
+	}
+	refused("beside the first")
+	refused("once more")
+	r.awaitShards("w", 2)
+	other := r.process(true, "-member", "x")
+	r.awaitShards("x", 1)
+	group := r.process(true, "-group", "h", "-log-level", "info")
+	group.errs.await(t, 1, group.ended)
+	for _, p := range []*process{other, group} {
+		select {
+		case <-p.ended:
+			t.Errorf("another name ended\n%s", p.errs)
+		default:
+		}
+	}
+	must(t, first.cmd.Process.Kill())
+	first.end()
+	again := r.process(true, "-log-level", "info")
+	again.errs.await(t, 1, again.ended)
+	again.signal(syscall.SIGTERM)
+	if status, _ := again.end(); status != exitOK {
+		t.Errorf("after a kill: exit status %d\n%s", status, again.errs)
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -93,10 +94,19 @@ func (w *worker) draining(e coordinator.ShardEvent) {
 // run works until ctx ends, or everything is done.
 func (w *worker) run(ctx context.Context, stderr io.Writer) error {
 	defer func() { _ = w.client.Close() }() // it can fail for a provider of credentials that hangs
+	unlock, err := w.o.lock()
+	switch {
+	case errors.Is(err, errLocked):
+		return err
+	case err != nil:
+		fmt.Fprintf(stderr, "slsworker: the name %q cannot be locked, so a second worker of this name would not be noticed: %v\n", w.o.member, err)
+	default:
+		defer unlock()
+	}
 	boundMemory(w.o.budget)
 	begin := time.Now()
 	stop := w.report(begin, stderr)
-	err := w.coord.Run(ctx)
+	err = w.coord.Run(ctx)
 	stop()
 	w.summary(time.Since(begin), stderr)
 	return err
