@@ -10,7 +10,8 @@ import (
 )
 
 // errLocked: another process has the lock.
-var errLocked = errors.New("locked")
+var errLocked = errors.New("a worker of this name runs on this host already, and two would do all work twice; " +
+	"give this one another name with -member-suffix")
 
 // lock takes the member's name for this process, on this host: the service knows members by
 // their names only, so two workers of one name would both read all their shards, and neither
@@ -24,8 +25,7 @@ func (o *options) lock() (unlock func(), err error) {
 	f, err := lockFile(path)
 	switch {
 	case errors.Is(err, errLocked):
-		return nil, fmt.Errorf("a worker named %q of the group %s/%s runs on this host already, and two of one name would do all work twice; "+
-			"give this one another name with -member-suffix: %w", o.member, o.logstore, o.group, err)
+		return nil, fmt.Errorf("member %q of group %s/%s: %w", o.member, o.logstore, o.group, err)
 	case err != nil:
 		return nil, err
 	}

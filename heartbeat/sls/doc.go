@@ -16,11 +16,12 @@
 //
 // A commit is fenced by the member's name: it is never forced, so the service refuses
 // one from a member that does not hold the shard. There are no instances, hence two
-// processes under one name are one member to the service, and both get all its shards.
-// There are no epochs: those of leases are made from the member's clock, see
-// shardset.Lease. The numbers of a heartbeat do not travel, so a heartbeat that arrives
-// late can release a shard that its sender has taken back: AckedRevoke is not promised.
-// There is no leave call and no push.
+// processes under one name are one member to the service, and both get all its shards: a
+// coordinator warns when it finds another position where it has committed one. There are
+// no epochs: those of leases are made from the member's clock, see shardset.Lease. The
+// numbers of a heartbeat do not travel, so a heartbeat that arrives late can release a
+// shard that its sender has taken back: AckedRevoke is not promised. There is no leave
+// call and no push.
 //
 // The lease is the group's timeout as the service has it, never the one of a Config.
 // A member that learns of a shorter timeout late holds on for too long: if you shorten
