@@ -86,5 +86,10 @@ func (c *Coordinator) Status() Status {
 	if r == nil {
 		return Status{Group: c.info.Group, Guarantees: c.info.Guarantees, Member: c.cfg.Member, State: StateIdle}
 	}
-	return r.snapshot()
+	s := r.snapshot()
+	// The client may have to be waited for, and the owner waits for nobody.
+	if d, ok := c.cfg.Group.(heartbeat.Degradable); ok && s.State != StateStopped {
+		s.DegradedSince, s.Degraded = d.Degraded()
+	}
+	return s
 }

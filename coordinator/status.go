@@ -51,8 +51,13 @@ type Status struct {
 	LastBeat   time.Time // when the newest answered heartbeat left; zero before the first
 	BeatErrors int       // heartbeats that failed since
 	LastError  error     // of the newest heartbeat if that failed, or why Run ends
-	Shards     []ShardStatus
-	Counters   Counters
+	// Degraded is a part of the group's client that does not work, without which the group
+	// goes on, but slower: its watch, for one. Nil: everything works. DegradedSince is
+	// since when.
+	Degraded      error
+	DegradedSince time.Time
+	Shards        []ShardStatus
+	Counters      Counters
 }
 
 // ShardStatus is one shard that the member reports as held.

@@ -64,3 +64,11 @@ type Creator interface {
 	// Create makes the group if there is none.
 	Create(ctx context.Context) error
 }
+
+// Degradable is the ability to say that a part of the client does not work, without which
+// the group goes on, but slower.
+type Degradable interface {
+	// Degraded returns since when, and why. A nil error means that everything works. It
+	// does no I/O.
+	Degraded() (since time.Time, err error)
+}

@@ -4,8 +4,8 @@
 // # Writing a Client
 //
 // A Client has to carry one heartbeat and say what it can promise. Everything else,
-// leaving, pushing, creating the group, is an ability that it may have: Leaver,
-// Notifier, Creator. A Client that is also a store of checkpoints implements
+// leaving, pushing, creating the group, saying that it is degraded, is an ability that it
+// may have: Leaver, Notifier, Creator, Degradable. A Client that is also a store of checkpoints implements
 // processor.Checkpoints; the coordinator then uses it as such.
 //
 // Errors decide what a member does next, so a Client returns the right ones:

@@ -41,6 +41,7 @@ type Client struct {
 	fault    error         // why the newest document cannot be read; nil: it can
 	faultOf  uint64        // the revision of that document
 	turn     turn
+	health   watches
 	joined   bool // a heartbeat has met the group, and brought or compared its shards
 	running  bool
 	closed   bool
@@ -58,6 +59,7 @@ var (
 	_ heartbeat.Leaver      = (*Client)(nil)
 	_ heartbeat.Notifier    = (*Client)(nil)
 	_ heartbeat.Creator     = (*Client)(nil)
+	_ heartbeat.Degradable  = (*Client)(nil)
 	_ processor.Checkpoints = (*Client)(nil)
 )
 

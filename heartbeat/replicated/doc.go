@@ -40,6 +40,10 @@
 // but those then, and must not: a record that it was shown once and is shown no more may
 // be of a member that has gone since, and would bring it back.
 //
+// A watch that fails is in the log at once, and once in a TTL until it works again, and
+// Client.Degraded says since when and why. Its process goes on by reading the document
+// twice in a TTL.
+//
 // A shard is granted only where nobody owns it, under a new epoch. It is taken from its
 // owner only if the owner's record is of the instance that the document has, omits the
 // shard, and shows a generation at which the owner knew that it had it, and that it had

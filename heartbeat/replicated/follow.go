@@ -2,6 +2,7 @@ package replicated
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -25,14 +26,18 @@ func (c *Client) pauses() *backoff.ExponentialBackOff {
 func (c *Client) followDocument(ctx context.Context) {
 	pauses := c.pauses()
 	for ctx.Err() == nil {
+		c.noteWatch(KindDocument, func(h *watchHealth) { h.begun(time.Now()) })
 		err := c.store.Watch(ctx, KindDocument, func(e Event) {
 			pauses.Reset()
-			if e.Key == documentKey && e.Value.Data != nil {
+			switch {
+			case e.Key == (Key{}):
+				c.noteWatch(KindDocument, (*watchHealth).worked)
+			case e.Key == documentKey && e.Value.Data != nil:
 				_ = c.adopt(e.Value) // what cannot be read is said by whoever needs it
 			}
 		})
 		if ctx.Err() == nil {
-			c.log.Debug("the watch of the document broke", zap.Error(err))
+			c.noteWatch(KindDocument, func(h *watchHealth) { h.failed(time.Now(), err) })
 		}
 		rest(ctx, c.atMost(pauses.NextBackOff()))
 	}
@@ -58,15 +63,19 @@ func (c *Client) followRecords(ctx context.Context) {
 		wanted := c.turn.watching
 		c.mu.Unlock()
 		if !wanted {
+			c.noteWatch(KindRecord, (*watchHealth).unneeded)
 			select {
 			case <-c.scope:
 			case <-ctx.Done():
 			}
 			continue
 		}
+		c.noteWatch(KindRecord, func(h *watchHealth) { h.begun(time.Now()) })
 		err := c.watchRecords(ctx, pauses.Reset)
 		if ctx.Err() == nil && err != nil {
-			c.log.Debug("the watch of the records broke", zap.Error(err))
+			if !errors.Is(err, context.Canceled) { // forget has the records shown anew
+				c.noteWatch(KindRecord, func(h *watchHealth) { h.failed(time.Now(), err) })
+			}
 			rest(ctx, c.atMost(pauses.NextBackOff()))
 		}
 	}
@@ -117,6 +126,9 @@ func (c *Client) see(e Event) {
 		c.observe(now, e, rec)
 	}
 	c.mu.Unlock()
+	if e.Key == (Key{}) {
+		c.noteWatch(KindRecord, (*watchHealth).worked)
+	}
 	c.poke()
 }
 

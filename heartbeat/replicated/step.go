@@ -15,7 +15,7 @@ import (
 func (c *Client) work(ctx context.Context) {
 	pauses := c.pauses()
 	for ctx.Err() == nil {
-		next := c.round(ctx, pauses.NextBackOff, pauses.Reset)
+		next := soonest(c.round(ctx, pauses.NextBackOff, pauses.Reset), c.sayWatches())
 		var due <-chan time.Time
 		var t *time.Timer
 		if !next.IsZero() {
