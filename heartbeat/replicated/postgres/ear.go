@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -98,7 +99,7 @@ func (e *ear) listen(ctx context.Context) error {
 		case err != nil && over == nil:
 			return err
 		case over == context.DeadlineExceeded:
-			if err := e.exec(ctx, `SELECT 1`); err != nil {
+			if err := e.check(ctx); err != nil {
 				return err
 			}
 		}
@@ -121,10 +122,33 @@ func (e *ear) exec(ctx context.Context, sql string) error {
 	return err
 }
 
+// check asks for a sign of life, and whether the pool still leads to the server that is
+// listened to. After a failover an old primary may live on, and tells nothing of what is
+// written to the new one.
+func (e *ear) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, e.store.pulse)
+	defer cancel()
+	var heard, written time.Time
+	if err := e.conn.QueryRow(ctx, startOfServer).Scan(&heard); err != nil {
+		return err
+	}
+	err := e.store.ask(ctx, func() error { return e.store.pool.QueryRow(ctx, startOfServer).Scan(&written) })
+	if err == nil && !written.Equal(heard) {
+		return fmt.Errorf("it leads to another server than the pool: %w", ErrDeaf)
+	}
+	return nil // a pool without an answer is not the listener's to report
+}
+
+// startOfServer is when a server was started, in microseconds: it tells servers apart.
+const startOfServer = `SELECT pg_postmaster_start_time()`
+
 // prove finds out whether notifications come through at all. Poolers that do not keep
 // sessions accept LISTEN and deliver nothing.
 func (e *ear) prove(ctx context.Context) error {
 	if err := e.exec(ctx, `LISTEN "`+e.probe+`"`); err != nil {
+		if hasCode(err, codeReadOnly) {
+			return fmt.Errorf("it leads to a standby (%w): %w", err, ErrDeaf)
+		}
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*e.store.pulse)

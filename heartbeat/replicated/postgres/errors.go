@@ -8,8 +8,8 @@ import (
 )
 
 // ErrDeaf is matched by the error of a watch whose connection gets no notifications:
-// between it and the server is a pooler that does not keep sessions. Config.Listen is
-// the remedy.
+// between it and the server is a pooler that does not keep sessions, or it leads to
+// another server than the pool. Config.Listen is the remedy.
 var ErrDeaf = errors.New("no notification comes through the listening connection: it has to lead to the server itself, see Config.Listen")
 
 // errWentBack is the error of a watch that has read an older version after a newer one:
@@ -45,14 +45,18 @@ func (e settingError) Error() string { return string(e) }
 // Retryable returns false: it ends the worker.
 func (e settingError) Retryable() bool { return false }
 
-// The server's codes for a schema, table or sequence that is not there.
+// The server's codes for a schema, table or sequence that is not there, and for what a
+// standby does not do.
 const (
 	codeNoSchema = "3F000"
 	codeNoTable  = "42P01"
+	codeReadOnly = "25006"
 )
 
 // missing reports whether an error says that the schema or a part of it is not there.
-func missing(err error) bool {
+func missing(err error) bool { return hasCode(err, codeNoSchema) || hasCode(err, codeNoTable) }
+
+func hasCode(err error, code string) bool {
 	var e *pgconn.PgError
-	return errors.As(err, &e) && (e.Code == codeNoSchema || e.Code == codeNoTable)
+	return errors.As(err, &e) && e.Code == code
 }
