@@ -20,7 +20,7 @@ import (
 // listen, as far as their last statement says.
 func sessions(t *testing.T, application string) (all, listen int) {
 	t.Helper()
-	err := shared.QueryRow(t.Context(), `SELECT count(*), count(*) FILTER (WHERE query LIKE '%LISTEN%' OR query = '` + startOfServer + `')
+	err := shared.QueryRow(t.Context(), `SELECT count(*), count(*) FILTER (WHERE query LIKE '%LISTEN%' OR query = '`+startOfServer+`')
 		FROM pg_stat_activity WHERE application_name = $1`, application).Scan(&all, &listen)
 	if err != nil {
 		t.Fatal(err)
