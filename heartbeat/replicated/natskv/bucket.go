@@ -22,8 +22,10 @@ type bucket struct {
 	description string
 	storage     jetstream.StorageType
 	replicas    int
-	forgetful   bool          // it may lose everything: see numbers.go
-	markerLife  time.Duration // of its markers of deletion; zero: they stay
+	forgetful   bool // it may lose everything: see numbers.go
+	// maxConsumers is how many watches it takes; -1: as many as the server's default says.
+	maxConsumers int
+	markerLife   time.Duration // of its markers of deletion; zero: they stay
 
 	// binding has a value while somebody finds, makes or verifies the stream. It is no
 	// mutex, so that whoever waits can go.
@@ -41,7 +43,7 @@ type bucket struct {
 func newBucket(s *store, name string, storage jetstream.StorageType, replicas int) *bucket {
 	return &bucket{
 		store: s, name: name, stream: "KV_" + name, prefix: "$KV." + name + ".",
-		storage: storage, replicas: replicas, binding: make(chan struct{}, 1),
+		storage: storage, replicas: replicas, maxConsumers: -1, binding: make(chan struct{}, 1),
 	}
 }
 

@@ -63,14 +63,8 @@ func (w *watch) open(ctx context.Context) error {
 	}
 	w.subscription = sub
 
-	if w.kind == replicated.KindDocument {
-		if w.bucket, w.filter, err = w.store.place(replicated.Key{Kind: w.kind}); err != nil {
-			return err
-		}
-	} else {
-		w.bucket, w.filter = w.store.family(w.kind)
-		w.filter += ">"
-	}
+	w.bucket, w.filter = w.store.family(w.kind)
+	w.filter += ">"
 	if err := w.await(ctx); err != nil {
 		return err
 	}
@@ -119,27 +113,20 @@ func (w *watch) consume(ctx context.Context, s jetstream.Stream, inbox string) e
 		IdleHeartbeat: w.beat, InactiveThreshold: forgetAfter, MemoryStorage: true, Replicas: 1,
 	}
 	w.stream = s
-	consumer, err := asking(ctx, func(ctx context.Context) (jetstream.PushConsumer, error) {
+	_, err = asking(ctx, func(ctx context.Context) (jetstream.PushConsumer, error) {
 		return js.CreatePushConsumer(ctx, w.bucket.stream, cfg)
 	})
 	if err != nil {
-		return err
+		return w.bucket.full(err)
 	}
 	w.created = s.CachedInfo().Created
-	// When the first request was not answered in time, the second one's answer comes after
-	// deliveries have begun.
-	info := consumer.CachedInfo()
-	return w.expect(ctx, info.NumPending+info.Delivered.Consumer)
+	return w.expect(ctx)
 }
 
 // expect finds out which keys are there, so that the watch can tell when it has told all
 // of them. A number would not do: those that are overwritten meanwhile come later. Nor is
 // there nothing because the consumer has nothing: its node may be behind the leader.
-func (w *watch) expect(ctx context.Context, messages uint64) (err error) {
-	if w.kind == replicated.KindDocument && messages > 0 {
-		w.missing = map[string]uint64{w.filter: 1}
-		return nil
-	}
+func (w *watch) expect(ctx context.Context) (err error) {
 	w.missing, err = w.there(ctx)
 	return err
 }

@@ -54,12 +54,27 @@
 //	                                                   is in memory
 //	           $JS.API.STREAM.DELETE.KV_M_<namespace>  to make it anew, with higher numbers,
 //	                                                   after all nodes have lost it
-//	           $JS.API.CONSUMER.CREATE.<stream>.>
-//	           $JS.API.CONSUMER.DELETE.<stream>.*      or consumers stay 10 s longer
+//	           $JS.API.CONSUMER.CREATE.KV_M_<namespace>.>
+//	           $JS.API.CONSUMER.DELETE.KV_M_<namespace>.*  or consumers stay 10 s longer
+//	           rollcall.<namespace>.>                  hints that a document has changed
 //	subscribe  _INBOX.>                                or what nats.CustomInboxPrefix says
+//	           rollcall.<namespace>.>
 //
 // A server does not answer what it does not allow: the call ends when its time does, and
 // the connection's nats.ErrorHandler hears why.
+//
+// # How many processes
+//
+// A process that changes the document publishes the new revision to
+// rollcall.<namespace>.<group>, which is no subject of a stream, and all others then read
+// the document from the bucket's leader. They need no consumer for that, so no limit of
+// consumers bounds the number of processes. A hint that is lost costs half a TTL at most.
+//
+// The members' records are watched through consumers, by eight processes of a group, or by
+// three of more than 64. A bucket that this package makes takes 100,000 of these. In one
+// that was made otherwise, without a limit of its own, the server's default counts: 1,000
+// for all groups of the namespace. A watch that meets a limit is logged as an error, with
+// the command that raises it.
 //
 // # What JetStream can lose
 //

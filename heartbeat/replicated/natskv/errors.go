@@ -56,6 +56,17 @@ func (e closedError) Error() string   { return e.err.Error() }
 func (e closedError) Unwrap() error   { return e.err }
 func (e closedError) Retryable() bool { return false }
 
+// fullError is the error of a watch that a limit refuses: it lasts until an operator raises
+// that.
+type fullError struct{ err error }
+
+func (e fullError) Error() string   { return e.err.Error() }
+func (e fullError) Unwrap() error   { return e.err }
+func (e fullError) Retryable() bool { return false }
+
+// codeMaxConsumers is what a server says where another consumer would be one too many.
+const codeMaxConsumers jetstream.ErrorCode = 10026
+
 // final marks the error of a closed connection as one that no repetition mends.
 func final(err error) error {
 	if errors.Is(err, nats.ErrConnectionClosed) {

@@ -17,8 +17,9 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv/embedded"
 )
 
-// documented returns the subjects to which doc.go says that users publish, for a namespace.
-func documented(t *testing.T, namespace string) (subjects []string) {
+// documented returns the subjects to which doc.go says that users publish, and subscribe,
+// for a namespace.
+func documented(t *testing.T, namespace string) (publish, subscribe []string) {
 	t.Helper()
 	text, err := os.ReadFile("doc.go")
 	if err != nil {
@@ -26,31 +27,36 @@ func documented(t *testing.T, namespace string) (subjects []string) {
 	}
 	_, rights, _ := strings.Cut(string(text), "// # Rights")
 	rights, _, _ = strings.Cut(rights, "\n// # ")
+	list := &publish
 	for line := range strings.Lines(rights) {
 		if !strings.HasPrefix(line, "//\t") {
 			continue
 		}
 		for _, word := range strings.Fields(line) {
-			if !strings.HasPrefix(word, "$") {
+			if word == "subscribe" {
+				list = &subscribe
+			}
+			if !strings.HasPrefix(word, "$") && !strings.HasPrefix(word, "_") && !strings.HasPrefix(word, "rollcall.") {
 				continue
 			}
 			word = strings.ReplaceAll(word, "<namespace>", namespace)
 			if strings.Contains(word, "<stream>") {
-				subjects = append(subjects, strings.ReplaceAll(word, "<stream>", "KV_G_"+namespace))
+				*list = append(*list, strings.ReplaceAll(word, "<stream>", "KV_G_"+namespace))
 				word = strings.ReplaceAll(word, "<stream>", "KV_M_"+namespace)
 			}
-			subjects = append(subjects, word)
+			*list = append(*list, word)
 		}
 	}
-	return subjects
+	return publish, subscribe
 }
 
-// guarded starts a server with an operator, and a worker who may publish to some subjects.
-func guarded(t *testing.T, allowed []string) *embedded.Server {
+// guarded starts a server with an operator, and a worker who may publish to some subjects,
+// and subscribe to some.
+func guarded(t *testing.T, publish, subscribe []string) *embedded.Server {
 	return lone(t, embedded.Config{Adjust: func(o *server.Options) {
 		o.Users = []*server.User{{Username: "operator"}, {Username: "worker", Permissions: &server.Permissions{
-			Publish:   &server.SubjectPermission{Allow: allowed},
-			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+			Publish:   &server.SubjectPermission{Allow: publish},
+			Subscribe: &server.SubjectPermission{Allow: subscribe},
 		}}}
 	}})
 }
@@ -58,8 +64,8 @@ func guarded(t *testing.T, allowed []string) *embedded.Server {
 // The rights that doc.go lists are enough for all that a group does, and none is idle.
 func TestRights(t *testing.T) {
 	const namespace = "guarded"
-	allowed := documented(t, namespace)
-	s := guarded(t, allowed)
+	allowed, subscribe := documented(t, namespace)
+	s := guarded(t, allowed, subscribe)
 	operator := open(t, s, Config{Namespace: namespace}, nats.UserInfo("operator", ""), nats.NoEcho())
 	requests, err := operator.conn.SubscribeSync(">")
 	if err != nil {
@@ -128,8 +134,9 @@ func TestRights(t *testing.T) {
 func TestReplaceWithoutTheRight(t *testing.T) {
 	const namespace = "guarded"
 	right := "$JS.API.STREAM.DELETE.KV_M_" + namespace
-	allowed := slices.DeleteFunc(documented(t, namespace), func(s string) bool { return s == right })
-	worker := open(t, guarded(t, allowed), Config{Namespace: namespace}, nats.UserInfo("worker", ""),
+	allowed, subscribe := documented(t, namespace)
+	allowed = slices.DeleteFunc(allowed, func(s string) bool { return s == right })
+	worker := open(t, guarded(t, allowed, subscribe), Config{Namespace: namespace}, nats.UserInfo("worker", ""),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	swapped(t, worker, recordOf("a"), 0)
 	cfg := boundTo(t, worker.records).CachedInfo().Config
@@ -138,5 +145,29 @@ func TestReplaceWithoutTheRight(t *testing.T) {
 	_, err := worker.records.replace(ctx, cfg)
 	if err == nil || !strings.Contains(err.Error(), "no answer to "+right) || !errors.Is(err, nats.ErrPermissionViolation) {
 		t.Errorf("without the right to delete it, the bucket was made anew with %v", err)
+	}
+}
+
+// A watch that would hear no hints, because its user may not publish or subscribe to them,
+// fails and says which right is missing. The store serves all the same.
+func TestHintsWithoutTheRight(t *testing.T) {
+	const namespace = "guarded"
+	publish, subscribe := documented(t, namespace)
+	not := func(s string) bool { return strings.HasPrefix(s, "rollcall.") }
+	for what, s := range map[string]*embedded.Server{
+		"publish":   guarded(t, slices.DeleteFunc(slices.Clone(publish), not), subscribe),
+		"subscribe": guarded(t, publish, slices.DeleteFunc(slices.Clone(subscribe), not)),
+	} {
+		worker := open(t, s, Config{Namespace: namespace, TTL: time.Second}, nats.UserInfo("worker", ""),
+			nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+		document := replicated.Key{Kind: replicated.KindDocument}
+		at := swapped(t, worker, document, 0)
+		err := worker.Watch(soon(t), replicated.KindDocument, func(replicated.Event) { t.Error("it told something") })
+		if !errors.Is(err, errNoHints) || !strings.Contains(err.Error(), "rollcall.guarded.>") || !errors.Is(err, nats.ErrPermissionViolation) {
+			t.Errorf("without the right to %s, a watch of the document returned %v", what, err)
+		}
+		if v, err := worker.Get(soon(t), document); err != nil || v.Revision != at {
+			t.Errorf("without the right to %s, a read returned %+v, %v", what, v, err)
+		}
 	}
 }

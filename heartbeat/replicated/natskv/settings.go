@@ -22,10 +22,24 @@ func (b *bucket) settings() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name: b.stream, Description: b.description, Subjects: []string{b.prefix + ">"},
 		Storage: b.storage, Replicas: b.replicas, FirstSeq: b.firstNumber(time.Now()),
-		MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: b.maxConsumers,
 		Discard: jetstream.DiscardNew, AllowRollup: true, DenyDelete: true, AllowDirect: false,
 		AllowMsgTTL: b.markerLife > 0 && b.storage == jetstream.MemoryStorage,
 	}
+}
+
+// recordWatches is how many watches of records, of all groups together, a bucket takes that
+// this client makes: one for each of the first eight members of a group, of the first three
+// in a large one. Where a stream does not say, the server's default counts, which is 1,000.
+const recordWatches = 100_000
+
+// full explains why a watch was refused, if the bucket has no place for another one.
+func (b *bucket) full(err error) error {
+	if !hasCode(err, codeMaxConsumers) {
+		return err
+	}
+	return fullError{fmt.Errorf("the stream %s has no place for another watch; raise its limit (nats stream edit %[1]s "+
+		"--max-consumers=%d), or that of its account: %w", b.stream, recordWatches, err)}
 }
 
 // markersMayGo reports whether a stream may lose its markers of deletion without anything
@@ -65,6 +79,10 @@ func find(ctx context.Context, js jetstream.JetStream, name string) (jetstream.S
 // make makes the stream, or finds the one that somebody else has made meanwhile.
 func (b *bucket) make(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
 	s, err := asking(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.CreateStream(ctx, cfg) })
+	if hasCode(err, codeMaxConsumers) && cfg.MaxConsumers > 0 { // the account's limit is lower, and counts
+		cfg.MaxConsumers = -1
+		return b.make(ctx, js, cfg)
+	}
 	if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return s, unanswered(b.store.conn, "STREAM.CREATE."+b.stream, err)
 	}

@@ -28,6 +28,7 @@ type store struct {
 	group string
 	ttl   time.Duration
 	log   *zap.Logger
+	hints string // the subject of the hints: see hints.go
 
 	documents *bucket // and checkpoints
 	records   *bucket
@@ -38,6 +39,7 @@ var _ replicated.Store = (*store)(nil)
 // openStore makes the store of a Config with its defaults filled in.
 func openStore(cfg Config) *store {
 	s := &store{conn: cfg.Conn, group: cfg.Group, ttl: cfg.TTL, log: cfg.Logger.With(zap.String("group", cfg.Group))}
+	s.hints = hintPrefix(cfg.Namespace) + cfg.Group
 	s.documents = newBucket(s, "G_"+cfg.Namespace, jetstream.FileStorage, cfg.Replicas)
 	s.documents.description = "Rollcall groups and checkpoints"
 	storage := jetstream.MemoryStorage
@@ -46,7 +48,7 @@ func openStore(cfg Config) *store {
 	}
 	s.records = newBucket(s, "M_"+cfg.Namespace, storage, cfg.Replicas)
 	s.records.description = "What the members of Rollcall groups said last"
-	s.records.forgetful, s.records.markerLife = true, markerLife
+	s.records.forgetful, s.records.markerLife, s.records.maxConsumers = true, markerLife, recordWatches
 	return s
 }
 
@@ -75,18 +77,21 @@ func (s *store) Swap(ctx context.Context, k replicated.Key, old uint64, data []b
 		}
 		return err
 	})
+	s.hinted(k, revision, err)
 	return revision, err
 }
 
 // Delete writes a marker of deletion. A record's expires where that is safe, as
 // markersMayGo says. Revisions go on rising without it: they are the stream's numbers.
 func (s *store) Delete(ctx context.Context, k replicated.Key, old uint64) error {
-	return s.call(ctx, "deletion", k, func(ctx context.Context, b *bucket, subject string) error {
+	err := s.call(ctx, "deletion", k, func(ctx context.Context, b *bucket, subject string) error {
 		if old == 0 {
 			return jetstream.ErrKeyRevisionMismatch // there is no such version
 		}
 		return b.remove(ctx, subject, old)
 	})
+	s.hinted(k, 0, err)
+	return err
 }
 
 // call makes a call on a key, within its time.

@@ -22,10 +22,11 @@ var (
 	errBehind       = errors.New("the watch's node is behind the bucket's leader")
 )
 
-// Watch follows one kind of key through a consumer of its own, and breaks at the first
-// sign that something is missing: who watches anew is told everything that is there.
-// The server says in each pause that it is still there, and up to which message. So a
-// watch that hears nothing knows whether nothing happens.
+// Watch follows one kind of key. That of the document is in hints.go. That of the records
+// goes through a consumer of its own, and breaks at the first sign that something is
+// missing: who watches anew is told everything that is there. The server says in each
+// pause that it is still there, and up to which message. So a watch that hears nothing
+// knows whether nothing happens.
 //
 // The consumer is on one node of the bucket's, which may be behind the leader. What it
 // tells may then be older than what Get returns, the versions before the zero Event too;
@@ -49,8 +50,11 @@ func (s *store) follow(ctx context.Context, kind replicated.Kind, sink func(repl
 	if err := s.connected(ctx); err != nil {
 		return err
 	}
+	if kind == replicated.KindDocument {
+		return s.followDocument(ctx, sink)
+	}
 	w := &watch{store: s, kind: kind, sink: sink, messages: make(chan *nats.Msg, 16),
-		ended: make(chan struct{}), beat: min(max(s.ttl/8, minBeat), maxBeat)}
+		ended: make(chan struct{}), beat: s.beat()}
 	defer w.close()
 	if err := w.open(ctx); err != nil {
 		return err
@@ -69,6 +73,8 @@ const (
 	beatsToBehind  = 3
 	beatsToCheck   = 4
 )
+
+func (s *store) beat() time.Duration { return min(max(s.ttl/8, minBeat), maxBeat) }
 
 // run tells the sink what comes, until the watch ends.
 func (w *watch) run(ctx context.Context) error {

@@ -1,0 +1,214 @@
+package natskv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+)
+
+// Every process watches the document, and a server gives a stream a thousand consumers
+// unless it is told otherwise. So this watch has none. Whoever has written the document
+// publishes a hint, an ordinary message with the new revision, and a watch that hears one
+// asks the bucket's leader. A hint is never more than a reason to look: what a watch tells
+// is what it has read. A hint can be lost, or its writer die before it: so a watch also
+// looks now and then.
+//
+// The bucket's own subject would do without hints, but what is published there has not been
+// written yet, and may be refused.
+
+// hintPrefix is what the subjects of the hints of a namespace's groups begin with.
+func hintPrefix(namespace string) string { return "rollcall." + namespace + "." }
+
+// hint tells the watches of the document that there is a revision, zero if it is not known
+// which.
+func (s *store) hint(revision uint64) {
+	// If it fails, the connection is closed, or has lost its server: watches look anyway.
+	_ = s.conn.Publish(s.hints, strconv.AppendUint(nil, revision, 10))
+}
+
+// hinted publishes a hint after a write of the document, unless it was refused.
+func (s *store) hinted(k replicated.Key, revision uint64, err error) {
+	if k.Kind == replicated.KindDocument && !errors.Is(err, replicated.ErrConflict) {
+		s.hint(revision)
+	}
+}
+
+// documentWatch is one running watch of the document. Only the goroutine of Watch touches
+// the fields, but for hinted, unknown and news.
+type documentWatch struct {
+	store   *store
+	sink    func(replicated.Event)
+	bucket  *bucket
+	subject string
+	beat    time.Duration
+	last    uint64 // the revision of the newest version told
+
+	hinted  atomic.Uint64    // the highest revision that a hint had since the last read
+	unknown atomic.Bool      // a hint had none since then
+	news    chan struct{}    // has a value when there was a hint
+	changes chan nats.Status // of the connection: any breaks the watch
+}
+
+// followDocument runs a watch of the document. It is told of changes by hints, and looks
+// every half TTL, more or less, without one.
+func (s *store) followDocument(ctx context.Context, sink func(replicated.Event)) error {
+	w := &documentWatch{store: s, sink: sink, beat: s.beat(), news: make(chan struct{}, 1)}
+	var err error
+	if w.bucket, w.subject, err = s.place(replicated.Key{Kind: replicated.KindDocument}); err != nil {
+		return err
+	}
+	w.changes = s.conn.StatusChanged()
+	defer s.conn.RemoveStatusListener(w.changes)
+	sub, err := s.conn.Subscribe(s.hints, w.hear)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Unsubscribe() }() // it fails when the connection is closed
+	if err := s.prove(ctx, w.beat); err != nil {
+		return err
+	}
+	if err := w.read(ctx); err != nil {
+		return err
+	}
+	sink(replicated.Event{})
+	return w.run(ctx)
+}
+
+// hear takes a hint, on the subscription's goroutine.
+func (w *documentWatch) hear(m *nats.Msg) {
+	revision, err := strconv.ParseUint(string(m.Data), 10, 64)
+	if err != nil {
+		return // anybody may publish
+	}
+	if revision == 0 {
+		w.unknown.Store(true)
+	}
+	for {
+		old := w.hinted.Load()
+		if revision <= old || w.hinted.CompareAndSwap(old, revision) {
+			break
+		}
+	}
+	select {
+	case w.news <- struct{}{}:
+	default:
+	}
+}
+
+// errNoHints is why a watch of the document ends that would hear no hints.
+var errNoHints = errors.New("hints do not come through")
+
+// prove finds out whether the account's user may publish hints and hear them: a server drops
+// what it does not allow, and says so only to the connection.
+func (s *store) prove(ctx context.Context, wait time.Duration) error {
+	if s.conn.Opts.NoEcho {
+		return nil // it would not hear itself
+	}
+	subject := s.hints + "." + nuid.Next()
+	sub, err := s.conn.SubscribeSync(subject)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := s.conn.Publish(subject, nil); err != nil {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	_, err = sub.NextMsgWithContext(bounded)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrPermissionViolation):
+		return err
+	}
+	err = fmt.Errorf("%w: has the user the right to publish and to subscribe to %s?", errNoHints, s.hints[:strings.LastIndexByte(s.hints, '.')]+".>")
+	if last := s.conn.LastError(); errors.Is(last, nats.ErrPermissionViolation) {
+		err = fmt.Errorf("%w (the connection's last error: %w)", err, last)
+	}
+	return err
+}
+
+// run tells the sink of what there is after each hint, and now and then, until the watch ends.
+func (w *documentWatch) run(ctx context.Context) error {
+	period := beatsToCheck * w.beat
+	idle := time.NewTimer(period)
+	defer idle.Stop()
+	for {
+		// What has come when the context ends need not be told.
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.changes:
+			return errDisconnected
+		case <-w.news:
+			if !w.unknown.Swap(false) && w.hinted.Load() <= w.last {
+				continue // a read has found it meanwhile
+			}
+		case <-idle.C:
+		}
+		if err := w.read(ctx); err != nil {
+			return err
+		}
+		idle.Reset(period)
+	}
+}
+
+// readsToBelieve is how often an answer has to be repeated that is older than what was told,
+// or than a hint says, to be believed. A leader may be one no more, and not know it yet.
+const readsToBelieve = 3
+
+// read asks the bucket's leader, and tells the sink if there is another version than was
+// told last.
+func (w *documentWatch) read(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	want := max(w.last, w.hinted.Swap(0))
+	var m *jetstream.RawStreamMsg
+	revision := uint64(0)
+	pause := firstPause
+	for try := 0; ; try++ {
+		var err error
+		if m, err = w.bucket.last(bounded, w.subject); err != nil {
+			return err
+		}
+		if m != nil {
+			revision = m.Sequence
+		}
+		if revision >= want || try == readsToBelieve {
+			break
+		}
+		if err := rest(bounded, pause); err != nil {
+			return err
+		}
+		pause *= 2
+	}
+	if revision < w.last {
+		return errReplaced
+	}
+	if m == nil || revision == w.last {
+		return nil
+	}
+	w.last = revision
+	e := replicated.Event{Key: replicated.Key{Kind: replicated.KindDocument}, Value: value(m.Data, revision)}
+	if deletion(nats.Header(m.Header)) {
+		e.Value.Data = nil
+	}
+	w.sink(e)
+	return nil
+}
