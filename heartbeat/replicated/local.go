@@ -153,9 +153,11 @@ func (c *Client) write(ctx context.Context, l *local, rec *group.Record) error {
 	c.mu.Unlock()
 	k := Key{Kind: KindRecord, Name: l.name}
 	var err error
+	// A member that is new has no record: its first one is written without a look, which a
+	// thousand that join at once would wait for. Where there is one, the write conflicts.
 	for try := 0; ; try++ {
 		c.pace(ctx, try)
-		if old == 0 || try > 0 {
+		if try > 0 {
 			if old, err = c.reread(ctx, l); err != nil {
 				return err
 			}
