@@ -39,12 +39,12 @@ type crowd struct {
 	double atomic.Int64          // grants of a shard that somebody still ran
 }
 
-// clients is how many connections and clients of the group the members share: as many as
-// processes with 50 members each would have.
-const clients = 20
+// sharedClients is how many connections and clients of the group the members of the drill
+// scale share: as many as processes with 50 members each would have.
+const sharedClients = 20
 
-// newCrowd makes a crowd of nobody.
-func (s *stage) newCrowd(n int) (*crowd, error) {
+// newCrowd makes a crowd of nobody, for n shards, with so many connections and clients.
+func (s *stage) newCrowd(n, clients int) (*crowd, error) {
 	c := &crowd{owners: make([]atomic.Int32, n), beat: s.o.ttl / 4}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	log := "crowd"

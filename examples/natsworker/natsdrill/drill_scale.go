@@ -6,7 +6,7 @@ import (
 )
 
 func scale(s *stage, r *report) (err error) {
-	c, err := s.newCrowd(s.o.shards)
+	c, err := s.newCrowd(s.o.shards, sharedClients)
 	defer func() {
 		if cerr := c.close(); err == nil {
 			err = cerr
@@ -45,12 +45,13 @@ func (s *stage) joins(r *report, c *crowd, n int, what string, rest, target time
 	if err != nil {
 		return err
 	}
-	start := time.Now()
+	start, used := time.Now(), s.cpu()
 	c.join(n)
 	if err := s.await("all have their share", c.settled); err != nil {
 		return err
 	}
 	r.most(fmt.Sprintf("%s: %d members until all had their share", what, n), time.Since(start), target)
+	r.note("  processor time of the clients, of the servers", s.cpu().since(used))
 	if err := s.sleep(time.Second); err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ type drill struct {
 // drills in the order in which they are run.
 var drills = []drill{
 	{name: "scale", what: "1000 members share 10000 shards, and a tenth more join", do: scale},
+	{name: "connections", what: "300 clients with a connection and watches each join, and are idle", do: connections},
 	{name: "handover", what: "a worker joins another one and leaves again, many times", do: handover},
 	{name: "kill", what: "one of three workers is killed", do: kill},
 	{name: "freeze", what: "one of three workers stands still past its lease, and wakes", do: frozen, needs: freezable},

@@ -23,6 +23,7 @@ type options struct {
 	moves       int
 	duration    time.Duration
 	members     int
+	clients     int
 	shards      int
 	flush       time.Duration
 	strict      bool
@@ -32,7 +33,7 @@ type options struct {
 func defaults() *options {
 	return &options{
 		partitions: 16, rate: 40, ttl: 15 * time.Second, settle: 3 * time.Second, rounds: 30, moves: 2000,
-		members: 1000, shards: 10_000,
+		members: 1000, clients: 300, shards: 10_000,
 	}
 }
 
@@ -51,6 +52,7 @@ func (o *options) flags() *flag.FlagSet {
 	fs.IntVar(&o.moves, "moves", o.moves, "churn: go on for this `number` of moves")
 	fs.DurationVar(&o.duration, "duration", 0, "churn: go on for this `time` instead")
 	fs.IntVar(&o.members, "members", o.members, "scale: this `number` of members, and a tenth more join later")
+	fs.IntVar(&o.clients, "clients", o.clients, "connections: this `number` of clients with a connection and a member each")
 	fs.IntVar(&o.shards, "shards", o.shards, "scale: this `number` of shards")
 	fs.DurationVar(&o.flush, "flush", 0, "every flush of a server's disk takes this `time` longer, by strace")
 	fs.BoolVar(&o.strict, "strict", false, "fail if a time misses its target")
@@ -85,7 +87,8 @@ func parse(args []string) (*options, error) {
 	check(o.rounds >= 1, "-rounds is %d; it must be positive", o.rounds)
 	check(o.moves >= 1, "-moves is %d; it must be positive", o.moves)
 	check(o.duration >= 0, "-duration is %v; it must not be negative", o.duration)
-	check(o.members >= clients, "-members is %d; it must be at least %d", o.members, clients)
+	check(o.members >= sharedClients, "-members is %d; it must be at least %d", o.members, sharedClients)
+	check(o.clients >= 1, "-clients is %d; it must be positive", o.clients)
 	check(o.shards >= o.members, "-shards is %d; it must be at least -members, which is %d", o.shards, o.members)
 	check(o.flush >= 0, "-flush is %v; it must not be negative", o.flush)
 	if o.flush > 0 {

@@ -30,11 +30,11 @@ func TestDrills(t *testing.T) {
 	}
 	o := defaults()
 	o.partitions, o.rate, o.ttl, o.settle, o.rounds, o.moves = 8, 20, 3*time.Second, time.Second, 2, 60
-	o.members, o.shards = 40, 400
+	o.members, o.shards, o.clients = 40, 400, 30
 	if err := o.programs(t.Context(), t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"scale", "handover", "kill", "freeze", "slow-disk", "churn"} {
+	for _, name := range []string{"scale", "connections", "handover", "kill", "freeze", "slow-disk", "churn"} {
 		t.Run(name, func(t *testing.T) {
 			o := *o
 			o.only = []string{name}
@@ -58,11 +58,11 @@ func TestDrills(t *testing.T) {
 }
 
 func TestFlagFaults(t *testing.T) {
-	_, err := parse(strings.Fields("-only joni -partitions 1 -rate 0 -ttl 1ms -settle 0s -rounds 0 -moves 0 -duration -1s -members 1 -shards 0 -flush -1s rest"))
+	_, err := parse(strings.Fields("-only joni -partitions 1 -rate 0 -ttl 1ms -settle 0s -rounds 0 -moves 0 -duration -1s -members 1 -clients 0 -shards 0 -flush -1s rest"))
 	if err == nil {
 		t.Fatal("no fault")
 	}
-	for _, want := range []string{`"joni"`, "churn", "-partitions is 1", "-rate is 0", "-ttl is", "-settle", "-rounds", "-moves", "-duration", "-members", "-shards", "-flush is -1s", `"rest"`} {
+	for _, want := range []string{`"joni"`, "churn", "-partitions is 1", "-rate is 0", "-ttl is", "-settle", "-rounds", "-moves", "-duration", "-members", "-clients is 0", "-shards", "-flush is -1s", `"rest"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing about %s in: %v", want, err)
 		}
