@@ -3,6 +3,7 @@ package natskv
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -12,9 +13,13 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv/embedded"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // documented returns the subjects to which doc.go says that users publish, and subscribe,
@@ -168,6 +173,42 @@ func TestHintsWithoutTheRight(t *testing.T) {
 		}
 		if v, err := worker.Get(soon(t), document); err != nil || v.Revision != at {
 			t.Errorf("without the right to %s, a read returned %+v, %v", what, v, err)
+		}
+	}
+}
+
+// A group goes on without hints, and its log and its client say what is missing.
+func TestGroupWithoutHints(t *testing.T) {
+	const namespace = "guarded"
+	publish, subscribe := documented(t, namespace)
+	subscribe = slices.DeleteFunc(subscribe, func(s string) bool { return strings.HasPrefix(s, "rollcall.") })
+	worker := open(t, guarded(t, publish, subscribe), Config{Namespace: namespace}, nats.UserInfo("worker", ""),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	core, logs := observer.New(zap.WarnLevel)
+	c, err := New(Config{Conn: worker.conn, Group: "orders", Namespace: namespace, TTL: 4 * time.Second,
+		Shards: replicated.Shards("orders", 4), Logger: zap.New(core)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r := heartbeat.Request{Member: "a", Report: shardset.Report{Instance: 1}}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		r.Seq++
+		a, err := c.Beat(soon(t), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Held, r.Generation = a.Grants, a.Generation
+		_, why := c.Degraded()
+		warned := logs.FilterMessageSnippet("the watch of the group's document does not work").All()
+		if len(a.Grants) == 4 && errors.Is(why, errNoHints) && len(warned) > 0 {
+			if text := fmt.Sprint(warned[0].ContextMap()["error"]); !strings.Contains(text, "subscribe to rollcall.guarded.>") {
+				t.Errorf("the log says %s", text)
+			}
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("after 20 s the member has %d shards, the client is degraded by %v, and the log has %v", len(a.Grants), why, warned)
 		}
 	}
 }
