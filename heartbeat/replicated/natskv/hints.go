@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -143,8 +144,9 @@ func (s *store) prove(ctx context.Context, wait time.Duration) error {
 
 // run tells the sink of what there is after each hint, and now and then, until the watch ends.
 func (w *documentWatch) run(ctx context.Context) error {
-	period := beatsToCheck * w.beat
-	idle := time.NewTimer(period)
+	// Not all at the same time, although all have heard the same hint.
+	period := func() time.Duration { return beatsToCheck*w.beat*3/4 + rand.N(beatsToCheck*w.beat/2) }
+	idle := time.NewTimer(period())
 	defer idle.Stop()
 	for {
 		// What has come when the context ends need not be told.
@@ -165,7 +167,7 @@ func (w *documentWatch) run(ctx context.Context) error {
 		if err := w.read(ctx); err != nil {
 			return err
 		}
-		idle.Reset(period)
+		idle.Reset(period())
 	}
 }
 
