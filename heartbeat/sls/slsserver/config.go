@@ -62,6 +62,7 @@ type Config struct {
 	// MaxConsumers bounds the consumers of a group. Zero means 10,000.
 	MaxConsumers int
 	// MaxShards bounds the shards of a logstore, read-only ones included. Zero means 10,000.
+	// With ten times as many in all logstores together, requests make no more.
 	MaxShards int
 	// MaxInFlight bounds the requests at work; the others get 503 ServerBusy. Zero
 	// means 1024.

@@ -86,7 +86,9 @@
 //     is how many shards take writes. There is no automatic split and no web tracking.
 //   - There is no index: GetIndex gets 404 IndexConfigNotExist, and searches are not there.
 //   - Existing names get 400 ProjectAlreadyExist and LogStoreAlreadyExist, wrong numbers 400
-//     LogStoreInfoInvalid. The server has up to 1000 projects, and a project 1000 logstores.
+//     LogStoreInfoInvalid. The server has up to 1000 projects, and a project 1000 logstores. What
+//     would make the shards of all logstores more than ten times Config.MaxShards gets 403
+//     ShardQuotaExceed.
 //
 // # Filters
 //

@@ -48,6 +48,9 @@ func (s *Server) createLogstore(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := s.roomFor(shards); err != nil {
+		return err
+	}
 	err = s.makeLogstore(c.project, Logstore{Name: name, Shards: shards}, days)
 	switch {
 	case errors.Is(err, ErrExists):
@@ -58,6 +61,25 @@ func (s *Server) createLogstore(c *call) error {
 		return err
 	}
 	return c.reply("", nil)
+}
+
+// shardRoom is how many logstores' worth of Config.MaxShards requests may make in all. A request
+// of a hundred bytes makes thousands of shards, and what it makes stays.
+const shardRoom = 10
+
+// roomFor refuses more shards than all logstores together may have. The caller holds no lock, so
+// requests at one moment may exceed that by what they ask for.
+func (s *Server) roomFor(shards int) error {
+	limit := shardRoom * s.cfg.MaxShards
+	for _, ls := range s.everyLogstore() {
+		ls.mu.RLock()
+		shards += len(ls.shards)
+		ls.mu.RUnlock()
+	}
+	if shards > limit {
+		return fail(403, "ShardQuotaExceed", "the server would have more than %d shards", limit)
+	}
+	return nil
 }
 
 // whole reads a number from 1 to most that may be missing.

@@ -209,3 +209,23 @@ func TestBoundedKeys(t *testing.T) {
 		}
 	})
 }
+
+// TestShardsOfAllLogstores: what requests make is bounded in all, and what is deleted makes room.
+func TestShardsOfAllLogstores(t *testing.T) {
+	r := newRig(t, Config{MaxShards: 8, Projects: []Project{{Name: "p", Logstores: []Logstore{{Name: "ls", Shards: 2}}}}})
+	create := func(name string, shards int) answer {
+		return r.do("POST", "/logstores", fmt.Sprintf(`{"logstoreName":%q,"ttl":1,"shardCount":%d}`, name, shards))
+	}
+	for i := range 9 {
+		r.want(create(fmt.Sprint("x", i), 8), 200, "")
+	}
+	r.wantCode(create("y", 7), 403, "ShardQuotaExceed")
+	r.want(create("y", 4), 200, "") // 78 of 80
+	if a := r.do("POST", "/logstores/ls/shards/0?action=split", ""); a.status != 200 {
+		t.Errorf("the last two: %d %s", a.status, a.body)
+	}
+	r.wantCode(r.do("POST", "/logstores/ls/shards/1?action=split", ""), 403, "ShardQuotaExceed")
+	r.wantCode(create("z", 1), 403, "ShardQuotaExceed")
+	r.want(r.do("DELETE", "/logstores/x0", ""), 200, "")
+	r.want(create("z", 8), 200, "")
+}

@@ -57,6 +57,9 @@ func (s *Server) split(c *call) error {
 			return badParameter("the shardCount %q is not between 2 and %d", text, maxSplit)
 		}
 	}
+	if err := s.roomFor(n); err != nil {
+		return err
+	}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	sh, err := ls.writable(c.shard)
