@@ -24,9 +24,10 @@ var (
 	// can and was told to; otherwise this ends Run.
 	ErrGroupNotFound = errors.New("consumer group not found")
 
-	// ErrUnauthorized: the service refuses the credentials. It ends Run: at once, or,
-	// if the error also says that it is Retryable, because other credentials may come,
-	// when the lease is over.
+	// ErrUnauthorized: the service refuses this process: its credentials, a right that it
+	// has not, or the place that it names, such as a database that does not exist. It ends
+	// Run: at once, or, if the error also says that it is Retryable, because the operator may
+	// mend it, when the lease is over.
 	ErrUnauthorized = errors.New("not authorized")
 )
 

@@ -14,14 +14,25 @@
 // USAGE on the sequence revision; Migrate makes them beforehand.
 //
 // The pool has to lead to the primary; with several hosts in its URL, say
-// target_session_attrs=read-write. Heartbeats take their connections from it. If the
-// application keeps all of them busy for the length of a lease, the member loses its
-// shards: give the group a pool of its own, a few connections wide.
+// target_session_attrs=read-write. When a server refuses a write because it takes none (it has
+// become a standby, or default_transaction_read_only is on), the pool is reset as below, at
+// most once a second, and the next call connects anew.
+//
+// Heartbeats take their connections from the pool. If the application keeps all of them
+// busy for the length of a lease, the member loses its shards: give the group a pool of its
+// own, a few connections wide.
 //
 // The isolation level must be READ COMMITTED, which is the default; with a stricter one,
 // writes that meet fail and are made again. Long transactions elsewhere in the same
 // database keep the server from pruning old versions of the heartbeats' rows, and make
 // each beat dearer.
+//
+// # What only an operator mends
+//
+// A database, a user, a right, a table or a setting that the server does not know or does not
+// give ends the worker at once, with the server's error and what to do about it, which also
+// matches heartbeat.ErrUnauthorized. If the same has worked before, the worker goes on
+// while its lease lasts: somebody may be changing things just now.
 //
 // # A server that vanishes
 //

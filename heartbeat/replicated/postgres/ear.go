@@ -65,6 +65,17 @@ func (s *store) part(e *ear) {
 	}
 }
 
+// dropEar ends the ear that there is, and its watches with it: the next one connects anew.
+func (s *store) dropEar() {
+	s.mu.Lock()
+	e := s.ear
+	s.ear = nil
+	s.mu.Unlock()
+	if e != nil {
+		e.stop()
+	}
+}
+
 func (e *ear) run(ctx context.Context) {
 	err := e.listen(ctx)
 	e.store.mu.Lock()

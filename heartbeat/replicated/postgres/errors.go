@@ -56,6 +56,7 @@ const (
 // missing reports whether an error says that the schema or a part of it is not there.
 func missing(err error) bool { return hasCode(err, codeNoSchema) || hasCode(err, codeNoTable) }
 
+// hasCode reports whether an error is the server's, with this code.
 func hasCode(err error, code string) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && e.Code == code

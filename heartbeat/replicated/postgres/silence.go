@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"go.uber.org/zap"
 )
 
 // silence notices that the server has stopped to answer. If its machine or the network
@@ -26,6 +27,7 @@ type silence struct {
 	mu         sync.Mutex // guards the fields below
 	answeredAt time.Time  // when the server has answered last
 	brokenAt   time.Time  // when the pool was told to forget its connections
+	readOnlyAt time.Time  // likewise, because the server takes no writes
 }
 
 // answered notes that the server has answered.
@@ -47,6 +49,24 @@ func (s *silence) broken(began time.Time) bool {
 	return true
 }
 
+// dialPause is the least time between two resets of a pool that leads to a server which
+// takes no writes: every reset has everybody connect anew.
+const dialPause = time.Second
+
+// readOnly reports whether the pool has to forget its connections, after a call that was
+// refused because the server takes no writes. Of many calls on such connections one
+// does that: those that began before it say nothing about the connections made since.
+func (s *silence) readOnly(began time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if !s.readOnlyAt.IsZero() && (began.Before(s.readOnlyAt) || now.Sub(s.readOnlyAt) < dialPause) {
+		return false
+	}
+	s.readOnlyAt = now
+	return true
+}
+
 // ask makes a call, which uses the pool and ends with ctx. It forgets what lies idle in
 // the pool, and nothing if all is in use: then the call may have waited for the others
 // alone, who find out by themselves. Pool.Reset waits for nothing, and interrupts nobody;
@@ -60,6 +80,7 @@ func (s *store) ask(ctx context.Context, call func() error) error {
 	switch {
 	case isAnswer(err):
 		s.silence.answered()
+		s.learn(began, err)
 	case ctx.Err() == context.DeadlineExceeded && s.pool.Stat().IdleConns() > 0 && s.silence.broken(began):
 		s.pool.Reset()
 	}
@@ -80,6 +101,21 @@ func (s *store) locate(err error) error {
 		}
 	}
 	return fmt.Errorf("no answer from %s: %w", at, err)
+}
+
+// learn takes from an answer what it says of the connections. After a failover, or while
+// somebody has made the server read-only, those of the pool may lead to a server that takes
+// no writes and stays there, and another one takes them: the next call connects anew,
+// and so does the connection that listens.
+func (s *store) learn(began time.Time, err error) {
+	switch {
+	case err == nil || errors.Is(err, pgx.ErrNoRows):
+		s.proven.connected.Store(true)
+	case hasCode(err, codeReadOnly) && s.silence.readOnly(began):
+		s.log.Warn("the server takes no writes: the pool connects anew", zap.Error(err))
+		s.pool.Reset()
+		s.dropEar()
+	}
 }
 
 // isAnswer reports whether the result of a call is what the server said.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
@@ -26,6 +27,8 @@ type store struct {
 	there   atomic.Bool     // there was one
 	clock   clock
 	silence silence
+	proven  proven
+	log     *zap.Logger
 
 	mu  sync.Mutex // guards ear and its users
 	ear *ear       // what the watches listen with; nil while there is none
@@ -42,7 +45,7 @@ var (
 func newStore(cfg *Config) (*store, error) {
 	err := cfg.complete()
 	s := &store{
-		pool: cfg.Pool, group: cfg.Group, listen: cfg.Listen, pulse: defaultPulse,
+		pool: cfg.Pool, group: cfg.Group, listen: cfg.Listen, pulse: defaultPulse, log: cfg.Logger,
 		schema: schema{name: cfg.Schema, steps: steps, least: leastClient, logger: cfg.Logger},
 		sql:    map[replicated.Kind]statements{},
 	}
@@ -63,11 +66,12 @@ func (s *store) Get(ctx context.Context, k replicated.Key) (replicated.Value, er
 	err = s.ask(ctx, func() error {
 		return s.pool.QueryRow(ctx, sql.get, s.group, []byte(k.Name)).Scan(&rev, &data)
 	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return replicated.Value{}, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return replicated.Value{}, s.fail("get", k, err)
+	}
+	s.proven.did("get", k.Kind)
+	if err != nil {
+		return replicated.Value{}, nil
 	}
 	return replicated.Value{Data: data, Revision: uint64(rev)}, nil
 }
@@ -141,11 +145,12 @@ func bytes(data []byte) []byte {
 func (s *store) write(ctx context.Context, op string, k replicated.Key, old uint64, sql string, args ...any) (uint64, error) {
 	var rev int64
 	err := s.ask(ctx, func() error { return s.pool.QueryRow(ctx, sql, args...).Scan(&rev) })
-	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, conflict(op, k, old)
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return 0, s.fail(op, k, err)
+	}
+	s.proven.did(op, k.Kind)
+	if err != nil {
+		return 0, conflict(op, k, old)
 	}
 	return uint64(rev), nil
 }
@@ -160,7 +165,7 @@ func (s *store) fail(op string, k replicated.Key, err error) error {
 		s.usable.Store(false)
 		s.there.Store(false)
 	}
-	return fmt.Errorf("postgres: %s %v: %w", op, k, err)
+	return fmt.Errorf("postgres: %s %v: %w", op, k, s.proven.explain(err, op, k.Kind))
 }
 
 // statements returns the statements for the keys of a kind, once the schema is there.
@@ -194,7 +199,10 @@ func (s *store) lookAgain(ctx context.Context) (there bool, err error) {
 		return err
 	})
 	s.there.Store(err == nil && version > 0)
-	return s.there.Load(), s.schema.fail(err)
+	if err == nil {
+		s.proven.did(opLook, 0)
+	}
+	return s.there.Load(), s.proven.explain(s.schema.fail(err), opLook, 0)
 }
 
 // prepare prepares the schema, unless that was done. Callers that come at once do it at
@@ -204,8 +212,9 @@ func (s *store) prepare(ctx context.Context) error {
 		return nil
 	}
 	if err := s.ask(ctx, func() error { return s.schema.prepare(ctx, s.pool) }); err != nil {
-		return err
+		return s.proven.explain(err, opPrepare, 0)
 	}
+	s.proven.did(opPrepare, 0)
 	s.usable.Store(true)
 	return nil
 }
