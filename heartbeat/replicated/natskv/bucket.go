@@ -154,7 +154,9 @@ func (b *bucket) with(ctx context.Context, write bool, do func(jetstream.Stream)
 func (b *bucket) info(
 	ctx context.Context, s jetstream.Stream, opts ...jetstream.StreamInfoOpt,
 ) (*jetstream.StreamInfo, error) {
-	info, err := asking(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return s.Info(ctx, opts...) })
+	info, err := inquire(ctx, b, "STREAM.INFO."+b.stream, func(ctx context.Context) (*jetstream.StreamInfo, error) {
+		return s.Info(ctx, opts...)
+	})
 	if err == nil && info.Config.AllowDirect {
 		b.gone(s)
 	}
@@ -173,7 +175,7 @@ func (b *bucket) subjects(ctx context.Context, s jetstream.Stream, filter string
 // last returns the newest message of a subject, or nil.
 func (b *bucket) last(ctx context.Context, subject string) (m *jetstream.RawStreamMsg, err error) {
 	err = b.with(ctx, false, func(s jetstream.Stream) error {
-		m, err = newest(ctx, s, subject)
+		m, err = b.newest(ctx, s, subject)
 		return err
 	})
 	if errors.Is(err, errNoBucket) {
@@ -186,8 +188,8 @@ func (b *bucket) last(ctx context.Context, subject string) (m *jetstream.RawStre
 }
 
 // newest asks a stream's leader, because its handle says that there is no AllowDirect.
-func newest(ctx context.Context, s jetstream.Stream, subject string) (*jetstream.RawStreamMsg, error) {
-	m, err := asking(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+func (b *bucket) newest(ctx context.Context, s jetstream.Stream, subject string) (*jetstream.RawStreamMsg, error) {
+	m, err := inquire(ctx, b, "STREAM.MSG.GET."+b.stream, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return s.GetLastMsgForSubject(ctx, subject)
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {

@@ -113,7 +113,7 @@ func (w *watch) consume(ctx context.Context, s jetstream.Stream, inbox string) e
 		IdleHeartbeat: w.beat, InactiveThreshold: forgetAfter, MemoryStorage: true, Replicas: 1,
 	}
 	w.stream = s
-	_, err = asking(ctx, func(ctx context.Context) (jetstream.PushConsumer, error) {
+	_, err = inquire(ctx, w.bucket, "CONSUMER.CREATE."+w.bucket.stream+".", func(ctx context.Context) (jetstream.PushConsumer, error) {
 		return js.CreatePushConsumer(ctx, w.bucket.stream, cfg)
 	})
 	if err != nil {

@@ -60,8 +60,12 @@
 //	subscribe  _INBOX.>                                or what nats.CustomInboxPrefix says
 //	           rollcall.<namespace>.>
 //
-// A server does not answer what it does not allow: the call ends when its time does, and
-// the connection's nats.ErrorHandler hears why.
+// A server does not answer what it does not allow; it tells the connection. So a store puts
+// itself in front of the connection's error handler, which goes on hearing everything, and a
+// call that lacks a right ends at once with an error that names it. It matches
+// heartbeat.ErrUnauthorized: a worker tries again while its lease lasts, or for one TTL,
+// and ends. A program that sets another handler afterwards has to call the one that
+// nats.Conn.ErrorHandler returned, or such calls end when their time does.
 //
 // # How many processes
 //

@@ -78,19 +78,6 @@ func final(err error) error {
 // codeNoTTL is what a server says of a message that is to expire, where none may.
 const codeNoTTL jetstream.ErrorCode = 10166
 
-// unanswered explains why a request to JetStream's API may have had no answer: a server
-// does not answer what an account has no right to ask. It says so to the connection.
-func unanswered(conn *nats.Conn, request string, err error) error {
-	if !errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	err = fmt.Errorf("no answer to $JS.API.%s; has the account the right to publish there? %w", request, err)
-	if last := conn.LastError(); errors.Is(last, nats.ErrPermissionViolation) {
-		err = fmt.Errorf("%w (the connection's last error: %w)", err, last)
-	}
-	return err
-}
-
 // explain wraps the error of a call on a key. A context that has ended comes first:
 // what failed because of it has many forms. But a connection that is closed stays so when
 // there is time again.

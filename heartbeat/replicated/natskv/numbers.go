@@ -81,7 +81,7 @@ func (b *bucket) recent(ctx context.Context) error {
 // numbers are above those of all before it. It is called with binding taken.
 func (b *bucket) verify(ctx context.Context, s jetstream.Stream) (jetstream.Stream, error) {
 	now := life{connection: b.store.conn.Stats().Reconnects, at: time.Now()}
-	mark, err := newest(ctx, s, b.markSubject())
+	mark, err := b.newest(ctx, s, b.markSubject())
 	if err != nil {
 		return nil, err
 	}
@@ -121,13 +121,16 @@ func (b *bucket) marked(ctx context.Context, s jetstream.Stream, mark *jetstream
 		text := nuid.Next()
 		m := &nats.Msg{Subject: b.markSubject(), Header: nats.Header{}, Data: []byte(text)}
 		bounded, cancel := context.WithTimeout(ctx, firstTry)
-		_, err := publish(bounded, js, m, 0)
+		_, err := b.publish(bounded, js, m, 0)
 		cancel()
 		if err == nil {
 			return text, nil
 		}
+		if errors.As(err, new(*rightError)) {
+			return "", err
+		}
 		// Somebody else may have marked it, or this has, and the answer was lost.
-		if mark, err = newest(ctx, s, b.markSubject()); err != nil {
+		if mark, err = b.newest(ctx, s, b.markSubject()); err != nil {
 			return "", err
 		}
 		if err := rest(ctx, pause); err != nil {
@@ -150,8 +153,11 @@ func (b *bucket) replace(ctx context.Context, cfg jetstream.StreamConfig) (jetst
 	if err != nil {
 		return nil, err
 	}
-	if err := js.DeleteStream(ctx, b.stream); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, unanswered(b.store.conn, "STREAM.DELETE."+b.stream, err)
+	_, err = permitted(ctx, b.store.conn, "$JS.API.STREAM.DELETE."+b.stream, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, js.DeleteStream(ctx, b.stream)
+	})
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, err
 	}
 	cfg.FirstSeq = b.firstNumber(time.Now())
 	cfg.AllowDirect = false // somebody may have switched it on since the stream was adopted

@@ -1,6 +1,7 @@
 package natskv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -148,7 +149,7 @@ func TestReplaceWithoutTheRight(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err := worker.records.replace(ctx, cfg)
-	if err == nil || !strings.Contains(err.Error(), "no answer to "+right) || !errors.Is(err, nats.ErrPermissionViolation) {
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("no right to publish to %q", right)) || !errors.Is(err, nats.ErrPermissionViolation) {
 		t.Errorf("without the right to delete it, the bucket was made anew with %v", err)
 	}
 }
@@ -210,5 +211,114 @@ func TestGroupWithoutHints(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("after 20 s the member has %d shards, the client is degraded by %v, and the log has %v", len(a.Grants), why, warned)
 		}
+	}
+}
+
+// A right that is missing is named at once, whatever it is for: the server does not answer,
+// and the call would only run out of time.
+func TestMissingRightIsNamed(t *testing.T) {
+	const namespace = "guarded"
+	document := replicated.Key{Kind: replicated.KindDocument}
+	swap := func(k replicated.Key) func(context.Context, *store) error {
+		return func(ctx context.Context, s *store) error { _, err := s.Swap(ctx, k, 0, []byte("x")); return err }
+	}
+	get := func(ctx context.Context, s *store) error { _, err := s.Get(ctx, document); return err }
+	watch := func(kind replicated.Kind) func(context.Context, *store) error {
+		return func(ctx context.Context, s *store) error { return s.Watch(ctx, kind, func(replicated.Event) {}) }
+	}
+	direct := func(t *testing.T, s *store) {
+		cfg := boundTo(t, s.documents).CachedInfo().Config
+		cfg.AllowDirect = true
+		if _, err := api(t, s.documents).UpdateStream(soon(t), cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		right  string // that the worker has not
+		named  string // as what it says so; empty: the right itself
+		before func(t *testing.T, operator *store)
+		do     func(ctx context.Context, s *store) error
+	}{
+		{right: "$KV.G_guarded.>", named: "$KV.G_guarded.orders.doc", do: swap(document)},
+		{right: "$KV.M_guarded.>", named: "$KV.M_guarded.", do: swap(recordOf("a"))},
+		{right: "$JS.API.STREAM.INFO.KV_G_guarded", do: get},
+		{right: "$JS.API.STREAM.MSG.GET.KV_G_guarded", do: get},
+		{right: "$JS.API.STREAM.CREATE.KV_G_guarded", do: swap(document)},
+		{right: "$JS.API.STREAM.UPDATE.KV_G_guarded", before: direct, do: get},
+		{right: "$JS.API.CONSUMER.CREATE.KV_M_guarded.>", named: "$JS.API.CONSUMER.CREATE.KV_M_guarded.", do: watch(replicated.KindRecord)},
+		{right: "_INBOX.>", named: "_INBOX.", do: get},
+	} {
+		t.Run(c.right, func(t *testing.T) {
+			publish, subscribe := documented(t, namespace)
+			not := func(s string) bool { return s == c.right }
+			listed := len(publish) + len(subscribe)
+			publish, subscribe = slices.DeleteFunc(publish, not), slices.DeleteFunc(subscribe, not)
+			if len(publish)+len(subscribe) != listed-1 {
+				t.Fatalf("doc.go does not list %q", c.right)
+			}
+			s := guarded(t, publish, subscribe)
+			operator := open(t, s, Config{Namespace: namespace}, nats.UserInfo("operator", ""))
+			if c.right != "$JS.API.STREAM.CREATE.KV_G_guarded" {
+				swapped(t, operator, replicated.Key{Kind: replicated.KindCheckpoint, Name: "orders.0"}, 0)
+				swapped(t, operator, recordOf("b"), 0)
+			}
+			if c.before != nil {
+				c.before(t, operator)
+			}
+			heard := make(chan error, 100)
+			worker := open(t, s, Config{Namespace: namespace}, nats.UserInfo("worker", ""),
+				nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { heard <- err }))
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			err := c.do(ctx, worker)
+			if ctx.Err() != nil {
+				t.Fatalf("it took all its time: %v", err)
+			}
+			named := cmp.Or(c.named, c.right)
+			if err == nil || !strings.Contains(err.Error(), `no right to `) || !strings.Contains(err.Error(), `"`+named) {
+				t.Errorf("it does not name %q: %v", named, err)
+			}
+			if !errors.Is(err, nats.ErrPermissionViolation) || !errors.Is(err, heartbeat.ErrUnauthorized) || !heartbeat.Retryable(err) {
+				t.Errorf("it is no refusal that may pass: %v", err)
+			}
+			select {
+			case err := <-heard:
+				if !errors.Is(err, nats.ErrPermissionViolation) {
+					t.Errorf("the program's handler heard %v", err)
+				}
+			case <-ctx.Done():
+				t.Error("the program's own handler hears nothing any more")
+			}
+		})
+	}
+}
+
+// A connection that the program may not use as it wants is no affair of the group's.
+func TestRefusalsOfTheProgram(t *testing.T) {
+	var r rights
+	r.inboxes, r.waiting = "_INBOX.", map[*request]struct{}{}
+	refused := 0
+	r.waiting[&request{subject: "$KV.G_a.orders.doc", refuse: func(error) { refused++ }}] = struct{}{}
+	for _, c := range []struct {
+		text string
+		want int
+	}{
+		{`Permissions Violation for Subscription to "audit.>"`, 0},
+		{`Permissions Violation for Publish to "audit.orders"`, 0},
+		{`Permissions Violation for Publish to "$KV.G_a.orders.doc.x"`, 0},
+		{`Permissions Violation`, 0},
+		{`Permissions Violation for Publish to "$KV.G_a.orders.doc"`, 1},
+		{`Permissions Violation for Subscription to "_INBOX.abc.*"`, 1},
+	} {
+		refused = 0
+		r.heard(fmt.Errorf("%w: %s", nats.ErrPermissionViolation, c.text))
+		if refused != c.want {
+			t.Errorf("%s: %d requests ended, want %d", c.text, refused, c.want)
+		}
+	}
+	r.heard(errors.New(`Permissions Violation for Publish to "$KV.G_a.orders.doc"`))
+	r.heard(nats.ErrSlowConsumer)
+	if refused != 1 {
+		t.Error("another error was taken for a refusal")
 	}
 }

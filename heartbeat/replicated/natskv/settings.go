@@ -59,7 +59,7 @@ func (b *bucket) open(ctx context.Context, write bool) (jetstream.Stream, error)
 	if max := b.store.conn.MaxPayload(); max < minValue {
 		return nil, fmt.Errorf("the server takes messages of %d bytes; it must be %d (max_payload)", max, minValue)
 	}
-	s, err := find(ctx, js, b.stream)
+	s, err := b.find(ctx, js)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if !write {
 			return nil, errNoBucket
@@ -72,21 +72,25 @@ func (b *bucket) open(ctx context.Context, write bool) (jetstream.Stream, error)
 	return b.adopt(ctx, js, s)
 }
 
-func find(ctx context.Context, js jetstream.JetStream, name string) (jetstream.Stream, error) {
-	return asking(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, name) })
+func (b *bucket) find(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
+	return inquire(ctx, b, "STREAM.INFO."+b.stream, func(ctx context.Context) (jetstream.Stream, error) {
+		return js.Stream(ctx, b.stream)
+	})
 }
 
 // make makes the stream, or finds the one that somebody else has made meanwhile.
 func (b *bucket) make(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
-	s, err := asking(ctx, func(ctx context.Context) (jetstream.Stream, error) { return js.CreateStream(ctx, cfg) })
+	s, err := inquire(ctx, b, "STREAM.CREATE."+b.stream, func(ctx context.Context) (jetstream.Stream, error) {
+		return js.CreateStream(ctx, cfg)
+	})
 	if hasCode(err, codeMaxConsumers) && cfg.MaxConsumers > 0 { // the account's limit is lower, and counts
 		cfg.MaxConsumers = -1
 		return b.make(ctx, js, cfg)
 	}
 	if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		return s, unanswered(b.store.conn, "STREAM.CREATE."+b.stream, err)
+		return s, err
 	}
-	if s, err = find(ctx, js, b.stream); err != nil {
+	if s, err = b.find(ctx, js); err != nil {
 		return nil, err
 	}
 	return b.adopt(ctx, js, s)
@@ -105,15 +109,20 @@ func (b *bucket) adopt(ctx context.Context, js jetstream.JetStream, s jetstream.
 		return b.letExpire(ctx, js, s), nil
 	}
 	cfg.AllowDirect = false
-	s, err := js.UpdateStream(ctx, cfg)
+	s, err := b.update(ctx, js, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("AllowDirect cannot be set to false, without which reads are stale: %w",
-			unanswered(b.store.conn, "STREAM.UPDATE."+b.stream, err))
+		return nil, fmt.Errorf("AllowDirect cannot be set to false, without which reads are stale: %w", err)
 	}
 	if s.CachedInfo().Config.AllowDirect {
 		return nil, errors.New("AllowDirect stays true, and reads would be stale")
 	}
 	return b.letExpire(ctx, js, s), nil
+}
+
+func (b *bucket) update(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	return permitted(ctx, b.store.conn, "$JS.API.STREAM.UPDATE."+b.stream, func(ctx context.Context) (jetstream.Stream, error) {
+		return js.UpdateStream(ctx, cfg)
+	})
 }
 
 // letExpire lets single messages of the stream expire, if markers may go. Where that
@@ -127,7 +136,7 @@ func (b *bucket) letExpire(ctx context.Context, js jetstream.JetStream, s jetstr
 	cfg.AllowMsgTTL = true
 	bounded, cancel := context.WithTimeout(ctx, firstTry)
 	defer cancel()
-	updated, err := js.UpdateStream(bounded, cfg)
+	updated, err := b.update(bounded, js, cfg)
 	if err == nil && updated.CachedInfo().Config.AllowMsgTTL {
 		return updated
 	}

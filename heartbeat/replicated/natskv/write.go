@@ -18,13 +18,18 @@ func (b *bucket) write(ctx context.Context, m *nats.Msg, old uint64) (revision u
 	}
 	err = b.with(ctx, true, func(s jetstream.Stream) error {
 		b.expiring(m, s.CachedInfo().Config)
-		revision, err = publish(ctx, js, m, old)
+		revision, err = b.publish(ctx, js, m, old)
 		return err
 	})
 	if err == nil {
 		b.saw(revision)
 	}
 	return revision, err
+}
+
+// publish is the function of that name. It names the right that a user lacks.
+func (b *bucket) publish(ctx context.Context, js publisher, m *nats.Msg, old uint64) (uint64, error) {
+	return permitted(ctx, b.store.conn, m.Subject, func(ctx context.Context) (uint64, error) { return publish(ctx, js, m, old) })
 }
 
 // publish sends a message once, and once more while the leader of a replicated stream

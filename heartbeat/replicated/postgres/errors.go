@@ -50,7 +50,6 @@ func (e settingError) Retryable() bool { return false }
 const (
 	codeNoSchema = "3F000"
 	codeNoTable  = "42P01"
-	codeReadOnly = "25006"
 )
 
 // missing reports whether an error says that the schema or a part of it is not there.

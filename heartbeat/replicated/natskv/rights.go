@@ -1,0 +1,170 @@
+package natskv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"weak"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+)
+
+// rightError says which right the connection's user lacks. It matches
+// heartbeat.ErrUnauthorized and nats.ErrPermissionViolation.
+type rightError struct {
+	subject   string
+	subscribe bool // and not publish
+	err       error
+}
+
+func (e *rightError) Error() string {
+	verb := "publish"
+	if e.subscribe {
+		verb = "subscribe"
+	}
+	return fmt.Sprintf("the user has no right to %s to %q; the package comment lists the rights that a worker needs: %v",
+		verb, e.subject, e.err)
+}
+
+func (e *rightError) Unwrap() error { return e.err }
+
+func (e *rightError) Is(target error) bool { return target == heartbeat.ErrUnauthorized }
+
+// Retryable returns true: rights change while servers run. A worker tries again while its
+// lease lasts, or for one TTL.
+func (e *rightError) Retryable() bool { return true }
+
+// rights hears what a connection's server refuses. A server does not answer a request that
+// the user has no right to make, and does not say to which one it refers; it tells the
+// connection the subject.
+type rights struct {
+	inboxes string // how the subjects begin to which answers come
+
+	mu      sync.Mutex // guards the fields below
+	waiting map[*request]struct{}
+	inbox   *rightError // an inbox that may not be subscribed to: nobody hears an answer
+}
+
+// request is a request under way.
+type request struct {
+	subject string // ends with a dot if the rest is not known
+	refuse  context.CancelCauseFunc
+}
+
+// known has the rights of each connection that a store uses: all of them share one
+// handler.
+var known = struct {
+	mu sync.Mutex
+	of map[weak.Pointer[nats.Conn]]*rights
+}{of: map[weak.Pointer[nats.Conn]]*rights{}}
+
+// rightsOf returns what hears the refusals of a connection. The first call puts itself in
+// front of the connection's error handler.
+func rightsOf(conn *nats.Conn) *rights {
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	key := weak.Make(conn)
+	if r := known.of[key]; r != nil {
+		return r
+	}
+	inbox := conn.NewInbox()
+	r := &rights{inboxes: inbox[:strings.LastIndex(inbox, ".")+1], waiting: map[*request]struct{}{}}
+	known.of[key] = r
+	runtime.AddCleanup(conn, func(key weak.Pointer[nats.Conn]) {
+		known.mu.Lock()
+		defer known.mu.Unlock()
+		delete(known.of, key)
+	}, key)
+	next := conn.ErrorHandler()
+	conn.SetErrorHandler(func(c *nats.Conn, s *nats.Subscription, err error) {
+		r.heard(err)
+		if next != nil {
+			next(c, s, err)
+		}
+	})
+	return r
+}
+
+var violation = regexp.MustCompile(`(?i)(publish|subscription) to "(\S+)"`)
+
+// parseViolation returns what a server's error says of a right, or nil.
+func parseViolation(err error) *rightError {
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		return nil
+	}
+	m := violation.FindStringSubmatch(err.Error())
+	if m == nil {
+		return nil
+	}
+	return &rightError{subject: m[2], subscribe: strings.EqualFold(m[1], "subscription"), err: err}
+}
+
+// heard takes an error of the connection, on its goroutine.
+func (r *rights) heard(err error) {
+	lacking := parseViolation(err)
+	if lacking == nil || lacking.subscribe && !strings.HasPrefix(lacking.subject, r.inboxes) {
+		return // it is the program's own affair
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if lacking.subscribe {
+		r.inbox = lacking
+	}
+	for q := range r.waiting {
+		if lacking.subscribe || q.is(lacking.subject) {
+			q.refuse(lacking) // it only marks a context
+		}
+	}
+}
+
+func (q *request) is(subject string) bool {
+	return subject == q.subject || strings.HasSuffix(q.subject, ".") && strings.HasPrefix(subject, q.subject)
+}
+
+// permitted makes a request under a subject. If the server says that the user has no right
+// to that, it ends at once, with a *rightError.
+func permitted[T any](
+	ctx context.Context, conn *nats.Conn, subject string, ask func(context.Context) (T, error),
+) (T, error) {
+	r := rightsOf(conn)
+	waiting, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	q := &request{subject: subject, refuse: cancel}
+	r.mu.Lock()
+	r.waiting[q] = struct{}{}
+	r.mu.Unlock()
+	answer, err := ask(waiting)
+	r.mu.Lock()
+	delete(r.waiting, q)
+	if err == nil {
+		r.inbox = nil
+	}
+	inbox := r.inbox
+	r.mu.Unlock()
+	var lacking *rightError
+	switch {
+	case err == nil:
+	case errors.As(context.Cause(waiting), &lacking):
+		err = lacking
+	case !errors.Is(err, context.DeadlineExceeded):
+	case inbox != nil:
+		err = inbox
+	default:
+		// The program may have another error handler since.
+		if last := parseViolation(conn.LastError()); last != nil && !last.subscribe && q.is(last.subject) {
+			err = last
+		}
+	}
+	return answer, err
+}
+
+// inquire makes a request to JetStream's API about the bucket's stream, as asking does.
+func inquire[T any](ctx context.Context, b *bucket, operation string, ask func(context.Context) (T, error)) (T, error) {
+	return permitted(ctx, b.store.conn, "$JS.API."+operation, func(ctx context.Context) (T, error) { return asking(ctx, ask) })
+}
