@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
 )
 
 // blind is a tap whose watch of the records fails: always, or after a while.
@@ -247,4 +248,67 @@ func TestLooksAreFew(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Members that the document has, and that have no record, are found by whoever is left,
+// whatever clock the store has: also by those who are not shown the records.
+func TestMembersWithoutRecordsAreFound(t *testing.T) {
+	for name, wrap := range map[string]func(*tap) replicated.Store{"clock": clocked, "no clock": nil} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.shards, r.wrap = 24, wrap
+				members := r.crew(12)
+				for _, m := range members[:10] {
+					m.p.Client.Close()
+				}
+				hand := r.store.Dial("hand")
+				for _, m := range members[:10] {
+					k := replicated.Key{Kind: replicated.KindRecord, Name: m.name}
+					if err := hand.Delete(t.Context(), k, r.store.Value(k).Revision); err != nil {
+						t.Fatal(err)
+					}
+				}
+				r.until(5*rigTTL, "the last two have all shards", func() bool {
+					return len(members[10].answer.Grants)+len(members[11].answer.Grants) == r.shards
+				}, members[10:]...)
+			})
+		})
+	}
+}
+
+// Those who look only do not have the store look at all records: its cost would rise with
+// the square of the group.
+func TestFewAskTheClock(t *testing.T) {
+	bubble(t, func(r *rig) {
+		var asked []*atomic.Int64
+		r.shards = 40
+		r.wrap = func(s *tap) replicated.Store {
+			n := new(atomic.Int64)
+			asked = append(asked, n)
+			return counted{replicatedtest.NewClocked(s.Link), n}
+		}
+		members := r.crew(20)
+		for range 16 {
+			time.Sleep(rigTTL / 4)
+			for _, m := range members {
+				m.obey()
+			}
+		}
+		for i, n := range asked {
+			if got := n.Load(); i < 8 && got == 0 || i >= 12 && got > 4 {
+				t.Errorf("in four TTLs process %d has asked %d times", i, got)
+			}
+		}
+	})
+}
+
+// counted is a store with a clock that counts how often it is asked.
+type counted struct {
+	replicatedtest.Clocked
+	asked *atomic.Int64
+}
+
+func (s counted) Overdue(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
+	s.asked.Add(1)
+	return s.Clocked.Overdue(ctx, age)
 }

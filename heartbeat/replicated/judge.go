@@ -54,19 +54,17 @@ func (c *Client) rankDelay() time.Duration {
 	return time.Duration(min(c.turn.rank, maxWatchers)) * rankStep
 }
 
-// judgeByClock is judge for a store with a clock of its own, which alone says who is
-// silent. Processes that are not shown the records ask it, too, seldom and later: in case
-// all the others are gone.
+// judgeByClock is judge for a store with a clock of its own, which says which records are
+// old. Only those ask that are to be shown all records: the store has to look at every
+// record for that, and with all processes the cost would rise with the square of the group.
 func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Clock) time.Time {
 	now := time.Now()
 	c.mu.Lock()
-	wait, planned, silence := c.rankDelay(), &c.turn.judgeAt, c.replica.Silence()
-	watching := c.turn.watching
-	if !watching {
-		wait, planned = wait+ttl/4, &c.turn.lookAt
-	}
-	at := *planned
+	wait, silence, watching, at := c.rankDelay(), c.replica.Silence(), c.turn.watching, c.turn.judgeAt
 	c.mu.Unlock()
+	if !watching {
+		return time.Time{}
+	}
 	if now.Before(at) {
 		return at
 	}
@@ -79,9 +77,6 @@ func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Cloc
 	}
 	if next < 0 || next > ttl/2 {
 		next = ttl / 2 // records are not the only thing that can be missing
-	}
-	if !watching {
-		next = max(next, jitter(ttl/2))
 	}
 	records := make([]group.Record, len(silent))
 	for i, e := range silent {
@@ -101,7 +96,7 @@ func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Cloc
 		next = min(next, rankStep) // in case it cannot be written
 	}
 	at = now.Add(next + time.Millisecond)
-	*planned = at
+	c.turn.judgeAt = at
 	c.mu.Unlock()
 	c.pass(ctx, due)
 	return at

@@ -22,13 +22,9 @@ type glance struct {
 // reads the record of the member behind each of its own, in a ring by name, so that
 // somebody looks at each of them, at one small read a member. If one is dead, it has all
 // records shown to it for a while. A verdict is as safe as any other, because
-// it is a swap of the version that has not changed.
-//
-// A store with a clock is asked instead: see judgeByClock.
+// it is a swap of the version that has not changed. A member without a record is found the
+// same way, and that is for all stores: a clock knows nothing of it.
 func (c *Client) look(ctx context.Context, ttl time.Duration) time.Time {
-	if _, ok := c.store.(Clock); ok {
-		return time.Time{}
-	}
 	now := time.Now()
 	c.mu.Lock()
 	t := &c.turn

@@ -111,7 +111,7 @@ type QuietSwapper interface {
 
 // Clock is the ability of a Store to say itself, by one clock of its own, whose
 // records are old. Without it each process measures how long a record has not changed
-// before its eyes.
+// before its eyes. Only the few processes that are shown all records ask.
 type Clock interface {
 	// Overdue returns the records that were written longer than age ago, each time it is
 	// called as long as they are there, and how long it will be until the next one is;
