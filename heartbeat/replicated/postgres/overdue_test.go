@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -129,6 +130,54 @@ func TestOverdueAfterTheClockWasPutForward(t *testing.T) {
 	around(t, s.overdueIs(t, time.Hour), time.Hour)
 	s.clock.hold = time.Now()
 	s.overdueIs(t, time.Hour, "a")
+}
+
+// Of a group whose members beat, most records are read only now and then: those that were
+// young cannot be overdue soon.
+func TestOverdueReadsFewRecords(t *testing.T) {
+	t.Parallel()
+	s := newTestStore(t)
+	const members = 500
+	for i := range members {
+		swap(t, s, record(fmt.Sprint("m", i)), 0, "x")
+	}
+	s.age(t, "m7", 40*time.Minute)
+	s.age(t, "m8", 50*time.Minute)
+	around(t, s.overdueIs(t, time.Hour), 10*time.Minute)
+	// What nobody would do, to see that they are not read.
+	if _, err := shared.Exec(t.Context(), s.schema.fill(`UPDATE {schema}.record SET seen = seen - interval '2 h' WHERE grp = $1`), s.group); err != nil {
+		t.Fatal(err)
+	}
+	s.overdueIs(t, time.Hour, "m7", "m8")
+	s.survey.Load().at = s.survey.Load().at.Add(-46 * time.Minute) // three quarters of the age pass
+	if events, _, err := s.Overdue(t.Context(), time.Hour); err != nil || len(events) != members {
+		t.Errorf("%d records are overdue, want all: %v", len(events), err)
+	}
+	if events, _, err := s.Overdue(t.Context(), time.Minute); err != nil || len(events) != members {
+		t.Errorf("of another age, %d records are overdue, want all: %v", len(events), err)
+	}
+}
+
+func TestSurvey(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	s := survey{age: 20 * time.Second, at: at}
+	for _, c := range []struct {
+		age   time.Duration
+		after time.Duration
+		left  time.Duration
+	}{
+		{20 * time.Second, 0, 15 * time.Second},
+		{20 * time.Second, 14 * time.Second, time.Second},
+		{20 * time.Second, 15 * time.Second, 0},
+		{20 * time.Second, time.Hour, -time.Hour + 15*time.Second},
+		{20 * time.Second, -time.Second, 0}, // the clock was put back
+		{10 * time.Second, time.Second, 0},
+	} {
+		if left := s.left(c.age, at.Add(c.after)); left != c.left {
+			t.Errorf("for %v, %v later, it is good for %v, want %v", c.age, c.after, left, c.left)
+		}
+	}
 }
 
 func TestClock(t *testing.T) {

@@ -27,6 +27,7 @@ type store struct {
 	there   atomic.Bool     // there was one
 	clock   clock
 	silence silence
+	survey  atomic.Pointer[survey] // the last one; nil: all records are to be looked at
 	proven  proven
 	log     *zap.Logger
 
