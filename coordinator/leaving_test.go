@@ -241,6 +241,38 @@ func (l *failingLeave) Leave(ctx context.Context, r heartbeat.Request) error {
 	return l.wire.Leave(ctx, r)
 }
 
+// busyError is the error of a service that wants to be left alone for a while.
+type busyError time.Duration
+
+func (e busyError) Error() string             { return "the service is busy" }
+func (e busyError) RetryAfter() time.Duration { return time.Duration(e) }
+
+// A service that says how long it wants to be left alone is asked to let the member leave
+// after that, and not before; if it wants more than the time there is, it is not asked again.
+func TestLeaveHonoursRetryAfter(t *testing.T) {
+	for _, c := range []struct {
+		after time.Duration
+		calls int32
+		took  time.Duration // at least
+	}{
+		{300 * time.Millisecond, 3, 600 * time.Millisecond},
+		{time.Hour, 1, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := &failingLeave{wire: newWire(t, 1), err: fmt.Errorf("leave: %w", busyError(c.after)), fails: 2}
+			w := launch(t, "a", l, coordinator.Config{})
+			time.Sleep(time.Second)
+			begin := time.Now()
+			w.stop()
+			<-w.done
+			took := time.Since(begin)
+			if n := l.calls.Load(); n != c.calls || took < c.took || took > c.took+500*time.Millisecond {
+				t.Errorf("with %v there were %d calls in %v, want %d in %v", c.after, n, took, c.calls, c.took)
+			}
+		})
+	}
+}
+
 func TestMemberHookTellsTheStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

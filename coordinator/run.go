@@ -258,7 +258,8 @@ func (r *run) leaveGroup() bool {
 // sayLeave calls Leave until it works, as long as one heartbeat may take: a service that
 // fails at once, because it is electing somebody for instance, may be back in a moment,
 // and otherwise the others wait for the lease. Each try is a word of its own to the
-// service, which may have heard the one before.
+// service, which may have heard the one before. A service that wants to be left alone for
+// longer than that is.
 func (r *run) sayLeave(ctx context.Context, leaver heartbeat.Leaver, request heartbeat.Request) error {
 	pauses := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(max(r.cfg.Interval/100, time.Millisecond)),
@@ -271,8 +272,12 @@ func (r *run) sayLeave(ctx context.Context, leaver heartbeat.Leaver, request hea
 			return err
 		}
 		request.Seq++
+		pause := max(pauses.NextBackOff(), heartbeat.RetryAfter(err))
+		if end, ok := ctx.Deadline(); ok && time.Until(end) <= pause {
+			return err
+		}
 		select {
-		case <-time.After(pauses.NextBackOff()):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return err
 		}

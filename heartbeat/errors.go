@@ -45,9 +45,9 @@ func Retryable(err error) bool {
 	return !errors.Is(err, ErrGroupNotFound) && !errors.Is(err, ErrUnauthorized) && !errors.Is(err, ErrReplaced)
 }
 
-// retryAfter returns how long the service wants to be left alone: what a method
+// RetryAfter returns how long the service wants to be left alone after err: what a method
 // RetryAfter() time.Duration in err's chain says, or zero.
-func retryAfter(err error) time.Duration {
+func RetryAfter(err error) time.Duration {
 	var r interface{ RetryAfter() time.Duration }
 	if errors.As(err, &r) {
 		return max(r.RetryAfter(), 0)

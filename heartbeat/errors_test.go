@@ -63,8 +63,8 @@ func TestRetryAfterOfAnError(t *testing.T) {
 		{fmt.Errorf("put: %w", waiting(time.Minute)), time.Minute},
 		{waiting(-time.Second), 0},
 	} {
-		if got := retryAfter(c.err); got != c.want {
-			t.Errorf("retryAfter(%v) = %v, want %v", c.err, got, c.want)
+		if got := RetryAfter(c.err); got != c.want {
+			t.Errorf("RetryAfter(%v) = %v, want %v", c.err, got, c.want)
 		}
 	}
 }

@@ -153,7 +153,7 @@ func (l *Loop) beats(ctx context.Context) {
 			rejoined = now
 			continue
 		}
-		next = now.Add(min(max(pauses.NextBackOff(), retryAfter(err)), p.interval))
+		next = now.Add(min(max(pauses.NextBackOff(), RetryAfter(err)), p.interval))
 	}
 }
 
