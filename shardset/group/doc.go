@@ -26,7 +26,9 @@
 // transfer stays theirs: that is how a restarted process gets its shards back.
 //
 // A shard that is taken out of the list while it is held and put back later is still
-// its holder's, unless the holder has let go of it meanwhile.
+// its holder's, unless the holder has let go of it meanwhile. Of shards that were taken out
+// and that nobody holds, the group remembers a few thousand; of the others no more than
+// that all epochs to come are above theirs.
 //
 // # The end of finite work
 //

@@ -190,6 +190,7 @@ func (g *Group) end(now time.Time) {
 	g.settleTTL()
 	g.stepUp()
 	g.judge(now)
+	g.fold()
 }
 
 func (g *Group) recovering(now time.Time) bool { return now.Before(g.recoverUntil) }

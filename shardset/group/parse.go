@@ -16,7 +16,7 @@ const (
 	// MaxMembers is how many members a group in a store takes.
 	MaxMembers = 1 << 14
 	// MaxShards is how many shards a group in a store takes, and how many that were taken
-	// out of the list it remembers.
+	// out of the list. Of those it remembers far fewer, unless they are held.
 	MaxShards = 1 << 18
 
 	// maxParents is how many parents all shards may have together.
