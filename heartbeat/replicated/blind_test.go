@@ -264,13 +264,79 @@ func TestMembersWithoutRecordsAreFound(t *testing.T) {
 				hand := r.store.Dial("hand")
 				for _, m := range members[:10] {
 					k := replicated.Key{Kind: replicated.KindRecord, Name: m.name}
-					if err := hand.Delete(t.Context(), k, r.store.Value(k).Revision); err != nil {
+					if err := hand.Delete(r.Context(), k, r.store.Value(k).Revision); err != nil {
 						t.Fatal(err)
 					}
 				}
 				r.until(5*rigTTL, "the last two have all shards", func() bool {
 					return len(members[10].answer.Grants)+len(members[11].answer.Grants) == r.shards
 				}, members[10:]...)
+			})
+		})
+	}
+}
+
+// What becomes free when a member dies does not go to one that was not heard for a while
+// either, and will die next.
+func TestFreedShardsGoToTheLiving(t *testing.T) {
+	for name, wrap := range map[string]func(*tap) replicated.Store{"clock": clocked, "no clock": nil} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.shards, r.wrap = 12, wrap
+				m := r.crew(4)
+				a, b, c, d := m[0], m[1], m[2], m[3]
+				beat := func(members ...*member) {
+					for range 8 {
+						time.Sleep(rigTTL / 40)
+						for _, m := range members {
+							m.obey()
+						}
+					}
+				}
+				b.p.Client.Close()
+				beat(a, c, d)
+				c.p.Client.Close()
+				r.until(rigTTL, "b is gone", func() bool { return !r.knows(b.name) }, a, d)
+				s, err := a.p.Snapshot(r.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				n := 0
+				for _, i := range s.Shards {
+					if i.Owner == c.name {
+						n++
+					}
+				}
+				if !r.knows(c.name) || n != 3 {
+					t.Errorf("that %s is a member is %t, and it has %d shards, want 3", c.name, r.knows(c.name), n)
+				}
+				r.until(rigTTL, "the living have all shards", func() bool { return len(a.answer.Grants)+len(d.answer.Grants) == r.shards }, a, d)
+			})
+		})
+	}
+}
+
+// One that was not heard for a while, and is heard again, gets its share.
+func TestWhoIsHeardAgainGetsItsShare(t *testing.T) {
+	for name, wrap := range map[string]func(*tap) replicated.Store{"clock": clocked, "no clock": nil} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				r.shards, r.wrap = 12, wrap
+				m := r.crew(4)
+				m[1].p.Client.Close()
+				for range 8 {
+					time.Sleep(rigTTL / 40)
+					for _, m := range []*member{m[0], m[2], m[3]} {
+						m.obey()
+					}
+				}
+				r.until(rigTTL, "the others have its shards", func() bool {
+					return !r.knows(m[1].name) && len(m[0].answer.Grants)+len(m[3].answer.Grants) == 9
+				}, m[0], m[3])
+				if !r.knows(m[2].name) {
+					r.Fatal("the one that was heard a little later is gone, too")
+				}
+				r.together(m[0], m[2], m[3])
 			})
 		})
 	}

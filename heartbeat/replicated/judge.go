@@ -49,6 +49,35 @@ func (c *Client) judge(ctx context.Context, ttl time.Duration) time.Time {
 	return at
 }
 
+// noteQuiet tells the replica, before a step, which members it has not heard for half a TTL.
+// Where the store has a clock, judgeByClock has asked that. The caller holds mu.
+func (c *Client) noteQuiet(now time.Time) {
+	if _, ok := c.store.(Clock); ok || !c.turn.seeing {
+		return
+	}
+	quiet, _ := c.replica.Overdue(now.Add(c.replica.Silence() / 2))
+	names := make([]string, len(quiet))
+	for i, v := range quiet {
+		names[i] = v.Member
+	}
+	c.replica.Quiet(names)
+}
+
+// askQuiet asks a store's clock which members it has not heard for half a TTL.
+func (c *Client) askQuiet(ctx context.Context, clock Clock, silence time.Duration) {
+	quiet, _, err := clock.Overdue(ctx, silence/2)
+	if err != nil {
+		return // then they get what they would have got
+	}
+	names := make([]string, len(quiet))
+	for i, e := range quiet {
+		names[i] = e.Key.Name
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.replica.Quiet(names)
+}
+
 // rankDelay is how much later than the first this process judges. The caller holds mu.
 func (c *Client) rankDelay() time.Duration {
 	return time.Duration(min(c.turn.rank, maxWatchers)) * rankStep
@@ -94,10 +123,15 @@ func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Cloc
 	}
 	if len(due) > 0 {
 		next = min(next, rankStep) // in case it cannot be written
+	} else if err == nil {
+		c.replica.Quiet(nil)
 	}
 	at = now.Add(next + time.Millisecond)
 	c.turn.judgeAt = at
 	c.mu.Unlock()
+	if len(due) > 0 {
+		c.askQuiet(ctx, clock, silence)
+	}
 	c.pass(ctx, due)
 	return at
 }

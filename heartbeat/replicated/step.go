@@ -221,6 +221,7 @@ func (c *Client) prepareStep(now time.Time) (data []byte, revision uint64, at ti
 	if now.Before(t.stepAt) {
 		return nil, 0, t.stepAt, nil
 	}
+	c.noteQuiet(now)
 	data, err = c.replica.Step()
 	return data, c.replica.Revision(), time.Time{}, err
 }

@@ -3,11 +3,15 @@ package group
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // rebalance moves the fewest shards that bring every member to its quota.
-func (g *Group) rebalance() {
+func (g *Group) rebalance(now time.Time) {
 	g.order()
+	for _, m := range g.sorted {
+		m.quiet = m.hushed || m.expires.Sub(now) < g.cfg.TTL/2
+	}
 	var free, moving []int32
 	n := 0
 	for i := range g.shards {
@@ -31,12 +35,45 @@ func (g *Group) rebalance() {
 	g.shed(take)
 }
 
-// setQuotas gives every member its number of shards: the whole part of its exact
+// setQuotas gives every member its number of shards. One that is quiet gets none above
+// those that it has, as long as somebody else is there to take them: most likely it is gone
+// like others of which the group has heard, and would keep them for the rest of its lease.
+func (g *Group) setQuotas(n int) bool {
+	members := g.sorted
+	for {
+		if !share(members, n) {
+			return false
+		}
+		rest, heard := make([]*member, 0, len(members)), false
+		for _, m := range members {
+			if !m.quiet || m.quota <= m.load() {
+				rest = append(rest, m)
+			}
+			heard = heard || !m.quiet && m.weight > 0
+		}
+		if !heard || len(rest) == len(members) {
+			break
+		}
+		for _, m := range members {
+			if m.quiet && m.quota > m.load() {
+				m.quota = m.load()
+				n -= m.quota
+			}
+		}
+		members = rest
+	}
+	for _, m := range g.sorted {
+		m.deficit = m.quota - m.load()
+	}
+	return true
+}
+
+// share gives members their numbers of n shards: the whole part of the exact
 // share, and one more for as many as the rest allows. Those who have more than the
 // whole part already come first, because taking it away would be a move.
-func (g *Group) setQuotas(n int) bool {
+func share(members []*member, n int) bool {
 	total := 0
-	for _, m := range g.sorted {
+	for _, m := range members {
 		total += m.weight
 	}
 	if total == 0 {
@@ -44,7 +81,7 @@ func (g *Group) setQuotas(n int) bool {
 	}
 	left := n
 	var more []*member
-	for _, m := range g.sorted {
+	for _, m := range members {
 		m.quota = n * m.weight / total
 		left -= m.quota
 		if n*m.weight%total != 0 {
@@ -63,9 +100,6 @@ func (g *Group) setQuotas(n int) bool {
 	})
 	for _, m := range more[:left] {
 		m.quota++
-	}
-	for _, m := range g.sorted {
-		m.deficit = m.quota - m.load()
 	}
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 func TestWeights(t *testing.T) {
@@ -127,4 +128,60 @@ func TestRestartUnderTheSameName(t *testing.T) {
 	fresh.beat.Instance = 2
 	fresh.say()
 	r.want("a@1 a@1 a@1 c@2 c@2 b@3 b@3 b@3 c@3")
+}
+
+// Of members that expire together, the first ones' shards do not go to those that are about
+// to: who was heard lately gets them, and keeps to its share again when the others are heard.
+func TestFreedShardsGoToWhoWasHeard(t *testing.T) {
+	r := newRig(t, 12)
+	a, b, c, d := r.peer("a"), r.peer("b"), r.peer("c"), r.peer("d")
+	for _, p := range []*peer{a, b, c, d} {
+		p.say()
+	}
+	r.settle(a, b, c, d)
+	r.wait(rigTTL / 10)
+	a.say() // b is heard no more from now on
+	r.wait(rigTTL / 10)
+	c.say() // nor c
+	d.say()
+	epochs := map[int]uint64{}
+	for _, s := range r.g.Snapshot().Shards {
+		epochs[s.ID.Number] = s.Epoch
+	}
+	for range 8 {
+		r.wait(rigTTL / 10)
+		a.say()
+		d.say()
+	}
+	// b has expired.
+	for _, s := range r.g.Snapshot().Shards {
+		if s.Epoch > epochs[s.ID.Number] && s.Owner != "a" && s.Owner != "d" || s.Next != "" {
+			t.Errorf("shard %d of b is %s by %q, for %q", s.ID.Number, s.State, s.Owner, s.Next)
+		}
+	}
+	c.say()
+	r.settle(a, c, d)
+	held := map[string]int{}
+	for _, s := range r.g.Snapshot().Shards {
+		held[s.Owner]++
+	}
+	if held["a"] != 4 || held["c"] != 4 || held["d"] != 4 {
+		t.Errorf("after c is heard again they have %v", held)
+	}
+}
+
+// If nobody was heard lately, somebody has the shards all the same.
+func TestNobodyWasHeard(t *testing.T) {
+	r := newRig(t, 4)
+	a, b := r.peer("a"), r.peer("b")
+	a.say()
+	b.say()
+	r.settle(a, b)
+	r.wait(rigTTL * 3 / 4)
+	r.set(list(6)...)
+	for _, s := range r.g.Snapshot().Shards {
+		if s.State != group.StateHeld {
+			t.Errorf("shard %d is %s", s.ID.Number, s.State)
+		}
+	}
 }

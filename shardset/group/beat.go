@@ -30,6 +30,9 @@ func (g *Group) Beat(now time.Time, b shardset.Beat) (shardset.Answer, error) {
 	if g.nextExpiry.IsZero() || m.expires.Before(g.nextExpiry) {
 		g.nextExpiry = m.expires
 	}
+	if m.quiet { // what it was not given may be its now
+		m.quiet, g.dirty = false, true
+	}
 	g.weigh(m, &b)
 	if g.recovering(now) {
 		g.adopt(m, b.Held)

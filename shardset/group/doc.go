@@ -42,7 +42,9 @@
 // Every member's share is within one of its exact, weighted share. Among all such
 // assignments the one that moves the fewest shards is taken, deterministically:
 // equal inputs give equal results, whatever the order of events inside a map. With
-// more members than shards, the rest stand by.
+// more members than shards, the rest stand by. A member that was not heard for half a
+// TTL gets nothing more until it is heard, if there are others: what becomes free when
+// several expire together does not go to those that are about to.
 //
 // # Deleted and made anew
 //

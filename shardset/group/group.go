@@ -124,6 +124,8 @@ type member struct {
 	quota   int
 	deficit int
 	retired int  // shards that it holds although they were taken out of the list
+	quiet   bool // it was not heard for half a TTL when the shards were shared out last
+	hushed  bool // whoever keeps the group in a store says so
 	former  bool // of a group of this name that was deleted: it may be at work, and gets nothing
 }
 
@@ -184,7 +186,7 @@ func (g *Group) end(now time.Time) {
 		}
 		if g.dirty {
 			g.dirty = false
-			g.rebalance()
+			g.rebalance(now)
 		}
 	}
 	g.settleTTL()

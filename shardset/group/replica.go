@@ -33,6 +33,7 @@ type Replica struct {
 	past    map[string]age  // of records that are to be shown again
 	work    *Group          // the document with records applied; nil: to be made
 	fresh   map[string]bool // records that work does not know yet
+	quiet   map[string]bool // members that were not heard for a while: see Quiet
 	applied uint64          // numbers what is applied, because records have no number
 }
 
@@ -140,6 +141,10 @@ func (r *Replica) Observe(now time.Time, member string, revision uint64, rec *Re
 		}
 		return
 	}
+	if r.quiet[member] {
+		delete(r.quiet, member)
+		r.work = nil
+	}
 	s := &sighting{revision: revision, at: now, record: *rec, readable: rec.Standing != 0}
 	r.records[member] = s
 	if !s.readable {
@@ -171,7 +176,7 @@ func (r *Replica) Restart(own func(member string, revision uint64) bool) {
 		r.past[name] = age{s.revision, s.record.Instance, s.at}
 		r.drop(name)
 	}
-	r.work = nil
+	r.quiet, r.work = nil, nil
 }
 
 // final reports whether a record says that a member of the document is over.
@@ -260,6 +265,9 @@ func (r *Replica) applyFresh() {
 	if len(r.fresh) == 0 && !r.work.dirty {
 		return
 	}
+	for _, m := range r.work.sorted {
+		m.hushed = r.quiet[m.name]
+	}
 	r.work.Batch(still, func() {
 		for _, name := range slices.Sorted(maps.Keys(r.fresh)) {
 			r.applied++
@@ -268,6 +276,19 @@ func (r *Replica) applyFresh() {
 		}
 	})
 	clear(r.fresh)
+}
+
+// Quiet tells the Replica which members were not heard for half a TTL, as of now. The
+// steps that it prepares give them nothing more. One whose record changes is not quiet any
+// more.
+func (r *Replica) Quiet(members []string) {
+	quiet := make(map[string]bool, len(members))
+	for _, name := range members {
+		quiet[name] = true
+	}
+	if !maps.Equal(quiet, r.quiet) {
+		r.quiet, r.work = quiet, nil
+	}
 }
 
 // apply has a record say to the group what it says. To say it again changes nothing:

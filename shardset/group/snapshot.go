@@ -2,6 +2,7 @@ package group
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/shardset"
@@ -189,7 +190,8 @@ func (g *Group) checkShard(s *shard) error {
 }
 
 // checkBalance verifies that no shard is idle while somebody could hold it, and that
-// every load is within one of the exact share.
+// every load is within one of the exact share. Quiet members may have less, and the others
+// what these have not.
 func (g *Group) checkBalance() error {
 	if !g.recoverUntil.IsZero() {
 		return nil
@@ -212,8 +214,9 @@ func (g *Group) checkBalance() error {
 	if weight == 0 {
 		return nil
 	}
+	short := slices.ContainsFunc(g.sorted, func(m *member) bool { return m.quiet && m.load()*weight < n*m.weight })
 	for _, m := range g.sorted {
-		if d := m.load()*weight - n*m.weight; d >= weight || d <= -weight {
+		if d := m.load()*weight - n*m.weight; d >= weight && (m.quiet || !short) || d <= -weight && !m.quiet {
 			return fmt.Errorf("member %q has %d of %d shards, with %d of the weight %d", m.name, m.load(), n, m.weight, weight)
 		}
 	}
