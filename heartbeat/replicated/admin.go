@@ -63,8 +63,8 @@ func (c *Client) create(ctx context.Context, shards []group.Shard) error {
 
 // Delete deletes the group: heartbeats and commits fail with
 // heartbeat.ErrGroupNotFound until Create, and its checkpoints are nobody's. Who may be at
-// work still is kept, for Create. A document that is damaged, or of a newer version of this
-// package, takes ForceDelete.
+// work still is kept, for Create; Purge removes what is left when nobody is. A document that
+// is damaged, or of a newer version of this package, takes ForceDelete.
 func (c *Client) Delete(ctx context.Context) error {
 	return c.edit(ctx, nil, c.replica.Delete)
 }

@@ -185,8 +185,12 @@ func (c *Client) pace(ctx context.Context, try int) {
 func (c *Client) adoptRead(v Value, seen uint64) error {
 	if v.Revision < seen || v.Data == nil && seen != 0 {
 		c.mu.Lock()
+		_, deleted := c.replica.Known()
 		c.forget()
 		c.mu.Unlock()
+		if deleted && v.Revision == 0 {
+			return nil // somebody has purged it
+		}
 		c.log.Warn("the group's document went back: the store has lost writes", zap.Uint64("seen", seen), zap.Uint64("found", v.Revision))
 		return nil
 	}

@@ -118,3 +118,10 @@ type Clock interface {
 	// negative: there is none.
 	Overdue(ctx context.Context, age time.Duration) (records []Event, next time.Duration, err error)
 }
+
+// Lister is the ability of a Store to say which keys there are. Purge needs it.
+type Lister interface {
+	// Keys returns the keys of a kind that hold something, and perhaps some that were
+	// deleted. Which of those that are written or deleted meanwhile are among them is open.
+	Keys(ctx context.Context, kind Kind) ([]Key, error)
+}

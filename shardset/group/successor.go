@@ -81,6 +81,9 @@ func (g *Group) highestEpoch() uint64 {
 	return highest
 }
 
+// Silence is how long a member, or a former one, may say nothing before it is over.
+func (g *Group) Silence() time.Duration { return max(g.cfg.TTL, g.formerTTL) }
+
 // hasFormer reports whether there are former members.
 func (g *Group) hasFormer() bool {
 	for _, m := range g.sorted {

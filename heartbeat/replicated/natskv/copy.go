@@ -40,7 +40,7 @@ func Copy(ctx context.Context, from, to Config) error {
 	if group.Data == nil {
 		return fmt.Errorf("natskv: copy from group %q: there is none", from.Group)
 	}
-	checkpoints, err := source.keys(ctx, replicated.KindCheckpoint)
+	checkpoints, err := source.Keys(ctx, replicated.KindCheckpoint)
 	if err != nil {
 		return fmt.Errorf("natskv: the %ss: %w", replicated.KindCheckpoint, err)
 	}
@@ -60,9 +60,9 @@ func Copy(ctx context.Context, from, to Config) error {
 	return err
 }
 
-// keys returns the keys of a kind that are in their bucket by its leader's word, deleted
+// Keys returns the keys of a kind that are in their bucket by its leader's word, deleted
 // ones among them. A watch would say as much of a node that may be behind.
-func (s *store) keys(ctx context.Context, kind replicated.Kind) (keys []replicated.Key, err error) {
+func (s *store) Keys(ctx context.Context, kind replicated.Kind) (keys []replicated.Key, err error) {
 	ctx, cancel := bound(ctx)
 	defer cancel()
 	if err := s.connected(ctx); err != nil {

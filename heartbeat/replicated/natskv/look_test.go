@@ -32,7 +32,7 @@ func TestLookingMakesNoBucket(t *testing.T) {
 			t.Errorf("there is a %s: %+v, %v", k, v, err)
 		}
 	}
-	if keys, err := s.keys(soon(t), replicated.KindCheckpoint); err != nil || len(keys) > 0 {
+	if keys, err := s.Keys(soon(t), replicated.KindCheckpoint); err != nil || len(keys) > 0 {
 		t.Errorf("there are checkpoints: %v, %v", keys, err)
 	}
 	for _, kind := range []replicated.Kind{replicated.KindDocument, replicated.KindRecord} {

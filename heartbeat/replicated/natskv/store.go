@@ -34,7 +34,10 @@ type store struct {
 	records   *bucket
 }
 
-var _ replicated.Store = (*store)(nil)
+var (
+	_ replicated.Store  = (*store)(nil)
+	_ replicated.Lister = (*store)(nil)
+)
 
 // openStore makes the store of a Config with its defaults filled in.
 func openStore(cfg Config) *store {

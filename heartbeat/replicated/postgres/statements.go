@@ -9,7 +9,7 @@ import (
 // statements are those for the keys of one kind. $1 is always the group and $2 the name,
 // or names.
 type statements struct {
-	get, swap, swapQuietly, insert, remove, present, some string
+	get, swap, swapQuietly, insert, remove, present, some, names string
 }
 
 // next is a new revision: above all that were drawn before it, in whatever order their
@@ -39,6 +39,8 @@ const (
 
 	sqlPresent = `SELECT name, rev, data FROM {table} WHERE grp = $1`
 
+	sqlNames = `SELECT name FROM {table} WHERE grp = $1`
+
 	sqlSome = sqlPresent + ` AND name = ANY($2::bytea[])`
 
 	// What was written is notified by the same transaction; the condition always holds.
@@ -67,6 +69,6 @@ func newStatements(schema string, kind replicated.Kind) statements {
 	return statements{
 		get: fill(sqlGet), swap: fill(swap), swapQuietly: fill(sqlUpdate),
 		insert: fill(sqlInsert + end), remove: fill(sqlDelete + end),
-		present: fill(sqlPresent), some: fill(sqlSome),
+		present: fill(sqlPresent), some: fill(sqlSome), names: fill(sqlNames),
 	}
 }

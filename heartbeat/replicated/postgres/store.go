@@ -39,6 +39,7 @@ var (
 	_ replicated.Store        = (*store)(nil)
 	_ replicated.QuietSwapper = (*store)(nil)
 	_ replicated.Clock        = (*store)(nil)
+	_ replicated.Lister       = (*store)(nil)
 )
 
 // newStore completes the Config. It returns a store even if the Config has faults, only
@@ -116,6 +117,30 @@ func (s *store) Delete(ctx context.Context, k replicated.Key, old uint64) error 
 	}
 	_, err = s.write(ctx, "delete", k, old, sql.remove, s.args(k, int64(old), s.lock(k))...)
 	return err
+}
+
+// Keys returns the keys of a kind that are there.
+func (s *store) Keys(ctx context.Context, kind replicated.Kind) (keys []replicated.Key, err error) {
+	sql, there, err := s.look(ctx, kind)
+	if err != nil || !there {
+		return nil, err
+	}
+	err = s.ask(ctx, func() error {
+		rows, err := s.pool.Query(ctx, sql.names, s.group)
+		if err != nil {
+			return err
+		}
+		keys, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (replicated.Key, error) {
+			var name []byte
+			err := r.Scan(&name)
+			return replicated.Key{Kind: kind, Name: string(name)}, err
+		})
+		return err
+	})
+	if err != nil {
+		return nil, s.fail("list", replicated.Key{Kind: kind}, err)
+	}
+	return keys, nil
 }
 
 // args are the arguments of a statement that tells the watchers of the key's kind.

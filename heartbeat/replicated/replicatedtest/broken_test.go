@@ -21,6 +21,7 @@ type broken struct {
 	delete  func(ctx context.Context, k replicated.Key, old uint64) error
 	watch   func(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error
 	overdue func(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error)
+	listing func(list []replicated.Key) []replicated.Key
 }
 
 // shared is what all links of a broken engine have in common, for the mutants.
@@ -77,6 +78,14 @@ func (b *broken) Overdue(ctx context.Context, age time.Duration) ([]replicated.E
 		return b.overdue(ctx, age)
 	}
 	return b.own().Overdue(ctx, age)
+}
+
+func (b *broken) Keys(ctx context.Context, kind replicated.Kind) ([]replicated.Key, error) {
+	list, err := b.own().Keys(ctx, kind)
+	if b.listing != nil {
+		list = b.listing(list)
+	}
+	return list, err
 }
 
 // mutant is a store that breaks one rule, and the cases that have to notice. The first

@@ -98,6 +98,14 @@ func (l *Link) Delete(ctx context.Context, k replicated.Key, old uint64) error {
 	return err
 }
 
+// Keys is replicated.Lister's.
+func (l *Link) Keys(ctx context.Context, kind replicated.Kind) ([]replicated.Key, error) {
+	if _, err := l.call(ctx, request{op: opGet, key: replicated.Key{Kind: kind}}); err != nil {
+		return nil, err
+	}
+	return l.memory.keys(kind), nil
+}
+
 func (l *Link) swap(ctx context.Context, r request) (uint64, error) {
 	if len(r.data) == 0 {
 		return 0, errors.New("replicatedtest: a value of no bytes")

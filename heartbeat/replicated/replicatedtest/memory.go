@@ -93,6 +93,18 @@ func (m *Memory) Counts(kind replicated.Kind) Counts {
 	return m.counts[kind]
 }
 
+// keys returns those of a kind that hold something.
+func (m *Memory) keys(kind replicated.Kind) (keys []replicated.Key) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k := range m.history {
+		if k.Kind == kind && m.newest(k).Data != nil {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
 // newest returns the newest version of a key, a deletion too. The caller holds mu.
 func (m *Memory) newest(k replicated.Key) version {
 	h := m.history[k]

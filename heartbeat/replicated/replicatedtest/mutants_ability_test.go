@@ -155,3 +155,17 @@ func clockMutants() []mutant {
 		}},
 	}
 }
+
+func listMutants() []mutant {
+	return []mutant{
+		{name: "a key is left out", by: []string{"Lister/keys"}, build: func(b *broken) {
+			b.listing = func(list []replicated.Key) []replicated.Key { return list[:max(0, len(list)-1)] }
+		}},
+		{name: "a key is listed twice", by: []string{"Lister/keys"}, build: func(b *broken) {
+			b.listing = func(list []replicated.Key) []replicated.Key { return append(list, list[:min(1, len(list))]...) }
+		}},
+		{name: "keys of other kinds are listed", by: []string{"Lister/keys"}, build: func(b *broken) {
+			b.listing = func(list []replicated.Key) []replicated.Key { return append(list, document) }
+		}},
+	}
+}

@@ -13,7 +13,7 @@ import (
 
 func mutants() []mutant {
 	return slices.Concat(swapMutants(), deleteMutants(), nameMutants(), dataMutants(), readMutants(),
-		watchMutants(), watchLifeMutants(), contextMutants(), quietMutants(), clockMutants())
+		watchMutants(), watchLifeMutants(), contextMutants(), quietMutants(), clockMutants(), listMutants())
 }
 
 func swapMutants() []mutant {

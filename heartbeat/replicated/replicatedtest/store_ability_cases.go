@@ -23,6 +23,53 @@ func clockCases() []storeCase {
 	}
 }
 
+func listCases() []storeCase {
+	return []storeCase{{name: "Lister/keys", lists: true, run: listsKeys}}
+}
+
+// All keys of a kind are listed, and no others, but perhaps deleted ones.
+func listsKeys(k *storeKit) {
+	list := func(kind replicated.Kind) map[replicated.Key]bool {
+		ctx, cancel := k.context()
+		defer cancel()
+		keys, err := k.store.(replicated.Lister).Keys(ctx, kind)
+		if err != nil {
+			k.Fatalf("Keys: %v", err)
+		}
+		got := map[replicated.Key]bool{}
+		for _, key := range keys {
+			if got[key] || key.Kind != kind {
+				k.Errorf("the list of the %ss has %v, or has it twice", kind, key)
+			}
+			got[key] = true
+		}
+		return got
+	}
+	if n := len(list(replicated.KindRecord)); n > 0 {
+		k.Errorf("of an empty group %d records are listed", n)
+	}
+	want := map[replicated.Kind]int{replicated.KindRecord: 40, replicated.KindCheckpoint: 30}
+	for kind, n := range want {
+		for i := range n {
+			k.swap(k.store, replicated.Key{Kind: kind, Name: fmt.Sprint("a/", i, " *>\xff")}, 0, "x")
+		}
+	}
+	gone := record("gone")
+	k.delete(k.store, gone, k.swap(k.store, gone, 0, "x"))
+	for kind, n := range want {
+		got := list(kind)
+		delete(got, gone)
+		for i := range n {
+			if key := (replicated.Key{Kind: kind, Name: fmt.Sprint("a/", i, " *>\xff")}); !got[key] {
+				k.Errorf("%v is not listed", key)
+			}
+		}
+		if len(got) != n {
+			k.Errorf("%d %ss are listed, want %d", len(got), kind, n)
+		}
+	}
+}
+
 func (k *storeKit) swapQuietly(key replicated.Key, old uint64, data string) (uint64, error) {
 	ctx, cancel := k.context()
 	defer cancel()

@@ -72,6 +72,7 @@ type storeCase struct {
 	name  string
 	quiet bool // needs replicated.QuietSwapper
 	clock bool // needs replicated.Clock
+	lists bool // needs replicated.Lister
 	run   func(k *storeKit)
 }
 
@@ -79,7 +80,7 @@ type storeCase struct {
 func storeCases() []storeCase {
 	return slices.Concat(
 		swapCases(), deleteCases(), revisionCases(), raceCases(), nameCases(), dataCases(), freshCases(),
-		watchCases(), watchOrderCases(), watchLifeCases(), storeContextCases(), quietCases(), clockCases(),
+		watchCases(), watchOrderCases(), watchLifeCases(), storeContextCases(), quietCases(), clockCases(), listCases(),
 	)
 }
 
@@ -96,6 +97,9 @@ func (c storeCase) play(t testing.TB, cfg StoreConfig) {
 	}
 	if _, ok := k.store.(replicated.Clock); c.clock && !ok {
 		t.Skip("the store is no replicated.Clock")
+	}
+	if _, ok := k.store.(replicated.Lister); c.lists && !ok {
+		t.Skip("the store is no replicated.Lister")
 	}
 	c.run(k)
 }

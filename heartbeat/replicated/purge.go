@@ -1,0 +1,146 @@
+package replicated
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// errNotDeleted is the result of Purge for a group that is in use.
+var errNotDeleted error = finalError("the group is not deleted: Delete comes first")
+
+// errAtWork is the result of Purge while somebody still speaks to the deleted group, or
+// makes one of its name.
+var errAtWork = errors.New("somebody is at work on the deleted group, or makes it anew; try again later")
+
+// Purge removes from the store what a deleted group has left: the records of its members,
+// its checkpoints and the document that says that it was deleted. It needs a Store that is a
+// Lister. A group that never was is no error, and a group that is not deleted is left as
+// it is.
+//
+// It first waits for a whole lease, to see that no member speaks any more, and removes
+// nothing if one does. What it removes protects a group that is made anew from the former
+// one's members and positions, so it is safe only where no process of the deleted group is
+// left that might be frozen, and where no sink remembers epochs: the next group of the name
+// is like the first, and its epochs begin at the clock of whoever makes it. A Purge that was
+// interrupted can be made again.
+func (c *Client) Purge(ctx context.Context) error {
+	lister, ok := c.store.(Lister)
+	if !ok {
+		return fmt.Errorf("purge of group %q: the store cannot list its keys", c.cfg.Group)
+	}
+	ctx, done, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := c.purge(ctx, lister); err != nil {
+		return fmt.Errorf("purge of group %q: %w", c.cfg.Group, err)
+	}
+	return nil
+}
+
+func (c *Client) purge(ctx context.Context, lister Lister) error {
+	document, silence, err := c.tombstone(ctx)
+	if err != nil || document == 0 {
+		return err
+	}
+	before, err := c.revisions(ctx, lister, KindRecord)
+	if err != nil {
+		return err
+	}
+	if rest(ctx, silence); ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	records, err := c.revisions(ctx, lister, KindRecord)
+	if err != nil {
+		return err
+	}
+	again, _, err := c.tombstone(ctx)
+	if err != nil {
+		return err
+	}
+	if again != document || !maps.Equal(before, records) {
+		return errAtWork
+	}
+	checkpoints, err := c.revisions(ctx, lister, KindCheckpoint)
+	if err != nil {
+		return err
+	}
+	// The document last: without it nobody would know what the others are.
+	for _, all := range []map[Key]uint64{records, checkpoints, {documentKey: document}} {
+		if err := c.remove(ctx, all); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.replica.Revision() == document {
+		c.forget()
+	}
+	return nil
+}
+
+// tombstone returns the revision of a deleted group's document, zero if there is none, and how
+// long its members may be silent.
+func (c *Client) tombstone(ctx context.Context) (revision uint64, silence time.Duration, err error) {
+	v, err := c.store.Get(ctx, documentKey)
+	if err != nil || v.Data == nil {
+		return 0, 0, err
+	}
+	d, err := group.DecodeDocument(v.Data)
+	if err != nil {
+		return 0, 0, err
+	}
+	if !d.Deleted {
+		return 0, 0, errNotDeleted
+	}
+	return v.Revision, d.Group.Silence(), nil
+}
+
+// revisions returns all keys of a kind that hold something, with their revisions.
+func (c *Client) revisions(ctx context.Context, lister Lister, kind Kind) (map[Key]uint64, error) {
+	keys, err := lister.Keys(ctx, kind)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex // guards found
+	found := make(map[Key]uint64, len(keys))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(maxVerdicts)
+	for _, k := range keys {
+		g.Go(func() error {
+			v, err := c.store.Get(ctx, k)
+			if err == nil && v.Data != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				found[k] = v.Revision
+			}
+			return err
+		})
+	}
+	return found, g.Wait()
+}
+
+// remove deletes keys. One that has changed since is somebody's who is at work.
+func (c *Client) remove(ctx context.Context, keys map[Key]uint64) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(maxVerdicts)
+	for k, revision := range keys {
+		g.Go(func() error {
+			err := c.store.Delete(ctx, k, revision)
+			if isConflict(err) {
+				return fmt.Errorf("%s: %w", k, errAtWork)
+			}
+			return err
+		})
+	}
+	return g.Wait()
+}
