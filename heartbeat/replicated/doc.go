@@ -85,7 +85,8 @@
 // after it has them as former members: what they owned is in transfer from them. A former
 // member gets nothing, and speaks no more; it is over when its record says so, when a later
 // instance of its name has joined, or by the same verdict as any member, after the longer
-// one of the two TTLs. Records name the group that they speak to, so those of a deleted
+// one of the two TTLs. Client.Purge removes what is left, when an operator knows that nobody
+// works any more. Records name the group that they speak to, so those of a deleted
 // group make nobody a member of the next.
 //
 // # Fencing

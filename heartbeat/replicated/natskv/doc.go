@@ -37,7 +37,8 @@
 // the markers of one hour, however many have come and gone. That takes servers of 2.11 and
 // AllowMsgTTL, which is switched on where it is off. Without, and in a bucket on disk, or
 // with a history, markers stay, because what they have replaced could come back; so do
-// those that older versions of this package have written.
+// those that older versions of this package have written. So Client.Purge leaves a marker for
+// each checkpoint of the group, until somebody purges these subjects of the stream.
 //
 // # Rights
 //

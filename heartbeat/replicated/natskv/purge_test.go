@@ -1,0 +1,60 @@
+package natskv
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// A purge leaves nothing of a deleted group, and all of others.
+func TestPurge(t *testing.T) {
+	server := lone(t)
+	s := open(t, server, Config{TTL: time.Second})
+	client := func(group string) *replicated.Client {
+		c, err := New(Config{Conn: s.conn, Group: group, TTL: time.Second, Shards: replicated.Shards("orders", 2)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		return c
+	}
+	c, other := client("orders"), client("others")
+	if err := other.Create(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	report := shardset.Report{Instance: 1}
+	for len(report.Held) == 0 {
+		report.Seq++
+		a, err := c.Beat(soon(t), heartbeat.Request{Member: "a", Report: report})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report.Held, report.Generation = a.Grants, a.Generation
+		time.Sleep(10 * time.Millisecond)
+	}
+	g := report.Held[0]
+	owner := processor.Owner{Member: "a", Instance: 1, Lease: shardset.Lease{ID: g.ID, Epoch: g.Epoch}, Epochs: true}
+	if _, _, err := c.Load(soon(t), owner); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Delete(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Purge(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []replicated.Key{
+		{Kind: replicated.KindDocument}, recordOf("a"), {Kind: replicated.KindCheckpoint, Name: g.ID.String()},
+	} {
+		if v, err := s.Get(soon(t), k); err != nil || v.Data != nil {
+			t.Errorf("the %s is left: %v, %v", k, v, err)
+		}
+	}
+	if _, err := other.Snapshot(soon(t)); err != nil {
+		t.Errorf("the other group: %v", err)
+	}
+}

@@ -1,0 +1,62 @@
+package postgres
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// A purge leaves nothing of a deleted group, and all of others.
+func TestPurge(t *testing.T) {
+	t.Parallel()
+	cfg := groupConfig(t)
+	client := func(group string) *replicated.Client {
+		cfg := cfg
+		cfg.Group, cfg.TTL, cfg.Shards = group, time.Second, replicated.Shards("orders", 2)
+		c, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		return c
+	}
+	c, other := client(cfg.Group), client(cfg.Group+" other")
+	if err := other.Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	report := shardset.Report{Instance: 1}
+	for len(report.Held) == 0 {
+		report.Seq++
+		a, err := c.Beat(t.Context(), heartbeat.Request{Member: "a", Report: report})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report.Held, report.Generation = a.Grants, a.Generation
+		time.Sleep(10 * time.Millisecond)
+	}
+	g := report.Held[0]
+	owner := processor.Owner{Member: "a", Instance: 1, Lease: shardset.Lease{ID: g.ID, Epoch: g.Epoch}, Epochs: true}
+	if _, _, err := c.Load(t.Context(), owner); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Delete(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"document", "record", "checkpoint"} {
+		var n int
+		err := shared.QueryRow(t.Context(), `SELECT count(*) FROM `+cfg.Schema+`.`+table+` WHERE grp = $1`, cfg.Group).Scan(&n)
+		if err != nil || n > 0 {
+			t.Errorf("of its %ss %d are left: %v", table, n, err)
+		}
+	}
+	if _, err := other.Snapshot(t.Context()); err != nil {
+		t.Errorf("the other group: %v", err)
+	}
+}
