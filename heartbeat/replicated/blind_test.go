@@ -276,6 +276,21 @@ func TestMembersWithoutRecordsAreFound(t *testing.T) {
 	}
 }
 
+// A watch that breaks more often than once in a TTL hides nobody who has no record either.
+func TestMembersWithoutRecordsBehindABrokenWatch(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.wrap = func(s *tap) replicated.Store { return blind{tap: s, after: rigTTL / 3} }
+		a, b := r.process().member("a"), r.process().member("b")
+		r.together(a, b)
+		b.p.Client.Close()
+		k := replicated.Key{Kind: replicated.KindRecord, Name: b.name}
+		if err := r.store.Dial("hand").Delete(r.Context(), k, r.store.Value(k).Revision); err != nil {
+			t.Fatal(err)
+		}
+		r.until(3*rigTTL, "a has all shards", a.has(4), a)
+	})
+}
+
 // What becomes free when a member dies does not go to one that was not heard for a while
 // either, and will die next.
 func TestFreedShardsGoToTheLiving(t *testing.T) {

@@ -45,6 +45,7 @@ type sighting struct {
 	readable bool
 	unshown  bool   // it is from before the last Restart, and was not shown again yet
 	instance uint64 // in since: of the member
+	missed   bool   // in since: it had no record when all were shown last, and none came since
 }
 
 // age is since when a version of a record is known.
@@ -133,12 +134,15 @@ func (r *Replica) Observe(now time.Time, member string, revision uint64, rec *Re
 		s.unshown = false
 		return
 	}
+	if m, ok := r.since[member]; ok && m.missed != (rec == nil) {
+		m.missed = rec == nil
+		if m.missed {
+			m.at = now
+		}
+		r.since[member] = m
+	}
 	if rec == nil {
 		r.drop(member)
-		if m, ok := r.since[member]; ok {
-			m.at = now
-			r.since[member] = m
-		}
 		return
 	}
 	if r.quiet[member] {
@@ -186,16 +190,20 @@ func (r *Replica) final(s *sighting) bool {
 }
 
 // Shown is called when all records that there are were shown, after Restart. Members of
-// whom there is none are missed from now on: when the showing began they may have had one.
+// whom there is none are missed from now on, because when the showing began they may have had
+// one; or from the last time on, if they had none then.
 func (r *Replica) Shown(now time.Time) {
 	clear(r.past)
-	for name, s := range r.since {
-		s.at = now
-		r.since[name] = s
-	}
 	for name, s := range r.records {
 		if s.unshown {
 			r.drop(name)
+		}
+	}
+	for name, s := range r.since {
+		missing := r.records[name] == nil
+		if !missing || !s.missed {
+			s.at, s.missed = now, missing
+			r.since[name] = s
 		}
 	}
 }
