@@ -82,7 +82,7 @@ func (c *Client) bring(ctx context.Context) error {
 func (c *Client) compare(shards []shardset.ID, ttl time.Duration) {
 	if ttl != c.cfg.TTL && c.cfg.ownTTL {
 		c.log.Warn("the group has another TTL than the Config, and keeps it; SetTTL changes it",
-			zap.Duration("group", ttl), zap.Duration("config", c.cfg.TTL))
+			zap.Duration("ttl", ttl), zap.Duration("config", c.cfg.TTL))
 	}
 	ours := make([]shardset.ID, len(c.cfg.Shards))
 	for i, s := range c.cfg.Shards {
