@@ -45,10 +45,11 @@ func (t *teller) stalled(id shardset.ID, epoch uint64, now, since time.Time, err
 		t.stacksAt = now
 	}
 	t.event(t.hooks.Stuck, ShardEvent{ID: id, Epoch: epoch, Err: err}, func(log *zap.Logger) {
+		fields := []zap.Field{zap.Duration("for", now.Sub(since)), zap.Error(err)}
 		if stacks { // on the goroutine that writes the lines: the owner does not wait for it
-			log = log.With(zap.ByteString("stacks", shardStacks(t.member, id, epoch)))
+			fields = append(fields, zap.ByteString("stacks", shardStacks(t.member, id, epoch)))
 		}
-		log.Error("processor makes no progress; its shard stays held", zap.Duration("for", now.Sub(since)), zap.Error(err))
+		log.Error("processor makes no progress; its shard stays held", fields...)
 	})
 }
 
