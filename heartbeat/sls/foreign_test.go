@@ -75,6 +75,9 @@ func TestErrorsWithoutACode(t *testing.T) {
 		`{"errorMessage":"consumer group not exist"}`, `{"errorCode":"X","errorMessage":"` + strings.Repeat("x", maxDrain) + `"}`,
 	} {
 		for _, status := range []int{201, 204, 206, 301, 307, 400, 401, 403, 404, 407, 413, 421, 429, 451, 500, 502, 503, 504} {
+			if len(body) > maxDrain && status != 403 && status != 500 {
+				continue // once is enough of what takes long
+			}
 			for op, call := range operations(newClient(t, config(always(status, body)))) {
 				if err := isForeign(call(t.Context()), status); err != nil {
 					t.Errorf("%s answered with %d %q: %v", op, status, bounded(body, 60), err)
