@@ -12,7 +12,6 @@ import (
 
 // A purge leaves nothing of a deleted group, and all of others.
 func TestPurge(t *testing.T) {
-	t.Parallel()
 	cfg := groupConfig(t)
 	client := func(group string) *replicated.Client {
 		cfg := cfg

@@ -48,10 +48,11 @@ func newDemoted(t *testing.T, conns int32) (pool *pgxpool.Pool, promote func()) 
 	return pool, func() { writable.Store(true) }
 }
 
+// Those below that open connections of their own run alone: the server has a hundred.
+
 // After a failover the pool may lead to a server that has become a standby, and is as well
 // as ever. The first write that it refuses has the pool connect anew.
 func TestPoolLeavesAReadOnlyServer(t *testing.T) {
-	t.Parallel()
 	cfg := groupConfig(t)
 	var promote func()
 	cfg.Pool, promote = newDemoted(t, 4)
@@ -166,7 +167,6 @@ func revoked(t *testing.T, right string) string {
 // A right that is taken away from a worker may be given back before its lease ends.
 func TestRightThatIsTakenAway(t *testing.T) {
 	needServer(t)
-	t.Parallel()
 	cfg := groupConfig(t)
 	cfg.Schema = revoked(t, "DELETE")
 	s := dial(t, cfg)
@@ -188,7 +188,6 @@ func TestRightThatIsTakenAway(t *testing.T) {
 // What never worked, and only an operator mends, ends the worker with its first heartbeat.
 func TestWorkerEndsWhereItCanNeverWork(t *testing.T) {
 	needServer(t)
-	t.Parallel()
 	for _, c := range []struct {
 		code   string
 		change func(cfg *Config, pool *pgxpool.Config)
