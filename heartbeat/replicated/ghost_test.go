@@ -114,7 +114,7 @@ func TestDocumentThatIsNoGroup(t *testing.T) {
 		r.together(a, x)
 		x.p.Client.Close()
 		good := r.store.Value(documentKey)
-		raw, err := s2.Decode(nil, good.Data[2:])
+		raw, err := s2.Decode(nil, good.Data[3:])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestDocumentThatIsNoGroup(t *testing.T) {
 		if len(bad) == len(raw) {
 			t.Fatal("the document is not as this test knows it")
 		}
-		if _, err := p.Link.Swap(context.Background(), documentKey, good.Revision, append(bytes.Clone(good.Data[:2]), s2.Encode(nil, bad)...)); err != nil {
+		if _, err := p.Link.Swap(context.Background(), documentKey, good.Revision, append(bytes.Clone(good.Data[:3]), s2.Encode(nil, bad)...)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)

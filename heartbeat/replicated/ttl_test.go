@@ -149,6 +149,7 @@ func TestLeaseOfAHeartbeatUnderWay(t *testing.T) {
 		if err := <-done; err != nil || a.answer.TTL != rigTTL {
 			t.Errorf("a heartbeat from before the change got a lease of %v, %v", a.answer.TTL, err)
 		}
+		time.Sleep(time.Second) // until its process has heard of the change
 		a.obey()
 		if a.answer.TTL != 4*rigTTL {
 			t.Errorf("the next one got a lease of %v", a.answer.TTL)

@@ -36,7 +36,7 @@ func TestWhoWakesLateJudgesNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rec := group.Record{Standing: group.StandingAlive}
+		rec := group.Record{Standing: group.StandingAlive, Version: 1}
 		rec.Member, rec.Instance, rec.Born = "b", 1, 1
 		must := func(err error) {
 			t.Helper()
