@@ -51,7 +51,7 @@ func TestUnreliableServicePasses(t *testing.T) {
 func TestSlowServicePasses(t *testing.T) {
 	const ttl = 6 * time.Second
 	Run(t, Config{TTL: ttl, Slack: time.Second, Bubble: synctest.Test, New: func(t testing.TB, o Options) Service {
-		s := &slow{Service: newMemory(t, o), takes: ttl / 40, turn: make(chan struct{}, 1)}
+		s := &slow{Service: newMemory(t, o), takes: ttl / 80, turn: make(chan struct{}, 1)}
 		return Service{
 			Dial:      func() (heartbeat.Client, processor.Checkpoints, error) { return s, s, nil },
 			SetShards: s.SetShards,
