@@ -67,7 +67,7 @@ func parseNumber(text []byte) (n int, ok bool) {
 }
 
 // maxOdd is how many elements of a list may make no sense before the list does not.
-const maxOdd = 100
+const maxOdd = 50
 
 // errOdd is what a reader of elements returns to leave one out.
 type errOdd struct{ error }
