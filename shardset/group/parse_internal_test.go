@@ -113,7 +113,7 @@ func TestShortDocumentsAllocateLittle(t *testing.T) {
 		"retired":        columns(0, 0, 10, second, 0, 0, 0, 0, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
 	} {
 		t.Run(name, func(t *testing.T) {
-			data := append([]byte{1, 1, 0}, s2.EncodeBest(nil, raw)...)
+			data := append([]byte{1, 1, 0}, s2.Encode(nil, raw)...)
 			start := time.Now()
 			got := allocates(func() {
 				if _, err := DecodeDocument(data); err == nil {
