@@ -78,8 +78,8 @@ type Config struct {
 	// is reported as stuck. Zero means 5 s.
 	StuckAfter time.Duration
 	// NoProgressAfter is how long a processor may give no sign of progress before it is
-	// told as stuck: in the log, with the stacks of its goroutines, to Hooks.Stuck and in the
-	// Status. Nothing is stopped. With package batch that is a handler that neither returns
+	// reported as stuck: in the log, with the stacks of its goroutines, to Hooks.Stuck and
+	// in the Status. Nothing is stopped. With package batch that is a handler that neither returns
 	// nor acknowledges, or a call of the Source, of a hook or of the store that does not
 	// return; a shard that waits for data is idle, however long. Any other processor shows
 	// that it goes on with Commit, Check or Report, and that it is idle with Report and

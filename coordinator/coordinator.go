@@ -41,8 +41,8 @@ func New(cfg Config) (*Coordinator, error) {
 // heartbeat.ErrUnauthorized or what else the service called final; heartbeat.ErrReplaced
 // or heartbeat.ErrGroupNotFound, for which all shards are lost at once; or it is a
 // *shardset.IntervalError, if Config.Interval does not fit the group's TTL at the first
-// answer, or no interval does; ErrNotOrdered; or it is
-// what a processor returned as processor.Fatal. Where the service may take other
+// answer, or no interval does; ErrNotOrdered; or what a processor returned as
+// processor.Fatal. Where the service may take other
 // credentials later, heartbeat.ErrUnauthorized ends Run only when the lease is over.
 // Shards that are not lost are drained, as long as the lease lasts: after an error that
 // is final for the service there are no more heartbeats to extend it.

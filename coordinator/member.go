@@ -84,7 +84,7 @@ func (r *run) outcome(now time.Time, req heartbeat.Request, a shardset.Answer, e
 	if err == nil {
 		return r.answered(now, req, a)
 	}
-	plan, verdict := r.judge(now, req.Seq, err)
+	plan, verdict := r.heartbeatFailed(now, req.Seq, err)
 	r.heard(now, req, a, err, verdict == heartbeat.VerdictStop)
 	if errors.Is(err, heartbeat.ErrEvicted) {
 		r.tell.evicted()
@@ -96,9 +96,8 @@ func (r *run) outcome(now time.Time, req heartbeat.Request, a shardset.Answer, e
 	return verdict
 }
 
-// judge tells the Tracker that a heartbeat failed, and says how the member goes on. Owner
-// only.
-func (r *run) judge(now time.Time, seq uint64, err error) (plan shardset.Plan, v heartbeat.Verdict) {
+// heartbeatFailed tells the Tracker so, and returns how the member goes on. Owner only.
+func (r *run) heartbeatFailed(now time.Time, seq uint64, err error) (plan shardset.Plan, v heartbeat.Verdict) {
 	var replaced *shardset.ReplacedError
 	final := true
 	switch {

@@ -41,7 +41,7 @@ func (t *teller) joining(instance uint64, g heartbeat.Guarantees) {
 
 func (t *teller) order(g heartbeat.Guarantees) {
 	t.line(func(log *zap.Logger) {
-		log.Info("the group's order is another than was known", zap.Stringer("guarantees", g))
+		log.Info("the group has another order than this worker expected", zap.Stringer("guarantees", g))
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrNoProgress: a processor has given no sign of progress for
-// coordinator.Config.NoProgressAfter. It is told; nothing is stopped.
+// coordinator.Config.NoProgressAfter. The worker reports it, and stops nothing.
 var ErrNoProgress = errors.New("no progress")
 
 // Activity is a call under way that a processor waits for: see Shard.Begin.

@@ -31,10 +31,10 @@ type Checkpoints interface {
 	// Load returns the shard's position, or false if there is none. It is called
 	// after the grant and before the first Save under it, and claims the shard for
 	// the owner where the store can fence: saves of earlier owners are refused from
-	// then on. The present owner may load again, as it does when its processor is
-	// restarted, and without Owner.Epochs now and then before a Save. It returns an error that matches ErrNotOwner if a newer owner has
-	// claimed the shard, and one made with Halt if what is stored is damaged: somebody
-	// has to mend it. Any other error is tried again.
+	// then on. The present owner may load again: when its processor is restarted, and,
+	// without Owner.Epochs, now and then before a Save. It returns an error that matches
+	// ErrNotOwner if a newer owner has claimed the shard, and one made with Halt if what
+	// is stored is damaged: somebody has to mend it. Any other error is tried again.
 	Load(ctx context.Context, o Owner) (Position, bool, error)
 
 	// Save stores the position durably before it returns nil. It returns an error

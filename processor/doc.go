@@ -33,7 +33,7 @@
 // # Signs of progress
 //
 // A Process that calls none of Shard.Commit, Check and Report for a while, five minutes
-// by default, is told as stuck. One that waits for data says that it is idle: it
+// by default, is reported as stuck. One that waits for data says that it is idle: it
 // reports a Progress with CaughtUp. Package batch does both.
 //
 // Everything here may be called from any goroutine unless it says otherwise.

@@ -86,11 +86,11 @@ func (e *HaltError) Unwrap() error { return e.Err }
 
 // Halt marks an error that trying again cannot mend, but that concerns one shard only:
 // a record that cannot be read, a position that is gone, a checkpoint that is damaged.
-// When Process, a Factory or Checkpoints.Load returns it, anywhere in its chain, the shard is not started again. It stays held and
-// visible, with the error in its status, in the log and told to a hook, and is not
-// done: no other member meets the same error, and nothing of it is lost, until
-// somebody mends the cause and restarts the worker, or the group takes the shard for
-// another member. If the shard has to go anyway, it goes, and err is told like that of
+// When Process, a Factory or Checkpoints.Load returns it, anywhere in its chain, the
+// shard is not started again. It stays held and visible, with the error in its status, in
+// the log and told to a hook, and is not done: no other member meets the same error, and
+// nothing of it is lost, until somebody mends the cause and restarts the worker, or the
+// group takes the shard for another member. If the shard has to go anyway, it goes, and err is told like that of
 // any other failure; Fatal says more than Halt. Halt(nil) is nil.
 func Halt(err error) error {
 	if err == nil {

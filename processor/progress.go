@@ -19,7 +19,7 @@ type Progress struct {
 	// that has passed to Lag. Zero: Lag does not grow.
 	LagSince time.Time
 	// CaughtUp: the work has come to the end of what there is, and looks for more. A
-	// processor that says so is idle, and is not told as one without progress.
+	// processor that says so is idle, and is not reported as stuck.
 	CaughtUp bool
 	// Buffered is the bytes that were read and are not done with.
 	Buffered int64
