@@ -8,12 +8,11 @@ import (
 // background is what a client does beside its calls. It is the owner of these
 // goroutines: close stops them and waits for them.
 type background struct {
-	ctx context.Context
+	ctx context.Context // ends when the client is closed
 	end context.CancelFunc
 
-	mu     sync.Mutex // guards closed; held for a look
-	closed bool
-	tasks  sync.WaitGroup
+	mu    sync.Mutex // no task begins while close ends ctx
+	tasks sync.WaitGroup
 }
 
 func newBackground() *background {
@@ -25,17 +24,18 @@ func newBackground() *background {
 func (b *background) launch(task func(context.Context)) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed {
+	if b.closed() {
 		return false
 	}
 	b.tasks.Go(func() { task(b.ctx) })
 	return true
 }
 
+func (b *background) closed() bool { return b.ctx.Err() != nil }
+
 func (b *background) close() {
 	b.mu.Lock()
-	b.closed = true
-	b.mu.Unlock()
 	b.end()
+	b.mu.Unlock()
 	b.tasks.Wait()
 }

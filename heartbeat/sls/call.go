@@ -43,7 +43,7 @@ func (c *Client) send(ctx context.Context, q *call, read func(*http.Response) er
 	if err := ctx.Err(); err != nil {
 		return newTransportError(q.op, err, Credentials{})
 	}
-	if c.closed.Load() {
+	if c.background.closed() {
 		return usage(q.op, "%v", errClosed)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)

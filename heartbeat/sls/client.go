@@ -3,7 +3,6 @@ package sls
 import (
 	"net/http"
 	"sync"
-	"sync/atomic"
 
 	"go.uber.org/zap"
 
@@ -19,7 +18,6 @@ type Client struct {
 	endpoint  endpoint
 	keys      *keyring // nil: anonymous
 	served    sync.Map // the operations that succeeded
-	closed    atomic.Bool
 	userAgent string
 	beats     *route            // for heartbeats and what they need
 	data      *route            // for all else
@@ -46,7 +44,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg, endpoint: ep, userAgent: userAgent(cfg), group: newGroupState(), background: newBackground()}
 	if cfg.Credentials != nil {
-		c.keys = newKeyring(cfg.Credentials, cfg.RequestTimeout, cfg.Logger)
+		c.keys = newKeyring(c.background.ctx, cfg.Credentials, cfg.RequestTimeout, cfg.Logger)
 	}
 	if cfg.Transport != nil {
 		shared := &route{transport: cfg.Transport}
@@ -106,7 +104,6 @@ func (c *Client) Logstore() string { return c.cfg.Logstore }
 // Close waits for what it stops, for a provider no longer than a second: the error says
 // that the provider ignores its context. It may be called again, and from any goroutine.
 func (c *Client) Close() error {
-	c.closed.Store(true)
 	c.background.close()
 	for _, t := range c.own {
 		t.CloseIdleConnections()

@@ -65,14 +65,12 @@ type keyring struct {
 	final    bool          // nobody outside of this process can change what the provider gives
 	timeout  time.Duration // of a question
 	log      *zap.Logger
-	ctx      context.Context // of the questions; close ends it
-	stop     context.CancelFunc
+	ctx      context.Context // of the questions; ends when the client is closed
 
 	mu      sync.Mutex // guards the fields below; never held while asking
 	keys    keys
 	asking  *question // nil: none is under way
 	failing bool      // the last question failed, and that was logged
-	closed  bool
 }
 
 // question is one call of the provider. The results are set before done is closed.
@@ -82,10 +80,9 @@ type question struct {
 	err  error
 }
 
-func newKeyring(p CredentialsProvider, timeout time.Duration, log *zap.Logger) *keyring {
+func newKeyring(ctx context.Context, p CredentialsProvider, timeout time.Duration, log *zap.Logger) *keyring {
 	_, final := p.(interface{ validate() error }) // Static and FromEnv: New could check them
-	k := &keyring{provider: p, final: final, timeout: timeout, log: log}
-	k.ctx, k.stop = context.WithCancel(context.Background())
+	k := &keyring{provider: p, final: final, timeout: timeout, log: log, ctx: ctx}
 	if s, ok := p.(static); ok {
 		k.fixed, k.keys = true, keys{Credentials: s.credentials, have: true}
 	}
@@ -138,7 +135,7 @@ func (k *keyring) ask() *question {
 		return k.asking
 	}
 	q := &question{done: make(chan struct{})}
-	if k.closed {
+	if k.ctx.Err() != nil {
 		q.err = newCredentialsError(errClosed.Error(), errClosed)
 		close(q.done)
 		return q
@@ -179,7 +176,7 @@ func (k *keyring) settle(q *question) {
 	} else {
 		k.keys = k.keys.failed(now)
 	}
-	tell := q.err != nil && !k.failing && !k.closed && k.keys.usable(now)
+	tell := q.err != nil && !k.failing && k.ctx.Err() == nil && k.keys.usable(now)
 	k.failing = q.err != nil
 	k.mu.Unlock()
 	close(q.done)
@@ -197,13 +194,12 @@ func (q *question) wait(ctx context.Context) (Credentials, error) {
 	}
 }
 
-// close ends the question that is under way and waits for it, within closeGrace.
+// close waits for the question that is under way, for closeGrace at most. The caller has
+// ended the context, so no question follows.
 func (k *keyring) close() error {
 	k.mu.Lock()
-	k.closed = true
 	q := k.asking
 	k.mu.Unlock()
-	k.stop()
 	if q == nil {
 		return nil
 	}

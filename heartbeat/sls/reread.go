@@ -53,7 +53,7 @@ func (c *Client) readAgain(ctx context.Context, version uint64) {
 	defer cancel()
 	g, err := c.find(ctx)
 	switch newest := c.readOver(version); {
-	case !newest || c.background.ctx.Err() != nil:
+	case !newest || c.background.closed():
 	case err != nil:
 		c.cfg.Logger.Warn("group's settings cannot be read again; the last ones count", zap.Error(err))
 	default:

@@ -74,7 +74,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		t.Fatal("the test is blind")
 	}
 	creds := Credentials{AccessKeyID: "id", AccessKeySecret: secret, SecurityToken: NewSecret(canaryToken), Expires: time.Now()}
-	ring := newKeyring(Static("id", canarySecret, canaryToken), time.Second, zap.NewNop())
+	ring := newKeyring(t.Context(), Static("id", canarySecret, canaryToken), time.Second, zap.NewNop())
 	cfg := config(nil)
 	cfg.Credentials = Static("id", canarySecret, canaryToken)
 	client := newClient(t, cfg)
