@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
+
+	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/zstdframe"
 )
 
 // Compression is how log data is compressed on its way. Zero means LZ4.
@@ -71,15 +72,7 @@ func (c Compression) compress(raw []byte) ([]byte, error) {
 	case None:
 		return raw, nil
 	case Zstd:
-		encoder := zstdEncoder
-		if len(raw) < smallFrame {
-			encoder = zstdSmallEncoder
-		}
-		e, err := encoder()
-		if err != nil {
-			return nil, err
-		}
-		return e.EncodeAll(raw, nil), nil
+		return zstdframe.Encode(raw), nil
 	}
 	return compressLZ4(raw)
 }
@@ -115,18 +108,4 @@ func literalBlock(raw []byte) []byte {
 		b = append(b, byte(n))
 	}
 	return append(b, raw...)
-}
-
-// A frame tells its size, which some decoders insist on, unless it is smaller than
-// smallFrame: such a one tells it only as a single segment.
-const smallFrame = 256
-
-// One encoder of each kind is for all: EncodeAll may be called concurrently.
-var (
-	zstdEncoder      = sync.OnceValues(func() (*zstd.Encoder, error) { return newZstdEncoder() })
-	zstdSmallEncoder = sync.OnceValues(func() (*zstd.Encoder, error) { return newZstdEncoder(zstd.WithSingleSegment(true)) })
-)
-
-func newZstdEncoder(more ...zstd.EOption) (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, append(more, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))...)
 }

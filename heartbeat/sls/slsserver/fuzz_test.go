@@ -15,6 +15,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
+	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/zstdframe"
 )
 
 // FuzzBody puts anything in any compression. What is taken is what was sent, and what it
@@ -25,13 +26,13 @@ func FuzzBody(f *testing.F) {
 	_, _ = z.Write(sample)
 	_ = z.Close()
 	kinds := []string{"", "lz4", "zstd", "deflate", "gzip"}
-	for kind, body := range [][]byte{sample, lz4Block(f, sample), packZstd(sample), deflated.Bytes()} {
+	for kind, body := range [][]byte{sample, lz4Block(f, sample), zstdframe.Encode(sample), deflated.Bytes()} {
 		f.Add(body, uint8(kind), uint32(len(sample)))
 		f.Add(body, uint8(kind), uint32(10<<20))
 	}
 	large := bytes.Repeat(sample, 1000)
 	f.Add(lz4Block(f, large), uint8(1), uint32(len(large)))
-	f.Add(packZstd(large), uint8(2), uint32(len(large)))
+	f.Add(zstdframe.Encode(large), uint8(2), uint32(len(large)))
 	f.Add(unhex("28b52ffd0080000000"), uint8(2), uint32(10<<20))
 	s, err := New(Config{RetentionBytes: 1 << 20, Projects: []Project{{Name: "p", Logstores: []Logstore{{Name: "ls", Shards: 1}}}}})
 	if err != nil {

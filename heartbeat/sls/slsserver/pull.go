@@ -8,7 +8,7 @@ import (
 	"sync"
 	"weak"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/zstdframe"
 )
 
 const maxCount = 1000
@@ -91,7 +91,7 @@ func (s *Server) replyPage(c *call, entries []entry, cursor int64, sh *shard, ki
 				return err
 			}
 			*buf = list
-			page = packZstd(list)
+			page = zstdframe.Encode(list)
 			s.pages.put(key, page)
 		}
 		return c.replyList(len(entries), raw, kind, page)
@@ -134,34 +134,10 @@ func (c *call) replyList(count, raw int, kind string, packed []byte) error {
 // pack compresses a list that was made for one answer.
 func pack(list []byte, kind string) ([]byte, error) {
 	if kind == "zstd" {
-		return packZstd(list), nil
+		return zstdframe.Encode(list), nil
 	}
 	b, err := newBlock(list)
 	return b.data, err
-}
-
-// Python reads no frame that does not tell its size. A frame of less than 256 bytes tells it only as a
-// single segment; larger ones always do, and as single segments would want a larger window.
-var (
-	zstdWriter      = newZstdWriter()
-	zstdSmallWriter = newZstdWriter(zstd.WithSingleSegment(true))
-)
-
-const smallFrame = 256
-
-func newZstdWriter(more ...zstd.EOption) *zstd.Encoder {
-	w, err := zstd.NewWriter(nil, append(more, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))...)
-	if err != nil {
-		panic(err) // the options are wrong
-	}
-	return w
-}
-
-func packZstd(list []byte) []byte {
-	if len(list) < smallFrame {
-		return zstdSmallWriter.EncodeAll(list, nil)
-	}
-	return zstdWriter.EncodeAll(list, nil)
 }
 
 // pageCache keeps the newest zstd pages, because zstd frames cannot be joined as lz4
