@@ -3,6 +3,8 @@ package slsserver
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -113,6 +115,10 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.HostSuffixes == nil {
 		c.HostSuffixes = []string{"log.aliyuncs.com", "sls.aliyuncs.com", "sls.test", "localhost"}
+	}
+	c.HostSuffixes = slices.Clone(c.HostSuffixes)
+	for i, suffix := range c.HostSuffixes {
+		c.HostSuffixes[i] = strings.ToLower(suffix)
 	}
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()

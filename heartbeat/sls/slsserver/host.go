@@ -32,19 +32,16 @@ func (s *Server) pickProject(rt *route, host string, segments []string) ([]strin
 // and without one the name is taken: a project that does not exist is never another one.
 func (s *Server) projectOfHost(host string) (name string, sure bool) {
 	host = hostName(host)
-	for _, suffix := range s.cfg.HostSuffixes {
-		rest, ok := strings.CutSuffix(host, strings.ToLower(suffix))
-		if ok && rest == "" {
+	if before, ok := s.beforeSuffix(host); ok {
+		if before == "" {
 			return "", true
 		}
-		if rest, dot := strings.CutSuffix(rest, "."); ok && dot {
-			label, _, region := strings.Cut(rest, ".")
-			label, known := s.projectNamed(label)
-			if !region && !known && strings.HasSuffix(host, ".aliyuncs.com") {
-				return "", false // the endpoint of a region, without a project
-			}
-			return label, true
+		label, region, _ := strings.Cut(before, ".")
+		label, known := s.projectNamed(label)
+		if region == "" && !known && strings.HasSuffix(host, ".aliyuncs.com") {
+			return "", false // the endpoint of a region, without a project
 		}
+		return label, true
 	}
 	if label, ok := beforeAddress(host); ok {
 		label, _ = s.projectNamed(label)
@@ -56,6 +53,18 @@ func (s *Server) projectOfHost(host string) (name string, sure bool) {
 	}
 	name, _ = s.projectNamed(label)
 	return name, false
+}
+
+// beforeSuffix returns what stands before the first of Config.HostSuffixes that a host ends in: nothing,
+// or labels with a dot behind each.
+func (s *Server) beforeSuffix(host string) (before string, ok bool) {
+	for _, suffix := range s.cfg.HostSuffixes {
+		before, ok := strings.CutSuffix(host, suffix)
+		if ok && (before == "" || strings.HasSuffix(before, ".")) {
+			return before, true
+		}
+	}
+	return "", false
 }
 
 // projectNamed returns the name of the project that a host's label, in lower case, means: hosts have

@@ -12,12 +12,8 @@ func (s *Server) knownHost(host string) error {
 	if len(*s.keys.Load()) > 0 || s.cfg.Insecure || isLoopbackName(host) {
 		return nil
 	}
-	name := hostName(host)
-	for _, suffix := range s.cfg.HostSuffixes {
-		suffix = strings.ToLower(suffix)
-		if name == suffix || strings.HasSuffix(name, "."+suffix) {
-			return nil
-		}
+	if _, ok := s.beforeSuffix(hostName(host)); ok {
+		return nil
 	}
 	return fail(403, "Unauthorized",
 		"without keys only loopback hosts and those of Config.HostSuffixes are served, and %q is neither", host)
