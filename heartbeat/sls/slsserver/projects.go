@@ -42,11 +42,11 @@ func (p *project) info() projectInfo {
 
 // projectOf returns the project that a request is about: the one of its body, if that names one, and
 // else the one of the host or the path. They have to agree, unless only the default one is meant.
-func (c *call) projectOf(body []byte) (string, object, error) {
+func (c *call) projectOf() (string, object, error) {
 	var o object
-	if len(body) > 0 {
+	if len(c.body) > 0 {
 		var err error
-		if o, err = parseObject(body); err != nil {
+		if o, err = parseObject(c.body); err != nil {
 			return "", nil, badJSON(err)
 		}
 	}
@@ -69,7 +69,7 @@ func (s *Server) createProject(c *call) error {
 	if err := c.mediaType("application/json"); err != nil {
 		return err
 	}
-	name, o, err := c.projectOf(c.body)
+	name, o, err := c.projectOf()
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func page(q url.Values, pattern string, names []string) (part []string, total in
 }
 
 func (s *Server) deleteProject(c *call) error {
-	name, _, err := c.projectOf(c.body)
+	name, _, err := c.projectOf()
 	if err != nil {
 		return err
 	}
