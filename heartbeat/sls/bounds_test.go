@@ -4,26 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"math"
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
-)
 
-// allocated is how many bytes f allocates. What is allocated once, or by somebody else, is
-// not counted: the less of two runs counts.
-func allocated(f func()) int {
-	least := uint64(math.MaxUint64)
-	for range 2 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		f()
-		runtime.ReadMemStats(&after)
-		least = min(least, after.TotalAlloc-before.TotalAlloc)
-	}
-	return int(least)
-}
+	"github.com/rollcall-go/rollcall/internal/alloctest"
+)
 
 // TestAnswersAreCountedFirst: an answer that is too long is refused before there is memory
 // for what is in it.
@@ -49,7 +35,7 @@ func TestAnswersAreCountedFirst(t *testing.T) {
 			if op != opHeartbeat {
 				b = b[:min(len(b), size)] // the JSON decoder is slow
 			}
-			n := allocated(func() {
+			n := alloctest.Bytes(func() {
 				if err := parse(b); err == nil || len(err.Error()) > 200 {
 					t.Errorf("%s of %s: %v", op, name, err)
 				}
@@ -70,7 +56,7 @@ func TestAnswersAreCountedFirst(t *testing.T) {
 func TestAnnouncedBodies(t *testing.T) {
 	for _, announced := range []int64{-1, 60 << 20} {
 		body := bytes.Repeat([]byte{7}, 100)
-		n := allocated(func() {
+		n := alloctest.Bytes(func() {
 			r := reply(200, "", headerCursor, "x", headerCount, "1", headerBodyRawSize, "67108864")
 			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), announced
 			p, err := readPage(r, "", nil)

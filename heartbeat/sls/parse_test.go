@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/internal/alloctest"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -271,10 +272,10 @@ func FuzzAnswers(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if n := allocated(func() { _, _ = parseNumbers(b) }); n > 8*len(b)+2<<10 {
+		if n := alloctest.Bytes(func() { _, _ = parseNumbers(b) }); n > 8*len(b)+2<<10 {
 			t.Errorf("numbers of %d bytes allocate %d", len(b), n)
 		}
-		if n := allocated(func() {
+		if n := alloctest.Bytes(func() {
 			_, _ = parseGroups(b, "")
 			_, _ = parseShards(b)
 			_, _ = parseCheckpoints(b)

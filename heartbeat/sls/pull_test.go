@@ -13,6 +13,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/internal/alloctest"
 )
 
 // page answers a pull.
@@ -266,7 +267,7 @@ func FuzzPage(f *testing.F) {
 			t.Errorf("%q is a pause of %v", at, after)
 		}
 		const cursor = "MTAw\n" // 100
-		if n := allocated(func() {
+		if n := alloctest.Bytes(func() {
 			_, _ = readPage(&http.Response{Header: resp.Header, ContentLength: 1 << 40, Body: io.NopCloser(bytes.NewReader(body))}, cursor, nil)
 		}); n > 2*len(body)+trusted+64<<10 {
 			t.Errorf("a page of %d bytes allocates %d", len(body), n)

@@ -3,28 +3,15 @@ package slsserver
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"runtime"
 	"strings"
 	"testing"
-)
 
-// allocated is how many bytes f allocates. What is allocated once, or by somebody else, is
-// not counted: the least of three runs counts.
-func allocated(f func()) int {
-	least := uint64(math.MaxUint64)
-	for range 3 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		f()
-		runtime.ReadMemStats(&after)
-		least = min(least, after.TotalAlloc-before.TotalAlloc)
-	}
-	return int(least)
-}
+	"github.com/rollcall-go/rollcall/internal/alloctest"
+)
 
 // TestSmallBodiesStaySmall: what a body claims to be takes no memory before it is that.
 func TestSmallBodiesStaySmall(t *testing.T) {
@@ -38,7 +25,7 @@ func TestSmallBodiesStaySmall(t *testing.T) {
 		for _, body := range []string{window + "\x00\x00\x00", window, content, block, inflated, huge, "\xf0", "\xff\xff\xff\xff"} {
 			for _, raw := range []string{"10485760", "1000", "59"} {
 				var a answer
-				n := allocated(func() {
+				n := alloctest.Bytes(func() {
 					a = r.do("POST", "/logstores/ls", body, "Content-Type: application/x-protobuf", "x-log-bodyrawsize: "+raw, "x-log-compresstype: "+kind)
 				})
 				if a.status != 400 || !strings.HasPrefix(a.code(), "PostBody") && !strings.HasPrefix(a.code(), "Invalid") {
@@ -84,7 +71,7 @@ func TestConditions(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := make([]byte, 0, len(group))
-	n := allocated(func() {
+	n := alloctest.Bytes(func() {
 		if got, lines, matched := f.apply(out, group); lines != 1000 || matched != 1000 || !bytes.Equal(got, group) {
 			t.Errorf("%d of %d lines match", matched, lines)
 		}
@@ -167,7 +154,7 @@ func TestManyMembers(t *testing.T) {
 	}
 	object := []byte("{" + b.String()[1:] + "}")
 	array := []byte("[" + strings.Repeat("0,", 500_000) + "0]")
-	n := allocated(func() {
+	n := alloctest.Bytes(func() {
 		if _, err := parseObject(object); err == nil {
 			t.Error("an object of 100,000 members is taken")
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/zstdframe"
+	"github.com/rollcall-go/rollcall/internal/alloctest"
 )
 
 // FuzzBody puts anything in any compression. What is taken is what was sent, and what it
@@ -48,7 +49,7 @@ func FuzzBody(f *testing.F) {
 		raw %= 12 << 20
 		_, before, _ := sh.bounds()
 		var a answer
-		n := allocated(func() {
+		n := alloctest.Bytes(func() {
 			req := httptest.NewRequest("POST", "http://p.sls.test/logstores/ls", bytes.NewReader(body))
 			req.Header = http.Header{
 				"Content-Type": {"application/x-protobuf"}, "X-Log-Bodyrawsize": {strconv.Itoa(int(raw))}, "X-Log-Compresstype": {kind},
@@ -90,10 +91,10 @@ func FuzzStrictJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if n := allocated(func() { _, _ = parseObject(body) }); n > 16*len(body)+64<<10 {
+		if n := alloctest.Bytes(func() { _, _ = parseObject(body) }); n > 16*len(body)+64<<10 {
 			t.Errorf("an object of %d bytes allocates %d", len(body), n)
 		}
-		if n := allocated(func() { _, _ = parseIntegers(body) }); n > 8*len(body)+4<<10 {
+		if n := alloctest.Bytes(func() { _, _ = parseIntegers(body) }); n > 8*len(body)+4<<10 {
 			t.Errorf("an array of %d bytes allocates %d", len(body), n)
 		}
 		var twin map[string]any
@@ -207,7 +208,7 @@ func FuzzSigned(f *testing.F) {
 				if refused := errors.Is(err, heartbeat.ErrUnauthorized); refused == right && !tooLong(err) {
 					t.Errorf("%s, the right secret: %v: %v", name, right, err)
 				}
-				n := allocated(func() { _, _ = wire.serve() })
+				n := alloctest.Bytes(func() { _, _ = wire.serve() })
 				if n > 8*len(wire.sent)+512<<10 {
 					t.Errorf("%s: a request of %d bytes allocates %d", name, len(wire.sent), n)
 				}

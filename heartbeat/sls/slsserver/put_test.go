@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/rollcall-go/rollcall/internal/alloctest"
 )
 
 func (r *rig) putBody(kind, size, body string) answer {
@@ -190,7 +192,7 @@ func FuzzCheckGroup(f *testing.F) {
 	f.Add(sample)
 	f.Add([]byte("\x0a\x02\x08\x01"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if n := allocated(func() { _ = checkGroup(data, time.Time{}) }); n > 4<<10 {
+		if n := alloctest.Bytes(func() { _ = checkGroup(data, time.Time{}) }); n > 4<<10 {
 			t.Errorf("to check %d bytes allocates %d", len(data), n)
 		}
 		if checkGroup(data, time.Time{}) != nil {

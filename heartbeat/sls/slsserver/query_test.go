@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/rollcall-go/rollcall/internal/alloctest"
 )
 
 func TestQuery(t *testing.T) {
@@ -79,7 +81,7 @@ func FuzzQuery(f *testing.F) {
 	f.Add("* | where a = 'it''s'")
 	f.Add("* | where " + strings.Repeat("a = 'b' and ", 280) + "a = 'b'")
 	f.Fuzz(func(t *testing.T, text string) {
-		if n := allocated(func() { _, _ = parseQuery(text) }); n > 32*min(len(text), maxQueryBytes)+32<<10 {
+		if n := alloctest.Bytes(func() { _, _ = parseQuery(text) }); n > 32*min(len(text), maxQueryBytes)+32<<10 {
 			t.Errorf("a query of %d bytes allocates %d", len(text), n)
 		}
 		// Anything can be a key and a value.
