@@ -61,7 +61,7 @@ func parseEndpoint(s, project string) (endpoint, error) {
 
 	rest = strings.ToLower(rest)
 	local := strings.EqualFold(u.Hostname(), "localhost")
-	ep := endpoint{scheme: scheme, dial: rest, host: rest, loopback: local || isAddr && addr.IsLoopback()}
+	ep := endpoint{scheme: scheme, dial: rest, host: rest, loopback: isLoopback(u.Hostname())}
 	if project != "" {
 		ep.host = project + "." + rest
 		if !isAddr && !local {
