@@ -69,13 +69,15 @@ func parseNumber(text []byte) (n int, ok bool) {
 // maxOdd is how many elements of a list may make no sense before the list does not.
 const maxOdd = 50
 
-// errOdd is what a reader of elements returns to leave one out.
+// errOdd is the error with which the function that reads an element has it left out.
 type errOdd struct{ error }
 
-// parseElements reads an array of objects, and passes them on one at a time: a list that
-// makes no sense ends it before there is memory for the rest. An element of another kind, and one
-// that each calls odd, is left out; a list of nothing else makes no sense. A member of the
-// wrong kind leaves the others, and each is told.
+// parseElements reads an array of objects and calls each for one at a time, so that a
+// list that makes no sense is refused before there is memory for all of it. It leaves out
+// an element that is not an object, and one for which each returns an errOdd. It is an
+// error if it leaves out more than maxOdd elements, or all of them; any other error of
+// each ends the list. If a member of the object has the wrong kind, each gets the other
+// members and that error as wrong.
 func parseElements[W any](b []byte, each func(element *W, wrong error) error) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	switch first, err := d.Token(); {
