@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
-	"github.com/rollcall-go/rollcall/internal/alloctest"
+	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/alloctest"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 )

@@ -13,7 +13,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
-	"github.com/rollcall-go/rollcall/internal/alloctest"
+	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/alloctest"
 )
 
 // page answers a pull.

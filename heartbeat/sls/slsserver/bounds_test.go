@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rollcall-go/rollcall/internal/alloctest"
+	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/alloctest"
 )
 
 // TestSmallBodiesStaySmall: what a body claims to be takes no memory before it is that.

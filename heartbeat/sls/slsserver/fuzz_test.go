@@ -15,8 +15,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
+	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/alloctest"
 	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/zstdframe"
-	"github.com/rollcall-go/rollcall/internal/alloctest"
 )
 
 // FuzzBody puts anything in any compression. What is taken is what was sent, and what it

@@ -14,7 +14,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/rollcall-go/rollcall/internal/alloctest"
+	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/alloctest"
 )
 
 func (r *rig) putBody(kind, size, body string) answer {

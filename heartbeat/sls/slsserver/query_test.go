@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rollcall-go/rollcall/internal/alloctest"
+	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/alloctest"
 )
 
 func TestQuery(t *testing.T) {
