@@ -80,6 +80,27 @@ func TestPurge(t *testing.T) {
 	})
 }
 
+// The members of a group that was deleted while its TTL became shorter may have leases of
+// the longer one, and a purge waits for that.
+func TestPurgeWaitsForTheLongerTTL(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p, _, _ := r.worked(false)
+		if err := p.SetTTL(r.Context(), rigTTL/4); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Delete(r.Context()); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if err := p.Purge(r.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took < rigTTL || took > rigTTL+time.Second {
+			t.Errorf("it took %v, want the longer lease, %v", took, rigTTL)
+		}
+	})
+}
+
 // A purge removes nothing of a group that is in use, that somebody still works on, or that is
 // made anew.
 func TestPurgeKeepsWhatIsNeeded(t *testing.T) {

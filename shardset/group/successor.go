@@ -39,7 +39,7 @@ func (g *Group) Successor(now time.Time, cfg Config, list []Shard) (*Group, erro
 func (g *Group) inherit(old *Group, m *member) {
 	f := &member{name: m.name, instance: m.instance, expires: m.expires, former: true, stale: true}
 	g.insert(f)
-	g.formerTTL = max(g.formerTTL, old.change.silence(old.cfg.TTL), old.formerTTL)
+	g.formerTTL = max(g.formerTTL, old.Silence())
 	if g.nextExpiry.IsZero() || f.expires.Before(g.nextExpiry) {
 		g.nextExpiry = f.expires
 	}
@@ -81,8 +81,10 @@ func (g *Group) highestEpoch() uint64 {
 	return highest
 }
 
-// Silence is how long a member, or a former one, may say nothing before it is over.
-func (g *Group) Silence() time.Duration { return max(g.cfg.TTL, g.formerTTL) }
+// Silence is how long a member, or a former one, may say nothing before it is over: the TTL,
+// or the longer one while it is being changed, or that of a deleted group whose members may be
+// at work.
+func (g *Group) Silence() time.Duration { return max(g.change.silence(g.cfg.TTL), g.formerTTL) }
 
 // hasFormer reports whether there are former members.
 func (g *Group) hasFormer() bool {
