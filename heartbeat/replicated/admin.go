@@ -31,13 +31,13 @@ func (c *Client) create(ctx context.Context, shards []group.Shard) error {
 		c.pace(ctx, try)
 		v, err := c.store.Get(ctx, documentKey)
 		if err != nil {
-			return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+			return c.documentError(err)
 		}
 		var gone *group.Document
 		if v.Data != nil {
 			d, err := group.DecodeDocument(v.Data)
 			if err != nil {
-				return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+				return c.documentError(err)
 			}
 			if !d.Deleted {
 				return c.adopt(v)
@@ -51,12 +51,8 @@ func (c *Client) create(ctx context.Context, shards []group.Shard) error {
 		if err != nil {
 			return err
 		}
-		revision, err := c.store.Swap(ctx, documentKey, v.Revision, data)
-		if err == nil {
-			return c.adopt(Value{Data: data, Revision: revision})
-		}
-		if !isConflict(err) {
-			return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+		if err := c.swapDocument(ctx, v.Revision, data); !isConflict(err) {
+			return err
 		}
 	}
 }
@@ -83,7 +79,7 @@ func (c *Client) ForceDelete(ctx context.Context) error {
 		c.pace(ctx, try)
 		v, err := c.store.Get(ctx, documentKey)
 		if err != nil {
-			return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+			return c.documentError(err)
 		}
 		if v.Data == nil {
 			return c.notFound()
@@ -92,13 +88,12 @@ func (c *Client) ForceDelete(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		revision, err := c.store.Swap(ctx, documentKey, v.Revision, gone)
+		err = c.swapDocument(ctx, v.Revision, gone)
 		if err == nil {
 			c.log.Warn("the group was deleted by force", zap.Uint64("revision", v.Revision))
-			return c.adopt(Value{Data: gone, Revision: revision})
 		}
 		if !isConflict(err) {
-			return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+			return err
 		}
 	}
 }
@@ -173,12 +168,8 @@ func (c *Client) edit(ctx context.Context, shards []group.Shard, change func() (
 		if err != nil || data == nil {
 			return err
 		}
-		newer, err := c.store.Swap(ctx, documentKey, revision, data)
-		switch {
-		case err == nil:
-			return c.adopt(Value{Data: data, Revision: newer})
-		case !isConflict(err):
-			return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+		if err := c.swapDocument(ctx, revision, data); !isConflict(err) {
+			return err
 		}
 		if err := c.refresh(ctx); err != nil {
 			return err

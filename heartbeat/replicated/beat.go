@@ -99,7 +99,7 @@ func (c *Client) admit(r heartbeat.Request) (*local, error) {
 	}
 	if c.tooOld() {
 		// It could answer, but change nothing for its members. None of the group's is so old.
-		return nil, fmt.Errorf("document of group %q: %w", c.cfg.Group, group.ErrNewer)
+		return nil, c.documentError(group.ErrNewer)
 	}
 	l, err := c.enter(r)
 	if err != nil {

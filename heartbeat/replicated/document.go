@@ -122,6 +122,11 @@ func (c *Client) find(ctx context.Context, shards []group.Shard) error {
 	return c.notFound()
 }
 
+// documentError says of an error that it is about the group's document.
+func (c *Client) documentError(err error) error {
+	return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+}
+
 func (c *Client) notFound() error {
 	return fmt.Errorf("group %q: %w", c.cfg.Group, heartbeat.ErrGroupNotFound)
 }
@@ -140,7 +145,7 @@ func (c *Client) refresh(ctx context.Context) error {
 	start := time.Now()
 	v, err := c.read(ctx, documentKey, seen)
 	if err != nil {
-		return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+		return c.documentError(err)
 	}
 	err = c.adoptRead(v, seen)
 	if err == nil {
@@ -240,7 +245,7 @@ func (c *Client) adopt(v Value) error {
 	c.mu.Unlock()
 	if err != nil {
 		c.log.Warn("the group's document cannot be used", zap.Uint64("revision", v.Revision), zap.Error(err))
-		return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
+		return c.documentError(err)
 	}
 	if changed {
 		c.poke()
@@ -248,10 +253,20 @@ func (c *Client) adopt(v Value) error {
 	return nil
 }
 
+// swapDocument writes the document over the version old, and adopts what it wrote. The error
+// matches ErrConflict if the store has another version than old.
+func (c *Client) swapDocument(ctx context.Context, old uint64, data []byte) error {
+	revision, err := c.store.Swap(ctx, documentKey, old, data)
+	if err != nil {
+		return c.documentError(err)
+	}
+	return c.adopt(Value{Data: data, Revision: revision})
+}
+
 // unreadable notes that a version of the document is of no use: heartbeats end until
 // another one is there. The caller holds mu.
 func (c *Client) unreadable(revision uint64, err error) {
-	c.fault, c.faultOf = fmt.Errorf("document of group %q: %w", c.cfg.Group, err), revision
+	c.fault, c.faultOf = c.documentError(err), revision
 }
 
 // tooOld reports whether the newest document is of a newer version, so that this process
