@@ -49,7 +49,6 @@ type Service struct {
 
 	mu        sync.Mutex // guards everything below; never held across a call out
 	group     *group.Group
-	groupTTL  time.Duration // the group's, to make it anew
 	shards    []group.Shard // the group's, to make it anew
 	deleted   bool
 	positions map[shardset.ID]processor.Stored
@@ -82,7 +81,6 @@ func New(cfg Config) (*Service, error) {
 	s := &Service{
 		name:     cfg.Group,
 		cfg:      group.Config{TTL: cfg.TTL, Ordered: cfg.Ordered},
-		groupTTL: cfg.TTL,
 		watchers: map[string]map[chan struct{}]struct{}{},
 	}
 	if err := s.reset(time.Now(), plain(cfg.Shards)); err != nil {
@@ -102,13 +100,14 @@ func New(cfg Config) (*Service, error) {
 // is above them.
 func (s *Service) reset(now time.Time, shards []group.Shard) (err error) {
 	cfg := s.cfg
-	cfg.TTL, cfg.FirstEpoch = s.groupTTL, uint64(now.UnixMilli())
+	cfg.FirstEpoch = uint64(now.UnixMilli())
 	gone := s.group
 	if gone == nil {
 		if gone, err = group.New(cfg); err != nil {
 			return err
 		}
 	}
+	cfg.TTL = gone.TTL() // SetTTL may have changed it
 	g, err := gone.Successor(now, cfg, shards)
 	if err != nil {
 		return err
@@ -177,13 +176,7 @@ func (s *Service) SetShards(shards []group.Shard) error {
 // seen the change, leases are the shorter of the old and the new TTL, and a silent member is
 // waited for the longer one. Info goes on to tell what the service was made with.
 func (s *Service) SetTTL(ttl time.Duration) error {
-	return s.do(func(now time.Time) error {
-		if err := s.group.SetTTL(now, ttl); err != nil {
-			return err
-		}
-		s.groupTTL = ttl
-		return nil
-	})
+	return s.do(func(now time.Time) error { return s.group.SetTTL(now, ttl) })
 }
 
 // Delete deletes the group with its checkpoints. Heartbeats and commits fail with
