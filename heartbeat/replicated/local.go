@@ -148,8 +148,9 @@ func (l *local) letGo() { <-l.busy }
 func (c *Client) write(ctx context.Context, l *local, rec *group.Record) error {
 	data := rec.Encode()
 	c.mu.Lock()
-	old, quiet := l.revision, slices.Equal(data, l.data) || l.settled && c.replica.Taken(rec)
-	l.settled = c.replica.Taken(rec)
+	taken := c.replica.Taken(rec) // a walk over all shards
+	old, quiet := l.revision, slices.Equal(data, l.data) || l.settled && taken
+	l.settled = taken
 	c.mu.Unlock()
 	k := Key{Kind: KindRecord, Name: l.name}
 	var err error
