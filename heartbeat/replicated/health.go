@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 // watchHealth is what a process knows of one of its watches: whether it works, and what
@@ -32,10 +34,10 @@ func (h *watchHealth) worked() { h.works, h.since, h.err = true, time.Time{}, ni
 
 // failed notes that the watch has ended with an error.
 func (h *watchHealth) failed(now time.Time, err error) {
-	if h.works || h.since.IsZero() {
-		h.works, h.since = false, now
+	if h.since.IsZero() {
+		h.since = now
 	}
-	h.err = err
+	h.works, h.err = false, err
 }
 
 // unneeded notes that the watch has ended because nobody needs it.
@@ -129,7 +131,7 @@ func (c *Client) sayWatch(k Kind) (again time.Time) {
 	switch n {
 	case noticeFailing:
 		say := c.log.Warn
-		if lasting(err) {
+		if !heartbeat.Retryable(err) {
 			say = c.log.Error
 		}
 		say("the watch of "+what.name+" does not work; "+what.instead, zap.Duration("for", now.Sub(since)), zap.Error(err))
@@ -144,12 +146,6 @@ func (c *Client) sayWatch(k Kind) (again time.Time) {
 var watchNames = map[Kind]struct{ name, instead string }{
 	KindDocument: {"the group's document", "this process reads the document every half TTL instead, so handovers are slow"},
 	KindRecord:   {"the members' records", "this process only looks at some members twice in a TTL instead, so others have to find expired members"},
-}
-
-// lasting reports whether an error says of itself that no repetition mends it.
-func lasting(err error) bool {
-	var r interface{ Retryable() bool }
-	return errors.As(err, &r) && !r.Retryable()
 }
 
 // ttl is the group's TTL, or that of the Config as long as the group's is not known. The
