@@ -14,7 +14,8 @@ type Version struct {
 	grants [][]shardset.Grant
 }
 
-// ReadVersion reads a document as DecodeDocument does, but makes no Group of it.
+// ReadVersion reads a document, but makes no Group of it. It also reads one of a newer format
+// that this version of the package may look at and must not write: see Replica.Writable.
 func ReadVersion(data []byte) (*Version, error) {
 	t, err := parse(data)
 	if err != nil {
