@@ -322,3 +322,28 @@ func TestRefusalsOfTheProgram(t *testing.T) {
 		t.Error("another error was taken for a refusal")
 	}
 }
+
+// A right that the program lacks is not why its connection is closed.
+func TestMissingRightClosesNoConnection(t *testing.T) {
+	const namespace = "guarded"
+	publish, subscribe := documented(t, namespace)
+	heard := make(chan error, 1)
+	worker := open(t, guarded(t, publish, subscribe), Config{Namespace: namespace}, nats.UserInfo("worker", ""),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { heard <- err }))
+	if err := worker.conn.Publish("audit", nil); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-heard:
+		if !errors.Is(err, nats.ErrPermissionViolation) {
+			t.Fatal(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the connection has not heard that it lacks the right")
+	}
+	worker.conn.Close()
+	_, err := worker.Get(soon(t), documentOf)
+	if !errors.Is(err, nats.ErrConnectionClosed) || strings.Contains(err.Error(), "audit") {
+		t.Errorf("on a closed connection a read returned %v", err)
+	}
+}

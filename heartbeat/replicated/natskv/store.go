@@ -2,6 +2,7 @@ package natskv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -162,9 +163,10 @@ func unconnected(ctx context.Context, conn *nats.Conn) error {
 }
 
 // closed says that a connection is closed for good, and why, if there is a reason. That is
-// no part of the chain of errors: a timeout in it would say that all may pass.
+// no part of the chain of errors: a timeout in it would say that all may pass. A missing
+// right is no reason: it leaves a connection as it is.
 func closed(conn *nats.Conn) error {
-	if last := conn.LastError(); last != nil {
+	if last := conn.LastError(); last != nil && !errors.Is(last, nats.ErrPermissionViolation) {
 		return fmt.Errorf("%w: %v", nats.ErrConnectionClosed, last)
 	}
 	return nats.ErrConnectionClosed
