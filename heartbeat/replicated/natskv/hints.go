@@ -135,9 +135,10 @@ func (s *store) prove(ctx context.Context, wait time.Duration) error {
 	case !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrPermissionViolation):
 		return err
 	}
-	err = fmt.Errorf("%w: has the user the right to publish and to subscribe to %s?", errNoHints, s.hints[:strings.LastIndexByte(s.hints, '.')]+".>")
-	if last := s.conn.LastError(); errors.Is(last, nats.ErrPermissionViolation) {
-		err = fmt.Errorf("%w (the connection's last error: %w)", err, last)
+	prefix := strings.TrimSuffix(s.hints, s.group)
+	err = fmt.Errorf("%w: has the user the right to publish and to subscribe to %s>?", errNoHints, prefix)
+	if lacking := parseViolation(s.conn.LastError()); lacking != nil && strings.HasPrefix(lacking.subject, prefix) {
+		err = fmt.Errorf("%w (%w)", err, lacking)
 	}
 	return err
 }

@@ -169,7 +169,8 @@ func TestHintsWithoutTheRight(t *testing.T) {
 		document := replicated.Key{Kind: replicated.KindDocument}
 		at := swapped(t, worker, document, 0)
 		err := worker.Watch(soon(t), replicated.KindDocument, func(replicated.Event) { t.Error("it told something") })
-		if !errors.Is(err, errNoHints) || !strings.Contains(err.Error(), "rollcall.guarded.>") || !errors.Is(err, nats.ErrPermissionViolation) {
+		if !errors.Is(err, errNoHints) || !strings.Contains(err.Error(), "rollcall.guarded.>") || !errors.Is(err, nats.ErrPermissionViolation) ||
+			!errors.Is(err, heartbeat.ErrUnauthorized) || !heartbeat.Retryable(err) {
 			t.Errorf("without the right to %s, a watch of the document returned %v", what, err)
 		}
 		if v, err := worker.Get(soon(t), document); err != nil || v.Revision != at {
