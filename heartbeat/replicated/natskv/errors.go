@@ -47,30 +47,21 @@ func noLeader(err error) bool { return hasCode(err, codeNoLeader) }
 // codeNoLeader is what a server says then: JetStream system temporarily unavailable.
 const codeNoLeader jetstream.ErrorCode = 10008
 
-// closedError is the error of a call on a connection that was closed for good, by the
-// program or by its last error. Nothing opens it again, so the worker ends: if it went
-// on, it would be one that never works.
-type closedError struct{ err error }
+// finalError is an error that no repetition mends.
+type finalError struct{ error }
 
-func (e closedError) Error() string   { return e.err.Error() }
-func (e closedError) Unwrap() error   { return e.err }
-func (e closedError) Retryable() bool { return false }
-
-// fullError is the error of a watch that a limit refuses: it lasts until an operator raises
-// that.
-type fullError struct{ err error }
-
-func (e fullError) Error() string   { return e.err.Error() }
-func (e fullError) Unwrap() error   { return e.err }
-func (e fullError) Retryable() bool { return false }
+func (e finalError) Unwrap() error   { return e.error }
+func (e finalError) Retryable() bool { return false }
 
 // codeMaxConsumers is what a server says where another consumer would be one too many.
 const codeMaxConsumers jetstream.ErrorCode = 10026
 
-// final marks the error of a closed connection as one that no repetition mends.
+// final marks the error of a call on a connection that was closed for good, by the program
+// or by its last error. Nothing opens it again, so the worker ends: if it went on, it
+// would be one that never works.
 func final(err error) error {
 	if errors.Is(err, nats.ErrConnectionClosed) {
-		return closedError{err}
+		return finalError{err}
 	}
 	return err
 }

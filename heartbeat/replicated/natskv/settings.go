@@ -33,12 +33,13 @@ func (b *bucket) settings() jetstream.StreamConfig {
 // in a large one. Where a stream does not say, the server's default counts, which is 1,000.
 const recordWatches = 100_000
 
-// full explains why a watch was refused, if the bucket has no place for another one.
+// full explains why a watch was refused, if the bucket has no place for another one. That
+// lasts until an operator raises the limit.
 func (b *bucket) full(err error) error {
 	if !hasCode(err, codeMaxConsumers) {
 		return err
 	}
-	return fullError{fmt.Errorf("the stream %s has no place for another watch; raise its limit (nats stream edit %[1]s "+
+	return finalError{fmt.Errorf("the stream %s has no place for another watch; raise its limit (nats stream edit %[1]s "+
 		"--max-consumers=%d), or that of its account: %w", b.stream, recordWatches, err)}
 }
 
