@@ -45,8 +45,7 @@ func (e settingError) Error() string { return string(e) }
 // Retryable returns false: it ends the worker.
 func (e settingError) Retryable() bool { return false }
 
-// The server's codes for a schema, table or sequence that is not there, and for what a
-// standby does not do.
+// The server's codes for a schema, table or sequence that is not there.
 const (
 	codeNoSchema = "3F000"
 	codeNoTable  = "42P01"

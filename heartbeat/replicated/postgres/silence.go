@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,14 +94,19 @@ func (s *store) locate(err error) error {
 	if isAnswer(err) || errors.As(err, new(*pgconn.ConnectError)) {
 		return err
 	}
-	cfg := s.pool.Config().ConnConfig
-	at := net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port)))
+	return fmt.Errorf("no answer from %s: %w", servers(s.pool.Config().ConnConfig), err)
+}
+
+// servers returns the addresses in a pool's URL, each once: with some modes of TLS the
+// configuration has each of them twice.
+func servers(cfg *pgx.ConnConfig) string {
+	list := []string{net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port)))}
 	for _, f := range cfg.Fallbacks {
-		if also := net.JoinHostPort(f.Host, strconv.Itoa(int(f.Port))); !strings.Contains(at, also) {
-			at += ", " + also
+		if at := net.JoinHostPort(f.Host, strconv.Itoa(int(f.Port))); !slices.Contains(list, at) {
+			list = append(list, at)
 		}
 	}
-	return fmt.Errorf("no answer from %s: %w", at, err)
+	return strings.Join(list, ", ")
 }
 
 // learn takes from an answer what it says of the connections. After a failover, or while

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
@@ -158,5 +159,17 @@ func TestLockIsNoSilence(t *testing.T) {
 	get(t, s, record("b"))
 	if n := cfg.Pool.Stat().NewConnsCount(); n != made {
 		t.Errorf("%d connections were made again", n-made)
+	}
+}
+
+// Each server of a URL is named once, also one whose name ends another's.
+func TestServersOfAURL(t *testing.T) {
+	t.Parallel()
+	cfg, err := pgx.ParseConfig("postgres://worker:canary@mydb:5432,db:5432,db:5433/orders?sslmode=prefer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := servers(cfg), "mydb:5432, db:5432, db:5433"; got != want {
+		t.Errorf("the servers are %s, want %s", got, want)
 	}
 }
