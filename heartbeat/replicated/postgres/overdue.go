@@ -55,8 +55,8 @@ func (s *store) Overdue(ctx context.Context, age time.Duration) ([]replicated.Ev
 		}
 		return err
 	})
-	if err != nil {
-		return nil, 0, s.fail("overdue", replicated.Key{Kind: replicated.KindRecord}, err)
+	if err := s.done("overdue", replicated.Key{Kind: replicated.KindRecord}, err); err != nil {
+		return nil, 0, err
 	}
 	if hold := s.clock.read(reading{server: o.server, sent: sent, got: time.Now()}, age); hold > 0 {
 		s.survey.Store(nil)

@@ -183,6 +183,24 @@ func TestRightThatIsTakenAway(t *testing.T) {
 	if !errors.Is(err, heartbeat.ErrUnauthorized) || !heartbeat.Retryable(err) {
 		t.Errorf("a right that was there: %v", err)
 	}
+	reads := map[string]func() error{
+		"get":     func() error { _, err := s.Get(t.Context(), record("a")); return err },
+		"list":    func() error { _, err := s.Keys(t.Context(), replicated.KindRecord); return err },
+		"overdue": func() error { _, _, err := s.Overdue(t.Context(), time.Minute); return err },
+	}
+	for what, read := range reads {
+		if err := read(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	if _, err := shared.Exec(t.Context(), `REVOKE SELECT ON `+cfg.Schema+`.record FROM CURRENT_USER`); err != nil {
+		t.Fatal(err)
+	}
+	for what, read := range reads {
+		if err := read(); !errors.Is(err, heartbeat.ErrUnauthorized) || !heartbeat.Retryable(err) {
+			t.Errorf("%s, whose right was there: %v", what, err)
+		}
+	}
 }
 
 // What never worked, and only an operator mends, ends the worker with its first heartbeat.

@@ -68,12 +68,12 @@ func (s *store) Get(ctx context.Context, k replicated.Key) (replicated.Value, er
 	err = s.ask(ctx, func() error {
 		return s.pool.QueryRow(ctx, sql.get, s.group, []byte(k.Name)).Scan(&rev, &data)
 	})
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return replicated.Value{}, s.fail("get", k, err)
-	}
-	s.proven.did("get", k.Kind)
-	if err != nil {
+	err = s.done("get", k, err)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
 		return replicated.Value{}, nil
+	case err != nil:
+		return replicated.Value{}, err
 	}
 	return replicated.Value{Data: data, Revision: uint64(rev)}, nil
 }
@@ -137,10 +137,7 @@ func (s *store) Keys(ctx context.Context, kind replicated.Kind) (keys []replicat
 		})
 		return err
 	})
-	if err != nil {
-		return nil, s.fail("list", replicated.Key{Kind: kind}, err)
-	}
-	return keys, nil
+	return keys, s.done("list", replicated.Key{Kind: kind}, err)
 }
 
 // args are the arguments of a statement that tells the watchers of the key's kind.
@@ -171,18 +168,28 @@ func bytes(data []byte) []byte {
 func (s *store) write(ctx context.Context, op string, k replicated.Key, old uint64, sql string, args ...any) (uint64, error) {
 	var rev int64
 	err := s.ask(ctx, func() error { return s.pool.QueryRow(ctx, sql, args...).Scan(&rev) })
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return 0, s.fail(op, k, err)
-	}
-	s.proven.did(op, k.Kind)
-	if err != nil {
+	err = s.done(op, k, err)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
 		return 0, conflict(op, k, old)
+	case err != nil:
+		return 0, err
 	}
 	return uint64(rev), nil
 }
 
 func conflict(op string, k replicated.Key, old uint64) error {
 	return fmt.Errorf("postgres: %s %v, said to be at revision %d: %w", op, k, old, replicated.ErrConflict)
+}
+
+// done notes that an operation has worked if the server has executed it, with no row or
+// some, and returns the error of any other as fail does.
+func (s *store) done(op string, k replicated.Key, err error) error {
+	if err == nil || errors.Is(err, pgx.ErrNoRows) {
+		s.proven.did(op, k.Kind)
+		return err
+	}
+	return s.fail(op, k, err)
 }
 
 // fail wraps an error, and has the schema looked at again if it has gone.
