@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -27,15 +28,27 @@ func TestPurge(t *testing.T) {
 	if err := other.Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	wake, err := c.Watch(ctx, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
 	report := shardset.Report{Instance: 1}
-	for len(report.Held) == 0 {
+	for {
 		report.Seq++
-		a, err := c.Beat(t.Context(), heartbeat.Request{Member: "a", Report: report})
+		a, err := c.Beat(ctx, heartbeat.Request{Member: "a", Report: report})
 		if err != nil {
 			t.Fatal(err)
 		}
 		report.Held, report.Generation = a.Grants, a.Generation
-		time.Sleep(10 * time.Millisecond)
+		if len(report.Held) > 0 {
+			break
+		}
+		select {
+		case <-wake:
+		case <-time.After(250 * time.Millisecond): // a heartbeat's interval
+		}
 	}
 	g := report.Held[0]
 	owner := processor.Owner{Member: "a", Instance: 1, Lease: shardset.Lease{ID: g.ID, Epoch: g.Epoch}, Epochs: true}
