@@ -72,7 +72,7 @@ func (o *options) flags() *flag.FlagSet {
 
 	fs.StringVar(&o.member, "member", "", "`name` of this worker, unique and stable (default the name of the host)")
 	fs.StringVar(&o.memberSuffix, "member-suffix", "", "`text` added to the name after a hyphen: for several workers on one host")
-	fs.DurationVar(&o.ttl, "ttl", 0, "how long the group waits for a silent worker; a group that exists keeps its own `time`; see TTL.md (default 20s)")
+	fs.DurationVar(&o.ttl, "ttl", 0, fmt.Sprintf("how long the group waits for a silent worker; a group that exists keeps its own `time`; see TTL.md (default %v)", replicated.DefaultTTL))
 	fs.DurationVar(&o.beat, "beat", 0, "`time` between heartbeats; three must fit into the group's TTL (default a quarter of it)")
 	fs.BoolVar(&o.updateGroup, "update-group", false, "give a group that exists the shards of -partitions, and the TTL of -ttl if that is set")
 

@@ -23,9 +23,8 @@ func connections(s *stage, r *report) (err error) {
 	if err != nil {
 		return err
 	}
-	connected := s.cpu()
 	r.note(fmt.Sprintf("%d connections", s.o.clients), short(time.Since(start)))
-	r.note("  processor time of the clients, of the servers", connected.since(before))
+	s.noteCPU(r, before)
 	if err := s.joins(r, c, s.o.clients, "join", s.o.settle, 2*time.Second, 200); err != nil {
 		return err
 	}
@@ -36,7 +35,7 @@ func connections(s *stage, r *report) (err error) {
 	if err := s.idleCost(r, c); err != nil {
 		return err
 	}
-	r.note("  processor time of the clients, of the servers", s.cpu().since(idle))
+	s.noteCPU(r, idle)
 	for _, stream := range []string{documents, records} {
 		st, err := s.js.Stream(s.ctx, stream)
 		if err != nil {
@@ -67,11 +66,14 @@ func (s *stage) cpu() cpuTimes {
 	return u
 }
 
-func (u cpuTimes) since(before cpuTimes) string {
-	if runtime.GOOS != "linux" {
-		return "not known"
+// noteCPU notes the processor time that was used since before.
+func (s *stage) noteCPU(r *report, before cpuTimes) {
+	used := "not known"
+	if runtime.GOOS == "linux" {
+		now := s.cpu()
+		used = fmt.Sprintf("%.2f s, %.2f s", (now.clients - before.clients).Seconds(), (now.servers - before.servers).Seconds())
 	}
-	return fmt.Sprintf("%.2f s, %.2f s", (u.clients - before.clients).Seconds(), (u.servers - before.servers).Seconds())
+	r.note("  processor time of the clients, of the servers", used)
 }
 
 // cpuTime returns the processor time of a process, in hundredths of a second; zero on a

@@ -51,7 +51,7 @@ func (s *stage) joins(r *report, c *crowd, n int, what string, rest, target time
 		return err
 	}
 	r.most(fmt.Sprintf("%s: %d members until all had their share", what, n), time.Since(start), target)
-	r.note("  processor time of the clients, of the servers", s.cpu().since(used))
+	s.noteCPU(r, used)
 	if err := s.sleep(time.Second); err != nil {
 		return err
 	}
