@@ -5,7 +5,7 @@
 //
 // On one machine, the first worker can be the server too:
 //
-//	go run . -embedded /tmp/orders -member w1
+//	go run . -embedded ./orders-data -member w1
 //	go run . -servers nats://127.0.0.1:4222 -member w2
 //	go run ./natsput -servers nats://127.0.0.1:4222 -rate 100
 //
