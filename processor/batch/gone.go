@@ -52,7 +52,7 @@ func (l *loop[T]) tellGone() {
 	if g.Err == nil && !l.mayBeGone(time.Now()) {
 		return
 	}
-	l.launch(event[T]{fetched: &fetched[T]{told: true}}, func() {
+	l.launch(event[T]{gapTold: true}, func() {
 		if g.Err == nil {
 			g.Err = l.look()
 		}

@@ -50,6 +50,7 @@ type event[T any] struct {
 	fetched   *fetched[T]
 	worked    *attempt[T]
 	committed *committed
+	gapTold   bool // see tellGone: nothing follows from it
 }
 
 func newLoop[T any](ctx context.Context, s *processor.Shard, src Source[T],
@@ -162,7 +163,7 @@ func (l *loop[T]) happened(now time.Time, e event[T]) {
 		l.fetched(now, e.fetched)
 	case e.worked != nil:
 		l.worked(now, e.worked)
-	default:
+	case e.committed != nil:
 		l.committed(now, e.committed)
 	}
 }

@@ -56,7 +56,6 @@ type fetched[T any] struct {
 	open   bool // the reader is to be opened first
 	opened bool // it was
 	gone   bool // there is no shard to open
-	told   bool // it was no turn: see tellGone
 	start  processor.Position
 	chunk  Chunk[T]
 	share  share
@@ -134,9 +133,6 @@ func (l *loop[T]) fetch(f *fetched[T]) error {
 // fetched deals with a turn of reading that is over.
 func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
 	r := &l.reading
-	if f.told {
-		return
-	}
 	r.fetching, r.slowAt = false, time.Time{}
 	wanted := !r.void
 	r.void = false
