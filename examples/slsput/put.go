@@ -9,6 +9,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/processor/slslog"
 )
@@ -111,7 +112,7 @@ func (p *putter) sendOne(ctx context.Context, b *batch) error {
 		if pause == backoff.Stop || !retryable(err) {
 			return err
 		}
-		if err := sleep(ctx, max(pause, retryAfter(err))); err != nil {
+		if err := sleep(ctx, max(pause, heartbeat.RetryAfter(err))); err != nil {
 			return err
 		}
 		p.retries++
@@ -128,14 +129,6 @@ func retryable(err error) bool {
 		return refused.Retryable()
 	}
 	return errors.As(err, &unanswered) || errors.As(err, &senseless)
-}
-
-func retryAfter(err error) time.Duration {
-	var asks interface{ RetryAfter() time.Duration }
-	if errors.As(err, &asks) {
-		return asks.RetryAfter()
-	}
-	return 0
 }
 
 // summary says what was done.
