@@ -65,7 +65,7 @@ func newLoop[T any](ctx context.Context, s *processor.Shard, src Source[T],
 		commits:  commits{done: resume},
 		progress: processor.Progress{Reading: resume},
 	}
-	l.reading = reading[T]{at: resume, initial: o.Initial, pacer: pacer{min: o.MinPause, max: o.MaxPause}, seen: seen{lag: LagUnknown}}
+	l.reading = reading[T]{at: resume, pacer: pacer{min: o.MinPause, max: o.MaxPause}, seen: seen{lag: LagUnknown}}
 	l.reading.ctx, l.reading.stop = context.WithCancel(ctx)
 	return l
 }

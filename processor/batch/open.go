@@ -17,12 +17,13 @@ func (l *loop[T]) open(f *fetched[T]) error {
 		r.reader = nil // first: Close is not called again, even if it does not come back
 		l.closeReader(last)
 	}
+	gap := r.gap || r.lost != nil
 	start := Start{
-		Position: r.at, Initial: r.initial, Gap: r.gap, Checkpoints: l.s.ListCheckpoints,
+		Position: r.at, Initial: l.initial(gap), Gap: gap, Checkpoints: l.s.ListCheckpoints,
 		Until: Bound{Time: l.o.Until}, Logger: l.s.Logger(),
 	}
 	if r.lost != nil {
-		start.Position, start.Initial, start.Gap = "", l.o.Expired, true
+		start.Position = ""
 	}
 	if l.o.UntilPosition != nil {
 		if err := l.contain(f.ctx, "UntilPosition", func() error {
@@ -59,6 +60,14 @@ func (l *loop[T]) open(f *fetched[T]) error {
 	return nil
 }
 
+// initial returns where to begin without a position.
+func (l *loop[T]) initial(gap bool) Initial {
+	if gap {
+		return l.o.Expired
+	}
+	return l.o.Initial
+}
+
 // gap has a gap told, before anything behind it is read.
 func (l *loop[T]) gap(ctx context.Context, g processor.Gap) error {
 	if l.o.OnGap != nil {
@@ -75,9 +84,9 @@ func (l *loop[T]) gap(ctx context.Context, g processor.Gap) error {
 // would not find again is committed.
 func (l *loop[T]) begin(start processor.Position) {
 	r := &l.reading
-	keep := r.lost != nil || r.at == "" && !r.initial.IsEarliest()
+	keep := r.lost != nil || r.at == "" && !l.initial(r.gap).IsEarliest()
 	if r.lost != nil {
-		r.initial, r.gap = l.o.Expired, true
+		r.gap = true
 		l.found()
 	}
 	if r.lost != nil || r.at == "" {

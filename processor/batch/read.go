@@ -30,8 +30,7 @@ type reading[T any] struct {
 	lost     error              // set: at is gone, and this said so
 	lostAt   time.Time          // since when the shard is said to be gone, or at to be; zero: neither is
 	goneErr  error              // how the first of them was said; nil: it was not
-	initial  Initial            // where to begin without a position
-	gap      bool               // initial is Options.Expired
+	gap      bool               // the reader was opened behind a gap: see initial
 	stale    bool               // the reader is to be opened anew
 	void     bool               // the fetch under way is not wanted any more
 	again    []retry            // what was put back last; it comes again
@@ -178,7 +177,7 @@ func (l *loop[T]) take(now time.Time, f *fetched[T]) {
 		if moved || (c.End != 0 || c.Recommit) && r.at != "" { // even if nothing was ever there
 			l.window.push(newMarks(r.at, nil, 0))
 		}
-		if moved && from == "" && !r.initial.IsEarliest() { // only now it is known where it began
+		if moved && from == "" && !l.initial(r.gap).IsEarliest() { // only now it is known where it began
 			l.commits.urgent = true
 		}
 	}
