@@ -181,7 +181,7 @@ func (r *reader) chunk(p sls.Page, body *buffer) (batch.Chunk[Group], error) {
 		return batch.Chunk[Group]{}, r.overBound(p.Count, p.RawSize, s.o.MaxRaw)
 	}
 	if err := checkRaw(p.Compression, len(p.Body), p.RawSize); err != nil {
-		return batch.Chunk[Group]{}, err
+		return batch.Chunk[Group]{}, r.spoilt(err)
 	}
 	page := s.buffers.take(p.RawSize)
 	raw, err := decompress(page.b, p.Body, p.Compression, p.RawSize)
