@@ -95,7 +95,7 @@ func (l *look) ancestors(i int) map[int]bool {
 
 // births takes the look of a process.
 type births struct {
-	slot  chan struct{} // held while the look is taken, and by who looks at the fields below
+	slot  chan struct{} // a lock with room for one: guards the fields below; held while the look is taken
 	look  *look         // nil: not taken yet
 	since time.Time     // when it was first tried to take it; zero: it was not
 }
@@ -112,8 +112,8 @@ type origin struct {
 // other.
 const asNew = time.Second
 
-// origin tells a shard's from the look of this process, which it takes if it is the first.
-// The others wait for it. An error is worth another try.
+// origin returns the origin of a shard, from the look of this process. The first call takes
+// the look, and the others wait for it. After an error the next call tries again.
 func (s *Source) origin(ctx context.Context, shard int, stored func(context.Context) ([]processor.Stored, error)) (origin, error) {
 	b := &s.births
 	select {

@@ -36,7 +36,7 @@ func (c *closedShards) known(shard int, since time.Time) bool {
 	return c.shards.closed(shard, since)
 }
 
-// doubt is that of the list.
+// doubt returns what shardList.doubt says of the shard.
 func (c *closedShards) doubt(shard int) (unknown bool, trouble error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,7 +85,7 @@ func (c *closedShards) answered(ctx context.Context, log *zap.Logger, asked time
 	}
 }
 
-// asker is a reader's part in the asking: it owns the goroutines that ask for it.
+// asker owns the goroutines on which a reader asks for the list of shards.
 type asker struct {
 	ctx  context.Context // nil: it has never asked
 	stop context.CancelFunc

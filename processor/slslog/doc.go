@@ -28,10 +28,10 @@
 // the group was born, as far as anybody can tell: when this process first looked, or when the
 // oldest checkpoint was stored.
 //
-// If the worker may not list shards (ListShards), or cannot for half a minute, their numbers tell: one above all that
-// have a checkpoint is younger. If the store of the checkpoints is no processor.Lister,
-// every shard that has an ancestor in the list is taken for younger. With Earliest nothing
-// is asked for.
+// If the worker may not list shards (ListShards), or cannot for half a minute, their
+// numbers tell: one above all that have a checkpoint is younger. If the store of the
+// checkpoints is no processor.Lister, every shard that has an ancestor in the list is taken
+// for younger. With Earliest nothing is asked for.
 //
 // An Initial in the future is waited for, without any request: nothing that the service
 // received before it is read, of any shard. What counts is the time when the Source was made.
