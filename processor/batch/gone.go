@@ -40,9 +40,9 @@ func (l *loop[T]) vanished() {
 // lookFor bounds the last look at a shard that the group takes away.
 const lookFor = time.Second
 
-// tellGone tells the gap of a shard that is gone and that the group takes away because of
-// that: no later owner would. One whose reading stands still behind the end is looked at
-// once more, beside the drain. If that fails it is not tried again.
+// tellGone tells the gap of a shard that the group takes away because it is gone: there will
+// be no later owner to tell it. If no read has said that the shard is gone, but it may be, the
+// shard is read once more, beside the drain. What fails here is not tried again.
 func (l *loop[T]) tellGone() {
 	r := &l.reading
 	if l.gone || l.ctx.Err() != nil || r.fetching && errors.Is(r.lost, ErrGone) {
@@ -62,8 +62,8 @@ func (l *loop[T]) tellGone() {
 	})
 }
 
-// mayBeGone reports whether the shard is revoked, and it is long ago that the reading came
-// to its end.
+// mayBeGone reports whether the shard is revoked and may be gone: reading stands still, and
+// the last read did not come to the end of the shard, or did long ago.
 func (l *loop[T]) mayBeGone(now time.Time) bool {
 	r := &l.reading
 	stands := !r.fetching && r.reader != nil && !r.failing && !r.stale && r.lost == nil
@@ -71,7 +71,7 @@ func (l *loop[T]) mayBeGone(now time.Time) bool {
 	return stands && behind && !l.ended && errors.Is(l.s.Cause(), processor.ErrRevoked)
 }
 
-// look reads a little, and returns how that failed.
+// look reads a little and returns the error of that.
 func (l *loop[T]) look() error {
 	ctx, cancel := context.WithTimeout(l.ctx, lookFor)
 	defer cancel()

@@ -27,9 +27,9 @@ type reading[T any] struct {
 	reader   Reader[T]
 	fetching bool
 	at       processor.Position // where the next read begins; empty: the source knows
-	lost     error              // set: at is gone, and this said so
-	lostAt   time.Time          // since when the shard is said to be gone, or at to be; zero: neither is
-	goneErr  error              // how the first of them was said; nil: it was not
+	lost     error              // set: this error said that the shard is gone, or that at has expired, and is believed
+	lostAt   time.Time          // since when reads fail with ErrGone, or with ErrExpired; zero: they do not
+	goneErr  error              // the last of these errors, if it is ErrGone; else nil
 	gap      bool               // the reader was opened behind a gap: see initial
 	stale    bool               // the reader is to be opened anew
 	void     bool               // the fetch under way is not wanted any more
@@ -37,7 +37,7 @@ type reading[T any] struct {
 	await    bool               // there was nothing more to read
 	idle     bool               // the last read found nothing
 	failing  bool               // the last turn failed
-	trouble  error              // how
+	trouble  error              // why, or what the source fails to do beside the reading
 	held     int64              // bytes of the budget
 	seen     seen               // what the last read said
 	slowAt   time.Time          // when the one under way takes long; zero: none is, or it may wait
