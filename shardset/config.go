@@ -1,0 +1,50 @@
+package shardset
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ConfigError lists every fault of a configuration that a constructor refused. All
+// constructors of the module return it, so that a program can print the faults, or set the
+// fields in question anew, without reading texts.
+type ConfigError struct {
+	// Config names the type that was refused: "coordinator.Config".
+	Config string
+	// Faults has at least one entry.
+	Faults []Fault
+}
+
+// Fault is one thing wrong with a configuration.
+type Fault struct {
+	// Field is the name of the field. A part of it is named as Go does: "Shards[3].ID".
+	Field string
+	// Reason says what is wrong and what the field takes. It reads on from the name:
+	// "is -1s; it must not be negative".
+	Reason string
+}
+
+func (e *ConfigError) Error() string {
+	var b strings.Builder
+	b.WriteString("bad " + e.Config + ": ")
+	for i, f := range e.Faults {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(f.Field + " " + f.Reason)
+	}
+	return b.String()
+}
+
+// Add notes a fault.
+func (e *ConfigError) Add(field, format string, args ...any) {
+	e.Faults = append(e.Faults, Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
+}
+
+// Err returns e, or nil if it has no fault.
+func (e *ConfigError) Err() error {
+	if len(e.Faults) == 0 {
+		return nil
+	}
+	return e
+}
