@@ -146,9 +146,9 @@ func (w *worker) options() batch.Options[source.Message] {
 		MinPause:       minPause,
 		MaxPause:       maxPause,
 		CommitInterval: w.o.commit,
-		OnError: func(context.Context, batch.Failure) batch.Verdict {
+		OnError: func(context.Context, batch.Failure) batch.Action {
 			w.tally.retries.Add(1)
-			return batch.VerdictDefault // try it again
+			return batch.ActionRetry // try it again
 		},
 	}
 }

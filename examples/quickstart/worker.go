@@ -76,9 +76,9 @@ func (k *worker) processor() processor.Factory {
 		MinPause:       10 * time.Millisecond, // the lines are due one by one
 		CommitInterval: w.commitEvery,
 		CommitItems:    w.commitLines,
-		OnError: func(_ context.Context, f batch.Failure) batch.Verdict {
+		OnError: func(_ context.Context, f batch.Failure) batch.Action {
 			w.journal.say("%s: %v", k.name, f.Err)
-			return batch.VerdictDefault // try it again
+			return batch.ActionRetry // try it again
 		},
 	})
 }

@@ -62,11 +62,11 @@ func TestDeadLetterIsTriedUntilItIsTaken(t *testing.T) {
 }
 
 // wholly gives up the whole batch when the bounds are used up.
-func wholly(_ context.Context, f batch.Failure) batch.Verdict {
+func wholly(_ context.Context, f batch.Failure) batch.Action {
 	if f.Exhausted {
-		return batch.VerdictDeadLetter
+		return batch.ActionDeadLetter
 	}
-	return batch.VerdictDefault
+	return batch.ActionRetry
 }
 
 func TestPoisonIsToldOnce(t *testing.T) {
@@ -77,7 +77,7 @@ func TestPoisonIsToldOnce(t *testing.T) {
 	}{
 		{"dead letter", batch.Options[int]{Attempts: 3, DeadLetter: taken, OnError: wholly},
 			processor.Poison{From: "20", Next: "30", Items: 7, Attempts: 3, DeadLettered: true}},
-		{"skipped", batch.Options[int]{OnError: said(batch.VerdictSkip)},
+		{"skipped", batch.Options[int]{OnError: said(batch.ActionSkip)},
 			processor.Poison{From: "20", Next: "30", Items: 7, Attempts: 1}},
 	}
 	for _, tt := range tests {

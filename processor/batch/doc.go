@@ -13,7 +13,7 @@
 //
 // A position is committed only if everything before it is acknowledged: its handler
 // returned nil while its context was alive, or called Ack or AckItem, or DeadLetter took
-// it, or a verdict gave it up for all to see. Nothing else is, by no path: not what
+// it, or an action gave it up for all to see. Nothing else is, by no path: not what
 // failed, panicked, was cancelled, or is being handled; whether the commit is due by
 // time, by number, because the shard is idle, has ended, or has to go. What a filter
 // dropped counts as handled.

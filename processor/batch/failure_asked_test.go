@@ -11,7 +11,7 @@ import (
 )
 
 // TestOnErrorIsNotAsked where there is nothing to decide: about an attempt that was
-// called off, one that acknowledged its batch, and an error that is a verdict already.
+// called off, one that acknowledged its batch, and an error that demands an action itself.
 // What it would say here ends the group.
 func TestOnErrorIsNotAsked(t *testing.T) {
 	tests := []struct {
@@ -31,9 +31,9 @@ func TestOnErrorIsNotAsked(t *testing.T) {
 		bubble(t, tt.name, func(t *testing.T) {
 			src := newTape(10)
 			r := newRig(t, src).handle(tt.handle, batch.Options[int]{
-				OnError: func(_ context.Context, f batch.Failure) batch.Verdict {
+				OnError: func(_ context.Context, f batch.Failure) batch.Action {
 					t.Errorf("OnError is asked about %v", f.Err)
-					return batch.VerdictStopGroup
+					return batch.ActionFatal
 				},
 			}).start(1)
 			time.Sleep(time.Minute)
@@ -47,16 +47,16 @@ func TestOnErrorIsNotAsked(t *testing.T) {
 	}
 }
 
-// TestAVerdictOnACalledOffBatchIsVoid: OnError was still thinking when the shard was
+// TestActionForACancelledBatchIsVoid: OnError was still thinking when the shard was
 // gone. To skip the batch now would be to lose it.
-func TestAVerdictOnACalledOffBatchIsVoid(t *testing.T) {
-	for _, v := range []batch.Verdict{batch.VerdictSkip, batch.VerdictStopShard, batch.VerdictStopGroup, batch.VerdictDeadLetter} {
+func TestActionForACancelledBatchIsVoid(t *testing.T) {
+	for _, v := range []batch.Action{batch.ActionSkip, batch.ActionHalt, batch.ActionFatal, batch.ActionDeadLetter} {
 		bubble(t, v.String(), func(t *testing.T) {
 			src := newTape(10)
 			r := newRig(t, src)
 			r.watch()
 			r.handle(func(context.Context, *batch.Batch[int]) error { return errBad }, batch.Options[int]{
-				OnError: func(ctx context.Context, _ batch.Failure) batch.Verdict { untilOver(ctx); return v },
+				OnError: func(ctx context.Context, _ batch.Failure) batch.Action { untilOver(ctx); return v },
 				DeadLetter: func(context.Context, *batch.Batch[int], batch.Failure) error {
 					t.Error("the batch goes to the dead letters")
 					return nil
@@ -75,9 +75,9 @@ func TestAVerdictOnACalledOffBatchIsVoid(t *testing.T) {
 	}
 }
 
-// TestAVerdictOutlivesTheShard: the group is to end, although the shard was lost before
+// TestActionOutlivesTheShard: the group is to end, although the shard was lost before
 // the other batch was finished.
-func TestAVerdictOutlivesTheShard(t *testing.T) {
+func TestActionOutlivesTheShard(t *testing.T) {
 	bubble(t, "stop group", func(t *testing.T) {
 		src := newTape(50)
 		src.perRead = 10

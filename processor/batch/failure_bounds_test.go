@@ -18,9 +18,9 @@ func tries(t *testing.T, o batch.Options[int], end func() error) (*rig, []batch.
 	r := newRig(t, src)
 	r.watch()
 	var told []batch.Failure
-	o.OnError = func(_ context.Context, f batch.Failure) batch.Verdict {
+	o.OnError = func(_ context.Context, f batch.Failure) batch.Action {
 		told = append(told, f)
-		return batch.VerdictDefault
+		return batch.ActionRetry
 	}
 	r.handle(func(context.Context, *batch.Batch[int]) error { return end() }, o).start(3)
 	time.Sleep(time.Hour)
@@ -126,9 +126,9 @@ func TestFailureSaysWhatHappened(t *testing.T) {
 	}
 }
 
-// TestGoexitHasTheDefaultVerdict: OnError belongs on the handler's goroutine, and that
+// TestGoexitHasTheDefaultAction: OnError belongs on the handler's goroutine, and that
 // is gone. The bounds hold all the same.
-func TestGoexitHasTheDefaultVerdict(t *testing.T) {
+func TestGoexitHasTheDefaultAction(t *testing.T) {
 	bubble(t, "of the handler", func(t *testing.T) {
 		count := 0
 		r, told := tries(t, batch.Options[int]{Attempts: 3}, func() error { count++; runtime.Goexit(); return nil })
@@ -143,9 +143,9 @@ func TestGoexitHasTheDefaultVerdict(t *testing.T) {
 		count := 0
 		src := newTape(10)
 		r := newRig(t, src).handle(func(context.Context, *batch.Batch[int]) error { count++; return errBad },
-			batch.Options[int]{Attempts: 3, OnError: func(context.Context, batch.Failure) batch.Verdict {
+			batch.Options[int]{Attempts: 3, OnError: func(context.Context, batch.Failure) batch.Action {
 				runtime.Goexit()
-				return batch.VerdictSkip
+				return batch.ActionSkip
 			}}).start(1)
 		time.Sleep(time.Hour)
 		r.run.Revoke(processor.ErrRevoked)

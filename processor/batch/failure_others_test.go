@@ -54,20 +54,20 @@ func TestOthersGoOnBesideABadBatch(t *testing.T) {
 	})
 }
 
-// TestAVerdictLetsOthersFinish stops a shard, or the group, while another of its
+// TestActionLetsOthersFinish stops a shard, or the group, while another of its
 // batches is in a handler: that is finished, and committed if it comes first.
-func TestAVerdictLetsOthersFinish(t *testing.T) {
+func TestActionLetsOthersFinish(t *testing.T) {
 	tests := []struct {
 		name    string
 		bad     int
-		verdict batch.Verdict
+		action  batch.Action
 		stored  processor.Position
 		outcome shardset.Outcome
 	}{
-		{"shard, the second", 10, batch.VerdictStopShard, "10", shardset.OutcomeReleased},
-		{"shard, the first", 0, batch.VerdictStopShard, "", shardset.OutcomeReleased},
-		{"group, the second", 10, batch.VerdictStopGroup, "10", shardset.OutcomeFailed},
-		{"group, the first", 0, batch.VerdictStopGroup, "", shardset.OutcomeFailed},
+		{"shard, the second", 10, batch.ActionHalt, "10", shardset.OutcomeReleased},
+		{"shard, the first", 0, batch.ActionHalt, "", shardset.OutcomeReleased},
+		{"group, the second", 10, batch.ActionFatal, "10", shardset.OutcomeFailed},
+		{"group, the first", 0, batch.ActionFatal, "", shardset.OutcomeFailed},
 	}
 	for _, tt := range tests {
 		bubble(t, tt.name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestAVerdictLetsOthersFinish(t *testing.T) {
 					time.Sleep(10 * time.Second)
 				}
 				return l.handler(tt.bad, endings[0])(ctx, b)
-			}, batch.Options[int]{Concurrency: 2, OnError: said(tt.verdict)}).start(1)
+			}, batch.Options[int]{Concurrency: 2, OnError: said(tt.action)}).start(1)
 			time.Sleep(time.Minute)
 			checkHalted(t, r, tt.outcome == shardset.OutcomeReleased)
 			r.run.Revoke(processor.ErrRevoked)

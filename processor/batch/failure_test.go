@@ -13,9 +13,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// A verdict is tried on five batches of ten of a closed shard, of which the third one
+// An action is tried on five batches of ten of a closed shard, of which the third one
 // fails because of its first item, whenever that is handled.
-type verdictTest struct {
+type actionTest struct {
 	name     string
 	options  batch.Options[int]
 	end      func() error // of the handler; nil: an error
@@ -28,8 +28,8 @@ type verdictTest struct {
 	poison   int
 }
 
-func said(v batch.Verdict) func(context.Context, batch.Failure) batch.Verdict {
-	return func(context.Context, batch.Failure) batch.Verdict { return v }
+func said(v batch.Action) func(context.Context, batch.Failure) batch.Action {
+	return func(context.Context, batch.Failure) batch.Action { return v }
 }
 
 func taken(context.Context, *batch.Batch[int], batch.Failure) error { return nil }
@@ -47,35 +47,35 @@ const (
 	gaveUp   = shardset.OutcomeFailed
 )
 
-var verdictTests = []verdictTest{
+var actionTests = []actionTest{
 	{name: "default", options: batch.Options[int]{Attempts: 3},
 		outcome: released, halted: true, attempts: 3, handled: upTo(20), stored: "20"},
 	{name: "default, dead letter", options: batch.Options[int]{Attempts: 3, DeadLetter: taken},
 		outcome: ended, attempts: 3 + 1 + 3, handled: but20, stored: "50", letters: fromTo(20, 21), poison: 1},
 	{name: "one attempt", options: batch.Options[int]{Attempts: 1},
 		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
-	{name: "said default", options: batch.Options[int]{Attempts: 2, OnError: said(batch.VerdictDefault)},
+	{name: "said retry", options: batch.Options[int]{Attempts: 2, OnError: said(batch.ActionRetry)},
 		outcome: released, halted: true, attempts: 2, handled: upTo(20), stored: "20"},
-	{name: "said retry, used up", options: batch.Options[int]{Attempts: 2, OnError: said(batch.VerdictRetry), DeadLetter: taken},
+	{name: "said retry, used up", options: batch.Options[int]{Attempts: 2, OnError: said(batch.ActionRetry), DeadLetter: taken},
 		outcome: ended, attempts: 2 + 1 + 2, handled: but20, stored: "50", letters: fromTo(20, 21), poison: 1},
 	{name: "said something else", options: batch.Options[int]{Attempts: 2, OnError: said(99)},
 		outcome: released, halted: true, attempts: 2, handled: upTo(20), stored: "20"},
-	{name: "skip", options: batch.Options[int]{OnError: said(batch.VerdictSkip), DeadLetter: taken},
+	{name: "skip", options: batch.Options[int]{OnError: said(batch.ActionSkip), DeadLetter: taken},
 		outcome: ended, attempts: 1, handled: without, stored: "50", poison: 1},
-	{name: "dead letter", options: batch.Options[int]{OnError: said(batch.VerdictDeadLetter), DeadLetter: taken},
+	{name: "dead letter", options: batch.Options[int]{OnError: said(batch.ActionDeadLetter), DeadLetter: taken},
 		outcome: ended, attempts: 1, handled: without, stored: "50", letters: fromTo(20, 30), poison: 1},
-	{name: "dead letter without one", options: batch.Options[int]{OnError: said(batch.VerdictDeadLetter)},
+	{name: "dead letter without one", options: batch.Options[int]{OnError: said(batch.ActionDeadLetter)},
 		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
-	{name: "stop shard", options: batch.Options[int]{OnError: said(batch.VerdictStopShard), DeadLetter: taken},
+	{name: "halt", options: batch.Options[int]{OnError: said(batch.ActionHalt), DeadLetter: taken},
 		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
-	{name: "stop group", options: batch.Options[int]{OnError: said(batch.VerdictStopGroup), DeadLetter: taken},
+	{name: "fatal", options: batch.Options[int]{OnError: said(batch.ActionFatal), DeadLetter: taken},
 		outcome: gaveUp, attempts: 1, handled: upTo(20), stored: "20"},
 	{name: "OnError panics", options: batch.Options[int]{Attempts: 2, DeadLetter: taken,
-		OnError: func(context.Context, batch.Failure) batch.Verdict { panic("verdict") }},
+		OnError: func(context.Context, batch.Failure) batch.Action { panic("action") }},
 		outcome: ended, attempts: 2 + 1 + 2, handled: but20, stored: "50", letters: fromTo(20, 21), poison: 1},
-	{name: "handler said fatal", options: batch.Options[int]{OnError: said(batch.VerdictSkip), DeadLetter: taken}, end: fatal,
+	{name: "handler said fatal", options: batch.Options[int]{OnError: said(batch.ActionSkip), DeadLetter: taken}, end: fatal,
 		outcome: gaveUp, attempts: 1, handled: upTo(20), stored: "20"},
-	{name: "handler said halt", options: batch.Options[int]{OnError: said(batch.VerdictSkip), DeadLetter: taken}, end: halt,
+	{name: "handler said halt", options: batch.Options[int]{OnError: said(batch.ActionSkip), DeadLetter: taken}, end: halt,
 		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
 	{name: "handler panicked with fatal", options: batch.Options[int]{Attempts: 2, DeadLetter: taken},
 		end: func() error { panic(processor.Fatal(errBad)) }, outcome: ended, attempts: 2 + 1 + 2,
@@ -92,15 +92,15 @@ var verdictTests = []verdictTest{
 		attempts: 2, handled: upTo(20), stored: "20"},
 }
 
-// TestVerdicts also looks at the batches beside the one that fails: what was handled is
-// committed, whatever the verdict is.
-func TestVerdicts(t *testing.T) {
-	for _, tt := range verdictTests {
-		bubble(t, tt.name, func(t *testing.T) { tryVerdict(t, tt) })
+// TestActions also looks at the batches beside the one that fails: what was handled is
+// committed, whatever the action is.
+func TestActions(t *testing.T) {
+	for _, tt := range actionTests {
+		bubble(t, tt.name, func(t *testing.T) { tryAction(t, tt) })
 	}
 }
 
-func tryVerdict(t *testing.T, tt verdictTest) {
+func tryAction(t *testing.T, tt actionTest) {
 	src := newTape(50)
 	src.perRead, src.closed = 10, true
 	r := newRig(t, src)

@@ -67,11 +67,11 @@ func (a *attempt[T]) close() {
 // takeGiven has DeadLetter take what the handler gave up.
 func (l *loop[T]) takeGiven(a *attempt[T]) {
 	for _, p := range a.given {
-		switch decide(*p.dead, VerdictDeadLetter, l.o.DeadLetter != nil) {
-		case VerdictDeadLetter:
+		switch decide(*p.dead, ActionDeadLetter, l.o.DeadLetter != nil) {
+		case ActionDeadLetter:
 			p.chunk.parts++
 			p.place.dead = append(p.place.dead, p)
-		case VerdictStopGroup:
+		case ActionFatal:
 			l.stop(processor.Fatal(l.named(*p.dead)))
 		default:
 			f := *p.dead

@@ -37,7 +37,7 @@ type loop[T any] struct {
 
 	leaving bool  // the shard has to go, or the loop was told to quit
 	lost    bool  // the context has ended
-	stopped error // a verdict: nothing more is handled
+	stopped error // an action stopped the work: nothing more is handled
 	ended   bool  // nothing more comes
 	gone    bool  // the shard does not exist any more
 	end     error // what Process returns then
@@ -192,7 +192,7 @@ func (l *loop[T]) leave() {
 	l.reading.stop()
 }
 
-// stop ends the work because of a verdict.
+// stop ends the work because of ActionHalt or ActionFatal.
 func (l *loop[T]) stop(err error) {
 	if !l.closing() {
 		l.commits.hurry()

@@ -100,16 +100,16 @@ type Options[T any] struct {
 	// not take others along: its parts, in their order, have one attempt each and are
 	// divided again, down to single items. A single item has attempts up to the bounds
 	// once more, before it alone is given up. If all n items are bad these are up to
-	// n*Attempts attempts; an OnError that returns VerdictDeadLetter for a Failure that
+	// n*Attempts attempts; an OnError that returns ActionDeadLetter for a Failure that
 	// is Exhausted gives up the whole batch instead.
 	Attempts int
 	Elapsed  time.Duration
-	// OnError decides after each failed attempt. Nil, or VerdictDefault, means to
+	// OnError decides after each failed attempt. Nil means ActionRetry: to
 	// retry within the bounds, and then to divide the batch and to give its bad items to
 	// DeadLetter if there is one, and to halt the shard otherwise. An error made with
-	// processor.Halt or processor.Fatal is a verdict already. It runs on the handler's
+	// processor.Halt or processor.Fatal demands its action itself. It runs on the handler's
 	// goroutine, and is the place to hear of failures that are tried again.
-	OnError func(ctx context.Context, f Failure) Verdict
+	OnError func(ctx context.Context, f Failure) Action
 	// DeadLetter takes what failed: a single item that the handler gave up or that
 	// failed by itself, or the batch for which OnError said so. It runs in the place of
 	// the handler, not beside it. Nil means that the items are in good hands; an

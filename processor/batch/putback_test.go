@@ -84,11 +84,11 @@ func attemptsAcrossPuttingBack(t *testing.T) (back bool) {
 			return errors.New("no")
 		}, batch.Options[int]{
 			Budget: budget, BatchBytes: 1000, Attempts: 4,
-			OnError: func(_ context.Context, f batch.Failure) batch.Verdict {
+			OnError: func(_ context.Context, f batch.Failure) batch.Action {
 				if f.Exhausted {
-					return batch.VerdictSkip
+					return batch.ActionSkip
 				}
-				return batch.VerdictDefault
+				return batch.ActionRetry
 			},
 		}).start(1)
 		hog := newTape(1 << 20) // always wants more

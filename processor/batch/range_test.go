@@ -85,9 +85,9 @@ func TestRangeLeavesOff(t *testing.T) {
 			r := newRig(t, src)
 			r.restart = processor.Backoff{Min: time.Minute, Max: time.Minute}
 			bad := 0
-			r.ranges(batch.Options[int]{CommitInterval: never, OnError: func(_ context.Context, f batch.Failure) batch.Verdict {
+			r.ranges(batch.Options[int]{CommitInterval: never, OnError: func(_ context.Context, f batch.Failure) batch.Action {
 				t.Errorf("OnError is asked about %v; to leave is no failure", f.Err)
-				return batch.VerdictDefault
+				return batch.ActionRetry
 			}}, func(b *batch.Batch[int]) step {
 				if b.Items[0] == 20 {
 					bad++
@@ -133,9 +133,9 @@ func TestRangeFails(t *testing.T) {
 			r := newRig(t, src)
 			var told []batch.Failure
 			var again []int
-			r.ranges(batch.Options[int]{OnError: func(_ context.Context, f batch.Failure) batch.Verdict {
+			r.ranges(batch.Options[int]{OnError: func(_ context.Context, f batch.Failure) batch.Action {
 				told = append(told, f)
-				return batch.VerdictDefault
+				return batch.ActionRetry
 			}}, func(b *batch.Batch[int]) step {
 				if b.From == "10" && b.Attempt == 1 {
 					tt.body(b)

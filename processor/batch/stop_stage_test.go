@@ -65,7 +65,7 @@ var stages = []stage{
 	}},
 	{name: "deciding about an error", takes: drain, stored: "10", setup: func(s *staged) {
 		s.at(10, func(context.Context, *batch.Batch[int]) error { return errBad })
-		s.options.OnError = func(ctx context.Context, _ batch.Failure) batch.Verdict { untilOver(ctx); return batch.VerdictSkip }
+		s.options.OnError = func(ctx context.Context, _ batch.Failure) batch.Action { untilOver(ctx); return batch.ActionSkip }
 	}},
 	{name: "dead-lettering", takes: drain, stored: "10", setup: func(s *staged) {
 		s.at(10, func(context.Context, *batch.Batch[int]) error { return errBad })

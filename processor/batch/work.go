@@ -35,9 +35,10 @@ type attempt[T any] struct {
 	batch   *Batch[T]
 	given   []*part[T] // the items that the handler gave up, which are not the part's any more
 	err     error
-	verdict Verdict // set if the batch is not acknowledged
-	failure Failure // the same
-	divide  bool    // nobody gave the whole batch up: its parts are tried first
+	decided bool // the fields below are set
+	action  Action
+	failure Failure
+	divide  bool // nobody gave the whole batch up: its parts are tried first
 	pause   time.Duration
 }
 
@@ -76,7 +77,7 @@ func (l *loop[T]) try(a *attempt[T]) {
 		return
 	}
 	if !p.done() && !l.cancelled(a.err) {
-		l.judge(a, true)
+		l.chooseAction(a, true)
 	}
 }
 
@@ -106,29 +107,29 @@ func (l *loop[T]) call(p *part[T], b *Batch[T]) error {
 // failure.
 func (l *loop[T]) cancelled(err error) bool { return l.ctx.Err() != nil || errors.Is(err, errBroken) }
 
-// judge decides what becomes of a failed attempt; OnError is asked if that is allowed.
-func (l *loop[T]) judge(a *attempt[T], ask bool) {
+// chooseAction decides what is done about a failed attempt. With ask, OnError has a say.
+func (l *loop[T]) chooseAction(a *attempt[T], ask bool) {
 	p := a.part
 	a.pause = p.pauses.pause(l.o.Retry)
 	a.failure = a.failed(p.left(), a.err)
 	a.failure.Exhausted = p.divided && len(a.batch.Items) > 1 ||
 		exhausted(p.attempt-p.before, l.o.Attempts, time.Since(p.since), a.pause, l.o.Elapsed)
 	if p.dead != nil {
-		a.verdict = VerdictDeadLetter // until it is taken, unless it says otherwise
-		if marked(a.err) {
-			a.verdict = decide(a.failure, VerdictStopShard, true)
+		a.action, a.decided = ActionDeadLetter, true // until DeadLetter takes it
+		if own, ok := ownAction(a.err); ok {
+			a.action = own
 		}
 		return
 	}
-	said := VerdictDefault
+	var said Action
 	if ask && l.o.OnError != nil && !marked(a.err) {
 		err := l.contain(l.ctx, "OnError", func() error { said = l.o.OnError(l.ctx, a.failure); return nil })
 		if err != nil {
 			l.log().Error("OnError failed", zap.Error(err))
 		}
 	}
-	a.verdict = decide(a.failure, said, l.o.DeadLetter != nil)
-	a.divide = a.verdict == VerdictDeadLetter && said != VerdictDeadLetter && len(a.batch.Items) > 1
+	a.action, a.decided = decide(a.failure, said, l.o.DeadLetter != nil), true
+	a.divide = a.action == ActionDeadLetter && said != ActionDeadLetter && len(a.batch.Items) > 1
 }
 
 // failed describes items of the attempt that failed with err.
@@ -154,21 +155,21 @@ func (l *loop[T]) worked(now time.Time, a *attempt[T]) {
 	case l.cancelled(a.err):
 		l.drop(p)
 		return
-	case a.verdict == VerdictDefault:
-		l.judge(a, false) // it ended its goroutine
+	case !a.decided:
+		l.chooseAction(a, false) // it ended its goroutine
 	}
 	l.trouble = a.err
-	if (l.leaving || a.verdict == VerdictSkip && l.closing()) && !marked(a.err) {
+	if (l.leaving || a.action == ActionSkip && l.closing()) && !marked(a.err) {
 		l.leaveBehind(p) // the failure may come from that: the next owner will see
 		return
 	}
-	switch a.verdict {
-	case VerdictSkip:
+	switch a.action {
+	case ActionSkip:
 		l.giveUp(p, a.failure)
-	case VerdictStopShard:
+	case ActionHalt:
 		l.stop(processor.Halt(l.named(a.failure)))
 		l.drop(p)
-	case VerdictStopGroup:
+	case ActionFatal:
 		l.stop(processor.Fatal(l.named(a.failure)))
 		l.drop(p)
 	default:
@@ -192,7 +193,7 @@ func (l *loop[T]) again(now time.Time, a *attempt[T]) {
 	case a.divide:
 		l.split(a)
 		return
-	case a.verdict == VerdictDeadLetter && p.dead == nil:
+	case a.action == ActionDeadLetter && p.dead == nil:
 		p.dead = &a.failure
 		p.pauses.reset()
 		p.place.moveToDead(p)

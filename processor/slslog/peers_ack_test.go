@@ -168,7 +168,7 @@ func TestD25PoisonIsPaced(t *testing.T) {
 		p.work("a", func(s *peerSetup) {
 			s.Logger = zap.New(logs)
 			s.handle = poison(0, func() error { return errSink })
-			s.batch.OnError = func(context.Context, batch.Failure) batch.Verdict { told.Add(1); return batch.VerdictDefault }
+			s.batch.OnError = func(context.Context, batch.Failure) batch.Action { told.Add(1); return batch.ActionRetry }
 		})
 		for range 600 {
 			p.add(1, 1, "")

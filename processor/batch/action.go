@@ -1,0 +1,108 @@
+package batch
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Action is what the loop does with a batch that failed.
+type Action uint8
+
+const (
+	// ActionRetry tries the batch again after a pause, as often as Options.Attempts and
+	// Options.Elapsed allow. Then it gives the bad items to Options.DeadLetter, or halts the
+	// shard if there is none. It is the zero value, and what a value that is not one of
+	// these means. If the shard is revoked, the next owner tries the batch again.
+	ActionRetry Action = iota
+	// ActionSkip counts the batch as acknowledged, and as poison. If the shard is revoked
+	// it means ActionRetry, and so does ActionDeadLetter: the revocation may be the reason
+	// for the failure.
+	ActionSkip
+	// ActionDeadLetter gives the whole batch to Options.DeadLetter. Without a DeadLetter it
+	// means ActionHalt.
+	ActionDeadLetter
+	// ActionHalt halts the shard: no more of it is handled, and it stays held and visible.
+	ActionHalt
+	// ActionFatal ends the worker: coordinator.Run returns the error. The shard's next owner
+	// meets the same batch.
+	ActionFatal
+)
+
+func (a Action) String() string {
+	switch a {
+	case ActionRetry:
+		return "retry"
+	case ActionSkip:
+		return "skip"
+	case ActionDeadLetter:
+		return "dead-letter"
+	case ActionHalt:
+		return "halt"
+	case ActionFatal:
+		return "fatal"
+	}
+	return fmt.Sprintf("Action(%d)", uint8(a))
+}
+
+// Failure is a batch that failed.
+type Failure struct {
+	Lease shardset.Lease
+	// From and Next are where the batch begins, and what comes after it.
+	From, Next processor.Position
+	// Items is how many are not acknowledged.
+	Items int
+	// Attempt counts from 1.
+	Attempt int
+	// Elapsed is the time since the first attempt began.
+	Elapsed time.Duration
+	// Exhausted: the bounds allow no further attempt at the batch as it is.
+	Exhausted bool
+	// Err is what the attempt returned, a *processor.PanicError if it panicked, or
+	// the cause of its context if that ended. For an item that was given up it is what
+	// GiveUp was told.
+	Err error
+}
+
+// decide returns the action for a failure. said is what OnError returned.
+func decide(f Failure, said Action, deadLetter bool) Action {
+	if own, ok := ownAction(f.Err); ok {
+		return own
+	}
+	if said == ActionRetry || said > ActionFatal {
+		said = ActionRetry
+		if f.Exhausted {
+			said = ActionDeadLetter
+		}
+	}
+	if said == ActionDeadLetter && !deadLetter {
+		return ActionHalt
+	}
+	return said
+}
+
+// ownAction returns the action that an error made with processor.Fatal or processor.Halt
+// demands, and whether it is such an error. Fatal is the stronger one.
+func ownAction(err error) (a Action, ok bool) {
+	switch {
+	case processor.IsFatal(err):
+		return ActionFatal, true
+	case processor.IsHalt(err):
+		return ActionHalt, true
+	}
+	return 0, false
+}
+
+// marked reports whether err was made with processor.Fatal or processor.Halt.
+func marked(err error) bool {
+	_, ok := ownAction(err)
+	return ok
+}
+
+// exhausted reports whether the bounds allow no attempt after this one, which would
+// begin after the pause.
+func exhausted(attempt, attempts int, elapsed, pause, bound time.Duration) bool {
+	return attempts > 0 && attempt >= attempts || bound > 0 && elapsed+pause > bound
+}
