@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/sls/slsserver"
 )
 
@@ -103,7 +104,7 @@ func TestSigned(t *testing.T) {
 	const secret = "very-secret"
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "id")
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", secret)
-	r := newRig(t, 1, slsserver.Config{Keys: []slsserver.Key{{ID: "id", Secret: slsserver.NewSecret(secret)}}})
+	r := newRig(t, 1, slsserver.Config{Keys: []slsserver.Key{{ID: "id", Secret: heartbeat.NewSecret(secret)}}})
 	r.ok(1, "one\n")
 	r.ok(1, "two\n", "-signature", "v4", "-region", "cn-hangzhou", "-hash", "line")
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "other-secret")

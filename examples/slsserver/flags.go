@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/sls/slsserver"
 )
 
@@ -90,6 +91,6 @@ func (o *options) setKey(key string, env func(string) string) error {
 		return errors.New("-key is not id:secret, or the environment has no key")
 	}
 	o.keyID = id
-	o.config.Keys = []slsserver.Key{{ID: id, Secret: slsserver.NewSecret(secret), Token: slsserver.NewSecret(token)}}
+	o.config.Keys = []slsserver.Key{{ID: id, Secret: heartbeat.NewSecret(secret), Token: heartbeat.NewSecret(token)}}
 	return nil
 }

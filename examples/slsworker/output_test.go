@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/heartbeat/sls/slsserver"
 	"github.com/rollcall-go/rollcall/processor/slslog"
@@ -243,7 +244,7 @@ func TestSigned(t *testing.T) {
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "id")
 	t.Setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "hush")
 	t.Setenv("ALIBABA_CLOUD_SECURITY_TOKEN", "token")
-	r := newRig(t, 1, slsserver.Key{ID: "id", Secret: slsserver.NewSecret("hush"), Token: slsserver.NewSecret("token")})
+	r := newRig(t, 1, slsserver.Key{ID: "id", Secret: heartbeat.NewSecret("hush"), Token: heartbeat.NewSecret("token")})
 	r.put("0", "one")
 	for i, flags := range []string{"-signature v1 -compression none", "-signature v4 -region cn-x -compression zstd"} {
 		out, errs := r.worker(1, append(strings.Fields(flags), "-group", fmt.Sprint("g", i))...)

@@ -14,9 +14,9 @@ import (
 // Credentials are what requests are signed with.
 type Credentials struct {
 	AccessKeyID     string
-	AccessKeySecret Secret
+	AccessKeySecret heartbeat.Secret
 	// SecurityToken is for temporary credentials; empty for lasting ones.
-	SecurityToken Secret
+	SecurityToken heartbeat.Secret
 	// Expires is when they end. The client asks for new ones some time before. Zero
 	// means that nobody knows: the client then asks every 10 seconds, as long as it
 	// makes requests, and uses them until the service refuses them.
@@ -45,7 +45,7 @@ const (
 // Static provides credentials that never change. The token may be empty. New refuses keys
 // with blanks, line ends or other characters that keys do not have.
 func Static(id, secret, token string) CredentialsProvider {
-	return static{Credentials{AccessKeyID: id, AccessKeySecret: NewSecret(secret), SecurityToken: NewSecret(token)}}
+	return static{Credentials{AccessKeyID: id, AccessKeySecret: heartbeat.NewSecret(secret), SecurityToken: heartbeat.NewSecret(token)}}
 }
 
 type static struct{ credentials Credentials }
@@ -65,8 +65,8 @@ type environment struct{}
 func (e environment) Credentials(context.Context) (Credentials, error) {
 	c := Credentials{
 		AccessKeyID:     os.Getenv(envKeyID),
-		AccessKeySecret: NewSecret(os.Getenv(envSecret)),
-		SecurityToken:   NewSecret(os.Getenv(envToken)),
+		AccessKeySecret: heartbeat.NewSecret(os.Getenv(envSecret)),
+		SecurityToken:   heartbeat.NewSecret(os.Getenv(envToken)),
 	}
 	if c.AccessKeyID == "" || c.AccessKeySecret.Empty() {
 		return Credentials{}, fmt.Errorf("%s and %s are not both set: %w", envKeyID, envSecret, heartbeat.ErrUnauthorized)

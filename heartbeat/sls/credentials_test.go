@@ -33,7 +33,7 @@ func (b *bank) Credentials(ctx context.Context) (Credentials, error) {
 	if b.fail.Load() {
 		return Credentials{}, errors.New("the bank is closed")
 	}
-	c := Credentials{AccessKeyID: fmt.Sprint("id", n), AccessKeySecret: NewSecret("s"), SecurityToken: NewSecret(fmt.Sprint("t", n))}
+	c := Credentials{AccessKeyID: fmt.Sprint("id", n), AccessKeySecret: heartbeat.NewSecret("s"), SecurityToken: heartbeat.NewSecret(fmt.Sprint("t", n))}
 	if b.life > 0 {
 		c.Expires = time.Now().Add(b.life)
 	}
@@ -305,9 +305,9 @@ func TestProviderThatHangs(t *testing.T) {
 // What cannot be sent is not tried. The provider may have better ones later.
 func TestBadCredentialsOfAProvider(t *testing.T) {
 	for _, c := range []Credentials{
-		{AccessKeyID: "id", AccessKeySecret: NewSecret("s\n")}, {AccessKeyID: "i/d", AccessKeySecret: NewSecret("s")},
-		{}, {AccessKeyID: "id"}, {AccessKeyID: "i d", AccessKeySecret: NewSecret("s")},
-		{AccessKeyID: "id", AccessKeySecret: NewSecret("s"), SecurityToken: NewSecret("a\r\nX-Evil: b")},
+		{AccessKeyID: "id", AccessKeySecret: heartbeat.NewSecret("s\n")}, {AccessKeyID: "i/d", AccessKeySecret: heartbeat.NewSecret("s")},
+		{}, {AccessKeyID: "id"}, {AccessKeyID: "i d", AccessKeySecret: heartbeat.NewSecret("s")},
+		{AccessKeyID: "id", AccessKeySecret: heartbeat.NewSecret("s"), SecurityToken: heartbeat.NewSecret("a\r\nX-Evil: b")},
 	} {
 		w := always(200, "[]")
 		cfg := config(w)

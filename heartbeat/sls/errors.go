@@ -220,9 +220,9 @@ func usage(op, format string, args ...any) error {
 // scrub takes secrets out of a text that others wrote: services send back what they
 // were asked to sign, for instance.
 func scrub(s string, c Credentials) string {
-	for _, secret := range []string{c.AccessKeySecret.Reveal(), c.SecurityToken.Reveal()} {
-		if secret != "" {
-			s = strings.ReplaceAll(s, secret, hidden)
+	for _, secret := range []heartbeat.Secret{c.AccessKeySecret, c.SecurityToken} {
+		if !secret.Empty() {
+			s = strings.ReplaceAll(s, secret.Reveal(), secret.String())
 		}
 	}
 	return s

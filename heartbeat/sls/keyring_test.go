@@ -33,7 +33,7 @@ func (m *moody) Credentials(ctx context.Context) (Credentials, error) {
 	if m.calls.Add(1) > 1 {
 		return m.mood(ctx)
 	}
-	c := Credentials{AccessKeyID: "id1", AccessKeySecret: NewSecret(mockSecret)}
+	c := Credentials{AccessKeyID: "id1", AccessKeySecret: heartbeat.NewSecret(mockSecret)}
 	if m.life > 0 {
 		c.Expires = time.Now().Add(m.life)
 	}
@@ -112,7 +112,7 @@ func TestSlowProvider(t *testing.T) {
 
 // Refused credentials are final only where nothing can change.
 func TestWhenRefusalsPass(t *testing.T) {
-	given := Credentials{AccessKeyID: "id", AccessKeySecret: NewSecret("s")}
+	given := Credentials{AccessKeyID: "id", AccessKeySecret: heartbeat.NewSecret("s")}
 	fixed := func() CredentialsProvider { return Static("id", "s", "") }
 	env := func() CredentialsProvider {
 		t.Setenv(envKeyID, "id")

@@ -30,7 +30,7 @@ func (v *vault) put(id string) {
 func (v *vault) Credentials(context.Context) (sls.Credentials, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return sls.Credentials{AccessKeyID: v.id, AccessKeySecret: sls.NewSecret(secretOf(v.id))}, nil
+	return sls.Credentials{AccessKeyID: v.id, AccessKeySecret: heartbeat.NewSecret(secretOf(v.id))}, nil
 }
 
 // keyed is a server that takes one key, and a worker of it.
@@ -43,7 +43,7 @@ type keyed struct {
 }
 
 func serverKey(id string) []slsserver.Key {
-	return []slsserver.Key{{ID: id, Secret: slsserver.NewSecret(secretOf(id))}}
+	return []slsserver.Key{{ID: id, Secret: heartbeat.NewSecret(secretOf(id))}}
 }
 
 func secretOf(id string) string { return "secret-of-" + id }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/heartbeat/sls/slsserver"
 	"github.com/rollcall-go/rollcall/processor"
@@ -80,7 +81,7 @@ func TestPageThatDoesNotFollowIsReadAgain(t *testing.T) {
 func TestPositionWithALineEnd(t *testing.T) {
 	for _, signature := range []sls.Signature{sls.V1, sls.V4} {
 		for _, end := range []string{"\n", "\r\n"} {
-			key := slsserver.Key{ID: "id", Secret: slsserver.NewSecret("secret")}
+			key := slsserver.Key{ID: "id", Secret: heartbeat.NewSecret("secret")}
 			s := serve(t, 1, slsserver.Config{Keys: []slsserver.Key{key}}, func(c *sls.Config) {
 				c.Credentials, c.Signature, c.Region = sls.Static("id", "secret", ""), signature, "cn-hangzhou"
 			})

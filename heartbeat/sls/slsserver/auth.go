@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 const v4Algorithm = "SLS4-HMAC-SHA256"
@@ -33,7 +35,7 @@ func (s *Server) authenticate(c *call) error {
 	}
 	key, known := keys[claim.id]
 	if !known {
-		key.Secret = NewSecret("no such key")
+		key.Secret = heartbeat.NewSecret("no such key")
 	}
 	verified := false
 	if claim.v4 {
@@ -42,7 +44,7 @@ func (s *Server) authenticate(c *call) error {
 		verified, c.isBody = verifyV1(c, claim, key.Secret), isBodyV1
 	}
 	token := h.Get("X-Acs-Security-Token")
-	rightToken := hmac.Equal([]byte(token), []byte(key.Token.string()))
+	rightToken := hmac.Equal([]byte(token), []byte(key.Token.Reveal()))
 	now := s.cfg.Clock()
 	skew := now.Sub(claim.at).Abs()
 	switch {

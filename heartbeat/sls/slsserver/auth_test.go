@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 // build makes the request, signed or with the signature that the vector has.
@@ -42,7 +44,7 @@ func atVectorTime(t *testing.T, change func(*Config), f func(t *testing.T, s *Se
 		time.Sleep(time.Until(at))
 		cfg := Config{
 			Projects: []Project{{Name: "my-project", Logstores: []Logstore{{Name: "my-logstore"}}}},
-			Keys:     []Key{{ID: vectorID, Secret: NewSecret(vectorSecret)}},
+			Keys:     []Key{{ID: vectorID, Secret: heartbeat.NewSecret(vectorSecret)}},
 		}
 		if change != nil {
 			change(&cfg)
@@ -74,7 +76,7 @@ func TestVectorsAreAccepted(t *testing.T) {
 		for _, v := range vectors {
 			token := func(c *Config) {
 				if strings.Contains(strings.Join(v.headers, "\n"), "STS.token") {
-					c.Keys[0].Token = NewSecret("STS.token")
+					c.Keys[0].Token = heartbeat.NewSecret("STS.token")
 				}
 			}
 			atVectorTime(t, token, func(t *testing.T, s *Server) {
@@ -96,7 +98,7 @@ func TestVectorsAreNeeded(t *testing.T) {
 		for _, v := range vectors {
 			token := func(c *Config) {
 				if strings.Contains(strings.Join(v.headers, "\n"), "STS.token") {
-					c.Keys[0].Token = NewSecret("STS.token")
+					c.Keys[0].Token = heartbeat.NewSecret("STS.token")
 				}
 			}
 			atVectorTime(t, token, func(t *testing.T, s *Server) {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 func readV1(h http.Header, rest string) (claim, error) {
@@ -58,7 +60,7 @@ func isBodyV1(h http.Header, body []byte) bool {
 
 // verifyV1 compares the signature with each that a correct client may have made. All
 // are computed whether or not one has matched.
-func verifyV1(c *call, cl claim, secret Secret) bool {
+func verifyV1(c *call, cl claim, secret heartbeat.Secret) bool {
 	sent, err := base64.StdEncoding.DecodeString(cl.signature)
 	if err != nil {
 		sent = nil // what could be read of it is not a signature
@@ -74,7 +76,7 @@ func verifyV1(c *call, cl claim, secret Secret) bool {
 	match := 0
 	for _, path := range paths {
 		for _, withDate := range dates {
-			mac := hmac.New(sha1.New, []byte(secret.string()))
+			mac := hmac.New(sha1.New, []byte(secret.Reveal()))
 			mac.Write([]byte(stringToSignV1(c.r.Method, path, cl.date, c.query, c.r.Header, withDate)))
 			match |= subtle.ConstantTimeCompare(mac.Sum(nil), sent)
 		}

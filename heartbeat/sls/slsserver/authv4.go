@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 const (
@@ -50,7 +52,7 @@ func (s *Server) isBodyV4(h http.Header, body []byte) bool {
 		s.cfg.UnsignedPayload && payload == emptyHash
 }
 
-func (s *Server) verifyV4(c *call, cl claim, secret Secret) bool {
+func (s *Server) verifyV4(c *call, cl claim, secret heartbeat.Secret) bool {
 	payload := c.r.Header.Get("X-Log-Content-Sha256")
 	sent, err := hex.DecodeString(cl.signature)
 	if err != nil {
@@ -67,7 +69,7 @@ func (s *Server) verifyV4(c *call, cl claim, secret Secret) bool {
 	for _, host := range signedHosts(c.r.Host) {
 		for _, v := range variants {
 			canonical := canonicalV4(c.r.Method, v.path, host+v.hostEnd, payload, c.query, c.r.Header)
-			if hmac.Equal(signV4(secret.string(), cl, canonical), sent) {
+			if hmac.Equal(signV4(secret.Reveal(), cl, canonical), sent) {
 				return true
 			}
 		}

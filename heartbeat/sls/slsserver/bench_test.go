@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 // benchServer is a server on a loopback port with the project p.
@@ -231,7 +233,7 @@ func BenchmarkPut(b *testing.B) {
 func BenchmarkVerify(b *testing.B) {
 	for _, v4 := range []bool{false, true} {
 		b.Run(fmt.Sprintf("V4=%v", v4), func(b *testing.B) {
-			s, err := New(Config{Keys: []Key{{ID: vectorID, Secret: NewSecret(vectorSecret)}}})
+			s, err := New(Config{Keys: []Key{{ID: vectorID, Secret: heartbeat.NewSecret(vectorSecret)}}})
 			if err != nil {
 				b.Fatal(err)
 			}

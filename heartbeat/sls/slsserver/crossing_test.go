@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 func smallServer(t *testing.T, dir string) *Server {
@@ -75,7 +77,7 @@ func TestDeletedGroupStaysDeleted(t *testing.T) {
 // Without keys a web page that a developer visits could change the server: browsers need
 // no permission for a request without a body.
 func TestWebPagesAreRefused(t *testing.T) {
-	keyed, err := New(Config{Keys: []Key{{ID: "a", Secret: NewSecret("b")}}, Projects: []Project{{Name: "p"}}})
+	keyed, err := New(Config{Keys: []Key{{ID: "a", Secret: heartbeat.NewSecret("b")}}, Projects: []Project{{Name: "p"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -157,7 +157,7 @@ func FuzzSigned(f *testing.F) {
 	f.Add("id", "secret", "", "host a/1+2", "MTIz", "* | where a = 'b'", []byte("group"), false)
 	f.Add("STS.id", "s", "token", "\u00e9&=%", "a+/=", "\xff\x00 ~*'()", []byte(nil), true)
 	s, err := New(Config{
-		RetentionBytes: 1 << 20, Keys: []Key{{ID: "x", Secret: NewSecret("x")}},
+		RetentionBytes: 1 << 20, Keys: []Key{{ID: "x", Secret: heartbeat.NewSecret("x")}},
 		Projects: []Project{{Name: "p", Logstores: []Logstore{{Name: "ls", Shards: 1}}}},
 	})
 	if err != nil {
@@ -192,9 +192,9 @@ func FuzzSigned(f *testing.F) {
 			"shards":     func() error { _, err := c.ListShards(ctx); return err },
 		}
 		for _, right := range []bool{true, false} {
-			key := Key{ID: id, Secret: NewSecret(secret), Token: NewSecret(token)}
+			key := Key{ID: id, Secret: heartbeat.NewSecret(secret), Token: heartbeat.NewSecret(token)}
 			if !right {
-				key.Secret = NewSecret(secret + "x")
+				key.Secret = heartbeat.NewSecret(secret + "x")
 			}
 			if err := s.SetKeys([]Key{key}); err != nil {
 				return

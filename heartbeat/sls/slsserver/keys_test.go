@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 func TestTokens(t *testing.T) {
@@ -23,16 +25,16 @@ func TestTokens(t *testing.T) {
 		status      int
 		code        string
 	}{
-		{"right", "tok", Key{Token: NewSecret("tok")}, 200, ""},
-		{"none sent", "", Key{Token: NewSecret("tok")}, 401, "Unauthorized"},
-		{"wrong", "tik", Key{Token: NewSecret("tok")}, 401, "Unauthorized"},
+		{"right", "tok", Key{Token: heartbeat.NewSecret("tok")}, 200, ""},
+		{"none sent", "", Key{Token: heartbeat.NewSecret("tok")}, 401, "Unauthorized"},
+		{"wrong", "tik", Key{Token: heartbeat.NewSecret("tok")}, 401, "Unauthorized"},
 		{"none wanted", "tok", Key{}, 401, "Unauthorized"},
-		{"expired", "tok", Key{Token: NewSecret("tok"), Expires: time.Unix(1, 0)}, 401, "SecurityTokenExpired"},
+		{"expired", "tok", Key{Token: heartbeat.NewSecret("tok"), Expires: time.Unix(1, 0)}, 401, "SecurityTokenExpired"},
 		{"its project", "", Key{Projects: []string{"my-project"}}, 200, ""},
 		{"another's project", "", Key{Projects: []string{"other"}}, 401, "Unauthorized"},
 	} {
 		key := func(cfg *Config) {
-			c.key.ID, c.key.Secret = vectorID, NewSecret(vectorSecret)
+			c.key.ID, c.key.Secret = vectorID, heartbeat.NewSecret(vectorSecret)
 			cfg.Keys = []Key{c.key}
 		}
 		atVectorTime(t, key, func(t *testing.T, s *Server) {
@@ -67,7 +69,7 @@ func TestSetKeys(t *testing.T) {
 		if err := s.SetKeys(nil); err == nil {
 			t.Error("no keys at all were taken")
 		}
-		if err := s.SetKeys([]Key{{ID: vectorID, Secret: NewSecret("new")}}); err != nil {
+		if err := s.SetKeys([]Key{{ID: vectorID, Secret: heartbeat.NewSecret("new")}}); err != nil {
 			t.Fatal(err)
 		}
 		if a := sendTo(s, v1Vectors[0].build(false)); a.code() != "SignatureNotMatch" {
@@ -78,7 +80,7 @@ func TestSetKeys(t *testing.T) {
 
 func TestSecretsDoNotPrint(t *testing.T) {
 	const canary = "hunter2"
-	key := Key{ID: "id", Secret: NewSecret(canary), Token: NewSecret(canary)}
+	key := Key{ID: "id", Secret: heartbeat.NewSecret(canary), Token: heartbeat.NewSecret(canary)}
 	cfg := struct {
 		key  Key
 		keys []Key

@@ -12,6 +12,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 func newBody(s string) io.ReadCloser { return io.NopCloser(strings.NewReader(s)) }
@@ -84,7 +86,7 @@ func TestListenRefuses(t *testing.T) {
 	if err := open.Serve(l); err == nil {
 		t.Error("it serves on every address without keys")
 	}
-	for _, cfg := range []Config{{Insecure: true}, {Keys: []Key{{ID: "a", Secret: NewSecret("b")}}}} {
+	for _, cfg := range []Config{{Insecure: true}, {Keys: []Key{{ID: "a", Secret: heartbeat.NewSecret("b")}}}} {
 		l, err := newRig(t, cfg).Listen("0.0.0.0:0")
 		if err != nil {
 			t.Error(err)
@@ -154,7 +156,7 @@ func TestConfigFaultsAreAllNamed(t *testing.T) {
 			{Name: "..", Logstores: []Logstore{{Name: "a/b"}, {Name: "ok", Shards: -1}}},
 			{Name: "p", Processors: map[string]string{"x": "bad"}},
 		},
-		DefaultProject: "a b", Keys: []Key{{}, {ID: "a"}, {ID: "b,c", Secret: NewSecret("s")}, {ID: "d", Secret: NewSecret("s"), Token: NewSecret("t\n")}}, Retention: -1, ClockSkew: -1, MaxGroups: -1, MaxPutBytes: 1 << 30,
+		DefaultProject: "a b", Keys: []Key{{}, {ID: "a"}, {ID: "b,c", Secret: heartbeat.NewSecret("s")}, {ID: "d", Secret: heartbeat.NewSecret("s"), Token: heartbeat.NewSecret("t\n")}}, Retention: -1, ClockSkew: -1, MaxGroups: -1, MaxPutBytes: 1 << 30,
 	})
 	if err == nil {
 		t.Fatal("it is taken")

@@ -3,6 +3,8 @@ package slsserver
 import (
 	"net/http"
 	"testing"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 // TestForeignHosts: a page whose name was pointed at this machine reads nothing and
@@ -45,6 +47,6 @@ func TestForeignHosts(t *testing.T) {
 		}
 	}
 	// With keys, a signature is worth more than a name.
-	keys := newRig(t, Config{Keys: []Key{{ID: "a", Secret: NewSecret("b")}}})
+	keys := newRig(t, Config{Keys: []Key{{ID: "a", Secret: heartbeat.NewSecret("b")}}})
 	keys.wantCode(keys.do("GET", "/p/logstores/ls/shards", "", "Host: evil.example"), http.StatusUnauthorized, "Unauthorized")
 }

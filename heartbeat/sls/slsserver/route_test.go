@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 func TestProjects(t *testing.T) {
@@ -135,7 +137,7 @@ func FuzzRequest(f *testing.F) {
 	for i := range servers {
 		cfg := Config{Projects: []Project{{Name: "p", Logstores: []Logstore{{Name: "ls"}}}}, MaxShards: 100, RetentionBytes: 1 << 16}
 		if i == 1 {
-			cfg.Keys = []Key{{ID: "a", Secret: NewSecret("b")}}
+			cfg.Keys = []Key{{ID: "a", Secret: heartbeat.NewSecret("b")}}
 		}
 		s, err := New(cfg)
 		if err != nil {

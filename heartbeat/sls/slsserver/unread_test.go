@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
 // watched is a body that knows how much of it was read.
@@ -35,7 +37,9 @@ func TestBodiesThatAreNotRead(t *testing.T) {
 		change(req)
 		return req, b
 	}
-	token := func(c *Config) { c.Keys = append(c.Keys, Key{ID: "t", Secret: NewSecret("t"), Token: NewSecret("t")}) }
+	token := func(c *Config) {
+		c.Keys = append(c.Keys, Key{ID: "t", Secret: heartbeat.NewSecret("t"), Token: heartbeat.NewSecret("t")})
+	}
 	atVectorTime(t, token, func(t *testing.T, s *Server) {
 		for _, v4 := range []bool{false, true} {
 			for _, c := range []struct {
@@ -71,7 +75,7 @@ func TestBodiesThatAreNotRead(t *testing.T) {
 // TestUnknownKeyIsAnsweredAtOnce: on a real connection the refusal does not wait for the
 // body, and asks for none.
 func TestUnknownKeyIsAnsweredAtOnce(t *testing.T) {
-	r := newRig(t, Config{Keys: []Key{{ID: "a", Secret: NewSecret("b")}}})
+	r := newRig(t, Config{Keys: []Key{{ID: "a", Secret: heartbeat.NewSecret("b")}}})
 	addr := r.listen()
 	for _, expect := range []string{"", "Expect: 100-continue\n"} {
 		w := dial(t, addr)

@@ -1,16 +1,13 @@
-package sls
+package heartbeat
 
 import (
 	"fmt"
 	"io"
-	"log/slog"
 )
 
-const hidden = "[hidden]"
-
-// Secret is a string that prints as "[hidden]". The value sits behind a closure, where
-// no formatting verb, encoder or reflection finds it; with a named string type, %d, or
-// a %v of a struct that has it in an unexported field, would print it. The zero value
+// Secret is a string that prints as "[hidden]". A closure holds the value, so that no
+// formatting verb, encoder or reflection finds it. A named string type would not do: %d
+// prints it, and so does %v of a struct that has it in an unexported field. The zero value
 // is empty.
 type Secret struct {
 	value func() string
@@ -32,22 +29,19 @@ func (s Secret) Reveal() string {
 	return s.value()
 }
 
-// Empty reports whether there is no value.
+// Empty reports whether the value is the empty string.
 func (s Secret) Empty() bool { return s.Reveal() == "" }
 
-// String returns "[hidden]", or nothing if there is nothing to hide.
+// String returns "[hidden]", or "" if the value is empty.
 func (s Secret) String() string {
 	if s.Empty() {
 		return ""
 	}
-	return hidden
+	return "[hidden]"
 }
 
-// Format prints String for every verb.
+// Format prints what String returns, whatever the verb.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
-// MarshalText is for encoders.
+// MarshalText returns what String returns.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// LogValue is for log/slog.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -3,39 +3,20 @@ package slsserver
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
+	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/accesskey"
 )
-
-// Secret is a string that no verb prints: it is behind a closure.
-type Secret struct{ reveal func() string }
-
-// NewSecret hides s.
-func NewSecret(s string) Secret { return Secret{func() string { return s }} }
-
-// Format prints a placeholder, whatever the verb.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret]") }
-
-// MarshalText gives a placeholder.
-func (s Secret) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
-
-func (s Secret) string() string {
-	if s.reveal == nil {
-		return ""
-	}
-	return s.reveal()
-}
 
 // Key is an access key that may sign requests.
 type Key struct {
 	ID     string
-	Secret Secret
+	Secret heartbeat.Secret
 	// Token, if it is not empty, makes the key a temporary one: requests have to carry
 	// the token as x-acs-security-token.
-	Token Secret
+	Token heartbeat.Secret
 	// Expires is when a temporary key ends. Zero means never.
 	Expires time.Time
 	// Projects are those the key is good for. Nil means all.
@@ -48,7 +29,7 @@ func newKeyring(keys []Key) (keyring, error) {
 	ring := keyring{}
 	var faults []error
 	for _, k := range keys {
-		if err := accesskey.Check(k.ID, k.Secret.string(), k.Token.string()); err != nil {
+		if err := accesskey.Check(k.ID, k.Secret.Reveal(), k.Token.Reveal()); err != nil {
 			faults = append(faults, fmt.Errorf("the key %q: %w", k.ID, err))
 		} else if _, twice := ring[k.ID]; twice {
 			faults = append(faults, fmt.Errorf("the key %q is listed twice", k.ID))
