@@ -28,18 +28,18 @@ type Batch[T any] struct {
 	// Attempt counts from 1. It goes on counting when a batch that failed is divided.
 	Attempt int
 
-	shard *processor.Shard
-	alarm *alarm
-	part  *part[T]
-	index []int32 // of Items in the read; nil: they are all of them
+	shard     *processor.Shard
+	ackSignal *ackSignal
+	part      *part[T]
+	index     []int32 // of Items in the read; nil: they are all of them
 
 	activity *processor.Activity // the attempt: an acknowledgement is its progress
 
-	mu       sync.Mutex // guards the fields below; held for a few assignments
-	returned bool
-	explicit bool            // Ack was called
-	failed   error           // what Fail was told
-	given    map[int32]error // what GiveUp was told, of items of the read
+	mu        sync.Mutex // guards the fields below; held for a few assignments
+	returned  bool
+	ackCalled bool            // Ack was called
+	failure   error           // what Fail was told
+	givenUp   map[int32]error // what GiveUp was told, of items of the read
 }
 
 // ID returns the shard's ID.
@@ -87,14 +87,14 @@ func (b *Batch[T]) Ack() {
 	if b.returned {
 		return
 	}
-	b.explicit = true
-	if len(b.given) == 0 {
+	b.ackCalled = true
+	if len(b.givenUp) == 0 {
 		b.part.ackAll()
 	} else {
 		b.ackTo(len(b.Items))
 	}
 	b.activity.Progress()
-	b.alarm.ring(len(b.Items))
+	b.ackSignal.add(len(b.Items))
 }
 
 // AckItem acknowledges Items[i], for good: when the handler fails, only what is not
@@ -110,7 +110,7 @@ func (b *Batch[T]) AckItem(i int) {
 	}
 	b.ack(i)
 	b.activity.Progress()
-	b.alarm.ring(1)
+	b.ackSignal.add(1)
 }
 
 // AckTo acknowledges the first n Items, as AckItem does one.
@@ -123,7 +123,7 @@ func (b *Batch[T]) AckTo(n int) {
 	}
 	b.ackTo(n)
 	b.activity.Progress()
-	b.alarm.ring(n)
+	b.ackSignal.add(n)
 }
 
 func (b *Batch[T]) ackTo(n int) {
@@ -135,8 +135,8 @@ func (b *Batch[T]) ackTo(n int) {
 // ack acknowledges Items[i], unless it was given up. The lock is held.
 func (b *Batch[T]) ack(i int) {
 	i = b.inRead(i)
-	if _, given := b.given[int32(i)]; !given {
-		b.part.marks.ack(i)
+	if _, given := b.givenUp[int32(i)]; !given {
+		b.part.acks.ack(i)
 	}
 }
 
@@ -145,7 +145,7 @@ func (b *Batch[T]) ack(i int) {
 func (b *Batch[T]) Fail(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.failed = err
+	b.failure = err
 }
 
 // close ends the attempt: what comes later is too late.
@@ -156,20 +156,20 @@ func (b *Batch[T]) close() {
 }
 
 // acknowledged reports whether Ack was called.
-func (b *Batch[T]) acknowledged() bool {
+func (b *Batch[T]) isAckCalled() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.explicit
+	return b.ackCalled
 }
 
 // part is what is handled together: a chunk, or some items of it. It belongs to the
 // loop, and to the goroutine of an attempt while that runs.
 type part[T any] struct {
 	chunk *chunk[T]
-	marks *marks
+	acks  *acks
 	index []int32 // of its items in the chunk; nil: all
-	place *place[T]
-	tries
+	slot  *slot[T]
+	attemptState
 
 	retryAt time.Time // set: it waits
 }
@@ -185,27 +185,27 @@ type chunk[T any] struct {
 // ackAll acknowledges every item of the part.
 func (p *part[T]) ackAll() {
 	if p.index == nil {
-		p.marks.ackAll()
+		p.acks.ackAll()
 		return
 	}
 	for _, i := range p.index {
-		p.marks.ack(int(i))
+		p.acks.ack(int(i))
 	}
 }
 
 // batch makes the handle for the next attempt, of the items that are left.
-func (p *part[T]) batch(s *processor.Shard, alarm *alarm) *Batch[T] {
+func (p *part[T]) batch(s *processor.Shard, signal *ackSignal) *Batch[T] {
 	c := p.chunk
 	b := &Batch[T]{
 		Items: c.Items, From: c.from, Next: c.Next, Bytes: c.Bytes, Lag: c.Lag,
-		Attempt: p.attempt, shard: s, alarm: alarm, part: p,
+		Attempt: p.attempt, shard: s, ackSignal: signal, part: p,
 	}
-	if p.index == nil && !p.marks.begun() {
+	if p.index == nil && !p.acks.partial() {
 		return b
 	}
 	b.Items = nil
 	take := func(i int32) {
-		if !p.marks.acked(int(i)) {
+		if !p.acks.acked(int(i)) {
 			b.Items, b.index = append(b.Items, c.Items[i]), append(b.index, i)
 		}
 	}
@@ -223,7 +223,7 @@ func (p *part[T]) batch(s *processor.Shard, alarm *alarm) *Batch[T] {
 // size is how many items the part has.
 func (p *part[T]) size() int {
 	if p.index == nil {
-		return p.marks.size
+		return p.acks.size
 	}
 	return len(p.index)
 }
@@ -234,7 +234,7 @@ func (p *part[T]) left() (n int) {
 		if p.index != nil {
 			i = int(p.index[i])
 		}
-		if !p.marks.acked(i) {
+		if !p.acks.acked(i) {
 			n++
 		}
 	}
@@ -244,10 +244,10 @@ func (p *part[T]) left() (n int) {
 // done reports whether every item is acknowledged.
 func (p *part[T]) done() bool {
 	if p.index == nil {
-		return p.marks.done()
+		return p.acks.done()
 	}
 	for _, i := range p.index {
-		if !p.marks.acked(int(i)) {
+		if !p.acks.acked(int(i)) {
 			return false
 		}
 	}

@@ -20,12 +20,12 @@ type Budget struct {
 	size  int64
 	reads int
 
-	mu     sync.Mutex // guards the fields below; held for a few assignments, no longer
-	free   int64      // negative: debt
-	slots  int        // reads that may begin
-	under  [classes]int
-	ticket uint64
-	queues [classes]queue // each in the order of its tickets
+	mu        sync.Mutex // guards the fields below; held for a few assignments, no longer
+	free      int64      // negative: debt
+	freeReads int        // reads that may begin
+	running   [classes]int
+	ticket    uint64
+	queues    [classes]queue // each in the order of its tickets
 }
 
 // class is what a read is counted as.
@@ -38,22 +38,22 @@ const (
 	classes
 )
 
-// claim is somebody who waits for a share.
-type claim struct {
+// waiter is somebody who waits for a share.
+type waiter struct {
 	bytes  int64
 	ticket uint64
 	ready  chan struct{} // closed when it is granted
 }
 
 // queue is claims in order.
-type queue []*claim
+type queue []*waiter
 
 // NewBudget returns a Budget of so many bytes and concurrent reads, both at least 1.
 func NewBudget(bytes int64, reads int) *Budget {
 	if bytes < 1 || reads < 1 {
 		panic(fmt.Sprintf("batch: NewBudget(%d, %d): both must be at least 1", bytes, reads))
 	}
-	return &Budget{size: bytes, reads: reads, free: bytes, slots: reads}
+	return &Budget{size: bytes, reads: reads, free: bytes, freeReads: reads}
 }
 
 // Size returns the bytes that it was made with.
@@ -71,7 +71,7 @@ func (b *Budget) Free() int64 {
 func (b *Budget) FreeReads() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.slots
+	return b.freeReads
 }
 
 // contended reports whether somebody waits for bytes: a read would have a place.
@@ -79,7 +79,7 @@ func (b *Budget) contended() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for c := range classes {
-		if len(b.queues[c]) > 0 && b.hasSlot(c) {
+		if len(b.queues[c]) > 0 && b.mayRead(c) {
 			return true
 		}
 	}
@@ -102,13 +102,13 @@ func (b *Budget) acquire(ctx context.Context, bytes int64, c class) (share, erro
 	bytes = min(bytes, b.size)
 	s := share{budget: b, bytes: bytes, reading: true, class: c}
 	b.mu.Lock()
-	if b.waiting() == 0 && b.fits(bytes, c) {
+	if b.waiters() == 0 && b.fits(bytes, c) {
 		b.take(bytes, c)
 		b.mu.Unlock()
 		return s, nil
 	}
 	b.ticket++
-	w := &claim{bytes: bytes, ticket: b.ticket, ready: make(chan struct{})}
+	w := &waiter{bytes: bytes, ticket: b.ticket, ready: make(chan struct{})}
 	b.queues[c] = append(b.queues[c], w)
 	b.grant()
 	b.mu.Unlock()
@@ -122,13 +122,13 @@ func (b *Budget) acquire(ctx context.Context, bytes int64, c class) (share, erro
 	b.grant() // it may have been what the others waited behind
 	b.mu.Unlock()
 	if granted {
-		s.release()
+		s.releaseAll()
 	}
 	return share{}, context.Cause(ctx)
 }
 
 // waiting returns how many wait. The lock is held.
-func (b *Budget) waiting() (n int) {
+func (b *Budget) waiters() (n int) {
 	for _, q := range b.queues {
 		n += len(q)
 	}
@@ -137,10 +137,10 @@ func (b *Budget) waiting() (n int) {
 
 // fits reports whether a read can begin now. The lock is held.
 func (b *Budget) fits(bytes int64, c class) bool {
-	return b.hasSlot(c) && (b.free >= bytes || bytes == 0)
+	return b.mayRead(c) && (b.free >= bytes || bytes == 0)
 }
 
-func (b *Budget) hasSlot(c class) bool {
+func (b *Budget) mayRead(c class) bool {
 	most := b.reads
 	switch c {
 	case classIdle:
@@ -148,13 +148,13 @@ func (b *Budget) hasSlot(c class) bool {
 	case classFailing:
 		most = max(b.reads/4, 1)
 	}
-	return b.slots > 0 && b.under[c] < most
+	return b.freeReads > 0 && b.running[c] < most
 }
 
 func (b *Budget) take(bytes int64, c class) {
 	b.free -= bytes
-	b.slots--
-	b.under[c]++
+	b.freeReads--
+	b.running[c]++
 }
 
 // grant lets in whom it can, the oldest first. Who is kept out by the number of reads
@@ -164,7 +164,7 @@ func (b *Budget) grant() {
 	for {
 		oldest := classes
 		for c := range classes {
-			if len(b.queues[c]) > 0 && b.hasSlot(c) &&
+			if len(b.queues[c]) > 0 && b.mayRead(c) &&
 				(oldest == classes || b.queues[c][0].ticket < b.queues[oldest][0].ticket) {
 				oldest = c
 			}
@@ -180,7 +180,7 @@ func (b *Budget) grant() {
 }
 
 // remove takes w out, and reports whether it was in.
-func (q *queue) remove(w *claim) bool {
+func (q *queue) remove(w *waiter) bool {
 	for i, other := range *q {
 		if other != w {
 			continue
@@ -200,7 +200,7 @@ func (q *queue) remove(w *claim) bool {
 }
 
 // read gives the read back and makes the share as large as what was read.
-func (s *share) read(bytes int64) {
+func (s *share) readDone(bytes int64) {
 	if s.budget == nil || !s.reading {
 		return
 	}
@@ -214,7 +214,7 @@ func (s *share) read(bytes int64) {
 }
 
 // release gives everything back.
-func (s *share) release() {
+func (s *share) releaseAll() {
 	if s.budget == nil {
 		return
 	}
@@ -233,6 +233,6 @@ func (s *share) endRead() {
 		return
 	}
 	s.reading = false
-	s.budget.slots++
-	s.budget.under[s.class]--
+	s.budget.freeReads++
+	s.budget.running[s.class]--
 }

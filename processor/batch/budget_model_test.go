@@ -110,11 +110,11 @@ func compareBudgets(ctx context.Context, rng *rand.Rand) error {
 			continue
 		case do < 7 && c.reading:
 			n := rng.Int64N(2 * size)
-			c.share.read(n)
+			c.share.readDone(n)
 			m.endRead(c, n)
 			what = fmt.Sprintf("a read of %d", n)
 		default:
-			c.share.release()
+			c.share.releaseAll()
 			m.endRead(c, 0)
 			all = slices.DeleteFunc(all, func(x *claimant) bool { return x == c })
 			what = "a release"
@@ -128,9 +128,9 @@ func compareBudgets(ctx context.Context, rng *rand.Rand) error {
 	}
 	synctest.Wait()
 	for _, c := range all {
-		c.share.release()
+		c.share.releaseAll()
 	}
-	if b.Free() != size || b.FreeReads() != reads || b.under[classIdle] != 0 {
+	if b.Free() != size || b.FreeReads() != reads || b.running[classIdle] != 0 {
 		return fmt.Errorf("in the end %d of %d bytes and %d of %d reads are free", b.Free(), size, b.FreeReads(), reads)
 	}
 	return nil

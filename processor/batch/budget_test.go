@@ -31,8 +31,8 @@ func (c *crew) want(ctx context.Context, name string, bytes int64, class class) 
 		c.got = append(c.got, name)
 		c.mu.Unlock()
 		<-done
-		s.release()
-		s.release() // is nothing
+		s.releaseAll()
+		s.releaseAll() // is nothing
 	}()
 	synctest.Wait()
 	return done
@@ -57,8 +57,8 @@ func (c *crew) full() {
 	c.t.Helper()
 	synctest.Wait()
 	b := c.budget
-	if b.Free() != b.Size() || b.FreeReads() != b.reads || b.under[classIdle] != 0 || len(b.queues[0])+len(b.queues[1]) != 0 {
-		c.t.Errorf("in the end %d bytes, %d reads are free, %d idle ones under way, queues %v; want all", b.Free(), b.FreeReads(), b.under[classIdle], b.queues)
+	if b.Free() != b.Size() || b.FreeReads() != b.reads || b.running[classIdle] != 0 || len(b.queues[0])+len(b.queues[1]) != 0 {
+		c.t.Errorf("in the end %d bytes, %d reads are free, %d idle ones under way, queues %v; want all", b.Free(), b.FreeReads(), b.running[classIdle], b.queues)
 	}
 }
 
@@ -143,16 +143,16 @@ func TestALargeReadIsADebt(t *testing.T) {
 			t.Fatal(err)
 		}
 		other, _ := c.budget.acquire(ctx, 20, classBusy)
-		s.read(300)
-		s.read(1) // the read is over: is nothing
+		s.readDone(300)
+		s.readDone(1) // the read is over: is nothing
 		if free, reads := c.budget.Free(), c.budget.FreeReads(); free != -220 || reads != 9 {
 			t.Errorf("%d bytes and %d reads are free, want -220 and 9", free, reads)
 		}
 		a := c.want(ctx, "a", 1, classBusy)
 		b := c.want(ctx, "b", 90, classBusy)
-		other.release()
+		other.releaseAll()
 		c.expect()
-		s.release()
+		s.releaseAll()
 		c.expect("a", "b")
 		close(a)
 		close(b)
@@ -165,9 +165,9 @@ func TestASmallReadGivesBackTheRest(t *testing.T) {
 		s, _ := c.budget.acquire(ctx, 100, classBusy)
 		a := c.want(ctx, "a", 90, classBusy)
 		c.expect()
-		s.read(10)
+		s.readDone(10)
 		c.expect("a")
-		s.release()
+		s.releaseAll()
 		close(a)
 	})
 }
@@ -190,7 +190,7 @@ func TestGivingUpWhileWaiting(t *testing.T) {
 		if _, err := c.budget.acquire(gone, 1, classIdle); !errors.Is(err, reason) {
 			t.Errorf("gave up with %v, want the cause of the context", err)
 		}
-		other.release()
+		other.releaseAll()
 	})
 }
 

@@ -30,19 +30,19 @@ func (b *Batch[T]) GiveUp(i int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	at := b.inRead(i)
-	if b.returned || b.part.dead != nil || b.part.marks.acked(at) {
+	if b.returned || b.part.deadLetter != nil || b.part.acks.acked(at) {
 		return
 	}
-	if _, given := b.given[int32(at)]; given {
+	if _, given := b.givenUp[int32(at)]; given {
 		return
 	}
 	if err == nil {
 		err = errGivenUp
 	}
-	if b.given == nil {
-		b.given = map[int32]error{}
+	if b.givenUp == nil {
+		b.givenUp = map[int32]error{}
 	}
-	b.given[int32(at)] = err
+	b.givenUp[int32(at)] = err
 	b.activity.Progress()
 }
 
@@ -50,31 +50,31 @@ func (b *Batch[T]) GiveUp(i int, err error) {
 // given up become parts of their own.
 func (a *attempt[T]) close() {
 	a.batch.close()
-	given := a.batch.given
-	if len(given) == 0 || a.given != nil {
+	given := a.batch.givenUp
+	if len(given) == 0 || a.givenUp != nil {
 		return
 	}
 	p := a.part
 	for _, i := range slices.Sorted(maps.Keys(given)) {
-		f := a.failed(1, given[i])
-		t := p.tries
-		t.dead, t.reported, t.pauses = &f, true, schedule{}
-		a.given = append(a.given, &part[T]{chunk: p.chunk, marks: p.marks, index: []int32{i}, place: p.place, tries: t})
+		f := a.failureOf(1, given[i])
+		t := p.attemptState
+		t.deadLetter, t.givenUp, t.pauses = &f, true, schedule{}
+		a.givenUp = append(a.givenUp, &part[T]{chunk: p.chunk, acks: p.acks, index: []int32{i}, slot: p.slot, attemptState: t})
 	}
 	p.index = slices.DeleteFunc(slices.Clone(p.items()), func(i int32) bool { _, is := given[i]; return is })
 }
 
 // takeGiven has DeadLetter take what the handler gave up.
-func (l *loop[T]) takeGiven(a *attempt[T]) {
-	for _, p := range a.given {
-		switch decide(*p.dead, ActionDeadLetter, l.o.DeadLetter != nil) {
+func (l *loop[T]) takeGivenUp(a *attempt[T]) {
+	for _, p := range a.givenUp {
+		switch decide(*p.deadLetter, ActionDeadLetter, l.o.DeadLetter != nil) {
 		case ActionDeadLetter:
 			p.chunk.parts++
-			p.place.dead = append(p.place.dead, p)
+			p.slot.deadLetters = append(p.slot.deadLetters, p)
 		case ActionFatal:
-			l.stop(processor.Fatal(l.named(*p.dead)))
+			l.stop(processor.Fatal(l.named(*p.deadLetter)))
 		default:
-			f := *p.dead
+			f := *p.deadLetter
 			if l.o.DeadLetter == nil {
 				f.Err = fmt.Errorf("the handler gave up an item, and Options.DeadLetter is not set: %w", f.Err)
 			}

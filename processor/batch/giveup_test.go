@@ -291,8 +291,8 @@ func TestGiveUpInALoop(t *testing.T) {
 	})
 }
 
-// TestWhatIsGivenUpIsNotPutBack: others wait for the memory, and DeadLetter fails.
-func TestWhatIsGivenUpIsNotPutBack(t *testing.T) {
+// TestYieldKeepsWhatIsGivenUp: others wait for the memory, and DeadLetter fails.
+func TestYieldKeepsWhatIsGivenUp(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		budget := batch.NewBudget(1000, 8)
 		src := newTape(10)

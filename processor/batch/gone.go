@@ -10,54 +10,54 @@ import (
 
 // lostFor is how long the shard has to be gone, or the position expired, before that is
 // believed: what is decided then cannot be mended, and one odd answer says little.
-const lostFor = 2 * time.Second
+const confirmLossFor = 2 * time.Second
 
 // mayComeBack reports whether what is said to be lost, by the error of a read or of
 // opening, has not been so for long.
 func (l *loop[T]) mayComeBack(now time.Time, err error) bool {
 	r := &l.reading
 	gone := errors.Is(err, ErrGone)
-	if r.lostAt.IsZero() || gone != (r.goneErr != nil) {
-		r.lostAt = now
+	if r.lostSince.IsZero() || gone != (r.goneErr != nil) {
+		r.lostSince = now
 	}
 	r.goneErr = nil
 	if gone {
 		r.goneErr = err
 	}
-	return now.Sub(r.lostAt) < lostFor
+	return now.Sub(r.lostSince) < confirmLossFor
 }
 
 // found notes that nothing is lost.
-func (l *loop[T]) found() { l.reading.lostAt, l.reading.goneErr = time.Time{}, nil }
+func (l *loop[T]) clearLoss() { l.reading.lostSince, l.reading.goneErr = time.Time{}, nil }
 
 // vanished ends the work on a shard that is gone, after its gap was told. What is
 // acknowledged is committed, if there still is a place for it.
-func (l *loop[T]) vanished() {
+func (l *loop[T]) endGone() {
 	l.ended, l.end, l.gone = true, processor.ErrShardEnded, true
-	l.commits.hurry()
+	l.commits.retryAtOnce()
 }
 
 // lookFor bounds the last look at a shard that the group takes away.
-const lookFor = time.Second
+const probeTimeout = time.Second
 
 // tellGone tells the gap of a shard that the group takes away because it is gone: there will
 // be no later owner to tell it. If no read has said that the shard is gone, but it may be, the
 // shard is read once more, beside the drain. What fails here is not tried again.
-func (l *loop[T]) tellGone() {
+func (l *loop[T]) reportGone() {
 	r := &l.reading
-	if l.gone || l.ctx.Err() != nil || r.fetching && errors.Is(r.lost, ErrGone) {
+	if l.gone || l.ctx.Err() != nil || r.running && errors.Is(r.lostErr, ErrGone) {
 		return
 	}
-	g := processor.Gap{Lost: r.at, Err: r.goneErr}
+	g := processor.Gap{Lost: r.next, Err: r.goneErr}
 	if g.Err == nil && !l.mayBeGone(time.Now()) {
 		return
 	}
-	l.launch(event[T]{gapTold: true}, func() {
+	l.launch(event[T]{gapReported: true}, func() {
 		if g.Err == nil {
-			g.Err = l.look()
+			g.Err = l.probe()
 		}
 		if errors.Is(g.Err, ErrGone) {
-			_ = l.gap(l.ctx, g)
+			_ = l.reportGap(l.ctx, g)
 		}
 	})
 }
@@ -66,17 +66,17 @@ func (l *loop[T]) tellGone() {
 // the last read did not come to the end of the shard, or did long ago.
 func (l *loop[T]) mayBeGone(now time.Time) bool {
 	r := &l.reading
-	stands := !r.fetching && r.reader != nil && !r.failing && !r.stale && r.lost == nil
-	behind := !r.seen.caughtUp || now.Sub(r.seen.at) > l.o.MaxPause+slowRead
+	stands := !r.running && r.reader != nil && !r.failing && !r.reopen && r.lostErr == nil
+	behind := !r.lag.caughtUp || now.Sub(r.lag.at) > l.o.MaxPause+slowRead
 	return stands && behind && !l.ended && errors.Is(l.s.Cause(), processor.ErrRevoked)
 }
 
 // look reads a little and returns the error of that.
-func (l *loop[T]) look() error {
-	ctx, cancel := context.WithTimeout(l.ctx, lookFor)
+func (l *loop[T]) probe() error {
+	ctx, cancel := context.WithTimeout(l.ctx, probeTimeout)
 	defer cancel()
 	var c Chunk[T]
-	defer func() { l.release(&c) }()
+	defer func() { l.releaseChunk(&c) }()
 	return l.contain(ctx, "Reader.Read", func() (err error) {
 		c, err = l.reading.reader.Read(ctx, Limit{Bytes: 1, Items: 1})
 		return err

@@ -58,7 +58,7 @@ var errRangeTwice = errors.New("batch: a Range can be run through once")
 
 // errBroken is what is said of a batch at which a loop over Range ended. It is no
 // failure: nobody judges it.
-var errBroken = errors.New("the loop over the batches has ended")
+var errLoopEnded = errors.New("the loop over the batches has ended")
 
 // Range is Handle for those who want the loop. It is called in Process:
 //
@@ -123,7 +123,7 @@ func (r *ranging[T]) handle(ctx context.Context, b *Batch[T]) error {
 	case r.offers <- b:
 		return <-r.replies
 	case <-r.quit:
-		return errBroken
+		return errLoopEnded
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -167,12 +167,12 @@ func (b *Batch[T]) outcome(broken bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.explicit:
+	case b.ackCalled:
 		return nil
 	case broken:
-		return errBroken
-	case b.failed != nil:
-		return b.failed
+		return errLoopEnded
+	case b.failure != nil:
+		return b.failure
 	}
 	return ErrNotAcknowledged
 }

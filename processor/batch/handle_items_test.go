@@ -112,8 +112,8 @@ func TestCommitsInsideARead(t *testing.T) {
 	}
 }
 
-// TestAPartIsPutBack when others wait for its memory, and goes on with its attempts.
-func TestAPartIsPutBack(t *testing.T) {
+// TestYieldedPart when others wait for its memory, and goes on with its attempts.
+func TestYieldedPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(1000, 8)
 		src := newTape(30)
@@ -143,9 +143,9 @@ func TestAPartIsPutBack(t *testing.T) {
 	})
 }
 
-// TestADividedBatchIsPutBack, and goes on where it was: what has failed by itself is not
+// TestYieldedDividedBatch, and goes on where it was: what has failed by itself is not
 // tried with others again.
-func TestADividedBatchIsPutBack(t *testing.T) {
+func TestYieldedDividedBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(1000, 8)
 		src := newTape(10)
@@ -173,8 +173,8 @@ func TestADividedBatchIsPutBack(t *testing.T) {
 	})
 }
 
-// TestWhatIsInHandIsNotPutBack: the batch beside the one that waits is being handled.
-func TestWhatIsInHandIsNotPutBack(t *testing.T) {
+// TestYieldKeepsWhatIsBeingHandled: the batch beside the one that waits is being handled.
+func TestYieldKeepsWhatIsBeingHandled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(1000, 8)
 		src := newTape(8)

@@ -7,7 +7,7 @@ import (
 )
 
 // seen is what a read said about the end of the shard.
-type seen struct {
+type lagSample struct {
 	at       time.Time // zero: nothing was read yet
 	lag      time.Duration
 	caughtUp bool
@@ -20,12 +20,12 @@ const slowRead = 2 * time.Second
 // not done with counts from when it was read, and so does what was said about the end
 // once reading does not go on.
 func (l *loop[T]) showLag(p *processor.Progress, now time.Time) {
-	last := l.reading.seen
+	last := l.reading.lag
 	if !l.window.empty() {
-		last = l.window.entries[0].seen
+		last = l.window.entries[0].lag
 		last.caughtUp = false
 	}
-	current := last.caughtUp && (l.complete() || !l.closing() && !l.reading.failing && !l.slow(now))
+	current := last.caughtUp && (l.nothingLeft() || !l.closing() && !l.reading.failing && !l.slow(now))
 	p.Lag, p.LagSince, p.CaughtUp = last.lag, last.at, current
 	if current {
 		p.LagSince = time.Time{}
@@ -33,7 +33,7 @@ func (l *loop[T]) showLag(p *processor.Progress, now time.Time) {
 }
 
 // complete reports whether there is nothing left that the work could be behind of.
-func (l *loop[T]) complete() bool {
+func (l *loop[T]) nothingLeft() bool {
 	return l.ended && (l.end == nil || l.end == processor.ErrShardEnded) //nolint:errorlint // it is set to this very value
 }
 

@@ -27,21 +27,21 @@ func newLanes[T any](o Options[T]) []lane[T] {
 }
 
 // enqueue files what was read.
-func (l *loop[T]) enqueue(from processor.Position, f *fetched[T]) {
+func (l *loop[T]) enqueue(from processor.Position, f *readResult[T]) {
 	c := &chunk[T]{Chunk: f.chunk, from: from, share: f.share}
 	l.reading.held += c.share.bytes
-	marks := newMarks(c.Next, c.After, len(c.Items))
-	marks.from, marks.seen = from, l.reading.seen
-	l.window.push(marks)
+	acks := newAcks(c.Next, c.After, len(c.Items))
+	acks.from, acks.lag = from, l.reading.lag
+	l.window.push(acks)
 	if f.keys == nil {
 		c.parts = 1
-		l.lanes[0].queue = append(l.lanes[0].queue, &part[T]{chunk: c, marks: marks})
+		l.lanes[0].queue = append(l.lanes[0].queue, &part[T]{chunk: c, acks: acks})
 		return
 	}
 	for i, index := range f.keys {
 		if len(index) > 0 {
 			c.parts++
-			l.lanes[i].queue = append(l.lanes[i].queue, &part[T]{chunk: c, marks: marks, index: index})
+			l.lanes[i].queue = append(l.lanes[i].queue, &part[T]{chunk: c, acks: acks, index: index})
 		}
 	}
 }
@@ -51,7 +51,7 @@ var laneSeed = maphash.MakeSeed()
 
 // divideByKey says which items belong to which lane. A key that cannot be told stops the
 // shard: to guess would break the order.
-func (l *loop[T]) divideByKey(f *fetched[T]) error {
+func (l *loop[T]) divideByKey(f *readResult[T]) error {
 	f.keys = make([][]int32, l.o.Concurrency)
 	err := l.contain(f.ctx, "Key", func() error {
 		for i, item := range f.chunk.Items {

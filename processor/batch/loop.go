@@ -22,35 +22,35 @@ type loop[T any] struct {
 	ctx  context.Context // of Process
 	quit <-chan struct{} // closed: end like after a revocation; nil: never
 
-	events chan event[T] // has room for all that can be under way
-	alarm  alarm         // rung by handlers that acknowledge and go on
-	flying int           // goroutines that have not sent theirs
-	timer  *time.Timer
+	events    chan event[T] // has room for all that can be under way
+	ackSignal ackSignal     // rung by handlers that acknowledge and go on
+	running   int           // goroutines that have not sent theirs
+	timer     *time.Timer
 
-	reading reading[T]
-	lanes   []lane[T]
-	trouble error       // how the last attempt failed, until one goes well
-	places  []*place[T] // of the lanes, that are taken
-	lookAt  time.Time   // when putBack looks again
-	window  window
-	commits commits
+	reading      reading[T]
+	lanes        []lane[T]
+	trouble      error      // how the last attempt failed, until one goes well
+	slots        []*slot[T] // of the lanes, that are taken
+	yieldCheckAt time.Time  // when putBack looks again
+	window       window
+	commits      commits
 
-	leaving bool  // the shard has to go, or the loop was told to quit
-	lost    bool  // the context has ended
-	stopped error // an action stopped the work: nothing more is handled
-	ended   bool  // nothing more comes
-	gone    bool  // the shard does not exist any more
-	end     error // what Process returns then
+	leaving  bool  // the shard has to go, or the loop was told to quit
+	ctxEnded bool  // the context has ended
+	stopped  error // an action stopped the work: nothing more is handled
+	ended    bool  // nothing more comes
+	gone     bool  // the shard does not exist any more
+	end      error // what Process returns then
 
 	progress processor.Progress
 }
 
 // event is what a goroutine comes back with; one of the fields is set.
 type event[T any] struct {
-	fetched   *fetched[T]
-	worked    *attempt[T]
-	committed *committed
-	gapTold   bool // see tellGone: nothing follows from it
+	read        *readResult[T]
+	attempt     *attempt[T]
+	commit      *commitResult
+	gapReported bool // see tellGone: nothing follows from it
 }
 
 func newLoop[T any](ctx context.Context, s *processor.Shard, src Source[T],
@@ -59,13 +59,13 @@ func newLoop[T any](ctx context.Context, s *processor.Shard, src Source[T],
 	resume, _ := s.Resume()
 	l := &loop[T]{
 		o: o, src: src, fn: fn, s: s, ctx: ctx,
-		events:   make(chan event[T], o.Concurrency+others),
-		alarm:    alarm{wake: make(chan struct{}, 1)},
-		lanes:    newLanes[T](o),
-		commits:  commits{done: resume},
-		progress: processor.Progress{Reading: resume},
+		events:    make(chan event[T], o.Concurrency+others),
+		ackSignal: ackSignal{wake: make(chan struct{}, 1)},
+		lanes:     newLanes[T](o),
+		commits:   commits{done: resume},
+		progress:  processor.Progress{Reading: resume},
 	}
-	l.reading = reading[T]{at: resume, pacer: pacer{min: o.MinPause, max: o.MaxPause}, seen: seen{lag: LagUnknown}}
+	l.reading = reading[T]{next: resume, pacer: pacer{min: o.MinPause, max: o.MaxPause}, lag: lagSample{lag: LagUnknown}}
 	l.reading.ctx, l.reading.stop = context.WithCancel(ctx)
 	return l
 }
@@ -77,17 +77,17 @@ func (l *loop[T]) run() error {
 	defer l.close()
 	for {
 		now := time.Now()
-		l.alarm.set(0) // what is acknowledged from here on is either seen or rings
+		l.ackSignal.ignore(0) // what is acknowledged from here on is either seen or rings
 		l.window.advance()
-		l.startWork(now)
+		l.startAttempts(now)
 		l.startCommit(now)
-		l.putBack(now)
+		l.yieldMemory(now)
 		l.startRead(now)
-		l.report(now)
+		l.reportProgress(now)
 		if l.finished() {
 			return l.result()
 		}
-		l.alarm.set(l.quiet())
+		l.ackSignal.ignore(l.acksToIgnore())
 		l.wait(now)
 	}
 }
@@ -102,7 +102,7 @@ func (l *loop[T]) contain(ctx context.Context, where string, f func() error) err
 }
 
 // report shows how far the work is.
-func (l *loop[T]) report(now time.Time) {
+func (l *loop[T]) reportProgress(now time.Time) {
 	p := &l.progress
 	l.showLag(p, now)
 	p.Buffered, p.Trouble = l.reading.held, l.trouble
@@ -116,7 +116,7 @@ func (l *loop[T]) report(now time.Time) {
 // user code ends it with runtime.Goexit. Owner: the loop. Stop: the contexts that the
 // work uses. Waiter: run, and close.
 func (l *loop[T]) launch(e event[T], work func()) {
-	l.flying++
+	l.running++
 	go func() {
 		defer func() { l.events <- e }()
 		work()
@@ -129,7 +129,7 @@ func (l *loop[T]) wait(now time.Time) {
 	if l.leaving {
 		revoked, quit = nil, nil
 	}
-	if l.lost {
+	if l.ctxEnded {
 		done = nil
 	}
 	var wake <-chan time.Time
@@ -139,8 +139,8 @@ func (l *loop[T]) wait(now time.Time) {
 	}
 	select {
 	case e := <-l.events:
-		l.happened(time.Now(), e)
-	case <-l.alarm.wake:
+		l.onEvent(time.Now(), e)
+	case <-l.ackSignal.wake:
 	case <-wake:
 	case <-revoked:
 		l.leave()
@@ -148,28 +148,28 @@ func (l *loop[T]) wait(now time.Time) {
 		l.leave()
 	case <-done:
 		l.leave()
-		l.lost = true
+		l.ctxEnded = true
 	}
 }
 
 // happened deals with a goroutine that came back.
-func (l *loop[T]) happened(now time.Time, e event[T]) {
-	l.flying--
-	if !l.leaving && l.mustGo() {
+func (l *loop[T]) onEvent(now time.Time, e event[T]) {
+	l.running--
+	if !l.leaving && l.mustLeave() {
 		l.leave() // first: what failed may have failed because of that
 	}
 	switch {
-	case e.fetched != nil:
-		l.fetched(now, e.fetched)
-	case e.worked != nil:
-		l.worked(now, e.worked)
-	case e.committed != nil:
-		l.committed(now, e.committed)
+	case e.read != nil:
+		l.onRead(now, e.read)
+	case e.attempt != nil:
+		l.onAttempt(now, e.attempt)
+	case e.commit != nil:
+		l.onCommit(now, e.commit)
 	}
 }
 
 // mustGo reports whether the shard has to go, or the loop was told to quit.
-func (l *loop[T]) mustGo() bool {
+func (l *loop[T]) mustLeave() bool {
 	select {
 	case <-l.s.Revoked():
 	case <-l.quit:
@@ -183,10 +183,10 @@ func (l *loop[T]) mustGo() bool {
 // handled is finished.
 func (l *loop[T]) leave() {
 	if !l.closing() {
-		l.commits.hurry()
+		l.commits.retryAtOnce()
 	}
 	if !l.leaving {
-		l.tellGone()
+		l.reportGone()
 	}
 	l.leaving = true
 	l.reading.stop()
@@ -195,7 +195,7 @@ func (l *loop[T]) leave() {
 // stop ends the work because of ActionHalt or ActionFatal.
 func (l *loop[T]) stop(err error) {
 	if !l.closing() {
-		l.commits.hurry()
+		l.commits.retryAtOnce()
 	}
 	if l.stopped == nil {
 		l.stopped = err
@@ -204,7 +204,7 @@ func (l *loop[T]) stop(err error) {
 }
 
 // closing reports whether nothing more is to be begun.
-func (l *loop[T]) closing() bool { return l.leaving || l.lost || l.stopped != nil }
+func (l *loop[T]) closing() bool { return l.leaving || l.ctxEnded || l.stopped != nil }
 
 // wakeAt returns when something is to be done, whatever happens before. Zero: never.
 func (l *loop[T]) wakeAt(now time.Time) (at time.Time) {
@@ -214,17 +214,17 @@ func (l *loop[T]) wakeAt(now time.Time) (at time.Time) {
 		}
 	}
 	if l.mayRead() {
-		earlier(l.reading.nextAt)
+		earlier(l.reading.notBefore)
 	}
 	if !l.closing() {
-		for _, pl := range l.places {
+		for _, pl := range l.slots {
 			if !pl.busy {
 				earlier(pl.wakeAt())
-				earlier(l.lookAt) // who else wants the memory
+				earlier(l.yieldCheckAt) // who else wants the memory
 			}
 		}
 	}
-	if r := &l.reading; r.seen.caughtUp && r.slowAt.After(now) {
+	if r := &l.reading; r.lag.caughtUp && r.slowAt.After(now) {
 		earlier(r.slowAt) // to show that
 	}
 	earlier(l.commitAt())
@@ -234,9 +234,9 @@ func (l *loop[T]) wakeAt(now time.Time) (at time.Time) {
 // finished reports whether there is nothing left to wait for.
 func (l *loop[T]) finished() bool {
 	switch {
-	case l.flying > 0:
+	case l.running > 0:
 		return false
-	case l.lost:
+	case l.ctxEnded:
 		return true
 	case l.commitAt() != time.Time{}:
 		return false
@@ -249,7 +249,7 @@ func (l *loop[T]) result() error {
 	switch {
 	case l.stopped != nil:
 		return l.stopped
-	case l.lost:
+	case l.ctxEnded:
 		return context.Cause(l.ctx)
 	case l.ended && l.window.empty() && (l.gone || l.commits.err == nil):
 		return l.end
@@ -262,19 +262,19 @@ func (l *loop[T]) result() error {
 func (l *loop[T]) close() {
 	l.timer.Stop()
 	l.reading.stop()
-	for ; l.flying > 0; l.flying-- {
-		if e := <-l.events; e.fetched != nil {
-			l.discard(e.fetched)
+	for ; l.running > 0; l.running-- {
+		if e := <-l.events; e.read != nil {
+			l.releaseRead(e.read)
 		}
 	}
 	for i := range l.lanes {
 		for _, p := range l.lanes[i].queue {
-			l.finish(p)
+			l.releasePart(p)
 		}
 	}
-	for _, pl := range l.places {
+	for _, pl := range l.slots {
 		for _, p := range pl.parts() {
-			l.finish(p)
+			l.releasePart(p)
 		}
 	}
 	if l.reading.reader != nil {

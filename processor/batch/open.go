@@ -11,18 +11,18 @@ import (
 
 // open makes the reader, after the last one was closed. Behind a gap it begins where
 // the options say, and has that told.
-func (l *loop[T]) open(f *fetched[T]) error {
+func (l *loop[T]) open(f *readResult[T]) error {
 	r := &l.reading
 	if last := r.reader; last != nil {
 		r.reader = nil // first: Close is not called again, even if it does not come back
 		l.closeReader(last)
 	}
-	gap := r.gap || r.lost != nil
+	gap := r.gap || r.lostErr != nil
 	start := Start{
-		Position: r.at, Initial: l.initial(gap), Gap: gap, Checkpoints: l.s.ListCheckpoints,
+		Position: r.next, Initial: l.initial(gap), Gap: gap, Checkpoints: l.s.ListCheckpoints,
 		Until: Bound{Time: l.o.Until}, Logger: l.s.Logger(),
 	}
-	if r.lost != nil {
+	if r.lostErr != nil {
 		start.Position = ""
 	}
 	if l.o.UntilPosition != nil {
@@ -37,7 +37,7 @@ func (l *loop[T]) open(f *fetched[T]) error {
 	if err != nil {
 		return err
 	}
-	defer share.release()
+	defer share.releaseAll()
 	err = l.contain(f.ctx, "Source.Open", func() error {
 		reader, err := l.src.Open(f.ctx, l.s.ID(), start)
 		if err != nil {
@@ -50,9 +50,9 @@ func (l *loop[T]) open(f *fetched[T]) error {
 	if err != nil {
 		return fmt.Errorf("open shard %s: %w", l.s.ID(), err)
 	}
-	share.release()
-	if r.lost != nil {
-		if err := l.gap(f.ctx, processor.Gap{Lost: r.at, Resumed: f.start, Err: r.lost}); err != nil {
+	share.releaseAll()
+	if r.lostErr != nil {
+		if err := l.reportGap(f.ctx, processor.Gap{Lost: r.next, Resumed: f.start, Err: r.lostErr}); err != nil {
 			return err
 		}
 	}
@@ -69,7 +69,7 @@ func (l *loop[T]) initial(gap bool) Initial {
 }
 
 // gap has a gap told, before anything behind it is read.
-func (l *loop[T]) gap(ctx context.Context, g processor.Gap) error {
+func (l *loop[T]) reportGap(ctx context.Context, g processor.Gap) error {
 	if l.o.OnGap != nil {
 		err := l.contain(ctx, "OnGap", func() error { return l.o.OnGap(ctx, l.s.ID(), g) })
 		if err != nil {
@@ -80,23 +80,23 @@ func (l *loop[T]) gap(ctx context.Context, g processor.Gap) error {
 	return nil
 }
 
-// begin notes where a reader that was just opened stands. A place that the next owner
+// onOpened notes where a reader that was just opened stands. A place that the next owner
 // would not find again is committed.
-func (l *loop[T]) begin(start processor.Position) {
+func (l *loop[T]) onOpened(start processor.Position) {
 	r := &l.reading
-	keep := r.lost != nil || r.at == "" && !l.initial(r.gap).IsEarliest()
-	if r.lost != nil {
+	keep := r.lostErr != nil || r.next == "" && !l.initial(r.gap).IsEarliest()
+	if r.lostErr != nil {
 		r.gap = true
-		l.found()
+		l.clearLoss()
 	}
-	if r.lost != nil || r.at == "" {
-		r.at, l.progress.Reading = start, start
+	if r.lostErr != nil || r.next == "" {
+		r.next, l.progress.Reading = start, start
 	}
 	if keep && start != "" {
-		l.window.push(newMarks(start, nil, 0))
-		l.commits.urgent = true
+		l.window.push(newAcks(start, nil, 0))
+		l.commits.atOnce = true
 	}
-	r.lost, r.stale, r.await = nil, false, false
+	r.lostErr, r.reopen, r.atEnd = nil, false, false
 }
 
 func (l *loop[T]) closeReader(r Reader[T]) {

@@ -69,7 +69,7 @@ func TestPausesStayInBounds(t *testing.T) {
 			now = now.Add(time.Duration(rng.Int64N(int64(2 * p.max))))
 			got, more, chance := rng.IntN(4) == 0, rng.IntN(4) == 0, rng.Float64()
 			d := p.next(now, got, more, chance)
-			full := time.Duration(float64(d) / (1 - spread*chance))
+			full := time.Duration(float64(d) / (1 - jitter*chance))
 			const rounding = 2
 			switch {
 			case more && d != 0:

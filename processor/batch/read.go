@@ -24,34 +24,34 @@ type reading[T any] struct {
 	ctx  context.Context // ends when the shard has to go
 	stop context.CancelFunc
 
-	reader   Reader[T]
-	fetching bool
-	at       processor.Position // where the next read begins; empty: the source knows
-	lost     error              // set: this error said that the shard is gone, or that at has expired, and is believed
-	lostAt   time.Time          // since when reads fail with ErrGone, or with ErrExpired; zero: they do not
-	goneErr  error              // the last of these errors, if it is ErrGone; else nil
-	gap      bool               // the reader was opened behind a gap: see initial
-	stale    bool               // the reader is to be opened anew
-	void     bool               // the fetch under way is not wanted any more
-	again    []retry            // what was put back last; it comes again
-	await    bool               // there was nothing more to read
-	idle     bool               // the last read found nothing
-	failing  bool               // the last turn failed
-	trouble  error              // why, or what the source fails to do beside the reading
-	held     int64              // bytes of the budget
-	seen     seen               // what the last read said
-	slowAt   time.Time          // when the one under way takes long; zero: none is, or it may wait
-	nextAt   time.Time          // not before
-	pacer    pacer
-	failures schedule
-	throttle schedule
+	reader    Reader[T]
+	running   bool
+	next      processor.Position // where the next read begins; empty: the source knows
+	lostErr   error              // set: this error said that the shard is gone, or that at has expired, and is believed
+	lostSince time.Time          // since when reads fail with ErrGone, or with ErrExpired; zero: they do not
+	goneErr   error              // the last of these errors, if it is ErrGone; else nil
+	gap       bool               // the reader was opened behind a gap: see initial
+	reopen    bool               // the reader is to be opened anew
+	unwanted  bool               // the fetch under way is not wanted any more
+	yielded   []yieldedPart      // what was put back last; it comes again
+	atEnd     bool               // there was nothing more to read
+	idle      bool               // the last read found nothing
+	failing   bool               // the last turn failed
+	trouble   error              // why, or what the source fails to do beside the reading
+	held      int64              // bytes of the budget
+	lag       lagSample          // what the last read said
+	slowAt    time.Time          // when the one under way takes long; zero: none is, or it may wait
+	notBefore time.Time          // not before
+	pacer     pacer
+	failures  schedule
+	throttle  schedule
 }
 
-// fetched is the result of one turn of reading.
-type fetched[T any] struct {
+// readResult is the result of one turn of reading.
+type readResult[T any] struct {
 	ctx    context.Context // ends when the turn is not wanted any more
 	class  class
-	await  bool
+	atEnd  bool
 	open   bool // the reader is to be opened first
 	opened bool // it was
 	gone   bool // there is no shard to open
@@ -66,7 +66,7 @@ type fetched[T any] struct {
 // mayRead reports whether there is room for another batch.
 func (l *loop[T]) mayRead() bool {
 	r := &l.reading
-	return !r.fetching && !l.ended && !l.closing() &&
+	return !r.running && !l.ended && !l.closing() &&
 		len(l.window.entries) < l.o.Concurrency+l.o.Prefetch &&
 		(r.held == 0 || r.held+l.o.BatchBytes <= l.o.ShardBytes)
 }
@@ -74,16 +74,16 @@ func (l *loop[T]) mayRead() bool {
 // startRead begins the next turn, if it is time for it.
 func (l *loop[T]) startRead(now time.Time) {
 	r := &l.reading
-	if !l.mayRead() || now.Before(r.nextAt) {
+	if !l.mayRead() || now.Before(r.notBefore) {
 		return
 	}
-	r.fetching = true
-	if _, waits := r.reader.(Waiter); !waits || !r.await {
+	r.running = true
+	if _, waits := r.reader.(Waiter); !waits || !r.atEnd {
 		r.slowAt = now.Add(slowRead)
 	}
-	f := &fetched[T]{
-		ctx: r.ctx, await: r.await,
-		open: r.reader == nil || r.stale || r.lost != nil, err: processor.ErrGoexit,
+	f := &readResult[T]{
+		ctx: r.ctx, atEnd: r.atEnd,
+		open: r.reader == nil || r.reopen || r.lostErr != nil, err: processor.ErrGoexit,
 	}
 	switch {
 	case r.failing:
@@ -91,21 +91,21 @@ func (l *loop[T]) startRead(now time.Time) {
 	case r.idle:
 		f.class = classIdle
 	}
-	l.launch(event[T]{fetched: f}, func() { f.err = l.fetch(f) })
+	l.launch(event[T]{read: f}, func() { f.err = l.runRead(f) })
 }
 
-// fetch is one turn of reading. It runs on a goroutine of its own. Opening is a turn of
+// runRead is one turn of reading. It runs on a goroutine of its own. Opening is a turn of
 // its own: where it began may have to be committed, however long the first read takes.
-func (l *loop[T]) fetch(f *fetched[T]) error {
+func (l *loop[T]) runRead(f *readResult[T]) error {
 	r := &l.reading
-	if errors.Is(r.lost, ErrGone) {
+	if errors.Is(r.lostErr, ErrGone) {
 		f.gone = true
-		return l.gap(l.ctx, processor.Gap{Lost: r.at, Err: r.lost}) // also if the shard has to go: nobody comes after this owner
+		return l.reportGap(l.ctx, processor.Gap{Lost: r.next, Err: r.lostErr}) // also if the shard has to go: nobody comes after this owner
 	}
 	if f.open {
 		return l.open(f)
 	}
-	if w, ok := r.reader.(Waiter); ok && f.await {
+	if w, ok := r.reader.(Waiter); ok && f.atEnd {
 		begin := time.Now()
 		err := processor.Contain("Reader.Wait", func() error { return w.Wait(f.ctx) })
 		f.waited = time.Since(begin)
@@ -118,7 +118,7 @@ func (l *loop[T]) fetch(f *fetched[T]) error {
 		return err
 	}
 	limit := Limit{Bytes: f.share.bytes, Items: l.o.BatchItems}
-	defer func() { f.share.read(max(f.chunk.Bytes, 0)) }()
+	defer func() { f.share.readDone(max(f.chunk.Bytes, 0)) }()
 	err = l.contain(f.ctx, "Reader.Read", func() (err error) {
 		f.chunk, err = r.reader.Read(f.ctx, limit)
 		return err
@@ -129,61 +129,61 @@ func (l *loop[T]) fetch(f *fetched[T]) error {
 	return err
 }
 
-// fetched deals with a turn of reading that is over.
-func (l *loop[T]) fetched(now time.Time, f *fetched[T]) {
+// onRead deals with a turn of reading that is over.
+func (l *loop[T]) onRead(now time.Time, f *readResult[T]) {
 	r := &l.reading
-	r.fetching, r.slowAt = false, time.Time{}
-	wanted := !r.void
-	r.void = false
+	r.running, r.slowAt = false, time.Time{}
+	wanted := !r.unwanted
+	r.unwanted = false
 	if wanted && f.opened {
-		l.begin(f.start)
+		l.onOpened(f.start)
 		return
 	}
 	if wanted && f.gone && f.err == nil {
-		l.vanished()
+		l.endGone()
 		return
 	}
 	if !wanted || l.closing() {
-		l.discard(f)
+		l.releaseRead(f)
 		return
 	}
 	if f.err != nil {
-		l.discard(f)
+		l.releaseRead(f)
 		l.readFailed(now, f.err)
 		return
 	}
 	r.trouble, r.failing = f.chunk.Trouble, false
 	r.failures.reset()
 	r.throttle.reset()
-	l.found()
-	l.take(now, f)
+	l.clearLoss()
+	l.acceptChunk(now, f)
 }
 
 // take takes what was read.
-func (l *loop[T]) take(now time.Time, f *fetched[T]) {
+func (l *loop[T]) acceptChunk(now time.Time, f *readResult[T]) {
 	r, c := &l.reading, &f.chunk
 	got := len(c.Items) > 0
-	moved := c.Next != "" && c.Next != r.at
-	from := r.at
-	r.seen = seen{at: now, lag: c.Lag, caughtUp: !c.More}
+	moved := c.Next != "" && c.Next != r.next
+	from := r.next
+	r.lag = lagSample{at: now, lag: c.Lag, caughtUp: !c.More}
 	if c.Next != "" {
-		r.at = c.Next
+		r.next = c.Next
 	}
 	switch {
 	case got:
 		l.enqueue(from, f)
 	default:
-		l.discard(f)
-		if moved || (c.End != 0 || c.Recommit) && r.at != "" { // even if nothing was ever there
-			l.window.push(newMarks(r.at, nil, 0))
+		l.releaseRead(f)
+		if moved || (c.End != 0 || c.Recommit) && r.next != "" { // even if nothing was ever there
+			l.window.push(newAcks(r.next, nil, 0))
 		}
 		if moved && from == "" && !l.initial(r.gap).IsEarliest() { // only now it is known where it began
-			l.commits.urgent = true
+			l.commits.atOnce = true
 		}
 	}
-	l.progress.Reading = r.at
+	l.progress.Reading = r.next
 	more := c.More && (got || moved) // a source that only says so is not believed
-	r.idle, r.await = !got && !moved, !more
+	r.idle, r.atEnd = !got && !moved, !more
 	r.pacer.min = l.o.MinPause
 	if c.Pause > 0 {
 		r.pacer.min = c.Pause
@@ -191,11 +191,11 @@ func (l *loop[T]) take(now time.Time, f *fetched[T]) {
 	pause := r.pacer.next(now, got || moved, more, rand.Float64())
 	if _, waits := r.reader.(Waiter); waits {
 		pause -= f.waited
-		if got || moved || !f.await {
+		if got || moved || !f.atEnd {
 			pause = 0
 		}
 	}
-	r.nextAt = now.Add(max(pause, c.Pause))
+	r.notBefore = now.Add(max(pause, c.Pause))
 	switch c.End {
 	case EndBound:
 		l.ended = true
@@ -205,7 +205,7 @@ func (l *loop[T]) take(now time.Time, f *fetched[T]) {
 	// An end is committed even if nothing has moved: a service that lets children wait looks at
 	// the commits of their parents, and may have looked at the last one before the parent was
 	// closed.
-	l.commits.force = l.commits.force || l.ended || c.Recommit
+	l.commits.recommit = l.commits.recommit || l.ended || c.Recommit
 }
 
 // readFailed deals with a turn of reading that brought nothing.
@@ -220,15 +220,15 @@ func (l *loop[T]) readFailed(now time.Time, err error) {
 		l.ended, l.end = true, err
 		return
 	case isPanic || errors.Is(err, processor.ErrGoexit):
-		r.stale = true
-	case !errors.Is(err, ErrGone) && (!errors.Is(err, ErrExpired) || r.lost != nil):
+		r.reopen = true
+	case !errors.Is(err, ErrGone) && (!errors.Is(err, ErrExpired) || r.lostErr != nil):
 	case l.mayComeBack(now, err):
-		longest = lostFor - now.Sub(r.lostAt)
+		longest = confirmLossFor - now.Sub(r.lostSince)
 	case l.o.Expired.IsZero():
-		l.ended, l.end = true, processor.Halt(fmt.Errorf("shard %s at %q: %w", l.s.ID(), r.at, err))
+		l.ended, l.end = true, processor.Halt(fmt.Errorf("shard %s at %q: %w", l.s.ID(), r.next, err))
 		return
 	default:
-		r.lost = err
+		r.lostErr = err
 		r.failures.reset() // what comes next has not failed yet
 	}
 	pause := r.failures.pause
@@ -237,7 +237,7 @@ func (l *loop[T]) readFailed(now time.Time, err error) {
 		pause, b = r.throttle.pause, throttleBackoff
 	}
 	wait := max(min(pause(b), longest), retryAfter(err))
-	r.nextAt = now.Add(wait)
+	r.notBefore = now.Add(wait)
 	fields := []zap.Field{zap.Error(err), zap.Duration("retry", wait)}
 	if isPanic {
 		fields = append(fields, zap.ByteString("stack", panicked.Stack))
@@ -255,13 +255,13 @@ func retryAfter(err error) time.Duration {
 }
 
 // discard gives back what a turn of reading took.
-func (l *loop[T]) discard(f *fetched[T]) {
-	f.share.release()
-	l.release(&f.chunk)
+func (l *loop[T]) releaseRead(f *readResult[T]) {
+	f.share.releaseAll()
+	l.releaseChunk(&f.chunk)
 }
 
 // release tells the source that its items are done with.
-func (l *loop[T]) release(c *Chunk[T]) {
+func (l *loop[T]) releaseChunk(c *Chunk[T]) {
 	if c.Release == nil {
 		return
 	}

@@ -68,7 +68,7 @@ func after(first, i int) processor.Position {
 func drive(script []byte) error {
 	var w window
 	var brute twin
-	var all []*marks
+	var all []*acks
 	for i := 0; i+1 < len(script); i += 2 {
 		what, which := script[i], int(script[i+1])
 		var said string
@@ -83,7 +83,7 @@ func drive(script []byte) error {
 			if which%32 < 16 && next != "" {
 				f = func(i int) processor.Position { return after(first, i) }
 			}
-			m := newMarks(next, f, size)
+			m := newAcks(next, f, size)
 			w.push(m)
 			brute.push(size, next, f != nil)
 			all = append(all, m)
@@ -121,7 +121,7 @@ func drive(script []byte) error {
 	return nil
 }
 
-func sameWindow(w *window, brute *twin, all []*marks, advanced bool) error {
+func sameWindow(w *window, brute *twin, all []*acks, advanced bool) error {
 	if w.low != brute.low {
 		return fmt.Errorf("the watermark is %q, want %q", w.low, brute.low)
 	}

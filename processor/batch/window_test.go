@@ -17,8 +17,8 @@ func behind(first int) func(int) processor.Position {
 
 func TestTheWatermarkFollowsTheContiguousPrefix(t *testing.T) {
 	var w window
-	a, b, c := newMarks("10", nil, 10), newMarks("20", nil, 10), newMarks("30", nil, 10)
-	for _, m := range []*marks{a, b, c} {
+	a, b, c := newAcks("10", nil, 10), newAcks("20", nil, 10), newAcks("30", nil, 10)
+	for _, m := range []*acks{a, b, c} {
 		w.push(m)
 	}
 	step := func(what string, do func(), low processor.Position, items int, empty bool) {
@@ -49,7 +49,7 @@ func TestSingleItemsMoveTheWatermarkIfTheyHavePositions(t *testing.T) {
 		{func(int) processor.Position { return "" }, []processor.Position{"", "", "", "4"}},
 	} {
 		var w window
-		m := newMarks("4", c.after, 4)
+		m := newAcks("4", c.after, 4)
 		w.push(m)
 		for i, item := range []int{1, 2, 0, 3} {
 			m.ack(item)
@@ -63,9 +63,9 @@ func TestSingleItemsMoveTheWatermarkIfTheyHavePositions(t *testing.T) {
 
 func TestWhatHasNoNextDoesNotMoveTheWatermark(t *testing.T) {
 	var w window
-	w.push(newMarks("7", nil, 0))
-	w.push(newMarks("", nil, 0))
-	m := newMarks("", nil, 1)
+	w.push(newAcks("7", nil, 0))
+	w.push(newAcks("", nil, 0))
+	m := newAcks("", nil, 1)
 	w.push(m)
 	w.advance()
 	if w.low != "7" || w.empty() {
@@ -81,10 +81,10 @@ func TestWhatHasNoNextDoesNotMoveTheWatermark(t *testing.T) {
 // A filter that drops everything behind a chunk that hangs fills no memory.
 func TestDroppedChunksAreMerged(t *testing.T) {
 	var w window
-	slow := newMarks("1", nil, 1)
+	slow := newAcks("1", nil, 1)
 	w.push(slow)
 	for n := range 1000 {
-		w.push(newMarks(pos(n+2), nil, 0))
+		w.push(newAcks(pos(n+2), nil, 0))
 	}
 	if len(w.entries) != 1 {
 		t.Errorf("%d entries, want 1", len(w.entries))
@@ -100,9 +100,9 @@ func TestDroppedChunksAreMerged(t *testing.T) {
 	}
 }
 
-func TestMarksTellWhatIsAcknowledged(t *testing.T) {
-	m := newMarks("3", nil, 3)
-	if m.begun() || m.done() || m.acked(0) {
+func TestAcksTellWhatIsAcknowledged(t *testing.T) {
+	m := newAcks("3", nil, 3)
+	if m.partial() || m.done() || m.acked(0) {
 		t.Error("something is acknowledged at the start")
 	}
 	m.ack(2)
@@ -111,8 +111,8 @@ func TestMarksTellWhatIsAcknowledged(t *testing.T) {
 			t.Errorf("item %d: acknowledged %v, want %v", i, m.acked(i), want)
 		}
 	}
-	if !m.begun() || m.done() {
-		t.Errorf("begun %v, done %v; want true, false", m.begun(), m.done())
+	if !m.partial() || m.done() {
+		t.Errorf("begun %v, done %v; want true, false", m.partial(), m.done())
 	}
 	m.ack(0)
 	m.ack(1)
@@ -120,7 +120,7 @@ func TestMarksTellWhatIsAcknowledged(t *testing.T) {
 	if !m.done() || !m.acked(0) {
 		t.Errorf("done %v, item 0 %v; want true", m.done(), m.acked(0))
 	}
-	if none := newMarks("9", nil, 0); !none.done() {
+	if none := newAcks("9", nil, 0); !none.done() {
 		t.Error("a chunk without items waits for something")
 	}
 }
@@ -129,7 +129,7 @@ func TestMarksTellWhatIsAcknowledged(t *testing.T) {
 func TestTheWindowForgets(t *testing.T) {
 	var w window
 	for n := range 10_000 {
-		m := newMarks(pos(n+1), behind(n), 1)
+		m := newAcks(pos(n+1), behind(n), 1)
 		w.push(m)
 		m.ack(0)
 		w.advance()

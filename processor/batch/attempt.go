@@ -12,19 +12,19 @@ import (
 )
 
 // startWork begins the attempts that can begin.
-func (l *loop[T]) startWork(now time.Time) {
-	if l.lost {
+func (l *loop[T]) startAttempts(now time.Time) {
+	if l.ctxEnded {
 		return
 	}
 	for i := range l.lanes {
 		lane := &l.lanes[i]
 		for !l.closing() && lane.free > 0 && len(lane.queue) > 0 {
-			l.occupy(i, l.next(lane))
+			l.takeSlot(i, l.nextPart(lane))
 		}
 	}
-	for _, pl := range l.places {
-		if p := pl.due(now, l.closing()); p != nil {
-			l.start(now, p)
+	for _, pl := range l.slots {
+		if p := pl.duePart(now, l.closing()); p != nil {
+			l.startAttempt(now, p)
 		}
 	}
 }
@@ -33,7 +33,7 @@ func (l *loop[T]) startWork(now time.Time) {
 type attempt[T any] struct {
 	part    *part[T]
 	batch   *Batch[T]
-	given   []*part[T] // the items that the handler gave up, which are not the part's any more
+	givenUp []*part[T] // the items that the handler gave up, which are not the part's any more
 	err     error
 	decided bool // the fields below are set
 	action  Action
@@ -43,34 +43,34 @@ type attempt[T any] struct {
 }
 
 // start begins an attempt.
-func (l *loop[T]) start(now time.Time, p *part[T]) {
-	if p.dead == nil && p.attempt > 0 || p.pauses.begun() {
+func (l *loop[T]) startAttempt(now time.Time, p *part[T]) {
+	if p.deadLetter == nil && p.attempt > 0 || p.pauses.begun() {
 		l.progress.Retries++
 	}
-	if p.began.IsZero() {
-		p.began = now
+	if p.firstAt.IsZero() {
+		p.firstAt = now
 	}
-	if p.since.IsZero() {
-		p.since, p.before = now, p.attempt
+	if p.boundsSince.IsZero() {
+		p.boundsSince, p.attemptsBefore = now, p.attempt
 	}
-	if p.dead == nil {
+	if p.deadLetter == nil {
 		p.attempt++
 	}
-	p.place.busy = true
+	p.slot.busy = true
 	a := &attempt[T]{part: p, err: processor.ErrGoexit}
-	l.launch(event[T]{worked: a}, func() { l.try(a) })
+	l.launch(event[T]{attempt: a}, func() { l.runAttempt(a) })
 }
 
 // try is an attempt. It runs on a goroutine of its own.
-func (l *loop[T]) try(a *attempt[T]) {
+func (l *loop[T]) runAttempt(a *attempt[T]) {
 	p := a.part
-	a.batch = p.batch(l.s, &l.alarm)
+	a.batch = p.batch(l.s, &l.ackSignal)
 	defer a.close()
 	if a.err = l.s.Check(); a.err != nil {
 		return // the lease is over: the context ends too, or has already
 	}
 	a.err = processor.ErrGoexit
-	a.err = l.call(p, a.batch)
+	a.err = l.callHandler(p, a.batch)
 	a.close()
 	if a.err == nil {
 		p.ackAll()
@@ -83,7 +83,7 @@ func (l *loop[T]) try(a *attempt[T]) {
 
 // call calls the handler, or DeadLetter. A nil result after the context has ended is
 // not believed: a handler that gives up early often returns nil.
-func (l *loop[T]) call(p *part[T], b *Batch[T]) error {
+func (l *loop[T]) callHandler(p *part[T], b *Batch[T]) error {
 	ctx := l.ctx
 	if l.o.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -91,13 +91,13 @@ func (l *loop[T]) call(p *part[T], b *Batch[T]) error {
 		defer cancel()
 	}
 	where, f := "Handle", func() error { return l.fn(ctx, b) }
-	if p.dead != nil {
-		where, f = "DeadLetter", func() error { return l.o.DeadLetter(ctx, b, *p.dead) }
+	if p.deadLetter != nil {
+		where, f = "DeadLetter", func() error { return l.o.DeadLetter(ctx, b, *p.deadLetter) }
 	}
 	b.activity = l.s.Begin(ctx, where)
 	defer b.activity.End()
 	err := processor.Contain(where, f)
-	if err == nil && ctx.Err() != nil && !b.acknowledged() {
+	if err == nil && ctx.Err() != nil && !b.isAckCalled() {
 		return context.Cause(ctx)
 	}
 	return err
@@ -105,16 +105,18 @@ func (l *loop[T]) call(p *part[T], b *Batch[T]) error {
 
 // cancelled reports whether an attempt that ended with err was called off, which is no
 // failure.
-func (l *loop[T]) cancelled(err error) bool { return l.ctx.Err() != nil || errors.Is(err, errBroken) }
+func (l *loop[T]) cancelled(err error) bool {
+	return l.ctx.Err() != nil || errors.Is(err, errLoopEnded)
+}
 
 // chooseAction decides what is done about a failed attempt. With ask, OnError has a say.
 func (l *loop[T]) chooseAction(a *attempt[T], ask bool) {
 	p := a.part
 	a.pause = p.pauses.pause(l.o.Retry)
-	a.failure = a.failed(p.left(), a.err)
+	a.failure = a.failureOf(p.left(), a.err)
 	a.failure.Exhausted = p.divided && len(a.batch.Items) > 1 ||
-		exhausted(p.attempt-p.before, l.o.Attempts, time.Since(p.since), a.pause, l.o.Elapsed)
-	if p.dead != nil {
+		exhausted(p.attempt-p.attemptsBefore, l.o.Attempts, time.Since(p.boundsSince), a.pause, l.o.Elapsed)
+	if p.deadLetter != nil {
 		a.action, a.decided = ActionDeadLetter, true // until DeadLetter takes it
 		if own, ok := ownAction(a.err); ok {
 			a.action = own
@@ -133,47 +135,47 @@ func (l *loop[T]) chooseAction(a *attempt[T], ask bool) {
 }
 
 // failed describes items of the attempt that failed with err.
-func (a *attempt[T]) failed(items int, err error) Failure {
+func (a *attempt[T]) failureOf(items int, err error) Failure {
 	p, b := a.part, a.batch
 	return Failure{
 		Lease: b.Lease(), From: b.From, Next: b.Next, Items: items,
-		Attempt: p.attempt, Elapsed: time.Since(p.began), Err: err,
+		Attempt: p.attempt, Elapsed: time.Since(p.firstAt), Err: err,
 	}
 }
 
-// worked deals with an attempt that is over.
-func (l *loop[T]) worked(now time.Time, a *attempt[T]) {
+// onAttempt deals with an attempt that is over.
+func (l *loop[T]) onAttempt(now time.Time, a *attempt[T]) {
 	p := a.part
-	p.place.busy = false
+	p.slot.busy = false
 	if l.ctx.Err() == nil {
-		l.takeGiven(a)
+		l.takeGivenUp(a)
 	}
 	switch {
 	case p.done():
-		l.handled(a)
+		l.onHandled(a)
 		return
 	case l.cancelled(a.err):
-		l.drop(p)
+		l.releaseLane(p)
 		return
 	case !a.decided:
 		l.chooseAction(a, false) // it ended its goroutine
 	}
 	l.trouble = a.err
 	if (l.leaving || a.action == ActionSkip && l.closing()) && !marked(a.err) {
-		l.leaveBehind(p) // the failure may come from that: the next owner will see
+		l.leaveToNextOwner(p) // the failure may come from that: the next owner will see
 		return
 	}
 	switch a.action {
 	case ActionSkip:
-		l.giveUp(p, a.failure)
+		l.skip(p, a.failure)
 	case ActionHalt:
 		l.stop(processor.Halt(l.named(a.failure)))
-		l.drop(p)
+		l.releaseLane(p)
 	case ActionFatal:
 		l.stop(processor.Fatal(l.named(a.failure)))
-		l.drop(p)
+		l.releaseLane(p)
 	default:
-		l.again(now, a)
+		l.retryOrDeadLetter(now, a)
 	}
 }
 
@@ -182,27 +184,27 @@ func (l *loop[T]) named(f Failure) error {
 	return fmt.Errorf("batch of shard %s from %q to %q, attempt %d: %w", f.Lease.ID, f.From, f.Next, f.Attempt, f.Err)
 }
 
-// again tries a batch again after a pause, or turns it over to the dead letters. If
+// retryOrDeadLetter tries a batch again after a pause, or turns it over to the dead letters. If
 // the shard has to go, the next owner does.
-func (l *loop[T]) again(now time.Time, a *attempt[T]) {
+func (l *loop[T]) retryOrDeadLetter(now time.Time, a *attempt[T]) {
 	p := a.part
 	switch {
 	case l.closing():
-		l.leaveBehind(p)
+		l.leaveToNextOwner(p)
 		return
 	case a.divide:
-		l.split(a)
+		l.divide(a)
 		return
-	case a.action == ActionDeadLetter && p.dead == nil:
-		p.dead = &a.failure
+	case a.action == ActionDeadLetter && p.deadLetter == nil:
+		p.deadLetter = &a.failure
 		p.pauses.reset()
-		p.place.moveToDead(p)
+		p.slot.moveToDeadLetters(p)
 		return
 	}
 	p.retryAt = now.Add(a.pause)
 	fields := []zap.Field{
 		zap.String("from", string(a.failure.From)), zap.Int("attempt", p.attempt), zap.Int("items", a.failure.Items),
-		zap.Error(a.err), zap.Duration("retry", a.pause), zap.Bool("dead-letter", p.dead != nil),
+		zap.Error(a.err), zap.Duration("retry", a.pause), zap.Bool("dead-letter", p.deadLetter != nil),
 	}
 	var panicked *processor.PanicError
 	if errors.As(a.err, &panicked) {
@@ -212,10 +214,10 @@ func (l *loop[T]) again(now time.Time, a *attempt[T]) {
 }
 
 // handled notes a part that is acknowledged.
-func (l *loop[T]) handled(a *attempt[T]) {
+func (l *loop[T]) onHandled(a *attempt[T]) {
 	p := a.part
-	if p.dead != nil {
-		l.poisoned(p, *p.dead, true)
+	if p.deadLetter != nil {
+		l.reportPoison(p, *p.deadLetter, true)
 	}
 	if a.err != nil {
 		l.log().Warn("handler failed after it had acknowledged or given up its whole batch", zap.Error(a.err))
@@ -225,42 +227,42 @@ func (l *loop[T]) handled(a *attempt[T]) {
 	if p.chunk.parts == 1 {
 		l.progress.Bytes += p.chunk.Bytes
 	}
-	if l.drop(p); !l.waits() {
+	if l.releaseLane(p); !l.waitsForRetry() {
 		l.trouble = nil
 	}
 }
 
 // giveUp skips a part.
-func (l *loop[T]) giveUp(p *part[T], f Failure) {
-	l.poisoned(p, f, false)
+func (l *loop[T]) skip(p *part[T], f Failure) {
+	l.reportPoison(p, f, false)
 	p.ackAll()
-	l.drop(p)
+	l.releaseLane(p)
 }
 
 // poisoned has a part counted that was given up.
-func (l *loop[T]) poisoned(p *part[T], f Failure, deadLettered bool) {
+func (l *loop[T]) reportPoison(p *part[T], f Failure, deadLettered bool) {
 	l.s.Poisoned(processor.Poison{
 		From: f.From, Next: f.Next, Items: f.Items, Attempts: p.attempt, DeadLettered: deadLettered, Err: f.Err,
 	})
 }
 
-// drop is done with a part, acknowledged or not, and frees its place in its lane if
+// releaseLane is done with a part, acknowledged or not, and frees its place in its lane if
 // that has no other.
-func (l *loop[T]) drop(p *part[T]) {
-	l.vacate(p)
+func (l *loop[T]) releaseLane(p *part[T]) {
+	l.leaveSlot(p)
 	if p.chunk.parts == 1 {
-		p.marks.settle() // before the source takes back what After may look at
+		p.acks.fixPosition() // before the source takes back what After may look at
 	}
-	l.finish(p)
+	l.releasePart(p)
 }
 
 // finish gives back what a part holds; with the last part of a chunk, the chunk.
-func (l *loop[T]) finish(p *part[T]) {
+func (l *loop[T]) releasePart(p *part[T]) {
 	c := p.chunk
 	if c.parts--; c.parts > 0 {
 		return
 	}
 	l.reading.held -= c.share.bytes
-	c.share.release()
-	l.release(&c.Chunk)
+	c.share.releaseAll()
+	l.releaseChunk(&c.Chunk)
 }

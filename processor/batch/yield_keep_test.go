@@ -25,7 +25,7 @@ func hog(t *testing.T, b *batch.Budget) *rig {
 func (r *rig) quit() { r.run.Cancel(processor.ErrLeaseLost); <-r.out; synctest.Wait() }
 
 // What is acknowledged behind a batch that failed is not handled again.
-func TestPutBackKeepsWhatIsAcknowledged(t *testing.T) {
+func TestYieldKeepsWhatIsAcknowledged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(2000, 8)
 		src := newTape(20)
@@ -58,7 +58,7 @@ func TestPutBackKeepsWhatIsAcknowledged(t *testing.T) {
 }
 
 // A batch on its way to the dead letters is not handled again.
-func TestPutBackKeepsTheDeadLetter(t *testing.T) {
+func TestYieldKeepsTheDeadLetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(1000, 8)
 		src := newTape(10)
@@ -88,7 +88,7 @@ func TestPutBackKeepsTheDeadLetter(t *testing.T) {
 
 // A batch that was put back does not wait for the read under way, which may wait for
 // data.
-func TestPutBackIsReadAgainInTime(t *testing.T) {
+func TestYieldedBatchIsReadAgainInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(2000, 8)
 		src := newTape(10)
@@ -151,7 +151,7 @@ func TestWaitingBatchesGiveWay(t *testing.T) {
 }
 
 // Who waits for a read, and not for memory, is no reason to put anything back.
-func TestOnlyMemoryHasBatchesPutBack(t *testing.T) {
+func TestOnlyMemoryMakesBatchesYield(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(1<<30, 4)
 		o := batch.Options[int]{Budget: budget}
