@@ -8,7 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -45,7 +45,7 @@ func TestNobodyDiesOfALateWatch(t *testing.T) {
 		a, b := p.member("a"), q.member("b")
 		r.together(a, b)
 		epoch := b.answer.Grants[0].Epoch
-		p.Adjust(func(f *replicatedtest.Faults) { f.HoldWatches = true })
+		p.Adjust(func(f *memstore.Faults) { f.HoldWatches = true })
 		for range 30 { // a, who judges first, sees nothing of b for three TTLs
 			time.Sleep(time.Second)
 			a.obey()
@@ -169,11 +169,11 @@ func TestLostAnswers(t *testing.T) {
 		r.together(a)
 		grants := a.answer.Grants
 		for range 10 {
-			p.Adjust(func(f *replicatedtest.Faults) { f.LostAnswers = 1 })
-			if err := a.say(grants...); !errors.Is(err, replicatedtest.ErrLost) {
+			p.Adjust(func(f *memstore.Faults) { f.LostAnswers = 1 })
+			if err := a.say(grants...); !errors.Is(err, memstore.ErrLost) {
 				t.Fatalf("a heartbeat whose answer was lost: %v", err)
 			}
-			p.Adjust(func(f *replicatedtest.Faults) { f.LostAnswers = 0 })
+			p.Adjust(func(f *memstore.Faults) { f.LostAnswers = 0 })
 			a.obey()
 			if len(a.answer.Grants) != 4 || a.answer.Grants[0] != grants[0] {
 				t.Fatalf("a has %v, and had %v", a.answer.Grants, grants)
@@ -258,7 +258,7 @@ func TestClose(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.Adjust(func(f *replicatedtest.Faults) { f.DropRequests = true })
+		p.Adjust(func(f *memstore.Faults) { f.DropRequests = true })
 		done, start := make(chan error, 1), time.Now()
 		go func() { done <- a.say(a.answer.Grants...) }()
 		time.Sleep(10 * time.Millisecond)
@@ -321,7 +321,7 @@ func TestEvictedByTheRecordAlone(t *testing.T) {
 		p, q := r.process(), r.process()
 		a, b := p.member("b"), q.member("a")
 		r.together(a, b)
-		p.Adjust(func(f *replicatedtest.Faults) { f.HoldWatches = true })
+		p.Adjust(func(f *memstore.Faults) { f.HoldWatches = true })
 		q.shut.Store(true) // the verdict comes, and no document
 		r.until(2*rigTTL, "the verdict is there", func() bool {
 			rec, _ := r.record("b")
@@ -371,5 +371,5 @@ func TestHeartbeatsWithoutNewsAreQuiet(t *testing.T) {
 type quietTap struct{ *tap }
 
 func (s quietTap) SwapQuietly(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
-	return replicatedtest.Quiet{Link: s.Link}.SwapQuietly(ctx, k, old, data)
+	return memstore.Quiet{Link: s.Link}.SwapQuietly(ctx, k, old, data)
 }

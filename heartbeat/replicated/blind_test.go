@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 )
 
 // blind is a tap whose watch of the records fails: always, or after a while.
@@ -366,7 +366,7 @@ func TestFewAskTheClock(t *testing.T) {
 		r.wrap = func(s *tap) replicated.Store {
 			n := new(atomic.Int64)
 			asked = append(asked, n)
-			return counted{replicatedtest.NewClocked(s.Link), n}
+			return counted{memstore.NewClocked(s.Link), n}
 		}
 		members := r.crew(20)
 		for range 16 {
@@ -385,7 +385,7 @@ func TestFewAskTheClock(t *testing.T) {
 
 // counted is a store with a clock that counts how often it is asked.
 type counted struct {
-	replicatedtest.Clocked
+	memstore.Clocked
 	asked *atomic.Int64
 }
 

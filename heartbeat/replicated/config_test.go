@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -25,7 +25,7 @@ func TestConfigSaysEverythingAtOnce(t *testing.T) {
 
 // A TTL that has lost its unit is refused, and so is a document with one.
 func TestTTLWithoutUnit(t *testing.T) {
-	store := replicatedtest.NewMemory().Dial("a")
+	store := memstore.New().Dial("a")
 	if _, err := replicated.New(store, replicated.Config{Group: "orders", TTL: 20}); err == nil || !strings.Contains(err.Error(), "the field TTL is 20ns") {
 		t.Errorf("a TTL of 20 ns: %v", err)
 	}
@@ -48,7 +48,7 @@ func TestTTLWithoutUnit(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
-	c, err := replicated.New(replicatedtest.NewMemory().Dial("a"), replicated.Config{Group: "orders"})
+	c, err := replicated.New(memstore.New().Dial("a"), replicated.Config{Group: "orders"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/heartbeattest"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -18,17 +18,17 @@ import (
 // engine is what a kind of store looks like to its clients.
 type engine struct {
 	name string
-	wrap func(l *replicatedtest.Link) replicated.Store
+	wrap func(l *memstore.Link) replicated.Store
 	// faults are those of every link; latencies of 1 to 3 ms are added.
-	faults  replicatedtest.Faults
+	faults  memstore.Faults
 	compact bool
 }
 
 // engines are those that keep every promise of a Store.
 func engines() []engine {
-	plain := func(l *replicatedtest.Link) replicated.Store { return l }
-	quiet := func(l *replicatedtest.Link) replicated.Store { return replicatedtest.Quiet{Link: l} }
-	clocked := func(l *replicatedtest.Link) replicated.Store { return replicatedtest.NewClocked(l) }
+	plain := func(l *memstore.Link) replicated.Store { return l }
+	quiet := func(l *memstore.Link) replicated.Store { return memstore.Quiet{Link: l} }
+	clocked := func(l *memstore.Link) replicated.Store { return memstore.NewClocked(l) }
 	return []engine{
 		{name: "plain", wrap: plain},
 		{name: "compacting", wrap: plain, compact: true},
@@ -79,7 +79,7 @@ func TestConformance(t *testing.T) {
 
 // service makes a group. Each process has a client and a link of its own.
 func (e engine) service(t testing.TB, all *clients, o heartbeattest.Options) heartbeattest.Service {
-	m := replicatedtest.NewMemory()
+	m := memstore.New()
 	m.SetCompact(e.compact)
 	dial := func() (*replicated.Client, error) {
 		l := m.Dial("process")
@@ -102,7 +102,7 @@ func (e engine) service(t testing.TB, all *clients, o heartbeattest.Options) hea
 }
 
 // link returns the faults of a link that is as good as this engine's are.
-func (e engine) link() replicatedtest.Faults {
+func (e engine) link() memstore.Faults {
 	f := e.faults
 	f.MinLatency, f.MaxLatency = time.Millisecond, 3*time.Millisecond
 	return f

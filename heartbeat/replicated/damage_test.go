@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -62,7 +62,7 @@ func TestUnreadableDocumentIsNotStepped(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.shards = 12
 		p := r.process()
-		p.Adjust(func(f *replicatedtest.Faults) { f.HoldWatches = true })
+		p.Adjust(func(f *memstore.Faults) { f.HoldWatches = true })
 		a := p.member("a")
 		r.together(a)
 		v := r.store.Value(documentKey)
@@ -120,7 +120,7 @@ func TestStaleReadsArePaced(t *testing.T) {
 		a := r.process().member("a")
 		r.together(a)
 		p := r.process()
-		p.Adjust(func(f *replicatedtest.Faults) { f.Stale = 5 * time.Second })
+		p.Adjust(func(f *memstore.Faults) { f.Stale = 5 * time.Second })
 		if err := p.Create(context.Background()); err != nil {
 			t.Fatal(err)
 		}

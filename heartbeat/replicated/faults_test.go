@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
@@ -25,11 +26,11 @@ var seeds = flag.Int("seeds", 1, "how many storms of faults TestStorms lets each
 // troubled are engines whose watches are late, or whose reads are old, all the time.
 // Members may be slow to notice, and have to join anew; nothing else may go wrong.
 func troubled() []engine {
-	plain := func(l *replicatedtest.Link) replicated.Store { return l }
+	plain := func(l *memstore.Link) replicated.Store { return l }
 	return []engine{
-		{name: "lagging", wrap: plain, faults: replicatedtest.Faults{WatchLag: 50 * time.Millisecond}},
-		{name: "stale", wrap: plain, faults: replicatedtest.Faults{Stale: 20 * time.Millisecond}},
-		{name: "flaky", wrap: plain, faults: replicatedtest.Faults{LostAnswers: 0.05, Conflicts: 0.05}},
+		{name: "lagging", wrap: plain, faults: memstore.Faults{WatchLag: 50 * time.Millisecond}},
+		{name: "stale", wrap: plain, faults: memstore.Faults{Stale: 20 * time.Millisecond}},
+		{name: "flaky", wrap: plain, faults: memstore.Faults{LostAnswers: 0.05, Conflicts: 0.05}},
 	}
 }
 
@@ -43,15 +44,15 @@ var (
 type world struct {
 	*replicatedtest.Crowd
 	engine engine
-	store  *replicatedtest.Memory
-	links  map[string]*replicatedtest.Link // the newest of each name
-	before replicatedtest.Snapshot
+	store  *memstore.Store
+	links  map[string]*memstore.Link // the newest of each name
+	before memstore.Snapshot
 }
 
 // inWorld runs a test with a crowd.
 func inWorld(t *testing.T, e engine, seed uint64, members []string, run func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{engine: e, store: replicatedtest.NewMemory(), links: map[string]*replicatedtest.Link{}}
+		w := &world{engine: e, store: memstore.New(), links: map[string]*memstore.Link{}}
 		w.store.Seed(seed)
 		w.store.SetCompact(e.compact)
 		ids := shardset.Range("orders", 12)
@@ -87,7 +88,7 @@ func (w *world) dial(name string, ids []shardset.ID) (replicatedtest.Connection,
 }
 
 // one is a fault of a's link.
-func (w *world) one(name string, change func(f *replicatedtest.Faults)) replicatedtest.Fault {
+func (w *world) one(name string, change func(f *memstore.Faults)) replicatedtest.Fault {
 	return replicatedtest.Fault{
 		Name: name,
 		Do:   func(*replicatedtest.Crowd) error { w.links["a"].Adjust(change); return nil },
@@ -96,7 +97,7 @@ func (w *world) one(name string, change func(f *replicatedtest.Faults)) replicat
 }
 
 // every is a fault of all links.
-func (w *world) every(name string, change func(f *replicatedtest.Faults)) replicatedtest.Fault {
+func (w *world) every(name string, change func(f *memstore.Faults)) replicatedtest.Fault {
 	return replicatedtest.Fault{
 		Name: name,
 		Do: func(*replicatedtest.Crowd) error {
@@ -126,7 +127,7 @@ func once(name string, do func(c *replicatedtest.Crowd) error) replicatedtest.Fa
 }
 
 func (w *world) faults() []replicatedtest.Fault {
-	type faults = replicatedtest.Faults
+	type faults = memstore.Faults
 	cut := func(f *faults) { f.DropRequests, f.DropAnswers, f.HoldWatches = true, true, true }
 	hold := func(f *faults) { f.HoldRequests, f.DropAnswers, f.HoldWatches = true, true, true }
 	down := func(on bool) func(*replicatedtest.Crowd) error {
@@ -185,18 +186,18 @@ func (w *world) ttls() []replicatedtest.Fault {
 				Undo: func(c *replicatedtest.Crowd) error { return errors.Join(undo(c), set(faultTTL)) },
 			})
 		}
-		one := func(f func(f *replicatedtest.Faults)) func(*replicatedtest.Crowd) error {
+		one := func(f func(f *memstore.Faults)) func(*replicatedtest.Crowd) error {
 			return func(*replicatedtest.Crowd) error { w.links["a"].Adjust(f); return nil }
 		}
 		nothing := func(*replicatedtest.Crowd) error { return nil }
 		change("all hear it", nothing, nothing)
 		change("one is killed", func(c *replicatedtest.Crowd) error { c.Kill("d"); c.Join("d"); return nil }, nothing)
-		change("one hears nothing", one(func(f *replicatedtest.Faults) { f.HoldWatches = true }), heal)
-		change("one reads what was", one(func(f *replicatedtest.Faults) { f.HoldWatches, f.Stale = true, 2*faultTTL }), heal)
-		change("one is cut off", one(func(f *replicatedtest.Faults) {
+		change("one hears nothing", one(func(f *memstore.Faults) { f.HoldWatches = true }), heal)
+		change("one reads what was", one(func(f *memstore.Faults) { f.HoldWatches, f.Stale = true, 2*faultTTL }), heal)
+		change("one is cut off", one(func(f *memstore.Faults) {
 			f.DropRequests, f.DropAnswers, f.HoldWatches = true, true, true
 		}), heal)
-		change("one is frozen", one(func(f *replicatedtest.Faults) { f.Frozen = true }), heal)
+		change("one is frozen", one(func(f *memstore.Faults) { f.Frozen = true }), heal)
 	}
 	slices.SortFunc(list, func(a, b replicatedtest.Fault) int { return strings.Compare(a.Name, b.Name) })
 	return list
@@ -246,7 +247,7 @@ func (w *world) deletions() []replicatedtest.Fault {
 		}
 		return c.Create(ctx)
 	}
-	deaf := func(change func(f *replicatedtest.Faults)) func(*replicatedtest.Crowd) error {
+	deaf := func(change func(f *memstore.Faults)) func(*replicatedtest.Crowd) error {
 		return func(*replicatedtest.Crowd) error {
 			w.links["a"].Adjust(change)
 			return admin(true)
@@ -256,14 +257,14 @@ func (w *world) deletions() []replicatedtest.Fault {
 	list := []replicatedtest.Fault{
 		once("deleted", func(*replicatedtest.Crowd) error { return admin(false) }),
 		once("deleted and made anew", func(*replicatedtest.Crowd) error { return admin(true) }),
-		{Name: "made anew, one hears nothing", Undo: heal, Do: deaf(func(f *replicatedtest.Faults) { f.HoldWatches = true })},
-		{Name: "made anew, one reads what was", Undo: heal, Do: deaf(func(f *replicatedtest.Faults) {
+		{Name: "made anew, one hears nothing", Undo: heal, Do: deaf(func(f *memstore.Faults) { f.HoldWatches = true })},
+		{Name: "made anew, one reads what was", Undo: heal, Do: deaf(func(f *memstore.Faults) {
 			f.HoldWatches, f.Stale = true, 2*faultTTL
 		})},
-		{Name: "made anew, one is cut off", Undo: heal, Do: deaf(func(f *replicatedtest.Faults) {
+		{Name: "made anew, one is cut off", Undo: heal, Do: deaf(func(f *memstore.Faults) {
 			f.DropRequests, f.DropAnswers, f.HoldWatches = true, true, true
 		})},
-		{Name: "made anew, one is frozen", Undo: heal, Do: deaf(func(f *replicatedtest.Faults) { f.Frozen = true })},
+		{Name: "made anew, one is frozen", Undo: heal, Do: deaf(func(f *memstore.Faults) { f.Frozen = true })},
 	}
 	for i := range list {
 		list[i].Deletes = true

@@ -9,7 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -29,7 +29,7 @@ func TestClaimFencesWhoHearsNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.together(a, b)
-		p.Adjust(func(f *replicatedtest.Faults) { f.HoldWatches, f.Stale = true, rigTTL })
+		p.Adjust(func(f *memstore.Faults) { f.HoldWatches, f.Stale = true, rigTTL })
 		var next processor.Owner
 		for _, h := range b.answer.Grants {
 			if h.ID == g.ID {
@@ -39,7 +39,7 @@ func TestClaimFencesWhoHearsNothing(t *testing.T) {
 		if pos, found, err := q.Load(ctx, next); pos != "10" || !found || err != nil {
 			t.Fatalf("b loads %q, %v, %v; want what a saved", pos, found, err)
 		}
-		p.Adjust(func(f *replicatedtest.Faults) { f.Stale = 0 })
+		p.Adjust(func(f *memstore.Faults) { f.Stale = 0 })
 		r.wants("a save of the former owner", p.Save(ctx, a.owner(g), "20"), processor.ErrNotOwner)
 		r.wants("a load of the former owner", loadError(ctx, p, a.owner(g)), processor.ErrNotOwner)
 		if err := q.Save(ctx, next, "30"); err != nil {
@@ -67,11 +67,11 @@ func TestSaveAfterLostAnswer(t *testing.T) {
 		if err := loadError(ctx, p, o); err != nil {
 			t.Fatal(err)
 		}
-		p.Adjust(func(f *replicatedtest.Faults) { f.LostAnswers = 1 })
-		if err := p.Save(ctx, o, "10"); !errors.Is(err, replicatedtest.ErrLost) {
+		p.Adjust(func(f *memstore.Faults) { f.LostAnswers = 1 })
+		if err := p.Save(ctx, o, "10"); !errors.Is(err, memstore.ErrLost) {
 			t.Fatalf("a save whose answer was lost: %v", err)
 		}
-		p.Adjust(func(f *replicatedtest.Faults) { f.LostAnswers = 0 })
+		p.Adjust(func(f *memstore.Faults) { f.LostAnswers = 0 })
 		if pos, _, err := p.Position(ctx, o.Lease.ID); pos != "10" || err != nil {
 			t.Errorf("the position is %q, %v; want 10", pos, err)
 		}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 )
 
 // granted is how many shards some members have, after each has said what it holds.
@@ -149,7 +149,7 @@ func TestUnreadableDocumentThatIsLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(50 * time.Millisecond)
-		p.Adjust(func(f *replicatedtest.Faults) { f.WatchLag = 20 * time.Millisecond })
+		p.Adjust(func(f *memstore.Faults) { f.WatchLag = 20 * time.Millisecond })
 		r.store.Rollback(before)
 		r.store.Skip(100)
 		for start := time.Now(); time.Since(start) < 2*rigTTL; time.Sleep(200 * time.Millisecond) {

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 )
 
 // sick is a tap whose watches of one kind fail as long as it is sick.
@@ -129,7 +129,7 @@ func TestWatchThatHangsIsSeen(t *testing.T) {
 		}
 		log, said = logged()
 		q := r.process(log)
-		q.Link.Set(replicatedtest.Faults{HoldWatches: true})
+		q.Link.Set(memstore.Faults{HoldWatches: true})
 		b := q.member("b")
 		start := time.Now()
 		r.until(2*rigTTL, "time passes", func() bool { return time.Since(start) > rigTTL }, a, b)

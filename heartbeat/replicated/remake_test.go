@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -23,7 +23,7 @@ func (p *process) remake() {
 // A member that does not hear that its group was deleted and made anew goes on until its
 // lease ends. Until then nobody else is granted what it has, and then it is.
 func TestRemadeGroupWaitsForWhoDoesNotHear(t *testing.T) {
-	for name, f := range map[string]replicatedtest.Faults{
+	for name, f := range map[string]memstore.Faults{
 		"cut off":                {DropRequests: true, DropAnswers: true, HoldWatches: true},
 		"heard, and not hearing": {HoldWatches: true},
 	} {
@@ -34,7 +34,7 @@ func TestRemadeGroupWaitsForWhoDoesNotHear(t *testing.T) {
 				r.together(a, b)
 				b.obey()
 				had := len(b.answer.Grants)
-				lost.Adjust(func(now *replicatedtest.Faults) {
+				lost.Adjust(func(now *memstore.Faults) {
 					now.DropRequests, now.DropAnswers, now.HoldWatches = f.DropRequests, f.DropAnswers, f.HoldWatches
 				})
 				sent := time.Now()

@@ -11,7 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
@@ -22,7 +22,7 @@ const rigTTL = 10 * time.Second
 // rig is a store and the processes on it, in a bubble.
 type rig struct {
 	*testing.T
-	store   *replicatedtest.Memory
+	store   *memstore.Store
 	clients clients
 	shards  int
 	wrap    func(s *tap) replicated.Store // what a client sees of its tap; nil: all of it
@@ -33,7 +33,7 @@ type rig struct {
 func bubble(t *testing.T, run func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{T: t, store: replicatedtest.NewMemory(), shards: 4}
+		r := &rig{T: t, store: memstore.New(), shards: 4}
 		defer r.clients.close()
 		run(r)
 	})
@@ -41,7 +41,7 @@ func bubble(t *testing.T, run func(r *rig)) {
 
 // tap is a link whose swaps of documents can be stopped, and counts.
 type tap struct {
-	*replicatedtest.Link
+	*memstore.Link
 	shut  atomic.Bool // swaps of documents fail
 	steps atomic.Int64
 	reads atomic.Int64
@@ -75,7 +75,7 @@ type process struct {
 func (r *rig) process(change ...func(cfg *replicated.Config)) *process {
 	r.Helper()
 	l := r.store.Dial("process")
-	l.Set(replicatedtest.Faults{MinLatency: time.Millisecond, MaxLatency: 2 * time.Millisecond})
+	l.Set(memstore.Faults{MinLatency: time.Millisecond, MaxLatency: 2 * time.Millisecond})
 	cfg := replicated.Config{Group: "orders", TTL: rigTTL, Shards: replicated.Shards("orders", r.shards)}
 	for _, c := range change {
 		c(&cfg)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
@@ -58,12 +58,12 @@ func TestRollbackThatGoesOn(t *testing.T) {
 			}
 			r.together(a)
 		}
-		p.Adjust(func(f *replicatedtest.Faults) { f.Frozen = true })
+		p.Adjust(func(f *memstore.Faults) { f.Frozen = true })
 		r.store.Rollback(before)
 		r.store.Skip(1_000_000)
 		c := r.process().member("c")
 		r.until(rigTTL/2, "the new document is there", func() bool { return r.knows("c") }, c)
-		p.Adjust(func(f *replicatedtest.Faults) { f.Frozen = false })
+		p.Adjust(func(f *memstore.Faults) { f.Frozen = false })
 		r.until(rigTTL/5, "the process of a knows c", func() bool {
 			snap, err := p.Snapshot(context.Background())
 			return err == nil && slices.ContainsFunc(snap.Members, func(m group.MemberInfo) bool { return m.Name == "c" })

@@ -8,7 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
@@ -228,7 +228,7 @@ func TestDeafWatch(t *testing.T) {
 		p, q := r.process(), r.process()
 		a, b := p.member("a"), q.member("b")
 		r.together(a)
-		q.Adjust(func(f *replicatedtest.Faults) { f.HoldWatches = true })
+		q.Adjust(func(f *memstore.Faults) { f.HoldWatches = true })
 		start := time.Now()
 		r.together(a, b)
 		if took := time.Since(start); took > rigTTL*3/4 {
@@ -283,10 +283,10 @@ func TestLostRecordOfTheDead(t *testing.T) {
 // clockedTap is a tap of a store with a clock.
 type clockedTap struct {
 	*tap
-	clock replicatedtest.Clocked
+	clock memstore.Clocked
 }
 
-func clocked(s *tap) replicated.Store { return clockedTap{s, replicatedtest.NewClocked(s.Link)} }
+func clocked(s *tap) replicated.Store { return clockedTap{s, memstore.NewClocked(s.Link)} }
 
 func (s clockedTap) Overdue(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
 	return s.clock.Overdue(ctx, age)
@@ -297,7 +297,7 @@ func TestStaleReads(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p, q := r.process(), r.process()
 		for _, x := range []*process{p, q} {
-			x.Adjust(func(f *replicatedtest.Faults) { f.Stale = 100 * time.Millisecond })
+			x.Adjust(func(f *memstore.Faults) { f.Stale = 100 * time.Millisecond })
 		}
 		a, b := p.member("a"), q.member("b")
 		for range 20 {
@@ -316,7 +316,7 @@ func TestStaleReads(t *testing.T) {
 func TestNoPatienceOnceSeeing(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p := r.process()
-		p.Adjust(func(f *replicatedtest.Faults) { f.WatchLag = 200 * time.Millisecond })
+		p.Adjust(func(f *memstore.Faults) { f.WatchLag = 200 * time.Millisecond })
 		a, b := p.member("a"), p.member("b")
 		if err := a.say(); err != nil {
 			t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
@@ -53,7 +53,7 @@ func TestTTLOfTheConfigDiffers(t *testing.T) {
 // The TTL of a running group changes in two phases, and no shard moves: at first leases are
 // the shorter one and silent members are waited for the longer one.
 func TestSetTTL(t *testing.T) {
-	quiet := func(s *tap) replicated.Store { return replicatedtest.Quiet{Link: s.Link} }
+	quiet := func(s *tap) replicated.Store { return memstore.Quiet{Link: s.Link} }
 	for _, ttl := range []time.Duration{rigTTL / 4, 4 * rigTTL} {
 		for _, wrap := range []func(s *tap) replicated.Store{nil, clocked, quiet} {
 			bubble(t, func(r *rig) {
@@ -136,7 +136,7 @@ func TestLeaseOfAHeartbeatUnderWay(t *testing.T) {
 		}
 		a := p.member("a")
 		time.Sleep(100 * time.Millisecond)
-		p.Adjust(func(f *replicatedtest.Faults) {
+		p.Adjust(func(f *memstore.Faults) {
 			f.MinLatency, f.MaxLatency = 200*time.Millisecond, 200*time.Millisecond
 		})
 		done := make(chan error, 1)
@@ -182,7 +182,7 @@ func TestNoVerdictByAnOldTTL(t *testing.T) {
 		p.snapshot()
 		time.Sleep(rigTTL / 100)
 		blind.Store(true)
-		p.Adjust(func(f *replicatedtest.Faults) { f.HoldWatches = true })
+		p.Adjust(func(f *memstore.Faults) { f.HoldWatches = true })
 		if err := q.SetTTL(r.Context(), 4*rigTTL); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package replicatedtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -8,11 +9,12 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 )
 
 // broken is a Clocked link with calls replaced. What is nil is as it should be.
 type broken struct {
-	Clocked
+	memstore.Clocked
 	*shared
 
 	get     func(ctx context.Context, k replicated.Key) (replicated.Value, error)
@@ -26,17 +28,18 @@ type broken struct {
 
 // shared is what all links of a broken engine have in common, for the mutants.
 type shared struct {
-	store *Memory
+	store *memstore.Store
 
 	mu       sync.Mutex // guards the fields below
 	watching int
 	data     map[replicated.Key][]byte
+	written  map[replicated.Key]replicated.Value // the newest of each key, deleted since or not
 	deleted  map[replicated.Key]bool
 	lives    map[replicated.Key]uint64 // the revision that a key's present life counts from
 }
 
 // own is the link itself.
-func (b *broken) own() Clocked { return b.Clocked }
+func (b *broken) own() memstore.Clocked { return b.Clocked }
 
 func (b *broken) Get(ctx context.Context, k replicated.Key) (replicated.Value, error) {
 	if b.get != nil {
@@ -46,10 +49,17 @@ func (b *broken) Get(ctx context.Context, k replicated.Key) (replicated.Value, e
 }
 
 func (b *broken) Swap(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
-	if b.swap != nil {
-		return b.swap(ctx, k, old, data)
+	swap := b.swap
+	if swap == nil {
+		swap = b.own().Swap
 	}
-	return b.own().Swap(ctx, k, old, data)
+	r, err := swap(ctx, k, old, data)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil && r > b.written[k].Revision {
+		b.written[k] = replicated.Value{Data: bytes.Clone(data), Revision: r}
+	}
+	return r, err
 }
 
 func (b *broken) SwapQuietly(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
@@ -99,13 +109,13 @@ type mutant struct {
 func (m mutant) config() StoreConfig {
 	return StoreConfig{New: func(testing.TB) Engine {
 		s := &shared{
-			store: NewMemory(), data: map[replicated.Key][]byte{}, deleted: map[replicated.Key]bool{},
-			lives: map[replicated.Key]uint64{},
+			store: memstore.New(), data: map[replicated.Key][]byte{}, deleted: map[replicated.Key]bool{},
+			lives: map[replicated.Key]uint64{}, written: map[replicated.Key]replicated.Value{},
 		}
 		return Engine{Dial: func() (replicated.Store, error) {
 			l := s.store.Dial("process")
-			l.Set(Faults{MinLatency: time.Microsecond, MaxLatency: time.Millisecond})
-			b := &broken{Clocked: NewClocked(l), shared: s}
+			l.Set(memstore.Faults{MinLatency: time.Microsecond, MaxLatency: time.Millisecond})
+			b := &broken{Clocked: memstore.NewClocked(l), shared: s}
 			if m.build != nil {
 				m.build(b)
 			}

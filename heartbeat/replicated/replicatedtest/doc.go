@@ -1,6 +1,5 @@
-// Package replicatedtest has what tests of replicated groups are made of: a store in
-// this process whose faults can be set, the conformance suite that every
-// replicated.Store passes, a TCP proxy that cuts connections in all the ways a network
-// does, a ledger that checks a whole system's history from outside, and a crowd of real
-// coordinators to write that history under faults.
+// Package replicatedtest tests stores for replicated groups. RunStore is the suite that
+// every replicated.Store passes. A Crowd runs real coordinators on a store while faults
+// befall it, and checks from outside that no shard has two owners and no record is lost. A
+// Proxy is a TCP connection that fails in the ways of a network.
 package replicatedtest

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 )
 
 func contextMutants() []mutant {
@@ -45,7 +46,7 @@ func contextMutants() []mutant {
 		{name: "a context's end is no special error", by: both, build: func(b *broken) {
 			b.watch = func(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
 				if ctx.Err() != nil {
-					return ErrBroken
+					return memstore.ErrBroken
 				}
 				return b.own().Watch(ctx, kind, sink)
 			}

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 )
 
 func nameMutants() []mutant {
@@ -85,7 +85,7 @@ func dataMutants() []mutant {
 func readMutants() []mutant {
 	return []mutant{
 		{name: "reads are stale", by: []string{"Fresh/reads", "Swap/replace"}, build: func(b *broken) {
-			b.own().Adjust(func(f *Faults) { f.Stale = 10 * time.Millisecond })
+			b.own().Adjust(func(f *memstore.Faults) { f.Stale = 10 * time.Millisecond })
 		}},
 		{name: "deletions are not read", by: []string{"Fresh/after deletion", "Delete/gone"}, build: func(b *broken) {
 			b.get = func(ctx context.Context, k replicated.Key) (replicated.Value, error) {
@@ -99,14 +99,9 @@ func readMutants() []mutant {
 	}
 }
 
-// undeleted returns the newest version of a key that was not a deletion.
+// undeleted returns the newest value that any link has written under a key.
 func (b *broken) undeleted(k replicated.Key) replicated.Value {
-	b.store.mu.Lock()
-	defer b.store.mu.Unlock()
-	for _, v := range slices.Backward(b.store.history[k]) {
-		if v.Data != nil {
-			return v.Value
-		}
-	}
-	return replicated.Value{}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.written[k]
 }

@@ -1,4 +1,4 @@
-package replicatedtest
+package memstore
 
 import (
 	"context"
@@ -127,7 +127,7 @@ func TestWatchBreaks(t *testing.T) {
 		b.broke(h, ErrDown)
 		h = b.hear(b.other)
 		b.broke(h, ErrDown)
-		b.other.Set(Cut())
+		b.other.Set(cut)
 		h = b.hear(b.other)
 		b.tells(h)
 		b.other.Set(Faults{})

@@ -1,4 +1,4 @@
-package replicatedtest
+package memstore
 
 import (
 	"maps"
@@ -8,14 +8,14 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// Snapshot is the state of a Memory at one time.
+// Snapshot is the state of a Store at one time.
 type Snapshot struct {
 	revision uint64
 	history  map[replicated.Key][]version
 }
 
 // Snapshot returns the store's state, for Rollback.
-func (m *Memory) Snapshot() Snapshot {
+func (m *Store) Snapshot() Snapshot {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return Snapshot{revision: m.revision, history: clone(m.history)}
@@ -32,13 +32,13 @@ func clone(h map[replicated.Key][]version) map[replicated.Key][]version {
 // Rollback takes the store back to an earlier state, as after a power cut that lost
 // what was acknowledged: versions made since then are gone, and their revisions will be
 // given again to others. All watches break.
-func (m *Memory) Rollback(s Snapshot) {
+func (m *Store) Rollback(s Snapshot) {
 	m.disaster(func() { m.revision, m.history = s.revision, clone(s.history) })
 }
 
 // Skip makes the store leave out the next n revisions: after Rollback, so that no
 // revision is given again.
-func (m *Memory) Skip(n uint64) {
+func (m *Store) Skip(n uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.revision += n
@@ -46,7 +46,7 @@ func (m *Memory) Skip(n uint64) {
 
 // Wipe loses all values of a kind, as when all nodes that had it in memory were
 // restarted. Nobody is told; all watches break.
-func (m *Memory) Wipe(kind replicated.Kind) {
+func (m *Store) Wipe(kind replicated.Kind) {
 	m.disaster(func() {
 		maps.DeleteFunc(m.history, func(k replicated.Key, _ []version) bool { return k.Kind == kind })
 	})
@@ -54,27 +54,27 @@ func (m *Memory) Wipe(kind replicated.Kind) {
 
 // SetDown stops the store or starts it. All calls to a stopped one fail with ErrDown
 // where they reach it, and its watches break.
-func (m *Memory) SetDown(down bool) {
+func (m *Store) SetDown(down bool) {
 	m.disaster(func() { m.down = down })
 }
 
 // SetCompact makes watches leave out versions that were overwritten before they were
 // told, as far as they can.
-func (m *Memory) SetCompact(compact bool) {
+func (m *Store) SetCompact(compact bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.compact = compact
 }
 
 // Links returns all links that were dialled, the oldest first.
-func (m *Memory) Links() []*Link {
+func (m *Store) Links() []*Link {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.links)
 }
 
 // disaster makes a change that no watch outlives.
-func (m *Memory) disaster(change func()) {
+func (m *Store) disaster(change func()) {
 	m.mu.Lock()
 	change()
 	why := ErrBroken
@@ -92,7 +92,7 @@ func (m *Memory) disaster(change func()) {
 }
 
 // chance reports true with probability p.
-func (m *Memory) chance(p float64) bool {
+func (m *Store) chance(p float64) bool {
 	if p <= 0 {
 		return false
 	}
@@ -102,7 +102,7 @@ func (m *Memory) chance(p float64) bool {
 }
 
 // between returns a duration from least to most.
-func (m *Memory) between(least, most time.Duration) time.Duration {
+func (m *Store) between(least, most time.Duration) time.Duration {
 	if most <= least {
 		return least
 	}

@@ -1,4 +1,4 @@
-package replicatedtest
+package memstore
 
 import (
 	"cmp"
@@ -46,7 +46,7 @@ func (c Clocked) Overdue(ctx context.Context, age time.Duration) ([]replicated.E
 	return events, next, err
 }
 
-func (m *Memory) overdue(age time.Duration) (events []replicated.Event, next time.Duration, err error) {
+func (m *Store) overdue(age time.Duration) (events []replicated.Event, next time.Duration, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.down {

@@ -1,4 +1,4 @@
-package replicatedtest
+package memstore
 
 import (
 	"errors"
@@ -12,20 +12,20 @@ import (
 
 var (
 	// ErrDown is the error of calls to a store, or over a link, that is down.
-	ErrDown = errors.New("replicatedtest: the store is down")
+	ErrDown = errors.New("memstore: the store is down")
 	// ErrLost is the error of a call that was made, and whose answer was lost.
-	ErrLost = errors.New("replicatedtest: the answer was lost")
+	ErrLost = errors.New("memstore: the answer was lost")
 	// ErrBroken is the error of a watch that was broken.
-	ErrBroken = errors.New("replicatedtest: the watch is broken")
+	ErrBroken = errors.New("memstore: the watch is broken")
 )
 
-// Memory is a store in this process. Processes reach it over Links, which can be made
-// faulty; what befalls the store itself is a method of Memory. It has no goroutine of
-// its own and waits for nothing but time and contexts, so it lives in a
-// testing/synctest bubble, where it has to be made. Safe for concurrent use.
+// Store is an engine in memory. A process reaches it over a Link of its own, which can be
+// made faulty; a method of Store makes the engine itself faulty. Store starts no goroutine
+// and waits only for time and contexts, so it works in a testing/synctest bubble that it
+// was made in. Safe for concurrent use.
 //
 // One counter numbers the versions of all keys, deletions included.
-type Memory struct {
+type Store struct {
 	mu       sync.Mutex // guards everything below; never held across a channel or a sink
 	rand     *rand.Rand
 	revision uint64 // of the newest version
@@ -53,9 +53,9 @@ type version struct {
 // kept is how many versions of a key are kept, for stale reads.
 const kept = 32
 
-// NewMemory returns an empty store.
-func NewMemory() *Memory {
-	return &Memory{
+// New returns an empty store.
+func New() *Store {
+	return &Store{
 		rand:    rand.New(rand.NewPCG(1, 1)),
 		history: map[replicated.Key][]version{},
 		watches: map[*watch]struct{}{},
@@ -64,14 +64,14 @@ func NewMemory() *Memory {
 }
 
 // Seed seeds what happens by chance: latencies, lost answers and needless conflicts.
-func (m *Memory) Seed(seed uint64) {
+func (m *Store) Seed(seed uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rand = rand.New(rand.NewPCG(seed, seed))
 }
 
 // Dial returns the store as the process of this name sees it. The name is for reading.
-func (m *Memory) Dial(name string) *Link {
+func (m *Store) Dial(name string) *Link {
 	l := &Link{memory: m, name: name, changed: make(chan struct{})}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,21 +80,21 @@ func (m *Memory) Dial(name string) *Link {
 }
 
 // Value returns what is under a key, over no link.
-func (m *Memory) Value(k replicated.Key) replicated.Value {
+func (m *Store) Value(k replicated.Key) replicated.Value {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return present(m.newest(k))
 }
 
 // Counts returns what was written under the keys of a kind so far.
-func (m *Memory) Counts(kind replicated.Kind) Counts {
+func (m *Store) Counts(kind replicated.Kind) Counts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.counts[kind]
 }
 
 // keys returns those of a kind that hold something.
-func (m *Memory) keys(kind replicated.Kind) (keys []replicated.Key) {
+func (m *Store) keys(kind replicated.Kind) (keys []replicated.Key) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for k := range m.history {
@@ -106,7 +106,7 @@ func (m *Memory) keys(kind replicated.Kind) (keys []replicated.Key) {
 }
 
 // newest returns the newest version of a key, a deletion too. The caller holds mu.
-func (m *Memory) newest(k replicated.Key) version {
+func (m *Store) newest(k replicated.Key) version {
 	h := m.history[k]
 	if len(h) == 0 {
 		return version{}
@@ -141,7 +141,7 @@ type request struct {
 }
 
 // apply makes a request under the faults of the link that it came over.
-func (m *Memory) apply(r request, f Faults) (replicated.Value, error) {
+func (m *Store) apply(r request, f Faults) (replicated.Value, error) {
 	v, wake, err := m.locked(r, f)
 	for _, w := range wake {
 		w.signal()
@@ -149,7 +149,7 @@ func (m *Memory) apply(r request, f Faults) (replicated.Value, error) {
 	return v, err
 }
 
-func (m *Memory) locked(r request, f Faults) (replicated.Value, []*watch, error) {
+func (m *Store) locked(r request, f Faults) (replicated.Value, []*watch, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.down {
@@ -179,7 +179,7 @@ func (m *Memory) locked(r request, f Faults) (replicated.Value, []*watch, error)
 }
 
 // write makes a new version of a key. The caller holds mu.
-func (m *Memory) write(r request) version {
+func (m *Store) write(r request) version {
 	m.revision++
 	v := version{Value: replicated.Value{Data: r.data, Revision: m.revision}, at: time.Now()}
 	h := append(m.history[r.key], v)
@@ -192,7 +192,7 @@ func (m *Memory) write(r request) version {
 
 // asOf returns the version of a key that was the newest some time ago. The caller
 // holds mu.
-func (m *Memory) asOf(k replicated.Key, ago time.Duration) version {
+func (m *Store) asOf(k replicated.Key, ago time.Duration) version {
 	if ago <= 0 {
 		return m.newest(k)
 	}

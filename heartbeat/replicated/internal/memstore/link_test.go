@@ -1,4 +1,4 @@
-package replicatedtest
+package memstore
 
 import (
 	"context"
@@ -13,14 +13,14 @@ import (
 // bench is a store with a sound link, and one to make faulty.
 type bench struct {
 	*testing.T
-	store        *Memory
+	store        *Store
 	sound, other *Link
 }
 
 func onBench(t *testing.T, run func(b *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		m := NewMemory()
+		m := New()
 		run(&bench{T: t, store: m, sound: m.Dial("sound"), other: m.Dial("other")})
 	})
 }
@@ -53,6 +53,16 @@ func (b *bench) after(want time.Duration, wantErr error) func(took time.Duration
 }
 
 const second = time.Second
+
+var (
+	document = replicated.Key{Kind: replicated.KindDocument}
+	// cut is a link that carries nothing either way, and does not break.
+	cut = Faults{DropRequests: true, DropAnswers: true, HoldWatches: true}
+)
+
+func record(name string) replicated.Key {
+	return replicated.Key{Kind: replicated.KindRecord, Name: name}
+}
 
 func TestLinkLatency(t *testing.T) {
 	onBench(t, func(b *bench) {
@@ -88,13 +98,13 @@ func TestLinkLatency(t *testing.T) {
 func TestLinkCutEachWay(t *testing.T) {
 	onBench(t, func(b *bench) {
 		_, _ = b.write(b.sound, record("a"), "first", second)
-		b.other.Set(CutToStore())
+		b.other.Set(Faults{DropRequests: true})
 		b.after(second, context.DeadlineExceeded)(b.write(b.other, record("a"), "never arrives", second))
 		b.is("first")
-		b.other.Set(CutFromStore())
+		b.other.Set(Faults{DropAnswers: true, HoldWatches: true})
 		b.after(second, context.DeadlineExceeded)(b.write(b.other, record("a"), "arrives", second))
 		b.is("arrives")
-		b.other.Set(Cut())
+		b.other.Set(cut)
 		b.after(second, context.DeadlineExceeded)(b.write(b.other, record("a"), "never arrives", second))
 		b.other.Set(Faults{})
 		b.is("arrives")

@@ -1,4 +1,4 @@
-package replicatedtest
+package memstore
 
 import (
 	"cmp"
@@ -10,7 +10,7 @@ import (
 )
 
 // watch is one call of Watch, as the store sees it. Its fields but wake are guarded by
-// Memory.mu.
+// Store.mu.
 type watch struct {
 	kind   replicated.Kind
 	wake   chan struct{} // carries a value when there is something to look at
@@ -125,7 +125,7 @@ func (l *Link) ready(ctx context.Context, w *watch, breaks int, event bool, unti
 }
 
 // watch begins a watch: all that is there is queued for it.
-func (m *Memory) watch(kind replicated.Kind) (*watch, error) {
+func (m *Store) watch(kind replicated.Kind) (*watch, error) {
 	w := &watch{kind: kind, wake: make(chan struct{}, 1), newest: map[replicated.Key]uint64{}}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -146,7 +146,7 @@ func (m *Memory) watch(kind replicated.Kind) (*watch, error) {
 	return w, nil
 }
 
-func (m *Memory) unwatch(w *watch) {
+func (m *Store) unwatch(w *watch) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.watches, w)
@@ -159,7 +159,7 @@ func (w *watch) add(k replicated.Key, v version) {
 
 // tell queues a version for the watches of its kind, and returns them. The caller
 // holds mu, and signals them when it does not any more.
-func (m *Memory) tell(k replicated.Key, v version) []*watch {
+func (m *Store) tell(k replicated.Key, v version) []*watch {
 	var hear []*watch
 	for w := range m.watches {
 		if w.kind == k.Kind {
@@ -172,7 +172,7 @@ func (m *Memory) tell(k replicated.Key, v version) []*watch {
 
 // next takes the next event of a watch. If the store compacts, versions that were
 // overwritten are left out.
-func (m *Memory) next(w *watch) (told, bool, error) {
+func (m *Store) next(w *watch) (told, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for w.broken == nil && len(w.queue) > 0 {

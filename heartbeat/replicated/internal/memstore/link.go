@@ -1,4 +1,4 @@
-package replicatedtest
+package memstore
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// Link is a Memory as one process sees it, over a connection that can be made faulty
+// Link is a Store as one process sees it, over a connection that can be made faulty
 // at any time. It implements replicated.Store and none of the abilities; Quiet and
 // Clocked add those. Safe for concurrent use.
 //
 // In a synctest bubble a link must not be left Frozen at the end, because nothing that
 // uses it can then return.
 type Link struct {
-	memory *Memory
+	memory *Store
 	name   string
 
 	mu      sync.Mutex // guards everything below; never held across a channel
@@ -108,7 +108,7 @@ func (l *Link) Keys(ctx context.Context, kind replicated.Kind) ([]replicated.Key
 
 func (l *Link) swap(ctx context.Context, r request) (uint64, error) {
 	if len(r.data) == 0 {
-		return 0, errors.New("replicatedtest: a value of no bytes")
+		return 0, errors.New("memstore: a value of no bytes")
 	}
 	r.data = slices.Clone(r.data)
 	v, err := l.call(ctx, r)

@@ -1,4 +1,4 @@
-package replicatedtest
+package memstore
 
 import "time"
 
@@ -36,14 +36,3 @@ type Faults struct {
 	// although the key is at the revision that it was said to be at.
 	Conflicts float64
 }
-
-// Cut returns the faults of a link that carries nothing either way, and does not break.
-func Cut() Faults { return Faults{DropRequests: true, DropAnswers: true, HoldWatches: true} }
-
-// CutToStore returns those of a link that carries nothing to the store, and all that
-// the store says.
-func CutToStore() Faults { return Faults{DropRequests: true} }
-
-// CutFromStore returns those of a link that carries requests to the store, and nothing
-// that the store says.
-func CutFromStore() Faults { return Faults{DropAnswers: true, HoldWatches: true} }
