@@ -82,7 +82,7 @@ type Config struct {
 	// in the Status. Nothing is stopped. With package batch that is a handler that neither returns
 	// nor acknowledges, or a call of the Source, of a hook or of the store that does not
 	// return; a shard that waits for data is idle, however long. Any other processor shows
-	// that it goes on with Commit, Check or Report, and that it is idle with Report and
+	// that it goes on with Commit, Check or ReportProgress, and that it is idle with ReportProgress and
 	// Progress.CaughtUp. Zero means 5 minutes, negative never.
 	NoProgressAfter time.Duration
 	// CommitTimeout bounds each load and save of a checkpoint, which the end of the

@@ -151,7 +151,7 @@ func launch(t *testing.T, name string, group heartbeat.Client, cfg coordinator.C
 }
 
 func idle(_ context.Context, s *processor.Shard) error {
-	s.Report(processor.Progress{CaughtUp: true})
+	s.ReportProgress(processor.Progress{CaughtUp: true})
 	<-s.Revoked()
 	return nil
 }

@@ -32,10 +32,10 @@ func TestPoisonAndGapsAreTold(t *testing.T) {
 		w := launch(t, "a", line, coordinator.Config{
 			Logger: zap.New(logs),
 			Processor: processor.Each(func(_ context.Context, s *processor.Shard) error {
-				s.Skipped(gap)
-				s.Poisoned(poison)
-				s.Poisoned(poison)
-				s.Report(processor.Progress{Items: 12, Lag: time.Minute})
+				s.ReportGap(gap)
+				s.ReportPoison(poison)
+				s.ReportPoison(poison)
+				s.ReportProgress(processor.Progress{Items: 12, Lag: time.Minute})
 				if attempt++; attempt == 1 {
 					<-s.Revoked()
 					return nil
@@ -108,8 +108,8 @@ func TestPoisonAndGapsWithoutHooks(t *testing.T) {
 		logs, seen := observer.New(zap.WarnLevel)
 		w := launch(t, "a", newWire(t, 1), coordinator.Config{Logger: zap.New(logs),
 			Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
-				s.Poisoned(processor.Poison{})
-				s.Skipped(processor.Gap{})
+				s.ReportPoison(processor.Poison{})
+				s.ReportGap(processor.Gap{})
 				return idle(ctx, s)
 			})})
 		time.Sleep(time.Second)

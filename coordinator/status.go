@@ -93,8 +93,8 @@ type Counters struct {
 	Failures       int64 // attempts that ended in an error
 	Panics         int64 // of these, panics
 	Halted         int64 // shards that were halted; not among the failures
-	Poison         int64 // calls of Shard.Poisoned: pieces that were given up
-	Gaps           int64 // calls of Shard.Skipped: pieces that were gone
+	Poison         int64 // calls of Shard.ReportPoison: pieces that were given up
+	Gaps           int64 // calls of Shard.ReportGap: pieces that were gone
 	Commits        int64 // commits that went through
 	CommitsFailed  int64 // and that did not
 	CommitsFenced  int64 // of these, refused because the shard has another owner

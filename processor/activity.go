@@ -76,7 +76,7 @@ type watch struct {
 	working  bool        // Process was called, and has not returned
 	tracked  bool        // it says with Begin what it waits for
 	caughtUp bool        // it says that it is idle
-	sign     time.Time   // the last one of Process: its start, Check, Commit, Report and the like
+	sign     time.Time   // the last one of Process: its start, Check, Commit, ReportProgress and the like
 }
 
 // stall decides whether there was no sign at now for the bound, and since when. The call is
@@ -115,7 +115,7 @@ func (r *Run) Stall(now time.Time, bound time.Duration) (time.Time, error) {
 	case !stalled:
 		return time.Time{}, nil
 	case call == nil:
-		return since, fmt.Errorf("%w: Process called none of Commit, Check and Report; one that is idle says so with Report and Progress.CaughtUp", ErrNoProgress)
+		return since, fmt.Errorf("%w: Process called none of Commit, Check and ReportProgress; one that is idle says so with ReportProgress and Progress.CaughtUp", ErrNoProgress)
 	case call.ctx.Err() != nil:
 		return since, fmt.Errorf("%w: %s does not return, although its context has ended", ErrNoProgress, call.what)
 	}

@@ -32,7 +32,7 @@
 //
 // # Signs of progress
 //
-// A Process that calls none of Shard.Commit, Check and Report for a while, five minutes
+// A Process that calls none of Shard.Commit, Check and ReportProgress for a while, five minutes
 // by default, is reported as stuck. One that waits for data says that it is idle: it
 // reports a Progress with CaughtUp. Package batch does both.
 //

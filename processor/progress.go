@@ -59,9 +59,9 @@ func (p Progress) at(now time.Time) Progress {
 	return p
 }
 
-// Report has RunStatus show p, until the next Report or the next call of Process.
+// ReportProgress has RunStatus show p, until the next ReportProgress or the next call of Process.
 // After Process has returned it does nothing.
-func (s *Shard) Report(p Progress) {
+func (s *Shard) ReportProgress(p Progress) {
 	s.run.mu.Lock()
 	defer s.run.mu.Unlock()
 	if !s.closed.Load() {
@@ -70,9 +70,9 @@ func (s *Shard) Report(p Progress) {
 	}
 }
 
-// Poisoned has p counted, logged and told to the hooks. After Process has returned it
+// ReportPoison has p counted, logged and told to the hooks. After Process has returned it
 // does nothing.
-func (s *Shard) Poisoned(p Poison) {
+func (s *Shard) ReportPoison(p Poison) {
 	if !s.tell(func(st *RunStatus) { st.Poison++ }) {
 		return
 	}
@@ -82,9 +82,9 @@ func (s *Shard) Poisoned(p Poison) {
 	}
 }
 
-// Skipped has g counted, logged and told to the hooks. After Process has returned it
+// ReportGap has g counted, logged and told to the hooks. After Process has returned it
 // does nothing.
-func (s *Shard) Skipped(g Gap) {
+func (s *Shard) ReportGap(g Gap) {
 	if !s.tell(func(st *RunStatus) { st.Gaps++ }) {
 		return
 	}

@@ -20,15 +20,15 @@ func TestReportAfterReturn(t *testing.T) {
 			if handles = append(handles, s); len(handles) == 1 {
 				return errFlaky
 			}
-			s.Report(processor.Progress{Items: 1})
+			s.ReportProgress(processor.Progress{Items: 1})
 			<-s.Revoked()
 			return nil
 		})
 		poisoned, skipped := watchReports(r)
 		say := func(s *processor.Shard) {
-			s.Report(processor.Progress{Items: 99})
-			s.Poisoned(poison)
-			s.Skipped(gap)
+			s.ReportProgress(processor.Progress{Items: 99})
+			s.ReportPoison(poison)
+			s.ReportGap(gap)
 		}
 		check := func(when string) {
 			t.Helper()
@@ -60,8 +60,8 @@ func TestReportAfterReturn(t *testing.T) {
 // shard is free.
 func TestDoneWaitsForATellingInFlight(t *testing.T) {
 	for name, say := range map[string]func(*processor.Shard){
-		"poisoned": func(s *processor.Shard) { s.Poisoned(poison) },
-		"skipped":  func(s *processor.Shard) { s.Skipped(gap) },
+		"poisoned": func(s *processor.Shard) { s.ReportPoison(poison) },
+		"skipped":  func(s *processor.Shard) { s.ReportGap(gap) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -97,9 +97,9 @@ func TestReportsRace(t *testing.T) {
 		for range talkers {
 			all.Go(func() {
 				for i := range each {
-					s.Report(processor.Progress{Items: int64(i)})
-					s.Poisoned(poison)
-					s.Skipped(gap)
+					s.ReportProgress(processor.Progress{Items: int64(i)})
+					s.ReportPoison(poison)
+					s.ReportGap(gap)
 				}
 			})
 		}

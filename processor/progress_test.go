@@ -61,15 +61,15 @@ func TestReports(t *testing.T) {
 			Lag: time.Second, CaughtUp: true, Buffered: 5, Trouble: errSink}
 		calls := 0
 		r := newRig(t, func(_ context.Context, s *processor.Shard) error {
-			s.Poisoned(poison)
-			s.Skipped(gap)
+			s.ReportPoison(poison)
+			s.ReportGap(gap)
 			if calls++; calls == 2 {
-				s.Poisoned(poison)
+				s.ReportPoison(poison)
 				<-s.Revoked()
 				return nil
 			}
-			s.Report(processor.Progress{Items: 99})
-			s.Report(progress)
+			s.ReportProgress(processor.Progress{Items: 99})
+			s.ReportProgress(progress)
 			return errFlaky
 		})
 		watchReports(r)
@@ -112,7 +112,7 @@ func TestLagGrows(t *testing.T) {
 			{time.Second, time.Now().Add(time.Hour), time.Second},
 			{-1, time.Now(), -1},
 		} {
-			shard.Report(processor.Progress{Lag: tt.lag, LagSince: tt.since})
+			shard.ReportProgress(processor.Progress{Lag: tt.lag, LagSince: tt.since})
 			time.Sleep(time.Minute)
 			if got := r.run.Status().Progress.Lag; got != tt.want {
 				t.Errorf("%v at %v is shown as %v, want %v", tt.lag, tt.since, got, tt.want)
@@ -127,7 +127,7 @@ func TestLagGrows(t *testing.T) {
 func TestReportOfAHaltedShard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(_ context.Context, s *processor.Shard) error {
-			s.Report(processor.Progress{Items: 12, Reading: "13"})
+			s.ReportProgress(processor.Progress{Items: 12, Reading: "13"})
 			return processor.Halt(errBad)
 		})
 		r.start()
@@ -146,9 +146,9 @@ func TestTellingPanics(t *testing.T) {
 		r := newRig(t, func(_ context.Context, s *processor.Shard) error {
 			switch calls++; calls {
 			case 1:
-				s.Poisoned(poison)
+				s.ReportPoison(poison)
 			case 2:
-				s.Skipped(gap)
+				s.ReportGap(gap)
 			}
 			return nil
 		})
@@ -168,10 +168,10 @@ func TestReportsUnobserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
 			<-s.Revoked()
-			s.Poisoned(poison)
+			s.ReportPoison(poison)
 			<-ctx.Done()
-			s.Skipped(gap)
-			s.Report(processor.Progress{Items: 1})
+			s.ReportGap(gap)
+			s.ReportProgress(processor.Progress{Items: 1})
 			return nil
 		})
 		r.cfg.Observer = processor.Observer{}
@@ -195,9 +195,9 @@ func TestReportsInACommitHook(t *testing.T) {
 		})
 		r.cfg.Hooks.Before = func(ctx context.Context, _ processor.Commit) error {
 			s := ctx.Value(key{}).(*processor.Shard)
-			s.Poisoned(poison)
-			s.Skipped(gap)
-			s.Report(processor.Progress{Items: 1})
+			s.ReportPoison(poison)
+			s.ReportGap(gap)
+			s.ReportProgress(processor.Progress{Items: 1})
 			return nil
 		}
 		r.start().want(shardset.OutcomeDone)

@@ -41,8 +41,8 @@ type RunStatus struct {
 	Position    Position  // where it resumed, or the last one committed
 	CommittedAt time.Time // zero: nothing was committed in this run
 	Progress    Progress  // what Process last reported; its Lag is of now
-	Poison      int       // how often something was given up: see Shard.Poisoned
-	Gaps        int       // how often something was gone: see Shard.Skipped
+	Poison      int       // how often something was given up: see Shard.ReportPoison
+	Gaps        int       // how often something was gone: see Shard.ReportGap
 }
 
 // Status returns a snapshot. It may be called from any goroutine.

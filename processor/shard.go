@@ -21,7 +21,7 @@ type Shard struct {
 	resume Position
 	found  bool
 	closed atomic.Bool // Process has returned; set while holding run.slot and run.mu
-	// telling counts the calls of Poisoned and Skipped that tell the observer. It is
+	// telling counts the calls of ReportPoison and ReportGap that tell the observer. It is
 	// raised while holding run.mu, and not any more once closed is set.
 	telling sync.WaitGroup
 }

@@ -241,7 +241,7 @@ func (l *loop[T]) skip(p *part[T], f Failure) {
 
 // poisoned has a part counted that was given up.
 func (l *loop[T]) reportPoison(p *part[T], f Failure, deadLettered bool) {
-	l.s.Poisoned(processor.Poison{
+	l.s.ReportPoison(processor.Poison{
 		From: f.From, Next: f.Next, Items: f.Items, Attempts: p.attempt, DeadLettered: deadLettered, Err: f.Err,
 	})
 }

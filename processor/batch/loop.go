@@ -109,7 +109,7 @@ func (l *loop[T]) reportProgress(now time.Time) {
 	if p.Trouble == nil {
 		p.Trouble = l.reading.trouble
 	}
-	l.s.Report(*p)
+	l.s.ReportProgress(*p)
 }
 
 // launch runs work on a goroutine of its own, which ends with e as its event, even if

@@ -76,7 +76,7 @@ func (l *loop[T]) reportGap(ctx context.Context, g processor.Gap) error {
 			return fmt.Errorf("tell the gap in shard %s: %w", l.s.ID(), err)
 		}
 	}
-	l.s.Skipped(g)
+	l.s.ReportGap(g)
 	return nil
 }
 
