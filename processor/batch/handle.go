@@ -15,10 +15,17 @@ import (
 // several shards at once, and for several batches of one if Options.Concurrency says
 // so. A batch is in the hands of one fn at a time.
 //
-// Options or arguments that are wrong end the worker when the first shard is to start,
-// with a *OptionsError that lists every fault; Options.Validate tells earlier.
+// If src, fn or o is wrong, the worker ends when its first shard starts, with a
+// *shardset.ConfigError that lists every fault. Options.Validate finds those of o earlier.
 func Handle[T any](src Source[T], fn func(ctx context.Context, b *Batch[T]) error, o Options[T]) processor.Factory {
-	o, err := complete(src, o, fn == nil)
+	faults := &shardset.ConfigError{Config: "batch.Options"}
+	if src == nil {
+		faults.Add("Source", "is nil")
+	}
+	if fn == nil {
+		faults.Add("Handler", "is nil")
+	}
+	err := o.complete(faults)
 	return func(context.Context, shardset.Lease) (processor.Processor, error) {
 		if err != nil {
 			return nil, processor.Fatal(err)
@@ -27,26 +34,6 @@ func Handle[T any](src Source[T], fn func(ctx context.Context, b *Batch[T]) erro
 			return newLoop(ctx, s, src, fn, o).run()
 		}), nil
 	}
-}
-
-// complete checks and completes what Handle and Range were given.
-func complete[T any](src Source[T], o Options[T], noHandler bool) (Options[T], error) {
-	o, err := o.complete()
-	faults := &OptionsError{}
-	if src == nil {
-		faults.add("the source is nil")
-	}
-	if noHandler {
-		faults.add("the handler is nil")
-	}
-	var others *OptionsError
-	if errors.As(err, &others) {
-		faults.Faults = append(faults.Faults, others.Faults...)
-	}
-	if len(faults.Faults) > 0 {
-		return o, faults
-	}
-	return o, nil
 }
 
 // ErrNotAcknowledged is how a batch failed that a loop over Range went past without a
@@ -82,10 +69,7 @@ var errLoopEnded = errors.New("the loop over the batches has ended")
 // own. Concurrency, Key and Timeout do not fit a loop and are faults. The loop belongs
 // to one goroutine, and can be run through once.
 func Range[T any](ctx context.Context, s *processor.Shard, src Source[T], o Options[T]) iter.Seq2[*Batch[T], error] {
-	o, err := complete(src, o, false)
-	if err == nil && (o.Concurrency > 1 || o.Key != nil || o.Timeout > 0) {
-		err = &OptionsError{Faults: []string{"Concurrency, Key, Timeout: a loop handles one batch after the other, with the context it has"}}
-	}
+	err := completeRange(src, &o)
 	used := false
 	return func(yield func(*Batch[T], error) bool) {
 		if err != nil {
@@ -107,6 +91,25 @@ func Range[T any](ctx context.Context, s *processor.Shard, src Source[T], o Opti
 		}()
 		r.run(yield)
 	}
+}
+
+// completeRange fills in the defaults. Options that need several handlers at a time, or a
+// context for each, are faults.
+func completeRange[T any](src Source[T], o *Options[T]) error {
+	faults := &shardset.ConfigError{Config: "batch.Options"}
+	if src == nil {
+		faults.Add("Source", "is nil")
+	}
+	if o.Concurrency > 1 {
+		faults.Add("Concurrency", "is %d; Range handles one batch at a time", o.Concurrency)
+	}
+	if o.Key != nil {
+		faults.Add("Key", "is set; Range handles one batch at a time")
+	}
+	if o.Timeout > 0 {
+		faults.Add("Timeout", "is %v; Range has no context for each batch", o.Timeout)
+	}
+	return o.complete(faults)
 }
 
 // ranging carries batches from the loop's goroutines to the body of a range.

@@ -2,8 +2,6 @@ package batch
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/rollcall-go/rollcall/processor"
@@ -125,41 +123,24 @@ type Options[T any] struct {
 	CommitItems int
 }
 
-// OptionsError lists every fault of Options. Handle's Factory returns it as a
-// processor.Fatal.
-type OptionsError struct {
-	Faults []string
-}
-
-func (e *OptionsError) Error() string { return "batch: bad Options: " + strings.Join(e.Faults, "; ") }
-
-func (e *OptionsError) add(format string, args ...any) {
-	e.Faults = append(e.Faults, fmt.Sprintf(format, args...))
-}
-
-// Validate returns a *OptionsError with everything that is wrong, or nil.
+// Validate returns a *shardset.ConfigError with every fault of the Options, or nil.
 func (o Options[T]) Validate() error {
-	_, err := o.complete()
-	return err
+	return o.complete(&shardset.ConfigError{Config: "batch.Options"})
 }
 
-// complete returns a copy with the defaults filled in.
-func (o Options[T]) complete() (Options[T], error) {
-	faults := &OptionsError{}
+// complete fills in the defaults, and returns the faults with those of o added.
+func (o *Options[T]) complete(faults *shardset.ConfigError) error {
 	o.completeReading(faults)
 	o.completeHandling(faults)
-	if len(faults.Faults) > 0 {
-		return o, faults
-	}
-	return o, nil
+	return faults.Err()
 }
 
-func (o *Options[T]) completeReading(faults *OptionsError) {
+func (o *Options[T]) completeReading(faults *shardset.ConfigError) {
 	if o.Initial.IsZero() {
 		o.Initial = Earliest()
 	}
 	if o.OnGap != nil && o.Expired.IsZero() {
-		faults.add("OnGap: is set, and Expired is not, so there are no gaps")
+		faults.Add("OnGap", "is set, but Expired is not, so no gap is ever passed")
 	}
 	if o.Budget == nil {
 		o.Budget = NewBudget(DefaultBudget, DefaultReads)
@@ -180,11 +161,11 @@ func (o *Options[T]) completeReading(faults *OptionsError) {
 	atLeast(faults, "MinPause", &o.MinPause, DefaultMinPause)
 	atLeast(faults, "MaxPause", &o.MaxPause, max(DefaultMaxPause, o.MinPause))
 	if o.MaxPause < o.MinPause {
-		faults.add("MaxPause: is %v, which is less than MinPause %v", o.MaxPause, o.MinPause)
+		faults.Add("MaxPause", "is %v; it must be at least MinPause, %v", o.MaxPause, o.MinPause)
 	}
 }
 
-func (o *Options[T]) completeHandling(faults *OptionsError) {
+func (o *Options[T]) completeHandling(faults *shardset.ConfigError) {
 	zeroOrMore(faults, "HandleItems", o.HandleItems)
 	zeroOrMore(faults, "Timeout", o.Timeout)
 	zeroOrMore(faults, "Attempts", o.Attempts)
@@ -193,21 +174,21 @@ func (o *Options[T]) completeHandling(faults *OptionsError) {
 	atLeast(faults, "Retry.Min", &o.Retry.Min, DefaultRetryMin)
 	atLeast(faults, "Retry.Max", &o.Retry.Max, max(DefaultRetryMax, o.Retry.Min))
 	if o.Retry.Max < o.Retry.Min {
-		faults.add("Retry: Max %v is less than Min %v", o.Retry.Max, o.Retry.Min)
+		faults.Add("Retry.Max", "is %v; it must be at least Retry.Min, %v", o.Retry.Max, o.Retry.Min)
 	}
 	atLeast(faults, "CommitInterval", &o.CommitInterval, DefaultCommitInterval)
 }
 
 // atLeast fills in a default for zero and refuses what is negative.
-func atLeast[N int | int64 | time.Duration](faults *OptionsError, field string, n *N, byDefault N) {
+func atLeast[N int | int64 | time.Duration](faults *shardset.ConfigError, field string, n *N, byDefault N) {
 	zeroOrMore(faults, field, *n)
 	if *n == 0 {
 		*n = byDefault
 	}
 }
 
-func zeroOrMore[N int | int64 | time.Duration](faults *OptionsError, field string, n N) {
+func zeroOrMore[N int | int64 | time.Duration](faults *shardset.ConfigError, field string, n N) {
 	if n < 0 {
-		faults.add("%s: is %v; it must not be negative", field, n)
+		faults.Add(field, "is %v; it must not be negative", n)
 	}
 }

@@ -15,8 +15,8 @@ import (
 
 func handleNothing(context.Context, *batch.Batch[int]) error { return nil }
 
-// TestOptionsErrorListsEveryFault names each field that is wrong, at once.
-func TestOptionsErrorListsEveryFault(t *testing.T) {
+// TestValidateListsEveryFault names each field that is wrong, at once.
+func TestValidateListsEveryFault(t *testing.T) {
 	o := batch.Options[int]{
 		OnGap:      func(context.Context, shardset.ID, processor.Gap) error { return nil },
 		ShardBytes: -1, BatchBytes: -2, BatchItems: -3, MinPause: -4, MaxPause: -5,
@@ -24,9 +24,9 @@ func TestOptionsErrorListsEveryFault(t *testing.T) {
 		Attempts: -10, Elapsed: -11, CommitInterval: -12, CommitItems: -13, HandleItems: -14,
 	}
 	err := o.Validate()
-	var faults *batch.OptionsError
+	var faults *shardset.ConfigError
 	if !errors.As(err, &faults) {
-		t.Fatalf("Validate returned %v, want a *OptionsError", err)
+		t.Fatalf("Validate returned %v, want a *shardset.ConfigError", err)
 	}
 	for _, field := range []string{
 		"OnGap", "ShardBytes", "BatchBytes", "BatchItems", "MinPause", "MaxPause", "Concurrency", "Timeout",
@@ -34,7 +34,7 @@ func TestOptionsErrorListsEveryFault(t *testing.T) {
 	} {
 		n := 0
 		for _, f := range faults.Faults {
-			if strings.HasPrefix(f, field+":") {
+			if f.Field == field {
 				n++
 			}
 		}
@@ -89,9 +89,9 @@ func TestHandleWithFaultsEndsTheWorker(t *testing.T) {
 		faults []string
 	}{
 		{"options", batch.Handle(src, handleNothing, batch.Options[int]{Attempts: -1, Elapsed: -1}), []string{"Attempts", "Elapsed"}},
-		{"source", batch.Handle(nil, handleNothing, batch.Options[int]{}), []string{"source"}},
-		{"handler", batch.Handle[int](src, nil, batch.Options[int]{}), []string{"handler"}},
-		{"everything", batch.Handle[int](nil, nil, batch.Options[int]{Attempts: -1}), []string{"source", "handler", "Attempts"}},
+		{"source", batch.Handle(nil, handleNothing, batch.Options[int]{}), []string{"Source"}},
+		{"handler", batch.Handle[int](src, nil, batch.Options[int]{}), []string{"Handler"}},
+		{"everything", batch.Handle[int](nil, nil, batch.Options[int]{Attempts: -1}), []string{"Source", "Handler", "Attempts"}},
 	}
 	for _, tt := range tests {
 		bubble(t, tt.name, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestHandleWithFaultsEndsTheWorker(t *testing.T) {
 				t.Errorf("the outcome is %v, want failed", got)
 			}
 			got := r.run.Fatal()
-			var faults *batch.OptionsError
+			var faults *shardset.ConfigError
 			if !errors.As(got, &faults) || len(faults.Faults) != len(tt.faults) {
 				t.Fatalf("fatal is %v, want %d faults", got, len(tt.faults))
 			}

@@ -133,21 +133,27 @@ func TestRangeYieldsWhyItStops(t *testing.T) {
 
 // TestRangeRefusesBadOptions without a look at the source.
 func TestRangeRefusesBadOptions(t *testing.T) {
-	for name, o := range map[string]batch.Options[int]{
-		"negative":    {Attempts: -1},
-		"concurrency": {Concurrency: 2},
-		"key":         {Key: func(int) string { return "" }},
+	key := func(int) string { return "" }
+	for name, c := range map[string]struct {
+		o      batch.Options[int]
+		faults int
+	}{
+		"negative":    {batch.Options[int]{Attempts: -1}, 1},
+		"concurrency": {batch.Options[int]{Concurrency: 2}, 1},
+		"key":         {batch.Options[int]{Key: key}, 1},
+		"timeout":     {batch.Options[int]{Timeout: time.Second}, 1},
+		"everything":  {batch.Options[int]{Attempts: -1, Concurrency: 2, Key: key, Timeout: time.Second}, 4},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			src := newTape(10)
 			r := newRig(t, src)
-			r.ranges(o, func(*batch.Batch[int]) step { t.Error("a batch"); return step{} }).start(1)
+			r.ranges(c.o, func(*batch.Batch[int]) step { t.Error("a batch"); return step{} }).start(1)
 			if got := r.finish(); got != shardset.OutcomeFailed {
 				t.Errorf("the outcome is %v, want failed", got)
 			}
-			var faults *batch.OptionsError
-			if got := r.run.Fatal(); !errors.As(got, &faults) {
-				t.Errorf("fatal is %v, want a *OptionsError", got)
+			var faults *shardset.ConfigError
+			if got := r.run.Fatal(); !errors.As(got, &faults) || len(faults.Faults) != c.faults {
+				t.Errorf("fatal is %v, want a *shardset.ConfigError with %d faults", got, c.faults)
 			}
 			if len(src.opens) != 0 {
 				t.Errorf("the source was opened %d times", len(src.opens))

@@ -75,22 +75,30 @@ type Source struct {
 // maxIdle bounds the memory that is kept for later pages.
 const maxIdle = 16 << 20
 
-// New returns a Source. It does no I/O. The error lists everything that is wrong.
+// New returns a Source. It does no I/O. If c is nil or o is wrong, the error is a
+// *shardset.ConfigError that lists every fault.
 func New(c Client, o Options) (*Source, error) {
-	var faults []error
-	check := func(ok bool, format string, args ...any) {
-		if !ok {
-			faults = append(faults, fmt.Errorf(format, args...))
-		}
+	faults := &shardset.ConfigError{Config: "slslog.Options"}
+	if c == nil {
+		faults.Add("Client", "is nil")
 	}
-	check(c != nil, "the client is nil")
-	check(o.Pause >= 0, "Pause is %v; it must not be negative", o.Pause)
-	check(o.Compression <= sls.None, "%v is not a compression", o.Compression)
-	check(o.MaxRaw >= 0, "MaxRaw is %d; it must not be negative", o.MaxRaw)
-	check(o.ShardsEvery >= 0, "ShardsEvery is %v; it must not be negative", o.ShardsEvery)
-	check(o.Query == "" || o.Processor == "", "Query and Processor are both set; the service takes one of them")
-	if len(faults) > 0 {
-		return nil, fmt.Errorf("slslog: bad Options: %w", errors.Join(faults...))
+	if o.Pause < 0 {
+		faults.Add("Pause", "is %v; it must not be negative", o.Pause)
+	}
+	if o.Compression > sls.None {
+		faults.Add("Compression", "is %v, which is unknown", o.Compression)
+	}
+	if o.MaxRaw < 0 {
+		faults.Add("MaxRaw", "is %d; it must not be negative", o.MaxRaw)
+	}
+	if o.ShardsEvery < 0 {
+		faults.Add("ShardsEvery", "is %v; it must not be negative", o.ShardsEvery)
+	}
+	if o.Query != "" && o.Processor != "" {
+		faults.Add("Processor", "is set, and so is Query; the service takes one of them")
+	}
+	if err := faults.Err(); err != nil {
+		return nil, err
 	}
 	if o.Pause == 0 {
 		o.Pause = DefaultPause

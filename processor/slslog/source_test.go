@@ -1,6 +1,8 @@
 package slslog
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,9 +18,20 @@ func TestOptions(t *testing.T) {
 	_, err := New(nil, Options{
 		Pause: -1, MaxRaw: -1, ShardsEvery: -1, Query: "*", Processor: "p", Compression: sls.None + 1,
 	})
-	for _, fault := range []string{"client", "Pause", "MaxRaw", "ShardsEvery", "Query and Processor", "Compression(4)"} {
-		if err == nil || !strings.Contains(err.Error(), fault) {
-			t.Errorf("%v does not name %s", err, fault)
+	var faults *shardset.ConfigError
+	if !errors.As(err, &faults) {
+		t.Fatalf("New returned %v, want a *shardset.ConfigError", err)
+	}
+	var fields []string
+	for _, f := range faults.Faults {
+		fields = append(fields, f.Field)
+	}
+	if want := []string{"Client", "Pause", "Compression", "MaxRaw", "ShardsEvery", "Processor"}; !slices.Equal(fields, want) {
+		t.Errorf("the faults are of %v, want %v: %v", fields, want, err)
+	}
+	for _, text := range []string{"Compression(4)", "Query"} {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("%v does not name %s", err, text)
 		}
 	}
 	src, err := New(newShelf(1), Options{})
