@@ -42,8 +42,6 @@ func parse(args []string, env func(string) string, stderr io.Writer) (options, e
 		o.logstores = append(o.logstores, l)
 		return err
 	})
-	fs.StringVar(&o.config.Dir, "dir", "", "`directory` that keeps the state (default: memory only)")
-	fs.BoolVar(&o.config.Sync, "sync", false, "wait for the disk at every write, to survive a loss of power")
 	fs.DurationVar(&o.config.Retention, "retention", 0, "how long log groups are kept (default: for ever)")
 	fs.Int64Var(&o.config.RetentionBytes, "retention-bytes", 0, "how many `bytes` of memory the log groups of a shard take at most (default 256 MiB; -1: no bound)")
 	key := fs.String("key", "", "`id:secret` that has to sign requests; \"env\" takes "+envID+", "+envSecret+" and "+envToken+

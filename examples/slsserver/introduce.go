@@ -23,9 +23,6 @@ func introduce(w io.Writer, o options, addr, admin net.Addr) {
 		signed = fmt.Sprintf("verified: key %q", o.keyID)
 	}
 	fmt.Fprintf(w, "  signatures %s\n", signed)
-	if o.config.Dir != "" {
-		fmt.Fprintf(w, "  directory  %s\n", o.config.Dir)
-	}
 	if admin != nil {
 		fmt.Fprintf(w, "  admin      http://%s (GET /state /stats /faults; POST /faults /evict /expire /logstores)\n", admin)
 	}

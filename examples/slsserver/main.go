@@ -5,7 +5,7 @@
 //	go run ./examples/slsserver -project demo -logstore app:8
 //
 // It prints its address and how to point an SDK at it, and serves until SIGTERM or SIGINT.
-// With -dir it remembers log groups, consumer groups and checkpoints.
+// It keeps everything in memory: what was written is gone when it ends.
 //
 // The exit status is 0 after a signal, 1 when it cannot serve, and 2 for a wrong flag.
 package main

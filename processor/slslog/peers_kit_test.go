@@ -28,17 +28,17 @@ const (
 // went over the lines between them.
 type peers struct {
 	t      testing.TB
-	config slsserver.Config
 	shards int
+	srv    *slsserver.Server
 	admin  *sls.Client // over a line of its own, whose calls are not recorded
 
-	mu      sync.Mutex // guards the fields below
-	srv     *slsserver.Server
-	calls   []peerCall
-	put     map[int]string // the numbers of the logs that were put, and their kinds
-	begun   []handling     // in the order of time
-	handled []handling
-	workers []*peerWorker
+	mu          sync.Mutex // guards the fields below
+	unreachable bool
+	calls       []peerCall
+	put         map[int]string // the numbers of the logs that were put, and their kinds
+	begun       []handling     // in the order of time
+	handled     []handling
+	workers     []*peerWorker
 }
 
 // handling is a log that a handler was given.
@@ -63,18 +63,21 @@ var (
 func peersTestOn(t *testing.T, cfg slsserver.Config, shards int, g sls.Group, test func(t *testing.T, p *peers)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		p := &peers{t: t, config: cfg, shards: shards, put: map[int]string{}}
-		p.config.Projects = []slsserver.Project{{
+		cfg.Projects = []slsserver.Project{{
 			Name: "p", Logstores: []slsserver.Logstore{{Name: "log", Shards: shards}},
 			Processors: map[string]string{"few": fewOnly},
 		}}
-		p.start()
+		srv, err := slsserver.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &peers{t: t, srv: srv, shards: shards, put: map[int]string{}}
 		t.Cleanup(func() {
 			for _, w := range p.workers {
 				w.stop()
 				<-w.done
 			}
-			p.down()
+			p.check(p.srv.Close())
 		})
 		p.admin = p.client("", func(*sls.Config) {})
 		g.Name, g.Timeout = "g", peerTimeout
@@ -94,33 +97,18 @@ func (p *peers) check(err error) {
 	}
 }
 
-// start starts the server, from its directory if it has one.
-func (p *peers) start() {
-	p.t.Helper()
-	srv, err := slsserver.New(p.config)
-	p.check(err)
+// setUnreachable cuts the server off, or connects it again.
+func (p *peers) setUnreachable(yes bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.srv = srv
+	p.unreachable = yes
 }
 
-// down takes the server down.
-func (p *peers) down() {
-	p.t.Helper()
-	p.mu.Lock()
-	srv := p.srv
-	p.srv = nil
-	p.mu.Unlock()
-	if srv != nil {
-		p.check(srv.Close())
-	}
-}
-
-// server returns what answers at the moment, nil if nothing does.
+// server returns the server, or nil while it is unreachable.
 func (p *peers) server() http.Handler {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.srv == nil {
+	if p.unreachable {
 		return nil
 	}
 	return p.srv

@@ -78,13 +78,6 @@ func (c *consumers) commit(consumer string, id, cursor int64, forced bool) error
 		if cursor > end {
 			return fail(400, "InvalidShardCheckPoint", "%d is beyond the end of the shard, %d", cursor, end)
 		}
-		r := record{
-			Type: recCheckpoint, Project: c.logstore.project, Logstore: c.logstore.name, Group: c.name,
-			Checkpoints: []checkpointRecord{cp.record(sh.id)},
-		}
-		if err := c.logstore.server.journal(r); err != nil {
-			return err
-		}
 		c.checkpoints[sh.id] = cp
 		if c.consumed(sh) == over {
 			return nil
@@ -101,12 +94,7 @@ func (c *consumers) fence(now time.Time, consumer string, shard int) error {
 	}
 	snap := c.group.Snapshot()
 	member := slices.ContainsFunc(snap.Members, func(m group.MemberInfo) bool { return m.Name == consumer })
-	owned := slices.ContainsFunc(snap.Shards, func(s group.ShardInfo) bool { return s.ID == shardID(shard) && s.Owner != "" })
-	switch {
-	case c.recovering(now) && !owned && !c.isOver(shard):
-		// Its holder has not been heard of since the restart. This may be it.
-		return busy("the group recovers its members; send a heartbeat first")
-	case member:
+	if member {
 		return fail(400, "ConsumerNotMatch", "the consumer does not hold the shard")
 	}
 	return fail(404, "ConsumerNotExist", "consumer not exist")

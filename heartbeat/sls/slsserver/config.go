@@ -12,8 +12,7 @@ import (
 
 // Config is what a Server is made with. The zero value is a server without projects.
 type Config struct {
-	// Projects exist from the start. One that Dir already knows is kept as it is there;
-	// logstores that are new, or were deleted, are added.
+	// Projects exist from the start.
 	Projects []Project
 	// DefaultProject serves requests that name none. Empty means the first of Projects.
 	DefaultProject string
@@ -34,13 +33,6 @@ type Config struct {
 	// Insecure allows listening on other than loopback addresses without Keys, and serves
 	// them under any host.
 	Insecure bool
-
-	// Dir keeps the state on disk; it is created if absent, and belongs to one server
-	// at a time. Empty means memory only.
-	Dir string
-	// Sync makes every write wait for the disk. Without it a write survives the death
-	// of the process, but not that of the machine.
-	Sync bool
 
 	// Retention is how long log groups are kept. Zero means for ever.
 	Retention time.Duration
@@ -96,6 +88,7 @@ const (
 	defaultRetentionBytes = 256 << 20
 	defaultPageBytes      = 4 << 20
 	defaultPutBytes       = 10 << 20
+	maxPutBytes           = 32 << 20
 	defaultMaxGroups      = 30
 	defaultMaxConsumers   = 10_000
 	defaultMaxShards      = 10_000
@@ -151,8 +144,8 @@ func (c Config) withDefaults() (Config, error) {
 			*n.field = n.zero
 		}
 	}
-	if c.MaxPutBytes > maxFrame/2 {
-		bad("MaxPutBytes is %d; it must be at most %d", c.MaxPutBytes, maxFrame/2)
+	if c.MaxPutBytes > maxPutBytes {
+		bad("MaxPutBytes is %d; it must be at most %d", c.MaxPutBytes, maxPutBytes)
 	}
 	if c.ClockSkew < 0 {
 		bad("ClockSkew is %v; it must not be negative", c.ClockSkew)

@@ -15,21 +15,20 @@ type consumers struct {
 	logstore *logstore
 	name     string
 
-	mu    sync.Mutex // guards everything below; held while the journal is written
+	mu    sync.Mutex // guards everything below
 	group *group.Group
 	ttl   time.Duration
 	order bool
 	// orderedFrom is the first shard whose ancestors count. A group that becomes an
 	// ordered one goes on with the shards that it has, and orders those born later.
-	orderedFrom  int
-	shards       []*shard
-	checkpoints  map[int]checkpoint
-	over         map[int]string // the shards that are consumed, and who held each when that was seen
-	recoverUntil time.Time
-	known        map[string]struct{} // who may be a member, for the bound on their number
-	timer        *time.Timer         // fires at the group's next event; nil: none is due
-	timerAt      time.Time
-	ended        error // what everybody is told after stop
+	orderedFrom int
+	shards      []*shard
+	checkpoints map[int]checkpoint
+	over        map[int]string      // the shards that are consumed, and who held each when that was seen
+	known       map[string]struct{} // who may be a member, for the bound on their number
+	timer       *time.Timer         // fires at the group's next event; nil: none is due
+	timerAt     time.Time
+	ended       error // what everybody is told after stop
 }
 
 // checkpoint is what is stored for a shard.
@@ -197,19 +196,6 @@ func (c *consumers) find(id int) *shard {
 		return nil
 	}
 	return c.shards[i]
-}
-
-// remove ends the group for good. Nothing of it is written down after that.
-func (c *consumers) remove() error {
-	return c.do(func(time.Time) error {
-		r := c.record()
-		r.Type = recNoGroup
-		if err := c.logstore.server.journal(r); err != nil {
-			return err
-		}
-		c.end(noGroup())
-		return nil
-	})
 }
 
 // stop ends the group and its timer. Whoever still comes is told why.

@@ -1,7 +1,8 @@
 // Package slsserver is an embedded server that speaks the protocol of Alibaba Cloud
 // Simple Log Service (SLS): consumer groups, heartbeats, checkpoints, cursors, reading,
-// writing, splitting and merging, and making and deleting projects and logstores. It is for development, for tests and for
-// demonstrations: programs that use an SLS SDK run against it in place of the cloud.
+// writing, splitting and merging, and making and deleting projects and logstores. It is
+// for development, tests and demonstrations: a program that uses an SLS SDK runs against it
+// in place of the cloud. It keeps everything in memory: nothing survives Close.
 //
 //	srv, err := slsserver.New(slsserver.Config{
 //		Projects: []slsserver.Project{{Name: "demo", Logstores: []slsserver.Logstore{{Name: "app", Shards: 4}}}},
@@ -48,7 +49,7 @@
 //     is the holder.
 //   - A read-only shard is over as soon as nothing of it is left to read: its checkpoint,
 //     forced or not, or without one its beginning, is its end. That is evaluated at a commit, at
-//     a split or merge, when data expires, and at a restart, so a parent that was at its end
+//     a split or merge, and when data expires, so a parent that was at its end
 //     before a split needs no further commit, nor does one that never had data. Its last
 //     holder and its last committer may commit the end once more.
 //   - Deleting a group ends its members: a non-empty heartbeat after the group was
@@ -100,14 +101,6 @@
 // A key is a content key, __topic__, __source__ or __tag__:name, in double quotes if
 // it is not a plain word; a quote in a value is doubled. A query has at most 64 different
 // conditions. A processor names such a query of Project.Processors.
-//
-// # What survives
-//
-// Without Config.Dir nothing survives Close. With it, projects, logstores, log groups, groups and
-// checkpoints do, a SIGKILL included: each write reaches the operating system before it
-// is acknowledged. A loss of power may take what was not yet on the disk, unless
-// Config.Sync is set. Membership does not survive: after a restart a group grants nothing
-// for one full timeout, and takes members at their word about what they hold.
 //
 // # Faults
 //

@@ -70,9 +70,6 @@ func (ls *logstore) createGroup(name string, ttl time.Duration, order bool) erro
 	if err := g.setShards(ls.server.cfg.Clock(), ls.shards); err != nil {
 		return err
 	}
-	if err := ls.server.journal(g.record()); err != nil {
-		return err
-	}
 	ls.groups[name] = g
 	return nil
 }
@@ -120,9 +117,7 @@ func (s *Server) deleteGroup(c *call) error {
 	if g == nil {
 		return noGroup()
 	}
-	if err := g.remove(); err != nil {
-		return err
-	}
+	g.stop(noGroup())
 	delete(ls.groups, c.group)
 	return c.reply("", nil)
 }

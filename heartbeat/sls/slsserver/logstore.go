@@ -13,7 +13,6 @@ type logstore struct {
 	server  *Server
 	project string
 	name    string
-	dir     int // the number of its directory
 	days    int // the ttl that its creator wanted; zero: none
 	created time.Time
 
@@ -29,9 +28,6 @@ type logstore struct {
 // newLogstore makes a logstore with shards. The caller holds the server's lock.
 func newLogstore(s *Server, project string, l Logstore) *logstore {
 	ls := &logstore{server: s, project: project, name: l.Name, groups: map[string]*consumers{}}
-	if s.disk != nil {
-		ls.dir = s.disk.nextDir()
-	}
 	now := s.cfg.Clock()
 	ls.created = now
 	for _, r := range wholeSpace.divide(l.Shards) {
@@ -42,10 +38,7 @@ func newLogstore(s *Server, project string, l Logstore) *logstore {
 
 // addShard adds a shard with the next ID. The caller holds mu, or is the only one.
 func (ls *logstore) addShard(r keyRange, now time.Time, parents []int) *shard {
-	sh := &shard{id: ls.next, keys: r, parents: parents, created: now, origin: now.UnixNano(), first: now.UnixNano()}
-	if d := ls.server.disk; d != nil {
-		sh.file = d.segments(ls.dir, sh.id)
-	}
+	sh := &shard{id: ls.next, keys: r, parents: parents, created: now, first: now.UnixNano()}
 	ls.next++
 	ls.shards = append(ls.shards, sh)
 	return sh
@@ -98,25 +91,6 @@ func (ls *logstore) forAny() *shard {
 	return nil
 }
 
-// journal writes the logstore's shards down. The caller holds mu, or is the only one.
-func (ls *logstore) journal() error {
-	d := ls.server.disk
-	switch {
-	case ls.gone:
-		return noLogstore(ls.name)
-	case d == nil:
-		return nil
-	}
-	r := record{
-		Type: recLogstore, Project: ls.project, Logstore: ls.name, Dir: ls.dir, Next: ls.next, Days: ls.days,
-		Created: ls.created.UnixNano(),
-	}
-	for _, sh := range ls.shards {
-		r.Shards = append(r.Shards, sh.record())
-	}
-	return d.append(r)
-}
-
 // tellGroups hands every group the present shards. The caller holds mu.
 func (ls *logstore) tellGroups(now time.Time) error {
 	var errs []error
@@ -126,19 +100,10 @@ func (ls *logstore) tellGroups(now time.Time) error {
 	return errors.Join(errs...)
 }
 
-func (ls *logstore) close() error {
+func (ls *logstore) close() {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	var errs []error
 	for _, g := range ls.groups {
 		g.stop(errClosed) // not that it is deleted: its members shall come back
 	}
-	for _, sh := range ls.shards {
-		sh.mu.Lock()
-		if sh.file != nil {
-			errs = append(errs, sh.file.close())
-		}
-		sh.mu.Unlock()
-	}
-	return errors.Join(errs...)
 }

@@ -3,7 +3,6 @@ package slsserver
 import (
 	"errors"
 	"math"
-	"time"
 )
 
 // logstoreInfo is a logstore in the answer of GetLogStore. This server splits nothing by itself, and
@@ -156,56 +155,29 @@ func (s *Server) deleteLogstore(c *call) error {
 		s.mu.Unlock()
 		return err
 	}
-	r := record{Type: recNoLogstore, Project: c.project, Logstore: c.logstore}
-	ended, err := s.end(r, noLogstore(c.logstore), ls)
-	if err == nil {
-		delete(s.projects[c.project].logstores, c.logstore)
-	}
+	delete(s.projects[c.project].logstores, c.logstore)
 	s.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	forget(s.cfg.Clock(), ended)
+	ls.remove(noLogstore(c.logstore))
 	return c.reply("", nil)
 }
 
-// end writes down that some logstores are gone and ends them: their groups and their members are
-// told why, and requests at work find no shard to change. It returns the shards. The caller holds
-// the server's lock.
-func (s *Server) end(r record, why error, list ...*logstore) ([]*shard, error) {
-	for _, ls := range list { // all are held, so that nothing of them is written down after r
-		ls.mu.Lock()
-		defer ls.mu.Unlock()
-		for _, g := range ls.groups {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-		}
+// remove ends the groups of a logstore that is deleted, with the reason for their members, and
+// drops its data. A request that is still at work finds no shard to change, and a log group on its
+// way to a shard is refused.
+func (ls *logstore) remove(why error) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, g := range ls.groups {
+		g.stop(why)
 	}
-	if err := s.journal(r); err != nil {
-		return nil, err
-	}
-	var shards []*shard
-	for _, ls := range list {
-		for _, g := range ls.groups {
-			g.end(why)
-		}
-		shards = append(shards, ls.shards...)
-		ls.gone, ls.shards, ls.groups = true, nil, nil
-	}
-	return shards, nil
-}
-
-// forget gives up the data of shards that are gone. A log group on its way to one is refused.
-func forget(now time.Time, shards []*shard) {
-	for _, sh := range shards {
+	now := ls.server.cfg.Clock()
+	for _, sh := range ls.shards {
 		sh.mu.Lock()
 		if !sh.readonly() {
 			sh.closedAt = now
 		}
 		sh.drop(len(sh.entries))
-		if sh.file != nil {
-			sh.file.remove()
-		}
 		sh.mu.Unlock()
 	}
+	ls.gone, ls.shards, ls.groups = true, nil, nil
 }

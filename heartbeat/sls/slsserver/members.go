@@ -21,7 +21,7 @@ func (c *consumers) beat(consumer string, held []shardset.Grant) (grants []shard
 		b := shardset.Beat{Member: strings.Clone(consumer)} // it is kept, and must not keep its request
 		listed := len(held) > 0
 		b.Held = c.existing(held)
-		if len(b.Held) == 0 && listed && !c.recovering(now) && !c.isMember(now, consumer) {
+		if len(b.Held) == 0 && listed && !c.isMember(now, consumer) {
 			return notMember() // its list is not empty, whatever is in it
 		}
 		a, err := c.group.Beat(now, b)
@@ -94,6 +94,3 @@ func (c *consumers) evict(consumer string) bool {
 	})
 	return found
 }
-
-// recovering says whether the group has lost its leases and waits for its members.
-func (c *consumers) recovering(now time.Time) bool { return now.Before(c.recoverUntil) }

@@ -139,27 +139,10 @@ func TestOrderedLater(t *testing.T) {
 	r.hear("c1", "[1,2,3]", "[2,3,4,5]")
 }
 
-// TestOverAcrossARestart: what is over is over after a restart too, without a commit.
-func TestOverAcrossARestart(t *testing.T) {
-	dir := t.TempDir()
-	r := newRig(t, Config{Dir: dir})
-	r.createGroup(1, true)
-	r.want(r.beat("c1", "[]"), 200, "[0,1]")
-	r.want(r.put(highKey, sample), 200, "")
-	r.want(r.commit("c1", 1, r.cursor(1, "end"), false), 200, "")
-	r.want200(r.do("POST", "/logstores/ls/shards/0?action=merge", ""))
-	again := r.reopen(copyDir(t, dir))
-	if st, err := again.Group("p", "ls", "g"); err != nil || fmt.Sprint(st.Over) != "[0 1]" {
-		t.Errorf("over: %v, %v", st.Over, err)
-	}
-}
-
-// TestOverByAge: the sweeper takes the last data of a parent, and its children are granted. Files
-// keep that data for a while, and a restart does not bring it back.
+// TestOverByAge: the sweeper takes the last data of a parent, and its children are granted.
 func TestOverByAge(t *testing.T) {
-	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, Config{Dir: dir, Retention: 10 * time.Minute})
+		r := newRig(t, Config{Retention: 10 * time.Minute})
 		r.createGroup(3600, true)
 		r.want(r.put(lowKey, sample), 200, "")
 		r.want(r.beat("c1", "[]"), 200, "[0,1]")
@@ -170,12 +153,10 @@ func TestOverByAge(t *testing.T) {
 		synctest.Wait()
 		r.want(r.beat("c1", "[0,1]"), 200, "[1,2,3]")
 		r.want(r.commit("c1", 0, r.cursor(0, "end"), false), 200, "") // its holder had it in its hands
-		_ = r.Close()
-		again := newRig(t, Config{Dir: dir, Retention: 10 * time.Minute, Projects: []Project{}})
-		if st, err := again.Group("p", "ls", "g"); err != nil || fmt.Sprint(st.Over) != "[0]" {
+		if st, err := r.Group("p", "ls", "g"); err != nil || fmt.Sprint(st.Over) != "[0]" {
 			t.Errorf("over: %v, %v", st.Over, err)
 		}
-		_ = again.Close()
+		_ = r.Close()
 	})
 }
 
@@ -194,20 +175,4 @@ func TestEndAfterOver(t *testing.T) {
 	if got := r.checkpoint(0).Checkpoint; got != end {
 		t.Errorf("the checkpoint is %q, want %q", got, end)
 	}
-}
-
-// TestSplitThatFails: a commit that saw a parent closed by a split that could not be written down
-// does not take the shard away.
-func TestSplitThatFails(t *testing.T) {
-	r := newRig(t, Config{Dir: t.TempDir()})
-	r.createGroup(60, true)
-	r.want(r.beat("c1", "[]"), 200, "[0,1]")
-	ls, _ := r.findLogstore("p", "ls")
-	sh := ls.shard(0)
-	sh.setClosed(time.Now()) // replace does this, then journals; the commit comes between
-	r.want(r.commit("c1", 0, r.cursor(0, "end"), false), 200, "")
-	sh.setClosed(time.Time{})
-	r.disk.journal.f.Close()
-	r.wantCode(r.do("POST", "/logstores/ls/shards/0?action=split", ""), 500, "InternalServerError")
-	r.want(r.beat("c1", "[0,1]"), 200, "[0,1]")
 }

@@ -162,15 +162,10 @@ func (s *Server) deleteProject(c *call) error {
 		s.mu.Unlock()
 		return noProject(name)
 	}
-	list := slices.Collect(maps.Values(p.logstores))
-	ended, err := s.end(record{Type: recNoProject, Project: name}, noProject(name), list...)
-	if err == nil {
-		delete(s.projects, name)
-	}
+	delete(s.projects, name)
 	s.mu.Unlock()
-	if err != nil {
-		return err
+	for _, ls := range p.logstores {
+		ls.remove(noProject(name))
 	}
-	forget(s.cfg.Clock(), ended)
 	return c.reply("", nil)
 }

@@ -69,10 +69,10 @@ func TestClockGoesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, want := sh.from(now.UnixNano()), sh.origin; got != want {
+	if got, want := sh.from(now.UnixNano()), sh.created.UnixNano(); got != want {
 		t.Errorf("what came from now on begins at %d, not %d", got, want)
 	}
-	if got := sh.receivedAt(sh.origin+1, now); !got.Equal(now) {
+	if got := sh.receivedAt(sh.created.UnixNano()+1, now); !got.Equal(now) {
 		t.Errorf("the second log group came at %v", got)
 	}
 }
@@ -306,7 +306,7 @@ func TestClock(t *testing.T) {
 		}
 	}
 	sh := r.projects["p"].logstores["ls"].shards[0]
-	if !sh.created.Equal(now) || sh.receivedAt(sh.origin, r.cfg.Clock()) != now {
+	if !sh.created.Equal(now) || sh.receivedAt(sh.created.UnixNano(), r.cfg.Clock()) != now {
 		t.Errorf("the shard was created at %v", sh.created)
 	}
 }

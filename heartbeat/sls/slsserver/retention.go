@@ -72,19 +72,7 @@ func (ls *logstore) removeShards(now time.Time, old func(*shard) bool) error {
 	if !slices.ContainsFunc(ls.shards, gone) {
 		return nil
 	}
-	before := ls.shards
 	ls.shards = slices.DeleteFunc(slices.Clone(ls.shards), gone)
-	if err := ls.journal(); err != nil {
-		ls.shards = before
-		return err
-	}
-	for _, sh := range before {
-		if ls.find(sh.id) == nil && sh.file != nil {
-			sh.mu.Lock()
-			sh.file.remove()
-			sh.mu.Unlock()
-		}
-	}
 	return ls.tellGroups(now)
 }
 
@@ -93,13 +81,7 @@ func (ls *logstore) removeShards(now time.Time, old func(*shard) bool) error {
 func (ls *logstore) expireAll(sh *shard, before int64) error {
 	sh.mu.Lock()
 	sh.drop(int(min(max(before-sh.first, 0), int64(len(sh.entries)))))
-	sh.trim()
-	begin := sh.first
 	sh.mu.Unlock()
-	r := record{Type: recBegin, Project: ls.project, Logstore: ls.name, Shard: sh.id, Cursor: begin}
-	if err := ls.server.journal(r); err != nil {
-		return err
-	}
 	if before < math.MaxInt64 {
 		ls.reconsider(ls.server.cfg.Clock())
 		return nil

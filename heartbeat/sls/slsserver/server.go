@@ -20,7 +20,6 @@ type Server struct {
 	log    *zap.Logger
 	keys   atomic.Pointer[keyring]
 	faults *Faults
-	disk   *disk // nil: memory only
 	pages  pageCache
 	ids    requestIDs
 
@@ -29,7 +28,7 @@ type Server struct {
 	net      network
 
 	// mu guards the maps of projects and logstores. It is taken before a logstore's
-	// lock; that before a group's; that before a shard's; and that before the journal's.
+	// lock, that before a group's, and that before a shard's.
 	mu       sync.RWMutex
 	projects map[string]*project
 	sweeper  *time.Timer
@@ -44,8 +43,8 @@ type project struct {
 	processors  map[string]*filter
 }
 
-// New returns a server with the projects of cfg and what cfg.Dir holds. It reports
-// every fault of cfg at once. The server has to be closed.
+// New returns a server with the projects of cfg. It reports every fault of cfg at once.
+// The server has to be closed.
 func New(cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -59,18 +58,10 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.keys.Store(&ring)
-	if cfg.Dir != "" {
-		if err := s.open(cfg.Dir); err != nil {
-			return nil, fmt.Errorf("slsserver: %w", err)
-		}
-	}
 	for _, p := range cfg.Projects {
 		if err := s.ensure(p); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
-	}
-	if cfg.Retention > 0 { // files hold what has expired until all in them has
-		s.sweep(s.cfg.Clock())
 	}
 	s.armSweeper()
 	return s, nil
@@ -119,19 +110,11 @@ func (s *Server) makeProject(name, description string) error {
 	case len(s.projects) >= maxProjects:
 		return fail(403, "ProjectQuotaExceed", "the server has its %d projects", maxProjects)
 	}
-	r := record{Type: recProject, Project: name, Description: description, Created: s.cfg.Clock().UnixNano()}
-	if err := s.journal(r); err != nil {
-		return fmt.Errorf("slsserver: %w", err)
-	}
-	s.projects[name] = newProject(r)
-	return nil
-}
-
-func newProject(r record) *project {
-	return &project{
-		name: r.Project, description: r.Description, created: time.Unix(0, r.Created),
+	s.projects[name] = &project{
+		name: name, description: description, created: s.cfg.Clock(),
 		logstores: map[string]*logstore{}, processors: map[string]*filter{},
 	}
+	return nil
 }
 
 // CreateLogstore creates a logstore. The error matches ErrNotFound if there is no such
@@ -162,9 +145,6 @@ func (s *Server) makeLogstore(projectName string, l Logstore, days int) error {
 	}
 	ls := newLogstore(s, projectName, l)
 	ls.days = days
-	if err := ls.journal(); err != nil {
-		return fmt.Errorf("slsserver: %w", err)
-	}
 	p.logstores[l.Name] = ls
 	return nil
 }
@@ -210,8 +190,8 @@ func (s *Server) everyLogstore() []*logstore {
 	return all
 }
 
-// Close stops listening, waits a moment for the requests at work, stops all timers and
-// closes the files. Later requests get 503.
+// Close stops listening, waits up to 2 s for the requests at work, and stops all timers.
+// Later requests get 503.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -225,10 +205,7 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 	err := s.net.close()
 	for _, ls := range s.everyLogstore() {
-		err = errors.Join(err, ls.close())
-	}
-	if s.disk != nil {
-		err = errors.Join(err, s.disk.close())
+		ls.close()
 	}
 	return err
 }

@@ -14,15 +14,13 @@ type shard struct {
 	keys    keyRange
 	parents []int
 	created time.Time
-	origin  int64 // the cursor of its first log group
 
 	mu       sync.RWMutex
 	closedAt time.Time // when it became read-only; zero: it is not
 	first    int64     // the cursor of entries[0], or the end
 	entries  []entry
-	unused   int       // places in front of entries that their array still has, at most
-	bytes    int64     // what the entries cost
-	file     *segments // nil: memory only
+	unused   int   // places in front of entries that their array still has, at most
+	bytes    int64 // what the entries cost
 }
 
 // entry is one log group.
@@ -67,13 +65,7 @@ func (sh *shard) append(b block, now time.Time, maxBytes int64) (bool, error) {
 	if cost := e.cost(); maxBytes > 0 && cost > maxBytes {
 		return false, fail(413, "PostBodyTooLarge", "the log group takes %d bytes, and a shard keeps %d", cost, maxBytes)
 	}
-	if sh.file != nil {
-		if err := sh.file.append(sh.end(), e); err != nil {
-			return false, err
-		}
-	}
 	sh.push(e, maxBytes)
-	sh.trim()
 	return true, nil
 }
 
@@ -150,13 +142,5 @@ func (sh *shard) expire(at int64) bool {
 	defer sh.mu.Unlock()
 	before := len(sh.entries)
 	sh.drop(sort.Search(len(sh.entries), func(i int) bool { return sh.entries[i].at >= at }))
-	sh.trim()
 	return before > 0 && len(sh.entries) == 0 && sh.readonly()
-}
-
-// trim deletes the files that are not needed any more. The caller holds mu.
-func (sh *shard) trim() {
-	if sh.file != nil {
-		sh.file.trim(sh.first)
-	}
 }

@@ -1,7 +1,6 @@
 package slsserver
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -136,7 +135,6 @@ func (ls *logstore) replace(parents []*shard, ranges []keyRange) ([]*shard, erro
 			now = p.created
 		}
 	}
-	before, next := ls.shards, ls.next
 	ls.shards = slices.Clone(ls.shards)
 	var children []*shard
 	for _, r := range ranges {
@@ -144,13 +142,6 @@ func (ls *logstore) replace(parents []*shard, ranges []keyRange) ([]*shard, erro
 	}
 	for _, p := range parents {
 		p.setClosed(now)
-	}
-	if err := ls.journal(); err != nil {
-		ls.shards, ls.next = before, next
-		for _, p := range parents {
-			p.setClosed(time.Time{})
-		}
-		return nil, errors.Join(err, ls.tellGroups(now)) // a commit may have seen one closed
 	}
 	return children, ls.tellGroups(ls.server.cfg.Clock())
 }

@@ -13,7 +13,7 @@ import (
 // TestStress writes, reads, divides, consumes and looks all at once. Every log group that
 // was acknowledged has to be there once, and in the order of its writer within a shard.
 func TestStress(t *testing.T) {
-	r := newRig(t, Config{Dir: t.TempDir(), Retention: 1 << 40})
+	r := newRig(t, Config{Retention: 1 << 40})
 	r.createGroup(60, true)
 	const writers, writes = 4, 60
 	var work, looking sync.WaitGroup

@@ -11,22 +11,13 @@ import (
 // update changes the timeout, unless it is zero, and the order, unless it is nil.
 func (c *consumers) update(ttl time.Duration, order *bool) error {
 	return c.do(func(now time.Time) error {
-		r := c.record()
-		if ttl == 0 {
-			ttl = c.ttl
-		}
-		r.TTL, r.Order = ttl, c.order
 		if order != nil {
-			r.Order = *order
+			if *order && !c.order {
+				c.orderedFrom = nextShard(c.shards)
+			}
+			c.order = *order
 		}
-		if r.Order && !c.order {
-			r.OrderedFrom = nextShard(c.shards)
-		}
-		if err := c.logstore.server.journal(r); err != nil {
-			return err
-		}
-		c.order, c.orderedFrom = r.Order, r.OrderedFrom
-		if ttl != c.ttl {
+		if ttl != 0 && ttl != c.ttl {
 			if err := c.retime(now, ttl); err != nil {
 				return err
 			}
@@ -78,11 +69,7 @@ func (c *consumers) retime(now time.Time, ttl time.Duration) error {
 			return err
 		}
 	}
-	if now.Before(c.recoverUntil) {
-		g.Recover(c.recoverUntil.Add(-ttl))
-	} else {
-		g.Recover(now.Add(-ttl)) // and no longer
-	}
+	g.Recover(now.Add(-ttl)) // and no longer
 	c.ttl = ttl
 	return nil
 }
