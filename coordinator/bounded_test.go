@@ -28,7 +28,7 @@ func (endless) Open(_ context.Context, _ shardset.ID, start batch.Start) (batch.
 			return nil, processor.Fatal(err)
 		}
 	}
-	if r.until, err = strconv.Atoi(string(start.Until.Position)); err != nil {
+	if r.until, err = strconv.Atoi(string(start.UntilPosition)); err != nil {
 		return nil, processor.Fatal(err)
 	}
 	return r, nil

@@ -20,7 +20,7 @@ func TestFlags(t *testing.T) {
 		" -stream S -prefix a.b -replicas 3 -ttl 12s -output none -log-level off -events"))
 	must(t, err)
 	at, _ := o.from.Time()
-	if o.member != "m-2" || at.Unix() != 1700000000 || !o.expired.IsLatest() || o.stream.Prefix != "a.b" || o.ttl != 12*time.Second || o.beat != 0 ||
+	if o.member != "m-2" || at.Unix() != 1700000000 || o.expired != batch.Latest() || o.stream.Prefix != "a.b" || o.ttl != 12*time.Second || o.beat != 0 ||
 		o.output != outputNone || o.level != silent || !o.events {
 		t.Errorf("%+v", o)
 	}

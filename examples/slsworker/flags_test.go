@@ -26,7 +26,7 @@ func TestFlags(t *testing.T) {
 	must(t, err)
 	at, _ := o.from.Time()
 	if o.member != "m-2" || at.Unix() != 1700000000 || o.until.Format(time.RFC3339) != "2026-01-02T03:04:05+01:00" ||
-		o.budget != 3<<30 || o.signature != sls.V4 || !o.expired.IsLatest() || o.compression != sls.Zstd ||
+		o.budget != 3<<30 || o.signature != sls.V4 || o.expired != batch.Latest() || o.compression != sls.Zstd ||
 		o.output != outputNone || o.level != silent || !o.order || !o.updateGroup {
 		t.Errorf("%+v", o)
 	}

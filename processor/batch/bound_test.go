@@ -25,9 +25,9 @@ func TestTheBoundsArePassedToTheSource(t *testing.T) {
 				return "30"
 			},
 		}).start(1)
-		got, want := src.opens[0], batch.Bound{Time: until, Position: "30"}
-		if got.Initial != batch.Latest() || got.Until != want || got.Position != "" || got.Gap || got.Logger == nil {
-			t.Errorf("opened at %+v, want the latest, until %+v, with a logger", got, want)
+		got := src.opens[0]
+		if got.Initial != batch.Latest() || !got.Until.Equal(until) || got.UntilPosition != "30" || got.Position != "" || got.Gap || got.Logger == nil {
+			t.Errorf("opened at %+v, want the latest, until %v and 30, with a logger", got, until)
 		}
 		r.endWith(processor.ErrLeaseLost)
 	})

@@ -56,9 +56,6 @@ func NewBudget(bytes int64, reads int) *Budget {
 	return &Budget{size: bytes, reads: reads, free: bytes, freeReads: reads}
 }
 
-// Size returns the bytes that it was made with.
-func (b *Budget) Size() int64 { return b.size }
-
 // Free returns the bytes that are not in use. It is negative while batches are larger
 // than what was set aside for them.
 func (b *Budget) Free() int64 {

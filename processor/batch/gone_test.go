@@ -145,7 +145,7 @@ func TestAShardThatIsGoneAndTakenAway(t *testing.T) {
 				r.run.Revoke(processor.ErrRevoked)
 				r.finish()
 				want := 1
-				if o.OnGap != nil || late == time.Hour && o.Expired.IsZero() {
+				if o.OnGap != nil || late == time.Hour && (o.Expired == batch.Initial{}) {
 					want = 0
 				}
 				if len(r.gaps) != want {

@@ -20,14 +20,14 @@ func (l *loop[T]) open(f *readResult[T]) error {
 	gap := r.gap || r.lostErr != nil
 	start := Start{
 		Position: r.next, Initial: l.initial(gap), Gap: gap, Checkpoints: l.s.ListCheckpoints,
-		Until: Bound{Time: l.o.Until}, Logger: l.s.Logger(),
+		Until: l.o.Until, Logger: l.s.Logger(),
 	}
 	if r.lostErr != nil {
 		start.Position = ""
 	}
 	if l.o.UntilPosition != nil {
 		if err := l.contain(f.ctx, "UntilPosition", func() error {
-			start.Until.Position = l.o.UntilPosition(l.s.ID())
+			start.UntilPosition = l.o.UntilPosition(l.s.ID())
 			return nil
 		}); err != nil {
 			return err
@@ -84,7 +84,7 @@ func (l *loop[T]) reportGap(ctx context.Context, g processor.Gap) error {
 // would not find again is committed.
 func (l *loop[T]) onOpened(start processor.Position) {
 	r := &l.reading
-	keep := r.lostErr != nil || r.next == "" && !l.initial(r.gap).IsEarliest()
+	keep := r.lostErr != nil || r.next == "" && l.initial(r.gap) != Earliest()
 	if r.lostErr != nil {
 		r.gap = true
 		l.clearLoss()

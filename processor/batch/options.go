@@ -8,18 +8,20 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Defaults of Options.
+// DefaultBudget is the size of the Budget that Handle and Range make, in bytes.
+const DefaultBudget = 64 << 20
+
+// Other defaults of Options.
 const (
-	DefaultBudget         = 64 << 20
-	DefaultReads          = 64
-	DefaultBatchBytes     = 1 << 20
-	DefaultBatchItems     = 1 << 16
-	DefaultPrefetch       = 2
-	DefaultMinPause       = 100 * time.Millisecond
-	DefaultMaxPause       = time.Second
-	DefaultRetryMin       = 200 * time.Millisecond
-	DefaultRetryMax       = 30 * time.Second
-	DefaultCommitInterval = time.Second
+	defaultReads          = 64
+	defaultBatchBytes     = 1 << 20
+	defaultBatchItems     = 1 << 16
+	defaultPrefetch       = 2
+	defaultMinPause       = 100 * time.Millisecond
+	defaultMaxPause       = time.Second
+	defaultRetryMin       = 200 * time.Millisecond
+	defaultRetryMax       = 30 * time.Second
+	defaultCommitInterval = time.Second
 )
 
 // Options is how batches are read, handled and committed. The zero value is a good
@@ -136,21 +138,21 @@ func (o *Options[T]) complete(faults *shardset.ConfigError) error {
 }
 
 func (o *Options[T]) completeReading(faults *shardset.ConfigError) {
-	if o.Initial.IsZero() {
+	if (o.Initial == Initial{}) {
 		o.Initial = Earliest()
 	}
-	if o.OnGap != nil && o.Expired.IsZero() {
+	if o.OnGap != nil && (o.Expired == Initial{}) {
 		faults.Add("OnGap", "is set, but Expired is not, so no gap is ever passed")
 	}
 	if o.Budget == nil {
-		o.Budget = NewBudget(DefaultBudget, DefaultReads)
+		o.Budget = NewBudget(DefaultBudget, defaultReads)
 	}
-	atLeast(faults, "BatchBytes", &o.BatchBytes, DefaultBatchBytes)
+	atLeast(faults, "BatchBytes", &o.BatchBytes, defaultBatchBytes)
 	o.BatchBytes = min(o.BatchBytes, o.Budget.size)
-	atLeast(faults, "BatchItems", &o.BatchItems, DefaultBatchItems)
+	atLeast(faults, "BatchItems", &o.BatchItems, defaultBatchItems)
 	atLeast(faults, "Concurrency", &o.Concurrency, 1)
 	if o.Prefetch == 0 {
-		o.Prefetch = DefaultPrefetch
+		o.Prefetch = defaultPrefetch
 	}
 	o.Prefetch = max(o.Prefetch, 0)
 	ahead := o.BatchBytes * int64(o.Prefetch+o.Concurrency)
@@ -158,8 +160,8 @@ func (o *Options[T]) completeReading(faults *shardset.ConfigError) {
 	if o.ShardBytes > 0 && o.ShardBytes < o.BatchBytes {
 		o.BatchBytes = o.ShardBytes
 	}
-	atLeast(faults, "MinPause", &o.MinPause, DefaultMinPause)
-	atLeast(faults, "MaxPause", &o.MaxPause, max(DefaultMaxPause, o.MinPause))
+	atLeast(faults, "MinPause", &o.MinPause, defaultMinPause)
+	atLeast(faults, "MaxPause", &o.MaxPause, max(defaultMaxPause, o.MinPause))
 	if o.MaxPause < o.MinPause {
 		faults.Add("MaxPause", "is %v; it must be at least MinPause, %v", o.MaxPause, o.MinPause)
 	}
@@ -171,12 +173,12 @@ func (o *Options[T]) completeHandling(faults *shardset.ConfigError) {
 	zeroOrMore(faults, "Attempts", o.Attempts)
 	zeroOrMore(faults, "Elapsed", o.Elapsed)
 	zeroOrMore(faults, "CommitItems", o.CommitItems)
-	atLeast(faults, "Retry.Min", &o.Retry.Min, DefaultRetryMin)
-	atLeast(faults, "Retry.Max", &o.Retry.Max, max(DefaultRetryMax, o.Retry.Min))
+	atLeast(faults, "Retry.Min", &o.Retry.Min, defaultRetryMin)
+	atLeast(faults, "Retry.Max", &o.Retry.Max, max(defaultRetryMax, o.Retry.Min))
 	if o.Retry.Max < o.Retry.Min {
 		faults.Add("Retry.Max", "is %v; it must be at least Retry.Min, %v", o.Retry.Max, o.Retry.Min)
 	}
-	atLeast(faults, "CommitInterval", &o.CommitInterval, DefaultCommitInterval)
+	atLeast(faults, "CommitInterval", &o.CommitInterval, defaultCommitInterval)
 }
 
 // atLeast fills in a default for zero and refuses what is negative.

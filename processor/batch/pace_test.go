@@ -45,7 +45,7 @@ func TestPauses(t *testing.T) {
 			{0, false, false, 0, 500 * ms},
 		}},
 	} {
-		p := pacer{min: DefaultMinPause, max: DefaultMaxPause}
+		p := pacer{min: defaultMinPause, max: defaultMaxPause}
 		now := time.Unix(1e9, 0)
 		for i, r := range c.reads {
 			now = now.Add(r.after)

@@ -177,7 +177,7 @@ func (l *loop[T]) acceptChunk(now time.Time, f *readResult[T]) {
 		if moved || (c.End != 0 || c.Recommit) && r.next != "" { // even if nothing was ever there
 			l.window.push(newAcks(r.next, nil, 0))
 		}
-		if moved && from == "" && !l.initial(r.gap).IsEarliest() { // only now it is known where it began
+		if moved && from == "" && l.initial(r.gap) != Earliest() { // only now it is known where it began
 			l.commits.atOnce = true
 		}
 	}
@@ -224,7 +224,7 @@ func (l *loop[T]) readFailed(now time.Time, err error) {
 	case !errors.Is(err, ErrGone) && (!errors.Is(err, ErrExpired) || r.lostErr != nil):
 	case l.mayComeBack(now, err):
 		longest = confirmLossFor - now.Sub(r.lostSince)
-	case l.o.Expired.IsZero():
+	case l.o.Expired == Initial{}:
 		l.ended, l.end = true, processor.Halt(fmt.Errorf("shard %s at %q: %w", l.s.ID(), r.next, err))
 		return
 	default:

@@ -67,27 +67,20 @@ type Start struct {
 	// group is. The error matches errors.ErrUnsupported if the store cannot list. Nil is
 	// the same as that.
 	Checkpoints func(ctx context.Context) ([]processor.Stored, error)
-	// Until is where to end.
-	Until Bound
+	// Until ends the reading at a time: read what the service received before it, whether it
+	// passes a filter or not. As long as it is in the future, more can come. Zero means no
+	// end.
+	Until time.Time
+	// UntilPosition ends the reading at a position: read what comes before it. Empty means
+	// no end. With both, the earlier one counts.
+	UntilPosition processor.Position
 	// Logger is for what a reader has to say that is no error of a read. It has the
 	// shard's fields. Nil means none.
 	Logger *zap.Logger
 }
 
-// Bound is the end of a bounded run. The zero value is no end.
-type Bound struct {
-	// Time: read what the service received before it, whether it passes a filter or
-	// not. As long as it is in the future, more can come.
-	Time time.Time
-	// Position: read what comes before it. Together with Time, whichever is first.
-	Position processor.Position
-}
-
-// IsZero reports whether there is no bound.
-func (b Bound) IsZero() bool { return b.Time.IsZero() && b.Position == "" }
-
-// Initial is a place in a shard that can be named without a position. The zero value
-// names none.
+// Initial is a place in a shard that has a name instead of a position. The zero value is no
+// place. Compare with == to recognize Earliest and Latest.
 type Initial struct {
 	kind initialKind
 	time time.Time
@@ -111,15 +104,6 @@ func Latest() Initial { return Initial{kind: initialLatest} }
 // At is the first item that the service received at or after t. A t in the future is
 // waited for, and nothing before it is read.
 func At(t time.Time) Initial { return Initial{kind: initialTime, time: t} }
-
-// IsZero reports whether i names no place.
-func (i Initial) IsZero() bool { return i.kind == 0 }
-
-// IsEarliest reports whether i is Earliest.
-func (i Initial) IsEarliest() bool { return i.kind == initialEarliest }
-
-// IsLatest reports whether i is Latest.
-func (i Initial) IsLatest() bool { return i.kind == initialLatest }
 
 // Time returns the time of an At, and whether i is one.
 func (i Initial) Time() (time.Time, bool) { return i.time, i.kind == initialTime }

@@ -97,17 +97,17 @@ func (t *tape) Open(ctx context.Context, _ shardset.ID, start batch.Start) (batc
 		if r.at = number(start.Position); r.at < t.begin {
 			return nil, fmt.Errorf("tape begins at %d, not %d: %w", t.begin, r.at, batch.ErrExpired)
 		}
-	case start.Initial.IsLatest():
+	case start.Initial == batch.Latest():
 		r.at = t.end
 	}
-	if start.Until.Position != "" {
-		r.until = number(start.Until.Position)
+	if start.UntilPosition != "" {
+		r.until = number(start.UntilPosition)
 	}
 	if at, ok := start.Initial.Time(); ok && start.Position == "" {
 		r.at = t.since(at)
 	}
-	if !start.Until.Time.IsZero() && t.since != nil {
-		r.until = t.since(start.Until.Time)
+	if !start.Until.IsZero() && t.since != nil {
+		r.until = t.since(start.Until)
 	}
 	t.open++
 	if t.wrap != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-func until(at time.Time) batch.Start { return batch.Start{Until: batch.Bound{Time: at}} }
+func until(at time.Time) batch.Start { return batch.Start{Until: at} }
 
 // TestBoundInTime: what was received before the bound is read, nothing else, and then
 // the shard ends: at once behind a bound of the past, when it is certain otherwise.
@@ -141,13 +141,13 @@ func TestBoundByPosition(t *testing.T) {
 		want  []string
 		end   batch.End
 	}{
-		"in the middle of a page": {batch.Start{Until: batch.Bound{Position: at(4)}}, upTo(4), batch.EndBound},
-		"at the start":            {batch.Start{Until: batch.Bound{Position: at(0)}}, nil, batch.EndBound},
-		"before the start":        {batch.Start{Position: at(3), Until: batch.Bound{Position: at(2)}}, nil, batch.EndBound},
-		"at the end":              {batch.Start{Until: batch.Bound{Position: at(10)}}, upTo(10), batch.EndBound},
-		"beyond the end":          {batch.Start{Until: batch.Bound{Position: at(11)}}, upTo(10), 0},
-		"before a time":           {batch.Start{Until: batch.Bound{Position: at(4), Time: time.Unix(1e10, 0)}}, upTo(4), batch.EndBound},
-		"behind a time":           {batch.Start{Until: batch.Bound{Position: at(4), Time: time.Unix(1, 0)}}, nil, batch.EndBound},
+		"in the middle of a page": {batch.Start{UntilPosition: at(4)}, upTo(4), batch.EndBound},
+		"at the start":            {batch.Start{UntilPosition: at(0)}, nil, batch.EndBound},
+		"before the start":        {batch.Start{Position: at(3), UntilPosition: at(2)}, nil, batch.EndBound},
+		"at the end":              {batch.Start{UntilPosition: at(10)}, upTo(10), batch.EndBound},
+		"beyond the end":          {batch.Start{UntilPosition: at(11)}, upTo(10), 0},
+		"before a time":           {batch.Start{UntilPosition: at(4), Until: time.Unix(1e10, 0)}, upTo(4), batch.EndBound},
+		"behind a time":           {batch.Start{UntilPosition: at(4), Until: time.Unix(1, 0)}, nil, batch.EndBound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -165,7 +165,7 @@ func TestBoundByPosition(t *testing.T) {
 	src, err := New(newShelf(1), Options{})
 	must(t, err)
 	_, err = src.Open(t.Context(), shardset.ID{Log: testLog}, batch.Start{
-		Initial: batch.Earliest(), Until: batch.Bound{Position: "nonsense"},
+		Initial: batch.Earliest(), UntilPosition: "nonsense",
 	})
 	if !processor.IsHalt(err) {
 		t.Errorf("a bound that is not a cursor: %v", err)
@@ -193,7 +193,7 @@ func TestBoundThatMakesNoSense(t *testing.T) {
 		time.Sleep(time.Hour)
 		src, err := New(o, Options{})
 		must(t, err)
-		r := open(t, src, 0, batch.Start{Position: processor.Position(formatCursor(1000)), Until: batch.Bound{Time: time.Now().Add(-time.Minute)}})
+		r := open(t, src, 0, batch.Start{Position: processor.Position(formatCursor(1000)), Until: time.Now().Add(-time.Minute)})
 		o.odd = true
 		for range 10 {
 			if _, err := r.Read(t.Context(), anything); err == nil || processor.IsHalt(err) {
@@ -215,17 +215,17 @@ func TestBoundsByBoth(t *testing.T) {
 			s := newShelf(1)
 			s.put(0, 10)
 			time.Sleep(10 * time.Second)
-			r := newRig(t, s, Options{}, batch.Start{Until: batch.Bound{
-				Position: processor.Position(formatCursor(1004)), Time: time.Now().Add(-ago),
-			}})
+			r := newRig(t, s, Options{}, batch.Start{
+				UntilPosition: processor.Position(formatCursor(1004)), Until: time.Now().Add(-ago),
+			})
 			c := readFrom(t, r.reader, batch.Limit{Bytes: 1 << 20, Items: 4}) // a full page
 			same(t, ago.String(), contents(c.Items), upTo(4))
 			if c.End != batch.EndBound || c.More {
 				t.Errorf("%v ago: %v, more %v", ago, c.End, c.More)
 			}
-			whole := newRig(t, s, Options{}, batch.Start{Until: batch.Bound{
-				Position: processor.Position(formatCursor(1004)), Time: time.Now().Add(-ago),
-			}})
+			whole := newRig(t, s, Options{}, batch.Start{
+				UntilPosition: processor.Position(formatCursor(1004)), Until: time.Now().Add(-ago),
+			})
 			same(t, ago.String(), contents(whole.read().Items), upTo(4))
 			if c = r.read(); c.End != batch.EndBound || c.Lag != batch.LagUnknown || c.Items != nil {
 				t.Errorf("%v ago: behind it %v, lag %v", ago, c.End, c.Lag)

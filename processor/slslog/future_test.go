@@ -98,18 +98,19 @@ func TestStartIsKept(t *testing.T) {
 func TestStartAfterTheBound(t *testing.T) {
 	at := func(n int64) processor.Position { return processor.Position(formatCursor(1000 + n)) }
 	for name, c := range map[string]struct {
-		until batch.Bound
+		start batch.Start
 		end   batch.End
 	}{
-		"until before":    {batch.Bound{Time: time.Now().Add(time.Minute)}, batch.EndBound},
-		"until then":      {batch.Bound{Time: time.Now().Add(time.Hour)}, batch.EndBound},
-		"until later":     {batch.Bound{Time: time.Now().Add(2 * time.Hour)}, 0},
-		"until the end":   {batch.Bound{Position: at(10)}, batch.EndBound},
-		"until beyond it": {batch.Bound{Position: at(11)}, 0},
+		"until before":    {batch.Start{Until: time.Now().Add(time.Minute)}, batch.EndBound},
+		"until then":      {batch.Start{Until: time.Now().Add(time.Hour)}, batch.EndBound},
+		"until later":     {batch.Start{Until: time.Now().Add(2 * time.Hour)}, 0},
+		"until the end":   {batch.Start{UntilPosition: at(10)}, batch.EndBound},
+		"until beyond it": {batch.Start{UntilPosition: at(11)}, 0},
 	} {
 		s := newShelf(1)
 		s.put(0, 10)
-		r := newRig(t, s, Options{}, batch.Start{Initial: batch.At(time.Now().Add(time.Hour)), Until: c.until})
+		c.start.Initial = batch.At(time.Now().Add(time.Hour))
+		r := newRig(t, s, Options{}, c.start)
 		got := r.read()
 		if got.End != c.end || got.Next != "" || (got.Pause > time.Hour-10*time.Second) != (c.end == 0) {
 			t.Errorf("%s: %v, pause %v", name, got.End, got.Pause)

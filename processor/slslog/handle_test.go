@@ -47,7 +47,7 @@ func (s *served) workOn(store processor.Checkpoints, finite bool, o batch.Option
 		}
 		return nil
 	}
-	if !o.Expired.IsZero() {
+	if (o.Expired != batch.Initial{}) {
 		o.OnGap = func(_ context.Context, _ shardset.ID, g processor.Gap) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()

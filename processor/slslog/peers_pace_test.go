@@ -34,14 +34,14 @@ func TestD14BudgetDoesNotLeak(t *testing.T) {
 		}
 		a := p.work("a", setUp)
 		time.Sleep(5 * time.Second)
-		if _, err := a.end(); err != nil || budget.Free() != budget.Size() || budget.FreeReads() != 4 {
-			t.Errorf("Run returned %v, and %d of %d bytes and %d of 4 reads are free", err, budget.Free(), budget.Size(), budget.FreeReads())
+		if _, err := a.end(); err != nil || budget.Free() != 64<<10 || budget.FreeReads() != 4 {
+			t.Errorf("Run returned %v, and %d of 65536 bytes and %d of 4 reads are free", err, budget.Free(), budget.FreeReads())
 		}
 		b := p.work("b", setUp)
 		p.done(5 * time.Minute)
 		b.end()
-		if failures < 30 || budget.Free() != budget.Size() || budget.FreeReads() != 4 {
-			t.Errorf("%d failures, %d of %d bytes and %d of 4 reads are free", failures, budget.Free(), budget.Size(), budget.FreeReads())
+		if failures < 30 || budget.Free() != 64<<10 || budget.FreeReads() != 4 {
+			t.Errorf("%d failures, %d of 65536 bytes and %d of 4 reads are free", failures, budget.Free(), budget.FreeReads())
 		}
 	})
 }

@@ -32,7 +32,7 @@ func newRig(t *testing.T, s *shelf, o Options, start batch.Start) *rig {
 
 func open(t *testing.T, src *Source, shard int, start batch.Start) *reader {
 	t.Helper()
-	if start.Initial.IsZero() {
+	if (start.Initial == batch.Initial{}) {
 		start.Initial = batch.Earliest()
 	}
 	r, err := src.Open(t.Context(), shardset.ID{Log: testLog, Number: shard}, start)

@@ -125,15 +125,15 @@ func (s *Source) Open(ctx context.Context, id shardset.ID, start batch.Start) (b
 	}
 	r := &reader{
 		source: s, shard: id.Number, log: log, opened: time.Now(),
-		cursor: string(start.Position), until: start.Until.Time,
+		cursor: string(start.Position), until: start.Until,
 	}
 	if r.cursor == "" {
 		if err := r.begin(ctx, start); err != nil {
 			return nil, meaning(err)
 		}
 	}
-	if start.Until.Position != "" {
-		if err := r.stopAt(string(start.Until.Position)); err != nil {
+	if start.UntilPosition != "" {
+		if err := r.stopAt(string(start.UntilPosition)); err != nil {
 			return nil, processor.Halt(err) // nobody could tell when it is reached
 		}
 	}
@@ -146,9 +146,9 @@ func place(i batch.Initial) (sls.From, error) {
 		return received(at), nil
 	}
 	switch {
-	case i.IsEarliest():
+	case i == batch.Earliest():
 		return sls.Begin, nil
-	case i.IsLatest():
+	case i == batch.Latest():
 		return sls.End, nil
 	}
 	return "", processor.Fatal(fmt.Errorf("slslog: the initial position %v is not known", i))

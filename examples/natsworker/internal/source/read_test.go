@@ -121,7 +121,7 @@ func TestWhatCannotBeOpened(t *testing.T) {
 	if _, err := r.source.Open(t.Context(), r.id(0), batch.Start{}); !processor.IsFatal(err) {
 		t.Errorf("no initial position: %v", err)
 	}
-	bounded := batch.Start{Initial: batch.Earliest(), Until: batch.Bound{Time: time.Now()}}
+	bounded := batch.Start{Initial: batch.Earliest(), Until: time.Now()}
 	if _, err := r.source.Open(t.Context(), r.id(0), bounded); !processor.IsFatal(err) {
 		t.Errorf("a bound: %v", err)
 	}

@@ -111,7 +111,7 @@ func (s *Source) Open(ctx context.Context, id shardset.ID, start batch.Start) (b
 	if id.Log != s.stream.Log() {
 		return nil, processor.Fatal(fmt.Errorf("shard %s is not of the stream %s", id, s.stream.Name))
 	}
-	if !start.Until.IsZero() {
+	if !start.Until.IsZero() || start.UntilPosition != "" {
 		return nil, processor.Fatal(errBound)
 	}
 	r := &reader{source: s, subject: s.stream.Subject(id.Number)}
@@ -127,15 +127,15 @@ func (s *Source) Open(ctx context.Context, id shardset.ID, start batch.Start) (b
 		r.since = at
 		return r, nil
 	}
-	if !start.Initial.IsEarliest() && !start.Initial.IsLatest() {
+	if start.Initial != batch.Earliest() && start.Initial != batch.Latest() {
 		return nil, processor.Fatal(fmt.Errorf("the initial position %v is not known", start.Initial))
 	}
 	st, err := s.states.newerThan(ctx, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	r.next, r.fresh = st.first, start.Initial.IsEarliest()
-	if start.Initial.IsLatest() {
+	r.next, r.fresh = st.first, start.Initial == batch.Earliest()
+	if start.Initial == batch.Latest() {
 		r.next = st.last + 1
 	}
 	return r, nil
