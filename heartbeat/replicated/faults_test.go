@@ -56,13 +56,14 @@ func inWorld(t *testing.T, e engine, seed uint64, members []string, run func(w *
 		w.store.Seed(seed)
 		w.store.SetCompact(e.compact)
 		ids := shardset.Range("orders", 12)
-		w.Crowd = replicatedtest.NewCrowd(t, replicatedtest.CrowdConfig{
+		replicatedtest.RunCrowd(t, replicatedtest.CrowdConfig{
 			Shards: ids, TTL: faultTTL, Record: 50 * time.Millisecond, CommitEvery: 4,
 			Dial: func(name string) (replicatedtest.Connection, error) { return w.dial(name, ids) },
+		}, func(c *replicatedtest.Crowd) {
+			w.Crowd = c
+			w.Join(members...)
+			run(w)
 		})
-		defer w.Stop()
-		w.Join(members...)
-		run(w)
 	})
 }
 

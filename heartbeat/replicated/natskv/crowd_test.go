@@ -27,7 +27,6 @@ var (
 // each node through a proxy.
 type crowded struct {
 	*fleet
-	*replicatedtest.Crowd
 	t   *testing.T
 	cfg natskv.Config
 
@@ -185,16 +184,16 @@ func (c *crowded) stopped(node int) replicatedtest.Fault {
 func TestCrowd(t *testing.T) {
 	c := &crowded{fleet: mortal(t, 3), t: t, proxies: map[string][]*replicatedtest.Proxy{}}
 	c.cfg = natskv.Config{Group: "orders", Replicas: 3, TTL: *crowdTTL, Shards: replicated.Shards("orders", 12)}
-	c.Crowd = replicatedtest.NewCrowd(t, replicatedtest.CrowdConfig{
+	replicatedtest.RunCrowd(t, replicatedtest.CrowdConfig{
 		Shards: shardset.Range("orders", 12), TTL: *crowdTTL, Record: 20 * time.Millisecond, Dial: c.dial,
 		Recovery: 3**crowdTTL + 10*time.Second, // an election, on a busy machine
-	})
-	defer c.Stop()
-	c.Join("a", "b", "c", "d")
-	for start := time.Now(); ; {
-		c.Play(c.faults()...)
-		if t.Failed() || time.Since(start) >= *crowdFor {
-			return
+	}, func(crowd *replicatedtest.Crowd) {
+		crowd.Join("a", "b", "c", "d")
+		for start := time.Now(); ; {
+			crowd.Play(c.faults()...)
+			if t.Failed() || time.Since(start) >= *crowdFor {
+				return
+			}
 		}
-	}
+	})
 }

@@ -151,7 +151,7 @@ func TestWatchOfASilentPeer(t *testing.T) {
 	if err := w.ends(); err == nil {
 		t.Error("the watch ended without an error")
 	}
-	proxy.Heal()
+	proxy.Set(replicatedtest.Network{})
 	w = follow(t, s, replicated.KindRecord)
 	w.next(event(record("a"), rev, ""))
 }

@@ -160,13 +160,6 @@ func TestGroupLivesThroughFaults(t *testing.T) {
 	srv := newServer(t)
 	const ttl = 2 * time.Second
 	cfg := Config{Group: "orders", TTL: ttl, Shards: replicated.Shards("orders", 8)}
-	crowd := replicatedtest.NewCrowd(t, replicatedtest.CrowdConfig{
-		Shards: shardset.Range("orders", 8), TTL: ttl,
-		Recovery: 10 * time.Second, // the machine may be busy
-		Dial:     func(string) (replicatedtest.Connection, error) { return srv.connect(cfg) },
-	})
-	defer crowd.Stop()
-	crowd.Join("a", "b", "c", "d")
 	administer := func(do func(admin *replicated.Client) error) error {
 		cfg := cfg
 		cfg.Pool = srv.pool("rollcall", 2)
@@ -180,19 +173,19 @@ func TestGroupLivesThroughFaults(t *testing.T) {
 	set := func(ttl time.Duration) error {
 		return administer(func(admin *replicated.Client) error { return admin.SetTTL(t.Context(), ttl) })
 	}
-	crowd.Play(
+	faults := []replicatedtest.Fault{
 		srv.harm(0)[0],
-		replicatedtest.Fault{
+		{
 			Name: "a SIGSTOP of the server for longer than a lease", For: 3 * ttl / 2,
 			Do:   func(*replicatedtest.Crowd) error { srv.freeze(); return nil },
 			Undo: func(*replicatedtest.Crowd) error { srv.thaw(); return nil },
 		},
-		replicatedtest.Fault{
+		{
 			Name: "a partition of two members", For: 3 * ttl / 2,
 			Do:   func(c *replicatedtest.Crowd) error { c.Cut("a"); c.Cut("c"); return nil },
 			Undo: func(c *replicatedtest.Crowd) error { c.Heal("a"); c.Heal("c"); return nil },
 		},
-		replicatedtest.Fault{
+		{
 			Name: "the group is deleted and made anew, and one does not hear of it", For: 3 * ttl / 2, Deletes: true,
 			Do: func(c *replicatedtest.Crowd) error {
 				c.Cut("a")
@@ -202,19 +195,28 @@ func TestGroupLivesThroughFaults(t *testing.T) {
 			},
 			Undo: func(c *replicatedtest.Crowd) error { c.Heal("a"); return nil },
 		},
-		replicatedtest.Fault{
+		{
 			Name: "the TTL becomes longer, and one does not hear of it", For: 3 * ttl / 2,
 			Do:   func(c *replicatedtest.Crowd) error { c.Cut("a"); return set(2 * ttl) },
 			Undo: func(c *replicatedtest.Crowd) error { c.Heal("a"); return set(ttl) },
 		},
-		replicatedtest.Fault{
+		{
 			Name: "an immediate shutdown, a backup and a restart", For: over,
 			Do: func(*replicatedtest.Crowd) error { srv.backUp(); return nil },
 		},
-		replicatedtest.Fault{
+		{
 			Name: "a failover that loses writes", For: over, LosesWrites: true,
 			Do: func(*replicatedtest.Crowd) error { srv.fallBack(); return nil },
-		})
+		},
+	}
+	replicatedtest.RunCrowd(t, replicatedtest.CrowdConfig{
+		Shards: shardset.Range("orders", 8), TTL: ttl,
+		Recovery: 10 * time.Second, // the machine may be busy
+		Dial:     func(string) (replicatedtest.Connection, error) { return srv.connect(cfg) },
+	}, func(crowd *replicatedtest.Crowd) {
+		crowd.Join("a", "b", "c", "d")
+		crowd.Play(faults...)
+	})
 }
 
 // connect connects a process that can be cut off to the server.
@@ -239,7 +241,7 @@ func (s *server) connect(cfg Config) (replicatedtest.Connection, error) {
 				proxy.Set(replicatedtest.Network{ToServer: replicatedtest.FlowHold, ToClient: replicatedtest.FlowHold})
 				return
 			}
-			proxy.Heal()
+			proxy.Set(replicatedtest.Network{})
 		},
 		Close: func() {
 			c.Close()

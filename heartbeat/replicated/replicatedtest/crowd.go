@@ -15,8 +15,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Group is what a member of a Crowd needs of a client. *replicated.Client is one, and
-// so is *memory.Service.
+// Group is what a member of a Crowd calls. *replicated.Client implements it, and so does
+// *memory.Service.
 type Group interface {
 	heartbeat.Client
 	heartbeat.Leaver
@@ -25,63 +25,70 @@ type Group interface {
 	processor.Checkpoints
 }
 
-// Connection is a group as one process sees it.
+// Connection is the connection of one process to the group.
 type Connection struct {
 	Group Group
-	// Cut stops everything between the process and the store, or lets it through
-	// again: a proxy, for instance. Nil: the Crowd stops the calls of Group, whose own
-	// goroutines then go on.
+	// Cut stops all traffic between the process and the store, or lets it pass again. A
+	// Proxy can do that. Nil: the Crowd stops the calls of Group instead; goroutines that
+	// Group has of its own keep running.
 	Cut func(cut bool)
-	// Close is called when the member has gone. May be nil.
+	// Close is called after the member has ended. May be nil.
 	Close func()
 }
 
-// CrowdConfig says what a Crowd is made of. Dial, Shards and TTL are required.
+// CrowdConfig configures a Crowd. Dial, Shards and TTL are required.
 type CrowdConfig struct {
 	// Dial connects a process of this name to the group.
 	Dial func(name string) (Connection, error)
-	// Shards are the group's.
+	// Shards are the shards of the group.
 	Shards []shardset.ID
-	// TTL is the group's.
+	// TTL is the TTL of the group.
 	TTL time.Duration
-	// Interval is the members' heartbeat. Zero means a fifth of TTL.
+	// Interval is the members' heartbeat interval. Zero means a fifth of TTL.
 	Interval time.Duration
-	// Recovery is how soon after a fault has ended all shards have to be shared out and
-	// worked on. Zero means two TTLs and two seconds.
+	// Recovery is the time within which the crowd must settle after a fault. Zero means
+	// two TTLs and two seconds.
 	Recovery time.Duration
-	// Record is how long a processor takes for one record. Zero means 10 ms.
+	// Record is the time that a processor takes for one record. Zero means 10 ms.
 	Record time.Duration
-	// CommitEvery is how many records a processor does before it commits. Zero means 10.
+	// CommitEvery is the number of records between two commits. Zero means 10.
 	CommitEvery int
-	// Logger takes the logs of all members. Nil means silence.
+	// Logger takes the logs of all members. Nil: nothing is logged.
 	Logger *zap.Logger
 }
 
-// Crowd runs coordinators in this process, each with a connection of its own and one
-// processor a shard that does numbered records and commits as it goes. A Ledger hears
-// of all they do. In a synctest bubble it has to be made and stopped inside. Its
-// methods are for the goroutine of the test.
+// Crowd is a group of coordinators in this process. Each member has a connection of its
+// own. Each shard has a processor that processes numbered records and commits its
+// position. A ledger notes all of that; Report checks it. Only the goroutine of the test
+// may call the methods of a Crowd.
 type Crowd struct {
 	testing.TB
 	cfg    CrowdConfig
-	ledger *Ledger
+	ledger *ledger
 
-	members []*member // that were ever started
-	passed  int       // how many of them came and went with a fault
+	members []*member // all that were ever started
+	passed  int       // members that joined and left during a fault
 	all     sync.WaitGroup
 
 	mu     sync.Mutex // guards owners
 	owners map[shardset.ID]owner
 }
 
-// owner is whose processor runs a shard, and since when it has had a commit accepted.
+// owner is the member whose processor runs a shard.
 type owner struct {
 	member    *member
 	committed time.Time // the newest accepted commit
 }
 
-// NewCrowd returns a crowd of nobody.
-func NewCrowd(t testing.TB, cfg CrowdConfig) *Crowd {
+// RunCrowd calls run with a crowd without members. When run ends, all members leave, and
+// RunCrowd returns when they have ended. RunCrowd works in a synctest bubble.
+func RunCrowd(t testing.TB, cfg CrowdConfig, run func(c *Crowd)) {
+	c := newCrowd(t, cfg)
+	defer c.stop()
+	run(c)
+}
+
+func newCrowd(t testing.TB, cfg CrowdConfig) *Crowd {
 	if cfg.Dial == nil || len(cfg.Shards) == 0 || cfg.TTL <= 0 {
 		panic("replicatedtest: CrowdConfig.Dial, Shards and TTL are required")
 	}
@@ -102,19 +109,19 @@ func NewCrowd(t testing.TB, cfg CrowdConfig) *Crowd {
 		names[i] = id.String()
 	}
 	return &Crowd{
-		TB: t, cfg: cfg, ledger: NewLedger(LedgerConfig{Shards: names}),
+		TB: t, cfg: cfg, ledger: &ledger{shards: names},
 		owners: map[shardset.ID]owner{},
 	}
 }
 
-// Ledger returns what hears of everything.
-func (c *Crowd) Ledger() *Ledger { return c.ledger }
+// Report checks all that the members have done so far.
+func (c *Crowd) Report() Report { return c.ledger.report(time.Now()) }
 
-// Join starts a member. A former one of its name may be gone, killed or cut off.
+// Join starts members. A name may be that of a member that left, was killed or is cut off.
 func (c *Crowd) Join(names ...string) {
 	c.Helper()
 	for _, name := range names {
-		c.ledger.Note(Event{Kind: EventJoined, At: time.Now(), Member: name})
+		c.ledger.note(event{Kind: eventJoined, At: time.Now(), Member: name})
 		m, err := c.start(name)
 		if err != nil {
 			c.Fatalf("member %q cannot start: %v", name, err)
@@ -123,26 +130,26 @@ func (c *Crowd) Join(names ...string) {
 	}
 }
 
-// Leave tells a member to leave. It does not wait until it has.
+// Leave makes a member leave. It does not wait for the end of the member.
 func (c *Crowd) Leave(name string) { c.live(name).leave() }
 
-// Kill ends a member's process without a word: nothing of it reaches the store any
-// more, and its processors do nothing more.
+// Kill ends a member as SIGKILL does: the store hears nothing more of it, and its
+// processors do nothing more.
 func (c *Crowd) Kill(name string) {
 	m := c.live(name)
-	c.ledger.Note(Event{Kind: EventGone, At: time.Now(), Member: name})
+	c.ledger.note(event{Kind: eventGone, At: time.Now(), Member: name})
 	m.kill()
 }
 
-// Cut cuts a member off from the store, without a word. It and its processors go on as
-// long as they dare.
+// Cut cuts a member off from the store. The member keeps running and works until its lease
+// expires.
 func (c *Crowd) Cut(name string) { c.live(name).cut(true) }
 
 // Heal ends Cut.
 func (c *Crowd) Heal(name string) { c.live(name).cut(false) }
 
-// Names returns who was started and was not told to leave or killed, the oldest first.
-func (c *Crowd) Names() []string {
+// names returns the members that have not left and were not killed, the oldest first.
+func (c *Crowd) names() []string {
 	var names []string
 	for _, m := range c.members {
 		if !m.leaving {
@@ -152,17 +159,15 @@ func (c *Crowd) Names() []string {
 	return names
 }
 
-// Stop tells all to leave and waits until nothing of the crowd runs any more.
-func (c *Crowd) Stop() {
-	for _, m := range c.members {
-		if !m.leaving {
-			m.leave()
-		}
+// stop makes all members leave, and returns when they have ended.
+func (c *Crowd) stop() {
+	for _, name := range c.names() {
+		c.Leave(name)
 	}
 	c.all.Wait()
 }
 
-// live returns the member of this name that was started last.
+// live returns the newest member of this name.
 func (c *Crowd) live(name string) *member {
 	c.Helper()
 	for _, m := range slices.Backward(c.members) {
@@ -174,9 +179,9 @@ func (c *Crowd) live(name string) *member {
 	return nil
 }
 
-// Settle waits until all shards are shared out among those who are there and not cut
-// off, within one of each other, and each owner has had a commit accepted since Settle
-// was called. The error says what is missing when the time is up.
+// Settle waits until each shard is owned by a member that is not cut off, the numbers of
+// shards of these members differ by one at most, and each owner has committed since the
+// call. If that takes longer than within, the error says what is missing.
 func (c *Crowd) Settle(within time.Duration) error {
 	start := time.Now()
 	for {
@@ -191,7 +196,7 @@ func (c *Crowd) Settle(within time.Duration) error {
 	}
 }
 
-// missing says what is not settled; nil: nothing.
+// missing says what is not settled. Nil: the crowd is settled.
 func (c *Crowd) missing(since time.Time) error {
 	counts := map[*member]int{}
 	for _, m := range c.members {
@@ -206,7 +211,7 @@ func (c *Crowd) missing(since time.Time) error {
 		_, there := counts[o.member]
 		switch {
 		case !ok:
-			faults = append(faults, fmt.Errorf("nobody runs shard %s", id))
+			faults = append(faults, fmt.Errorf("no member runs shard %s", id))
 		case !there:
 			faults = append(faults, fmt.Errorf("%s still runs shard %s", o.member.name, id))
 		case !o.committed.After(since):

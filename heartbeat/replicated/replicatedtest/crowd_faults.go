@@ -5,56 +5,53 @@ import (
 	"time"
 )
 
-// Fault is something that befalls a group.
+// Fault is something that happens to a group.
 type Fault struct {
 	Name string
-	// Do begins it. May use the crowd's methods.
+	// Do begins the fault. It may call the methods of the crowd.
 	Do func(c *Crowd) error
-	// Undo ends it. Nil: it ends by itself.
+	// Undo ends the fault. Nil: it ends by itself.
 	Undo func(c *Crowd) error
-	// For is the time between Do and Undo. Zero means a TTL and a half.
+	// For is the time between Do and Undo. Zero means one and a half TTLs.
 	For time.Duration
-	// LosesWrites says that the store forgets what it had acknowledged, in Do or in Undo.
-	// Epochs and positions may then begin again from lower ones.
+	// LosesWrites says that Do or Undo make the store lose writes that it had acknowledged.
+	// Epochs and positions may be lower after that.
 	LosesWrites bool
-	// Deletes says that the group is deleted, in Do. Positions then begin again.
+	// Deletes says that Do deletes the group. Positions then start again from zero.
 	Deletes bool
 }
 
-// Play has faults befall the crowd one after the other, while members come and go. It
-// fails the test when the crowd does not settle in time after one, and if any invariant
-// was broken at the end of it. It begins with a crowd that is settled, and leaves one
-// that is unless it has failed. It returns what the ledger then says.
-func (c *Crowd) Play(faults ...Fault) Report {
+// Play plays faults one after the other, while members join and leave. The crowd must
+// settle before the first fault and after each. Play fails the test if the crowd does not
+// settle in time or if a promise was broken, and then plays no more faults.
+func (c *Crowd) Play(faults ...Fault) {
 	c.Helper()
-	r := c.checked("the beginning")
+	c.checked("the beginning")
 	for _, f := range faults {
 		if c.Failed() {
-			return r
+			return
 		}
 		c.play(f)
-		r = c.checked(f.Name)
+		c.checked(f.Name)
 	}
-	return r
 }
 
-// checked waits until the crowd has settled, and checks the ledger.
-func (c *Crowd) checked(after string) Report {
+// checked waits until the crowd has settled, and checks what it has done.
+func (c *Crowd) checked(after string) {
 	c.Helper()
 	start := time.Now()
 	if err := c.Settle(c.cfg.Recovery); err != nil {
 		c.Errorf("after %s: %v", after, err)
 	}
 	settled := time.Since(start)
-	r := c.ledger.Report(time.Now())
-	if err := r.Err(); err != nil {
+	r := c.Report()
+	if err := r.err(); err != nil {
 		c.Errorf("after %s: %v", after, err)
 	}
 	c.Logf("after %s: settled in %v; %s", after, settled, r)
-	return r
 }
 
-// play plays one fault, with two who come and go before, in and after it.
+// play plays one fault. Meanwhile two members join, and leave.
 func (c *Crowd) play(f Fault) {
 	c.Helper()
 	if f.For <= 0 {
@@ -64,7 +61,7 @@ func (c *Crowd) play(f Fault) {
 	first, second, step := fmt.Sprint("passing-", c.passed-1), fmt.Sprint("passing-", c.passed), f.For/4
 	c.Join(first)
 	time.Sleep(c.cfg.Interval)
-	c.lostWrites(f) // also before, for what is noted while it happens
+	c.lostWrites(f) // before Do too, for what members note while Do runs
 	if err := f.Do(c); err != nil {
 		c.Fatalf("%s: %v", f.Name, err)
 	}
@@ -86,9 +83,9 @@ func (c *Crowd) play(f Fault) {
 
 func (c *Crowd) lostWrites(f Fault) {
 	if f.LosesWrites {
-		c.ledger.Note(Event{Kind: EventLostWrites, At: time.Now()})
+		c.ledger.note(event{Kind: eventLostWrites, At: time.Now()})
 	}
 	if f.Deletes {
-		c.ledger.Note(Event{Kind: EventDeleted, At: time.Now()})
+		c.ledger.note(event{Kind: eventDeleted, At: time.Now()})
 	}
 }

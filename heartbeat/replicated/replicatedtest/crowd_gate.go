@@ -9,14 +9,14 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// gate is a Group that nothing goes through while it is shut: calls wait for their
-// contexts, answers included, and watches tell nothing.
+// gate is a Group that lets nothing pass while it is shut: calls, and answers, wait for the
+// end of their contexts, and watches report nothing.
 type gate struct {
 	group Group
 
 	mu      sync.Mutex // guards the fields below
 	shut    bool
-	changed chan struct{} // closed when shut changes, and made anew
+	changed chan struct{} // closed and replaced when shut changes
 }
 
 var _ Group = (*gate)(nil)
@@ -38,7 +38,7 @@ func (g *gate) state() (bool, <-chan struct{}) {
 	return g.shut, g.changed
 }
 
-// through makes a call that needs the gate to be open before and after it.
+// through makes a call. The gate must be open before and after it.
 func (g *gate) through(ctx context.Context, call func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (g *gate) Save(ctx context.Context, o processor.Owner, p processor.Position
 	return g.through(ctx, func() error { return g.group.Save(ctx, o, p) })
 }
 
-// Watch passes on what the group's watch tells while the gate is open. Its goroutine
+// Watch passes on the signals of the group's watch while the gate is open. Its goroutine
 // ends with that watch, at the end of ctx at the latest.
 func (g *gate) Watch(ctx context.Context, member string) (<-chan struct{}, error) {
 	var from <-chan struct{}

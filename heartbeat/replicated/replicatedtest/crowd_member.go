@@ -20,12 +20,12 @@ type member struct {
 	cancel context.CancelFunc
 	killed atomic.Bool
 
-	// The test's goroutine's.
+	// Used by the goroutine of the test only.
 	leaving bool
 	isCut   bool
 
 	mu        sync.Mutex                // guards instances
-	instances map[shardset.Lease]uint64 // of the grants whose checkpoint was loaded, NotAfter left out
+	instances map[shardset.Lease]uint64 // by grant, without NotAfter: the instance that loaded its checkpoint
 }
 
 // start starts a member.
@@ -51,7 +51,7 @@ func (c *Crowd) start(name string) (*member, error) {
 	return m, nil
 }
 
-// run is the member's goroutine; leave and kill end it, and Crowd.Stop waits for it.
+// run is the member's goroutine. leave and kill end it, and Crowd.stop waits for it.
 func (m *member) run(ctx context.Context, co *coordinator.Coordinator) {
 	defer m.cancel()
 	if m.conn.Close != nil {
@@ -74,7 +74,7 @@ func (m *member) kill() {
 	m.leave()
 }
 
-// cut cuts the member off, or ends that.
+// cut cuts the member off, or connects it again.
 func (m *member) cut(cut bool) {
 	m.isCut = cut
 	if m.conn.Cut != nil {
@@ -84,7 +84,7 @@ func (m *member) cut(cut bool) {
 	m.gate.set(cut)
 }
 
-// granted notes that a grant's checkpoint was loaded, and returns its instance.
+// granted notes which instance has loaded the checkpoint of a grant.
 func (m *member) granted(o processor.Owner) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -97,19 +97,19 @@ func (m *member) instance(l shardset.Lease) uint64 {
 	return m.instances[shardset.Lease{ID: l.ID, Epoch: l.Epoch}]
 }
 
-// note writes an event of a grant down, unless the process was killed.
-func (m *member) note(kind EventKind, l shardset.Lease, instance, position uint64) {
+// note notes an event of a grant, unless the process was killed.
+func (m *member) note(kind eventKind, l shardset.Lease, instance, position uint64) {
 	if m.killed.Load() {
 		return
 	}
-	m.crowd.ledger.Note(Event{
+	m.crowd.ledger.note(event{
 		Kind: kind, At: time.Now(), Member: m.name, Instance: instance,
 		Shard: l.ID.String(), Epoch: l.Epoch, NotAfter: l.NotAfter, Position: position,
 	})
 }
 
-// client is the group as the member's coordinator sees it: behind the gate, with an
-// ear for its checkpoints.
+// client is the group as the member's coordinator sees it. It is behind the gate and
+// notes the checkpoints.
 type client struct {
 	*gate
 	member *member
@@ -130,7 +130,7 @@ func (c *client) Save(ctx context.Context, o processor.Owner, p processor.Positi
 		return bad
 	}
 	if err == nil {
-		c.member.note(EventCommitted, o.Lease, o.Instance, n)
+		c.member.note(eventCommitted, o.Lease, o.Instance, n)
 		c.member.crowd.committed(c.member, o.Lease.ID)
 	}
 	return err

@@ -28,7 +28,7 @@ func embedded(t testing.TB, shards int, wrap func(g Group) Group) *Crowd {
 	if wrap != nil {
 		g = wrap(s)
 	}
-	return NewCrowd(t, CrowdConfig{
+	return newCrowd(t, CrowdConfig{
 		Shards: ids, TTL: crowdTTL,
 		Dial: func(string) (Connection, error) { return Connection{Group: g}, nil },
 	})
@@ -45,17 +45,17 @@ func (c *Crowd) mustSettle(what string, within time.Duration) {
 func TestCrowdMovesAsPlanned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := embedded(t, 16, nil)
-		defer c.Stop()
+		defer c.stop()
 		c.Join("a", "b")
 		c.mustSettle("two members", crowdTTL)
 		for i := range 5 {
 			c.Join(fmt.Sprint("c", i))
 			c.mustSettle("one more", crowdTTL)
-			c.Leave(c.Names()[0])
+			c.Leave(c.names()[0])
 			c.mustSettle("one less", crowdTTL)
 		}
-		r := c.Ledger().Report(time.Now())
-		if err := r.Err(); err != nil || r.Duplicates > 0 || r.Late > 0 || len(r.Unowned) > 0 || r.Pause(1) > 100*time.Millisecond {
+		r := c.Report()
+		if err := r.err(); err != nil || r.Duplicates > 0 || r.Late > 0 || len(r.Unowned) > 0 || r.pause(1) > 100*time.Millisecond {
 			t.Errorf("%s; %v", r, err)
 		}
 		if r.Starts < 40 || r.Records < 1000 || r.Commits < 100 {
@@ -68,7 +68,7 @@ func TestCrowdMovesAsPlanned(t *testing.T) {
 func TestCrowdIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := embedded(t, 8, nil)
-		defer c.Stop()
+		defer c.stop()
 		c.Join("a", "b")
 		c.mustSettle("two members", crowdTTL)
 		c.Cut("a")
@@ -78,11 +78,11 @@ func TestCrowdIsCut(t *testing.T) {
 		c.mustSettle("the lease of one is over", crowdTTL)
 		c.Heal("a")
 		c.mustSettle("it is back", crowdTTL)
-		r := c.Ledger().Report(time.Now())
-		if err := r.Err(); err != nil || r.Late > 0 {
+		r := c.Report()
+		if err := r.err(); err != nil || r.Late > 0 {
 			t.Errorf("%s; %v", r, err)
 		}
-		if p := r.Pause(1); p <= 0 || p > crowdTTL/5 {
+		if p := r.pause(1); p <= 0 || p > crowdTTL/5 {
 			t.Errorf("between the end of the lease and its next owner were up to %v", p)
 		}
 	})
@@ -92,19 +92,19 @@ func TestCrowdIsCut(t *testing.T) {
 func TestCrowdIsKilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := embedded(t, 8, nil)
-		defer c.Stop()
+		defer c.stop()
 		c.Join("a", "b")
 		c.mustSettle("two members", crowdTTL)
 		c.Kill("a")
 		c.mustSettle("one was killed", crowdTTL+crowdTTL/4)
-		r := c.Ledger().Report(time.Now())
-		if err := r.Err(); err != nil || r.Pause(1) < crowdTTL/2 {
+		r := c.Report()
+		if err := r.err(); err != nil || r.pause(1) < crowdTTL/2 {
 			t.Errorf("%s; %v", r, err)
 		}
 		c.Kill("b")
 		c.Join("b")
 		c.mustSettle("one was killed and is back", crowdTTL/4)
-		if err := c.Ledger().Report(time.Now()).Err(); err != nil {
+		if err := c.Report().err(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -147,10 +147,10 @@ func (n *noLease) Save(context.Context, processor.Owner, processor.Position) err
 func TestCrowdFindsFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := embedded(t, 8, func(g Group) Group { return &noLease{Group: g} })
-		defer c.Stop()
+		defer c.stop()
 		c.Join("a", "b")
 		time.Sleep(crowdTTL)
-		if err := c.Ledger().Report(time.Now()).Err(); err == nil {
+		if err := c.Report().err(); err == nil {
 			t.Error("two owners of each shard, and no fault")
 		}
 	})
@@ -164,11 +164,11 @@ func TestCrowdInRealTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := NewCrowd(t, CrowdConfig{
+	c := newCrowd(t, CrowdConfig{
 		Shards: ids, TTL: 2 * time.Second, Recovery: 30 * time.Second,
 		Dial: func(string) (Connection, error) { return Connection{Group: s}, nil },
 	})
-	defer c.Stop()
+	defer c.stop()
 	c.Join("a", "b")
 	c.Play(Fault{Name: "a kill", Do: func(c *Crowd) error { c.Kill("a"); c.Join("c"); return nil }, For: time.Second})
 }
@@ -177,18 +177,19 @@ func TestCrowdInRealTime(t *testing.T) {
 func TestCrowdPlays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := embedded(t, 8, nil)
-		defer c.Stop()
+		defer c.stop()
 		c.Join("a", "b", "c")
 		var log []string
 		say := func(what string) func(*Crowd) error {
 			return func(c *Crowd) error { log = append(log, fmt.Sprint(what, c.missing(time.Time{}) == nil)); return nil }
 		}
-		r := c.Play(
+		c.Play(
 			Fault{Name: "nothing", Do: say("do "), Undo: say("undo ")},
 			Fault{Name: "a cut", Do: func(c *Crowd) error { c.Cut("b"); return nil },
 				Undo: func(c *Crowd) error { c.Heal("b"); return nil }},
 			Fault{Name: "a kill", Do: func(c *Crowd) error { c.Kill("c"); c.Join("d"); return nil }, For: crowdTTL},
 		)
+		r := c.Report()
 		if len(log) != 2 || log[0][:3] != "do " || log[1][:5] != "undo " {
 			t.Errorf("played: %q", log)
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// process is the processor of a shard: it does record after record, from the last
-// commit on, and commits now and then, and when the shard has to go.
+// process is the processor of a shard. It processes one record after the other from the
+// last commit on. It commits every CommitEvery records, and when the shard is revoked.
 func (m *member) process(ctx context.Context, s *processor.Shard) error {
 	next := uint64(0)
 	if p, ok := s.Resume(); ok {
@@ -23,12 +23,12 @@ func (m *member) process(ctx context.Context, s *processor.Shard) error {
 		next = n
 	}
 	instance := m.instance(s.Lease())
-	m.note(EventStarted, s.Lease(), instance, next)
+	m.note(eventStarted, s.Lease(), instance, next)
 	m.crowd.begins(m, s.ID())
 	defer m.crowd.ends(m, s.ID())
-	defer func() { m.note(EventReturned, s.Lease(), instance, next) }()
+	defer func() { m.note(eventReturned, s.Lease(), instance, next) }()
 	for n := 1; m.another(ctx, s); n++ {
-		m.note(EventProcessed, s.Lease(), instance, next)
+		m.note(eventProcessed, s.Lease(), instance, next)
 		next++
 		if n%m.crowd.cfg.CommitEvery != 0 {
 			continue
@@ -43,7 +43,7 @@ func (m *member) process(ctx context.Context, s *processor.Shard) error {
 	return m.commit(ctx, s, next)
 }
 
-// another takes the time of a record, and reports whether to do it.
+// another waits for the time of one record, and reports whether to process it.
 func (m *member) another(ctx context.Context, s *processor.Shard) bool {
 	t := time.NewTimer(m.crowd.cfg.Record)
 	defer t.Stop()
@@ -56,7 +56,7 @@ func (m *member) another(ctx context.Context, s *processor.Shard) bool {
 	return false
 }
 
-// commit commits a position. An error that a later commit may settle is none.
+// commit commits a position. It returns nil for an error that a later commit may mend.
 func (m *member) commit(ctx context.Context, s *processor.Shard, next uint64) error {
 	if next == 0 {
 		return nil
@@ -84,7 +84,7 @@ func (c *Crowd) begins(m *member, id shardset.ID) {
 	c.owners[id] = owner{member: m}
 }
 
-// ends notes that it does not any more.
+// ends notes that a member's processor has returned.
 func (c *Crowd) ends(m *member, id shardset.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,7 +93,7 @@ func (c *Crowd) ends(m *member, id shardset.ID) {
 	}
 }
 
-// committed notes that it had a commit accepted.
+// committed notes that the store has accepted a commit of a member.
 func (c *Crowd) committed(m *member, id shardset.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

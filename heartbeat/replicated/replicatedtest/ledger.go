@@ -9,66 +9,52 @@ import (
 	"time"
 )
 
-// LedgerConfig says what a Ledger is to expect.
-type LedgerConfig struct {
-	// Shards are those that should be owned, as shardset.ID.String writes them. Nil
-	// means those that ever were.
-	Shards []string
-	// Skew is how far apart the clocks of the members' machines may be. Zero means
-	// that they have one clock.
-	Skew time.Duration
-}
-
-// Ledger holds what the members of a group did, told from outside, and checks what has
-// to be true of the whole: see Report. Safe for concurrent use.
-type Ledger struct {
-	cfg LedgerConfig
+// ledger holds the history of a group as its members noted it, and checks that history:
+// see Report. Safe for concurrent use.
+type ledger struct {
+	shards []string // that somebody should own, as shardset.ID.String writes them
 
 	mu     sync.Mutex // guards events
-	events []Event
+	events []event
 }
 
-// NewLedger returns an empty ledger.
-func NewLedger(cfg LedgerConfig) *Ledger { return &Ledger{cfg: cfg} }
-
-// Note writes an event down. Events of different processes may come in any order; those
-// of one processor have to come in theirs.
-func (l *Ledger) Note(e Event) {
+// note adds an event. The events of one processor must be added in their order; those of
+// different processors need not.
+func (l *ledger) note(e event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.events = append(l.events, e)
 }
 
-// Report checks all that was noted, up to the time end.
-func (l *Ledger) Report(end time.Time) Report {
+// report checks the history up to the time end.
+func (l *ledger) report(end time.Time) Report {
 	l.mu.Lock()
 	events := slices.Clone(l.events)
 	l.mu.Unlock()
-	slices.SortStableFunc(events, func(a, b Event) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(events, func(a, b event) int { return a.At.Compare(b.At) })
 
-	b := newBook(l.cfg)
+	b := newBook(l.shards)
 	for _, e := range events {
 		b.take(e)
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.shards)) {
 		b.check(name, b.shards[name], end)
 	}
-	slices.SortFunc(b.report.Pauses, func(a, b Pause) int {
-		return cmp.Or(cmp.Compare(b.Length(), a.Length()), cmp.Compare(a.Shard, b.Shard))
+	slices.SortFunc(b.report.pauses, func(a, b pause) int {
+		return cmp.Or(cmp.Compare(b.length(), a.length()), cmp.Compare(a.shard, b.shard))
 	})
 	return b.report
 }
 
 // run is one call of Process.
 type run struct {
-	Event            // EventStarted, with the newest NotAfter
-	era    int       // how often the store had lost writes before
-	group  int       // how often the group had been deleted before
-	ended  time.Time // returned or cancelled; zero: neither
-	gone   time.Time // its process was killed or frozen; zero: it was not
-	freed  time.Time // after that, a new process had its name; zero: none had
-	high   uint64    // the highest position that was accepted of it
-	closed bool      // it has returned
+	event           // eventStarted, with the newest NotAfter
+	era   int       // how often the store had lost writes before
+	group int       // how often the group had been deleted before
+	ended time.Time // returned or cancelled; zero: neither
+	gone  time.Time // its process was killed or frozen; zero: it was not
+	freed time.Time // after that, a new process had its name; zero: none had
+	high  uint64    // the highest position that was accepted of it
 }
 
 // owns returns until when a run owned its shard: to its end, to that of its lease, or
@@ -95,7 +81,7 @@ type token struct {
 	epoch    uint64
 }
 
-func (e Event) token() token { return token{e.Member, e.Instance, e.Epoch} }
+func (e event) token() token { return token{e.Member, e.Instance, e.Epoch} }
 
 func (t token) String() string {
 	return fmt.Sprintf("%s (instance %d) under epoch %d", t.member, t.instance, t.epoch)
@@ -109,7 +95,6 @@ type pages struct {
 
 // book is a ledger being read.
 type book struct {
-	cfg    LedgerConfig
 	shards map[string]*pages
 	left   map[string][]*run // by member: runs of processes that are gone
 	era    int
@@ -117,27 +102,27 @@ type book struct {
 	report Report
 }
 
-func newBook(cfg LedgerConfig) *book {
-	b := &book{cfg: cfg, shards: map[string]*pages{}, left: map[string][]*run{}}
-	for _, name := range cfg.Shards {
+func newBook(shards []string) *book {
+	b := &book{shards: map[string]*pages{}, left: map[string][]*run{}}
+	for _, name := range shards {
 		b.shards[name] = &pages{}
 	}
 	return b
 }
 
 // take reads one event.
-func (b *book) take(e Event) {
+func (b *book) take(e event) {
 	switch e.Kind {
-	case EventLostWrites:
+	case eventLostWrites:
 		b.era++
 		return
-	case EventDeleted:
+	case eventDeleted:
 		b.group++
 		return
-	case EventJoined:
+	case eventJoined:
 		b.freed(e)
 		return
-	case EventGone:
+	case eventGone:
 		b.gone(e)
 		return
 	}
@@ -146,10 +131,10 @@ func (b *book) take(e Event) {
 		p = &pages{}
 		b.shards[e.Shard] = p
 	}
-	if e.Kind == EventStarted {
+	if e.Kind == eventStarted {
 		b.report.Starts++
 		b.freed(e)
-		p.runs = append(p.runs, &run{Event: e, era: b.era, group: b.group, high: e.Position})
+		p.runs = append(p.runs, &run{event: e, era: b.era, group: b.group, high: e.Position})
 		return
 	}
 	r := p.find(e.token())
@@ -164,25 +149,24 @@ func (b *book) take(e Event) {
 }
 
 // happened reads one event of a run.
-func (b *book) happened(p *pages, r *run, e Event) {
+func (b *book) happened(p *pages, r *run, e event) {
 	switch e.Kind {
-	case EventProcessed:
+	case eventProcessed:
 		b.processed(p, r, e)
-	case EventCommitted:
+	case eventCommitted:
 		b.report.Commits++
 		if e.Position < r.high {
 			b.report.fault("shard %s: %s committed %d after %d", e.Shard, e.token(), e.Position, r.high)
 		}
 		r.high = max(r.high, e.Position)
-	case EventCancelled, EventReturned:
+	case eventCancelled, eventReturned:
 		if r.ended.IsZero() {
 			r.ended = e.At
 		}
-		r.closed = r.closed || e.Kind == EventReturned
 	}
 }
 
-func (b *book) processed(p *pages, r *run, e Event) {
+func (b *book) processed(p *pages, r *run, e event) {
 	b.report.Records++
 	if !r.NotAfter.IsZero() && e.At.After(r.NotAfter) {
 		b.report.Late++
@@ -209,7 +193,7 @@ func (p *pages) find(t token) *run {
 }
 
 // gone notes that a member's process was killed or frozen.
-func (b *book) gone(e Event) {
+func (b *book) gone(e event) {
 	for _, p := range b.shards {
 		for _, r := range p.runs {
 			if r.Member == e.Member && r.ended.IsZero() && r.gone.IsZero() {
@@ -222,7 +206,7 @@ func (b *book) gone(e Event) {
 
 // freed notes that a new process has a name: what one that is gone had under it is
 // free.
-func (b *book) freed(e Event) {
+func (b *book) freed(e event) {
 	b.left[e.Member] = slices.DeleteFunc(b.left[e.Member], func(r *run) bool {
 		if r.Instance == e.Instance {
 			return false

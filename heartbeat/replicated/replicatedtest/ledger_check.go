@@ -23,7 +23,7 @@ func (b *book) checkOwners(name string, p *pages, end time.Time) {
 		for _, o := range open {
 			until := o.owns(end)
 			switch over := until.Sub(r.At); {
-			case over <= b.cfg.Skew:
+			case over <= 0:
 			case o.era != r.era:
 				b.report.Overlap = max(b.report.Overlap, over)
 			default:
@@ -99,7 +99,7 @@ func (b *book) pauses(name string, p *pages, end time.Time) {
 	var idle time.Time // since when nobody has; zero: nobody ever has
 	for _, r := range p.runs {
 		if !idle.IsZero() && r.At.After(idle) {
-			b.report.Pauses = append(b.report.Pauses, Pause{Shard: name, From: idle, To: r.At})
+			b.report.pauses = append(b.report.pauses, pause{shard: name, from: idle, to: r.At})
 		}
 		if until := r.works(end); until.After(idle) {
 			idle = until
@@ -108,7 +108,7 @@ func (b *book) pauses(name string, p *pages, end time.Time) {
 	if idle.Before(end) {
 		b.report.Unowned = append(b.report.Unowned, name)
 		if !idle.IsZero() {
-			b.report.Pauses = append(b.report.Pauses, Pause{Shard: name, From: idle, To: end})
+			b.report.pauses = append(b.report.pauses, pause{shard: name, from: idle, to: end})
 		}
 	}
 }

@@ -7,46 +7,40 @@ import (
 	"time"
 )
 
-// Report is what a Ledger found.
+// Report says how a group did, as seen from outside.
 type Report struct {
-	// Faults are the invariants that were broken, each with what broke it: two owners of
-	// a shard at once; an epoch that came again or went back; a checkpoint that went
-	// back; a committed record that nobody has processed; an event of a processor that
-	// had never started. At most a hundred are kept.
+	// Faults lists the promises that were broken, each with what broke it: a shard had two
+	// owners at once; an epoch came again or fell; a checkpoint went back; a record was
+	// committed and never processed; a processor did something before its start. At most
+	// 100 are kept.
 	Faults []string
 
 	Starts     int // processors that were started, restarts included
-	Records    int // processed, duplicates included
+	Records    int // records processed, duplicates included
 	Duplicates int // records processed again
 	Lost       int // records committed and never processed
-	Commits    int // accepted
-	// Late counts records that were processed after the lease had ended as far as the
-	// ledger was told. One in the instant when a frozen process wakes is no fault.
+	Commits    int // commits that the store accepted
+	// Late counts records that were processed after the end of the lease, as the member
+	// knew it. A frozen process may finish one when it wakes, which is no fault.
 	Late int
 
-	// Overlap is the longest time that a shard had an owner from before the store lost
-	// writes beside one from after that.
+	// Overlap is the longest time that a shard had two owners because the store had lost
+	// writes in between.
 	Overlap time.Duration
 
-	// Pauses are the times when nobody worked on a shard, from its first start to the
-	// end, the longest first.
-	Pauses []Pause
 	// Unowned are the shards that nobody worked on at the end.
 	Unowned []string
+
+	pauses []pause // the longest first
 }
 
-// Pause is a time when nobody worked on a shard.
-type Pause struct {
-	Shard    string
-	From, To time.Time
+// pause is a time when nobody worked on a shard. The time before its first start is none.
+type pause struct {
+	shard    string
+	from, to time.Time
 }
 
-// Length returns how long it was.
-func (p Pause) Length() time.Duration { return p.To.Sub(p.From) }
-
-func (p Pause) String() string {
-	return fmt.Sprintf("shard %s, %v from %s", p.Shard, p.Length(), clock(p.From))
-}
+func (p pause) length() time.Duration { return p.to.Sub(p.from) }
 
 const maxFaults = 100
 
@@ -56,34 +50,23 @@ func (r *Report) fault(format string, args ...any) {
 	}
 }
 
-// Err returns nil if no invariant was broken, or an error that lists those that were.
-func (r Report) Err() error {
+// err returns an error that lists the broken promises, or nil if there are none.
+func (r Report) err() error {
 	if len(r.Faults) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d invariants were broken:\n\t%s", len(r.Faults), strings.Join(r.Faults, "\n\t"))
+	return fmt.Errorf("%d promises were broken:\n\t%s", len(r.Faults), strings.Join(r.Faults, "\n\t"))
 }
 
-// Pause returns the length that this part of the pauses does not exceed: 0.5 is the
-// median, 1 the longest. It is zero if there was none.
-func (r Report) Pause(part float64) time.Duration {
-	n := len(r.Pauses)
+// pause returns a quantile of the pauses' lengths: 0.5 is the median, 1 the longest. It is
+// zero if there was no pause.
+func (r Report) pause(part float64) time.Duration {
+	n := len(r.pauses)
 	if n == 0 {
 		return 0
 	}
 	rank := int(math.Ceil(part * float64(n))) // from 1, the shortest
-	return r.Pauses[n-min(max(rank, 1), n)].Length()
-}
-
-// Longest returns the longest pause of each shard that had one.
-func (r Report) Longest() map[string]Pause {
-	longest := map[string]Pause{}
-	for _, p := range r.Pauses {
-		if _, ok := longest[p.Shard]; !ok {
-			longest[p.Shard] = p
-		}
-	}
-	return longest
+	return r.pauses[n-min(max(rank, 1), n)].length()
 }
 
 func (r Report) String() string {
@@ -92,5 +75,5 @@ func (r Report) String() string {
 		overlap = fmt.Sprintf(", overlap %v", r.Overlap)
 	}
 	return fmt.Sprintf("%d starts, %d records, %d duplicates, %d lost, %d late, %d commits, %d pauses (p50 %v, p99 %v, max %v), %d shards unowned%s",
-		r.Starts, r.Records, r.Duplicates, r.Lost, r.Late, r.Commits, len(r.Pauses), r.Pause(0.5), r.Pause(0.99), r.Pause(1), len(r.Unowned), overlap)
+		r.Starts, r.Records, r.Duplicates, r.Lost, r.Late, r.Commits, len(r.pauses), r.pause(0.5), r.pause(0.99), r.pause(1), len(r.Unowned), overlap)
 }

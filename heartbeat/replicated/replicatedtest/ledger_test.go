@@ -12,30 +12,30 @@ var dawn = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // history reads a story, one event a line: the millisecond, the kind, and then what the
 // kind needs of member/instance, shard/epoch, @position and <end of the lease.
-func history(t *testing.T, cfg LedgerConfig, end int, story string) Report {
+func history(t *testing.T, shards []string, end int, story string) Report {
 	t.Helper()
-	l := NewLedger(cfg)
+	l := &ledger{shards: shards}
 	lines := bufio.NewScanner(strings.NewReader(story))
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
 		if len(fields) == 0 {
 			continue
 		}
-		l.Note(event(t, fields))
+		l.note(parseEvent(t, fields))
 	}
-	return l.Report(at(end))
+	return l.report(at(end))
 }
 
 func at(ms int) time.Time { return dawn.Add(time.Duration(ms) * time.Millisecond) }
 
-func event(t *testing.T, fields []string) Event {
+func parseEvent(t *testing.T, fields []string) event {
 	t.Helper()
 	var ms int
 	scan(t, fields[0], "%d", &ms)
-	e := Event{At: at(ms)}
+	e := event{At: at(ms)}
 	for k, name := range eventNames {
 		if name == fields[1] {
-			e.Kind = EventKind(k)
+			e.Kind = eventKind(k)
 		}
 	}
 	for _, f := range fields[2:] {
@@ -148,7 +148,7 @@ func TestLedgerFindsNothingWrong(t *testing.T) {
 			40 returned a/1 s/5`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := history(t, LedgerConfig{}, 1000, story).Err(); err != nil {
+			if err := history(t, nil, 1000, story).err(); err != nil {
 				t.Error(err)
 			}
 		})
@@ -246,7 +246,7 @@ func TestLedgerFindsFaults(t *testing.T) {
 			1 processed a/1 s/6 @0`, "had never started"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := history(t, LedgerConfig{}, 1000, c.story).Err()
+			err := history(t, nil, 1000, c.story).err()
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("the fault is %v, want one with %q", err, c.want)
 			}
@@ -255,7 +255,7 @@ func TestLedgerFindsFaults(t *testing.T) {
 }
 
 func TestLedgerCounts(t *testing.T) {
-	r := history(t, LedgerConfig{Shards: []string{"s", "t", "u"}}, 1000, `
+	r := history(t, []string{"s", "t", "u"}, 1000, `
 		0 started a/1 s/1 @0 <100
 		1 processed a/1 s/1 @0
 		2 processed a/1 s/1 @1
@@ -268,25 +268,25 @@ func TestLedgerCounts(t *testing.T) {
 		500 started b/2 t/2 @0
 		600 returned b/2 t/2
 		601 started b/2 t/2 @0`)
-	if err := r.Err(); err != nil {
+	if err := r.err(); err != nil {
 		t.Error(err)
 	}
 	if r.Starts != 5 || r.Records != 4 || r.Duplicates != 1 || r.Late != 1 || r.Commits != 1 {
 		t.Errorf("counted: %s", r)
 	}
-	if got := r.Pause(0); got != time.Millisecond {
+	if got := r.pause(0); got != time.Millisecond {
 		t.Errorf("the shortest pause is %v", got)
 	}
-	if p50, max := r.Pause(0.5), r.Pause(1); p50 != 30*time.Millisecond || max != 100*time.Millisecond {
+	if p50, max := r.pause(0.5), r.pause(1); p50 != 30*time.Millisecond || max != 100*time.Millisecond {
 		t.Errorf("pauses of 1, 30 and 100 ms: median %v, longest %v", p50, max)
 	}
-	if p := r.Longest(); len(p) != 2 || p["s"].Length() != 30*time.Millisecond || p["t"].From != at(400) || p["t"].To != at(500) {
-		t.Errorf("the longest pauses are %v", p)
+	if p := r.pauses; len(p) != 3 || p[1].shard != "s" || p[0].shard != "t" || p[0].from != at(400) || p[0].to != at(500) {
+		t.Errorf("the pauses are %v", p)
 	}
 	if len(r.Unowned) != 1 || r.Unowned[0] != "u" {
 		t.Errorf("unowned at the end: %q", r.Unowned)
 	}
-	if got := (Report{}).Pause(0.5); got != 0 {
+	if got := (Report{}).pause(0.5); got != 0 {
 		t.Errorf("the median of no pauses is %v", got)
 	}
 }
@@ -305,28 +305,15 @@ func TestLedgerMeasuresPauses(t *testing.T) {
 		"killed, and no": {"0 started a/1 s/1 @0 <100 \n 40 gone a \n 40 joined a \n 40 started a/2 s/2 @0", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if r := history(t, LedgerConfig{}, 1000, c.story); r.Pause(1) != c.want {
-				t.Errorf("the pause is %v, want %v", r.Pause(1), c.want)
+			if r := history(t, nil, 1000, c.story); r.pause(1) != c.want {
+				t.Errorf("the pause is %v, want %v", r.pause(1), c.want)
 			}
 		})
 	}
 }
 
-func TestLedgerSkew(t *testing.T) {
-	const story = `
-		0 started a/1 s/1 @0
-		10 started b/2 s/2 @0
-		15 returned a/1 s/1`
-	if err := history(t, LedgerConfig{Skew: 5 * time.Millisecond}, 100, story).Err(); err != nil {
-		t.Error(err)
-	}
-	if err := history(t, LedgerConfig{Skew: 4 * time.Millisecond}, 100, story).Err(); err == nil {
-		t.Error("two owners for 5 ms, and clocks within 4 ms")
-	}
-}
-
 func TestLedgerMeasuresOverlap(t *testing.T) {
-	r := history(t, LedgerConfig{}, 100, `
+	r := history(t, nil, 100, `
 		0 started a/1 s/5 @0
 		20 lost-writes
 		30 started b/2 s/5 @0
@@ -338,42 +325,12 @@ func TestLedgerMeasuresOverlap(t *testing.T) {
 
 // Faults are listed up to a number, and the list says what it is.
 func TestLedgerListsFaults(t *testing.T) {
-	l := NewLedger(LedgerConfig{})
+	l := &ledger{}
 	for i := range 2 * maxFaults {
-		l.Note(Event{Kind: EventProcessed, At: at(i), Member: "a", Shard: "s", Position: 1})
+		l.note(event{Kind: eventProcessed, At: at(i), Member: "a", Shard: "s", Position: 1})
 	}
-	r := l.Report(at(1000))
-	if len(r.Faults) != maxFaults || !strings.Contains(r.Err().Error(), fmt.Sprint(maxFaults, " invariants")) {
-		t.Errorf("%d faults: %.100v", len(r.Faults), r.Err())
-	}
-}
-
-func TestEventLines(t *testing.T) {
-	for _, e := range []Event{
-		{Kind: EventStarted, At: at(1), Member: "a", Instance: 1 << 63, Shard: "orders/1", Epoch: 7, NotAfter: at(99), Position: 3},
-		{Kind: EventGone, At: at(2), Member: `odd "name" > with spaces`},
-		{Kind: EventJoined, At: at(2), Member: "\xff\x00\n"},
-		{Kind: EventLostWrites, At: at(3)},
-		{Kind: EventReturned, At: at(4), Member: "a", Shard: "log with spaces/12", Epoch: 1},
-	} {
-		line := e.String()
-		got, ok := ParseEvent(line + "\n")
-		if !ok || !got.At.Equal(e.At) || !got.NotAfter.Equal(e.NotAfter) && !e.NotAfter.IsZero() {
-			t.Errorf("%q reads as %v, %v", line, got, ok)
-		}
-		got.At, got.NotAfter = e.At, e.NotAfter
-		if got != e {
-			t.Errorf("%q reads as %+v, want %+v", line, got, e)
-		}
-		for cut := range line {
-			if _, ok := ParseEvent(line[:cut]); ok {
-				t.Errorf("%q is read as if it were whole", line[:cut])
-			}
-		}
-	}
-	for _, line := range []string{"", "ledger", "2026-01-01 INFO started", `ledger began 1 "a" 1 "s" 1 0 0 .`, `ledger started 1 "a" 1 "s" 1 0 .`} {
-		if e, ok := ParseEvent(line); ok {
-			t.Errorf("%q reads as %v", line, e)
-		}
+	r := l.report(at(1000))
+	if len(r.Faults) != maxFaults || !strings.Contains(r.err().Error(), fmt.Sprint(maxFaults, " promises")) {
+		t.Errorf("%d faults: %.100v", len(r.Faults), r.err())
 	}
 }

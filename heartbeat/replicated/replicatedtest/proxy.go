@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Proxy stands between clients and one server over TCP and can do to their connections
-// what a network does. Safe for concurrent use.
+// Proxy forwards TCP connections to one server, and makes them fail in the ways of a
+// network. Safe for concurrent use.
 type Proxy struct {
 	listener net.Listener
 	server   string
@@ -16,47 +16,35 @@ type Proxy struct {
 
 	mu      sync.Mutex // guards everything below; never held across I/O or a channel
 	network Network
-	changed chan struct{} // closed when network changes, and made anew
+	changed chan struct{} // closed and replaced when network changes
 	pipes   map[*pipe]struct{}
 	closed  bool
 }
 
-// Network is how a Proxy's network is. The zero value: all passes at once.
+// Network is the state of a Proxy's network. The zero value is a network without faults.
 type Network struct {
 	ToServer, ToClient Flow
-	// Latency is added each way.
+	// Latency is added in each direction.
 	Latency time.Duration
 }
 
-// Flow is what becomes of the bytes of one direction. While either direction does not
-// pass, new connections are refused.
+// Flow says what happens to the bytes of one direction. A proxy refuses new connections
+// unless both directions pass.
 type Flow uint8
 
 const (
-	// FlowPass lets them through.
+	// FlowPass forwards them.
 	FlowPass Flow = iota
 	// FlowHold keeps them until the flow passes, as TCP does while packets are lost. The
-	// connection stays up.
+	// connection stays open.
 	FlowHold
-	// FlowDrop throws them away. The connection stays up until the flow passes again;
-	// if it has lost something, it is reset then.
+	// FlowDrop discards them. The connection stays open until the flow passes again; if it
+	// has lost bytes, the proxy then resets it.
 	FlowDrop
 )
 
-func (f Flow) String() string {
-	switch f {
-	case FlowPass:
-		return "pass"
-	case FlowHold:
-		return "hold"
-	case FlowDrop:
-		return "drop"
-	}
-	return fmt.Sprintf("Flow(%d)", uint8(f))
-}
-
-// NewProxy listens on a free port of this machine and connects whoever comes to the
-// server, a host and port. The server need not run yet.
+// NewProxy listens on a free port of this machine and forwards each connection to the
+// server, which is a host and port. The server may start later.
 func NewProxy(server string) (*Proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -67,7 +55,7 @@ func NewProxy(server string) (*Proxy, error) {
 	return p, nil
 }
 
-// Addr returns the host and port to connect to instead of the server's.
+// Addr returns the host and port that clients connect to.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
 // Set changes the network.
@@ -80,27 +68,21 @@ func (p *Proxy) Set(n Network) {
 	close(changed)
 }
 
-// Heal is Set of a network without faults.
-func (p *Proxy) Heal() { p.Set(Network{}) }
-
-// Reset resets all connections; new ones can be made.
-func (p *Proxy) Reset() {
+// reset resets all connections. Clients may then connect again.
+func (p *Proxy) reset() {
 	for _, c := range p.list() {
 		c.reset()
 	}
 }
 
-// Connections returns how many there are.
-func (p *Proxy) Connections() int { return len(p.list()) }
-
-// Close refuses new connections, resets those there are, and returns when nothing of
-// the proxy runs any more.
+// Close refuses new connections and resets the open ones. It returns when the proxy's
+// goroutines have ended.
 func (p *Proxy) Close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
 	_ = p.listener.Close()
-	p.Reset()
+	p.reset()
 	p.all.Wait()
 }
 
@@ -120,7 +102,7 @@ func (p *Proxy) state() (Network, <-chan struct{}) {
 	return p.network, p.changed
 }
 
-// accept takes connections until the listener is closed.
+// accept accepts connections until the listener is closed.
 func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
@@ -131,7 +113,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// serve carries one connection to its end.
+// serve forwards one connection until it ends.
 func (p *Proxy) serve(client *net.TCPConn) {
 	n, _ := p.state()
 	if n.ToServer != FlowPass || n.ToClient != FlowPass {

@@ -23,7 +23,7 @@ func (c *pipe) reset() {
 	})
 }
 
-// carry carries both directions until both have ended, or one has broken.
+// carry forwards both directions until both have ended or one has broken.
 func (c *pipe) carry() {
 	var both sync.WaitGroup
 	both.Go(func() { c.pump(c.server, c.client, func(n Network) Flow { return n.ToServer }) })
@@ -33,8 +33,8 @@ func (c *pipe) carry() {
 	_ = c.server.Close()
 }
 
-// pump carries one direction. An end is passed on as an end, and anything else resets
-// the connection.
+// pump forwards one direction. It forwards the end of the stream too; any other error
+// resets the connection.
 func (c *pipe) pump(to, from *net.TCPConn, flow func(Network) Flow) {
 	buf := make([]byte, 64<<10)
 	lost := false
@@ -67,8 +67,8 @@ func (c *pipe) pump(to, from *net.TCPConn, flow func(Network) Flow) {
 	}
 }
 
-// wait returns when bytes of a direction may go on their way, with true, or have to be
-// dropped. Not ok means that the connection was reset.
+// wait waits until bytes of a direction may pass, or must be dropped (pass is false). It
+// is not ok if the connection was reset.
 func (c *pipe) wait(flow func(Network) Flow, lost bool) (pass, ok bool) {
 	for {
 		n, changed := c.proxy.state()
@@ -96,8 +96,8 @@ func (c *pipe) wait(flow func(Network) Flow, lost bool) (pass, ok bool) {
 	}
 }
 
-// drained waits, after an end that was dropped, until its direction passes again, and
-// resets the connection.
+// drained is called after the end of a stream was dropped. It waits until the direction
+// passes again, and resets the connection.
 func (c *pipe) drained(flow func(Network) Flow) {
 	for {
 		n, changed := c.proxy.state()

@@ -86,8 +86,8 @@ func (r *rig) hears(want string, within time.Duration) {
 	}
 }
 
-// deaf fails the test unless the connection is up and says nothing.
-func (r *rig) deaf() {
+// silent fails the test unless the connection is up and says nothing.
+func (r *rig) silent() {
 	r.Helper()
 	if got, err := r.read(1, 60*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
 		r.Fatalf("heard %q, %v; want silence", got, err)
@@ -115,13 +115,15 @@ func (r *rig) refused() {
 }
 
 func TestProxyHoldsAndDelivers(t *testing.T) {
-	for _, n := range []Network{{ToServer: FlowHold}, {ToClient: FlowHold}, {ToServer: FlowHold, ToClient: FlowHold}} {
-		t.Run(n.ToServer.String()+" "+n.ToClient.String(), func(t *testing.T) {
+	for name, n := range map[string]Network{
+		"to server": {ToServer: FlowHold}, "to client": {ToClient: FlowHold}, "both": {ToServer: FlowHold, ToClient: FlowHold},
+	} {
+		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			r.proxy.Set(n)
 			r.say("while cut")
-			r.deaf()
-			r.proxy.Heal()
+			r.silent()
+			r.proxy.Set(Network{})
 			r.hears("while cut", 10*time.Second)
 			r.hears("again", r.say("again"))
 		})
@@ -129,13 +131,13 @@ func TestProxyHoldsAndDelivers(t *testing.T) {
 }
 
 func TestProxyDropsAndResets(t *testing.T) {
-	for _, n := range []Network{{ToServer: FlowDrop}, {ToClient: FlowDrop}} {
-		t.Run(n.ToServer.String()+" "+n.ToClient.String(), func(t *testing.T) {
+	for name, n := range map[string]Network{"to server": {ToServer: FlowDrop}, "to client": {ToClient: FlowDrop}} {
+		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			r.proxy.Set(n)
 			r.say("lost")
-			r.deaf()
-			r.proxy.Heal()
+			r.silent()
+			r.proxy.Set(Network{})
 			_, _ = io.WriteString(r.conn, "more")
 			r.broken()
 			r.conn = r.dial()
@@ -151,9 +153,9 @@ func TestProxyCutsOneWay(t *testing.T) {
 	r.hears("to be answered", 10*time.Second)
 	r.proxy.Set(Network{ToServer: FlowDrop})
 	r.say("never arrives")
-	r.deaf()
+	r.silent()
 	r.proxy.Set(Network{ToServer: FlowDrop, ToClient: FlowHold})
-	r.deaf()
+	r.silent()
 }
 
 func TestProxyRefusesWhileCut(t *testing.T) {
@@ -162,21 +164,21 @@ func TestProxyRefusesWhileCut(t *testing.T) {
 		r.proxy.Set(n)
 		r.refused()
 	}
-	r.proxy.Heal()
+	r.proxy.Set(Network{})
 	r.conn = r.dial()
 	r.hears("healed", r.say("healed"))
 }
 
 func TestProxyResets(t *testing.T) {
 	r := newRig(t)
-	r.proxy.Reset()
+	r.proxy.reset()
 	r.broken()
 	r.conn = r.dial()
 	r.hears("anew", r.say("anew"))
 	r.proxy.Set(Network{ToServer: FlowHold})
 	r.say("held")
-	r.deaf()
-	r.proxy.Reset()
+	r.silent()
+	r.proxy.reset()
 	r.broken()
 }
 
@@ -202,9 +204,9 @@ func TestProxyPassesTheEnd(t *testing.T) {
 	if err != nil || string(got) != large {
 		t.Errorf("heard %d bytes, %v; want %d and the end", len(got), err, len(large))
 	}
-	for end := time.Now().Add(10 * time.Second); r.proxy.Connections() > 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); len(r.proxy.list()) > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d connections are left", r.proxy.Connections())
+			t.Fatalf("%d connections are left", len(r.proxy.list()))
 		}
 	}
 }
@@ -230,7 +232,7 @@ func TestProxyCloses(t *testing.T) {
 	r.say("held")
 	r.proxy.Close()
 	r.broken()
-	if n := r.proxy.Connections(); n != 0 {
+	if n := len(r.proxy.list()); n != 0 {
 		t.Errorf("a closed proxy has %d connections", n)
 	}
 	r.proxy.Close()
