@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/processor/slslog"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // options are the program's flags.
@@ -161,7 +162,7 @@ func (o *options) client() (*sls.Client, error) {
 		Endpoint: o.endpoint, Project: o.project, Logstore: o.logstore, Credentials: credentials(),
 		Signature: o.signature, Region: o.region, AllowInsecure: o.insecure,
 	})
-	var bad *sls.ConfigError
+	var bad *shardset.ConfigError
 	if !errors.As(err, &bad) {
 		return c, err
 	}

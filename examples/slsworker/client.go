@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // client makes the client of the service. It does no I/O.
@@ -33,7 +34,7 @@ func credentials() sls.CredentialsProvider {
 // clientFaults tells the faults of a client's Config by the names of the flags, which
 // are those of its fields.
 func (o *options) clientFaults(faults *faults, err error) {
-	var bad *sls.ConfigError
+	var bad *shardset.ConfigError
 	switch {
 	case errors.As(err, &bad):
 		for _, f := range bad.Faults {

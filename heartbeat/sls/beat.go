@@ -87,8 +87,8 @@ func (c *Client) checkMember(op, member string) error {
 	if c.cfg.Group == "" {
 		return usage(op, "the client has no group")
 	}
-	if !validMember(member) {
-		return usage(op, "the member name %s is not %s", quote(member), memberRule)
+	if err := shardset.CheckName(member); err != nil {
+		return usage(op, "the member name %v", err)
 	}
 	return nil
 }

@@ -35,8 +35,8 @@ var (
 	_ processor.Lister      = (*Client)(nil)
 )
 
-// New returns a Client. It does no I/O. What is wrong with the Config is one
-// *ConfigError that lists it all.
+// New returns a Client. It does no I/O. The error is a *shardset.ConfigError that lists
+// every fault.
 func New(cfg Config) (*Client, error) {
 	ep, err := cfg.complete()
 	if err != nil {

@@ -2,7 +2,6 @@ package sls
 
 import (
 	"crypto/tls"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -96,49 +95,28 @@ type Config struct {
 	Logger *zap.Logger
 }
 
-// Fault is one thing that is wrong with a Config.
-type Fault struct {
-	Field  string // the name of the field
-	Reason string
-}
-
-// ConfigError is everything that is wrong with a Config.
-type ConfigError struct {
-	Faults []Fault
-}
-
-func (e *ConfigError) Error() string {
-	parts := make([]string, len(e.Faults))
-	for i, f := range e.Faults {
-		parts[i] = "the field " + f.Field + " " + f.Reason
-	}
-	return "sls: bad config: " + strings.Join(parts, "; ")
-}
-
-func (e *ConfigError) addf(field, format string, args ...any) {
-	e.Faults = append(e.Faults, Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
-}
-
 // complete checks the Config and fills in defaults.
 func (c *Config) complete() (endpoint, error) {
-	faults := &ConfigError{}
+	faults := &shardset.ConfigError{Config: "sls.Config"}
 	ep := c.checkAddress(faults)
 	if !validName(c.Logstore) {
-		faults.addf("Logstore", "is %s; want %s", quote(c.Logstore), nameRule)
+		faults.Add("Logstore", "is %s; want %s", quote(c.Logstore), nameRule)
 	} else if err := (shardset.ID{Log: c.Logstore}).Validate(); err != nil {
-		faults.addf("Logstore", "makes no shard ID: %v", err)
+		faults.Add("Logstore", "makes no shard ID: %v", err)
 	}
 	if c.Group != "" && !validName(c.Group) {
-		faults.addf("Group", "is %s; want %s", quote(c.Group), nameRule)
+		faults.Add("Group", "is %s; want %s", quote(c.Group), nameRule)
 	}
-	if c.Member != "" && !validMember(c.Member) {
-		faults.addf("Member", "is %s; want %s", quote(c.Member), memberRule)
+	if c.Member != "" {
+		if err := shardset.CheckName(c.Member); err != nil {
+			faults.Add("Member", "%v", err)
+		}
 	}
 	c.checkTimes(faults)
 	c.checkSigning(faults, ep)
 	c.checkConnections(faults, ep)
-	if len(faults.Faults) > 0 {
-		return endpoint{}, faults
+	if err := faults.Err(); err != nil {
+		return endpoint{}, err
 	}
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
@@ -146,37 +124,37 @@ func (c *Config) complete() (endpoint, error) {
 	return ep, nil
 }
 
-func (c *Config) checkAddress(faults *ConfigError) endpoint {
+func (c *Config) checkAddress(faults *shardset.ConfigError) endpoint {
 	if c.Project != "" && !validProject(c.Project) {
-		faults.addf("Project", "is %s; want 1 to 63 letters, digits and hyphens, with no hyphen at an end", quote(c.Project))
+		faults.Add("Project", "is %s; want 1 to 63 letters, digits and hyphens, with no hyphen at an end", quote(c.Project))
 	}
 	ep, err := parseEndpoint(c.Endpoint, c.Project)
 	if err != nil {
-		faults.addf("Endpoint", "%v", err)
+		faults.Add("Endpoint", "%v", err)
 		return endpoint{}
 	}
 	if ep.scheme == "http" && !ep.loopback && !c.AllowInsecure {
-		faults.addf("Endpoint", "is plain http to another host, which anybody on the way can read; use https, or set AllowInsecure")
+		faults.Add("Endpoint", "is plain http to another host, which anybody on the way can read; use https, or set AllowInsecure")
 	}
 	return ep
 }
 
-func (c *Config) checkTimes(faults *ConfigError) {
+func (c *Config) checkTimes(faults *shardset.ConfigError) {
 	switch {
 	case c.Timeout == 0:
 		c.Timeout = DefaultTimeout
 	case c.Timeout < time.Second || c.Timeout > maxTimeout || c.Timeout%time.Second != 0:
-		faults.addf("Timeout", "is %v; want whole seconds, 1s to %v", c.Timeout, maxTimeout)
+		faults.Add("Timeout", "is %v; want whole seconds, 1s to %v", c.Timeout, maxTimeout)
 	}
 	switch {
 	case c.RequestTimeout == 0:
 		c.RequestTimeout = DefaultRequestTimeout
 	case c.RequestTimeout < 0:
-		faults.addf("RequestTimeout", "is %v; it must not be negative", c.RequestTimeout)
+		faults.Add("RequestTimeout", "is %v; it must not be negative", c.RequestTimeout)
 	}
 }
 
-func (c *Config) checkSigning(faults *ConfigError, ep endpoint) {
+func (c *Config) checkSigning(faults *shardset.ConfigError, ep endpoint) {
 	if c.Region == "" {
 		c.Region = ep.region(c.Project)
 	}
@@ -189,17 +167,17 @@ func (c *Config) checkSigning(faults *ConfigError, ep endpoint) {
 	case V1:
 	case V4:
 		if c.Region == "" {
-			faults.addf("Region", "is empty, and the endpoint names none; signature V4 needs it")
+			faults.Add("Region", "is empty, and the endpoint names none; signature V4 needs it")
 		}
 	default:
-		faults.addf("Signature", "is %v; want V1 or V4", c.Signature)
+		faults.Add("Signature", "is %v; want V1 or V4", c.Signature)
 	}
 	if c.Region != "" && !validProject(c.Region) {
-		faults.addf("Region", "is %s; want letters, digits and hyphens", quote(c.Region))
+		faults.Add("Region", "is %s; want letters, digits and hyphens", quote(c.Region))
 	}
 	if p, ok := c.Credentials.(interface{ validate() error }); ok {
 		if err := p.validate(); err != nil {
-			faults.addf("Credentials", "%v", err)
+			faults.Add("Credentials", "%v", err)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 func TestNewReportsAllFaults(t *testing.T) {
@@ -18,14 +19,14 @@ func TestNewReportsAllFaults(t *testing.T) {
 		Endpoint: "http://sls.example.com", Project: "my_project", Logstore: "a/b", Group: "../g", Member: "a\nb",
 		Timeout: 1500 * time.Millisecond, RequestTimeout: -1, Signature: V4, Credentials: Static("", "x", ""),
 	})
-	var bad *ConfigError
+	var bad *shardset.ConfigError
 	if !errors.As(err, &bad) {
-		t.Fatalf("New returned %v, want a *ConfigError", err)
+		t.Fatalf("New returned %v, want a *shardset.ConfigError", err)
 	}
 	var fields []string
 	for _, f := range bad.Faults {
 		fields = append(fields, f.Field)
-		if !strings.Contains(err.Error(), "the field "+f.Field+" "+f.Reason) {
+		if !strings.Contains(err.Error(), f.Field+" "+f.Reason) {
 			t.Errorf("%v does not tell of %+v", err, f)
 		}
 	}
@@ -80,7 +81,7 @@ func TestNewChecksEachField(t *testing.T) {
 		}
 		c.spoil(&cfg)
 		_, err := New(cfg)
-		var bad *ConfigError
+		var bad *shardset.ConfigError
 		if !errors.As(err, &bad) || len(bad.Faults) != 1 || bad.Faults[0].Field != c.field {
 			t.Errorf("New returned %v, want one fault of %s", err, c.field)
 		}

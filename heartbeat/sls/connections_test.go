@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // An authority and a certificate of one's own cost neither the two pools nor HTTP/1.1,
@@ -176,7 +177,7 @@ func TestConnectionFaults(t *testing.T) {
 		cfg.Logger = zap.New(core)
 		c.set(&cfg)
 		cl, err := New(cfg)
-		var bad *ConfigError
+		var bad *shardset.ConfigError
 		switch {
 		case c.field == "" && err != nil:
 			t.Errorf("%s: %v", c.name, err)

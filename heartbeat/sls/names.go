@@ -7,8 +7,7 @@ import (
 )
 
 const (
-	nameRule   = "1 to 128 letters, digits, '.', '-' and '_' after a letter or digit"
-	memberRule = "1 to 128 bytes of UTF-8 without control characters"
+	nameRule = "1 to 128 letters, digits, '.', '-' and '_' after a letter or digit"
 
 	maxName   = 128
 	maxCursor = 4096 // bytes; the service's own cursors have some 30
@@ -48,12 +47,6 @@ func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// validMember is for what travels as a query value or in the User-Agent: nearly
-// anything.
-func validMember(s string) bool {
-	return s != "" && len(s) <= maxName && printable(s)
-}
-
 // validCursor is for cursors as they come from the service or from a checkpoint store.
 // They are opaque, but they go into queries and come from headers. Some clients commit
 // them with the line end that their base64 has; a query carries it, and it is theirs.
@@ -79,18 +72,6 @@ func validKey(s string) bool {
 	}
 	for i := range len(s) {
 		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
-}
-
-func printable(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
 			return false
 		}
 	}

@@ -126,7 +126,7 @@ func TestD24StartAndConfig(t *testing.T) {
 		if err := a.Run(ctx); !errors.Is(err, coordinator.ErrRunTwice) {
 			t.Errorf("a Run after the end returned %v", err)
 		}
-		var bad *sls.ConfigError
+		var bad *shardset.ConfigError
 		if _, err := sls.New(sls.Config{Endpoint: "http://127.0.0.1", Project: "p", Logstore: "log", Group: "no group/"}); !errors.As(err, &bad) {
 			t.Errorf("a bad name of a group: %v", err)
 		}

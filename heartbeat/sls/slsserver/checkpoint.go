@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
@@ -24,8 +25,10 @@ func (s *Server) commit(c *call) error {
 		return badParameter("forceSuccess is %q", c.query.Get("forceSuccess"))
 	}
 	consumer := c.query.Get("consumer")
-	if !validConsumer(consumer) && (consumer != "" || !forced) {
-		return badParameter("bad consumer name %q", consumer)
+	if consumer != "" || !forced {
+		if err := shardset.CheckName(consumer); err != nil {
+			return badParameter("the consumer name %v", err)
+		}
 	}
 	o, err := parseObject(c.body)
 	if err != nil {

@@ -1,13 +1,15 @@
 package slsserver
 
 import (
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // Config is what a Server is made with. The zero value is a server without projects.
@@ -98,13 +100,11 @@ const (
 
 // withDefaults returns the configuration with its zeros replaced, or every fault.
 func (c Config) withDefaults() (Config, error) {
-	var faults []error
-	bad := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	faults := &shardset.ConfigError{Config: "slsserver.Config"}
 	if c.DefaultProject == "" && len(c.Projects) > 0 {
 		c.DefaultProject = c.Projects[0].Name
-	}
-	if c.DefaultProject != "" && !validName(c.DefaultProject) {
-		bad("DefaultProject: bad name %q", c.DefaultProject)
+	} else if c.DefaultProject != "" {
+		checkName(faults, "DefaultProject", c.DefaultProject)
 	}
 	if c.HostSuffixes == nil {
 		c.HostSuffixes = []string{"log.aliyuncs.com", "sls.aliyuncs.com", "sls.test", "localhost"}
@@ -122,75 +122,62 @@ func (c Config) withDefaults() (Config, error) {
 	if c.RetentionBytes == 0 {
 		c.RetentionBytes = defaultRetentionBytes
 	}
-	if c.ClockSkew == 0 {
-		c.ClockSkew = defaultClockSkew
+	c.completeBounds(faults)
+	for i, p := range c.Projects {
+		p.check(faults, fmt.Sprintf("Projects[%d].", i), c.MaxShards)
 	}
-	for _, n := range []struct {
-		name  string
-		field *int
-		zero  int
-	}{
-		{"MaxPageBytes", &c.MaxPageBytes, defaultPageBytes},
-		{"MaxPutBytes", &c.MaxPutBytes, defaultPutBytes},
-		{"MaxGroups", &c.MaxGroups, defaultMaxGroups},
-		{"MaxConsumers", &c.MaxConsumers, defaultMaxConsumers},
-		{"MaxShards", &c.MaxShards, defaultMaxShards},
-		{"MaxInFlight", &c.MaxInFlight, defaultInFlight},
-	} {
-		if *n.field < 0 {
-			bad("%s is %d; it must not be negative", n.name, *n.field)
-		}
-		if *n.field == 0 {
-			*n.field = n.zero
-		}
-	}
+	checkKeys(faults, "Keys", c.Keys)
+	return c, faults.Err()
+}
+
+func (c *Config) completeBounds(faults *shardset.ConfigError) {
+	notNegative(faults, "ClockSkew", &c.ClockSkew, defaultClockSkew)
+	notNegative(faults, "Retention", &c.Retention, 0)
+	notNegative(faults, "MaxPageBytes", &c.MaxPageBytes, defaultPageBytes)
+	notNegative(faults, "MaxPutBytes", &c.MaxPutBytes, defaultPutBytes)
+	notNegative(faults, "MaxGroups", &c.MaxGroups, defaultMaxGroups)
+	notNegative(faults, "MaxConsumers", &c.MaxConsumers, defaultMaxConsumers)
+	notNegative(faults, "MaxShards", &c.MaxShards, defaultMaxShards)
+	notNegative(faults, "MaxInFlight", &c.MaxInFlight, defaultInFlight)
 	if c.MaxPutBytes > maxPutBytes {
-		bad("MaxPutBytes is %d; it must be at most %d", c.MaxPutBytes, maxPutBytes)
+		faults.Add("MaxPutBytes", "is %d; it must be at most %d", c.MaxPutBytes, maxPutBytes)
 	}
-	if c.ClockSkew < 0 {
-		bad("ClockSkew is %v; it must not be negative", c.ClockSkew)
-	}
-	if c.Retention < 0 {
-		bad("Retention is %v; it must not be negative", c.Retention)
-	}
-	for _, p := range c.Projects {
-		if err := p.validate(c.MaxShards); err != nil {
-			faults = append(faults, err)
-		}
-	}
-	if _, err := newKeyring(c.Keys); err != nil {
-		faults = append(faults, err)
-	}
-	if len(faults) > 0 {
-		return c, fmt.Errorf("slsserver: %w", errors.Join(faults...))
-	}
-	return c, nil
 }
 
-func (p Project) validate(maxShards int) error {
-	var faults []error
-	if !validName(p.Name) {
-		faults = append(faults, fmt.Errorf("project: bad name %q", p.Name))
+// notNegative replaces a zero with the default.
+func notNegative[N int | time.Duration](faults *shardset.ConfigError, field string, n *N, byDefault N) {
+	if *n < 0 {
+		faults.Add(field, "is %v; it must not be negative", *n)
+	} else if *n == 0 {
+		*n = byDefault
 	}
-	for _, l := range p.Logstores {
-		if err := l.validate(maxShards); err != nil {
-			faults = append(faults, fmt.Errorf("project %q: %w", p.Name, err))
-		}
-	}
-	for id, query := range p.Processors {
-		if _, err := parseQuery(query); err != nil || !validName(id) {
-			faults = append(faults, fmt.Errorf("project %q: processor %q: bad name or query: %v", p.Name, id, err))
-		}
-	}
-	return errors.Join(faults...)
 }
 
-func (l Logstore) validate(maxShards int) error {
-	if !validName(l.Name) {
-		return fmt.Errorf("logstore: bad name %q", l.Name)
+func checkName(faults *shardset.ConfigError, field, name string) {
+	if !validName(name) {
+		faults.Add(field, "is %q; want %s", excerpt(name, maxShown), nameRule)
 	}
+}
+
+func (p Project) check(faults *shardset.ConfigError, field string, maxShards int) {
+	checkName(faults, field+"Name", p.Name)
+	for i, l := range p.Logstores {
+		l.check(faults, fmt.Sprintf("%sLogstores[%d].", field, i), maxShards)
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.Processors)) {
+		at := fmt.Sprintf("%sProcessors[%q]", field, id)
+		if !validName(id) {
+			faults.Add(at, "has a bad name; want %s", nameRule)
+		}
+		if _, err := parseQuery(p.Processors[id]); err != nil {
+			faults.Add(at, "is no query that the server knows: %v", err)
+		}
+	}
+}
+
+func (l Logstore) check(faults *shardset.ConfigError, field string, maxShards int) {
+	checkName(faults, field+"Name", l.Name)
 	if l.Shards < 0 || l.Shards > maxShards {
-		return fmt.Errorf("logstore %q: %d shards are not between 0 and %d", l.Name, l.Shards, maxShards)
+		faults.Add(field+"Shards", "is %d; it must be between 0 and %d", l.Shards, maxShards)
 	}
-	return nil
 }

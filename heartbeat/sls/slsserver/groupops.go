@@ -153,8 +153,8 @@ func (s *Server) heartbeat(c *call) error {
 		return err
 	}
 	consumer := c.query.Get("consumer")
-	if !validConsumer(consumer) {
-		return badParameter("bad consumer name %q", consumer)
+	if err := shardset.CheckName(consumer); err != nil {
+		return badParameter("the consumer name %v", err)
 	}
 	ids, err := parseIntegers(c.body)
 	if err != nil {

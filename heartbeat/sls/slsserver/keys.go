@@ -1,13 +1,13 @@
 package slsserver
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/accesskey"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // Key is an access key that may sign requests.
@@ -23,33 +23,44 @@ type Key struct {
 	Projects []string
 }
 
+// keyring has the keys by their ID.
 type keyring map[string]Key
 
-func newKeyring(keys []Key) (keyring, error) {
-	ring := keyring{}
-	var faults []error
+func newKeyring(keys []Key) keyring {
+	ring := make(keyring, len(keys))
 	for _, k := range keys {
-		if err := accesskey.Check(k.ID, k.Secret.Reveal(), k.Token.Reveal()); err != nil {
-			faults = append(faults, fmt.Errorf("the key %q: %w", k.ID, err))
-		} else if _, twice := ring[k.ID]; twice {
-			faults = append(faults, fmt.Errorf("the key %q is listed twice", k.ID))
-		}
 		k.Projects = slices.Clone(k.Projects)
 		ring[k.ID] = k
 	}
-	return ring, errors.Join(faults...)
+	return ring
 }
 
-// SetKeys replaces the keys, for tests of rotation. It refuses an empty list on a server that
-// had keys, which would open it to everybody, and does not turn verification on.
+func checkKeys(faults *shardset.ConfigError, field string, keys []Key) {
+	seen := map[string]bool{}
+	for i, k := range keys {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		if err := accesskey.Check(k.ID, k.Secret.Reveal(), k.Token.Reveal()); err != nil {
+			faults.Add(at, "(%q) is no key: %v", excerpt(k.ID, maxShown), err)
+		} else if seen[k.ID] {
+			faults.Add(at, "has the ID %q, as another key has", k.ID)
+		}
+		seen[k.ID] = true
+	}
+}
+
+// SetKeys replaces the keys, for tests of key rotation. It refuses bad keys as New does. It
+// does not turn the verification of signatures on or off: a server that has keys refuses an
+// empty list, and a server without keys refuses any.
 func (s *Server) SetKeys(keys []Key) error {
-	ring, err := newKeyring(keys)
-	if err != nil {
-		return fmt.Errorf("slsserver: %w", err)
+	faults := &shardset.ConfigError{Config: "slsserver.Config"}
+	checkKeys(faults, "Keys", keys)
+	if (len(keys) == 0) != (len(*s.keys.Load()) == 0) {
+		faults.Add("Keys", "has %d keys; the verification of signatures cannot be turned on or off", len(keys))
 	}
-	if (len(ring) == 0) != (len(*s.keys.Load()) == 0) {
-		return errors.New("slsserver: whether signatures are verified is fixed at the start")
+	if err := faults.Err(); err != nil {
+		return err
 	}
+	ring := newKeyring(keys)
 	s.keys.Store(&ring)
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 func newBody(s string) io.ReadCloser { return io.NopCloser(strings.NewReader(s)) }
@@ -156,15 +157,29 @@ func TestConfigFaultsAreAllNamed(t *testing.T) {
 			{Name: "..", Logstores: []Logstore{{Name: "a/b"}, {Name: "ok", Shards: -1}}},
 			{Name: "p", Processors: map[string]string{"x": "bad"}},
 		},
-		DefaultProject: "a b", Keys: []Key{{}, {ID: "a"}, {ID: "b,c", Secret: heartbeat.NewSecret("s")}, {ID: "d", Secret: heartbeat.NewSecret("s"), Token: heartbeat.NewSecret("t\n")}}, Retention: -1, ClockSkew: -1, MaxGroups: -1, MaxPutBytes: 1 << 30,
+		DefaultProject: "a b", Keys: []Key{{}, {ID: "a"}, {ID: "b,c", Secret: heartbeat.NewSecret("s")}, {ID: "d", Secret: heartbeat.NewSecret("s"), Token: heartbeat.NewSecret("t\n")}, {ID: "e", Secret: heartbeat.NewSecret("s")}, {ID: "e", Secret: heartbeat.NewSecret("s")}}, Retention: -1, ClockSkew: -1, MaxGroups: -1, MaxPutBytes: 1 << 30,
 	})
-	if err == nil {
-		t.Fatal("it is taken")
+	var faults *shardset.ConfigError
+	if !errors.As(err, &faults) {
+		t.Fatalf("New returned %v, want a *shardset.ConfigError", err)
 	}
-	for _, want := range []string{`".."`, `"a/b"`, "-1 shards", `processor "x"`, "DefaultProject", `"": there is no access key id`, `"a": there is no access key secret`, `"b,c": the access key id has a comma`, `"d": the security token has a blank`, "Retention", "ClockSkew", "MaxGroups", "MaxPutBytes"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("the error does not name %s: %v", want, err)
+	got := map[string]string{}
+	for _, f := range faults.Faults {
+		got[f.Field] = f.Reason
+	}
+	for field, want := range map[string]string{
+		"Projects[0].Name": `".."`, "Projects[0].Logstores[0].Name": `"a/b"`, "Projects[0].Logstores[1].Shards": "-1",
+		`Projects[1].Processors["x"]`: "query", "DefaultProject": `"a b"`,
+		"Keys[0]": "there is no access key id", "Keys[1]": `"a") is no key: there is no access key secret`,
+		"Keys[2]": `"b,c") is no key: the access key id has a comma`, "Keys[3]": `"d") is no key: the security token has a blank`,
+		"Keys[5]": "as another key", "Retention": "-1ns", "ClockSkew": "-1ns", "MaxGroups": "-1", "MaxPutBytes": "1073741824",
+	} {
+		if !strings.Contains(got[field], want) {
+			t.Errorf("the reason for %s is %q, want %s", field, got[field], want)
 		}
+	}
+	if len(got) != 14 || len(faults.Faults) != 14 {
+		t.Errorf("%d faults: %v", len(faults.Faults), err)
 	}
 }
 
@@ -174,7 +189,7 @@ func TestGoAPI(t *testing.T) {
 		"bad project name":      r.CreateProject("a/b"),
 		"it exists already":     r.CreateProject("p"),
 		"does not exist":        r.CreateLogstore("none", Logstore{Name: "x"}),
-		"bad name":              r.CreateLogstore("p", Logstore{Name: "x/y"}),
+		"Name is \"x/y\"":       r.CreateLogstore("p", Logstore{Name: "x/y"}),
 		"\"ls\": it exists alr": r.CreateLogstore("p", Logstore{Name: "ls"}),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // Server is an SLS-compatible server. It is an http.Handler; Listen and Serve put it on
@@ -43,8 +45,8 @@ type project struct {
 	processors  map[string]*filter
 }
 
-// New returns a server with the projects of cfg. It reports every fault of cfg at once.
-// The server has to be closed.
+// New returns a server with the projects of cfg. The error is a *shardset.ConfigError that
+// lists every fault. The caller has to close the server.
 func New(cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -53,10 +55,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, log: cfg.Logger, projects: map[string]*project{}}
 	s.faults = &Faults{server: s}
 	s.ids.init()
-	ring, err := newKeyring(cfg.Keys)
-	if err != nil {
-		return nil, err
-	}
+	ring := newKeyring(cfg.Keys)
 	s.keys.Store(&ring)
 	for _, p := range cfg.Projects {
 		if err := s.ensure(p); err != nil {
@@ -124,8 +123,10 @@ func (s *Server) CreateLogstore(projectName string, l Logstore) error {
 }
 
 func (s *Server) makeLogstore(projectName string, l Logstore, days int) error {
-	if err := l.validate(s.cfg.MaxShards); err != nil {
-		return fmt.Errorf("slsserver: %w", err)
+	faults := &shardset.ConfigError{Config: "slsserver.Logstore"}
+	l.check(faults, "", s.cfg.MaxShards)
+	if err := faults.Err(); err != nil {
+		return err
 	}
 	if l.Shards == 0 {
 		l.Shards = defaultShards
