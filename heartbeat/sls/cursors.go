@@ -87,15 +87,15 @@ func parseCursor(b []byte) (string, error) {
 	return w.Cursor, nil
 }
 
-// place returns the number in a cursor: the service's are base64 of one. That is
-// documented by samples only, so there may be others, of which nobody can tell which
-// comes first.
-func place(cursor string) (int64, bool) {
+// CursorNumber returns the number in a cursor, which is base64 of that number. Cursors with
+// higher numbers come later. The service documents this by samples only, so there may be other
+// cursors; they have no number and no order.
+func CursorNumber(cursor string) (n int64, ok bool) {
 	digits, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(cursor, "=\r\n"))
 	if err != nil {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(string(digits), 10, 64)
+	n, err = strconv.ParseInt(string(digits), 10, 64)
 	return n, err == nil
 }
 

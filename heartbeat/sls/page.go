@@ -159,8 +159,8 @@ func (p *Page) follow(cursor string) error {
 	if !validCursor(p.Next) {
 		return errors.New("it has no cursor to go on with")
 	}
-	from, known := place(cursor)
-	to, alsoKnown := place(p.Next)
+	from, known := CursorNumber(cursor)
+	to, alsoKnown := CursorNumber(p.Next)
 	same := p.Next == strings.TrimRight(cursor, "\r\n") || known && alsoKnown && to == from
 	switch {
 	case same && p.Count > 0:

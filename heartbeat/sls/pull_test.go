@@ -276,7 +276,7 @@ func FuzzPage(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if n, ok := place(p.Next); ok && (n < 100 || n == 100 && p.Count > 0) {
+		if n, ok := CursorNumber(p.Next); ok && (n < 100 || n == 100 && p.Count > 0) {
 			t.Errorf("the page does not follow %q: %+v", cursor, p)
 		}
 		if p.Next != next && p.Next != cursor || !validCursor(p.Next) || p.Count < 0 || p.Count > MaxCount || p.RawSize < 2*p.Count || p.RawSize > maxRaw ||

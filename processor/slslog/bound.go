@@ -2,10 +2,7 @@ package slslog
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
@@ -55,8 +52,8 @@ func (r *reader) bound(ctx context.Context, now time.Time) (stop string, err err
 
 // stopAt sets the end, unless there is an earlier one.
 func (r *reader) stopAt(cursor string) error {
-	if _, err := parseCursor(cursor); err != nil {
-		return err
+	if _, ok := sls.CursorNumber(cursor); !ok {
+		return fmt.Errorf("slslog: %q is not a cursor", cursor)
 	}
 	if r.end == "" || before(cursor, r.end) {
 		r.end = cursor
@@ -80,33 +77,4 @@ func roundUp(t time.Time) time.Time {
 		return s.Add(time.Second)
 	}
 	return t.Round(0) // without the monotonic reading, which does not follow clocks that are set
-}
-
-// before reports whether cursor a comes before b. Cursors are numbers in base64; that is
-// documented by samples only, so cursors that are not are never before each other, and
-// equal if they are the same text.
-func before(a, b string) bool {
-	m, err1 := parseCursor(a)
-	n, err2 := parseCursor(b)
-	if err1 != nil || err2 != nil {
-		return a != b
-	}
-	return m < n
-}
-
-// parseCursor returns the number in a cursor.
-func parseCursor(s string) (int64, error) {
-	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "=\r\n"))
-	if err == nil {
-		var n int64
-		if n, err = strconv.ParseInt(string(raw), 10, 64); err == nil {
-			return n, nil
-		}
-	}
-	return 0, fmt.Errorf("slslog: %q is not a cursor", s)
-}
-
-// formatCursor is the cursor with a number.
-func formatCursor(n int64) string {
-	return base64.StdEncoding.EncodeToString(strconv.AppendInt(nil, n, 10))
 }

@@ -215,12 +215,12 @@ func (r *reader) last(p sls.Page) (int64, bool) {
 		return 0, false
 	}
 	last, ok := p.ReadLastCursor()
-	if next, err := parseCursor(p.Next); err != nil || next != last+1 {
+	if next, ok := sls.CursorNumber(p.Next); !ok || next != last+1 {
 		return 0, false
 	}
 	// With a gap anywhere, numbers counted back from the last would be too high, and a
 	// commit of one would skip log groups.
-	if first, err := parseCursor(r.cursor); err != nil || first != last-int64(p.Count)+1 {
+	if first, ok := sls.CursorNumber(r.cursor); !ok || first != last-int64(p.Count)+1 {
 		return 0, false
 	}
 	return last, ok

@@ -162,15 +162,15 @@ func (s *shelf) page(r sls.PullRequest) (sls.Page, error) {
 		}
 	}
 	sh := s.shards[r.Shard]
-	at, err := parseCursor(r.Cursor)
-	if err != nil || at > sh.origin+int64(len(sh.groups)) {
+	at, ok := sls.CursorNumber(r.Cursor)
+	if !ok || at > sh.origin+int64(len(sh.groups)) {
 		return sls.Page{}, errors.New("the cursor is none")
 	}
 	end := sh.origin + int64(len(sh.groups))
 	if r.EndCursor != "" {
-		stop, err := parseCursor(r.EndCursor)
-		if err != nil {
-			return sls.Page{}, err
+		stop, ok := sls.CursorNumber(r.EndCursor)
+		if !ok {
+			return sls.Page{}, errors.New("the end cursor is none")
 		}
 		end = min(end, stop)
 	}
