@@ -7,14 +7,6 @@ import (
 	"time"
 )
 
-// What the service takes, in bytes. Its documents say MB; the units here are those that
-// its own producers use.
-const (
-	MaxGroupBytes = 10 << 20 // of a log group before compression
-	MaxLogBytes   = 1 << 20  // of one log
-	MaxKeyBytes   = 128      // of the key of a content or a tag
-)
-
 // Content is a key and a value of a log to be written.
 type Content struct {
 	Key   string
@@ -84,7 +76,7 @@ func (b *Builder) AddLog(at time.Time, contents ...Content) error {
 		size += 1 + 4
 	}
 	if size > MaxLogBytes {
-		return &LimitError{Limit: LimitLog, Size: size, Max: MaxLogBytes}
+		return &LimitError{What: "log", Size: size, Max: MaxLogBytes}
 	}
 	if err := b.fits(bytesField(size)); err != nil {
 		return err
@@ -131,7 +123,7 @@ func (b *Builder) Reset() {
 // fits reports whether the group can take that many bytes more.
 func (b *Builder) fits(more int) error {
 	if size := b.Size() + more; size > MaxGroupBytes {
-		return &LimitError{Limit: LimitGroup, Size: size, Max: MaxGroupBytes}
+		return &LimitError{What: "log group", Size: size, Max: MaxGroupBytes, GroupFull: true}
 	}
 	return nil
 }
@@ -140,7 +132,7 @@ func (c *Content) size() int { return bytesField(len(c.Key)) + bytesField(len(c.
 
 func checkKey(key string) error {
 	if len(key) > MaxKeyBytes {
-		return &LimitError{Limit: LimitKey, Size: len(key), Max: MaxKeyBytes}
+		return &LimitError{What: "key", Size: len(key), Max: MaxKeyBytes}
 	}
 	return nil
 }

@@ -106,22 +106,22 @@ func TestBuilderLimits(t *testing.T) {
 	}{
 		"a key of a content": {
 			func() error { return b.AddLog(at, Content{"k", nil}, Content{long, nil}) },
-			&LimitError{LimitKey, 129, 128}},
+			&LimitError{What: "key", Size: 129, Max: 128}},
 		"a key of a tag": {
 			func() error { return b.AddTag(long, "") },
-			&LimitError{LimitKey, 129, 128}},
+			&LimitError{What: "key", Size: 129, Max: 128}},
 		"a log": {
 			func() error { return b.AddLog(at, Content{"k", append(largest, 0)}) },
-			&LimitError{LimitLog, MaxLogBytes + 1, MaxLogBytes}},
+			&LimitError{What: "log", Size: MaxLogBytes + 1, Max: MaxLogBytes}},
 		"a topic": {
 			func() error { return b.SetTopic(strings.Repeat("t", MaxGroupBytes)) },
-			&LimitError{LimitGroup, MaxGroupBytes + 5, MaxGroupBytes}},
+			&LimitError{What: "log group", Size: MaxGroupBytes + 5, Max: MaxGroupBytes, GroupFull: true}},
 		"a source": {
 			func() error { return b.SetSource(strings.Repeat("t", MaxGroupBytes)) },
-			&LimitError{LimitGroup, MaxGroupBytes + 5, MaxGroupBytes}},
+			&LimitError{What: "log group", Size: MaxGroupBytes + 5, Max: MaxGroupBytes, GroupFull: true}},
 		"a tag": {
 			func() error { return b.AddTag("k", strings.Repeat("t", MaxGroupBytes)) },
-			&LimitError{LimitGroup, MaxGroupBytes + 13, MaxGroupBytes}},
+			&LimitError{What: "log group", Size: MaxGroupBytes + 13, Max: MaxGroupBytes, GroupFull: true}},
 		"1969": {func() error { return b.AddLog(time.Unix(-1, 0)) }, ErrLogTime},
 		"2106": {func() error { return b.AddLog(time.Unix(1<<32, 0)) }, ErrLogTime},
 	} {
@@ -147,7 +147,7 @@ func TestBuilderIsFilledToTheLastByte(t *testing.T) {
 		if err == nil {
 			continue
 		}
-		if !errors.As(err, &full) || full.Limit != LimitGroup || full.Max != MaxGroupBytes {
+		if !errors.As(err, &full) || !full.GroupFull || full.Max != MaxGroupBytes {
 			t.Fatalf("got %v", err)
 		}
 		if !bytes.Equal(b.Bytes(), before) {
@@ -190,7 +190,7 @@ func TestBuilderAllocatesNothing(t *testing.T) {
 }
 
 func TestLimitNames(t *testing.T) {
-	err := &LimitError{Limit: LimitKey, Size: 129, Max: 128}
+	err := &LimitError{What: "key", Size: 129, Max: 128}
 	if want := "key of 129 bytes, the most is 128"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}

@@ -27,7 +27,7 @@ func TestClosedShard(t *testing.T) {
 		began := time.Now()
 		got, end := r.all()
 		same(t, "read", got, []string{"3", "4"})
-		if took := time.Since(began); end != batch.EndClosed || took > DefaultShardsEvery+time.Second {
+		if took := time.Since(began); end != batch.EndClosed || took > defaultShardsEvery+time.Second {
 			t.Errorf("it ended with %v after %v", end, took)
 		}
 		if r.reader.cursor != formatCursor(1005) {

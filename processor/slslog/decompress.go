@@ -13,11 +13,11 @@ import (
 
 // decompress decompresses src into dst's memory, from its beginning, and returns what it
 // has written: exactly rawSize bytes. It never writes more, whatever src says, and
-// allocates a new slice if dst has no room for them. Errors are *DecompressError. The
+// allocates a new slice if dst has no room for them. Errors are *decompressError. The
 // caller bounds rawSize.
 func decompress(dst, src []byte, kind sls.Compression, rawSize int) ([]byte, error) {
 	if rawSize < 0 {
-		return nil, &DecompressError{Compression: kind, RawSize: rawSize, Err: ErrRawSize}
+		return nil, &decompressError{Compression: kind, RawSize: rawSize, Err: errRawSize}
 	}
 	if rawSize == 0 && len(src) == 0 {
 		return dst[:0], nil // nothing is nothing in any compression
@@ -30,10 +30,10 @@ func decompress(dst, src []byte, kind sls.Compression, rawSize int) ([]byte, err
 	}
 	n, err := inflate(dst[:rawSize:rawSize], src, kind)
 	if err == nil && n != rawSize {
-		err = fmt.Errorf("%w: there are %d", ErrRawSize, n)
+		err = fmt.Errorf("%w: there are %d", errRawSize, n)
 	}
 	if err != nil {
-		return nil, &DecompressError{Compression: kind, RawSize: rawSize, Err: err}
+		return nil, &decompressError{Compression: kind, RawSize: rawSize, Err: err}
 	}
 	return dst[:rawSize], nil
 }
@@ -50,10 +50,10 @@ func checkRaw(kind sls.Compression, n, rawSize int) error {
 	case sls.Zstd:
 		most = most / 4 << 17
 	default:
-		return &DecompressError{Compression: kind, RawSize: rawSize, Err: ErrCompression}
+		return &decompressError{Compression: kind, RawSize: rawSize, Err: errCompression}
 	}
 	if int64(rawSize) > most {
-		return &DecompressError{Compression: kind, RawSize: rawSize, Err: fmt.Errorf("%w: %d bytes cannot be as many", ErrRawSize, n)}
+		return &decompressError{Compression: kind, RawSize: rawSize, Err: fmt.Errorf("%w: %d bytes cannot be as many", errRawSize, n)}
 	}
 	return nil
 }
@@ -64,20 +64,20 @@ func inflate(dst, src []byte, kind sls.Compression) (int, error) {
 	switch kind {
 	case sls.None:
 		if len(src) > len(dst) {
-			return 0, fmt.Errorf("%w: there are %d", ErrRawSize, len(src))
+			return 0, fmt.Errorf("%w: there are %d", errRawSize, len(src))
 		}
 		return copy(dst, src), nil
 	case 0, sls.LZ4:
 		n, err := lz4.UncompressBlock(src, dst)
 		if err != nil {
 			// It does not tell a block that is too long from one that makes no sense.
-			return 0, fmt.Errorf("%w: %w", ErrCorrupt, err)
+			return 0, fmt.Errorf("%w: %w", errCorrupt, err)
 		}
 		return n, nil
 	case sls.Zstd:
 		return unzstd(dst, src)
 	}
-	return 0, ErrCompression
+	return 0, errCompression
 }
 
 // zstdDecoder is shared by all. It allows as many pages at a time as there are
@@ -94,10 +94,35 @@ func unzstd(dst, src []byte) (int, error) {
 	}
 	out, err := d.DecodeAll(src, dst[:0])
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
-		return 0, fmt.Errorf("%w: there are more", ErrRawSize)
+		return 0, fmt.Errorf("%w: there are more", errRawSize)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return 0, fmt.Errorf("%w: %w", errCorrupt, err)
 	}
 	return copy(dst, out), nil // onto itself
 }
+
+// decompressError says why a body could not be decompressed. It matches errRawSize,
+// errCorrupt or errCompression.
+type decompressError struct {
+	Compression sls.Compression
+	RawSize     int // as announced
+	Err         error
+}
+
+func (e *decompressError) Error() string {
+	return fmt.Sprintf("cannot decompress %v body of %d raw bytes: %v", e.Compression, e.RawSize, e.Err)
+}
+
+func (e *decompressError) Unwrap() error { return e.Err }
+
+var (
+	// errRawSize: the body does not decompress to exactly the announced raw size. A body
+	// that is longer may count as corrupt.
+	errRawSize = errors.New("raw size is not as announced")
+
+	// errCorrupt: the body is not what its compression requires.
+	errCorrupt = errors.New("corrupt body")
+
+	errCompression = errors.New("unknown compression")
+)

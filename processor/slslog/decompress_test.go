@@ -68,13 +68,13 @@ func TestDecompressWrongSize(t *testing.T) {
 		body := compressAs(t, raw, kind)
 		for _, size := range []int{-1, 0, 1, len(raw) - 1, len(raw) + 1, 1 << 20} {
 			got, err := decompress(nil, body, kind, size)
-			var refused *DecompressError
+			var refused *decompressError
 			if !errors.As(err, &refused) || refused.RawSize != size || refused.Compression != kind || got != nil {
 				t.Errorf("%v announced as %d: got %d bytes, %v", kind, size, len(got), err)
 			}
 			tooShort := size > len(raw) || size < 0
-			if (tooShort || kind != sls.LZ4) && !errors.Is(err, ErrRawSize) {
-				t.Errorf("%v announced as %d: %v is not ErrRawSize", kind, size, err)
+			if (tooShort || kind != sls.LZ4) && !errors.Is(err, errRawSize) {
+				t.Errorf("%v announced as %d: %v is not errRawSize", kind, size, err)
 			}
 		}
 	}
@@ -91,14 +91,14 @@ func TestDecompressCorrupt(t *testing.T) {
 			"followed":       append(bytes.Clone(body), 0x70),
 		} {
 			got, err := decompress(nil, b, kind, len(raw))
-			var refused *DecompressError
+			var refused *decompressError
 			if !errors.As(err, &refused) || got != nil {
 				t.Errorf("%v %s: got %d bytes, %v", kind, name, len(got), err)
 			}
 		}
 	}
 	for _, kind := range []sls.Compression{sls.None + 1, 255} {
-		if _, err := decompress(nil, raw, kind, len(raw)); !errors.Is(err, ErrCompression) {
+		if _, err := decompress(nil, raw, kind, len(raw)); !errors.Is(err, errCompression) {
 			t.Errorf("%v: got %v", kind, err)
 		}
 	}
@@ -114,7 +114,7 @@ func TestZstdWithoutSize(t *testing.T) {
 		t.Fatalf("got %d bytes, %v", len(got), err)
 	}
 	for _, size := range []int{len(raw) - 1, len(raw) / 2, 1, 0} {
-		if _, err := decompress(dst, body, sls.Zstd, size); !errors.Is(err, ErrRawSize) && !errors.Is(err, ErrCorrupt) {
+		if _, err := decompress(dst, body, sls.Zstd, size); !errors.Is(err, errRawSize) && !errors.Is(err, errCorrupt) {
 			t.Errorf("announced as %d: got %v", size, err)
 		}
 	}
@@ -132,7 +132,7 @@ func TestAnnouncedSizeTakesNoMemory(t *testing.T) {
 		for _, body := range [][]byte{window, content, {0xf0}, nil} {
 			n := allocated(func() {
 				_, err := r.chunk(sls.Page{Next: "x", Count: 1, RawSize: size, Compression: kind, Body: body}, nil)
-				if !errors.Is(err, ErrRawSize) && !errors.Is(err, ErrCompression) {
+				if !errors.Is(err, errRawSize) && !errors.Is(err, errCompression) {
 					t.Errorf("%v of %x: %v", kind, body, err)
 				}
 				if _, err := decompress(nil, body, kind, size); err == nil {

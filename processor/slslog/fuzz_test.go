@@ -56,7 +56,7 @@ func FuzzDecompress(f *testing.F) {
 				t.Fatalf("byte %d behind the %d announced was overwritten", i, size)
 			}
 		}
-		var refused *DecompressError
+		var refused *decompressError
 		if err != nil && (!errors.As(err, &refused) || got != nil) {
 			t.Fatalf("got %d bytes and %v", len(got), err)
 		}

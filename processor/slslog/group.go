@@ -31,12 +31,8 @@ func (g Group) Topic() []byte { return g.topic }
 // not.
 func (g Group) Source() []byte { return g.source }
 
-// Category returns the field of that name, which the service reserves; nil mostly. It
-// is looked for at each call, like MachineUUID.
-func (g Group) Category() []byte { return g.last(groupCategory) }
-
-// MachineUUID returns the identity of the machine that wrote the group, nil if it was
-// not given.
+// MachineUUID returns the identity of the machine that wrote the group, nil if it has none.
+// Each call searches the group for it.
 func (g Group) MachineUUID() []byte { return g.last(groupMachine) }
 
 // Logs returns the logs in their order.

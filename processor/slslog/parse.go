@@ -41,18 +41,18 @@ func countGroups(page []byte, announced int) (n int, err error) {
 		f, r := next(page, i)
 		if r == 0 && f.number == listGroup {
 			if f.wire != wireBytes {
-				r = BadWireType
+				r = badWireType
 			} else if n++; n > announced && announced != unannounced {
-				r = TooManyGroups
+				r = tooManyGroups
 			}
 		}
 		if r != 0 {
-			return 0, &DecodeError{Offset: i, Reason: r}
+			return 0, &DecodeError{Offset: i, reason: r}
 		}
 		i = f.end
 	}
 	if n < announced {
-		return 0, &DecodeError{Offset: len(page), Reason: TooFewGroups}
+		return 0, &DecodeError{Offset: len(page), reason: tooFewGroups}
 	}
 	return n, nil
 }
@@ -73,10 +73,10 @@ func parseGroup(b []byte, base int) (Group, error) {
 		}
 		f, r := next(b, i)
 		if r == 0 && f.number <= groupTag && f.wire != wireBytes {
-			r = BadWireType
+			r = badWireType
 		}
 		if r != 0 {
-			return Group{}, &DecodeError{Offset: base + i, Reason: r}
+			return Group{}, &DecodeError{Offset: base + i, reason: r}
 		}
 		var err error
 		switch p := b[f.start:f.end:f.end]; f.number {
@@ -118,7 +118,7 @@ func checkLog(b []byte, base, at int) error {
 			r = logField(f)
 		}
 		if r != 0 {
-			return &DecodeError{Offset: base + i, Reason: r}
+			return &DecodeError{Offset: base + i, reason: r}
 		}
 		if f.number == logTime {
 			hasTime = true
@@ -131,13 +131,13 @@ func checkLog(b []byte, base, at int) error {
 		i = f.end
 	}
 	if !hasTime {
-		return &DecodeError{Offset: at, Reason: NoTime}
+		return &DecodeError{Offset: at, reason: noTime}
 	}
 	return nil
 }
 
 // logField returns what is wrong with the form of a field of a log.
-func logField(f field) Reason {
+func logField(f field) reason {
 	want := f.wire
 	switch f.number {
 	case logTime:
@@ -148,7 +148,7 @@ func logField(f field) Reason {
 		want = wireFixed32
 	}
 	if f.wire != want {
-		return BadWireType
+		return badWireType
 	}
 	return 0
 }
@@ -159,20 +159,20 @@ func checkPair(b []byte, base, at int) error {
 	for i := 0; i < len(b); {
 		f, r := next(b, i)
 		if r == 0 && f.number <= pairValue && f.wire != wireBytes {
-			r = BadWireType
+			r = badWireType
 		}
 		if r != 0 {
-			return &DecodeError{Offset: base + i, Reason: r}
+			return &DecodeError{Offset: base + i, reason: r}
 		}
 		key = key || f.number == pairKey
 		value = value || f.number == pairValue
 		i = f.end
 	}
 	if !key {
-		return &DecodeError{Offset: at, Reason: NoKey}
+		return &DecodeError{Offset: at, reason: noKey}
 	}
 	if !value {
-		return &DecodeError{Offset: at, Reason: NoValue}
+		return &DecodeError{Offset: at, reason: noValue}
 	}
 	return nil
 }

@@ -45,8 +45,8 @@ func TestParseSample(t *testing.T) {
 	if string(g.Topic()) != "t" || string(g.Source()) != "127.0.0.1" {
 		t.Errorf("topic %q, source %q", g.Topic(), g.Source())
 	}
-	if g.Category() != nil || g.MachineUUID() != nil {
-		t.Errorf("category %q, machine %q, want none", g.Category(), g.MachineUUID())
+	if g.last(groupCategory) != nil || g.MachineUUID() != nil {
+		t.Errorf("category %q, machine %q, want none", g.last(groupCategory), g.MachineUUID())
 	}
 	if g.Len() != 1 || g.Size() != 59 {
 		t.Errorf("Len %d, Size %d, want 1, 59", g.Len(), g.Size())
@@ -132,55 +132,55 @@ func TestParseRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		page   string
 		offset int
-		reason Reason
+		reason reason
 	}{
-		"a tag that is cut":                 {"0a00 80", 2, Truncated},
-		"a length that is cut":              {"0a00 0a", 2, Truncated},
-		"a long length that is cut":         {"0a00 0a80", 2, Truncated},
-		"a group that is cut":               {"0a00 0a02 0a", 2, BeyondEnd},
-		"a length of 64 bits":               {"0a ffffffffffffffffff01", 0, BeyondEnd},
-		"a length of 63 bits":               {"0a ffffffffffffffff7f", 0, BeyondEnd},
-		"a length of more":                  {"0a ffffffffffffffffff02", 0, LongVarint},
-		"a length of eleven bytes":          {"0a 8080808080808080808000", 0, LongVarint},
-		"a varint that is cut":              {"1080", 0, Truncated},
-		"a fixed32 that is cut":             {"0a00 25010203", 2, Truncated},
-		"a fixed64 that is cut":             {"0a00 2101020304050607", 2, Truncated},
-		"field number 0":                    {"0a00 0201", 2, BadNumber},
-		"a field number of 30 bits":         {"8080808010 00", 0, BadNumber},
-		"a field number of 33 bits":         {"8a80808080 01 00", 0, BadNumber},
-		"wire type 6":                       {"0e", 0, BadWireType},
-		"wire type 7":                       {"0a00 17", 2, BadWireType},
-		"start of a group":                  {"13 14", 0, GroupWireType},
-		"end of a group":                    {"0a01 14", 2, GroupWireType},
-		"a group that is a number":          {"0801", 0, BadWireType},
-		"a log that is a number":            {"0a02 0801", 2, BadWireType},
-		"a topic that is a number":          {"0a02 1801", 2, BadWireType},
-		"a source that is a fixed32":        {"0a05 2501020304", 2, BadWireType},
-		"a tag that is a number":            {"0a02 3001", 2, BadWireType},
-		"a log without a time":              {"0a02 0a00", 2, NoTime},
-		"a log of contents only":            {"0a0a 0a08 1206 0a016b120176", 2, NoTime},
-		"a time that is a string":           {"0a05 0a03 0a0178", 4, BadWireType},
-		"a time that is a fixed32":          {"0a07 0a05 0d00000000", 4, BadWireType},
-		"a time that is cut":                {"0a05 0a03 088080", 4, Truncated},
-		"nanoseconds that are a varint":     {"0a06 0a04 0801 2001", 6, BadWireType},
-		"contents that are a number":        {"0a06 0a04 0801 1001", 6, BadWireType},
-		"contents beyond the log":           {"0a0c 0a04 0801 1206 0a016b120176", 6, BeyondEnd},
-		"a content that is cut, in a log":   {"0a06 0a04 0801 1280", 6, Truncated},
-		"a long content without a key":      {"0a0b 0a09 0801 128300 12 0176 00", 6, NoKey},
-		"a log beyond the group":            {"0a04 0a03 0801", 2, BeyondEnd},
-		"a content without a key":           {"0a09 0a07 0801 1203 120176", 6, NoKey},
-		"a content without a value":         {"0a09 0a07 0801 1203 0a016b", 6, NoValue},
-		"an empty content":                  {"0a06 0a04 0801 1200", 6, NoKey},
-		"a value beyond the content":        {"0a0c 0a0a 0801 1206 0a016b120276", 11, BeyondEnd},
-		"a key beyond the content":          {"0a0c 0a0a 0801 1206 0a056b120176", 8, BeyondEnd},
-		"a key that is a number":            {"0a0b 0a09 0801 1205 0801 120176", 8, BadWireType},
-		"bytes behind the value":            {"0a0d 0a0b 0801 1207 0a016b120176 0a", 14, Truncated},
-		"a tag without a key":               {"0a05 3203 120176", 2, NoKey},
-		"a tag without a value":             {"0a07 3801 3203 0a016b", 4, NoValue},
-		"the field beside is checked first": {"0a02 0a00 13", 4, GroupWireType},
+		"a tag that is cut":                 {"0a00 80", 2, truncated},
+		"a length that is cut":              {"0a00 0a", 2, truncated},
+		"a long length that is cut":         {"0a00 0a80", 2, truncated},
+		"a group that is cut":               {"0a00 0a02 0a", 2, beyondEnd},
+		"a length of 64 bits":               {"0a ffffffffffffffffff01", 0, beyondEnd},
+		"a length of 63 bits":               {"0a ffffffffffffffff7f", 0, beyondEnd},
+		"a length of more":                  {"0a ffffffffffffffffff02", 0, longVarint},
+		"a length of eleven bytes":          {"0a 8080808080808080808000", 0, longVarint},
+		"a varint that is cut":              {"1080", 0, truncated},
+		"a fixed32 that is cut":             {"0a00 25010203", 2, truncated},
+		"a fixed64 that is cut":             {"0a00 2101020304050607", 2, truncated},
+		"field number 0":                    {"0a00 0201", 2, badNumber},
+		"a field number of 30 bits":         {"8080808010 00", 0, badNumber},
+		"a field number of 33 bits":         {"8a80808080 01 00", 0, badNumber},
+		"wire type 6":                       {"0e", 0, badWireType},
+		"wire type 7":                       {"0a00 17", 2, badWireType},
+		"start of a group":                  {"13 14", 0, groupWireType},
+		"end of a group":                    {"0a01 14", 2, groupWireType},
+		"a group that is a number":          {"0801", 0, badWireType},
+		"a log that is a number":            {"0a02 0801", 2, badWireType},
+		"a topic that is a number":          {"0a02 1801", 2, badWireType},
+		"a source that is a fixed32":        {"0a05 2501020304", 2, badWireType},
+		"a tag that is a number":            {"0a02 3001", 2, badWireType},
+		"a log without a time":              {"0a02 0a00", 2, noTime},
+		"a log of contents only":            {"0a0a 0a08 1206 0a016b120176", 2, noTime},
+		"a time that is a string":           {"0a05 0a03 0a0178", 4, badWireType},
+		"a time that is a fixed32":          {"0a07 0a05 0d00000000", 4, badWireType},
+		"a time that is cut":                {"0a05 0a03 088080", 4, truncated},
+		"nanoseconds that are a varint":     {"0a06 0a04 0801 2001", 6, badWireType},
+		"contents that are a number":        {"0a06 0a04 0801 1001", 6, badWireType},
+		"contents beyond the log":           {"0a0c 0a04 0801 1206 0a016b120176", 6, beyondEnd},
+		"a content that is cut, in a log":   {"0a06 0a04 0801 1280", 6, truncated},
+		"a long content without a key":      {"0a0b 0a09 0801 128300 12 0176 00", 6, noKey},
+		"a log beyond the group":            {"0a04 0a03 0801", 2, beyondEnd},
+		"a content without a key":           {"0a09 0a07 0801 1203 120176", 6, noKey},
+		"a content without a value":         {"0a09 0a07 0801 1203 0a016b", 6, noValue},
+		"an empty content":                  {"0a06 0a04 0801 1200", 6, noKey},
+		"a value beyond the content":        {"0a0c 0a0a 0801 1206 0a016b120276", 11, beyondEnd},
+		"a key beyond the content":          {"0a0c 0a0a 0801 1206 0a056b120176", 8, beyondEnd},
+		"a key that is a number":            {"0a0b 0a09 0801 1205 0801 120176", 8, badWireType},
+		"bytes behind the value":            {"0a0d 0a0b 0801 1207 0a016b120176 0a", 14, truncated},
+		"a tag without a key":               {"0a05 3203 120176", 2, noKey},
+		"a tag without a value":             {"0a07 3801 3203 0a016b", 4, noValue},
+		"the field beside is checked first": {"0a02 0a00 13", 4, groupWireType},
 	} {
 		page := unhex(t, c.page)
-		want := &DecodeError{Offset: c.offset, Reason: c.reason}
+		want := &DecodeError{Offset: c.offset, reason: c.reason}
 		groups, err := Parse(page)
 		var got *DecodeError
 		if !errors.As(err, &got) || *got != *want || groups != nil {
@@ -208,8 +208,8 @@ func TestParseEveryCut(t *testing.T) {
 func TestParseAnnounced(t *testing.T) {
 	page := unhex(t, "0a00 1001 0a00")
 	for announced, want := range map[int]error{
-		0: &DecodeError{0, TooManyGroups}, 1: &DecodeError{4, TooManyGroups}, 2: nil,
-		3: &DecodeError{6, TooFewGroups}, unannounced: nil,
+		0: &DecodeError{0, tooManyGroups}, 1: &DecodeError{4, tooManyGroups}, 2: nil,
+		3: &DecodeError{6, tooFewGroups}, unannounced: nil,
 	} {
 		if _, err := parse(page, announced); !reflect.DeepEqual(err, want) {
 			t.Errorf("%d announced: got %v, want %v", announced, err, want)
@@ -219,16 +219,16 @@ func TestParseAnnounced(t *testing.T) {
 
 func TestReasonNames(t *testing.T) {
 	seen := map[string]bool{}
-	for r := Truncated; r <= TooFewGroups; r++ {
+	for r := truncated; r <= tooFewGroups; r++ {
 		if s := r.String(); s == "" || s == "unknown" || seen[s] {
 			t.Errorf("reason %d is %q", r, s)
 		}
 		seen[r.String()] = true
 	}
-	if s := Reason(200).String(); s != "unknown" {
+	if s := reason(200).String(); s != "unknown" {
 		t.Errorf("reason 200 is %q", s)
 	}
-	err := &DecodeError{Offset: 7, Reason: NoKey}
+	err := &DecodeError{Offset: 7, reason: noKey}
 	if want := "bad page of logs: at offset 7: no key"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}

@@ -18,11 +18,11 @@ import (
 
 // Defaults of Options.
 const (
-	// DefaultPause: what is put waits some 90 ms on average, at fewer than six reads a
+	// With defaultPause, what is put waits some 90 ms on average, at fewer than six reads a
 	// second and shard.
-	DefaultPause       = 175 * time.Millisecond
-	DefaultMaxRaw      = 64 << 20
-	DefaultShardsEvery = 3 * time.Second
+	defaultPause       = 175 * time.Millisecond
+	defaultMaxRaw      = 64 << 20
+	defaultShardsEvery = 3 * time.Second
 )
 
 // Client is what a Source needs of *sls.Client.
@@ -101,13 +101,13 @@ func New(c Client, o Options) (*Source, error) {
 		return nil, err
 	}
 	if o.Pause == 0 {
-		o.Pause = DefaultPause
+		o.Pause = defaultPause
 	}
 	if o.MaxRaw == 0 {
-		o.MaxRaw = DefaultMaxRaw
+		o.MaxRaw = defaultMaxRaw
 	}
 	if o.ShardsEvery == 0 {
-		o.ShardsEvery = DefaultShardsEvery
+		o.ShardsEvery = defaultShardsEvery
 	}
 	s := &Source{client: c, o: o, made: time.Now().Round(0), births: newBirths(), buffers: newBuffers(maxIdle)}
 	s.closed = closedShards{list: c.ListShards, shards: shardList{every: o.ShardsEvery}}

@@ -36,7 +36,7 @@ func TestOptions(t *testing.T) {
 	}
 	src, err := New(newShelf(1), Options{})
 	must(t, err)
-	if want := (Options{Pause: DefaultPause, MaxRaw: DefaultMaxRaw, ShardsEvery: DefaultShardsEvery}); src.o != want {
+	if want := (Options{Pause: defaultPause, MaxRaw: defaultMaxRaw, ShardsEvery: defaultShardsEvery}); src.o != want {
 		t.Errorf("the defaults are %+v", src.o)
 	}
 	for _, o := range []Options{{Query: "*"}, {Processor: "p"}, {Compression: sls.Zstd}, {Compression: sls.None}} {

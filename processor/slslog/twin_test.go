@@ -100,7 +100,7 @@ func twinParseLog(message twinField) (l twinLog, err error) {
 		return nil
 	})
 	if err == nil && !timed {
-		err = &DecodeError{Offset: message.at, Reason: NoTime}
+		err = &DecodeError{Offset: message.at, reason: noTime}
 	}
 	return l, err
 }
@@ -121,9 +121,9 @@ func twinParsePair(message twinField) (p twinPair, err error) {
 	switch {
 	case err != nil:
 	case !key:
-		err = &DecodeError{Offset: message.at, Reason: NoKey}
+		err = &DecodeError{Offset: message.at, reason: noKey}
 	case !value:
-		err = &DecodeError{Offset: message.at, Reason: NoValue}
+		err = &DecodeError{Offset: message.at, reason: noValue}
 	}
 	return p, err
 }
@@ -141,8 +141,8 @@ func twinEach(m twinField, want map[protowire.Number]protowire.Type, visit func(
 
 func twinFields(b []byte, base int, want map[protowire.Number]protowire.Type) (fields []twinField, err error) {
 	for i := 0; i < len(b); {
-		fail := func(r Reason) ([]twinField, error) {
-			return fields, &DecodeError{Offset: base + i, Reason: r}
+		fail := func(r reason) ([]twinField, error) {
+			return fields, &DecodeError{Offset: base + i, reason: r}
 		}
 		tag, n := protowire.ConsumeVarint(b[i:])
 		if n < 0 {
@@ -151,23 +151,23 @@ func twinFields(b []byte, base int, want map[protowire.Number]protowire.Type) (f
 		f := twinField{at: base + i, body: base + i + n}
 		f.number, f.wire = protowire.DecodeTag(tag)
 		if !f.number.IsValid() {
-			return fail(BadNumber)
+			return fail(badNumber)
 		}
 		if f.wire == protowire.StartGroupType || f.wire == protowire.EndGroupType {
-			return fail(GroupWireType)
+			return fail(groupWireType)
 		}
 		rest := b[i+n:]
 		size := protowire.ConsumeFieldValue(f.number, f.wire, rest)
 		_, prefix := protowire.ConsumeVarint(rest)
 		if size < 0 {
 			r := twinReason(size)
-			if f.wire == protowire.BytesType && r == Truncated && prefix > 0 {
-				r = BeyondEnd
+			if f.wire == protowire.BytesType && r == truncated && prefix > 0 {
+				r = beyondEnd
 			}
 			return fail(r)
 		}
 		if w, ok := want[f.number]; ok && w != f.wire {
-			return fail(BadWireType)
+			return fail(badWireType)
 		}
 		f.value = rest[:size]
 		if f.wire == protowire.BytesType {
@@ -179,15 +179,15 @@ func twinFields(b []byte, base int, want map[protowire.Number]protowire.Type) (f
 	return fields, nil
 }
 
-func twinReason(n int) Reason {
+func twinReason(n int) reason {
 	_, overflow := protowire.ConsumeVarint([]byte{255, 255, 255, 255, 255, 255, 255, 255, 255, 2})
 	switch {
 	case errors.Is(protowire.ParseError(n), io.ErrUnexpectedEOF):
-		return Truncated
+		return truncated
 	case n == overflow:
-		return LongVarint
+		return longVarint
 	}
-	return BadWireType
+	return badWireType
 }
 
 // plain turns views into the twin's values, with all their accessors.
@@ -202,7 +202,7 @@ func plain(groups []Group) []twinGroup {
 	for _, g := range groups {
 		p := twinGroup{
 			topic: optional(g.Topic()), source: optional(g.Source()),
-			category: optional(g.Category()), machine: optional(g.MachineUUID()),
+			category: optional(g.last(groupCategory)), machine: optional(g.MachineUUID()),
 		}
 		for k, v := range g.Tags() {
 			p.tags = append(p.tags, twinPair{string(k), string(v)})

@@ -56,7 +56,7 @@ func TestStaleViewsDoNotPanic(t *testing.T) {
 func walk(groups []Group) {
 	for _, g := range groups {
 		_, _ = g.Tag("k")
-		_, _, _ = g.Category(), g.MachineUUID(), g.Clone()
+		_, _, _ = g.last(groupCategory), g.MachineUUID(), g.Clone()
 		for range g.Tags() {
 		}
 		for l := range g.Logs() {

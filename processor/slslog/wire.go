@@ -45,13 +45,13 @@ type field struct {
 
 // next reads the field at b[i]. It takes all that is valid, in all its spellings, and is
 // the slow path of everything here.
-func next(b []byte, i int) (field, Reason) {
+func next(b []byte, i int) (field, reason) {
 	tag, i, r := uvarint(b, i)
 	if r != 0 {
 		return field{}, r
 	}
 	if n := tag >> 3; n == 0 || n > maxFieldNumber {
-		return field{}, BadNumber
+		return field{}, badNumber
 	}
 	f := field{number: uint32(tag >> 3), wire: byte(tag & 7), start: i}
 	size := 0
@@ -65,7 +65,7 @@ func next(b []byte, i int) (field, Reason) {
 			return f, r
 		}
 		if n > uint64(len(b)-start) {
-			return f, BeyondEnd
+			return f, beyondEnd
 		}
 		f.start, f.end = start, start+int(n)
 		return f, 0
@@ -74,31 +74,31 @@ func next(b []byte, i int) (field, Reason) {
 	case wireFixed32:
 		size = 4
 	case wireStart, wireEnd:
-		return f, GroupWireType
+		return f, groupWireType
 	default:
-		return f, BadWireType
+		return f, badWireType
 	}
 	if size > len(b)-i {
-		return f, Truncated
+		return f, truncated
 	}
 	f.end = i + size
 	return f, 0
 }
 
 // uvarint reads the number at b[i] and returns the index after it.
-func uvarint(b []byte, i int) (v uint64, end int, r Reason) {
+func uvarint(b []byte, i int) (v uint64, end int, r reason) {
 	for shift := uint(0); i < len(b); shift += 7 {
 		c := b[i]
 		i++
 		if shift == 63 && c > 1 {
-			return 0, i, LongVarint
+			return 0, i, longVarint
 		}
 		v |= uint64(c&0x7f) << shift
 		if c < 0x80 {
 			return v, i, 0
 		}
 	}
-	return 0, i, Truncated
+	return 0, i, truncated
 }
 
 // payload finds the payload of the length-delimited field whose tag is the byte b[i]. It

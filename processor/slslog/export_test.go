@@ -1,0 +1,3 @@
+package slslog
+
+type DecompressError = decompressError
