@@ -82,16 +82,16 @@ func (w *foldedLines) text() string {
 // Others pass as they are.
 type foldCore struct {
 	zapcore.Core
-	tell   *teller
+	rec    *recorder
 	inline bool // the goroutine that writes the lines logs
 	marked bool
 	shard  string
 }
 
 // folding returns log with its marked lines folded.
-func (t *teller) folding(log *zap.Logger, inline bool) *zap.Logger {
+func (rc *recorder) folding(log *zap.Logger, inline bool) *zap.Logger {
 	return log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
-		return &foldCore{Core: core, tell: t, inline: inline}
+		return &foldCore{Core: core, rec: rc, inline: inline}
 	}))
 }
 
@@ -125,14 +125,14 @@ func (c *foldCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	}
 	fields = slices.Clone(fields)
 	fold := func() {
-		if c.tell.fold.add(e, c.shard, fields) {
+		if c.rec.fold.add(e, c.shard, fields) {
 			write(c.Core, e, fields)
 		}
 	}
 	if c.inline {
 		fold()
 	} else {
-		c.tell.lines.add(fold)
+		c.rec.lines.add(fold)
 	}
 	return nil
 }
@@ -150,9 +150,9 @@ func write(core zapcore.Core, e zapcore.Entry, fields []zapcore.Field) {
 }
 
 // unfold writes the summaries of the windows that are over, or of all.
-func (t *teller) unfold(all bool) {
-	t.line(func(log *zap.Logger) {
-		for _, w := range t.fold.take(time.Now(), all) {
+func (rc *recorder) unfold(all bool) {
+	rc.line(func(log *zap.Logger) {
+		for _, w := range rc.fold.take(time.Now(), all) {
 			fields := []zap.Field{zap.Strings("shards", w.shards)}
 			if w.err != nil {
 				fields = append(fields, zap.NamedError("last", w.err))

@@ -61,7 +61,7 @@ func (m *member) Outcome(now time.Time, req heartbeat.Request, a shardset.Answer
 // shards at once. It reports whether this member still wants a group.
 func (r *run) groupGone(now time.Time) (wanted bool) {
 	r.do(func() {
-		r.obey(now, r.tracker.Lapsed(now))
+		r.applyPlan(now, r.tracker.Lapsed(now))
 		wanted = r.stopBy.IsZero()
 	})
 	return wanted
@@ -87,9 +87,9 @@ func (r *run) outcome(now time.Time, req heartbeat.Request, a shardset.Answer, e
 	plan, verdict := r.heartbeatFailed(now, req.Seq, err)
 	r.heard(now, req, a, err, verdict == heartbeat.VerdictStop)
 	if errors.Is(err, heartbeat.ErrEvicted) {
-		r.tell.evicted()
+		r.rec.evicted()
 	}
-	r.obey(now, plan)
+	r.applyPlan(now, plan)
 	if verdict == heartbeat.VerdictStop {
 		r.fail(err)
 	}
@@ -127,7 +127,7 @@ func (r *run) heartbeatFailed(now time.Time, seq uint64, err error) (plan shards
 func (r *run) checkOrder(ordered bool) {
 	if ordered != r.guarantees.Ordered {
 		r.guarantees.Ordered = ordered
-		r.tell.order(r.guarantees)
+		r.rec.order(r.guarantees)
 	}
 	if r.cfg.Require.Ordered && !ordered {
 		r.fail(ErrNotOrdered)
@@ -140,13 +140,13 @@ func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) 
 	var interval *shardset.IntervalError
 	final := errors.As(err, &interval)
 	r.heard(now, req, a, err, final)
-	r.obey(now, plan)
+	r.applyPlan(now, plan)
 	if err == nil {
 		r.waitsForShards(now, a)
 		return heartbeat.VerdictCarry
 	}
 	if errors.Is(err, shardset.ErrStaleAnswer) {
-		r.tell.dropped()
+		r.rec.dropped()
 	}
 	if final {
 		r.fail(err) // heartbeats go on, to tell what the drain gives up
@@ -161,7 +161,7 @@ func (r *run) followTTL(ttl time.Duration) {
 	if interval == r.interval {
 		return
 	}
-	r.tell.interval(interval, r.interval, ttl, r.cfg.firmInterval)
+	r.rec.interval(interval, r.interval, ttl, r.cfg.firmInterval)
 	r.interval = interval
 	r.loop.SetPace(interval, min(r.cfg.TryTimeout, max(interval/2, shardset.ShortestInterval)))
 }
@@ -180,7 +180,7 @@ func (r *run) waitsForShards(now time.Time, a shardset.Answer) {
 		r.waitSayAt = now.Add(a.TTL)
 	case !now.Before(r.waitSayAt):
 		r.waitSayAt = now.Add(warnAgain)
-		r.tell.waiting()
+		r.rec.waiting()
 	}
 }
 
@@ -192,7 +192,7 @@ func (r *run) heard(now time.Time, req heartbeat.Request, a shardset.Answer, err
 	} else {
 		r.beatErrors++
 	}
-	r.tell.heartbeat(HeartbeatEvent{
+	r.rec.heartbeat(HeartbeatEvent{
 		Sent: r.sentAt, Took: now.Sub(r.sentAt), Held: len(req.Held), Shards: len(a.Grants), Err: err,
 	}, now, final)
 }

@@ -30,8 +30,8 @@ type run struct {
 	info   heartbeat.Info
 	runner *processor.Runner
 	loop   *heartbeat.Loop
-	crew   crew
-	tell   *teller
+	tasks  tasks
+	rec    *recorder
 
 	calls chan func()     // jobs for the owner
 	over  chan struct{}   // closed when the owner has ended
@@ -74,7 +74,7 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 
 		interval: cfg.Interval, guarantees: info.Guarantees,
 	}
-	r.tell = newTeller(cfg, r.info)
+	r.rec = newRecorder(cfg, r.info)
 	r.runner = processor.NewRunner(processor.RunnerConfig{
 		Member:        cfg.Member,
 		Epochs:        r.info.Guarantees.Epochs,
@@ -84,8 +84,8 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		Restart:       cfg.Restart,
 		CommitTimeout: cfg.CommitTimeout,
 		Loads:         cfg.Loads,
-		Observer:      r.tell.observer(),
-		Logger:        r.tell.log,
+		Observer:      r.rec.observer(),
+		Logger:        r.rec.log,
 	})
 	r.tracker = shardset.NewTracker(shardset.TrackerConfig{
 		Instance:     newInstance(),
@@ -139,10 +139,10 @@ func (r *run) run(ctx context.Context) error {
 	r.timer = time.NewTimer(0)
 	defer r.timer.Stop()
 
-	r.crew.launch(func() { r.tell.calls.work(r.crew.launch) })
-	r.crew.launch(func() { r.tell.lines.work(r.crew.launch) })
-	r.tell.joining(r.tracker.Instance(), r.info.Guarantees)
-	beats := r.crew.watch(func() {
+	r.tasks.launch(func() { r.rec.calls.work(r.tasks.launch) })
+	r.tasks.launch(func() { r.rec.lines.work(r.tasks.launch) })
+	r.rec.joining(r.tracker.Instance(), r.info.Guarantees)
+	beats := r.tasks.watch(func() {
 		r.loop.Run(beating)
 		r.do(func() { r.fail(errLoopEnded) }) // unless it is known why
 	})
@@ -161,17 +161,17 @@ func (r *run) run(ctx context.Context) error {
 	if !r.leaveGroup() {
 		drain.Parts = append(drain.Parts, "leave")
 	}
-	r.tell.calls.close()
-	if !closed(r.tell.calls.done, r.share(2)) {
+	r.rec.calls.close()
+	if !closed(r.rec.calls.done, r.share(2)) {
 		drain.Parts = append(drain.Parts, "hooks")
 	}
-	r.tell.stopped(r.joined, drain.Shards)
-	r.tell.lines.close()
-	if !closed(r.tell.lines.done, r.stopBy) {
+	r.rec.stopped(r.joined, drain.Shards)
+	r.rec.lines.close()
+	if !closed(r.rec.lines.done, r.stopBy) {
 		drain.Parts = append(drain.Parts, "log")
 	}
 	if len(drain.Shards)+len(drain.Parts) == 0 {
-		r.crew.wait(r.stopBy)
+		r.tasks.wait(r.stopBy)
 		return r.failure
 	}
 	return errors.Join(r.failure, drain)
@@ -189,7 +189,7 @@ func (r *run) own(ctx context.Context) {
 			job()
 		case <-r.timer.C:
 			now := time.Now()
-			r.obey(now, r.tracker.Tick(now))
+			r.applyPlan(now, r.tracker.Tick(now))
 		case <-done:
 			done = nil
 			r.leave()
@@ -217,8 +217,8 @@ func (r *run) leave() {
 	}
 	now := time.Now()
 	r.stopBy = now.Add(r.cfg.DrainTimeout + drainBound)
-	r.tell.leaving(r.joined, r.failure, len(r.runs))
-	r.obey(now, r.tracker.Leave(now))
+	r.rec.leaving(r.joined, r.failure, len(r.runs))
+	r.applyPlan(now, r.tracker.Leave(now))
 }
 
 // fail makes Run end with err. The first reason stays.
@@ -245,12 +245,12 @@ func (r *run) leaveGroup() bool {
 	ctx, cancel := context.WithDeadline(r.base, end)
 	defer cancel()
 	var err error
-	called := r.crew.watch(func() { err = r.sayLeave(ctx, leaver, request) })
+	called := r.tasks.watch(func() { err = r.sayLeave(ctx, leaver, request) })
 	if !closed(called, r.share(2)) {
 		return false
 	}
 	if err != nil {
-		r.tell.leaveFailed(err)
+		r.rec.leaveFailed(err)
 	}
 	return true
 }

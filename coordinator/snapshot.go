@@ -29,7 +29,7 @@ func (r *run) status(state State) Status {
 		Group: r.info.Group, Guarantees: r.guarantees, Member: r.cfg.Member,
 		Instance: r.tracker.Instance(), Generation: r.tracker.Generation(),
 		State: state, LastBeat: r.lastBeat, BeatErrors: r.beatErrors, LastError: r.lastErr,
-		Counters: r.tell.counters(),
+		Counters: r.rec.counters(),
 	}
 	if r.failure != nil {
 		s.LastError = r.failure

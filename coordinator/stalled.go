@@ -24,11 +24,11 @@ func (r *run) findStalled(now time.Time) {
 		case err == nil && was:
 			delete(r.stalled, id)
 			if !run.Cancelled() {
-				r.tell.goesOn(id, run.Epoch(), now.Sub(told))
+				r.rec.goesOn(id, run.Epoch(), now.Sub(told))
 			}
 		case err != nil && (!was || !told.Equal(since)):
 			r.stalled[id] = since
-			r.tell.stalled(id, run.Epoch(), now, since, err)
+			r.rec.stalled(id, run.Epoch(), now, since, err)
 		}
 	}
 }
@@ -38,23 +38,23 @@ func (r *run) findStalled(now time.Time) {
 const stackEvery = time.Minute
 
 // stalled has a processor told that gives no sign of progress.
-func (t *teller) stalled(id shardset.ID, epoch uint64, now, since time.Time, err error) {
-	t.count(func(c *Counters) { c.NoProgress++ })
-	stacks := t.stacksAt.IsZero() || now.Sub(t.stacksAt) >= stackEvery
+func (rc *recorder) stalled(id shardset.ID, epoch uint64, now, since time.Time, err error) {
+	rc.count(func(c *Counters) { c.NoProgress++ })
+	stacks := rc.stacksAt.IsZero() || now.Sub(rc.stacksAt) >= stackEvery
 	if stacks {
-		t.stacksAt = now
+		rc.stacksAt = now
 	}
-	t.event(t.hooks.Stuck, ShardEvent{ID: id, Epoch: epoch, Err: err}, func(log *zap.Logger) {
+	rc.event(rc.hooks.Stuck, ShardEvent{ID: id, Epoch: epoch, Err: err}, func(log *zap.Logger) {
 		fields := []zap.Field{zap.Duration("for", now.Sub(since)), zap.Error(err)}
 		if stacks { // on the goroutine that writes the lines: the owner does not wait for it
-			fields = append(fields, zap.ByteString("stacks", shardStacks(t.member, id, epoch)))
+			fields = append(fields, zap.ByteString("stacks", shardStacks(rc.member, id, epoch)))
 		}
 		log.Error("processor makes no progress; its shard stays held", fields...)
 	})
 }
 
-func (t *teller) goesOn(id shardset.ID, epoch uint64, after time.Duration) {
-	t.shardLine(id, epoch, func(log *zap.Logger) {
+func (rc *recorder) goesOn(id shardset.ID, epoch uint64, after time.Duration) {
+	rc.shardLine(id, epoch, func(log *zap.Logger) {
 		log.Info("processor makes progress again", zap.Duration("after", after))
 	})
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// obey does what a plan says, in the order of its fields. Owner only.
-func (r *run) obey(now time.Time, p shardset.Plan) {
+// applyPlan does what a plan says, in the order of its fields. Owner only.
+func (r *run) applyPlan(now time.Time, p shardset.Plan) {
 	var absent []shardset.ID // cancelled before they were started
 	for _, s := range p.Cancel {
 		cause := causeOf(s.Cause)
-		r.tell.cancelled(s, cause)
+		r.rec.cancelled(s, cause)
 		if run := r.runs[s.ID]; run != nil {
 			run.Cancel(cause)
 		} else {
@@ -24,27 +24,27 @@ func (r *run) obey(now time.Time, p shardset.Plan) {
 	if p.Lapsed && r.term != nil { // else there was no lease to lose, only a join that failed
 		r.term.End()
 		r.term = nil
-		r.tell.lapsed(len(p.Cancel))
+		r.rec.lapsed(len(p.Cancel))
 	}
 	if !p.NotAfter.IsZero() {
 		if r.term == nil {
 			r.term = processor.NewTerm(p.NotAfter)
 			r.joined = true
-			r.tell.joined(r.tracker.Instance(), len(p.Start))
+			r.rec.joined(r.tracker.Instance(), len(p.Start))
 		} else if !r.term.Extend(now, p.NotAfter) {
 			// Some processor looked at a later clock than ours and found the lease
 			// over. The latch wins: what the answer gave is taken afresh.
-			r.obey(now, r.tracker.Lapsed(now))
+			r.applyPlan(now, r.tracker.Lapsed(now))
 			return
 		}
 	}
 	for _, s := range p.Revoke {
 		cause := causeOf(s.Cause)
-		r.tell.draining(s, cause)
+		r.rec.draining(s, cause)
 		r.runs[s.ID].Revoke(cause)
 	}
 	for _, id := range p.StillGranted {
-		r.tell.stillGranted(id)
+		r.rec.stillGranted(id)
 	}
 	for _, l := range p.Start {
 		r.start(l)
@@ -52,7 +52,7 @@ func (r *run) obey(now time.Time, p shardset.Plan) {
 	for _, id := range p.Stuck {
 		if run := r.runs[id]; run != nil { // else it returned at this very event
 			r.stuck[id] = true
-			r.tell.stuck(id, run.Epoch())
+			r.rec.stuck(id, run.Epoch())
 		}
 	}
 	if p.Beat {
@@ -62,25 +62,25 @@ func (r *run) obey(now time.Time, p shardset.Plan) {
 	r.left = r.left || p.Left
 	if s := r.state(); s != r.told {
 		r.told = s
-		r.tell.state(s, r.tracker.Instance(), errors.Join(r.failure, r.lastErr))
+		r.rec.state(s, r.tracker.Instance(), errors.Join(r.failure, r.lastErr))
 	}
 	for _, id := range absent {
-		r.obey(now, r.tracker.Returned(now, id, shardset.OutcomeReleased))
+		r.applyPlan(now, r.tracker.Returned(now, id, shardset.OutcomeReleased))
 	}
 	if p.Finished {
-		r.tell.finished()
+		r.rec.finished()
 		r.leave()
 	}
 }
 
-// start launches one shard's processor. Owner: the crew. Stop: the run's contexts,
+// start launches one shard's processor. Owner: the tasks. Stop: the run's contexts,
 // through Revoke and Cancel. Waiter: the owner, which keeps the shard in its report
 // until the goroutine comes back here with its outcome.
 func (r *run) start(l shardset.Lease) {
 	run := r.runner.New(r.base, l, r.tracker.Instance(), r.term)
 	r.runs[l.ID] = run
-	r.tell.assigned(l)
-	r.crew.launch(func() {
+	r.rec.assigned(l)
+	r.tasks.launch(func() {
 		run.Do(func(o shardset.Outcome) {
 			r.do(func() { r.returned(l, o, run.Fatal()) })
 		})
@@ -92,9 +92,9 @@ func (r *run) returned(l shardset.Lease, o shardset.Outcome, fatal error) {
 	delete(r.runs, l.ID)
 	delete(r.stuck, l.ID)
 	delete(r.stalled, l.ID)
-	r.tell.returned(l, o)
+	r.rec.returned(l, o)
 	now := time.Now()
-	r.obey(now, r.tracker.Returned(now, l.ID, o))
+	r.applyPlan(now, r.tracker.Returned(now, l.ID, o))
 	if fatal != nil {
 		r.fail(fmt.Errorf("shard %s: %w", l.ID, fatal))
 	}

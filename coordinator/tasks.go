@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// crew owns every goroutine of one Run. It counts rather than waits on a WaitGroup,
+// tasks owns every goroutine of one Run. It counts rather than waits on a WaitGroup,
 // because Run must give up on deaf ones, and a goroutine that waits for a WaitGroup
 // would be left behind with them.
-type crew struct {
+type tasks struct {
 	mu   sync.Mutex // guards n and idle
 	n    int
 	idle chan struct{} // closed when n falls to zero; nil: nobody waits
@@ -16,7 +16,7 @@ type crew struct {
 
 // launch starts f. Its owner is the run, it stops as the run's parts say (contexts
 // for the heartbeat and the processors, close for the hooks), and wait waits for it.
-func (c *crew) launch(f func()) {
+func (c *tasks) launch(f func()) {
 	c.mu.Lock()
 	c.n++
 	c.mu.Unlock()
@@ -27,7 +27,7 @@ func (c *crew) launch(f func()) {
 }
 
 // watch starts f and returns a channel that is closed when it has returned.
-func (c *crew) watch(f func()) <-chan struct{} {
+func (c *tasks) watch(f func()) <-chan struct{} {
 	done := make(chan struct{})
 	c.launch(func() {
 		defer close(done)
@@ -36,7 +36,7 @@ func (c *crew) watch(f func()) <-chan struct{} {
 	return done
 }
 
-func (c *crew) done() {
+func (c *tasks) done() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.n--
@@ -47,7 +47,7 @@ func (c *crew) done() {
 }
 
 // wait waits for everything launched, at most until the given time.
-func (c *crew) wait(until time.Time) {
+func (c *tasks) wait(until time.Time) {
 	c.mu.Lock()
 	if c.n == 0 {
 		c.mu.Unlock()

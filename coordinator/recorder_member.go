@@ -1,0 +1,153 @@
+package coordinator
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// What happens to the member as a whole. No line per heartbeat at info level: the first
+// failure of a row is a warning, once a minute there is another, and the end is told.
+
+// warnAgain is how often a failure that lasts is logged again.
+const warnAgain = time.Minute
+
+func (rc *recorder) line(f func(log *zap.Logger)) {
+	rc.lines.add(func() { f(rc.own) })
+}
+
+func (rc *recorder) shardLine(id shardset.ID, epoch uint64, f func(log *zap.Logger)) {
+	rc.lines.add(func() { f(rc.own.With(zap.Stringer("shard", id), zap.Uint64("epoch", epoch), processor.Fold())) })
+}
+
+// state has a change of the member's state told.
+func (rc *recorder) state(s State, instance uint64, err error) {
+	if rc.hooks.Member == nil {
+		return
+	}
+	e := MemberEvent{Member: rc.member, Instance: instance, At: time.Now(), State: s, Err: err}
+	rc.calls.add(func() { rc.hooks.Member(e) })
+}
+
+func (rc *recorder) joining(instance uint64, g heartbeat.Guarantees) {
+	rc.line(func(log *zap.Logger) {
+		log.Info("joining the group", zap.Uint64("instance", instance), zap.Stringer("guarantees", g))
+	})
+}
+
+func (rc *recorder) order(g heartbeat.Guarantees) {
+	rc.line(func(log *zap.Logger) {
+		log.Info("the group has another order than this worker expected", zap.Stringer("guarantees", g))
+	})
+}
+
+// interval tells of a heartbeat interval that follows the group's TTL.
+func (rc *recorder) interval(now, before, ttl time.Duration, firm bool) {
+	rc.line(func(log *zap.Logger) {
+		log = log.With(zap.Duration("interval", now), zap.Duration("before", before), zap.Duration("ttl", ttl))
+		if now < before && firm {
+			log.Warn("the group's TTL was made shorter than three heartbeat intervals; beating faster")
+			return
+		}
+		log.Info("the heartbeat interval follows the group's TTL")
+	})
+}
+
+func (rc *recorder) joined(instance uint64, shards int) {
+	rc.line(func(log *zap.Logger) {
+		log.Info("joined the group", zap.Uint64("instance", instance), zap.Int("shards", shards))
+	})
+}
+
+func (rc *recorder) waiting() {
+	rc.line(func(log *zap.Logger) {
+		log.Info("waiting for a first shard: the group grants this worker none, because it has none or other workers " +
+			"have them; Run returns when the work is complete, which this worker cannot tell before it had a shard")
+	})
+}
+
+func (rc *recorder) finished() {
+	rc.line(func(log *zap.Logger) { log.Info("the work is finished") })
+}
+
+func (rc *recorder) leaving(joined bool, why error, shards int) {
+	rc.line(func(log *zap.Logger) {
+		switch {
+		case !joined && why != nil:
+			log.Error("cannot join the group", zap.Error(why))
+		case !joined:
+			log.Info("stopping before it joined the group")
+		case why != nil:
+			log.Error("leaving the group because it cannot go on", zap.Error(why), zap.Int("shards", shards))
+		default:
+			log.Info("leaving the group", zap.Int("shards", shards))
+		}
+	})
+}
+
+func (rc *recorder) leaveFailed(err error) {
+	rc.line(func(log *zap.Logger) {
+		log.Warn("the leave call failed; the group waits for the lease to end", zap.Error(err))
+	})
+}
+
+func (rc *recorder) stopped(joined bool, deaf []shardset.ID) {
+	rc.unfold(true)
+	rc.line(func(log *zap.Logger) {
+		switch {
+		case len(deaf) > 0:
+			log.Error("left with processors still running", zap.Stringers("shards", deaf))
+		case joined:
+			log.Info("left the group")
+		}
+	})
+}
+
+func (rc *recorder) lapsed(shards int) {
+	rc.count(func(c *Counters) { c.LeasesLost++ })
+	rc.line(func(log *zap.Logger) { log.Warn("the lease is over", zap.Int("shards", shards)) })
+}
+
+func (rc *recorder) evicted() {
+	rc.count(func(c *Counters) { c.Evictions++ })
+	rc.line(func(log *zap.Logger) { log.Warn("evicted from the group, rejoining") })
+}
+
+func (rc *recorder) dropped() { rc.count(func(c *Counters) { c.AnswersDropped++ }) }
+
+// heartbeat has a heartbeat told; final: Run ends because of it, so nothing is retried.
+func (rc *recorder) heartbeat(e HeartbeatEvent, now time.Time, final bool) {
+	err := e.Err
+	rc.count(func(c *Counters) {
+		if err == nil {
+			c.Beats++
+		} else {
+			c.BeatsFailed++
+		}
+	})
+	switch {
+	case err == nil && !rc.failingSince.IsZero():
+		rc.failingSince = time.Time{}
+		rc.line(func(log *zap.Logger) { log.Info("heartbeats are answered again") })
+	case final:
+		rc.line(func(log *zap.Logger) { log.Warn("heartbeat failed", zap.Error(err)) })
+	case err != nil && rc.failingSince.IsZero():
+		rc.failingSince, rc.warnedAt = now, now
+		rc.line(func(log *zap.Logger) { log.Warn("heartbeat failed, retrying", zap.Error(err)) })
+	case err != nil && now.Sub(rc.warnedAt) >= warnAgain:
+		rc.warnedAt = now
+		failing := now.Sub(rc.failingSince).Round(time.Second)
+		rc.line(func(log *zap.Logger) {
+			log.Warn("heartbeats still fail, retrying", zap.Duration("for", failing), zap.Error(err))
+		})
+	}
+	rc.unfold(false)
+	if rc.hooks.Heartbeat != nil {
+		e.Member = rc.member
+		rc.calls.add(func() { rc.hooks.Heartbeat(e) })
+	}
+}
