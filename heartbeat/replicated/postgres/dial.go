@@ -20,8 +20,8 @@ const defaultPulse = 5 * time.Second
 func (s *store) dial(ctx context.Context, heard pgconn.NotificationHandler) (*pgx.Conn, error) {
 	pool := s.pool.Config()
 	cfg := pool.ConnConfig
-	if s.listen != nil {
-		cfg, pool.BeforeConnect, pool.AfterConnect = s.listen.Copy(), nil, nil
+	if s.listenConfig != nil {
+		cfg, pool.BeforeConnect, pool.AfterConnect = s.listenConfig.Copy(), nil, nil
 	}
 	cfg.OnNotification = heard
 	// Waiting for notifications is interrupted all the time. It must cost nothing,

@@ -65,7 +65,7 @@
 // unless the pooler knows prepared statements. Over that mode bytea_output must be hex, the
 // default; escape is refused. LISTEN does not survive such a pooler:
 // Config.Listen has to name the server itself then. Without it a watch finds out within
-// seconds that it hears nothing and fails with ErrDeaf, as it does on a standby, or on an old
+// seconds that it hears nothing and fails with ErrNoNotifications, as it does on a standby, or on an old
 // primary that lives on after a failover. The log and the Client's Degraded say so, and the
 // group goes on by reading.
 //

@@ -7,10 +7,10 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrDeaf is matched by the error of a watch whose connection gets no notifications:
+// ErrNoNotifications is matched by the error of a watch whose connection gets no notifications:
 // between it and the server is a pooler that does not keep sessions, or it leads to
 // another server than the pool. Config.Listen is the remedy.
-var ErrDeaf = errors.New("no notification comes through the listening connection: it has to lead to the server itself, see Config.Listen")
+var ErrNoNotifications = errors.New("no notification comes through the listening connection: it has to lead to the server itself, see Config.Listen")
 
 // errWentBack is the error of a watch that has read an older version after a newer one:
 // the server has lost writes.

@@ -85,7 +85,7 @@ func TestPoolLeavesAReadOnlyServer(t *testing.T) {
 // that began before that know nothing of the connections made since.
 func TestReadOnlyResetsOnce(t *testing.T) {
 	t.Parallel()
-	var s silence
+	var s outageDetector
 	began := time.Now()
 	if !s.readOnly(began) {
 		t.Error("the first refusal does not reset the pool")

@@ -17,22 +17,22 @@ import (
 
 // store is one group in the tables of a schema. It is safe for concurrent use.
 type store struct {
-	pool    *pgxpool.Pool
-	group   string
-	schema  schema
-	sql     map[replicated.Kind]statements
-	listen  *pgx.ConnConfig // for the connection of the watches; nil: as the pool does
-	pulse   time.Duration   // how long a watch hears nothing before it asks the server
-	usable  atomic.Bool     // the schema was at this release's version when it was looked at
-	there   atomic.Bool     // there was one
-	clock   clock
-	silence silence
-	survey  atomic.Pointer[survey] // the last one; nil: all records are to be looked at
-	proven  proven
-	log     *zap.Logger
+	pool         *pgxpool.Pool
+	group        string
+	schema       schema
+	sql          map[replicated.Kind]statements
+	listenConfig *pgx.ConnConfig // for the connection of the watches; nil: as the pool does
+	pulse        time.Duration   // how long a watch hears nothing before it asks the server
+	usable       atomic.Bool     // the schema was at this release's version when it was looked at
+	there        atomic.Bool     // there was one
+	clock        clock
+	detector     outageDetector
+	survey       atomic.Pointer[survey] // the last one; nil: all records are to be looked at
+	proven       proven
+	log          *zap.Logger
 
-	mu  sync.Mutex // guards ear and its users
-	ear *ear       // what the watches listen with; nil while there is none
+	mu       sync.Mutex // guards listener and its users
+	listener *listener  // what the watches listen with; nil while there is none
 }
 
 var (
@@ -47,7 +47,7 @@ var (
 func newStore(cfg *Config) (*store, error) {
 	err := cfg.complete()
 	s := &store{
-		pool: cfg.Pool, group: cfg.Group, listen: cfg.Listen, pulse: defaultPulse, log: cfg.Logger,
+		pool: cfg.Pool, group: cfg.Group, listenConfig: cfg.Listen, pulse: defaultPulse, log: cfg.Logger,
 		schema: schema{name: cfg.Schema, steps: steps, least: leastClient, logger: cfg.Logger},
 		sql:    map[replicated.Kind]statements{},
 	}

@@ -21,12 +21,12 @@ func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(repli
 		return err
 	}
 	sql := s.sql[kind]
-	e := s.join()
-	defer s.part(e)
-	sub := e.subscribe(kind)
-	defer e.unsubscribe(sub)
+	l := s.acquireListener()
+	defer s.releaseListener(l)
+	subscription := l.subscribe(kind)
+	defer l.unsubscribe(subscription)
 	w := &watch{store: s, kind: kind, sink: sink, told: map[string]int64{}}
-	if err := await(ctx, e, sub.open); err != nil {
+	if err := await(ctx, l, subscription.open); err != nil {
 		return err
 	}
 	// Without a schema nothing is there, and the first write, which makes it, is notified.
@@ -39,10 +39,10 @@ func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(repli
 	}
 	sink(replicated.Event{})
 	for {
-		if err := await(ctx, e, sub.news); err != nil {
+		if err := await(ctx, l, subscription.news); err != nil {
 			return err
 		}
-		names := e.take(sub)
+		names := l.take(subscription)
 		if err := w.read(ctx, names, sql.some, s.group, names); err != nil {
 			return err
 		}
@@ -63,12 +63,12 @@ func (s *store) present(ctx context.Context) (there bool, err error) {
 }
 
 // await waits for a value, or for the closing, of a channel.
-func await(ctx context.Context, e *ear, c <-chan struct{}) error {
+func await(ctx context.Context, l *listener, c <-chan struct{}) error {
 	select {
 	case <-c:
 		return nil
-	case <-e.done:
-		return e.err
+	case <-l.done:
+		return l.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}

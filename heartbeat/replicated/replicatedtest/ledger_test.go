@@ -102,7 +102,7 @@ func TestLedgerFindsNothingWrong(t *testing.T) {
 			60 joined a
 			61 started a/2 s/6 @0
 			62 started b/3 t/6 @0`,
-		"a deaf processor after its cancel": `
+		"a stuck processor after its cancel": `
 			0 started a/1 s/5 @0 <1000
 			50 cancelled a/1 s/5
 			51 started b/2 s/6 @0

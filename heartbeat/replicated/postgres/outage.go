@@ -16,7 +16,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// silence notices that the server has stopped to answer. If its machine or the network
+// outageDetector notices that the server has stopped to answer. If its machine or the network
 // has gone without a word, all connections of the pool are dead, and none of them knows.
 // Each call would wait for another one of them, up to its deadline: with sixteen idle
 // ones that is longer than a lease, even if the next server has been there all the time.
@@ -24,29 +24,29 @@ import (
 //
 // That is done once in a silence. A server that is merely slow has everybody connect
 // anew once, and not after every call. The zero value has heard nothing yet.
-type silence struct {
+type outageDetector struct {
 	mu         sync.Mutex // guards the fields below
 	answeredAt time.Time  // when the server has answered last
-	brokenAt   time.Time  // when the pool was told to forget its connections
+	resetAt    time.Time  // when the pool was told to forget its connections
 	readOnlyAt time.Time  // likewise, because the server takes no writes
 }
 
 // answered notes that the server has answered.
-func (s *silence) answered() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.answeredAt = time.Now()
+func (d *outageDetector) answered() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answeredAt = time.Now()
 }
 
-// broken reports whether the pool has to forget its connections, after a call that had
+// outage reports whether the pool has to forget its connections, after a call that had
 // no answer. If others were answered since it began, it has met a lock, and no silence.
-func (s *silence) broken(began time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.answeredAt.After(began) || s.brokenAt.After(s.answeredAt) {
+func (d *outageDetector) outage(began time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.answeredAt.After(began) || d.resetAt.After(d.answeredAt) {
 		return false
 	}
-	s.brokenAt = time.Now()
+	d.resetAt = time.Now()
 	return true
 }
 
@@ -57,14 +57,14 @@ const dialPause = time.Second
 // readOnly reports whether the pool has to forget its connections, after a call that was
 // refused because the server takes no writes. Of many calls on such connections one
 // does that: those that began before it say nothing about the connections made since.
-func (s *silence) readOnly(began time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (d *outageDetector) readOnly(began time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	now := time.Now()
-	if !s.readOnlyAt.IsZero() && (began.Before(s.readOnlyAt) || now.Sub(s.readOnlyAt) < dialPause) {
+	if !d.readOnlyAt.IsZero() && (began.Before(d.readOnlyAt) || now.Sub(d.readOnlyAt) < dialPause) {
 		return false
 	}
-	s.readOnlyAt = now
+	d.readOnlyAt = now
 	return true
 }
 
@@ -80,9 +80,9 @@ func (s *store) ask(ctx context.Context, call func() error) error {
 	err := call()
 	switch {
 	case isAnswer(err):
-		s.silence.answered()
+		s.detector.answered()
 		s.learn(began, err)
-	case ctx.Err() == context.DeadlineExceeded && s.pool.Stat().IdleConns() > 0 && s.silence.broken(began):
+	case ctx.Err() == context.DeadlineExceeded && s.pool.Stat().IdleConns() > 0 && s.detector.outage(began):
 		s.pool.Reset()
 	}
 	return s.locate(err)
@@ -117,10 +117,10 @@ func (s *store) learn(began time.Time, err error) {
 	switch {
 	case err == nil || errors.Is(err, pgx.ErrNoRows):
 		s.proven.connected.Store(true)
-	case hasCode(err, codeReadOnly) && s.silence.readOnly(began):
+	case hasCode(err, codeReadOnly) && s.detector.readOnly(began):
 		s.log.Warn("the server takes no writes: the pool connects anew", zap.Error(err))
 		s.pool.Reset()
-		s.dropEar()
+		s.dropListener()
 	}
 }
 

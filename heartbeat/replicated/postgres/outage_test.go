@@ -64,7 +64,7 @@ func (f *failover) move() {
 
 // A failover in silence costs one call, however many connections lie idle: the others are
 // not tried one after the other.
-func TestSilenceCostsOneCall(t *testing.T) {
+func TestOutageCostsOneCall(t *testing.T) {
 	t.Parallel()
 	f := newFailover(t, 8)
 	cfg := groupConfig(t)
@@ -91,7 +91,7 @@ func TestSilenceCostsOneCall(t *testing.T) {
 }
 
 // A watch that begins in the silence does not wait for ever for a dead connection.
-func TestWatchBeginsInSilence(t *testing.T) {
+func TestWatchBeginsInOutage(t *testing.T) {
 	t.Parallel()
 	f := newFailover(t, 2)
 	cfg := groupConfig(t)
@@ -109,7 +109,7 @@ func TestWatchBeginsInSilence(t *testing.T) {
 
 // A call that waits for a lock, or for a connection of a pool that is all in use, is no
 // silence: the pool is left as it is.
-func TestLockIsNoSilence(t *testing.T) {
+func TestLockIsNoOutage(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)
 	cfg.Pool, _ = named(t, 4, nil)

@@ -52,12 +52,12 @@ func TestWatchesShareAConnection(t *testing.T) {
 		key := record(newSchema())
 		rev := swap(t, s, key, 0, "x")
 		again.next(event(key, rev, "x"))
-		e := s.ear
+		l := s.listener
 		d.cancel()
 		again.cancel()
 		_, _ = d.ends(), again.ends()
 		select {
-		case <-e.done:
+		case <-l.done:
 		default:
 			t.Error("no watch is left, and something listens")
 		}
@@ -158,7 +158,7 @@ func TestWatchOfASilentPeer(t *testing.T) {
 
 // LISTEN over a pooler in transaction mode is accepted, and nothing ever comes through.
 // A connection to another database does the same.
-func TestDeafWatch(t *testing.T) {
+func TestWatchWithoutNotifications(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)
 	cfg.Listen = shared.Config().ConnConfig
@@ -171,8 +171,8 @@ func TestDeafWatch(t *testing.T) {
 	s := dial(t, cfg)
 	s.pulse = 2 * time.Second
 	err := s.Watch(t.Context(), replicated.KindDocument, func(replicated.Event) { t.Error("it told something") })
-	if !errors.Is(err, ErrDeaf) {
-		t.Errorf("the watch returned %v, want ErrDeaf", err)
+	if !errors.Is(err, ErrNoNotifications) {
+		t.Errorf("the watch returned %v, want ErrNoNotifications", err)
 	}
 }
 

@@ -50,8 +50,8 @@ func TestListenerThatStaysBehind(t *testing.T) {
 	}
 	target.Store(to.Config().ConnConfig)
 	cfg.Pool.Reset()
-	if err := w.ends(); !errors.Is(err, ErrDeaf) {
-		t.Errorf("the pool leads to another server, and the watch returned %v, want ErrDeaf", err)
+	if err := w.ends(); !errors.Is(err, ErrNoNotifications) {
+		t.Errorf("the pool leads to another server, and the watch returned %v, want ErrNoNotifications", err)
 	}
 	w = follow(t, s, replicated.KindDocument)
 	w.next(replicated.Event{})
@@ -78,7 +78,7 @@ func TestListenerOnAStandby(t *testing.T) {
 	}
 	s := dial(t, cfg)
 	err = s.Watch(t.Context(), replicated.KindDocument, func(replicated.Event) { t.Error("it told something") })
-	if !errors.Is(err, ErrDeaf) || !strings.Contains(err.Error(), "standby") {
+	if !errors.Is(err, ErrNoNotifications) || !strings.Contains(err.Error(), "standby") {
 		t.Errorf("a watch whose listener leads to a standby returned %v", err)
 	}
 }

@@ -1,0 +1,88 @@
+package postgres
+
+import (
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+)
+
+// subscription is what one watch wants to hear.
+type subscription struct {
+	kind replicated.Kind
+	from string              // the channel of the kind
+	open chan struct{}       // closed when no change from then on is missed
+	news chan struct{}       // has a value while there are names
+	keys map[string]struct{} // the names of changed keys; guarded by listener.mu
+
+	opened bool // the listener's goroutine's alone
+}
+
+// subscribe has the listener listen for changes of a kind. They are missed until open is
+// closed.
+func (l *listener) subscribe(kind replicated.Kind) *subscription {
+	s := &subscription{
+		kind: kind, from: l.channel(kind),
+		open: make(chan struct{}), news: make(chan struct{}, 1), keys: map[string]struct{}{},
+	}
+	l.mu.Lock()
+	l.subscriptions[s] = struct{}{}
+	interrupt := l.interrupt
+	l.mu.Unlock()
+	interrupt()
+	return s
+}
+
+func (l *listener) unsubscribe(s *subscription) {
+	l.mu.Lock()
+	delete(l.subscriptions, s)
+	interrupt := l.interrupt
+	l.mu.Unlock()
+	interrupt()
+}
+
+// take returns the names of the keys that have changed since the last call.
+func (l *listener) take(s *subscription) [][]byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	names := make([][]byte, 0, len(s.keys))
+	for name := range s.keys {
+		names = append(names, []byte(name))
+	}
+	clear(s.keys)
+	return names
+}
+
+func (l *listener) channel(kind replicated.Kind) string {
+	return channel(l.store.schema.name, l.store.group, kind)
+}
+
+// onNotification takes a notification, on the listener's goroutine.
+func (l *listener) onNotification(_ *pgconn.PgConn, n *pgconn.Notification) {
+	if n.Channel == l.probeChannel {
+		l.probed = true
+		return
+	}
+	name, ok := parsePayload(n.Payload)
+	if !ok {
+		return // anybody may notify on any channel
+	}
+	for _, s := range l.note(n.Channel, name) {
+		select {
+		case s.news <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// note notes a changed key and returns the subscribers that want to know of it.
+func (l *listener) note(from, name string) (subscriptions []*subscription) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for s := range l.subscriptions {
+		if s.from == from {
+			s.keys[name] = struct{}{}
+			subscriptions = append(subscriptions, s)
+		}
+	}
+	return subscriptions
+}
