@@ -339,7 +339,7 @@ func TestEvictedByTheRecordAlone(t *testing.T) {
 func TestHeartbeatsWithoutNewsAreQuiet(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.shards = 8
-		r.wrap = func(s *tap) replicated.Store { return quietTap{s} }
+		r.wrap = clocked
 		members := r.crew(4)
 		for range 2 {
 			for _, m := range members {
@@ -365,11 +365,4 @@ func TestHeartbeatsWithoutNewsAreQuiet(t *testing.T) {
 			t.Errorf("18 heartbeats of a settled group were loud %d times", loud)
 		}
 	})
-}
-
-// quietTap is a tap of a store that tells its watchers nothing of what is no news.
-type quietTap struct{ *tap }
-
-func (s quietTap) SwapQuietly(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
-	return memstore.Quiet{Link: s.Link}.SwapQuietly(ctx, k, old, data)
 }

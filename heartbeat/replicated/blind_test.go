@@ -366,7 +366,7 @@ func TestFewAskTheClock(t *testing.T) {
 		r.wrap = func(s *tap) replicated.Store {
 			n := new(atomic.Int64)
 			asked = append(asked, n)
-			return counted{memstore.NewClocked(s.Link), n}
+			return counted{memstore.Clocked{Link: s.Link}, n}
 		}
 		members := r.crew(20)
 		for range 16 {
@@ -389,7 +389,7 @@ type counted struct {
 	asked *atomic.Int64
 }
 
-func (s counted) Overdue(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
+func (s counted) OlderRecords(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
 	s.asked.Add(1)
-	return s.Clocked.Overdue(ctx, age)
+	return s.Clocked.OlderRecords(ctx, age)
 }

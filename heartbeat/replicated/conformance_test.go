@@ -27,12 +27,10 @@ type engine struct {
 // engines are those that keep every promise of a Store.
 func engines() []engine {
 	plain := func(l *memstore.Link) replicated.Store { return l }
-	quiet := func(l *memstore.Link) replicated.Store { return memstore.Quiet{Link: l} }
-	clocked := func(l *memstore.Link) replicated.Store { return memstore.NewClocked(l) }
+	clocked := func(l *memstore.Link) replicated.Store { return memstore.Clocked{Link: l} }
 	return []engine{
 		{name: "plain", wrap: plain},
 		{name: "compacting", wrap: plain, compact: true},
-		{name: "quiet", wrap: quiet},
 		{name: "clocked", wrap: clocked},
 	}
 }

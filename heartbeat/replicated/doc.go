@@ -71,7 +71,7 @@
 // all records itself, for three TTLs. So however many of the first have died together,
 // they are found within four TTLs; if no watch of the records works, one after the other.
 //
-// A Store with a clock of its own (Clock) is asked for the silent by those who are shown
+// A Store with a clock of its own (RecordClock) is asked for the silent by those who are shown
 // the records, as soon as somebody may be: they need not measure how old a record is. The
 // others look at the ring all the same, and members without a record are found by it and
 // by those who are shown that there is none.

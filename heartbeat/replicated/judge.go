@@ -16,7 +16,7 @@ const maxVerdicts = 16
 // judge gives the verdict on members that have been silent for a TTL, if it is this
 // process's turn, and returns when the next one is due.
 func (c *Client) judge(ctx context.Context, ttl time.Duration) time.Time {
-	if clock, ok := c.store.(Clock); ok {
+	if clock, ok := c.store.(RecordClock); ok {
 		return c.judgeByClock(ctx, ttl, clock)
 	}
 	now := time.Now()
@@ -52,7 +52,7 @@ func (c *Client) judge(ctx context.Context, ttl time.Duration) time.Time {
 // noteQuiet tells the replica, before a step, which members it has not heard for half a TTL.
 // Where the store has a clock, judgeByClock has asked that. The caller holds mu.
 func (c *Client) noteQuiet(now time.Time) {
-	if _, ok := c.store.(Clock); ok || !c.turn.seeing {
+	if _, ok := c.store.(RecordClock); ok || !c.turn.seeing {
 		return
 	}
 	quiet, _ := c.replica.Overdue(now.Add(c.replica.Silence() / 2))
@@ -64,8 +64,8 @@ func (c *Client) noteQuiet(now time.Time) {
 }
 
 // askQuiet asks a store's clock which members it has not heard for half a TTL.
-func (c *Client) askQuiet(ctx context.Context, clock Clock, silence time.Duration) {
-	quiet, _, err := clock.Overdue(ctx, silence/2)
+func (c *Client) askQuiet(ctx context.Context, clock RecordClock, silence time.Duration) {
+	quiet, _, err := clock.OlderRecords(ctx, silence/2)
 	if err != nil {
 		return // then they get what they would have got
 	}
@@ -86,7 +86,7 @@ func (c *Client) rankDelay() time.Duration {
 // judgeByClock is judge for a store with a clock of its own, which says which records are
 // old. Only those ask that are to be shown all records: the store has to look at every
 // record for that, and with all processes the cost would rise with the square of the group.
-func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Clock) time.Time {
+func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock RecordClock) time.Time {
 	now := time.Now()
 	c.mu.Lock()
 	wait, silence, watching, at := c.rankDelay(), c.replica.Silence(), c.turn.watching, c.turn.judgeAt
@@ -97,7 +97,7 @@ func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Cloc
 	if now.Before(at) {
 		return at
 	}
-	silent, next, err := clock.Overdue(ctx, silence+wait)
+	silent, next, err := clock.OlderRecords(ctx, silence+wait)
 	if err != nil {
 		if ctx.Err() == nil {
 			c.log.Debug("the store could not be asked who is silent", zap.Error(err))

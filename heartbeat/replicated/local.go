@@ -179,7 +179,7 @@ func (c *Client) write(ctx context.Context, l *local, rec *group.Record) error {
 const maxTries = 4
 
 func (c *Client) swapRecord(ctx context.Context, k Key, old uint64, data []byte, quiet bool) (uint64, error) {
-	if q, ok := c.store.(QuietSwapper); ok && quiet {
+	if q, ok := c.store.(RecordClock); ok && quiet {
 		return q.SwapQuietly(ctx, k, old, data)
 	}
 	return c.store.Swap(ctx, k, old, data)

@@ -286,10 +286,14 @@ type clockedTap struct {
 	clock memstore.Clocked
 }
 
-func clocked(s *tap) replicated.Store { return clockedTap{s, memstore.NewClocked(s.Link)} }
+func clocked(s *tap) replicated.Store { return clockedTap{s, memstore.Clocked{Link: s.Link}} }
 
-func (s clockedTap) Overdue(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
-	return s.clock.Overdue(ctx, age)
+func (s clockedTap) SwapQuietly(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
+	return s.clock.SwapQuietly(ctx, k, old, data)
+}
+
+func (s clockedTap) OlderRecords(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
+	return s.clock.OlderRecords(ctx, age)
 }
 
 // Reads that are a little old are no sign of a store that has lost writes.

@@ -102,21 +102,17 @@ type Store interface {
 	Watch(ctx context.Context, kind Kind, sink func(Event)) error
 }
 
-// QuietSwapper is the ability of a Store to spare its watchers what is no news. A
-// member's heartbeat that says the same as the last one is written with it.
-type QuietSwapper interface {
-	// SwapQuietly is Swap, but watchers need not be told.
+// RecordClock is the ability of a Store to know by a clock of its own when each record was
+// written. Without it each process measures for how long it has seen no change of a record. With
+// it, watchers need not be told of a heartbeat that says the same as the last one, and only the
+// few processes that watch all records ask for the old ones.
+type RecordClock interface {
+	// SwapQuietly is Swap of a record without news: watchers need not be told.
 	SwapQuietly(ctx context.Context, k Key, old uint64, data []byte) (uint64, error)
-}
-
-// Clock is the ability of a Store to say itself, by one clock of its own, whose
-// records are old. Without it each process measures how long a record has not changed
-// before its eyes. Only the few processes that are shown all records ask.
-type Clock interface {
-	// Overdue returns the records that were written longer than age ago, each time it is
+	// OlderRecords returns the records that were written longer than age ago, each time it is
 	// called as long as they are there, and how long it will be until the next one is;
 	// negative: there is none.
-	Overdue(ctx context.Context, age time.Duration) (records []Event, next time.Duration, err error)
+	OlderRecords(ctx context.Context, age time.Duration) (records []Event, next time.Duration, err error)
 }
 
 // Lister is the ability of a Store to say which keys there are. Purge needs it.

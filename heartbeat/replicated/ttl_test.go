@@ -53,9 +53,8 @@ func TestTTLOfTheConfigDiffers(t *testing.T) {
 // The TTL of a running group changes in two phases, and no shard moves: at first leases are
 // the shorter one and silent members are waited for the longer one.
 func TestSetTTL(t *testing.T) {
-	quiet := func(s *tap) replicated.Store { return memstore.Quiet{Link: s.Link} }
 	for _, ttl := range []time.Duration{rigTTL / 4, 4 * rigTTL} {
-		for _, wrap := range []func(s *tap) replicated.Store{nil, clocked, quiet} {
+		for _, wrap := range []func(s *tap) replicated.Store{nil, clocked} {
 			bubble(t, func(r *rig) {
 				r.wrap = wrap
 				p, q := r.process(), r.process()

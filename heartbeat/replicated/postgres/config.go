@@ -93,8 +93,8 @@ func New(cfg Config) (*replicated.Client, error) {
 	return c, nil
 }
 
-// NewStore returns the store alone. It is a replicated.QuietSwapper and a
-// replicated.Clock, too. Of the Config only Pool, Group, Schema, Listen and Logger
+// NewStore returns the store alone. It is a replicated.RecordClock,
+// too. Of the Config only Pool, Group, Schema, Listen and Logger
 // matter.
 func NewStore(cfg Config) (replicated.Store, error) {
 	s, err := newStore(&cfg)

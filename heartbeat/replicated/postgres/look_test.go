@@ -24,7 +24,7 @@ func TestLookingMakesNoSchema(t *testing.T) {
 			t.Errorf("there is a %s: %+v, %v", k, v, err)
 		}
 	}
-	if records, next, err := s.Overdue(t.Context(), time.Second); err != nil || len(records) > 0 || next >= 0 {
+	if records, next, err := s.OlderRecords(t.Context(), time.Second); err != nil || len(records) > 0 || next >= 0 {
 		t.Errorf("overdue are %v, the next in %v, %v", records, next, err)
 	}
 	for _, kind := range []replicated.Kind{replicated.KindDocument, replicated.KindRecord} {

@@ -39,9 +39,9 @@ const sqlSomeOverdue = ` AND name = ANY($3::bytea[])`
 // are the same after it.
 const sqlRestamp = `UPDATE {schema}.record SET seen = clock_timestamp() WHERE grp = $1 AND seen > clock_timestamp()`
 
-// Overdue returns the records that were written longer than age ago, by the server's
+// OlderRecords returns the records that were written longer than age ago, by the server's
 // clock alone.
-func (s *store) Overdue(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
+func (s *store) OlderRecords(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
 	if _, there, err := s.look(ctx, replicated.KindRecord); err != nil || !there {
 		return nil, -1, err
 	}

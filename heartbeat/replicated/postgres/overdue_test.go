@@ -23,7 +23,7 @@ func (s *store) age(t *testing.T, name string, by time.Duration) {
 // overdueIs asks who is overdue and fails the test unless these are.
 func (s *store) overdueIs(t *testing.T, age time.Duration, want ...string) (next time.Duration) {
 	t.Helper()
-	events, next, err := s.Overdue(t.Context(), age)
+	events, next, err := s.OlderRecords(t.Context(), age)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,10 +150,10 @@ func TestOverdueReadsFewRecords(t *testing.T) {
 	}
 	s.overdueIs(t, time.Hour, "m7", "m8")
 	s.survey.Load().at = s.survey.Load().at.Add(-46 * time.Minute) // three quarters of the age pass
-	if events, _, err := s.Overdue(t.Context(), time.Hour); err != nil || len(events) != members {
+	if events, _, err := s.OlderRecords(t.Context(), time.Hour); err != nil || len(events) != members {
 		t.Errorf("%d records are overdue, want all: %v", len(events), err)
 	}
-	if events, _, err := s.Overdue(t.Context(), time.Minute); err != nil || len(events) != members {
+	if events, _, err := s.OlderRecords(t.Context(), time.Minute); err != nil || len(events) != members {
 		t.Errorf("of another age, %d records are overdue, want all: %v", len(events), err)
 	}
 }

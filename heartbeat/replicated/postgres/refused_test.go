@@ -186,7 +186,7 @@ func TestRightThatIsTakenAway(t *testing.T) {
 	reads := map[string]func() error{
 		"get":     func() error { _, err := s.Get(t.Context(), record("a")); return err },
 		"list":    func() error { _, err := s.Keys(t.Context(), replicated.KindRecord); return err },
-		"overdue": func() error { _, _, err := s.Overdue(t.Context(), time.Minute); return err },
+		"overdue": func() error { _, _, err := s.OlderRecords(t.Context(), time.Minute); return err },
 	}
 	for what, read := range reads {
 		if err := read(); err != nil {

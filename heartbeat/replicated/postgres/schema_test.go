@@ -114,9 +114,9 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 			_, err := s.SwapQuietly(t.Context(), record("a"), 1, nil)
 			return err
 		},
-		"Delete":  func() error { return s.Delete(t.Context(), document, 1) },
-		"Overdue": func() error { _, _, err := s.Overdue(t.Context(), 0); return err },
-		"Watch":   func() error { return s.Watch(t.Context(), replicated.KindRecord, func(replicated.Event) {}) },
+		"Delete":       func() error { return s.Delete(t.Context(), document, 1) },
+		"OlderRecords": func() error { _, _, err := s.OlderRecords(t.Context(), 0); return err },
+		"Watch":        func() error { return s.Watch(t.Context(), replicated.KindRecord, func(replicated.Event) {}) },
 		// This one had met the schema when it was older.
 		"Watch of an old process": func() error {
 			return old.Watch(t.Context(), replicated.KindRecord, func(replicated.Event) {})

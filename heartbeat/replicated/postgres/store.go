@@ -36,10 +36,9 @@ type store struct {
 }
 
 var (
-	_ replicated.Store        = (*store)(nil)
-	_ replicated.QuietSwapper = (*store)(nil)
-	_ replicated.Clock        = (*store)(nil)
-	_ replicated.Lister       = (*store)(nil)
+	_ replicated.Store       = (*store)(nil)
+	_ replicated.RecordClock = (*store)(nil)
+	_ replicated.Lister      = (*store)(nil)
 )
 
 // newStore completes the Config. It returns a store even if the Config has faults, only

@@ -148,8 +148,8 @@ func TestModes(t *testing.T) {
 			if _, err := s.SwapQuietly(t.Context(), odd, rev-1, nil); !errors.Is(err, replicated.ErrConflict) {
 				t.Errorf("a swap over an old revision returned %v", err)
 			}
-			if events, _, err := s.Overdue(t.Context(), 0); err != nil || len(events) != 1 || events[0].Key != odd {
-				t.Errorf("Overdue returned %v and %v, want the record", events, err)
+			if events, _, err := s.OlderRecords(t.Context(), 0); err != nil || len(events) != 1 || events[0].Key != odd {
+				t.Errorf("OlderRecords returned %v and %v, want the record", events, err)
 			}
 			if err := s.Delete(t.Context(), odd, rev); err != nil {
 				t.Error(err)

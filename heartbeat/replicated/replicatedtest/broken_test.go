@@ -83,11 +83,11 @@ func (b *broken) Watch(ctx context.Context, kind replicated.Kind, sink func(repl
 	return b.own().Watch(ctx, kind, sink)
 }
 
-func (b *broken) Overdue(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
+func (b *broken) OlderRecords(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
 	if b.overdue != nil {
 		return b.overdue(ctx, age)
 	}
-	return b.own().Overdue(ctx, age)
+	return b.own().OlderRecords(ctx, age)
 }
 
 func (b *broken) Keys(ctx context.Context, kind replicated.Kind) ([]replicated.Key, error) {
@@ -115,7 +115,7 @@ func (m mutant) config() StoreConfig {
 		return Engine{Dial: func() (replicated.Store, error) {
 			l := s.store.Dial("process")
 			l.Set(memstore.Faults{MinLatency: time.Microsecond, MaxLatency: time.Millisecond})
-			b := &broken{Clocked: memstore.NewClocked(l), shared: s}
+			b := &broken{Clocked: memstore.Clocked{Link: l}, shared: s}
 			if m.build != nil {
 				m.build(b)
 			}

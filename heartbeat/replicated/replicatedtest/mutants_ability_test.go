@@ -53,7 +53,7 @@ func contextMutants() []mutant {
 		}},
 		{name: "the clock looks at no context", by: both, build: func(b *broken) {
 			b.overdue = func(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
-				return b.own().Overdue(context.WithoutCancel(ctx), age)
+				return b.own().OlderRecords(context.WithoutCancel(ctx), age)
 			}
 		}},
 	}
@@ -94,7 +94,7 @@ func quietMutants() []mutant {
 				return b.own().Swap(ctx, k, old, data)
 			}
 			b.overdue = func(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
-				list, next, err := b.own().Overdue(ctx, age)
+				list, next, err := b.own().OlderRecords(ctx, age)
 				if v := b.now(record("a")); time.Since(last) > age {
 					list = append(list, replicated.Event{Key: record("a"), Value: v})
 				}
@@ -107,7 +107,7 @@ func quietMutants() []mutant {
 // silence changes what the clock says.
 func (b *broken) silence(change func(list []replicated.Event, next time.Duration, age time.Duration) ([]replicated.Event, time.Duration)) {
 	b.overdue = func(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
-		list, next, err := b.own().Overdue(ctx, age)
+		list, next, err := b.own().OlderRecords(ctx, age)
 		list, next = change(list, next, age)
 		return list, next, err
 	}

@@ -10,8 +10,8 @@ import (
 
 func quietCases() []storeCase {
 	return []storeCase{
-		{name: "Quiet/is a swap", quiet: true, run: quietIsASwap},
-		{name: "Quiet/then loud", quiet: true, run: quietThenLoud},
+		{name: "Quiet/is a swap", clock: true, run: quietIsASwap},
+		{name: "Quiet/then loud", clock: true, run: quietThenLoud},
 	}
 }
 
@@ -19,7 +19,7 @@ func clockCases() []storeCase {
 	return []storeCase{
 		{name: "Clock/records", clock: true, run: clockRecords},
 		{name: "Clock/next", clock: true, run: clockNext},
-		{name: "Clock/quiet writes count", clock: true, quiet: true, run: clockQuietly},
+		{name: "Clock/quiet writes count", clock: true, run: clockQuietly},
 	}
 }
 
@@ -73,7 +73,7 @@ func listsKeys(k *storeKit) {
 func (k *storeKit) swapQuietly(key replicated.Key, old uint64, data string) (uint64, error) {
 	ctx, cancel := k.context()
 	defer cancel()
-	return k.store.(replicated.QuietSwapper).SwapQuietly(ctx, key, old, []byte(data))
+	return k.store.(replicated.RecordClock).SwapQuietly(ctx, key, old, []byte(data))
 }
 
 // A quiet swap is a swap in all but what watches tell.
@@ -130,9 +130,9 @@ func (k *storeKit) overdue(age time.Duration) (map[replicated.Key]replicated.Val
 	k.Helper()
 	ctx, cancel := context.WithTimeout(k.Context(), k.patience)
 	defer cancel()
-	list, next, err := k.store.(replicated.Clock).Overdue(ctx, age)
+	list, next, err := k.store.(replicated.RecordClock).OlderRecords(ctx, age)
 	if err != nil {
-		k.Fatalf("Overdue: %v", err)
+		k.Fatalf("OlderRecords: %v", err)
 	}
 	values := map[replicated.Key]replicated.Value{}
 	for _, e := range list {
@@ -166,7 +166,7 @@ func clockRecords(k *storeKit) {
 	k.holds(k.store, record("b"), b, "b")
 }
 
-// Overdue says when the next record will be, if nothing is written.
+// OlderRecords says when the next record will be, if nothing is written.
 func clockNext(k *storeKit) {
 	age := k.patience / 10
 	at := k.swap(k.store, record("a"), 0, "a")

@@ -46,8 +46,8 @@ func (k *storeKit) callsWith(ctx context.Context, want error) {
 		check("Get", func() error { _, err := k.store.Get(ctx, key); return err })
 		check("Swap", func() error { _, err := k.store.Swap(ctx, key, at, []byte("late")); return err })
 		check("Delete", func() error { return k.store.Delete(ctx, key, at) })
-		if q, ok := k.store.(replicated.QuietSwapper); ok {
-			check("SwapQuietly", func() error { _, err := q.SwapQuietly(ctx, key, at, []byte("late")); return err })
+		if c, ok := k.store.(replicated.RecordClock); ok {
+			check("SwapQuietly", func() error { _, err := c.SwapQuietly(ctx, key, at, []byte("late")); return err })
 		}
 		k.holds(k.dial(), key, at, "there")
 	}
@@ -56,7 +56,7 @@ func (k *storeKit) callsWith(ctx context.Context, want error) {
 	for _, kind := range []replicated.Kind{replicated.KindDocument, replicated.KindRecord} {
 		check("Watch", func() error { return k.store.Watch(ctx, kind, func(replicated.Event) {}) })
 	}
-	if c, ok := k.store.(replicated.Clock); ok {
-		check("Overdue", func() error { _, _, err := c.Overdue(ctx, time.Second); return err })
+	if c, ok := k.store.(replicated.RecordClock); ok {
+		check("OlderRecords", func() error { _, _, err := c.OlderRecords(ctx, time.Second); return err })
 	}
 }

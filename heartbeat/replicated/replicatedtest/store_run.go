@@ -70,8 +70,7 @@ func (cfg StoreConfig) complete() StoreConfig {
 // storeCase is one case: what it needs of the store, and what it does.
 type storeCase struct {
 	name  string
-	quiet bool // needs replicated.QuietSwapper
-	clock bool // needs replicated.Clock
+	clock bool // needs replicated.RecordClock
 	lists bool // needs replicated.Lister
 	run   func(k *storeKit)
 }
@@ -92,11 +91,8 @@ func (c storeCase) play(t testing.TB, cfg StoreConfig) {
 	}
 	k := &storeKit{TB: t, engine: e, patience: cfg.Patience}
 	k.store = k.dial()
-	if _, ok := k.store.(replicated.QuietSwapper); c.quiet && !ok {
-		t.Skip("the store is no replicated.QuietSwapper")
-	}
-	if _, ok := k.store.(replicated.Clock); c.clock && !ok {
-		t.Skip("the store is no replicated.Clock")
+	if _, ok := k.store.(replicated.RecordClock); c.clock && !ok {
+		t.Skip("the store is no replicated.RecordClock")
 	}
 	if _, ok := k.store.(replicated.Lister); c.lists && !ok {
 		t.Skip("the store is no replicated.Lister")

@@ -9,26 +9,18 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// Quiet is a Link that can write without telling watchers.
-type Quiet struct{ *Link }
+// Clocked is a Link to a store with a clock of its own.
+type Clocked struct{ *Link }
 
-var _ replicated.QuietSwapper = Quiet{}
+var _ replicated.RecordClock = Clocked{}
 
-// SwapQuietly is replicated.QuietSwapper's. Watches that stand are not told.
-func (q Quiet) SwapQuietly(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
-	return q.swap(ctx, request{op: opSwapQuietly, key: k, old: old, data: data})
+// SwapQuietly is replicated.RecordClock's. Watches that stand are not told.
+func (c Clocked) SwapQuietly(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
+	return c.swap(ctx, request{op: opSwapQuietly, key: k, old: old, data: data})
 }
 
-// Clocked is a Link to a store with a clock of its own, that can write quietly too.
-type Clocked struct{ Quiet }
-
-var _ replicated.Clock = Clocked{}
-
-// NewClocked returns a Link with all abilities.
-func NewClocked(l *Link) Clocked { return Clocked{Quiet{l}} }
-
-// Overdue is replicated.Clock's.
-func (c Clocked) Overdue(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
+// OlderRecords is replicated.RecordClock's.
+func (c Clocked) OlderRecords(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
 	}

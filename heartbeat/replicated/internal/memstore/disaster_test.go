@@ -160,7 +160,7 @@ func TestQuietSwapsAreNotTold(t *testing.T) {
 		h := b.hear(b.other)
 		b.writes("1")
 		b.tells(h, ".", "a=1")
-		if _, err := (Quiet{b.sound}).SwapQuietly(b.Context(), record("a"), b.store.Value(record("a")).Revision, []byte("1")); err != nil {
+		if _, err := (Clocked{b.sound}).SwapQuietly(b.Context(), record("a"), b.store.Value(record("a")).Revision, []byte("1")); err != nil {
 			b.Fatal(err)
 		}
 		b.tells(h)

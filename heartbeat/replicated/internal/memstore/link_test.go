@@ -217,7 +217,7 @@ func TestLinkStaleReads(t *testing.T) {
 func TestMemoryCounts(t *testing.T) {
 	onBench(t, func(b *bench) {
 		r, _ := b.sound.Swap(b.Context(), record("a"), 0, []byte("x"))
-		r, _ = Quiet{b.sound}.SwapQuietly(b.Context(), record("a"), r, []byte("x"))
+		r, _ = Clocked{b.sound}.SwapQuietly(b.Context(), record("a"), r, []byte("x"))
 		_, _ = b.sound.Swap(b.Context(), record("a"), r+1, []byte("x"))
 		_ = b.sound.Delete(b.Context(), record("a"), r)
 		if got, want := b.store.Counts(replicated.KindRecord), (Counts{Writes: 3, Quiet: 1, Conflicts: 1}); got != want {

@@ -25,13 +25,11 @@ func suite(prepare func(m *memstore.Store), wrap func(l *memstore.Link) replicat
 }
 
 func plain(l *memstore.Link) replicated.Store   { return l }
-func quiet(l *memstore.Link) replicated.Store   { return memstore.Quiet{Link: l} }
-func clocked(l *memstore.Link) replicated.Store { return memstore.NewClocked(l) }
+func clocked(l *memstore.Link) replicated.Store { return memstore.Clocked{Link: l} }
 
 func TestSuite(t *testing.T) {
 	for name, cfg := range map[string]replicatedtest.StoreConfig{
 		"plain":     suite(nil, plain),
-		"quiet":     suite(nil, quiet),
 		"clocked":   suite(nil, clocked),
 		"compacted": suite(func(m *memstore.Store) { m.SetCompact(true) }, plain),
 	} {
