@@ -24,7 +24,7 @@ func (u unaware) Info() heartbeat.Info {
 	return info
 }
 
-func (u unaware) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (u unaware) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	r.Ended, r.Done = nil, nil
 	return u.wire.Beat(ctx, r)
 }

@@ -17,7 +17,7 @@ type fixed map[string][]shardset.ID
 
 func (f fixed) Info() heartbeat.Info { return heartbeat.Info{Group: "fixed"} }
 
-func (f fixed) Beat(_ context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (f fixed) Beat(_ context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	a := shardset.Answer{TTL: time.Minute}
 	for _, id := range f[r.Member] {
 		a.Grants = append(a.Grants, shardset.Grant{ID: id})

@@ -94,7 +94,7 @@ func (p plain) Info() heartbeat.Info {
 	return info
 }
 
-func (p plain) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (p plain) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	r.Done = nil
 	a, err := p.wire.Beat(ctx, r)
 	a.Finished = false

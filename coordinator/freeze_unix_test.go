@@ -84,7 +84,7 @@ type naive struct{ *processor.MemoryCheckpoints }
 
 func (naive) Info() heartbeat.Info { return heartbeat.Info{Group: "naive"} }
 
-func (naive) Beat(context.Context, heartbeat.Request) (shardset.Answer, error) {
+func (naive) Beat(context.Context, shardset.Heartbeat) (shardset.Answer, error) {
 	a := shardset.Answer{TTL: frozenTTL}
 	for _, id := range shardset.Range("log", 8) {
 		a.Grants = append(a.Grants, shardset.Grant{ID: id})

@@ -33,7 +33,7 @@ func (a *advising) Info() heartbeat.Info {
 	return info
 }
 
-func (a *advising) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (a *advising) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	a.mu.Lock()
 	a.beats = append(a.beats, time.Now())
 	a.mu.Unlock()
@@ -93,7 +93,7 @@ func (c *changing) set(ttl time.Duration) {
 	c.ttl = ttl
 }
 
-func (c *changing) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (c *changing) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	a, err := c.wire.Beat(ctx, r)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,7 +129,7 @@ func TestIntervalFollowsAShorterTTL(t *testing.T) {
 
 		// A heartbeat that hangs is given up in time for others: the lease holds.
 		n := 0
-		c.setFault(func(ctx context.Context, _ heartbeat.Request) error {
+		c.setFault(func(ctx context.Context, _ shardset.Heartbeat) error {
 			if n++; n > 2 {
 				return nil
 			}

@@ -26,7 +26,7 @@ type wire struct {
 	*memory.Service
 
 	mu    sync.Mutex
-	fault func(ctx context.Context, r heartbeat.Request) error
+	fault func(ctx context.Context, r shardset.Heartbeat) error
 	cut   bool // every call fails, commits and the leave call included
 	beats []time.Time
 }
@@ -43,7 +43,7 @@ func newWire(t *testing.T, shards int) *wire {
 // another returns a second line to the same service.
 func (w *wire) another() *wire { return &wire{Service: w.Service} }
 
-func (w *wire) setFault(f func(ctx context.Context, r heartbeat.Request) error) {
+func (w *wire) setFault(f func(ctx context.Context, r shardset.Heartbeat) error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.fault = f
@@ -76,7 +76,7 @@ func (cutError) Error() string { return "the line is cut" }
 
 var errCut = cutError{}
 
-func (w *wire) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (w *wire) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	w.mu.Lock()
 	w.beats = append(w.beats, time.Now())
 	fault := w.fault
@@ -92,7 +92,7 @@ func (w *wire) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, 
 	return w.Service.Beat(ctx, r)
 }
 
-func (w *wire) Leave(ctx context.Context, r heartbeat.Request) error {
+func (w *wire) Leave(ctx context.Context, r shardset.Heartbeat) error {
 	if err := w.broken(); err != nil {
 		return err
 	}

@@ -20,10 +20,10 @@ import (
 func TestFailingHeartbeatsCancelBeforeTheTTL(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
-		fault func(ctx context.Context, r heartbeat.Request) error
+		fault func(ctx context.Context, r shardset.Heartbeat) error
 	}{
-		{"refused", func(context.Context, heartbeat.Request) error { return errCut }},
-		{"hanging", func(ctx context.Context, _ heartbeat.Request) error { <-ctx.Done(); return ctx.Err() }},
+		{"refused", func(context.Context, shardset.Heartbeat) error { return errCut }},
+		{"hanging", func(ctx context.Context, _ shardset.Heartbeat) error { <-ctx.Done(); return ctx.Err() }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestALostHeartbeatCostsNothing(t *testing.T) {
 		wire := newWire(t, 4)
 		var mu sync.Mutex
 		n := 0
-		wire.setFault(func(ctx context.Context, _ heartbeat.Request) error {
+		wire.setFault(func(ctx context.Context, _ shardset.Heartbeat) error {
 			mu.Lock()
 			n++
 			lost := n%3 == 0
@@ -141,7 +141,7 @@ func TestLeaseCountsFromSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wire := newWire(t, 1)
 		const delay = 600 * time.Millisecond
-		wire.setFault(func(context.Context, heartbeat.Request) error { time.Sleep(delay); return nil })
+		wire.setFault(func(context.Context, shardset.Heartbeat) error { time.Sleep(delay); return nil })
 		w := launch(t, "a", wire, coordinator.Config{})
 		time.Sleep(20 * time.Second)
 		s := w.Status()
@@ -163,7 +163,7 @@ func TestEvictionAndRejoin(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		var mu sync.Mutex
 		evict := true
-		wire.setFault(func(_ context.Context, r heartbeat.Request) error {
+		wire.setFault(func(_ context.Context, r shardset.Heartbeat) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if evict {
@@ -192,7 +192,7 @@ func TestEvictionAndRejoin(t *testing.T) {
 func TestEvictedForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wire := newWire(t, 1)
-		wire.setFault(func(context.Context, heartbeat.Request) error { return heartbeat.ErrEvicted })
+		wire.setFault(func(context.Context, shardset.Heartbeat) error { return heartbeat.ErrEvicted })
 		w := launch(t, "a", wire, coordinator.Config{})
 		time.Sleep(time.Minute)
 		if n := len(wire.beatTimes()); n > 90 {
@@ -238,7 +238,7 @@ func TestPermanentErrorsEndRun(t *testing.T) {
 			wire := newWire(t, 2)
 			w := launch(t, "a", wire, coordinator.Config{})
 			time.Sleep(5 * time.Second)
-			wire.setFault(func(context.Context, heartbeat.Request) error { return err })
+			wire.setFault(func(context.Context, shardset.Heartbeat) error { return err })
 			time.Sleep(5 * time.Second)
 			<-w.done
 			if !errors.Is(w.err, err) {
@@ -258,7 +258,7 @@ func (stale) Error() string   { return "the token has expired" }
 func (stale) Retryable() bool { return true }
 func (stale) Unwrap() error   { return heartbeat.ErrUnauthorized }
 
-func refuse(context.Context, heartbeat.Request) error { return fmt.Errorf("beat: %w", stale{}) }
+func refuse(context.Context, shardset.Heartbeat) error { return fmt.Errorf("beat: %w", stale{}) }
 
 // Credentials that are refused for a while cost nothing: not at the start, and not while
 // the lease lasts.

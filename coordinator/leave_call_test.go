@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/coordinator"
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // A service that does not answer the leave call costs one try, not the drain timeout.
@@ -29,7 +30,7 @@ func TestAnUnreachableServiceDoesNotHoldUpTheEnd(t *testing.T) {
 
 type hangingLeave struct{ *wire }
 
-func (hangingLeave) Leave(ctx context.Context, _ heartbeat.Request) error {
+func (hangingLeave) Leave(ctx context.Context, _ shardset.Heartbeat) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
@@ -72,9 +73,9 @@ type failingLeave struct {
 	seq   uint64
 }
 
-func (l *failingLeave) Leave(ctx context.Context, r heartbeat.Request) error {
+func (l *failingLeave) Leave(ctx context.Context, r shardset.Heartbeat) error {
 	if r.Seq <= l.seq {
-		return heartbeat.ErrStaleBeat
+		return heartbeat.ErrStaleHeartbeat
 	}
 	l.seq = r.Seq
 	if l.calls.Add(1) <= l.fails {

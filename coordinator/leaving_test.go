@@ -71,8 +71,8 @@ func TestNoRejoinWhileLeaving(t *testing.T) {
 				time.Sleep(time.Second)
 				w.stop()
 				var mu sync.Mutex
-				var after []heartbeat.Request
-				wire.setFault(func(_ context.Context, r heartbeat.Request) error {
+				var after []shardset.Heartbeat
+				wire.setFault(func(_ context.Context, r shardset.Heartbeat) error {
 					mu.Lock()
 					defer mu.Unlock()
 					after = append(after, r)
@@ -108,7 +108,7 @@ func TestAFinalErrorIsNotRetried(t *testing.T) {
 				wire := newWire(t, 1)
 				w := launch(t, "a", wire, coordinator.Config{Logger: zap.New(core)})
 				time.Sleep(5 * time.Second)
-				wire.setFault(func(context.Context, heartbeat.Request) error { return fault })
+				wire.setFault(func(context.Context, shardset.Heartbeat) error { return fault })
 				<-w.done
 				synctest.Wait()
 				if !errors.Is(w.err, fault) {
@@ -154,7 +154,7 @@ func TestFinalLossCancelsAtOnce(t *testing.T) {
 						return nil
 					})})
 				time.Sleep(time.Second)
-				wire.setFault(func(context.Context, heartbeat.Request) error { return fault })
+				wire.setFault(func(context.Context, shardset.Heartbeat) error { return fault })
 				begin := time.Now()
 				<-w.done
 				if took := time.Since(begin); took > interval+slack {
@@ -286,7 +286,7 @@ func TestDeletedGroupEndsTheLease(t *testing.T) {
 		time.Sleep(time.Second)
 		wire.Delete()
 		<-w.done
-		if _, err := wire.Beat(t.Context(), heartbeat.Request{Member: "b"}); !errors.Is(err, heartbeat.ErrGroupNotFound) {
+		if _, err := wire.Beat(t.Context(), shardset.Heartbeat{Member: "b"}); !errors.Is(err, heartbeat.ErrGroupNotFound) {
 			t.Errorf("a heartbeat after the worker left got %v, want ErrGroupNotFound", err)
 		}
 	})
@@ -303,7 +303,7 @@ func TestGoexitInTheClient(t *testing.T) {
 		wire := newWire(t, 2)
 		w := launch(t, "a", wire, coordinator.Config{})
 		time.Sleep(time.Second)
-		wire.setFault(func(context.Context, heartbeat.Request) error { runtime.Goexit(); return nil })
+		wire.setFault(func(context.Context, shardset.Heartbeat) error { runtime.Goexit(); return nil })
 		<-w.done
 		if w.err == nil || !strings.Contains(w.err.Error(), "heartbeat") {
 			t.Errorf("Run returned %v, want an error about the heartbeat", w.err)

@@ -14,11 +14,11 @@ import (
 type member run
 
 // Request implements heartbeat.Member.
-func (m *member) Request(now time.Time) (req heartbeat.Request, needed bool) {
+func (m *member) Request(now time.Time) (req shardset.Heartbeat, needed bool) {
 	r := (*run)(m)
 	r.do(func() {
 		// Zero: it lost its lease while it leaves, and must not join again.
-		if needed = !r.tracker.NextBeat(now).IsZero(); needed {
+		if needed = !r.tracker.NextHeartbeat(now).IsZero(); needed {
 			req = r.request(now)
 		}
 	})
@@ -28,12 +28,12 @@ func (m *member) Request(now time.Time) (req heartbeat.Request, needed bool) {
 // NextBeat implements heartbeat.Member.
 func (m *member) NextBeat(now time.Time) (at time.Time) {
 	r := (*run)(m)
-	r.do(func() { at = r.tracker.NextBeat(now) })
+	r.do(func() { at = r.tracker.NextHeartbeat(now) })
 	return at
 }
 
 // Outcome implements heartbeat.Member.
-func (m *member) Outcome(now time.Time, req heartbeat.Request, a shardset.Answer, err error) heartbeat.Verdict {
+func (m *member) Outcome(now time.Time, req shardset.Heartbeat, a shardset.Answer, err error) heartbeat.Verdict {
 	r := (*run)(m)
 	if r.ctx.Err() != nil {
 		return heartbeat.VerdictStop
@@ -80,7 +80,7 @@ func (r *run) createGroup() error {
 }
 
 // outcome tells the Tracker how a heartbeat went. Owner only.
-func (r *run) outcome(now time.Time, req heartbeat.Request, a shardset.Answer, err error) heartbeat.Verdict {
+func (r *run) outcome(now time.Time, req shardset.Heartbeat, a shardset.Answer, err error) heartbeat.Verdict {
 	if err == nil {
 		return r.answered(now, req, a)
 	}
@@ -134,7 +134,7 @@ func (r *run) checkOrder(ordered bool) {
 	}
 }
 
-func (r *run) answered(now time.Time, req heartbeat.Request, a shardset.Answer) heartbeat.Verdict {
+func (r *run) answered(now time.Time, req shardset.Heartbeat, a shardset.Answer) heartbeat.Verdict {
 	plan, err := r.tracker.Accepted(now, req.Seq, a)
 	r.followTTL(a.TTL)
 	var interval *shardset.IntervalError
@@ -185,7 +185,7 @@ func (r *run) waitsForShards(now time.Time, a shardset.Answer) {
 }
 
 // heard notes how a heartbeat went, and whether Run ends because of that.
-func (r *run) heard(now time.Time, req heartbeat.Request, a shardset.Answer, err error, final bool) {
+func (r *run) heard(now time.Time, req shardset.Heartbeat, a shardset.Answer, err error, final bool) {
 	r.lastErr = err
 	if err == nil {
 		r.lastBeat, r.beatErrors = r.sentAt, 0

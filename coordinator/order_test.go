@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/coordinator"
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // orderly is a service whose group somebody else may set to be ordered or not.
@@ -42,7 +43,7 @@ func TestRequiredOrderIsTheGroups(t *testing.T) {
 			o := &orderly{wire: newWire(t, 2)}
 			o.ordered.Store(c.configured)
 			first := true
-			o.setFault(func(context.Context, heartbeat.Request) error {
+			o.setFault(func(context.Context, shardset.Heartbeat) error {
 				if first { // what the group is comes with an answer
 					o.ordered.Store(c.ordered)
 				}

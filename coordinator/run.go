@@ -260,7 +260,7 @@ func (r *run) leaveGroup() bool {
 // and otherwise the others wait for the lease. Each try is a word of its own to the
 // service, which may have heard the one before. A service that wants to be left alone for
 // longer than that is.
-func (r *run) sayLeave(ctx context.Context, leaver heartbeat.Leaver, request heartbeat.Request) error {
+func (r *run) sayLeave(ctx context.Context, leaver heartbeat.Leaver, request shardset.Heartbeat) error {
 	pauses := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(max(r.cfg.Interval/100, time.Millisecond)),
 		backoff.WithMultiplier(2),
@@ -289,7 +289,7 @@ func (r *run) share(n int) time.Time {
 	return time.Now().Add(time.Until(r.stopBy) / time.Duration(n))
 }
 
-func (r *run) request(now time.Time) heartbeat.Request {
+func (r *run) request(now time.Time) shardset.Heartbeat {
 	r.sentAt = now
-	return heartbeat.Request{Member: r.cfg.Member, Weight: r.cfg.Weight, Report: r.tracker.Beat(now)}
+	return shardset.Heartbeat{Member: r.cfg.Member, Weight: r.cfg.Weight, Report: r.tracker.Beat(now)}
 }

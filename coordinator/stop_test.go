@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/coordinator"
-	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -51,7 +50,7 @@ func TestShutdownInEveryState(t *testing.T) {
 		deaf  int // processors that Run has to leave behind
 	}{
 		{"before the first answer", time.Millisecond, func(_ *testing.T, w *wire, _ *coordinator.Config, _ <-chan struct{}) {
-			w.setFault(func(ctx context.Context, _ heartbeat.Request) error { hang(ctx); return ctx.Err() })
+			w.setFault(func(ctx context.Context, _ shardset.Heartbeat) error { hang(ctx); return ctx.Err() })
 		}, 0},
 		{"heartbeats fail", 20 * time.Second, func(_ *testing.T, w *wire, _ *coordinator.Config, _ <-chan struct{}) {
 			w.setCut(true)
@@ -205,7 +204,7 @@ func TestDeafClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		wire := newWire(t, 1)
-		wire.setFault(func(context.Context, heartbeat.Request) error { <-release; return errCut })
+		wire.setFault(func(context.Context, shardset.Heartbeat) error { <-release; return errCut })
 		w := launch(t, "a", wire, coordinator.Config{DrainTimeout: time.Second})
 		time.Sleep(time.Minute)
 		took, err := w.end()

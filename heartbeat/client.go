@@ -7,16 +7,13 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Request is one heartbeat.
-type Request = shardset.Beat
-
 // Client is a group service as its members see it. All methods must be safe for
 // concurrent use; one Client may serve several members.
 type Client interface {
 	// Beat sends one heartbeat and returns the answer to it. It must honour ctx,
 	// which ends well before the next heartbeat is due, and must not retry: the
 	// Loop does, with a newer request. The package comment lists its errors.
-	Beat(ctx context.Context, r Request) (shardset.Answer, error)
+	Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error)
 
 	// Info describes the service. It does no I/O and always returns the same, but for
 	// Guarantees.Ordered: that is a setting of the group, which others may change. It
@@ -46,7 +43,7 @@ type Leaver interface {
 	// processors that do not return, stay the member's until its lease ends; all
 	// others are free at once. A member that the service does not know, because it
 	// has left before for instance, has nothing to leave: that is no error.
-	Leave(ctx context.Context, r Request) error
+	Leave(ctx context.Context, r shardset.Heartbeat) error
 }
 
 // Notifier is the ability to push: to tell a member that the answer to its next

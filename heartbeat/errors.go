@@ -17,8 +17,8 @@ var (
 	// that knows instances returns a *shardset.ReplacedError, which matches it.
 	ErrReplaced = shardset.ErrReplaced
 
-	// ErrStaleBeat: the service has seen a newer heartbeat of this member.
-	ErrStaleBeat = shardset.ErrStaleBeat
+	// ErrStaleHeartbeat: the service has seen a newer heartbeat of this member.
+	ErrStaleHeartbeat = shardset.ErrStaleHeartbeat
 
 	// ErrGroupNotFound: the group does not exist. The member creates it, where it
 	// can and was told to; otherwise this ends Run.

@@ -26,7 +26,7 @@ func TestRetryable(t *testing.T) {
 		{context.Canceled, true},
 		{fmt.Errorf("post: %w", context.DeadlineExceeded), true},
 		{ErrEvicted, true},
-		{ErrStaleBeat, true},
+		{ErrStaleHeartbeat, true},
 		{shardset.ErrStaleAnswer, true},
 		{&shardset.AnswerError{Reason: "listed twice"}, true},
 		{ErrGroupNotFound, false},

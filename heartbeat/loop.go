@@ -21,10 +21,10 @@ const coalesce = 2 * time.Millisecond
 type Member interface {
 	// Request returns the heartbeat that leaves at now; false means that none is
 	// needed any more, and ends the Loop.
-	Request(now time.Time) (Request, bool)
+	Request(now time.Time) (shardset.Heartbeat, bool)
 	// Outcome takes the answer to r, or the error instead of one, and says how to
 	// go on.
-	Outcome(now time.Time, r Request, a shardset.Answer, err error) Verdict
+	Outcome(now time.Time, r shardset.Heartbeat, a shardset.Answer, err error) Verdict
 	// NextBeat returns when the next heartbeat is due if nothing happens before;
 	// zero means not at all.
 	NextBeat(now time.Time) time.Time

@@ -95,7 +95,7 @@ type client struct{ r *rig }
 
 func (c client) Info() heartbeat.Info { return heartbeat.Info{Group: "rig"} }
 
-func (c client) Beat(ctx context.Context, q heartbeat.Request) (shardset.Answer, error) {
+func (c client) Beat(ctx context.Context, q shardset.Heartbeat) (shardset.Answer, error) {
 	c.r.mu.Lock()
 	c.r.busy++
 	if c.r.busy > 1 {
@@ -115,17 +115,17 @@ func (c client) Beat(ctx context.Context, q heartbeat.Request) (shardset.Answer,
 
 type member struct{ r *rig }
 
-func (m member) Request(now time.Time) (heartbeat.Request, bool) {
+func (m member) Request(now time.Time) (shardset.Heartbeat, bool) {
 	m.r.mu.Lock()
 	defer m.r.mu.Unlock()
 	if m.r.enough > 0 && len(m.r.beats) == m.r.enough {
-		return heartbeat.Request{}, false
+		return shardset.Heartbeat{}, false
 	}
 	m.r.beats = append(m.r.beats, now.Sub(m.r.start))
-	return heartbeat.Request{Member: "m", Report: shardset.Report{Seq: uint64(len(m.r.beats))}}, true
+	return shardset.Heartbeat{Member: "m", Report: shardset.Report{Seq: uint64(len(m.r.beats))}}, true
 }
 
-func (m member) Outcome(_ time.Time, q heartbeat.Request, _ shardset.Answer, err error) heartbeat.Verdict {
+func (m member) Outcome(_ time.Time, q shardset.Heartbeat, _ shardset.Answer, err error) heartbeat.Verdict {
 	m.r.mu.Lock()
 	m.r.errs = append(m.r.errs, err)
 	m.r.mu.Unlock()

@@ -9,9 +9,9 @@ var (
 	// over; it may rejoin at once with an empty list.
 	ErrEvicted = errors.New("member was evicted from the group")
 
-	// ErrStaleBeat: a newer heartbeat of the same member was already seen, or the
+	// ErrStaleHeartbeat: a newer heartbeat of the same member was already seen, or the
 	// member has left. The heartbeat changed nothing.
-	ErrStaleBeat = errors.New("heartbeat is older than the newest one")
+	ErrStaleHeartbeat = errors.New("heartbeat is older than the newest one")
 
 	// ErrNotOwner: the member does not hold the shard under that epoch. Whatever
 	// was to be stored was not.

@@ -157,7 +157,7 @@ func (s *script) event(words []string) {
 		s.plan(s.tr.Leave(now))
 	case "show":
 		s.line("%s", or(statesText(s.tr), "no shards"))
-		s.line("next beat %s", s.moment(s.tr.NextBeat(now)))
+		s.line("next beat %s", s.moment(s.tr.NextHeartbeat(now)))
 	default:
 		s.t.Fatalf("no such event: %q", words)
 	}

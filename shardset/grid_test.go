@@ -76,7 +76,7 @@ func TestTrackerBeatsOnTheGrid(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := grid(later, 6*time.Second, 2*time.Second, 0)
-	if got := tr.NextBeat(later); !got.Equal(want) {
+	if got := tr.NextHeartbeat(later); !got.Equal(want) {
 		t.Errorf("the next heartbeat is due at %v, want %v", got, want)
 	}
 }

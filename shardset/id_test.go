@@ -125,7 +125,7 @@ func TestRange(t *testing.T) {
 // An error that quotes what it was given is for a line of a log, however long that is.
 func TestErrorsAreShort(t *testing.T) {
 	long := strings.Repeat("\x00", 1<<20)
-	beat := Beat{Member: long}
+	beat := Heartbeat{Member: long}
 	_, parse := ParseID(long)
 	_, slash := ParseID("/" + long)
 	for what, err := range map[string]error{

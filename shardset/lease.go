@@ -80,9 +80,9 @@ type Answer struct {
 	Finished bool
 }
 
-// MinBeats is how many heartbeats must fit into one TTL, so that a lost one or two
+// MinHeartbeats is how many heartbeats must fit into one TTL, so that a lost one or two
 // do not cost the lease.
-const MinBeats = 3
+const MinHeartbeats = 3
 
 // ShortestInterval is how far the TTL of a group can shorten the interval of a member:
 // heartbeats that follow each other faster are more than a network can be asked for.
@@ -100,14 +100,14 @@ func (e *AnswerError) Error() string {
 }
 
 // IntervalError says that this member's heartbeat interval does not fit the
-// group's TTL: fewer than MinBeats heartbeats fit into one lease. It is returned for
+// group's TTL: fewer than MinHeartbeats heartbeats fit into one lease. It is returned for
 // the first answer if somebody chose the interval, and for any if the TTL has no room
-// for MinBeats of ShortestInterval.
+// for MinHeartbeats of ShortestInterval.
 type IntervalError struct {
 	Interval, TTL time.Duration
 }
 
 func (e *IntervalError) Error() string {
 	return fmt.Sprintf("the heartbeat interval %v is too long for the group's TTL %v: at least %d heartbeats must fit, so use %v or less",
-		e.Interval, e.TTL, MinBeats, e.TTL/MinBeats)
+		e.Interval, e.TTL, MinHeartbeats, e.TTL/MinHeartbeats)
 }

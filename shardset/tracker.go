@@ -12,7 +12,7 @@ type TrackerConfig struct {
 	// Tracker adds one each time a lease ends.
 	Instance uint64
 	// Interval is the time from one regular heartbeat to the next. It is shortened for a
-	// group with a TTL into which fewer than MinBeats fit: see Tracker.Interval.
+	// group with a TTL into which fewer than MinHeartbeats fit: see Tracker.Interval.
 	Interval time.Duration
 	// FirmInterval says that somebody chose the Interval: the first answer of a group
 	// whose TTL it does not fit is refused. A TTL that becomes too short later shortens
@@ -22,7 +22,7 @@ type TrackerConfig struct {
 	// longer and shorter with the TTL of the group.
 	FollowTTL bool
 	// TTL is what the group's TTL is taken for before the first answer. Zero means
-	// MinBeats times Interval.
+	// MinHeartbeats times Interval.
 	TTL time.Duration
 	// Fast is the interval while the set of shards is changing. Zero means Interval.
 	Fast time.Duration
@@ -131,7 +131,7 @@ func NewTracker(cfg TrackerConfig) *Tracker {
 		cfg.Fast = cfg.Interval
 	}
 	if cfg.TTL <= 0 {
-		cfg.TTL, cfg.FollowTTL = MinBeats*cfg.Interval, false
+		cfg.TTL, cfg.FollowTTL = MinHeartbeats*cfg.Interval, false
 	}
 	return &Tracker{
 		cfg:      cfg,
@@ -185,11 +185,11 @@ func (t *Tracker) Beat(now time.Time) Report {
 	return r
 }
 
-// NextBeat returns when the next heartbeat is due, as long as nothing happens
+// NextHeartbeat returns when the next heartbeat is due, as long as nothing happens
 // before: a regular or a fast interval after the newest one left. A leaving member
 // of a service without a leave call waits until its lease needs renewing. Zero
 // means: none is needed any more.
-func (t *Tracker) NextBeat(now time.Time) time.Time {
+func (t *Tracker) NextHeartbeat(now time.Time) time.Time {
 	switch {
 	case t.leaving && t.deadline.IsZero():
 		return time.Time{}

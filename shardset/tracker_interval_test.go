@@ -28,10 +28,10 @@ func TestIntervalFollowsTheTTL(t *testing.T) {
 			r.ttl = c.ttl
 			r.when(fmt.Sprint("the end of the lease with the TTL ", c.ttl), r.answer(c.at, "1@1", "").NotAfter, c.ends)
 			r.tr.settledAt = r.at("0s")
-			r.when(fmt.Sprint("the next heartbeat with the TTL ", c.ttl), r.tr.NextBeat(r.at(c.at)), c.next)
+			r.when(fmt.Sprint("the next heartbeat with the TTL ", c.ttl), r.tr.NextHeartbeat(r.at(c.at)), c.next)
 			r.tr.settledAt = r.at("99s")
-			r.when(fmt.Sprint("the next fast heartbeat with the TTL ", c.ttl), r.tr.NextBeat(r.at(c.at)), c.fast)
-			if got := r.tr.Interval(); got != min(2*time.Second, c.ttl/MinBeats) {
+			r.when(fmt.Sprint("the next fast heartbeat with the TTL ", c.ttl), r.tr.NextHeartbeat(r.at(c.at)), c.fast)
+			if got := r.tr.Interval(); got != min(2*time.Second, c.ttl/MinHeartbeats) {
 				t.Errorf("with the TTL %v the interval is %v", c.ttl, got)
 			}
 		}
@@ -98,7 +98,7 @@ func TestLeavingWithAShorterTTL(t *testing.T) {
 	r.ttl = 3 * time.Second
 	r.answer("2.1s", "1@1", "")
 	r.leave("2.2s", "revoke 1@1 shutdown")
-	r.when("the heartbeat that renews", r.tr.NextBeat(r.at("2.3s")), "3.67s") // 4.67s less the interval
+	r.when("the heartbeat that renews", r.tr.NextHeartbeat(r.at("2.3s")), "3.67s") // 4.67s less the interval
 }
 
 // An interval that the service advises is the same part of each TTL, longer or shorter.

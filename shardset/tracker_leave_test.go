@@ -159,7 +159,7 @@ func TestLeaseEndsWhileLeaving(t *testing.T) {
 	r.join("1@1")
 	r.leave("8s", "revoke 1@1 shutdown")
 	r.tick("8.9s", "cancel 1@1 lost, lapsed") // and no beat: there is nothing to say
-	r.when("the next heartbeat", r.tr.NextBeat(r.at("9s")), "never")
+	r.when("the next heartbeat", r.tr.NextHeartbeat(r.at("9s")), "never")
 	r.returned("9s", "1", OutcomeReleased, "left")
 }
 
@@ -170,7 +170,7 @@ func TestBeatsWhileLeaving(t *testing.T) {
 	r.beat("6s", "1@1 2@1")
 	r.answer("6.1s", "1@1 2@1", "")
 	r.leave("6.2s", "revoke 1@1 shutdown, revoke 2@1 shutdown")
-	r.when("the next heartbeat", r.tr.NextBeat(r.at("6.2s")), "8s")
+	r.when("the next heartbeat", r.tr.NextHeartbeat(r.at("6.2s")), "8s")
 	r.returned("6.3s", "1", OutcomeReleased, "beat")
 }
 
@@ -182,13 +182,13 @@ func TestBeatsWhileLeavingWithoutALeaveCall(t *testing.T) {
 	r.join("1@1 2@1")
 	r.leave("1s", "revoke 1@1 shutdown, revoke 2@1 shutdown")
 	r.returned("1.1s", "1", OutcomeReleased, "")
-	r.when("the next heartbeat", r.tr.NextBeat(r.at("1.1s")), "6.9s")
+	r.when("the next heartbeat", r.tr.NextHeartbeat(r.at("1.1s")), "6.9s")
 	r.beat("6.9s", "2@1")
 	// One that failed is repeated, and not in a hot loop.
-	r.when("the next heartbeat after a try", r.tr.NextBeat(r.at("6.91s")), "7.1s")
+	r.when("the next heartbeat after a try", r.tr.NextHeartbeat(r.at("6.91s")), "7.1s")
 	r.beat("7.1s", "2@1")
 	r.tr.Accepted(r.at("7.2s"), r.seq, Answer{TTL: r.ttl})
-	r.when("the next heartbeat, renewed", r.tr.NextBeat(r.at("7.2s")), "14s")
+	r.when("the next heartbeat, renewed", r.tr.NextHeartbeat(r.at("7.2s")), "14s")
 }
 
 // A leaving member says so: what it gives up must not come back to it.

@@ -217,9 +217,9 @@ func TestNextBeat(t *testing.T) {
 	r := newRig(t)
 	next := func(now, want string) {
 		t.Helper()
-		r.when("the next heartbeat seen at "+now, r.tr.NextBeat(r.at(now)), want)
+		r.when("the next heartbeat seen at "+now, r.tr.NextHeartbeat(r.at(now)), want)
 	}
-	if got := r.tr.NextBeat(r.at("0s")); got.After(r.at("0s")) {
+	if got := r.tr.NextHeartbeat(r.at("0s")); got.After(r.at("0s")) {
 		t.Errorf("the first heartbeat is due at %v, want at once", got)
 	}
 	r.beat("0s", "")
@@ -246,12 +246,12 @@ func TestNextBeat(t *testing.T) {
 func TestNextBeatAfterAnEmptyJoin(t *testing.T) {
 	r := newRig(t)
 	r.join("")
-	r.when("the next heartbeat", r.tr.NextBeat(r.at("0.1s")), "0.2s")
-	r.when("the next heartbeat, settled", r.tr.NextBeat(r.at("4.1s")), "2s")
+	r.when("the next heartbeat", r.tr.NextHeartbeat(r.at("0.1s")), "0.2s")
+	r.when("the next heartbeat, settled", r.tr.NextHeartbeat(r.at("4.1s")), "2s")
 
 	r = newRig(t, func(cfg *TrackerConfig) { cfg.Fast = 0 })
 	r.join("")
-	r.when("the next heartbeat without Fast", r.tr.NextBeat(r.at("0.1s")), "2s")
+	r.when("the next heartbeat without Fast", r.tr.NextHeartbeat(r.at("0.1s")), "2s")
 }
 
 func TestShards(t *testing.T) {

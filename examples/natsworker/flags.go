@@ -149,7 +149,7 @@ func (o *options) check(faults *cli.Faults) {
 	check(o.ttl >= 0, "-ttl is %v; it must not be negative", o.ttl)
 	check(o.beat >= minBeat || o.beat == 0, "-beat is %v; it must be at least %v", o.beat, minBeat)
 	ttl := cmp.Or(o.ttl, replicated.DefaultTTL)
-	check(o.beat <= ttl/shardset.MinBeats || ttl < 0, "-beat is %v; it must be at most a third of -ttl, which is %v", o.beat, ttl)
+	check(o.beat <= ttl/shardset.MinHeartbeats || ttl < 0, "-beat is %v; it must be at most a third of -ttl, which is %v", o.beat, ttl)
 	check(o.batch >= 1 && o.batch <= maxBatch, "-batch is %d; it must be between 1 and %d", o.batch, maxBatch)
 	check(o.handleTime >= 0, "-handle is %v; it must not be negative", o.handleTime)
 	check(o.commit > 0, "-commit is %v; it must be more than 0", o.commit)

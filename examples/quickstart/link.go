@@ -29,7 +29,7 @@ var (
 )
 
 // Beat implements heartbeat.Client.
-func (l *link) Beat(ctx context.Context, r heartbeat.Request) (a shardset.Answer, err error) {
+func (l *link) Beat(ctx context.Context, r shardset.Heartbeat) (a shardset.Answer, err error) {
 	err = l.pass(ctx, func() error {
 		a, err = l.Service.Beat(ctx, r)
 		return err
@@ -38,7 +38,7 @@ func (l *link) Beat(ctx context.Context, r heartbeat.Request) (a shardset.Answer
 }
 
 // Leave implements heartbeat.Leaver.
-func (l *link) Leave(ctx context.Context, r heartbeat.Request) error {
+func (l *link) Leave(ctx context.Context, r shardset.Heartbeat) error {
 	return l.pass(ctx, func() error { return l.Service.Leave(ctx, r) })
 }
 

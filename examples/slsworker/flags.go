@@ -149,7 +149,7 @@ func (o *options) check(faults *faults) {
 	check(o.group != "", "-group is empty")
 	check(o.interval >= minInterval, "-interval is %v; it must be at least %v", o.interval, minInterval)
 	check(o.timeout > 0, "-timeout is %v; it must be at least 1s", o.timeout)
-	check(o.interval <= o.timeout/shardset.MinBeats || o.interval < minInterval || o.timeout <= 0,
+	check(o.interval <= o.timeout/shardset.MinHeartbeats || o.interval < minInterval || o.timeout <= 0,
 		"-interval is %v; it must be at most a third of -timeout, which is %v", o.interval, o.timeout)
 	check(o.concurrency >= 1 && o.concurrency <= maxConcurrency, "-concurrency is %d; it must be between 1 and %d", o.concurrency, maxConcurrency)
 	check(o.budget >= minBudget, "-budget is %d bytes; it must be at least 1M", o.budget)

@@ -17,8 +17,8 @@ import (
 type broken struct {
 	*memory.Service
 
-	beat  func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error)
-	leave func(ctx context.Context, r heartbeat.Request) error
+	beat  func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error)
+	leave func(ctx context.Context, r shardset.Heartbeat) error
 	watch func(ctx context.Context, member string) (<-chan struct{}, error)
 	info  func() heartbeat.Info
 	load  func(ctx context.Context, o processor.Owner) (processor.Position, bool, error)
@@ -36,7 +36,7 @@ type broken struct {
 	beaten    time.Time // when the newest heartbeat came
 }
 
-func (b *broken) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (b *broken) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.beaten = time.Now()
@@ -51,7 +51,7 @@ func (b *broken) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer
 	return a, err
 }
 
-func (b *broken) Leave(ctx context.Context, r heartbeat.Request) error {
+func (b *broken) Leave(ctx context.Context, r shardset.Heartbeat) error {
 	if b.leave != nil {
 		return b.leave(ctx, r)
 	}
@@ -131,7 +131,7 @@ func (m mutant) config() Config {
 			numbers: map[string]uint64{}, positions: map[shardset.ID]processor.Position{},
 		}
 		if m.ttl != 0 {
-			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				a, err := s.Beat(ctx, r)
 				a.TTL = o.TTL
 				return a, err
@@ -159,8 +159,8 @@ func (m mutant) config() Config {
 }
 
 // answer changes every answer before its member sees it.
-func (b *broken) answer(change func(r heartbeat.Request, a *shardset.Answer)) {
-	b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (b *broken) answer(change func(r shardset.Heartbeat, a *shardset.Answer)) {
+	b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 		a, err := b.Service.Beat(ctx, r)
 		if err == nil {
 			change(r, &a)
@@ -170,8 +170,8 @@ func (b *broken) answer(change func(r heartbeat.Request, a *shardset.Answer)) {
 }
 
 // request changes every heartbeat before the service sees it.
-func (b *broken) request(change func(r *heartbeat.Request)) {
-	b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (b *broken) request(change func(r *shardset.Heartbeat)) {
+	b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 		change(&r)
 		return b.Service.Beat(ctx, r)
 	}

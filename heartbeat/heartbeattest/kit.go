@@ -139,7 +139,7 @@ func (k *kit) retry(call func(ctx context.Context) error) error {
 // transient reports whether an error says nothing about the member.
 func transient(err error) bool {
 	for _, final := range []error{
-		nil, heartbeat.ErrEvicted, heartbeat.ErrReplaced, heartbeat.ErrStaleBeat, processor.ErrNotOwner,
+		nil, heartbeat.ErrEvicted, heartbeat.ErrReplaced, heartbeat.ErrStaleHeartbeat, processor.ErrNotOwner,
 	} {
 		if errors.Is(err, final) {
 			return false

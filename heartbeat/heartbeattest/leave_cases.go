@@ -82,7 +82,7 @@ func leaveLate(k *kit) {
 	a, b := k.puppet("a"), k.member("b")
 	a.beatUntil("a and b share the shards", func() bool { return k.shared(a, b) }, b)
 	err := k.retry(func(ctx context.Context) error {
-		return a.client.(heartbeat.Leaver).Leave(ctx, heartbeat.Request{Member: "a", Report: shardset.Report{
+		return a.client.(heartbeat.Leaver).Leave(ctx, shardset.Heartbeat{Member: "a", Report: shardset.Report{
 			Seq: a.seq + 10, Instance: a.instance, Generation: a.answer.Generation,
 		}})
 	})
@@ -91,7 +91,7 @@ func leaveLate(k *kit) {
 	}
 	for _, held := range [][]shardset.Grant{a.answer.Grants, nil} {
 		err := a.say(a.answer.Generation, held)
-		k.refused("a heartbeat from before the leave", err, heartbeat.ErrEvicted, heartbeat.ErrStaleBeat, heartbeat.ErrReplaced)
+		k.refused("a heartbeat from before the leave", err, heartbeat.ErrEvicted, heartbeat.ErrStaleHeartbeat, heartbeat.ErrReplaced)
 	}
 	k.until(k.ttl/2, "b has all shards, because a has left", holding(b, k.ids...), b)
 	k.during(k.patience, "a is gone", holding(b, k.ids...), b)

@@ -88,7 +88,7 @@ func (m *member) beat() {
 	ctx, cancel := m.k.context()
 	defer cancel()
 	var a shardset.Answer
-	a, m.err = m.client.Beat(ctx, heartbeat.Request{Member: m.name, Report: m.report})
+	a, m.err = m.client.Beat(ctx, shardset.Heartbeat{Member: m.name, Report: m.report})
 	now := time.Now()
 	var replaced *shardset.ReplacedError
 	switch {
@@ -211,7 +211,7 @@ func (m *member) leave() {
 	m.obey(m.tracker.Leave(time.Now()))
 	err := m.k.retry(func(ctx context.Context) error {
 		m.report = m.tracker.Beat(time.Now())
-		return m.client.(heartbeat.Leaver).Leave(ctx, heartbeat.Request{Member: m.name, Report: m.report})
+		return m.client.(heartbeat.Leaver).Leave(ctx, shardset.Heartbeat{Member: m.name, Report: m.report})
 	})
 	if err != nil {
 		m.k.Errorf("leave of %s: %v", m.name, err)

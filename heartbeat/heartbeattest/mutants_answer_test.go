@@ -12,7 +12,7 @@ import (
 
 // epochs changes the epochs of all answers, of a service that fences without them.
 func (b *broken) epochs(change func(member string, g *shardset.Grant)) {
-	b.answer(func(r heartbeat.Request, a *shardset.Answer) {
+	b.answer(func(r shardset.Heartbeat, a *shardset.Answer) {
 		a.Grants = slices.Clone(a.Grants)
 		for i := range a.Grants {
 			change(r.Member, &a.Grants[i])
@@ -65,38 +65,38 @@ func answerMutants() []mutant {
 			})
 		}},
 		{name: "no generation", by: []string{"Join/alone"}, build: func(b *broken) {
-			b.answer(func(_ heartbeat.Request, a *shardset.Answer) { a.Generation = 0 })
+			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) { a.Generation = 0 })
 		}},
 		{name: "the generation rises with every heartbeat", by: []string{"Steady/same answers"}, build: func(b *broken) {
-			b.answer(func(_ heartbeat.Request, a *shardset.Answer) {
+			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) {
 				b.numbers["generation"]++
 				a.Generation += b.numbers["generation"]
 			})
 		}},
 		{name: "the wrong TTL", by: []string{"Join/alone"}, build: func(b *broken) {
-			b.answer(func(_ heartbeat.Request, a *shardset.Answer) { a.TTL *= 2 })
+			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) { a.TTL *= 2 })
 		}},
 		{name: "a shard of no group", by: []string{"Join/alone"}, build: func(b *broken) {
-			b.answer(func(_ heartbeat.Request, a *shardset.Answer) {
+			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) {
 				a.Grants = append(slices.Clone(a.Grants), shardset.Grant{ID: shardset.ID{Log: "orders", Number: 99}, Epoch: 1})
 			})
 		}},
 		{name: "a shard twice in an answer", by: []string{"Join/alone"}, build: func(b *broken) {
-			b.answer(func(_ heartbeat.Request, a *shardset.Answer) {
+			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) {
 				if len(a.Grants) > 0 {
 					a.Grants = append(slices.Clone(a.Grants), a.Grants[0])
 				}
 			})
 		}},
 		{name: "one shard for two members", by: []string{"Rebalance/two members", "Churn/many members"}, build: func(b *broken) {
-			b.answer(func(_ heartbeat.Request, a *shardset.Answer) {
+			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) {
 				if first := b.Snapshot().Shards[0]; len(a.Grants) > 0 && a.Grants[0].ID != first.ID {
 					a.Grants = append([]shardset.Grant{{ID: first.ID, Epoch: first.Epoch}}, a.Grants...)
 				}
 			})
 		}},
 		{name: "one shard is forgotten", by: []string{"Join/alone"}, build: func(b *broken) {
-			b.answer(func(_ heartbeat.Request, a *shardset.Answer) {
+			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) {
 				a.Grants = a.Grants[:max(0, len(a.Grants)-1)]
 			})
 		}},

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
@@ -167,7 +166,7 @@ func commitMutants() []mutant {
 			}
 		}},
 		{name: "contexts are ignored", by: []string{"Context/cancelled", "Context/expired"}, build: func(b *broken) {
-			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				return b.Service.Beat(context.WithoutCancel(ctx), r)
 			}
 		}},

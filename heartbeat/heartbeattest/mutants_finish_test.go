@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -15,22 +14,22 @@ func finishMutants() []mutant {
 	}
 	return []mutant{
 		{name: "nobody is told that all is done", by: []string{"Finish/as promised", "Finish/all done", "Finish/standby", "Finish/pushed"}, build: func(b *broken) {
-			b.answer(func(_ heartbeat.Request, a *shardset.Answer) { a.Finished = false })
+			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) { a.Finished = false })
 		}},
 		{name: "one member's shards are all", by: []string{"Finish/all done", "Finish/of a dead member"}, build: func(b *broken) {
-			b.answer(func(r heartbeat.Request, a *shardset.Answer) {
+			b.answer(func(r shardset.Heartbeat, a *shardset.Answer) {
 				a.Finished = len(r.Done) > 0 && len(r.Done) == len(r.Held)
 			})
 		}},
 		{name: "one shard is all", by: []string{"Finish/of a dead member", "Finish/all done"}, build: func(b *broken) {
-			b.answer(func(r heartbeat.Request, a *shardset.Answer) { a.Finished = len(r.Done) > 0 })
+			b.answer(func(r shardset.Heartbeat, a *shardset.Answer) { a.Finished = len(r.Done) > 0 })
 		}},
 		{name: "standbys are not told that all is done", by: []string{"Finish/standby"}, build: func(b *broken) {
-			b.answer(func(_ heartbeat.Request, a *shardset.Answer) { a.Finished = a.Finished && len(a.Grants) > 0 })
+			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) { a.Finished = a.Finished && len(a.Grants) > 0 })
 		}},
 		{name: "what is done stays done, whoever has it", by: []string{"Finish/of a dead member", "Finish/granted again"}, build: func(b *broken) {
 			done := map[shardset.ID]bool{}
-			b.answer(func(r heartbeat.Request, a *shardset.Answer) {
+			b.answer(func(r shardset.Heartbeat, a *shardset.Answer) {
 				for _, id := range r.Done {
 					done[id] = true
 				}
@@ -39,18 +38,18 @@ func finishMutants() []mutant {
 		}},
 		{name: "finished once is finished for good", by: []string{"Finish/new shard", "Finish/granted again"}, build: func(b *broken) {
 			finished := false
-			b.answer(func(_ heartbeat.Request, a *shardset.Answer) {
+			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) {
 				finished = finished || a.Finished
 				a.Finished = finished
 			})
 		}},
 		{name: "a shard that is over is not done", by: []string{"Finish/ended counts"}, build: func(b *broken) {
-			b.answer(func(_ heartbeat.Request, a *shardset.Answer) {
+			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) {
 				a.Finished = everyShard(b, func(s group.ShardInfo) bool { return s.Done })
 			})
 		}},
 		{name: "done counts for a grant to come", by: []string{"Finish/granted again"}, build: func(b *broken) {
-			b.request(func(r *heartbeat.Request) {
+			b.request(func(r *shardset.Heartbeat) {
 				if len(r.Done) == 0 {
 					return
 				}

@@ -13,7 +13,7 @@ import (
 func memberMutants() []mutant {
 	return []mutant{
 		{name: "a stranger joins with what it lists", by: []string{"Eviction/stranger", "Eviction/after expiry"}, build: func(b *broken) {
-			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				a, err := b.Service.Beat(ctx, r)
 				if errors.Is(err, heartbeat.ErrEvicted) {
 					r.Held, r.Instance = nil, r.Instance+1
@@ -23,7 +23,7 @@ func memberMutants() []mutant {
 			}
 		}},
 		{name: "a stranger gets an empty answer", by: []string{"Eviction/stranger", "Eviction/after expiry"}, build: func(b *broken) {
-			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				a, err := b.Service.Beat(ctx, r)
 				if errors.Is(err, heartbeat.ErrEvicted) {
 					return shardset.Answer{TTL: b.answers["b"].TTL, Generation: b.Snapshot().Generation}, nil
@@ -32,7 +32,7 @@ func memberMutants() []mutant {
 			}
 		}},
 		{name: "a refused member gets in by being refused", by: []string{"Eviction/stranger"}, build: func(b *broken) {
-			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				a, err := b.Service.Beat(ctx, r)
 				if errors.Is(err, heartbeat.ErrEvicted) {
 					r.Held = nil
@@ -42,7 +42,7 @@ func memberMutants() []mutant {
 			}
 		}},
 		{name: "an evicted member cannot come back", by: []string{"Eviction/rejoin", "Eviction/stranger"}, build: func(b *broken) {
-			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				if b.numbers[r.Member] > 0 {
 					return shardset.Answer{}, heartbeat.ErrEvicted
 				}
@@ -55,23 +55,23 @@ func memberMutants() []mutant {
 			}
 		}},
 		{name: "a restarted member waits for its own lease", by: []string{"Join/restart", "Fence/restart"}, build: func(b *broken) {
-			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				for _, m := range b.Snapshot().Members {
 					if m.Name == r.Member && m.Instance < r.Instance {
-						return shardset.Answer{}, heartbeat.ErrStaleBeat
+						return shardset.Answer{}, heartbeat.ErrStaleHeartbeat
 					}
 				}
 				return b.Service.Beat(ctx, r)
 			}
 		}},
 		{name: "a restarted member loses its shards", by: []string{"Join/restart"}, build: func(b *broken) {
-			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				for _, m := range b.Snapshot().Members {
 					if m.Name == r.Member && m.Instance < r.Instance {
-						_ = b.Service.Leave(ctx, heartbeat.Request{Member: r.Member, Report: shardset.Report{Instance: m.Instance}})
+						_ = b.Service.Leave(ctx, shardset.Heartbeat{Member: r.Member, Report: shardset.Report{Instance: m.Instance}})
 						for other := range b.answers { // who takes them
 							if other != r.Member {
-								_, _ = b.Service.Beat(ctx, heartbeat.Request{Member: other, Report: shardset.Report{Held: b.answers[other].Grants}})
+								_, _ = b.Service.Beat(ctx, shardset.Heartbeat{Member: other, Report: shardset.Report{Held: b.answers[other].Grants}})
 							}
 						}
 					}
@@ -80,13 +80,13 @@ func memberMutants() []mutant {
 			}
 		}},
 		{name: "instances are ignored", by: []string{"Instances/newer wins"}, build: func(b *broken) {
-			b.request(func(r *heartbeat.Request) { r.Instance = 0 })
+			b.request(func(r *shardset.Heartbeat) { r.Instance = 0 })
 		}},
 		{name: "the older process wins", by: []string{"Instances/newer wins", "Join/restart"}, build: func(b *broken) {
-			b.request(func(r *heartbeat.Request) { r.Instance = 1<<40 - r.Instance })
+			b.request(func(r *shardset.Heartbeat) { r.Instance = 1<<40 - r.Instance })
 		}},
 		{name: "standbys are refused", by: []string{"Standby/takes over"}, build: func(b *broken) {
-			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				a, err := b.Service.Beat(ctx, r)
 				if err == nil && len(a.Grants) == 0 {
 					return shardset.Answer{}, errors.New("no shard is free")
@@ -95,16 +95,16 @@ func memberMutants() []mutant {
 			}
 		}},
 		{name: "leave does nothing", by: []string{"Leave/frees its shards", "Leave/deaf shard", "Leave/twice", "Push/left"}, build: func(b *broken) {
-			b.leave = func(context.Context, heartbeat.Request) error { return nil }
+			b.leave = func(context.Context, shardset.Heartbeat) error { return nil }
 		}},
 		{name: "leave frees what is still listed", by: []string{"Leave/deaf shard"}, build: func(b *broken) {
-			b.leave = func(ctx context.Context, r heartbeat.Request) error {
+			b.leave = func(ctx context.Context, r shardset.Heartbeat) error {
 				r.Held = nil
 				return b.Service.Leave(ctx, r)
 			}
 		}},
 		{name: "a second leave fails", by: []string{"Leave/twice"}, build: func(b *broken) {
-			b.leave = func(ctx context.Context, r heartbeat.Request) error {
+			b.leave = func(ctx context.Context, r shardset.Heartbeat) error {
 				for _, m := range b.Snapshot().Members {
 					if m.Name == r.Member {
 						return b.Service.Leave(ctx, r)
@@ -114,7 +114,7 @@ func memberMutants() []mutant {
 			}
 		}},
 		{name: "a heartbeat from before the leave joins", by: []string{"Leave/late heartbeat"}, build: func(b *broken) {
-			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				a, err := b.Service.Beat(ctx, r)
 				if errors.Is(err, heartbeat.ErrEvicted) && len(r.Held) == 0 {
 					r.Instance = 0
@@ -124,10 +124,10 @@ func memberMutants() []mutant {
 			}
 		}},
 		{name: "a leaving member is given more", by: []string{"Leave/while draining"}, build: func(b *broken) {
-			b.request(func(r *heartbeat.Request) { r.Leaving = false })
+			b.request(func(r *shardset.Heartbeat) { r.Leaving = false })
 		}},
 		{name: "a deleted group evicts", by: []string{"Group/deleted"}, build: func(b *broken) {
-			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				a, err := b.Service.Beat(ctx, r)
 				if errors.Is(err, heartbeat.ErrGroupNotFound) {
 					err = heartbeat.ErrEvicted

@@ -17,9 +17,9 @@ func leaseMutants() []mutant {
 		{name: "leases end a tenth too early", ttl: 0.9, by: []string{"Expiry/silent member"}},
 		{name: "leases end half a TTL late", ttl: 1.5, by: []string{"Expiry/silent member"}},
 		{name: "stale heartbeats renew the lease", by: []string{"Stale/renews nothing", "Stale/releases nothing"}, build: func(b *broken) {
-			b.beat = func(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				a, err := b.Service.Beat(ctx, r)
-				if errors.Is(err, heartbeat.ErrStaleBeat) {
+				if errors.Is(err, heartbeat.ErrStaleHeartbeat) {
 					r.Seq = 0
 					b.Service.Beat(ctx, r)
 				}
@@ -27,7 +27,7 @@ func leaseMutants() []mutant {
 			}
 		}},
 		{name: "stale heartbeats count", by: []string{"Stale/releases nothing", "Stale/renews nothing"}, build: func(b *broken) {
-			b.request(func(r *heartbeat.Request) {
+			b.request(func(r *shardset.Heartbeat) {
 				b.numbers[r.Member]++
 				r.Seq = b.numbers[r.Member]
 			})
@@ -38,13 +38,13 @@ func leaseMutants() []mutant {
 func releaseMutants() []mutant {
 	return []mutant{
 		{name: "a transfer is given away early", by: []string{"Release/while listed", "Fence/in transfer"}, build: func(b *broken) {
-			b.request(func(r *heartbeat.Request) {
+			b.request(func(r *shardset.Heartbeat) {
 				told := ids(b.answers[r.Member].Grants)
 				r.Held = slices.DeleteFunc(slices.Clone(r.Held), func(g shardset.Grant) bool { return !told.Has(g.ID) })
 			})
 		}},
 		{name: "omission is ignored", by: []string{"Release/one by one", "Rebalance/two members", "Generation/given up"}, build: func(b *broken) {
-			b.request(func(r *heartbeat.Request) {
+			b.request(func(r *shardset.Heartbeat) {
 				if len(r.Held) == 0 {
 					return
 				}
@@ -57,7 +57,7 @@ func releaseMutants() []mutant {
 			})
 		}},
 		{name: "a revocation is not told", by: []string{"Rebalance/two members", "Release/while listed"}, build: func(b *broken) {
-			b.answer(func(r heartbeat.Request, a *shardset.Answer) {
+			b.answer(func(r shardset.Heartbeat, a *shardset.Answer) {
 				told := ids(a.Grants)
 				for _, g := range r.Held {
 					if !told.Has(g.ID) {
@@ -67,10 +67,10 @@ func releaseMutants() []mutant {
 			})
 		}},
 		{name: "bare omission releases", by: []string{"Generation/before the revocation", "Generation/before the grant"}, build: func(b *broken) {
-			b.request(func(r *heartbeat.Request) { r.Generation = b.Snapshot().Generation })
+			b.request(func(r *shardset.Heartbeat) { r.Generation = b.Snapshot().Generation })
 		}},
 		{name: "all is released together", by: []string{"Release/one by one"}, build: func(b *broken) {
-			b.request(func(r *heartbeat.Request) {
+			b.request(func(r *shardset.Heartbeat) {
 				told := ids(b.answers[r.Member].Grants)
 				going := slices.DeleteFunc(slices.Clone(r.Held), func(g shardset.Grant) bool { return told.Has(g.ID) })
 				if n := int(b.numbers[r.Member]); n > len(going) { // some of them are gone
@@ -80,14 +80,14 @@ func releaseMutants() []mutant {
 			})
 		}},
 		{name: "the first member gets nearly all", by: []string{"Rebalance/two members", "Rebalance/three members", "Standby/takes over"}, build: func(b *broken) {
-			b.request(func(r *heartbeat.Request) {
+			b.request(func(r *shardset.Heartbeat) {
 				if r.Member == "a" {
 					r.Weight = 10
 				}
 			})
 		}},
 		{name: "shards wander", by: []string{"Steady/same answers"}, build: func(b *broken) {
-			b.request(func(r *heartbeat.Request) {
+			b.request(func(r *shardset.Heartbeat) {
 				b.numbers[r.Member]++
 				r.Weight = 1 + int(b.numbers[r.Member]/10)
 				if r.Member != "a" {
@@ -105,7 +105,7 @@ func releaseMutants() []mutant {
 			}
 		}},
 		{name: "the end of a shard is not heard", by: []string{"Ended/not granted again", "Ordered/children wait"}, build: func(b *broken) {
-			b.request(func(r *heartbeat.Request) { r.Ended = nil })
+			b.request(func(r *shardset.Heartbeat) { r.Ended = nil })
 		}},
 		{name: "removed shards stay", by: []string{"Shards/removed"}, build: func(b *broken) {
 			var all []group.Shard

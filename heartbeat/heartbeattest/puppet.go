@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -53,7 +52,7 @@ func (p *puppet) report(generation uint64, held []shardset.Grant, done []shardse
 func (p *puppet) sendReport(ctx context.Context, r shardset.Report) error {
 	r.Instance = p.instance
 	sent := time.Now()
-	a, err := p.client.Beat(ctx, heartbeat.Request{Member: p.name, Report: r})
+	a, err := p.client.Beat(ctx, shardset.Heartbeat{Member: p.name, Report: r})
 	if err == nil {
 		p.k.checkAnswer(p.name, a)
 		p.answer, p.sent = a, sent

@@ -114,10 +114,10 @@ func (p *plain) Info() heartbeat.Info {
 	return i
 }
 
-func (p *plain) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (p *plain) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	bare := heartbeat.Request{Member: r.Member, Report: shardset.Report{Ended: p.ended}}
+	bare := shardset.Heartbeat{Member: r.Member, Report: shardset.Report{Ended: p.ended}}
 	for _, g := range r.Held {
 		bare.Held = append(bare.Held, shardset.Grant{ID: g.ID})
 	}
@@ -174,7 +174,7 @@ func (u *unreliable) fault() (before, after error) {
 	return nil, nil
 }
 
-func (u *unreliable) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (u *unreliable) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	before, after := u.fault()
 	if ctx.Err() == nil && before != nil {
 		return shardset.Answer{}, before
@@ -205,7 +205,7 @@ func (u *unreliable) Save(ctx context.Context, o processor.Owner, p processor.Po
 	return err
 }
 
-func (u *unreliable) Leave(ctx context.Context, r heartbeat.Request) error {
+func (u *unreliable) Leave(ctx context.Context, r shardset.Heartbeat) error {
 	before, after := u.fault()
 	if ctx.Err() == nil && before != nil {
 		return before

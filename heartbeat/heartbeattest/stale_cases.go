@@ -55,7 +55,7 @@ func (p *puppet) stale(seq uint64, held []shardset.Grant) {
 		return p.send(ctx, seq, answer.Generation, held)
 	})
 	p.answer, p.sent = answer, sent
-	p.k.refused("a heartbeat that a newer one overtook", err, heartbeat.ErrStaleBeat)
+	p.k.refused("a heartbeat that a newer one overtook", err, heartbeat.ErrStaleHeartbeat)
 }
 
 // shared reports whether a puppet and a member hold all shards between them.

@@ -132,7 +132,7 @@ type mortal struct {
 	last time.Time // when the last heartbeat that was answered left
 }
 
-func (m *mortal) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (m *mortal) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	m.mu.Lock()
 	dead := m.dead
 	m.mu.Unlock()
@@ -149,7 +149,7 @@ func (m *mortal) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer
 }
 
 // Leave fails at once, so that the remains of the process are soon out of the way.
-func (m *mortal) Leave(context.Context, heartbeat.Request) error {
+func (m *mortal) Leave(context.Context, shardset.Heartbeat) error {
 	return errors.New("connection refused")
 }
 
@@ -197,8 +197,8 @@ func BenchmarkBeat(b *testing.B) {
 	for _, members := range []int{1, 16, 256} {
 		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {
 			s := newService(b, memory.Config{TTL: time.Hour, Shards: shardset.Range("orders", 16*members)})
-			requests := make([]heartbeat.Request, members)
-			beat := func(r *heartbeat.Request) {
+			requests := make([]shardset.Heartbeat, members)
+			beat := func(r *shardset.Heartbeat) {
 				r.Seq++
 				a, err := s.Beat(b.Context(), *r)
 				if err != nil {

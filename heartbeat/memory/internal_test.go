@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
@@ -25,7 +24,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 			if _, err := s.Watch(ctx, name); err != nil {
 				t.Fatal(err)
 			}
-			r := heartbeat.Request{Member: name, Report: shardset.Report{Seq: 1, Instance: 1}}
+			r := shardset.Heartbeat{Member: name, Report: shardset.Report{Seq: 1, Instance: 1}}
 			if _, err := s.Beat(ctx, r); err != nil {
 				t.Fatal(err)
 			}
@@ -62,7 +61,7 @@ func TestTimerIsLeftToFireEarly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := heartbeat.Request{Member: "m", Report: shardset.Report{Instance: 1}}
+		r := shardset.Heartbeat{Member: "m", Report: shardset.Report{Instance: 1}}
 		timers := map[*time.Timer]bool{}
 		for range 60 {
 			r.Seq++

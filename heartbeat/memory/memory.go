@@ -139,7 +139,7 @@ func (s *Service) Info() heartbeat.Info {
 
 // Beat answers one heartbeat. Its errors are those of group.Group.Beat, and
 // heartbeat.ErrGroupNotFound after Delete.
-func (s *Service) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (s *Service) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return shardset.Answer{}, err
 	}
@@ -152,7 +152,7 @@ func (s *Service) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answe
 }
 
 // Leave ends a membership; whom its shards go to is told at once.
-func (s *Service) Leave(ctx context.Context, r heartbeat.Request) error {
+func (s *Service) Leave(ctx context.Context, r shardset.Heartbeat) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

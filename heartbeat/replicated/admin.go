@@ -114,7 +114,7 @@ func (c *Client) SetShards(ctx context.Context, shards []group.Shard) error {
 // expires. The ttl is 300 ms to group.MaxTTL, so that three heartbeats fit. The error matches
 // heartbeat.ErrGroupNotFound where there is no group.
 func (c *Client) SetTTL(ctx context.Context, ttl time.Duration) error {
-	if least := shardset.MinBeats * shardset.ShortestInterval; ttl < least || ttl > group.MaxTTL {
+	if least := shardset.MinHeartbeats * shardset.ShortestInterval; ttl < least || ttl > group.MaxTTL {
 		return fmt.Errorf("the TTL is %v; it must be %v to %v", ttl, least, group.MaxTTL)
 	}
 	return c.edit(ctx, nil, func() ([]byte, error) {

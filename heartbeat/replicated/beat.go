@@ -42,11 +42,11 @@ func (e finalError) Retryable() bool { return false }
 // by a record, or its silence ends what it owns.
 //
 // A group that never was is made with the shards of the Config, and one without shards
-// takes them. The errors are heartbeat.ErrEvicted, ErrStaleBeat, ErrReplaced,
+// takes them. The errors are heartbeat.ErrEvicted, ErrStaleHeartbeat, ErrReplaced,
 // ErrGroupNotFound for a group that was deleted, or that never was while the Config has no
 // shards either, *MismatchError, whatever the Store says, which may pass, that the
 // document is damaged, and group.ErrNewer if it is of a newer version of this package.
-func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	if err := r.Validate(); err != nil {
 		return shardset.Answer{}, err
 	}
@@ -89,7 +89,7 @@ func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer
 }
 
 // admit finds the local that speaks, or says why it is not heard.
-func (c *Client) admit(r heartbeat.Request) (*local, error) {
+func (c *Client) admit(r shardset.Heartbeat) (*local, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fault != nil {
@@ -119,14 +119,14 @@ func (c *Client) admit(r heartbeat.Request) (*local, error) {
 // not only when the record is known to be in the store; and until it is taken, no later
 // record says otherwise: nobody may have seen this one. The TTL is that of the document which
 // the record knows of: see answer.
-func (c *Client) prepare(l *local, r heartbeat.Request, s group.Standing) (rec *group.Record, ttl time.Duration) {
+func (c *Client) prepare(l *local, r shardset.Heartbeat, s group.Standing) (rec *group.Record, ttl time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dropTaken(l)
 	if slices.ContainsFunc(r.Held, l.gaveUp) {
 		r.Held = slices.DeleteFunc(slices.Clone(r.Held), l.gaveUp)
 	}
-	rec = &group.Record{Standing: s, Born: l.born, Beat: r}
+	rec = &group.Record{Standing: s, Born: l.born, Heartbeat: r}
 	c.noteReleased(l, rec)
 	return rec, c.replica.TTL()
 }
@@ -140,14 +140,14 @@ func (c *Client) noteReleased(l *local, rec *group.Record) {
 
 // overtaken says why a call has nothing to write any more that has waited for another one
 // of its member.
-func (c *Client) overtaken(l *local, r heartbeat.Request) error {
+func (c *Client) overtaken(l *local, r shardset.Heartbeat) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case l.over:
 		return heartbeat.ErrEvicted
 	case r.Seq < l.seq:
-		return heartbeat.ErrStaleBeat
+		return heartbeat.ErrStaleHeartbeat
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ const leaveWait = 250 * time.Millisecond
 // Leave puts the member's last word into its record: it is gone, and what it does not
 // list is free. The instance must not beat any more. It may take a quarter of a second
 // longer than the store does, until somebody has taken that up.
-func (c *Client) Leave(ctx context.Context, r heartbeat.Request) error {
+func (c *Client) Leave(ctx context.Context, r shardset.Heartbeat) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (c *Client) Leave(ctx context.Context, r heartbeat.Request) error {
 
 // spoke reports whether an instance has a record of this process: that it has left is worth
 // saying also of a group that was deleted, because one that is made after it waits for that.
-func (c *Client) spoke(r heartbeat.Request) bool {
+func (c *Client) spoke(r shardset.Heartbeat) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := c.locals[r.Member]
@@ -216,7 +216,7 @@ func (c *Client) spoke(r heartbeat.Request) bool {
 
 // writeLast writes the last record of an instance, and reports whether there was
 // anything to leave.
-func (c *Client) writeLast(ctx context.Context, l *local, r heartbeat.Request) (left bool, err error) {
+func (c *Client) writeLast(ctx context.Context, l *local, r shardset.Heartbeat) (left bool, err error) {
 	if l.revision == 0 { // only who has busy writes it
 		v, err := c.store.Get(ctx, Key{Kind: KindRecord, Name: l.name})
 		if err != nil || v.Data == nil {

@@ -33,7 +33,7 @@ type local struct {
 
 // enter finds or makes the local of a request. What it returns is nil with an error
 // that answers the request.
-func (c *Client) enter(r heartbeat.Request) (*local, error) {
+func (c *Client) enter(r shardset.Heartbeat) (*local, error) {
 	l := c.locals[r.Member]
 	if l == nil || r.Instance > l.instance {
 		busy := make(chan struct{}, 1)
@@ -52,7 +52,7 @@ func (c *Client) enter(r heartbeat.Request) (*local, error) {
 	case l.over:
 		return nil, heartbeat.ErrEvicted
 	case r.Seq <= l.seq:
-		return nil, heartbeat.ErrStaleBeat
+		return nil, heartbeat.ErrStaleHeartbeat
 	}
 	l.seq = r.Seq
 	return l, nil

@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/processor"
@@ -112,7 +111,7 @@ func (m *member) say(held ...shardset.Grant) error {
 	defer cancel()
 	m.r.Seq++
 	m.r.Held = held
-	a, err := m.p.Beat(ctx, heartbeat.Request{Member: m.name, Report: m.r})
+	a, err := m.p.Beat(ctx, shardset.Heartbeat{Member: m.name, Report: m.r})
 	if err == nil {
 		m.answer, m.r.Generation = a, a.Generation
 	}
@@ -130,7 +129,7 @@ func (m *member) obey() {
 func (m *member) leave(held ...shardset.Grant) error {
 	m.r.Seq++
 	m.r.Held = held
-	return m.p.Leave(m.p.r.Context(), heartbeat.Request{Member: m.name, Report: m.r})
+	return m.p.Leave(m.p.r.Context(), shardset.Heartbeat{Member: m.name, Report: m.r})
 }
 
 // until has members obey, every 20 ms, until cond is true.

@@ -21,7 +21,7 @@ import (
 // The errors match heartbeat.ErrEvicted, heartbeat.ErrGroupNotFound and
 // heartbeat.ErrUnauthorized, or say of themselves whether they are Retryable. Refused
 // credentials are, except for those of Static and FromEnv at the first heartbeat.
-func (c *Client) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	held := make([]int, len(r.Held))
 	for i, h := range r.Held {
 		if h.ID.Log != c.cfg.Logstore {

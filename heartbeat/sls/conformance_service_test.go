@@ -308,7 +308,7 @@ type member struct {
 	s *service
 }
 
-func (m *member) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (m *member) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	r.Held = m.translate(r.Held, m.s.number)
 	a, err := m.Client.Beat(ctx, r)
 	a.Grants = m.translate(a.Grants, m.s.name)

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -191,8 +190,8 @@ func ids(numbers ...int) []shardset.Grant {
 	return grants
 }
 
-func request(held ...int) heartbeat.Request {
-	return heartbeat.Request{Member: "c1", Report: shardset.Report{Seq: 1, Instance: 7, Generation: 3, Held: ids(held...)}}
+func request(held ...int) shardset.Heartbeat {
+	return shardset.Heartbeat{Member: "c1", Report: shardset.Report{Seq: 1, Instance: 7, Generation: 3, Held: ids(held...)}}
 }
 
 func owner(number int) processor.Owner {

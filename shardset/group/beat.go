@@ -12,10 +12,10 @@ import (
 // only to be read.
 //
 // Errors change nothing: shardset.ErrEvicted for a member that the group does not
-// know and that holds something, or an instance that is gone; shardset.ErrStaleBeat for
+// know and that holds something, or an instance that is gone; shardset.ErrStaleHeartbeat for
 // a heartbeat that a newer one overtook; *shardset.ReplacedError for an instance that a
 // newer one replaced; and anything else for a heartbeat that makes no sense.
-func (g *Group) Beat(now time.Time, b shardset.Beat) (shardset.Answer, error) {
+func (g *Group) Beat(now time.Time, b shardset.Heartbeat) (shardset.Answer, error) {
 	if err := b.Validate(); err != nil {
 		return shardset.Answer{}, err
 	}
@@ -47,7 +47,7 @@ func (g *Group) Beat(now time.Time, b shardset.Beat) (shardset.Answer, error) {
 }
 
 // admit finds the member that speaks, or makes it one.
-func (g *Group) admit(now time.Time, b *shardset.Beat) (*member, error) {
+func (g *Group) admit(now time.Time, b *shardset.Heartbeat) (*member, error) {
 	m := g.members[b.Member]
 	if m == nil {
 		if d, ok := g.graves[b.Member]; ok && !now.After(d.until) && b.Instance != 0 && b.Instance <= d.instance {
@@ -71,7 +71,7 @@ func (g *Group) admit(now time.Time, b *shardset.Beat) (*member, error) {
 		g.replace(m, b)
 	case b.Instance == 0 || m.instance == 0 || b.Instance == m.instance:
 		if b.Seq != 0 && b.Seq <= m.seq {
-			return nil, shardset.ErrStaleBeat
+			return nil, shardset.ErrStaleHeartbeat
 		}
 		m.instance = max(m.instance, b.Instance)
 	case b.Instance < m.instance:
@@ -84,14 +84,14 @@ func (g *Group) admit(now time.Time, b *shardset.Beat) (*member, error) {
 
 // succeeds reports whether a heartbeat is of a process that has started, or started over,
 // since the group of the former member m was deleted.
-func (m *member) succeeds(b *shardset.Beat) bool {
+func (m *member) succeeds(b *shardset.Heartbeat) bool {
 	return b.Instance > m.instance || b.Instance == 0 && len(b.Held) == 0
 }
 
 // ended takes the shards that their owner has read to the end. A member repeats
 // itself until it is answered: what it has said before the shard was reopened and
 // granted again does not count.
-func (g *Group) ended(m *member, b *shardset.Beat) {
+func (g *Group) ended(m *member, b *shardset.Heartbeat) {
 	for _, id := range b.Ended {
 		i, ok := g.index[id]
 		if !ok || g.shards[i].owner != m || b.Seq != 0 && b.Generation < g.shards[i].granted {
@@ -105,7 +105,7 @@ func (g *Group) ended(m *member, b *shardset.Beat) {
 
 // weigh sets the weight of the member that speaks. One that leaves has none: it takes
 // nothing more, not even back what it has just given up.
-func (g *Group) weigh(m *member, b *shardset.Beat) {
+func (g *Group) weigh(m *member, b *shardset.Heartbeat) {
 	w := max(b.Weight, 1)
 	if b.Leaving {
 		w = 0
@@ -118,7 +118,7 @@ func (g *Group) weigh(m *member, b *shardset.Beat) {
 
 // released takes the shards that their owner has given up: those that its heartbeat
 // omits although it knew that it had them, or will take none any more.
-func (g *Group) released(m *member, b *shardset.Beat) {
+func (g *Group) released(m *member, b *shardset.Heartbeat) {
 	if m.out == 0 && m.retired == 0 && slices.Equal(b.Held, m.grants) && !m.stale {
 		return // the steady state: it holds exactly what it was told
 	}

@@ -24,7 +24,7 @@ func TestJoinAndSteadyState(t *testing.T) {
 	if got := r.g.Generation(); got != generation {
 		t.Errorf("the generation went from %d to %d while nothing changed", generation, got)
 	}
-	answer, err := r.g.Beat(r.now, shardset.Beat{Member: "b"})
+	answer, err := r.g.Beat(r.now, shardset.Heartbeat{Member: "b"})
 	if err != nil || answer.TTL != rigTTL || len(answer.Grants) != 0 {
 		t.Errorf("b is answered %+v, %v; want a TTL of %v and no shards yet", answer, err, rigTTL)
 	}
@@ -102,7 +102,7 @@ func TestUnnumberedMembers(t *testing.T) {
 	r := newRig(t, 2)
 	say := func(name string, held ...int) []shardset.Grant {
 		t.Helper()
-		b := shardset.Beat{Member: name}
+		b := shardset.Heartbeat{Member: name}
 		for _, n := range held {
 			b.Held = append(b.Held, shardset.Grant{ID: id(n)})
 		}
@@ -135,11 +135,11 @@ func TestStaleSequenceNumbers(t *testing.T) {
 	old := a.beat
 	for _, seq := range []uint64{2, 1} {
 		old.Seq, old.Held = seq, nil
-		if _, err := r.g.Beat(r.now, old); !errors.Is(err, shardset.ErrStaleBeat) {
-			t.Errorf("heartbeat %d after 2: %v, want ErrStaleBeat", seq, err)
+		if _, err := r.g.Beat(r.now, old); !errors.Is(err, shardset.ErrStaleHeartbeat) {
+			t.Errorf("heartbeat %d after 2: %v, want ErrStaleHeartbeat", seq, err)
 		}
-		if err := r.g.Leave(r.now, old); !errors.Is(err, shardset.ErrStaleBeat) {
-			t.Errorf("leaving with %d after 2: %v, want ErrStaleBeat", seq, err)
+		if err := r.g.Leave(r.now, old); !errors.Is(err, shardset.ErrStaleHeartbeat) {
+			t.Errorf("leaving with %d after 2: %v, want ErrStaleHeartbeat", seq, err)
 		}
 	}
 	r.want("a@1 a@1")
@@ -158,7 +158,7 @@ func TestTwoProcessesUnderOneName(t *testing.T) {
 	r := newRig(t, 2)
 	for range 3 {
 		for _, held := range [][]shardset.Grant{nil, {{ID: id(0)}, {ID: id(1)}}} {
-			b := shardset.Beat{Member: "a"}
+			b := shardset.Heartbeat{Member: "a"}
 			b.Held = held
 			if _, err := r.g.Beat(r.now, b); err != nil {
 				t.Fatal(err)
@@ -170,7 +170,7 @@ func TestTwoProcessesUnderOneName(t *testing.T) {
 }
 
 func TestBadHeartbeats(t *testing.T) {
-	bad := []shardset.Beat{
+	bad := []shardset.Heartbeat{
 		{},
 		{Member: strings.Repeat("x", 129)},
 		{Member: "a", Weight: -1},

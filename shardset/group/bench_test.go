@@ -19,7 +19,7 @@ const (
 type crowd struct {
 	g     *group.Group
 	now   time.Time
-	beats []shardset.Beat
+	beats []shardset.Heartbeat
 }
 
 // newCrowd joins all members before there is a shard, so that one SetShards assigns
@@ -32,7 +32,7 @@ func newCrowd(tb testing.TB, members int) *crowd {
 	}
 	c := &crowd{g: g, now: simStart}
 	for i := range members {
-		b := shardset.Beat{Member: fmt.Sprintf("member-%04d", i)}
+		b := shardset.Heartbeat{Member: fmt.Sprintf("member-%04d", i)}
 		b.Instance = 1
 		c.beats = append(c.beats, b)
 		c.beat(tb, i)
@@ -89,7 +89,7 @@ func BenchmarkAssign(b *testing.B) {
 func BenchmarkJoin(b *testing.B) {
 	c := settled(b)
 	for b.Loop() {
-		joiner := shardset.Beat{Member: "zoe"}
+		joiner := shardset.Heartbeat{Member: "zoe"}
 		joiner.Instance, joiner.Seq = c.g.Generation()+2, 1
 		if _, err := c.g.Beat(c.now, joiner); err != nil {
 			b.Fatal(err)
@@ -116,7 +116,7 @@ func BenchmarkLeave(b *testing.B) {
 		b.StopTimer()
 		// The next one is again the first of a settled thousand.
 		c.beats = c.beats[1:]
-		last := shardset.Beat{Member: fmt.Sprintf("replacement-%d", c.g.Generation())}
+		last := shardset.Heartbeat{Member: fmt.Sprintf("replacement-%d", c.g.Generation())}
 		last.Instance = 1
 		c.beats = append(c.beats, last)
 		for range 3 { // hear of the revocation, release, settle

@@ -70,7 +70,7 @@ func crowded(t testing.TB, members, shards int) *group.Group {
 		t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	beats := make([]shardset.Beat, members)
+	beats := make([]shardset.Heartbeat, members)
 	for i := range beats {
 		beats[i].Member = fmt.Sprintf("worker-%05d", rng.IntN(90)*1000+i)
 		beats[i].Instance = uint64(1_790_000_000_000+rng.IntN(86_400_000))<<20 | rng.Uint64N(1<<20)
@@ -162,7 +162,7 @@ func goOn(t *testing.T, data []byte) {
 		return
 	}
 	g := d.Group
-	b := shardset.Beat{Member: "newcomer"}
+	b := shardset.Heartbeat{Member: "newcomer"}
 	b.Instance, b.Seq = 1, 1
 	if _, err := g.Beat(time.Time{}, b); err != nil && !errors.Is(err, shardset.ErrReplaced) && !errors.Is(err, shardset.ErrEvicted) {
 		t.Fatalf("a newcomer is refused: %v", err)

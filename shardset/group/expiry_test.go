@@ -41,7 +41,7 @@ func TestGravesKeepLateMessagesOut(t *testing.T) {
 		instance uint64
 		want     error
 	}{{4, shardset.ErrReplaced}, {5, shardset.ErrEvicted}, {6, nil}} {
-		b := shardset.Beat{Member: "a"}
+		b := shardset.Heartbeat{Member: "a"}
 		b.Instance, b.Seq = c.instance, 100
 		if _, err := r.g.Beat(r.now, b); !errors.Is(err, c.want) {
 			t.Errorf("instance %d after the end of 5: %v, want %v", c.instance, err, c.want)

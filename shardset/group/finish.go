@@ -9,7 +9,7 @@ import (
 // marks takes from a heartbeat which of its shards the member has done. Each heartbeat
 // says it anew. What it says of a shard counts under the present grant only: one that
 // was granted again since the member last heard from us is to be done again.
-func (g *Group) marks(m *member, b *shardset.Beat) {
+func (g *Group) marks(m *member, b *shardset.Heartbeat) {
 	if len(b.Done) == 0 && m.done == 0 {
 		return // most groups never have anything else
 	}

@@ -169,14 +169,14 @@ func TestDoneOfAnEarlierGrant(t *testing.T) {
 	a.release(0)
 	a.say()
 	r.want("a@2")
-	for name, change := range map[string]func(b *shardset.Beat){
-		"its generation is too old": func(b *shardset.Beat) {
+	for name, change := range map[string]func(b *shardset.Heartbeat){
+		"its generation is too old": func(b *shardset.Heartbeat) {
 			b.Generation = old.Generation
 			b.Held = []shardset.Grant{{ID: id(0), Epoch: 2}}
 		},
-		"its epoch is":                    func(b *shardset.Beat) { b.Held = []shardset.Grant{{ID: id(0), Epoch: 1}} },
-		"it does not list it as held":     func(b *shardset.Beat) { b.Held = nil; b.Generation = old.Generation },
-		"it lists another, and one of no": func(b *shardset.Beat) { b.Done = []shardset.ID{id(-3), id(7)} },
+		"its epoch is":                    func(b *shardset.Heartbeat) { b.Held = []shardset.Grant{{ID: id(0), Epoch: 1}} },
+		"it does not list it as held":     func(b *shardset.Heartbeat) { b.Held = nil; b.Generation = old.Generation },
+		"it lists another, and one of no": func(b *shardset.Heartbeat) { b.Done = []shardset.ID{id(-3), id(7)} },
 	} {
 		b := a.beat
 		b.Held, b.Done = a.told, []shardset.ID{id(0)}
@@ -260,7 +260,7 @@ func TestUnnumberedDone(t *testing.T) {
 	held := []shardset.Grant{{ID: id(0)}, {ID: id(1)}}
 	say := func(done ...shardset.ID) bool {
 		t.Helper()
-		b := shardset.Beat{Member: "a"}
+		b := shardset.Heartbeat{Member: "a"}
 		b.Held, b.Done = held, done
 		a, err := r.g.Beat(r.now, b)
 		if err != nil {

@@ -62,7 +62,7 @@ func TestDocumentsOfOtherVersions(t *testing.T) {
 		if a := r.Answer("a", 5); len(a.Grants) != 1 || a.TTL != time.Second {
 			t.Errorf("%s: the answer is %+v", name, a)
 		}
-		left := Record{Standing: StandingDead, Beat: shardset.Beat{Member: "a"}}
+		left := Record{Standing: StandingDead, Heartbeat: shardset.Heartbeat{Member: "a"}}
 		left.Instance = 5
 		r.Observe(simNow, "a", 2, &left)
 		for what, write := range map[string]func() ([]byte, error){
@@ -85,7 +85,7 @@ func TestDocumentsOfOtherVersions(t *testing.T) {
 var simNow = time.Unix(1_000_000, 0)
 
 func TestRecordsOfOtherVersions(t *testing.T) {
-	rec := Record{Standing: StandingAlive, Born: 3, Beat: shardset.Beat{Member: "m", Report: shardset.Report{Instance: 7}}}
+	rec := Record{Standing: StandingAlive, Born: 3, Heartbeat: shardset.Heartbeat{Member: "m", Report: shardset.Report{Instance: 7}}}
 	data := rec.Encode()
 	with := func(version, least, flags byte, more ...byte) []byte {
 		b := append(bytes.Clone(data), more...)
@@ -149,7 +149,7 @@ func (c *crew) show(r *Replica, version byte) {
 
 // say puts a record, written by a process of this version, into the store.
 func (c *crew) say(version byte, name string, s Standing, instance uint64) {
-	rec := Record{Standing: s, Born: 9, Beat: shardset.Beat{Member: name, Report: shardset.Report{Instance: instance}}}
+	rec := Record{Standing: s, Born: 9, Heartbeat: shardset.Heartbeat{Member: name, Report: shardset.Report{Instance: instance}}}
 	var data []byte
 	as(version, 1, func() { data = rec.Encode() })
 	c.revision++
@@ -238,7 +238,7 @@ func TestFormatWaitsForTheUnknown(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, want := range []bool{false, true} {
-			rec := Record{Standing: StandingAlive, Version: 2, Born: d.born, Beat: shardset.Beat{Member: d.names[i]}}
+			rec := Record{Standing: StandingAlive, Version: 2, Born: d.born, Heartbeat: shardset.Heartbeat{Member: d.names[i]}}
 			rec.Instance, rec.Held = d.instances[i], nil
 			r.Observe(simNow, rec.Member, uint64(2+i), &rec)
 			data, err := r.Step()

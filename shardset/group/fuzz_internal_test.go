@@ -75,7 +75,7 @@ func FuzzColumns(f *testing.F) {
 		}
 		g.Expire(still)
 		checked(t, g, "as it is")
-		b := shardset.Beat{Member: "newcomer"}
+		b := shardset.Heartbeat{Member: "newcomer"}
 		b.Instance, b.Seq = 1<<63, 1
 		a, err := g.Beat(still, b)
 		if err != nil && !errors.Is(err, shardset.ErrReplaced) {
@@ -110,7 +110,7 @@ func FuzzColumns(f *testing.F) {
 // FuzzReplica shows a Replica documents and records in an order that nobody would.
 func FuzzReplica(f *testing.F) {
 	grants := []shardset.Grant{{ID: shardset.ID{Log: "orders"}, Epoch: 11}}
-	alive := Record{Standing: StandingAlive, Beat: shardset.Beat{Member: "a"}}
+	alive := Record{Standing: StandingAlive, Heartbeat: shardset.Heartbeat{Member: "a"}}
 	alive.Born, alive.Instance, alive.Generation, alive.Held = 3, 5, 20, grants
 	dead := Verdict{Member: "b", Instance: 6}
 	later := small()
@@ -182,7 +182,7 @@ func play(t *testing.T, data []byte) {
 			due, _ := r.Overdue(now)
 			for _, v := range append(due, r.Waste(now)...) {
 				revision++
-				rec := Record{Standing: StandingDead, Beat: shardset.Beat{Member: v.Member}}
+				rec := Record{Standing: StandingDead, Heartbeat: shardset.Heartbeat{Member: v.Member}}
 				rec.Instance = v.Instance
 				r.Observe(now, v.Member, revision, &rec)
 			}

@@ -326,7 +326,7 @@ func TestNewcomerAndLapsedNeverShareAToken(t *testing.T) {
 	}
 	beat := func(tr *shardset.Tracker) error {
 		report := tr.Beat(r.now)
-		a, err := r.g.Beat(r.now, shardset.Beat{Member: "same", Report: report})
+		a, err := r.g.Beat(r.now, shardset.Heartbeat{Member: "same", Report: report})
 		r.check()
 		if err == nil {
 			tr.Accepted(r.now, report.Seq, a)
@@ -376,7 +376,7 @@ func TestNumbersOutOfRange(t *testing.T) {
 		{Seq: 1, Generation: 1 << 63},
 		{Seq: 1, Held: []shardset.Grant{{ID: shardset.ID{Number: 0}, Epoch: 1 << 63}}},
 	} {
-		if _, err := r.g.Beat(r.now, shardset.Beat{Member: "a", Report: report}); err == nil {
+		if _, err := r.g.Beat(r.now, shardset.Heartbeat{Member: "a", Report: report}); err == nil {
 			t.Errorf("the report %+v was taken", report)
 		}
 		r.check()

@@ -8,7 +8,7 @@ import (
 )
 
 // join makes the speaker a member.
-func (g *Group) join(b *shardset.Beat) *member {
+func (g *Group) join(b *shardset.Heartbeat) *member {
 	m := &member{name: b.Member, instance: b.Instance, weight: max(b.Weight, 1), stale: true}
 	g.insert(m)
 	delete(g.graves, b.Member)
@@ -63,7 +63,7 @@ func (g *Group) adoptRetired(m *member, h shardset.Grant) {
 // replace ends the old instance of a name and goes on with the new one. What the
 // new one reports, a processor of the old one that ignores its end, stays with the
 // member under a new epoch, so that nobody doubles it; everything else is free.
-func (g *Group) replace(m *member, b *shardset.Beat) {
+func (g *Group) replace(m *member, b *shardset.Heartbeat) {
 	held := heldIDs(b.Held)
 	g.letGo(m, func(id shardset.ID, _ retiree) bool { return !has(held, id) })
 	g.raiseRetired(m)
@@ -89,7 +89,7 @@ func (g *Group) replace(m *member, b *shardset.Beat) {
 // a processor that does not end, stays its own until its lease runs out; everything
 // else is free at once. An unknown member has nothing to leave. Errors are those
 // of Beat.
-func (g *Group) Leave(now time.Time, b shardset.Beat) error {
+func (g *Group) Leave(now time.Time, b shardset.Heartbeat) error {
 	if err := b.Validate(); err != nil {
 		return err
 	}

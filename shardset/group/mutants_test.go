@@ -56,7 +56,7 @@ func (m mutant) report(p *proc, r shardset.Report) shardset.Report {
 }
 
 // arriving is what reaches the service.
-func (m mutant) arriving(w *world, b shardset.Beat) shardset.Beat {
+func (m mutant) arriving(w *world, b shardset.Heartbeat) shardset.Heartbeat {
 	if m == newestGeneration {
 		b.Generation = w.group.Generation()
 	}

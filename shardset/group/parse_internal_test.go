@@ -155,7 +155,7 @@ func TestHostileRecords(t *testing.T) {
 // A heartbeat may list its shards in any order, and one twice.
 func TestRecordSortsItsShards(t *testing.T) {
 	a, b := shardset.ID{Log: "a"}, shardset.ID{Log: "b"}
-	rec := Record{Standing: StandingAlive, Version: 1, Beat: shardset.Beat{Member: "m"}}
+	rec := Record{Standing: StandingAlive, Version: 1, Heartbeat: shardset.Heartbeat{Member: "m"}}
 	rec.Held = []shardset.Grant{{ID: b, Epoch: 3}, {ID: a, Epoch: 2}, {ID: b, Epoch: 3}}
 	rec.Done, rec.Ended = []shardset.ID{b, a, a}, []shardset.ID{b, b}
 	got, err := DecodeRecord("m", rec.Encode())

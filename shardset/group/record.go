@@ -42,7 +42,7 @@ type Record struct {
 	// Born is that of the Document to whose group the member speaks.
 	Born uint64
 	// Beat is the heartbeat. Of one that is dead, only the instance counts.
-	shardset.Beat
+	shardset.Heartbeat
 }
 
 const flagLeaving = 1

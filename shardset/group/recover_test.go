@@ -62,7 +62,7 @@ func TestRecoverAdoptsHolders(t *testing.T) {
 
 func TestRecoverAdoptsWithoutEpochs(t *testing.T) {
 	r := recovering(t, 2)
-	b := shardset.Beat{Member: "a"}
+	b := shardset.Heartbeat{Member: "a"}
 	b.Held = []shardset.Grant{{ID: id(1)}}
 	if _, err := r.g.Beat(r.now, b); err != nil {
 		t.Fatal(err)
@@ -161,7 +161,7 @@ func TestTrackersLiveThroughARecovery(t *testing.T) {
 		beat := func(r *rig) shardset.Plan {
 			t.Helper()
 			report := tracker.Beat(r.now)
-			answer, err := r.g.Beat(r.now, shardset.Beat{Member: "a", Report: report})
+			answer, err := r.g.Beat(r.now, shardset.Heartbeat{Member: "a", Report: report})
 			if err != nil {
 				t.Fatal(err)
 			}

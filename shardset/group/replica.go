@@ -306,7 +306,7 @@ func (r *Replica) Quiet(members []string) {
 // name, only the end of a member counts; and so it is with one of a process that does not know
 // the format of the group.
 func (g *Group) apply(rec *Record, seq uint64, own bool) {
-	b := rec.Beat
+	b := rec.Heartbeat
 	b.Seq = seq
 	switch rec.Standing {
 	case StandingDead:

@@ -111,14 +111,14 @@ func (r *rig) want(table string) {
 // peer is a member that obeys: what it is told it holds, until it releases it.
 type peer struct {
 	r    *rig
-	beat shardset.Beat
+	beat shardset.Heartbeat
 	told []shardset.Grant // the last answer
 
 	finished bool // it said so
 }
 
 func (r *rig) peer(name string) *peer {
-	p := &peer{r: r, beat: shardset.Beat{Member: name}}
+	p := &peer{r: r, beat: shardset.Heartbeat{Member: name}}
 	p.beat.Instance = 1
 	return p
 }

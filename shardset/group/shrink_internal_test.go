@@ -27,7 +27,7 @@ func TestReplicaForgetsFormerMembers(t *testing.T) {
 	for i := range 100 {
 		name := fmt.Sprintf("m%03d", i)
 		for _, s := range []Standing{StandingAlive, StandingLeft} {
-			rec := Record{Standing: s, Version: 1, Beat: shardset.Beat{Member: name}}
+			rec := Record{Standing: s, Version: 1, Heartbeat: shardset.Heartbeat{Member: name}}
 			rec.Instance = 5
 			revision++
 			r.Observe(now, name, revision, &rec)
@@ -43,7 +43,7 @@ func TestReplicaForgetsFormerMembers(t *testing.T) {
 	}
 	for i := range 100 { // showings that never end
 		name := fmt.Sprintf("n%03d", i)
-		rec := Record{Standing: StandingAlive, Version: 1, Beat: shardset.Beat{Member: name}}
+		rec := Record{Standing: StandingAlive, Version: 1, Heartbeat: shardset.Heartbeat{Member: name}}
 		rec.Instance = 5
 		revision++
 		r.Observe(now, name, revision, &rec)

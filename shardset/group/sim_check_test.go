@@ -10,16 +10,16 @@ import (
 
 // serve passes one heartbeat to the group. said is what the member truly said, b
 // what arrived; a mutant makes the two differ.
-func (w *world) serve(p *proc, said shardset.Report, b shardset.Beat) (shardset.Answer, error) {
+func (w *world) serve(p *proc, said shardset.Report, b shardset.Heartbeat) (shardset.Answer, error) {
 	w.group.Expire(w.serviceTime())
 	w.served()
 	before := w.snap
 	b = w.sc.mutant.arriving(w, b)
 	a, err := w.group.Beat(w.serviceTime(), b)
-	if err != nil && !errors.Is(err, shardset.ErrEvicted) && !errors.Is(err, shardset.ErrStaleBeat) && !errors.Is(err, shardset.ErrReplaced) {
+	if err != nil && !errors.Is(err, shardset.ErrEvicted) && !errors.Is(err, shardset.ErrStaleHeartbeat) && !errors.Is(err, shardset.ErrReplaced) {
 		w.fail("beat of %s: %v", p, err)
 	}
-	if errors.Is(err, shardset.ErrStaleBeat) {
+	if errors.Is(err, shardset.ErrStaleHeartbeat) {
 		w.stats.staleBeats++
 	}
 	w.log("service: beat of %s seq %d instance %d gen %d held %v: %v %v", p.name, said.Seq, said.Instance, said.Generation, said.Held, a.Grants, err)

@@ -168,7 +168,7 @@ func (p *proc) arm(plan shardset.Plan) {
 			})
 		}
 	}
-	if next := p.tracker.NextBeat(p.local()); !next.IsZero() && !p.left {
+	if next := p.tracker.NextHeartbeat(p.local()); !next.IsZero() && !p.left {
 		at := p.w.now + max(p.until(next), 10*time.Millisecond)
 		if at != p.beatAt {
 			p.beatAt = at
@@ -195,7 +195,7 @@ func (p *proc) beatNow() {
 	r := p.tracker.Beat(sentAt)
 	seq := r.Seq
 	p.inFlight, p.seq = seq, seq
-	b := shardset.Beat{Member: p.name, Weight: p.weight, Report: p.w.sc.mutant.report(p, r)}
+	b := shardset.Heartbeat{Member: p.name, Weight: p.weight, Report: p.w.sc.mutant.report(p, r)}
 	p.w.toService(p, func() {
 		a, err := p.w.serve(p, r, b)
 		p.w.toProc(p, func() { p.answered(seq, sentAt, a, err) })
@@ -256,7 +256,7 @@ func (p *proc) leave() {
 func (p *proc) goodbye() {
 	p.w.log("%s is gone", p)
 	p.left = true
-	b := shardset.Beat{Member: p.name, Report: p.w.sc.mutant.report(p, p.tracker.Beat(p.local()))}
+	b := shardset.Heartbeat{Member: p.name, Report: p.w.sc.mutant.report(p, p.tracker.Beat(p.local()))}
 	p.w.toService(p, func() {
 		// An error is a member that the service dropped or replaced already.
 		if err := p.w.group.Leave(p.w.serviceTime(), b); err == nil {

@@ -50,7 +50,7 @@ func (r *rig) remake(cfg group.Config, shards ...group.Shard) {
 
 // beat sends a numbered heartbeat.
 func (r *rig) beat(name string, instance, seq, generation uint64, held ...shardset.Grant) (shardset.Answer, error) {
-	b := shardset.Beat{Member: name}
+	b := shardset.Heartbeat{Member: name}
 	b.Instance, b.Seq, b.Generation, b.Held = instance, seq, generation, held
 	return r.g.Beat(r.now, b)
 }
@@ -101,7 +101,7 @@ func TestSuccessorHoldsShardsBack(t *testing.T) {
 	})
 	t.Run("left", func(t *testing.T) {
 		r, a, _ := make(t)
-		last := shardset.Beat{Member: "a"}
+		last := shardset.Heartbeat{Member: "a"}
 		last.Instance, last.Seq, last.Held, last.Ended = 5, 9, a.Grants[1:], []shardset.ID{a.Grants[0].ID}
 		if err := r.g.Leave(r.now, last); err != nil {
 			t.Fatal(err)
@@ -115,7 +115,7 @@ func TestSuccessorHoldsShardsBack(t *testing.T) {
 	})
 	t.Run("started over", func(t *testing.T) {
 		r, _, b := make(t)
-		old := shardset.Beat{Member: "b"}
+		old := shardset.Heartbeat{Member: "b"}
 		old.Instance, old.Seq = 4, 1
 		if err := r.g.Leave(r.now, old); !errors.Is(err, shardset.ErrReplaced) {
 			t.Errorf("an instance before it leaves: %v", err)

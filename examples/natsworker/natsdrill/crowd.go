@@ -71,7 +71,7 @@ func (s *stage) newCrowd(n, clients int) (*crowd, error) {
 
 // prepare has a member come and go, so that the group and its buckets are there.
 func (c *crowd) prepare(ctx context.Context) error {
-	r := heartbeat.Request{Member: "first", Report: shardset.Report{Seq: 1, Instance: 1}}
+	r := shardset.Heartbeat{Member: "first", Report: shardset.Report{Seq: 1, Instance: 1}}
 	a, err := c.clients[0].Beat(ctx, r)
 	if err != nil {
 		return err
@@ -138,21 +138,21 @@ type extra struct {
 }
 
 // Request implements heartbeat.Member.
-func (m *extra) Request(now time.Time) (heartbeat.Request, bool) {
+func (m *extra) Request(now time.Time) (shardset.Heartbeat, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return heartbeat.Request{Member: m.name, Report: m.tracker.Beat(now)}, true
+	return shardset.Heartbeat{Member: m.name, Report: m.tracker.Beat(now)}, true
 }
 
 // NextBeat implements heartbeat.Member.
 func (m *extra) NextBeat(now time.Time) time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.tracker.NextBeat(now)
+	return m.tracker.NextHeartbeat(now)
 }
 
 // Outcome implements heartbeat.Member.
-func (m *extra) Outcome(now time.Time, r heartbeat.Request, a shardset.Answer, err error) heartbeat.Verdict {
+func (m *extra) Outcome(now time.Time, r shardset.Heartbeat, a shardset.Answer, err error) heartbeat.Verdict {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil && m.crowd.ctx.Err() == nil && m.crowd.failed.Add(1) == 1 {

@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
@@ -34,7 +33,7 @@ func TestPurge(t *testing.T) {
 	report := shardset.Report{Instance: 1}
 	for {
 		report.Seq++
-		a, err := c.Beat(ctx, heartbeat.Request{Member: "a", Report: report})
+		a, err := c.Beat(ctx, shardset.Heartbeat{Member: "a", Report: report})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -57,12 +57,12 @@ func (g *gate) through(ctx context.Context, call func() error) error {
 
 func (g *gate) Info() heartbeat.Info { return g.group.Info() }
 
-func (g *gate) Beat(ctx context.Context, r heartbeat.Request) (a shardset.Answer, err error) {
+func (g *gate) Beat(ctx context.Context, r shardset.Heartbeat) (a shardset.Answer, err error) {
 	err = g.through(ctx, func() (err error) { a, err = g.group.Beat(ctx, r); return err })
 	return a, err
 }
 
-func (g *gate) Leave(ctx context.Context, r heartbeat.Request) error {
+func (g *gate) Leave(ctx context.Context, r shardset.Heartbeat) error {
 	return g.through(ctx, func() error { return g.group.Leave(ctx, r) })
 }
 

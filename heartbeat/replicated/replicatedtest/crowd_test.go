@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/memory"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
@@ -117,7 +116,7 @@ type noLease struct {
 	epoch uint64
 }
 
-func (n *noLease) Beat(ctx context.Context, r heartbeat.Request) (shardset.Answer, error) {
+func (n *noLease) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	a, err := n.Group.Beat(ctx, r)
 	n.mu.Lock()
 	defer n.mu.Unlock()

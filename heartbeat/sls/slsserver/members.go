@@ -18,7 +18,7 @@ func (c *consumers) beat(consumer string, held []shardset.Grant) (grants []shard
 		if err := c.admit(now, consumer); err != nil {
 			return err
 		}
-		b := shardset.Beat{Member: strings.Clone(consumer)} // it is kept, and must not keep its request
+		b := shardset.Heartbeat{Member: strings.Clone(consumer)} // it is kept, and must not keep its request
 		listed := len(held) > 0
 		b.Held = c.existing(held)
 		if len(b.Held) == 0 && listed && !c.isMember(now, consumer) {
@@ -90,7 +90,7 @@ func (c *consumers) evict(consumer string) bool {
 		if !found {
 			return nil
 		}
-		return c.group.Leave(now, shardset.Beat{Member: consumer})
+		return c.group.Leave(now, shardset.Heartbeat{Member: consumer})
 	})
 	return found
 }

@@ -62,7 +62,7 @@ func (c *consumers) retime(now time.Time, ttl time.Duration) error {
 	members := snap.Members
 	slices.SortStableFunc(members, func(a, b group.MemberInfo) int { return a.Expires.Compare(b.Expires) })
 	for _, m := range members {
-		b := shardset.Beat{Member: m.Name}
+		b := shardset.Heartbeat{Member: m.Name}
 		b.Held = held[m.Name]
 		if _, err := g.Beat(m.Expires.Add(-c.ttl), b); err != nil {
 			c.group = old

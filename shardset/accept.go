@@ -67,7 +67,7 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 // fits reports whether this member can live with a TTL. A group with a shorter one than
 // before gets more heartbeats, as long as there is a point in that.
 func (t *Tracker) fits(ttl time.Duration) bool {
-	switch longest := ttl / MinBeats; {
+	switch longest := ttl / MinHeartbeats; {
 	case t.cfg.Interval <= longest:
 		return true
 	case t.cfg.FirmInterval && !t.joined:
@@ -84,7 +84,7 @@ func (t *Tracker) intervalFor(ttl time.Duration) time.Duration {
 		part := float64(interval) / float64(t.cfg.TTL)
 		interval = max(time.Duration(part*float64(ttl)), min(interval, ShortestInterval))
 	}
-	return min(interval, ttl/MinBeats)
+	return min(interval, ttl/MinHeartbeats)
 }
 
 // shorten ends the lease earlier if an answer that is not obeyed says so: the group's

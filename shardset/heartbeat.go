@@ -17,7 +17,7 @@ const maxNumber = math.MaxInt64
 const maxMemberName = 128
 
 // Beat is one heartbeat: who speaks, and what it says.
-type Beat struct {
+type Heartbeat struct {
 	// Member is the name of the member that speaks, 1 to 128 bytes. Names are
 	// identity: a restarted process takes the shards of its name back at once.
 	Member string
@@ -30,7 +30,7 @@ type Beat struct {
 }
 
 // Validate reports everything that is wrong with the heartbeat, or nil.
-func (b *Beat) Validate() error {
+func (b *Heartbeat) Validate() error {
 	var faults []error
 	if b.Member == "" || len(b.Member) > maxMemberName {
 		faults = append(faults, fmt.Errorf("the member name %.*q is not 1 to %d bytes long", maxMemberName, b.Member, maxMemberName))
