@@ -98,7 +98,7 @@ type Config struct {
 
 	// Finite says that the work has an end: Run returns nil once every shard of the
 	// group is done, which is when its processor returned nil by itself, or
-	// processor.ErrShardEnded. Without it Run goes on, because the group may get more
+	// processor.ErrShardClosed. Without it Run goes on, because the group may get more
 	// to do. Set it for every worker of the group: one that has it not stays, and holds
 	// what the others leave.
 	//

@@ -42,7 +42,7 @@
 //   - The process was frozen past its lease: the first look at the clock, by whichever
 //     goroutine wakes first, ends the lease. No commit is made under it.
 //   - The group evicts the member: the same, and it rejoins at once.
-//   - A processor returned processor.ErrShardEnded, and the group goes on granting the
+//   - A processor returned processor.ErrShardClosed, and the group goes on granting the
 //     shard: it is started again from its checkpoint, after three answers and intervals.
 //   - The work has an end (Config.Finite), and every shard of the group is done: Run
 //     leaves and returns nil. One shard that goes on, fails or is halted keeps it.

@@ -25,7 +25,7 @@ func (u unaware) Info() heartbeat.Info {
 }
 
 func (u unaware) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
-	r.Ended, r.Done = nil, nil
+	r.Closed, r.Complete = nil, nil
 	return u.wire.Beat(ctx, r)
 }
 
@@ -38,8 +38,8 @@ func TestShardsThatHaveEnded(t *testing.T) {
 		result          error
 		atLeast, atMost int // starts of each shard in an hour
 	}{
-		"never taken back":           {func(w *wire) heartbeat.Client { return unaware{w} }, processor.ErrShardEnded, 14, 19},
-		"taken back":                 {func(w *wire) heartbeat.Client { return w }, processor.ErrShardEnded, 1, 1},
+		"never taken back":           {func(w *wire) heartbeat.Client { return unaware{w} }, processor.ErrShardClosed, 14, 19},
+		"taken back":                 {func(w *wire) heartbeat.Client { return w }, processor.ErrShardClosed, 1, 1},
 		"complete, never taken back": {func(w *wire) heartbeat.Client { return unaware{w} }, nil, 1, 1},
 		"complete":                   {func(w *wire) heartbeat.Client { return w }, nil, 1, 1},
 	} {
@@ -73,7 +73,7 @@ func TestShardsThatHaveEnded(t *testing.T) {
 func TestFiniteRunOnAnUnawareService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		work := newTask()
-		work.end = processor.ErrShardEnded
+		work.end = processor.ErrShardClosed
 		w := launch(t, "a", unaware{newWire(t, 100)}, work.config())
 		finished(t, 100*time.Second, 100*time.Second+5*ttl, w)
 		work.check(t, 100)

@@ -46,7 +46,7 @@ func (p *copier) Process(ctx context.Context, s *processor.Shard) error {
 	if err := s.Commit(ctx, position(next)); err != nil {
 		return err
 	}
-	return processor.ErrShardEnded
+	return processor.ErrShardClosed
 }
 
 func position(n int) processor.Position { return processor.Position(strconv.Itoa(n)) }

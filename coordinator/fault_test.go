@@ -219,7 +219,7 @@ func TestDoneStaysHeld(t *testing.T) {
 			t.Errorf("%d starts, want 2", c.Assigned)
 		}
 		for _, s := range w.Status().Shards {
-			if s.State != shardset.StateDone {
+			if s.State != shardset.StateComplete {
 				t.Errorf("shard %s is %s, want done", s.ID, s.State)
 			}
 		}
@@ -241,7 +241,7 @@ func TestEndedIsOver(t *testing.T) {
 			if err := s.Commit(ctx, "end"); err != nil {
 				return err
 			}
-			return processor.ErrShardEnded
+			return processor.ErrShardClosed
 		})}
 		w := launch(t, "a", wire, cfg)
 		time.Sleep(10 * time.Second)

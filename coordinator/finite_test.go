@@ -95,9 +95,9 @@ func (p plain) Info() heartbeat.Info {
 }
 
 func (p plain) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
-	r.Done = nil
+	r.Complete = nil
 	a, err := p.wire.Beat(ctx, r)
-	a.Finished = false
+	a.Complete = false
 	return a, err
 }
 
@@ -135,7 +135,7 @@ func TestFiniteWithEndedShards(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				work, wire := newTask(), newWire(t, 4)
-				work.end = processor.ErrShardEnded
+				work.end = processor.ErrShardClosed
 				a, b := launch(t, "a", serve(wire), work.config()), launch(t, "b", serve(wire.another()), work.config())
 				finished(t, 4*time.Second, 4*time.Second+2*ttl, a, b)
 				work.check(t, 4)

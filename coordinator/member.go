@@ -61,7 +61,7 @@ func (m *member) Outcome(now time.Time, req shardset.Heartbeat, a shardset.Answe
 // shards at once. It reports whether this member still wants a group.
 func (r *run) groupGone(now time.Time) (wanted bool) {
 	r.do(func() {
-		r.applyPlan(now, r.tracker.Lapsed(now))
+		r.applyPlan(now, r.tracker.LeaseLost(now))
 		wanted = r.stopBy.IsZero()
 	})
 	return wanted
@@ -108,7 +108,7 @@ func (r *run) heartbeatFailed(now time.Time, seq uint64, err error) (plan shards
 		v = heartbeat.VerdictRejoin
 	case errors.Is(err, heartbeat.ErrReplaced), errors.Is(err, heartbeat.ErrGroupNotFound):
 		// Somebody else may be given the shards at once: there is nothing to drain for.
-		plan = r.tracker.Lapsed(now)
+		plan = r.tracker.LeaseLost(now)
 	case errors.Is(err, heartbeat.ErrUnauthorized) && heartbeat.Retryable(err):
 		plan, final = r.tracker.Refused(now)
 		v = heartbeat.VerdictRetry

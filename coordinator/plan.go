@@ -21,7 +21,7 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) {
 			absent = append(absent, s.ID)
 		}
 	}
-	if p.Lapsed && r.term != nil { // else there was no lease to lose, only a join that failed
+	if p.LeaseLost && r.term != nil { // else there was no lease to lose, only a join that failed
 		r.term.End()
 		r.term = nil
 		r.rec.lapsed(len(p.Cancel))
@@ -34,7 +34,7 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) {
 		} else if !r.term.Extend(now, p.NotAfter) {
 			// Some processor looked at a later clock than ours and found the lease
 			// over. The latch wins: what the answer gave is taken afresh.
-			r.applyPlan(now, r.tracker.Lapsed(now))
+			r.applyPlan(now, r.tracker.LeaseLost(now))
 			return
 		}
 	}
@@ -67,7 +67,7 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) {
 	for _, id := range absent {
 		r.applyPlan(now, r.tracker.Returned(now, id, shardset.OutcomeReleased))
 	}
-	if p.Finished {
+	if p.Complete {
 		r.rec.finished()
 		r.leave()
 	}

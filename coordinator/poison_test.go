@@ -40,7 +40,7 @@ func TestPoisonAndGapsAreTold(t *testing.T) {
 					<-s.Revoked()
 					return nil
 				}
-				return processor.ErrShardEnded
+				return processor.ErrShardClosed
 			}),
 			Hooks: coordinator.Hooks{
 				Poisoned: func(e coordinator.PoisonEvent) { mu.Lock(); defer mu.Unlock(); poisoned = append(poisoned, e) },

@@ -98,10 +98,10 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		GridOffset:   gridOffset(cfg.Member),
 		DrainTimeout: cfg.DrainTimeout,
 		StuckAfter:   cfg.StuckAfter,
-		Cooling:      cfg.Interval,
+		RestartPause: cfg.Interval,
 		CanLeave:     r.canLeave(),
 		Finite:       cfg.Finite,
-		Finishes:     r.info.Guarantees.Finish,
+		Completion:   r.info.Guarantees.Finish,
 	})
 	r.loop = heartbeat.NewLoop(heartbeat.LoopConfig{
 		Client: cfg.Group, Member: (*member)(r), Name: cfg.Member,

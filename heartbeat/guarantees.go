@@ -24,7 +24,7 @@ type Guarantees struct {
 	// Leave: the client is a Leaver.
 	Leave bool
 	// Finish: the service tells its members when every shard is done:
-	// Answer.Finished.
+	// Answer.Complete.
 	Finish bool
 }
 

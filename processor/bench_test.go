@@ -34,8 +34,8 @@ func BenchmarkCommit(b *testing.B) {
 	rn := processor.NewRunner(processor.RunnerConfig{Factory: processor.Each(work), Checkpoints: discard{}})
 	run := rn.New(context.Background(), shardset.Lease{Epoch: 1}, 1, processor.NewTerm(time.Now().Add(time.Hour)))
 	run.Do(func(o shardset.Outcome) {
-		if o != shardset.OutcomeDone {
-			b.Errorf("the run ended with outcome %v, want %v", o, shardset.OutcomeDone)
+		if o != shardset.OutcomeComplete {
+			b.Errorf("the run ended with outcome %v, want %v", o, shardset.OutcomeComplete)
 		}
 	})
 }

@@ -41,7 +41,7 @@ func TestSaveIsBounded(t *testing.T) {
 					cause = context.Cause(ctx)
 					return err
 				}
-				want := shardset.OutcomeDone
+				want := shardset.OutcomeComplete
 				if c.want == c.lease {
 					want = shardset.OutcomeLost
 				}
@@ -69,7 +69,7 @@ func TestSaveHonoursTheCaller(t *testing.T) {
 			return nil
 		})
 		r.store.save = func(ctx context.Context, _ processor.Owner, _ processor.Position) error { return hang(ctx) }
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 	})
 }
 
@@ -83,7 +83,7 @@ func TestFencedByTheStore(t *testing.T) {
 		result error
 	}{
 		{name: "held", before: func(*processor.Run) {}, cause: processor.ErrNotOwner},
-		{name: "held, ended", before: func(*processor.Run) {}, cause: processor.ErrNotOwner, result: processor.ErrShardEnded},
+		{name: "held, ended", before: func(*processor.Run) {}, cause: processor.ErrNotOwner, result: processor.ErrShardClosed},
 		{name: "held, other error", before: func(*processor.Run) {}, cause: processor.ErrNotOwner, result: errSink},
 		{name: "draining", before: func(r *processor.Run) { r.Revoke(processor.ErrShutdown) }, cause: processor.ErrNotOwner},
 		{name: "overdue", before: func(r *processor.Run) { r.Cancel(processor.ErrShutdown) }, cause: processor.ErrShutdown},
@@ -149,7 +149,7 @@ func TestStoreErrorIsNotFinal(t *testing.T) {
 			return nil
 		}
 		r.cfg.Hooks.After = func(_ processor.Commit, err error) { after = append(after, err) }
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		if got, want := r.store.positions(), []processor.Position{"c"}; !slices.Equal(got, want) {
 			t.Errorf("saved %q, want %q", got, want)
 		}

@@ -23,8 +23,8 @@ func TestCommitRefusesTheEmptyPosition(t *testing.T) {
 			}
 			return nil
 		})
-		r.start().want(shardset.OutcomeDone)
-		r.wantEvents("load", `started "" false`, "done done")
+		r.start().want(shardset.OutcomeComplete)
+		r.wantEvents("load", `started "" false`, "done complete")
 	})
 }
 
@@ -61,7 +61,7 @@ func TestCommitTellsHooksAndStore(t *testing.T) {
 		}
 		lease := r.lease
 		lease.NotAfter = r.term.NotAfter()
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		want := processor.Commit{Member: "m1", Lease: lease, Position: "p"}
 		if before != want {
 			t.Errorf("Before got %+v, want %+v", before, want)
@@ -91,7 +91,7 @@ func TestBeforeMayVeto(t *testing.T) {
 				t.Errorf("After a veto Took is %v, want 0", c.Took)
 			}
 		}
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		if got := r.store.positions(); len(got) != 0 {
 			t.Errorf("saved %q against the veto", got)
 		}
@@ -148,7 +148,7 @@ func TestCommitsAreMadeOneByOne(t *testing.T) {
 		r.cfg.Hooks.Before = func(context.Context, processor.Commit) error { enter("Before"); return nil }
 		r.cfg.Hooks.After = func(processor.Commit, error) { enter("After"); told.Add(1) }
 		r.store.save = func(context.Context, processor.Owner, processor.Position) error { enter("Save"); return nil }
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		saved := r.store.positions()
 		if len(saved) != writers*each || told.Load() != writers*each {
 			t.Fatalf("%d saves and %d calls of After, want %d of each", len(saved), told.Load(), writers*each)
@@ -205,8 +205,8 @@ func TestCommitsRace(t *testing.T) {
 		}
 	})
 	run.Do(func(o shardset.Outcome) {
-		if o != shardset.OutcomeDone {
-			t.Errorf("outcome %v, want %v", o, shardset.OutcomeDone)
+		if o != shardset.OutcomeComplete {
+			t.Errorf("outcome %v, want %v", o, shardset.OutcomeComplete)
 		}
 	})
 	close(stop)
@@ -240,7 +240,7 @@ func TestContextEndsWhileWaitingForATurn(t *testing.T) {
 			return nil
 		}
 		r.cfg.Hooks.Before = func(_ context.Context, c processor.Commit) error { r.note("before %s", c.Position); return nil }
-		r.start().want(shardset.OutcomeDone)
-		r.wantEvents("load", `started "" false`, "before first", "save first", `committed "first": <nil>`, "done done")
+		r.start().want(shardset.OutcomeComplete)
+		r.wantEvents("load", `started "" false`, "before first", "save first", `committed "first": <nil>`, "done complete")
 	})
 }

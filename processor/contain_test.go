@@ -72,7 +72,7 @@ func TestPanicIsContained(t *testing.T) {
 					}
 				})
 				other.start()
-				r.start().want(shardset.OutcomeDone)
+				r.start().want(shardset.OutcomeComplete)
 
 				var p *processor.PanicError
 				if err := r.run.Status().LastError; !errors.As(err, &p) {
@@ -129,7 +129,7 @@ func TestPanicNil(t *testing.T) {
 			t.Setenv("GODEBUG", setting)
 			synctest.Test(t, func(t *testing.T) {
 				r := breakOnce(t, "Process", func() { explode(nil) })
-				r.start().want(shardset.OutcomeDone)
+				r.start().want(shardset.OutcomeComplete)
 				var p *processor.PanicError
 				if err := r.run.Status().LastError; !errors.As(err, &p) || len(p.Stack) == 0 {
 					t.Errorf("last error %v, want a *PanicError with a stack", err)
@@ -145,18 +145,18 @@ func TestPanicNil(t *testing.T) {
 // What a panic carries is not what Process returned: no error that passes through
 // panic ends a shard, and none passes for the echo of a stop.
 func TestPanicValueIsNotAResult(t *testing.T) {
-	for _, value := range []error{processor.ErrShardEnded, processor.ErrNotOwner} {
+	for _, value := range []error{processor.ErrShardClosed, processor.ErrNotOwner} {
 		t.Run(value.Error(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := breakOnce(t, "Process", func() { explode(value) })
-				r.start().want(shardset.OutcomeDone)
+				r.start().want(shardset.OutcomeComplete)
 				if got := r.run.Status().Restarts; got != 1 {
 					t.Errorf("%d restarts, want 1; events: %q", got, r.events())
 				}
 			})
 		})
 	}
-	for _, value := range []error{processor.ErrShardEnded, processor.ErrRevoked, context.Canceled} {
+	for _, value := range []error{processor.ErrShardClosed, processor.ErrRevoked, context.Canceled} {
 		t.Run("draining/"+value.Error(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, func(_ context.Context, s *processor.Shard) error {

@@ -22,7 +22,7 @@
 //   - nil after Revoked closed: the shard is free.
 //   - nil before: there is nothing left to do. The shard stays held, idle and
 //     visible, so that no other member repeats it, until the group takes it back.
-//   - ErrShardEnded: as nil, and the group is told that the shard has ended. If the group
+//   - ErrShardClosed: as nil, and the group is told that the shard has ended. If the group
 //     goes on granting it, Process is started again after a while.
 //   - an error made with Halt or Fatal: the shard stays held, stopped and visible, or
 //     the whole worker stops.

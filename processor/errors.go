@@ -30,10 +30,10 @@ var (
 )
 
 var (
-	// ErrShardEnded is what Process returns when it has processed and committed a
+	// ErrShardClosed is what Process returns when it has processed and committed a
 	// closed shard to its end. The group is told, and does not grant it again. Should it
 	// go on granting it, Process is started again after a while, with growing pauses.
-	ErrShardEnded = errors.New("shard has ended")
+	ErrShardClosed = errors.New("shard has ended")
 
 	// ErrReturned is the result of a commit after Process has returned, and the
 	// cause of its context from then on, unless that ended before.

@@ -65,7 +65,7 @@ func TestFrozenPastTheTerm(t *testing.T) {
 // A result that comes out of the freeze is no better than a commit: what was done is
 // void, so the shard is neither done nor ended, nor is there a pause to sit out.
 func TestFrozenBeforeTheReturn(t *testing.T) {
-	for _, result := range []error{nil, processor.ErrShardEnded, errFlaky} {
+	for _, result := range []error{nil, processor.ErrShardClosed, errFlaky} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, func(context.Context, *processor.Shard) error {
 				time.Sleep(time.Minute)

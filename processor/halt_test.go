@@ -27,7 +27,7 @@ func TestHalt(t *testing.T) {
 		"returned":       halts,
 		"wrapped":        returns(fmt.Errorf("sink: %w", processor.Halt(errBad))),
 		"joined":         returns(errors.Join(errFlaky, processor.Halt(errBad))),
-		"about an end":   returns(processor.Halt(fmt.Errorf("%w: %w", errBad, processor.ErrShardEnded))),
+		"about an end":   returns(processor.Halt(fmt.Errorf("%w: %w", errBad, processor.ErrShardClosed))),
 		"about a panic":  returns(processor.Halt(&processor.PanicError{Value: errBad})),
 		"about a cancel": returns(processor.Halt(errors.Join(errBad, context.Canceled))),
 	} {

@@ -25,7 +25,7 @@ func TestHaltTooLate(t *testing.T) {
 		"lost":         {func(r *rig) { r.run.Cancel(processor.ErrLeaseLost) }, errBad, shardset.OutcomeLost},
 		"term is over": {func(r *rig) { r.term.End() }, errBad, shardset.OutcomeLost},
 		"about an end": {func(r *rig) { r.run.Revoke(processor.ErrRevoked) },
-			errors.Join(errBad, processor.ErrShardEnded), shardset.OutcomeReleased},
+			errors.Join(errBad, processor.ErrShardClosed), shardset.OutcomeReleased},
 		"fenced":           {func(r *rig) { r.run.Cancel(processor.ErrNotOwner) }, errBad, shardset.OutcomeFenced},
 		"fenced by a sink": {func(*rig) {}, errors.Join(errBad, processor.ErrNotOwner), shardset.OutcomeFenced},
 	} {
@@ -85,7 +85,7 @@ func TestHaltInAPanic(t *testing.T) {
 						}), nil
 					}
 					told := watchHalts(r)
-					r.start().want(shardset.OutcomeDone)
+					r.start().want(shardset.OutcomeComplete)
 					if attempts != 2 || len(*told) != 0 || r.run.Fatal() != nil {
 						t.Errorf("%d attempts, halts %v, fatal error %v; want 2 attempts and nothing else",
 							attempts, *told, r.run.Fatal())

@@ -73,7 +73,7 @@ func TestAMovedCheckpoint(t *testing.T) {
 				r.cfg.Observer.Moved = func(_ shardset.Lease, wrote, found processor.Position) {
 					told = append(told, fmt.Sprintf("wrote %q found %q", wrote, found))
 				}
-				r.start().want(shardset.OutcomeDone)
+				r.start().want(shardset.OutcomeComplete)
 				if got := fmt.Sprint(told); got != c.want && (c.want != "" || len(told) > 0) {
 					t.Errorf("told %s, want %s", got, c.want)
 				}
@@ -99,7 +99,7 @@ func TestLooksAreBounded(t *testing.T) {
 		})
 		r.cfg.Epochs = false
 		r.store.load = func(context.Context, processor.Owner) error { looks++; return nil }
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		if looks--; looks < 4 || looks > 6 { // without the load at the start
 			t.Errorf("%d looks with %d commits in a minute, want about 6", looks, commits)
 		}

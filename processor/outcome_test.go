@@ -23,7 +23,7 @@ func TestOutcome(t *testing.T) {
 	shutDown := func(r *processor.Run) { r.Revoke(processor.ErrShutdown) }
 	lose := func(r *processor.Run) { r.Cancel(processor.ErrLeaseLost) }
 	drainEnds := func(r *processor.Run) { r.Cancel(processor.ErrRevoked) }
-	ended := fmt.Errorf("at the end: %w", processor.ErrShardEnded)
+	ended := fmt.Errorf("at the end: %w", processor.ErrShardClosed)
 
 	for _, c := range []struct {
 		name   string
@@ -32,16 +32,16 @@ func TestOutcome(t *testing.T) {
 		want   shardset.Outcome
 		failed bool // the observer hears of err
 	}{
-		{name: "nil", want: shardset.OutcomeDone},
+		{name: "nil", want: shardset.OutcomeComplete},
 		{name: "nil when revoked", told: told(revoke), want: shardset.OutcomeReleased},
 		{name: "nil at shutdown", told: told(shutDown), want: shardset.OutcomeReleased},
 		{name: "nil after the drain", told: told(revoke, drainEnds), want: shardset.OutcomeReleased},
 		{name: "nil when lost", told: told(lose), want: shardset.OutcomeLost},
 
-		{name: "ended", err: processor.ErrShardEnded, want: shardset.OutcomeEnded},
-		{name: "ended, wrapped", err: ended, want: shardset.OutcomeEnded},
-		{name: "ended when revoked", told: told(revoke), err: ended, want: shardset.OutcomeEnded},
-		{name: "ended after the drain", told: told(revoke, drainEnds), err: ended, want: shardset.OutcomeEnded},
+		{name: "ended", err: processor.ErrShardClosed, want: shardset.OutcomeClosed},
+		{name: "ended, wrapped", err: ended, want: shardset.OutcomeClosed},
+		{name: "ended when revoked", told: told(revoke), err: ended, want: shardset.OutcomeClosed},
+		{name: "ended after the drain", told: told(revoke, drainEnds), err: ended, want: shardset.OutcomeClosed},
 		{name: "ended when lost", told: told(lose), err: ended, want: shardset.OutcomeLost},
 		{name: "ended when revoked, then lost", told: told(revoke, lose), err: ended, want: shardset.OutcomeLost},
 		{name: "ended after the drain, then lost", told: told(revoke, drainEnds, lose), err: ended, want: shardset.OutcomeLost},

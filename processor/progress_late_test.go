@@ -72,8 +72,8 @@ func TestDoneWaitsForATellingInFlight(t *testing.T) {
 				})
 				r.cfg.Observer.Poisoned = func(shardset.Lease, processor.Poison) { time.Sleep(time.Second); r.event("told") }
 				r.cfg.Observer.Skipped = func(shardset.Lease, processor.Gap) { time.Sleep(time.Second); r.event("told") }
-				r.start().want(shardset.OutcomeDone)
-				r.wantEvents("load", `started "" false`, "told", "done done")
+				r.start().want(shardset.OutcomeComplete)
+				r.wantEvents("load", `started "" false`, "told", "done complete")
 			})
 		})
 	}

@@ -154,7 +154,7 @@ func TestTellingPanics(t *testing.T) {
 		})
 		r.cfg.Observer.Poisoned = func(shardset.Lease, processor.Poison) { panic("poisoned") }
 		r.cfg.Observer.Skipped = func(shardset.Lease, processor.Gap) { panic("skipped") }
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		var p *processor.PanicError
 		if st := r.run.Status(); st.Restarts != 2 || !errors.As(st.LastError, &p) || p.Value != "skipped" {
 			t.Errorf("the status is %+v, want 2 restarts after panics", st)
@@ -200,7 +200,7 @@ func TestReportsInACommitHook(t *testing.T) {
 			s.ReportProgress(processor.Progress{Items: 1})
 			return nil
 		}
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		if st := r.run.Status(); st.Poison != 1 || st.Gaps != 1 || st.Progress.Items != 1 {
 			t.Errorf("the status is %+v, want one poison, one gap and the report", st)
 		}

@@ -45,7 +45,7 @@ func TestPausesGrowUpToMax(t *testing.T) {
 				return errFlaky
 			})
 			told := pauses(r)
-			r.start().want(shardset.OutcomeDone)
+			r.start().want(shardset.OutcomeComplete)
 			if len(*told) != 7 {
 				t.Fatalf("%d pauses, want 7: %v", len(*told), *told)
 			}
@@ -82,7 +82,7 @@ func TestPausesStartOverAfterAGoodRun(t *testing.T) {
 			return errFlaky
 		})
 		told := pauses(r)
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		for i, want := range []time.Duration{1, 2, 4, 8, 1} {
 			within(t, i+1, (*told)[i], want*time.Second)
 		}
@@ -103,7 +103,7 @@ func TestHangingLoadIsNotAGoodRun(t *testing.T) {
 		}
 		told := pauses(r)
 		from := time.Now()
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		slept := time.Duration(0)
 		for i, want := range []time.Duration{1, 2, 4, 8} {
 			within(t, i+1, (*told)[i], want*time.Second)
@@ -147,7 +147,7 @@ func TestFailedStartIsTriedAgain(t *testing.T) {
 					return processor.Func(func(context.Context, *processor.Shard) error { return nil }), nil
 				}
 				told := pauses(r)
-				r.start().want(shardset.OutcomeDone)
+				r.start().want(shardset.OutcomeComplete)
 				if len(*told) != 1 {
 					t.Fatalf("%d pauses, want 1: %v", len(*told), *told)
 				}
@@ -213,7 +213,7 @@ func TestHandleIsDeadAfterTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var left *processor.Shard
 		r := newRig(t, func(_ context.Context, s *processor.Shard) error { left = s; return nil })
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		select {
 		case <-left.Revoked():
 		default:

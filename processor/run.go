@@ -114,20 +114,20 @@ func (r *Run) outcome(err error) (outcome shardset.Outcome, final bool) {
 	var p *PanicError
 	panicked := errors.As(err, &p)
 	is := func(target error) bool { return !panicked && errors.Is(err, target) } // a panic is no result
-	ended := is(ErrShardEnded) && !IsHalt(err)                                   // what is halted is not over
+	ended := is(ErrShardClosed) && !IsHalt(err)                                  // what is halted is not over
 	switch {
 	case errors.Is(gone, ErrNotOwner), is(ErrNotOwner):
 		outcome = shardset.OutcomeFenced
 	case r.isFatal(err):
 		outcome = shardset.OutcomeFailed
 	case ended && gone == nil:
-		outcome = shardset.OutcomeEnded
+		outcome = shardset.OutcomeClosed
 	case gone != nil, errors.Is(cause, ErrLeaseLost): // Cancel sets one after the other
 		outcome = shardset.OutcomeLost
 	case cause != nil:
 		outcome = shardset.OutcomeReleased
 	case err == nil:
-		outcome = shardset.OutcomeDone
+		outcome = shardset.OutcomeComplete
 	default:
 		return shardset.OutcomeFailed, false
 	}

@@ -53,7 +53,7 @@ func (s *script) process(ctx context.Context, sh *processor.Shard) error {
 func (s *script) result() error {
 	switch s.choices.IntN(20) {
 	case 0:
-		return processor.ErrShardEnded
+		return processor.ErrShardClosed
 	case 1:
 		return nil
 	case 2:

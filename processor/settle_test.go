@@ -21,8 +21,8 @@ func TestDoneWaitsForACommitInFlight(t *testing.T) {
 		end  func() error
 		want shardset.Outcome
 	}{
-		{"nil", func() error { return nil }, shardset.OutcomeDone},
-		{"ended", func() error { return processor.ErrShardEnded }, shardset.OutcomeEnded},
+		{"nil", func() error { return nil }, shardset.OutcomeComplete},
+		{"ended", func() error { return processor.ErrShardClosed }, shardset.OutcomeClosed},
 		{"goexit", func() error { runtime.Goexit(); return nil }, shardset.OutcomeFailed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestRestartWaitsForACommitInFlight(t *testing.T) {
 			time.Sleep(4 * time.Second) // longer than the pause
 			return nil
 		}
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 	})
 }
 
@@ -83,7 +83,7 @@ func TestSettlingIsBounded(t *testing.T) {
 		})
 		r.store.save = func(ctx context.Context, _ processor.Owner, _ processor.Position) error { return hang(ctx) }
 		from := time.Now()
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		if took := time.Since(from); took != r.cfg.CommitTimeout {
 			t.Errorf("done after %v, want %v", took, r.cfg.CommitTimeout)
 		}
@@ -108,7 +108,7 @@ func TestCommitAfterReturn(t *testing.T) {
 			heard = append(heard, c.Position)
 			return nil
 		}
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		if err := <-late; !errors.Is(err, processor.ErrReturned) {
 			t.Errorf("Commit after Process returned: %v, want %v", err, processor.ErrReturned)
 		}

@@ -22,9 +22,9 @@ func TestStartOrder(t *testing.T) {
 				return nil
 			}), nil
 		}
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		r.wantEvents("load", "factory orders/7 epoch 3 for 1h0m0s", `started "" false`,
-			"process orders/7 epoch 3 for 1h0m0s", "done done")
+			"process orders/7 epoch 3 for 1h0m0s", "done complete")
 	})
 }
 
@@ -44,7 +44,7 @@ func TestLoadSeesTheOwner(t *testing.T) {
 			r := newRig(t, func(context.Context, *processor.Shard) error { return nil })
 			r.cfg.Epochs = epochs
 			r.store.load = func(_ context.Context, o processor.Owner) error { got = o; return nil }
-			r.start().want(shardset.OutcomeDone)
+			r.start().want(shardset.OutcomeComplete)
 			lease := r.lease
 			lease.NotAfter = r.term.NotAfter()
 			if want := (processor.Owner{Member: "m1", Instance: 11, Lease: lease, Epochs: epochs}); got != want {
@@ -76,11 +76,11 @@ func TestEachAttemptStartsAfresh(t *testing.T) {
 				return errFlaky
 			}), nil
 		}
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		r.wantEvents(
 			"load", `started "" false`, `processor 1 at "" false`, "save b", `committed "b": <nil>`, "failed, restart true: flaky",
 			"load", `started "b" true`, `processor 2 at "b" true`, "save c", `committed "c": <nil>`, "failed, restart true: flaky",
-			"load", `started "c" true`, `processor 3 at "c" true`, "done done")
+			"load", `started "c" true`, `processor 3 at "c" true`, "done complete")
 		if handles[0] == handles[1] || handles[1] == handles[2] {
 			t.Errorf("two attempts got the same Shard: %p", handles)
 		}

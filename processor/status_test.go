@@ -129,7 +129,7 @@ func TestObserver(t *testing.T) {
 				}
 			},
 		}
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		if len(resumed) != 2 || resumed[0] != "" || resumed[1] != "a" {
 			t.Errorf("started at %q, want at the beginning and at %q", resumed, "a")
 		}
@@ -144,7 +144,7 @@ func TestShardLogger(t *testing.T) {
 		})
 		core, logs := observer.New(zap.InfoLevel)
 		r.cfg.Logger = zap.New(core)
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 		lines := logs.FilterMessage("hello").All()
 		if len(lines) != 1 {
 			t.Fatalf("%d lines logged, want 1", len(lines))
@@ -163,7 +163,7 @@ func TestShardLoggerDefault(t *testing.T) {
 			s.Logger().Info("nobody hears")
 			return nil
 		})
-		r.start().want(shardset.OutcomeDone)
+		r.start().want(shardset.OutcomeComplete)
 	})
 }
 
@@ -195,7 +195,7 @@ func TestShardLeaseAndContext(t *testing.T) {
 		go r.run.Do(func(o shardset.Outcome) { r.out <- o })
 		synctest.Wait()
 		r.term.Extend(time.Now(), time.Now().Add(2*time.Hour))
-		r.want(shardset.OutcomeDone)
+		r.want(shardset.OutcomeComplete)
 		if got := r.run.Epoch(); got != 3 {
 			t.Errorf("Epoch() = %d, want 3", got)
 		}

@@ -108,7 +108,7 @@ func TestWallClockJumpUnderARun(t *testing.T) {
 		err  error
 	}{
 		{jump: time.Hour, want: shardset.OutcomeLost, err: processor.ErrLeaseLost},
-		{jump: -time.Hour, want: shardset.OutcomeDone},
+		{jump: -time.Hour, want: shardset.OutcomeComplete},
 	} {
 		// The end of the term was read before the jump.
 		term := processor.NewTerm(time.Now().Add(time.Minute))

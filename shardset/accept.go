@@ -211,7 +211,7 @@ func (t *Tracker) wanted(now time.Time, seq uint64, g Grant, e *entry, p *Plan) 
 		// The same shard under another epoch: between the two it was nobody's, or
 		// somebody else's. The old run is over and its checkpoint is not ours to know.
 		t.stop(now, e, StateCancelled, CauseLost, p)
-	case StateCooling, StateDone:
+	case StateRestarting, StateComplete:
 		t.remove(g.ID)
 		p.Beat = true
 	}
@@ -228,7 +228,7 @@ func (t *Tracker) unwanted(now time.Time, id ID, e *entry, p *Plan) {
 	case e == nil:
 	case e.state == StateHeld:
 		t.stop(now, e, StateDraining, CauseRevoked, p)
-	case e.state == StateCooling || e.state == StateDone:
+	case e.state == StateRestarting || e.state == StateComplete:
 		t.remove(id)
 		p.Beat = true
 	}
@@ -265,7 +265,7 @@ func (t *Tracker) take(now time.Time, e *entry, p *Plan) {
 	p.Beat = true
 	t.settledAt = now.Add(unsettledIntervals * t.interval)
 	if until := t.holdoff[g.ID]; now.Before(until) {
-		t.schedule(e, StateCooling, until)
+		t.schedule(e, StateRestarting, until)
 		return
 	}
 	t.start(now, e, p)

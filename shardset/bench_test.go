@@ -23,7 +23,7 @@ func benchGrants(from, n int) []Grant {
 func benchTracker(b *testing.B) (*Tracker, time.Time) {
 	tr := NewTracker(TrackerConfig{
 		Instance: 1, Interval: 2 * time.Second, Fast: 200 * time.Millisecond,
-		DrainTimeout: time.Minute, StuckAfter: time.Second, Cooling: time.Second,
+		DrainTimeout: time.Minute, StuckAfter: time.Second, RestartPause: time.Second,
 	})
 	now := time.Now()
 	benchBeat(b, tr, now, benchGrants(0, benchShards))

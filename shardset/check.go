@@ -17,7 +17,7 @@ func (t *Tracker) Check() error {
 		}
 		moving := e.slot != 0
 		switch e.state {
-		case StateHeld, StateDone:
+		case StateHeld, StateComplete:
 			if moving {
 				return fmt.Errorf("shard %s is %s and yet has something due", id, e.state)
 			}
@@ -38,7 +38,7 @@ func (t *Tracker) Check() error {
 			if e.cause == 0 {
 				return fmt.Errorf("shard %s is cancelled without a cause", id)
 			}
-		case StateCooling:
+		case StateRestarting:
 			if !moving {
 				return fmt.Errorf("shard %s cools for ever", id)
 			}
@@ -74,10 +74,10 @@ func (t *Tracker) Check() error {
 func (t *Tracker) checkDone() error {
 	done := 0
 	for id, e := range t.entries.all() {
-		if e.state == StateDone {
+		if e.state == StateComplete {
 			done++
 		}
-		if !e.againAt.IsZero() && (e.state != StateDone || t.againAt.IsZero() || e.againAt.Before(t.againAt)) {
+		if !e.againAt.IsZero() && (e.state != StateComplete || t.againAt.IsZero() || e.againAt.Before(t.againAt)) {
 			return fmt.Errorf("shard %s is %s, to be started again at %v, and nobody looks before %v", id, e.state, e.againAt, t.againAt)
 		}
 	}
@@ -86,7 +86,7 @@ func (t *Tracker) checkDone() error {
 	}
 	if !t.heldDirty && !t.doneDirty {
 		for _, id := range t.done {
-			if e := t.entries.get(id); e == nil || e.state != StateDone {
+			if e := t.entries.get(id); e == nil || e.state != StateComplete {
 				return fmt.Errorf("shard %s is reported as done and is not", id)
 			}
 		}

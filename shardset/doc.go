@@ -33,7 +33,7 @@
 //     may have come too early. The pause doubles while the end comes at once. A shard of
 //     a bounded run is complete, and is not.
 //   - Work that has an end ends for a member when the service says that every shard of
-//     the group is done (Answer.Finished). Where the service does not count, a member
+//     the group is done (Answer.Complete). Where the service does not count, a member
 //     that has nothing but done shards gives way after one TTL: what another held that
 //     fell silent before would have come to it by then. What it gives up comes to the
 //     others, who find it done at once and give way in turn.

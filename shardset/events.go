@@ -32,10 +32,10 @@ func (t *Tracker) Refused(now time.Time) (Plan, bool) {
 	return t.finish(now, p), !before(now, t.patience)
 }
 
-// Lapsed is the event of the lease having been seen to end by somebody with a later
+// LeaseLost is the event of the lease having been seen to end by somebody with a later
 // clock reading than ours, a processor about to commit for instance. Expiry is a
 // latch, so the Tracker follows.
-func (t *Tracker) Lapsed(now time.Time) Plan {
+func (t *Tracker) LeaseLost(now time.Time) Plan {
 	p := t.tick(now)
 	if !t.deadline.IsZero() { // else it has lapsed, and a new one may be under way
 		t.lapse(now, &p)
@@ -95,31 +95,31 @@ func (t *Tracker) Replaced(now time.Time, seq, newest uint64) (Plan, bool) {
 func (t *Tracker) Returned(now time.Time, id ID, o Outcome) Plan {
 	p := t.tick(now)
 	e := t.entries.get(id)
-	if e == nil || e.state == StateCooling || e.state == StateDone {
+	if e == nil || e.state == StateRestarting || e.state == StateComplete {
 		return t.finish(now, p) // nothing runs
 	}
 	stopping := e.state == StateDraining || e.state == StateCancelled
-	if o == OutcomeEnded && e.cause != CauseLost {
+	if o == OutcomeClosed && e.cause != CauseLost {
 		t.ended[id] = t.seq + 1
 		t.ending.worked = true
 		p.Beat = true
 	}
 	switch {
-	case !stopping && (o == OutcomeDone || o == OutcomeEnded) && !t.leaving:
-		if o == OutcomeEnded {
+	case !stopping && (o == OutcomeComplete || o == OutcomeClosed) && !t.leaving:
+		if o == OutcomeClosed {
 			t.doubtEnd(now, e)
 		}
-		e.state, e.since = StateDone, now
+		e.state, e.since = StateComplete, now
 		t.doneCount++
 		t.doneDirty, t.ending.worked = true, true
-		p.Beat = p.Beat || t.cfg.Finite || t.cfg.Finishes // else nobody counts it
+		p.Beat = p.Beat || t.cfg.Finite || t.cfg.Completion // else nobody counts it
 		return t.finish(now, p)
 	case !stopping && o == OutcomeFailed && !t.leaving:
 		e.since = now
-		t.schedule(e, StateCooling, now.Add(t.cfg.Cooling))
+		t.schedule(e, StateRestarting, now.Add(t.cfg.RestartPause))
 		return t.finish(now, p)
 	case o == OutcomeFenced:
-		t.holdoff[id] = now.Add(t.cfg.Cooling)
+		t.holdoff[id] = now.Add(t.cfg.RestartPause)
 	}
 	t.remove(id)
 	t.gone[id] = t.seq
@@ -145,7 +145,7 @@ func (t *Tracker) Leave(now time.Time) Plan {
 		switch e.state {
 		case StateHeld:
 			t.stop(now, e, StateDraining, CauseShutdown, &p)
-		case StateCooling, StateDone:
+		case StateRestarting, StateComplete:
 			t.remove(id)
 			p.Beat = true
 		}
@@ -174,7 +174,7 @@ func (t *Tracker) tick(now time.Time) Plan {
 		case StateCancelled:
 			t.idle(e)
 			p.Stuck = append(p.Stuck, e.grant.ID)
-		case StateCooling:
+		case StateRestarting:
 			t.idle(e)
 			t.start(now, e, &p)
 		}
@@ -192,7 +192,7 @@ func (t *Tracker) lapse(now time.Time, p *Plan) {
 			t.stop(now, e, StateCancelled, CauseLost, p)
 		case StateCancelled:
 			e.cause = CauseLost // whatever it was told: what it brings back is void
-		case StateCooling, StateDone:
+		case StateRestarting, StateComplete:
 			t.remove(id)
 		}
 	}
@@ -207,7 +207,7 @@ func (t *Tracker) lapse(now time.Time, p *Plan) {
 		t.instance++
 	}
 	t.settledAt = now.Add(unsettledIntervals * t.interval)
-	p.Lapsed = true
+	p.LeaseLost = true
 	p.Beat = true
 }
 
@@ -261,7 +261,7 @@ func (t *Tracker) moveBy(due time.Time) {
 func (t *Tracker) remove(id ID) {
 	if e := t.entries.get(id); e != nil {
 		t.idle(e)
-		if e.state == StateDone {
+		if e.state == StateComplete {
 			t.doneCount--
 		}
 		t.entries.remove(id)

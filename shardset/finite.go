@@ -8,12 +8,12 @@ type ending struct {
 	all    bool      // the newest accepted answer said Finished
 	sentAt time.Time // when the heartbeat left that it answers
 	since  time.Time // the member has had nothing to do from then on; zero: it has
-	told   bool      // Plan.Finished was told
+	told   bool      // Plan.Complete was told
 }
 
 // heard notes what an accepted answer says about the end.
 func (t *Tracker) heard(a Answer) {
-	t.ending.all, t.ending.sentAt = a.Finished, t.sentAt
+	t.ending.all, t.ending.sentAt = a.Complete, t.sentAt
 }
 
 // finiteRun decides at the end of every event whether the member of a finite run has
@@ -39,10 +39,10 @@ func (t *Tracker) finiteRun(now time.Time, p *Plan) {
 	if t.ending.told {
 		return
 	}
-	p.Finished = t.ending.all
-	if !t.cfg.Finishes {
+	p.Complete = t.ending.all
+	if !t.cfg.Completion {
 		until := t.ending.since.Add(t.ttl)
-		p.Finished = !t.ending.sentAt.Before(until)
+		p.Complete = !t.ending.sentAt.Before(until)
 		switch {
 		case now.Before(until):
 			p.WakeAt = earliest(p.WakeAt, until)
@@ -50,7 +50,7 @@ func (t *Tracker) finiteRun(now time.Time, p *Plan) {
 			p.Beat = true
 		}
 	}
-	t.ending.told = p.Finished
+	t.ending.told = p.Complete
 }
 
 // nothingToDo reports whether the member has a lease and, under it, nothing but shards
@@ -58,7 +58,7 @@ func (t *Tracker) finiteRun(now time.Time, p *Plan) {
 // standby of others that are still at work.
 func (t *Tracker) nothingToDo() bool {
 	return !t.deadline.IsZero() && t.doneCount == t.entries.len() && len(t.missing) == 0 &&
-		(t.cfg.Finishes || t.ending.worked)
+		(t.cfg.Completion || t.ending.worked)
 }
 
 // doneIDs returns the shards to report as done, sorted. Like the slice of heldGrants,
@@ -73,7 +73,7 @@ func (t *Tracker) doneIDs() []ID {
 	}
 	t.done = make([]ID, 0, t.doneCount)
 	for _, e := range t.sorted {
-		if e.state == StateDone {
+		if e.state == StateComplete {
 			t.done = append(t.done, e.grant.ID)
 		}
 	}

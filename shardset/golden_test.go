@@ -18,15 +18,15 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // of it, # starts a comment. Shards are written log/number@epoch, times count from
 // the start. The events:
 //
-//	config interval=2s fast=200ms drain=3s stuck=1s cooling=1s instance=7 canleave=yes finite=yes finishes=yes
+//	config interval=2s fast=200ms drain=3s stuck=1s restart=1s instance=7 canleave=yes finite=yes completion=yes
 //	beat 0s                                   a heartbeat leaves; shows what it says
 //	answer 0.1s orders/1@1 ttl=6s gen=3 seq=1 its answer; ttl and gen stay until changed, seq is the newest;
-//	                                          finished=yes says that every shard of the group is done
+//	                                          complete=yes says that every shard of the group is done
 //	fail 1s                                   it got no answer
 //	evicted 1s                                the service does not know the member
 //	replaced 1s 9                             instance 9 has the member's name
 //	returned 2s orders/1 released             the processor's goroutine has returned
-//	lapsed 2s                                 a processor saw the lease end
+//	lost 2s                                   a processor saw the lease end
 //	tick 6s                                   time passes
 //	leave 7s                                  the member is asked to leave
 //	show 8s                                   the shards, and when the next heartbeat is due
@@ -111,23 +111,23 @@ func (s *script) event(words []string) {
 		r := s.tr.Beat(now)
 		s.seq = r.Seq
 		s.line("seq %d, instance %d, generation %d, holds %s%s%s", r.Seq, r.Instance, r.Generation,
-			or(grantsText(r.Held), "nothing"), prefixed(", done ", idsText(r.Done)), prefixed(", ended ", idsText(r.Ended)))
+			or(grantsText(r.Held), "nothing"), prefixed(", complete ", idsText(r.Complete)), prefixed(", closed ", idsText(r.Closed)))
 	case "answer":
-		seq, finished := s.seq, false
+		seq, complete := s.seq, false
 		for key, value := range options {
 			switch key {
 			case "ttl":
 				s.ttl = s.at(value).Sub(s.start)
 			case "gen":
 				s.gen = s.number(value)
-			case "finished":
-				finished = value == "yes"
+			case "complete":
+				complete = value == "yes"
 			case "seq":
 				seq = s.number(value)
 			}
 		}
 		p, err := s.tr.Accepted(now, seq, Answer{
-			Grants: parseGrants(s.t, strings.Join(args, " ")), TTL: s.ttl, Generation: s.gen, Finished: finished,
+			Grants: parseGrants(s.t, strings.Join(args, " ")), TTL: s.ttl, Generation: s.gen, Complete: complete,
 		})
 		if errors.Is(err, ErrStaleAnswer) {
 			s.line("stale answer")
@@ -145,8 +145,8 @@ func (s *script) event(words []string) {
 		s.plan(p)
 	case "tick":
 		s.plan(s.tr.Tick(now))
-	case "lapsed":
-		s.plan(s.tr.Lapsed(now))
+	case "lost":
+		s.plan(s.tr.LeaseLost(now))
 	case "evicted":
 		s.plan(s.tr.Evicted(now, s.seq))
 	case "replaced":
@@ -168,8 +168,8 @@ func (s *script) config(options map[string]string) {
 	s.tr = NewTracker(TrackerConfig{
 		Instance: s.number(or(options["instance"], "0")),
 		Interval: d("interval"), TTL: d("ttl"), Fast: d("fast"), DrainTimeout: d("drain"),
-		StuckAfter: d("stuck"), Cooling: d("cooling"), CanLeave: options["canleave"] == "yes",
-		Finite: options["finite"] == "yes", Finishes: options["finishes"] == "yes",
+		StuckAfter: d("stuck"), RestartPause: d("restart"), CanLeave: options["canleave"] == "yes",
+		Finite: options["finite"] == "yes", Completion: options["completion"] == "yes",
 	})
 }
 

@@ -77,7 +77,7 @@ type Answer struct {
 	// Finished says that every shard of the group is over, or held by a member that
 	// reported it as done, and that there is at least one. A service that does not
 	// count them never says so.
-	Finished bool
+	Complete bool
 }
 
 // MinHeartbeats is how many heartbeats must fit into one TTL, so that a lost one or two

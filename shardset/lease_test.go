@@ -122,8 +122,8 @@ func TestNames(t *testing.T) {
 	}{
 		{CauseRevoked, "revoked"}, {CauseLost, "lost"}, {CauseShutdown, "shutdown"}, {Cause(0), "Cause(0)"},
 		{StateHeld, "held"}, {StateDraining, "draining"}, {StateCancelled, "cancelled"},
-		{StateCooling, "cooling"}, {StateDone, "done"}, {State(9), "State(9)"},
-		{OutcomeReleased, "released"}, {OutcomeLost, "lost"}, {OutcomeDone, "done"}, {OutcomeEnded, "ended"},
+		{StateRestarting, "restarting"}, {StateComplete, "complete"}, {State(9), "State(9)"},
+		{OutcomeReleased, "released"}, {OutcomeLost, "lost"}, {OutcomeComplete, "complete"}, {OutcomeClosed, "closed"},
 		{OutcomeFenced, "fenced"}, {OutcomeFailed, "failed"}, {Outcome(0), "Outcome(0)"},
 	} {
 		if got := c.value.String(); got != c.want {

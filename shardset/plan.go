@@ -39,13 +39,13 @@ const (
 	StateDraining
 	// StateCancelled: its context is cancelled, its goroutine has not returned.
 	StateCancelled
-	// StateCooling: its processor failed for good; it is held, reported, and
+	// StateRestarting: its processor failed for good; it is held, reported, and
 	// started again after a pause.
-	StateCooling
-	// StateDone: its processor finished by itself. The shard stays held, so that
+	StateRestarting
+	// StateComplete: its processor finished by itself. The shard stays held, so that
 	// nobody repeats it, until the service takes it back. A closed shard that was
 	// processed to its end and is granted on is started again after a while.
-	StateDone
+	StateComplete
 )
 
 func (s State) String() string {
@@ -56,10 +56,10 @@ func (s State) String() string {
 		return "draining"
 	case StateCancelled:
 		return "cancelled"
-	case StateCooling:
-		return "cooling"
-	case StateDone:
-		return "done"
+	case StateRestarting:
+		return "restarting"
+	case StateComplete:
+		return "complete"
 	}
 	return fmt.Sprintf("State(%d)", uint8(s))
 }
@@ -72,12 +72,12 @@ const (
 	OutcomeReleased Outcome = iota + 1
 	// OutcomeLost: the lease ended before it returned.
 	OutcomeLost
-	// OutcomeDone: it finished by itself, without an error: its work is complete,
+	// OutcomeComplete: it finished by itself, without an error: its work is complete,
 	// whatever becomes of the shard.
-	OutcomeDone
-	// OutcomeEnded: it reached the end of a closed shard, which the service is to
+	OutcomeComplete
+	// OutcomeClosed: it reached the end of a closed shard, which the service is to
 	// take back.
-	OutcomeEnded
+	OutcomeClosed
 	// OutcomeFenced: the service refused it as the owner.
 	OutcomeFenced
 	// OutcomeFailed: it cannot go on.
@@ -90,10 +90,10 @@ func (o Outcome) String() string {
 		return "released"
 	case OutcomeLost:
 		return "lost"
-	case OutcomeDone:
-		return "done"
-	case OutcomeEnded:
-		return "ended"
+	case OutcomeComplete:
+		return "complete"
+	case OutcomeClosed:
+		return "closed"
 	case OutcomeFenced:
 		return "fenced"
 	case OutcomeFailed:
@@ -115,9 +115,9 @@ type Stop struct {
 type Plan struct {
 	// Cancel: cancel these contexts now, with their cause.
 	Cancel []Stop
-	// Lapsed: the lease that all shards share is over and never comes back.
+	// LeaseLost: the lease that all shards share is over and never comes back.
 	// What starts from now on starts under a new one.
-	Lapsed bool
+	LeaseLost bool
 	// NotAfter, if set: the new end of the lease of everything held.
 	NotAfter time.Time
 	// Revoke: ask these processors to finish and return; contexts stay alive.
@@ -137,5 +137,5 @@ type Plan struct {
 	Left bool
 	// Finished: the run is a finite one and this member has nothing left to do;
 	// leave. Told once under a lease.
-	Finished bool
+	Complete bool
 }

@@ -13,8 +13,8 @@ func (w *world) lost() {
 	counts := seq == w.seq() && seq > w.voidUpTo && w.leased()
 	switch w.rnd.IntN(3) {
 	case 0:
-		w.event("lapsed")
-		w.obey(w.tr.Lapsed(w.now), 0)
+		w.event("lease lost")
+		w.obey(w.tr.LeaseLost(w.now), 0)
 	case 1:
 		w.event("evicted %d", seq)
 		if counts || seq == w.seq() && seq > w.voidUpTo && w.deadline.IsZero() {
@@ -44,8 +44,8 @@ func (w *world) beat() {
 		w.fail("heartbeat %d is numbered %d", w.seq(), r.Seq)
 	}
 	if w.joinEmpty {
-		if len(r.Held)+len(r.Ended) > 0 {
-			w.fail("the join after an eviction lists %s and %v", grantsText(r.Held), r.Ended)
+		if len(r.Held)+len(r.Closed) > 0 {
+			w.fail("the join after an eviction lists %s and %v", grantsText(r.Held), r.Closed)
 		}
 		return
 	}
@@ -54,7 +54,7 @@ func (w *world) beat() {
 			w.fail("shard %s has not returned and is not in the report %q", id, grantsText(r.Held))
 		}
 	}
-	for _, id := range r.Ended {
+	for _, id := range r.Closed {
 		if r := w.runs[id]; r != nil && r.cause == 0 {
 			w.fail("the report says that %s has ended, which runs", id)
 		}
@@ -85,7 +85,7 @@ func (w *world) answer(seq uint64) {
 			grants = slices.Delete(grants, i, i+1)
 		}
 	}
-	a := Answer{Grants: grants, TTL: 6 * time.Second, Generation: w.gen, Finished: w.rnd.IntN(3) == 0}
+	a := Answer{Grants: grants, TTL: 6 * time.Second, Generation: w.gen, Complete: w.rnd.IntN(3) == 0}
 	switch w.rnd.IntN(30) {
 	case 0:
 		a.TTL = 250 * time.Millisecond // too short for anybody
@@ -144,7 +144,7 @@ func (w *world) finish() {
 	r := w.runs[id]
 	o := OutcomeReleased + Outcome(w.rnd.IntN(int(OutcomeFailed)))
 	if w.end.calm && w.rnd.IntN(4) > 0 {
-		o = OutcomeDone + Outcome(w.rnd.IntN(2)) // or ended
+		o = OutcomeComplete + Outcome(w.rnd.IntN(2)) // or ended
 	}
 	w.event("%s returned %s", id, o)
 	p := w.tr.Returned(w.now, id, o)
@@ -153,7 +153,7 @@ func (w *world) finish() {
 			r.cause = s.Cause
 		}
 	}
-	if p.Lapsed {
+	if p.LeaseLost {
 		r.cause = CauseLost
 	}
 	w.last[id] = returned{at: w.now, seq: w.seq(), outcome: o, epoch: r.epoch, cause: r.cause}

@@ -36,7 +36,7 @@ func (w *world) changes() int {
 
 // heard notes an answer that is to be accepted. w.grants still has the last one's.
 func (w *world) heard(a Answer, seq uint64) {
-	w.end.said, w.end.ttl, w.end.sentAt = a.Finished, a.TTL, w.beats[seq-1]
+	w.end.said, w.end.ttl, w.end.sentAt = a.Complete, a.TTL, w.beats[seq-1]
 	before, now := slices.Clone(w.grants), slices.Clone(a.Grants)
 	slices.SortFunc(before, compareGrants)
 	slices.SortFunc(now, compareGrants)
@@ -51,20 +51,20 @@ func (w *world) heard(a Answer, seq uint64) {
 
 // finished notes how a goroutine ended, before the plan p for that is obeyed.
 func (w *world) finished(id ID, r *run, o Outcome, p Plan) {
-	itself := r.cause == 0 && !w.leaving() && (o == OutcomeDone || o == OutcomeEnded)
+	itself := r.cause == 0 && !w.leaving() && (o == OutcomeComplete || o == OutcomeClosed)
 	if itself {
 		w.end.done[id] = r.epoch
-		if (w.cfg.Finite || w.cfg.Finishes) && !p.Beat {
+		if (w.cfg.Finite || w.cfg.Completion) && !p.Beat {
 			w.fail("shard %s is done, and nobody is to be told", id)
 		}
 	}
-	w.end.worked = w.end.worked || itself || o == OutcomeEnded && r.cause != CauseLost
+	w.end.worked = w.end.worked || itself || o == OutcomeClosed && r.cause != CauseLost
 }
 
 // endOfWait is when a member without a service that counts has waited long enough;
 // zero: it does not wait.
 func (w *world) endOfWait() time.Time {
-	if w.end.idle.IsZero() || w.cfg.Finishes {
+	if w.end.idle.IsZero() || w.cfg.Completion {
 		return time.Time{}
 	}
 	return w.end.idle.Add(w.end.ttl)
@@ -73,7 +73,7 @@ func (w *world) endOfWait() time.Time {
 // nothingLeft checks that a plan ends the run when there is nothing left to do, and
 // only then, and has the member leave as it is told.
 func (w *world) nothingLeft(p Plan) {
-	rest := w.cfg.Finite && !w.leaving() && !w.over && !w.deadline.IsZero() && len(w.runs) == 0 && (w.cfg.Finishes || w.end.worked)
+	rest := w.cfg.Finite && !w.leaving() && !w.over && !w.deadline.IsZero() && len(w.runs) == 0 && (w.cfg.Completion || w.end.worked)
 	for _, g := range w.grants {
 		epoch, done := w.end.done[g.ID]
 		rest = rest && done && epoch == g.Epoch
@@ -85,17 +85,17 @@ func (w *world) nothingLeft(p Plan) {
 		w.end.idle = w.now
 	}
 	want := rest && !w.end.told && w.end.said
-	if !w.cfg.Finishes {
+	if !w.cfg.Completion {
 		want = rest && !w.end.told && !w.end.sentAt.Before(w.endOfWait())
 	}
-	if p.Finished != want {
-		w.fail("finished: %v, want %v: idle since %v, the newest answer %+v; %s", p.Finished, want, w.now.Sub(w.end.idle), w.end, statesText(w.tr))
+	if p.Complete != want {
+		w.fail("finished: %v, want %v: idle since %v, the newest answer %+v; %s", p.Complete, want, w.now.Sub(w.end.idle), w.end, statesText(w.tr))
 	}
-	if !p.Finished || w.err != nil {
+	if !p.Complete || w.err != nil {
 		return
 	}
 	w.end.told = true
-	if w.cfg.Finishes {
+	if w.cfg.Completion {
 		w.finishes.counted++
 	} else {
 		w.finishes.waited++
@@ -105,7 +105,7 @@ func (w *world) nothingLeft(p Plan) {
 
 // reportsDone checks what a heartbeat says is done.
 func (w *world) reportsDone(r Report) {
-	if want := slices.SortedFunc(maps.Keys(w.end.done), ID.Compare); !slices.Equal(r.Done, want) {
-		w.fail("the report says that %v are done, and %v are", r.Done, want)
+	if want := slices.SortedFunc(maps.Keys(w.end.done), ID.Compare); !slices.Equal(r.Complete, want) {
+		w.fail("the report says that %v are done, and %v are", r.Complete, want)
 	}
 }

@@ -15,7 +15,7 @@ func (w *world) obey(p Plan, seq uint64) {
 	for _, s := range p.Cancel {
 		w.cancel(s)
 	}
-	if p.Lapsed {
+	if p.LeaseLost {
 		w.deadline = time.Time{}
 		w.voidUpTo = w.seq()
 		w.grants = nil
@@ -23,7 +23,7 @@ func (w *world) obey(p Plan, seq uint64) {
 		clear(w.closed.shards)
 		for id, r := range w.runs {
 			if r.cancelled.IsZero() {
-				w.fail("the lease lapsed and shard %s runs on", id)
+				w.fail("the lease was lost and shard %s runs on", id)
 			}
 			r.cause = CauseLost // also what was cancelled before
 		}
@@ -96,9 +96,9 @@ func (w *world) start(l Lease, seq uint64) {
 		w.fail("start %s@%d, which is not among the grants %q", l.ID, l.Epoch, grantsText(w.grants))
 	}
 	if last, ok := w.last[l.ID]; ok {
-		rested := w.now.Sub(last.at) >= w.cfg.Cooling
+		rested := w.now.Sub(last.at) >= w.cfg.RestartPause
 		sameGrant := last.outcome == OutcomeFailed && last.cause == 0 && last.epoch == l.Epoch
-		sameGrant = sameGrant || last.outcome == OutcomeEnded && last.cause == 0 && last.epoch == l.Epoch // see closedAnswer
+		sameGrant = sameGrant || last.outcome == OutcomeClosed && last.cause == 0 && last.epoch == l.Epoch // see closedAnswer
 		if source := max(seq, w.answered); source <= last.seq && !(sameGrant && rested) {
 			w.fail("start %s@%d from the answer to heartbeat %d, its last run (%+v) ended after that", l.ID, l.Epoch, source, last)
 		}

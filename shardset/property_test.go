@@ -115,8 +115,8 @@ func (w *world) member() {
 		Instance: uint64(w.rnd.IntN(2) * 7), Interval: time.Second, Fast: 100 * time.Millisecond,
 		FirmInterval: w.rnd.IntN(2) == 0,
 		DrainTimeout: time.Duration(w.rnd.IntN(4)) * time.Second, StuckAfter: time.Second,
-		Cooling: time.Second, CanLeave: w.rnd.IntN(2) == 0,
-		Finite: w.rnd.IntN(2) == 0, Finishes: w.rnd.IntN(2) == 0,
+		RestartPause: time.Second, CanLeave: w.rnd.IntN(2) == 0,
+		Finite: w.rnd.IntN(2) == 0, Completion: w.rnd.IntN(2) == 0,
 	}
 	*w = world{
 		rnd: w.rnd, now: w.now, verbose: w.verbose, log: w.log, epochs: w.epochs, gen: w.gen, cfg: w.cfg,

@@ -25,7 +25,7 @@ func newRig(t *testing.T, change ...func(*TrackerConfig)) *rig {
 	cfg := TrackerConfig{
 		Instance: 7,
 		Interval: 2 * time.Second, Fast: 200 * time.Millisecond,
-		DrainTimeout: 3 * time.Second, StuckAfter: time.Second, Cooling: time.Second,
+		DrainTimeout: 3 * time.Second, StuckAfter: time.Second, RestartPause: time.Second,
 		CanLeave: true,
 	}
 	for _, f := range change {
@@ -134,8 +134,8 @@ func actions(p Plan) string {
 	for _, s := range p.Cancel {
 		parts = append(parts, fmt.Sprintf("cancel %s@%s %s", s.ID, epochText(s.Epoch), s.Cause))
 	}
-	if p.Lapsed {
-		parts = append(parts, "lapsed")
+	if p.LeaseLost {
+		parts = append(parts, "lease lost")
 	}
 	for _, s := range p.Revoke {
 		parts = append(parts, fmt.Sprintf("revoke %s@%s %s", s.ID, epochText(s.Epoch), s.Cause))
@@ -155,8 +155,8 @@ func actions(p Plan) string {
 	if p.Left {
 		parts = append(parts, "left")
 	}
-	if p.Finished {
-		parts = append(parts, "finished")
+	if p.Complete {
+		parts = append(parts, "complete")
 	}
 	return strings.Join(parts, ", ")
 }

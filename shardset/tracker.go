@@ -38,19 +38,19 @@ type TrackerConfig struct {
 	// StuckAfter is how long a processor may ignore a cancelled context before
 	// Plan.Stuck names it.
 	StuckAfter time.Duration
-	// Cooling is the pause before a shard whose processor failed for good, or was
+	// RestartPause is the pause before a shard whose processor failed for good, or was
 	// fenced, is started again.
-	Cooling time.Duration
+	RestartPause time.Duration
 	// CanLeave says that the service has a leave call. Without one every
 	// heartbeat renews the lease, so a leaving member sends only those that its
 	// drain needs.
 	CanLeave bool
 	// Finite says that the work has an end, and that this member goes once nothing
-	// is left to do: Plan.Finished.
+	// is left to do: Plan.Complete.
 	Finite bool
-	// Finishes says that the service tells when every shard of the group is done,
-	// Answer.Finished. Without it a member of a finite run waits for one TTL.
-	Finishes bool
+	// Completion says that the service tells when every shard of the group is done,
+	// Answer.Complete. Without it a member of a finite run waits for one TTL.
+	Completion bool
 }
 
 // leaveGrace is how long a leaving member waits for processors whose contexts it
@@ -116,10 +116,10 @@ type entry struct {
 	state State
 	cause Cause     // why it stops, from StateDraining on
 	since time.Time // when it took this state
-	due   time.Time // StateDraining: cancel; StateCancelled: stuck; StateCooling: start
+	due   time.Time // StateDraining: cancel; StateCancelled: stuck; StateRestarting: start
 	slot  int       // its place in Tracker.moving, plus one; zero: not there
 
-	// Of StateDone, if the shard has ended: see doubtEnd.
+	// Of StateComplete, if the shard has ended: see doubtEnd.
 	againAt time.Time     // not to be started again before; zero: not at all
 	answers uint64        // nor before so many answers were accepted
 	pause   time.Duration // the last one; kept while the shard runs again
@@ -160,9 +160,9 @@ type Report struct {
 	// Done lists those of Held whose processors finished by themselves: what a service
 	// counts that tells when every shard of the group is done. Sorted, and shared like
 	// Held.
-	Done []ID
+	Complete []ID
 	// Ended lists the closed shards that were processed to their end.
-	Ended []ID
+	Closed []ID
 	// Leaving says that the member takes nothing more: what it gives up is for the
 	// others, and so is what it has not heard of yet.
 	Leaving bool
@@ -177,11 +177,11 @@ func (t *Tracker) Beat(now time.Time) Report {
 	if t.joinEmpty {
 		return r
 	}
-	r.Held, r.Done = t.heldGrants(), t.doneIDs()
+	r.Held, r.Complete = t.heldGrants(), t.doneIDs()
 	for id := range t.ended {
-		r.Ended = append(r.Ended, id)
+		r.Closed = append(r.Closed, id)
 	}
-	slices.SortFunc(r.Ended, ID.Compare)
+	slices.SortFunc(r.Closed, ID.Compare)
 	return r
 }
 

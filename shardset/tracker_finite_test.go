@@ -6,40 +6,40 @@ import (
 )
 
 func finite(cfg *TrackerConfig)  { cfg.Finite = true }
-func counted(cfg *TrackerConfig) { cfg.Finite, cfg.Finishes = true, true }
+func counted(cfg *TrackerConfig) { cfg.Finite, cfg.Completion = true, true }
 
 // allDone answers the newest heartbeat with these grants, and says that every shard of
 // the group is done.
 func (r *rig) allDone(at, grants, plan string) {
 	r.t.Helper()
-	p, err := r.tr.Accepted(r.at(at), r.seq, Answer{Grants: parseGrants(r.t, grants), TTL: r.ttl, Finished: true})
+	p, err := r.tr.Accepted(r.at(at), r.seq, Answer{Grants: parseGrants(r.t, grants), TTL: r.ttl, Complete: true})
 	if err != nil {
 		r.t.Errorf("the answer %q at %s was refused: %v", grants, at, err)
 	}
-	r.plan("answer "+grants+", finished", at, p, plan)
+	r.plan("answer "+grants+", complete", at, p, plan)
 }
 
 // done checks what a heartbeat at this time reports as done.
 func (r *rig) done(at, held, done string) {
 	r.t.Helper()
 	rep := r.beat(at, held)
-	if got := NewSet(rep.Done...).String(); got != done {
+	if got := NewSet(rep.Complete...).String(); got != done {
 		r.t.Errorf("the heartbeat at %s reports %s as done, want %s", at, got, done)
 	}
 }
 
-// Only what finished by itself is done: not what runs, cools, drains or was cancelled.
+// Only what finished by itself is done: not what runs, restarts, drains or was cancelled.
 func TestReportSaysWhatIsDone(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1 3@1 4@1 5@1")
 	r.done("0.5s", "1@1 2@1 3@1 4@1 5@1", "{}")
 	r.answer("0.5s", "1@1 2@1 3@1 4@1 5@1", "")
-	r.returned("1s", "5", OutcomeDone, "")
-	r.returned("1s", "2", OutcomeDone, "")
+	r.returned("1s", "5", OutcomeComplete, "")
+	r.returned("1s", "2", OutcomeComplete, "")
 	r.returned("1s", "3", OutcomeFailed, "")
 	r.done("1.1s", "1@1 2@1 3@1 4@1 5@1", "{2 5}")
 	r.answer("1.2s", "1@1 2@1 3@1 5@1", "revoke 4@1 revoked")
-	r.returned("1.3s", "1", OutcomeEnded, "beat")
+	r.returned("1.3s", "1", OutcomeClosed, "beat")
 	r.done("1.4s", "1@1 2@1 3@1 4@1 5@1", "{1 2 5}")
 	r.tick("4.2s", "cancel 4@1 revoked, start 3@1")
 	r.done("4.3s", "1@1 2@1 3@1 4@1 5@1", "{1 2 5}")
@@ -47,7 +47,7 @@ func TestReportSaysWhatIsDone(t *testing.T) {
 	r.done("4.5s", "1@1 3@1 4@1 5@1", "{1 5}")
 	r.answer("4.6s", "1@1 3@1 5@2", "beat") // and grants 5 again
 	r.done("4.7s", "1@1 3@1 4@1", "{1}")
-	r.tick("13.4s", "cancel 3@1 lost, lapsed, stuck 4, beat")
+	r.tick("13.4s", "cancel 3@1 lost, lease lost, stuck 4, beat")
 	r.done("13.5s", "3@1 4@1", "{}")
 }
 
@@ -55,18 +55,18 @@ func TestReportSaysWhatIsDone(t *testing.T) {
 func TestReportedDoneIsNotWrittenTo(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1 3@1")
-	r.returned("1s", "2", OutcomeDone, "")
+	r.returned("1s", "2", OutcomeComplete, "")
 	first := r.beat("1.1s", "1@1 2@1 3@1")
-	r.returned("1.2s", "1", OutcomeDone, "")
-	if again := r.beat("1.3s", "1@1 2@1 3@1"); len(again.Done) != 2 || len(first.Done) != 1 || first.Done[0] != (ID{Number: 2}) {
-		t.Errorf("the reports say %v and then %v, want [2] and [1 2]", first.Done, again.Done)
+	r.returned("1.2s", "1", OutcomeComplete, "")
+	if again := r.beat("1.3s", "1@1 2@1 3@1"); len(again.Complete) != 2 || len(first.Complete) != 1 || first.Complete[0] != (ID{Number: 2}) {
+		t.Errorf("the reports say %v and then %v, want [2] and [1 2]", first.Complete, again.Complete)
 	}
 }
 
 func TestEvictedMemberHasDoneNothing(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1")
-	r.returned("1s", "1", OutcomeDone, "")
+	r.returned("1s", "1", OutcomeComplete, "")
 	r.beat("1.1s", "1@1")
 	r.tr.Evicted(r.at("1.2s"), r.seq)
 	r.done("1.3s", "", "{}")
@@ -82,12 +82,12 @@ func TestDoneIsToldAtOnce(t *testing.T) {
 	}{
 		{"nobody waits", func(*TrackerConfig) {}, ""},
 		{"a finite run", finite, "beat"},
-		{"a service that counts", func(cfg *TrackerConfig) { cfg.Finishes = true }, "beat"},
+		{"a service that counts", func(cfg *TrackerConfig) { cfg.Completion = true }, "beat"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := newRig(t, tc.change)
 			r.join("1@1 2@1")
-			r.returned("1s", "1", OutcomeDone, tc.plan)
+			r.returned("1s", "1", OutcomeComplete, tc.plan)
 		})
 	}
 }
@@ -98,15 +98,15 @@ func TestFinishedWithAService(t *testing.T) {
 	r.join("1@1 2@1 3@1")
 	r.beat("0.2s", "1@1 2@1 3@1")
 	r.allDone("0.3s", "1@1 2@1 3@1", "")
-	r.returned("1s", "1", OutcomeDone, "beat")
+	r.returned("1s", "1", OutcomeComplete, "beat")
 	r.returned("1s", "2", OutcomeFailed, "")
 	r.beat("1.1s", "1@1 2@1 3@1")
 	r.allDone("1.2s", "1@1 2@1", "revoke 3@1 revoked")
 	r.tick("2s", "start 2@1") // has cooled
-	r.returned("2.1s", "2", OutcomeDone, "beat")
+	r.returned("2.1s", "2", OutcomeComplete, "beat")
 	r.beat("2.2s", "1@1 2@1 3@1")
 	r.allDone("2.3s", "1@1 2@1", "") // 3 still drains
-	r.returned("2.4s", "3", OutcomeReleased, "beat, finished")
+	r.returned("2.4s", "3", OutcomeReleased, "beat, complete")
 	r.tick("2.5s", "") // told once
 	r.beat("2.6s", "1@1 2@1")
 	r.allDone("2.7s", "1@1 2@1", "")
@@ -116,19 +116,19 @@ func TestFinishedWithAService(t *testing.T) {
 func TestNotFinishedWhileAShardIsMissing(t *testing.T) {
 	r := newRig(t, counted)
 	r.join("1@1")
-	r.returned("1s", "1", OutcomeDone, "beat")
+	r.returned("1s", "1", OutcomeComplete, "beat")
 	r.beat("1.1s", "1@1")
 	r.allDone("1.2s", "1@2", "beat")
 	r.beat("1.3s", "")
 	r.allDone("1.4s", "1@2", "start 1@2, beat")
-	r.returned("1.5s", "1", OutcomeDone, "beat, finished")
+	r.returned("1.5s", "1", OutcomeComplete, "beat, complete")
 }
 
 // The newest answer counts, and only under its lease.
 func TestFinishedIsTakenBack(t *testing.T) {
 	r := newRig(t, counted, func(cfg *TrackerConfig) { cfg.DrainTimeout = time.Minute })
 	r.join("1@1 2@1")
-	r.returned("1s", "1", OutcomeDone, "beat")
+	r.returned("1s", "1", OutcomeComplete, "beat")
 	r.beat("1.1s", "1@1 2@1")
 	r.allDone("1.2s", "1@1", "revoke 2@1 revoked")
 	r.beat("1.3s", "1@1 2@1")
@@ -136,10 +136,10 @@ func TestFinishedIsTakenBack(t *testing.T) {
 	r.returned("1.5s", "2", OutcomeReleased, "beat") // the answer of 1.2s is void
 	r.beat("1.6s", "1@1")
 	r.plan("failed", "1.7s", r.tr.Failed(r.at("1.7s")), "")
-	r.tick("10.2s", "lapsed, beat")
+	r.tick("10.2s", "lease lost, beat")
 	r.tick("10.3s", "")
 	r.beat("10.4s", "")
-	r.allDone("10.5s", "", "finished")
+	r.allDone("10.5s", "", "complete")
 }
 
 // A plan that ends the run may be overtaken: a processor has just seen the lease end.
@@ -147,13 +147,13 @@ func TestFinishedIsTakenBack(t *testing.T) {
 func TestFinishedIsToldUnderEveryLease(t *testing.T) {
 	r := newRig(t, counted)
 	r.join("1@1")
-	r.returned("1s", "1", OutcomeDone, "beat")
+	r.returned("1s", "1", OutcomeComplete, "beat")
 	r.beat("1.1s", "1@1")
-	r.allDone("1.2s", "1@1", "finished")
-	r.plan("lapsed", "1.3s", r.tr.Lapsed(r.at("1.3s")), "lapsed, beat")
+	r.allDone("1.2s", "1@1", "complete")
+	r.plan("lease lost", "1.3s", r.tr.LeaseLost(r.at("1.3s")), "lease lost, beat")
 	r.beat("1.4s", "")
 	r.allDone("1.5s", "1@1", "start 1@1, beat")
-	r.returned("1.6s", "1", OutcomeDone, "beat, finished")
+	r.returned("1.6s", "1", OutcomeComplete, "beat, complete")
 }
 
 // A standby goes with the others.
@@ -162,14 +162,14 @@ func TestStandbyFinishes(t *testing.T) {
 	r.beat("0s", "")
 	r.answer("0.1s", "", "")
 	r.beat("2s", "")
-	r.allDone("2.1s", "", "finished")
+	r.allDone("2.1s", "", "complete")
 }
 
 // Who is not asked to go stays, whatever the service says. So does who leaves anyway.
 func TestNotFinite(t *testing.T) {
-	r := newRig(t, func(cfg *TrackerConfig) { cfg.Finishes = true })
+	r := newRig(t, func(cfg *TrackerConfig) { cfg.Completion = true })
 	r.join("1@1")
-	r.returned("1s", "1", OutcomeDone, "beat")
+	r.returned("1s", "1", OutcomeComplete, "beat")
 	for _, at := range []string{"2s", "8s", "14s", "20s"} {
 		r.beat(at, "1@1")
 		r.allDone(at, "1@1", "")
@@ -177,7 +177,7 @@ func TestNotFinite(t *testing.T) {
 
 	r = newRig(t, counted)
 	r.join("1@1")
-	r.returned("1s", "1", OutcomeDone, "beat")
+	r.returned("1s", "1", OutcomeComplete, "beat")
 	r.beat("1s", "1@1")
 	r.leave("1.1s", "beat, left")
 	r.allDone("1.2s", "1@1", "left")
@@ -188,7 +188,7 @@ func TestNotFinite(t *testing.T) {
 func TestGiveWayAfterOneTTL(t *testing.T) {
 	r := newRig(t, finite)
 	r.join("1@1")
-	r.returned("1s", "1", OutcomeDone, "beat") // 1s + 10s
+	r.returned("1s", "1", OutcomeComplete, "beat") // 1s + 10s
 	r.beat("1.1s", "1@1")
 	r.allDone("1.2s", "1@1", "")
 	r.beat("9s", "1@1")
@@ -200,7 +200,7 @@ func TestGiveWayAfterOneTTL(t *testing.T) {
 	r.beat("11.1s", "1@1")
 	r.plan("failed", "11.2s", r.tr.Failed(r.at("11.2s")), "")
 	r.beat("11.3s", "1@1")
-	r.answer("11.4s", "1@1", "finished")
+	r.answer("11.4s", "1@1", "complete")
 	r.beat("11.5s", "1@1")
 	r.answer("11.6s", "1@1", "") // told once
 }
@@ -210,7 +210,7 @@ func TestGiveWayAfterOneTTL(t *testing.T) {
 func TestGiveWayNeedsALateHeartbeat(t *testing.T) {
 	r := newRig(t, finite)
 	r.join("1@1")
-	r.returned("1s", "1", OutcomeDone, "beat")
+	r.returned("1s", "1", OutcomeComplete, "beat")
 	r.beat("2s", "1@1")
 	r.answer("2.1s", "1@1", "")
 	r.beat("5s", "1@1")
@@ -228,46 +228,46 @@ func TestGiveWayStartsAgain(t *testing.T) {
 		{"a grant", func(r *rig) {
 			r.beat("7s", "1@1 2@1")
 			r.answer("7s", "1@1 2@1 3@1", "start 3@1, beat")
-			r.returned("7s", "3", OutcomeDone, "beat")
+			r.returned("7s", "3", OutcomeComplete, "beat")
 		}},
 		{"a grant that is missing first", func(r *rig) {
 			r.beat("6.9s", "1@1 2@1")
 			r.answer("6.9s", "1@1 2@2", "beat")
 			r.beat("7s", "1@1")
 			r.answer("7s", "1@1 2@2", "start 2@2, beat")
-			r.returned("7s", "2", OutcomeDone, "beat")
+			r.returned("7s", "2", OutcomeComplete, "beat")
 		}},
 		{"a revocation", func(r *rig) { r.beat("7s", "1@1 2@1"); r.answer("7s", "1@1", "beat") }},
 		{"all taken", func(r *rig) { r.beat("7s", "1@1 2@1"); r.answer("7s", "", "beat") }},
 		{"an eviction", func(r *rig) {
 			seq := r.beat("6.9s", "1@1 2@1").Seq
-			r.plan("evicted", "6.9s", r.tr.Evicted(r.at("6.9s"), seq), "lapsed, beat")
+			r.plan("evicted", "6.9s", r.tr.Evicted(r.at("6.9s"), seq), "lease lost, beat")
 			r.beat("7s", "")
 			r.answer("7s", "", "")
 		}},
 		{"a lapse", func(r *rig) {
-			r.plan("lapsed", "6.9s", r.tr.Lapsed(r.at("6.9s")), "lapsed, beat")
+			r.plan("lease lost", "6.9s", r.tr.LeaseLost(r.at("6.9s")), "lease lost, beat")
 			r.beat("7s", "")
 			r.answer("7s", "", "")
 		}},
 		{"a lapse with the same grants again", func(r *rig) {
-			r.plan("lapsed", "6.9s", r.tr.Lapsed(r.at("6.9s")), "lapsed, beat")
+			r.plan("lease lost", "6.9s", r.tr.LeaseLost(r.at("6.9s")), "lease lost, beat")
 			r.beat("7s", "")
 			r.answer("7s", "1@1", "start 1@1, beat")
-			r.returned("7s", "1", OutcomeDone, "beat")
+			r.returned("7s", "1", OutcomeComplete, "beat")
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := newRig(t, finite)
 			r.join("1@1 2@1")
-			r.returned("1s", "1", OutcomeDone, "beat")
-			r.returned("1s", "2", OutcomeDone, "beat")
+			r.returned("1s", "1", OutcomeComplete, "beat")
+			r.returned("1s", "2", OutcomeComplete, "beat")
 			tc.event(r)
 			beats := func(until time.Duration) (at time.Duration) {
 				for at = 8 * time.Second; at < until; at += time.Second {
 					now := r.start.Add(at)
 					p, err := r.tr.Accepted(now, r.tr.Beat(now).Seq, Answer{Grants: r.tr.want, TTL: r.ttl})
-					if err != nil || p.Finished {
+					if err != nil || p.Complete {
 						return at
 					}
 				}
@@ -287,7 +287,7 @@ func TestStandbyWaitsOn(t *testing.T) {
 	never.join("")
 	ended := newRig(t, finite)
 	ended.join("1@1")
-	ended.returned("0.5s", "1", OutcomeEnded, "beat")
+	ended.returned("0.5s", "1", OutcomeClosed, "beat")
 	ended.beat("0.6s", "1@1")
 	ended.answer("1s", "", "beat")
 	released := newRig(t, finite)
@@ -299,12 +299,12 @@ func TestStandbyWaitsOn(t *testing.T) {
 	drained.join("1@1")
 	drained.beat("0.5s", "1@1")
 	drained.answer("0.6s", "", "revoke 1@1 revoked")
-	drained.returned("1s", "1", OutcomeEnded, "beat")
+	drained.returned("1s", "1", OutcomeClosed, "beat")
 	for _, tc := range []struct {
 		name string
 		r    *rig
 		want string
-	}{{"never", never, ""}, {"ended", ended, "finished"}, {"released", released, ""}, {"drained", drained, "finished"}} {
+	}{{"never", never, ""}, {"ended", ended, "complete"}, {"released", released, ""}, {"drained", drained, "complete"}} {
 		t.Run(tc.name, func(t *testing.T) {
 			for at := 2 * time.Second; at < 11*time.Second; at += 2 * time.Second {
 				tc.r.beat(at.String(), "")

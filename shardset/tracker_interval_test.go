@@ -83,7 +83,7 @@ func TestLateAnswerShortensTheInterval(t *testing.T) {
 	r.join("1@1")
 	r.beat("2s", "1@1")
 	r.ttl = 900 * time.Millisecond
-	r.stale("3s", r.seq, "1@1", "cancel 1@1 lost, lapsed, beat")
+	r.stale("3s", r.seq, "1@1", "cancel 1@1 lost, lease lost, beat")
 	if got := r.tr.Interval(); got != 300*time.Millisecond {
 		t.Errorf("the interval is %v, want 300ms", got)
 	}

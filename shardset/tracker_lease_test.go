@@ -42,7 +42,7 @@ func TestLeaseCountsFromSend(t *testing.T) {
 	r.when("the started shard's lease", p.Start[0].NotAfter, "8.9s")
 	r.when("the wake-up", p.WakeAt, "8.9s")
 	r.tick("8.89s", "")
-	r.tick("8.9s", "cancel 1@1 lost, lapsed, beat")
+	r.tick("8.9s", "cancel 1@1 lost, lease lost, beat")
 }
 
 // The same with the reply read at 9s: the lease that it gives is over already.
@@ -63,7 +63,7 @@ func TestAnswerSlowerThanAShortenedLease(t *testing.T) {
 	r.join("1@1")
 	r.beat("2s", "1@1")
 	r.ttl = 6 * time.Second
-	r.stale("8s", r.seq, "1@1", "cancel 1@1 lost, lapsed, beat")
+	r.stale("8s", r.seq, "1@1", "cancel 1@1 lost, lease lost, beat")
 }
 
 func TestEachAnswerMovesTheLease(t *testing.T) {
@@ -74,7 +74,7 @@ func TestEachAnswerMovesTheLease(t *testing.T) {
 	r.tick("8.9s", "")
 	r.beat("9s", "1@1")
 	r.when("the wake-up after a failure", r.plan("failed", "10s", r.tr.Failed(r.at("10s")), "").WakeAt, "10.9s")
-	r.tick("10.9s", "cancel 1@1 lost, lapsed, beat")
+	r.tick("10.9s", "cancel 1@1 lost, lease lost, beat")
 }
 
 // A good answer that comes after the deadline, to a heartbeat from before it, never
@@ -84,7 +84,7 @@ func TestExpiryIsALatch(t *testing.T) {
 	r.gen = 5
 	r.join("1@1 2@1")
 	r.beat("8s", "1@1 2@1")
-	r.tick("8.9s", "cancel 1@1 lost, cancel 2@1 lost, lapsed, beat")
+	r.tick("8.9s", "cancel 1@1 lost, cancel 2@1 lost, lease lost, beat")
 	r.stale("9s", r.seq, "1@1 2@1", "") // its own lease would last until 16.9s
 	r.states("1 cancelled lost, 2 cancelled lost")
 
@@ -104,23 +104,23 @@ func TestLateAnswerEndsTheLease(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1")
 	r.beat("8s", "1@1")
-	r.stale("8.9s", r.seq, "1@1", "cancel 1@1 lost, lapsed, beat")
+	r.stale("8.9s", r.seq, "1@1", "cancel 1@1 lost, lease lost, beat")
 }
 
 // Every event notices the lease's end first, whichever comes first after a freeze.
 func TestAnyEventEndsTheLease(t *testing.T) {
 	for name, event := range map[string]func(*rig, time.Time) Plan{
-		"tick":     func(r *rig, now time.Time) Plan { return r.tr.Tick(now) },
-		"failed":   func(r *rig, now time.Time) Plan { return r.tr.Failed(now) },
-		"lapsed":   func(r *rig, now time.Time) Plan { return r.tr.Lapsed(now) },
-		"evicted":  func(r *rig, now time.Time) Plan { return r.tr.Evicted(now, r.seq) },
-		"returned": func(r *rig, now time.Time) Plan { return r.tr.Returned(now, ID{Number: 9}, OutcomeDone) },
-		"replaced": func(r *rig, now time.Time) Plan { p, _ := r.tr.Replaced(now, r.seq, 1); return p },
+		"tick":       func(r *rig, now time.Time) Plan { return r.tr.Tick(now) },
+		"failed":     func(r *rig, now time.Time) Plan { return r.tr.Failed(now) },
+		"lease lost": func(r *rig, now time.Time) Plan { return r.tr.LeaseLost(now) },
+		"evicted":    func(r *rig, now time.Time) Plan { return r.tr.Evicted(now, r.seq) },
+		"returned":   func(r *rig, now time.Time) Plan { return r.tr.Returned(now, ID{Number: 9}, OutcomeComplete) },
+		"replaced":   func(r *rig, now time.Time) Plan { p, _ := r.tr.Replaced(now, r.seq, 1); return p },
 	} {
 		r := newRig(t)
 		r.join("1@1")
 		r.beat("2s", "1@1")
-		r.plan(name, "8.9s", event(r, r.at("8.9s")), "cancel 1@1 lost, lapsed, beat")
+		r.plan(name, "8.9s", event(r, r.at("8.9s")), "cancel 1@1 lost, lease lost, beat")
 		if got := r.tr.Instance(); got != 8 {
 			t.Errorf("%s at the lease's end: instance %d, want 8: it ends once", name, got)
 		}
@@ -131,24 +131,24 @@ func TestAnyEventEndsTheLease(t *testing.T) {
 func TestSuspendEndsTheLease(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1")
-	r.plan("tick", "1s, woken after an hour", r.tr.Tick(wallAhead(t, r.at("1s"), time.Hour)), "cancel 1@1 lost, lapsed, beat")
+	r.plan("tick", "1s, woken after an hour", r.tr.Tick(wallAhead(t, r.at("1s"), time.Hour)), "cancel 1@1 lost, lease lost, beat")
 
 	r = newRig(t)
 	r.join("1@1")
 	r.plan("tick", "1s, wall clock set back", r.tr.Tick(wallAhead(t, r.at("1s"), -time.Hour)), "")
-	r.plan("tick", "8.9s, wall clock set back", r.tr.Tick(wallAhead(t, r.at("8.9s"), -time.Hour)), "cancel 1@1 lost, lapsed, beat")
+	r.plan("tick", "8.9s, wall clock set back", r.tr.Tick(wallAhead(t, r.at("8.9s"), -time.Hour)), "cancel 1@1 lost, lease lost, beat")
 }
 
 // A processor that checks its lease before a commit may see the end before we do.
-func TestLapsedByALaterClock(t *testing.T) {
+func TestLostByALaterClock(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1")
-	r.plan("lapsed", "8.8s", r.tr.Lapsed(r.at("8.8s")), "cancel 1@1 lost, lapsed, beat")
+	r.plan("lease lost", "8.8s", r.tr.LeaseLost(r.at("8.8s")), "cancel 1@1 lost, lease lost, beat")
 
 	// With a thousand shards a thousand processors say so. One lease ends once:
 	// the join that is under way must not be void because of the second word.
 	rep := r.beat("8.9s", "1@1")
-	r.plan("lapsed", "9s", r.tr.Lapsed(r.at("9s")), "")
+	r.plan("lease lost", "9s", r.tr.LeaseLost(r.at("9s")), "")
 	if got := r.tr.Instance(); got != rep.Instance {
 		t.Errorf("the second word of one lapse made instance %d of %d", got, rep.Instance)
 	}
@@ -159,7 +159,7 @@ func TestLapsedByALaterClock(t *testing.T) {
 func TestNoInstanceStaysNone(t *testing.T) {
 	r := newRig(t, func(cfg *TrackerConfig) { cfg.Instance = 0 })
 	r.join("1")
-	r.tick("8.9s", "cancel 1@clock lost, lapsed, beat")
+	r.tick("8.9s", "cancel 1@clock lost, lease lost, beat")
 	if got := r.beat("9s", "1@0").Instance; got != 0 {
 		t.Errorf("instance %d after a lapse, want none", got)
 	}
@@ -177,7 +177,7 @@ func TestGenerationGoingBack(t *testing.T) {
 	if !errors.As(err, &bad) || bad.Error() != "bad heartbeat answer: the generation went back from 5 to 4" {
 		t.Errorf("generation 4 after 5: %v", err)
 	}
-	r.plan("answer of generation 4", "2.1s", p, "cancel 1@1 lost, lapsed, beat")
+	r.plan("answer of generation 4", "2.1s", p, "cancel 1@1 lost, lease lost, beat")
 	if rep := r.beat("2.2s", "1@1"); rep.Generation != 0 || rep.Instance != 8 {
 		t.Errorf("it rejoins as instance %d with generation %d, want 8 and 0", rep.Instance, rep.Generation)
 	}
@@ -237,7 +237,7 @@ func TestRefusedTTLShortensTheLease(t *testing.T) {
 	r.plan("the refusal", "2.1s", p, "")
 	r.states("1 held")
 	r.when("the lease's end", p.NotAfter, "2.26611s")
-	r.tick("2.3s", "cancel 1@1 lost, lapsed, beat")
+	r.tick("2.3s", "cancel 1@1 lost, lease lost, beat")
 }
 
 // A join that a number at its end refuses does not wrap around to "no number".

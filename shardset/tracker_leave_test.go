@@ -11,14 +11,14 @@ func TestEviction(t *testing.T) {
 	r.gen = 5
 	r.join("1@1 2@1")
 	rep := r.beat("2s", "1@1 2@1")
-	r.plan("evicted", "2.1s", r.tr.Evicted(r.at("2.1s"), rep.Seq), "cancel 1@1 lost, cancel 2@1 lost, lapsed, beat")
+	r.plan("evicted", "2.1s", r.tr.Evicted(r.at("2.1s"), rep.Seq), "cancel 1@1 lost, cancel 2@1 lost, lease lost, beat")
 	r.returned("2.2s", "1", OutcomeReleased, "beat")
 
 	// Shard 2 still runs, and yet a service takes nothing but an empty list from a
 	// stranger. Asked again and again, if need be.
 	for _, at := range []string{"2.3s", "2.5s"} {
 		rep := r.beat(at, "")
-		if rep.Instance != 8 || rep.Generation != 0 || len(rep.Ended) != 0 {
+		if rep.Instance != 8 || rep.Generation != 0 || len(rep.Closed) != 0 {
 			t.Errorf("the join at %s reports %+v, want instance 8 and nothing else", at, rep)
 		}
 	}
@@ -40,7 +40,7 @@ func TestEvictionOfAnOldHeartbeat(t *testing.T) {
 
 	// One that was sent before the lease ended has been dealt with by its end.
 	seq := r.beat("10s", "1@1").Seq
-	r.tick("12.9s", "cancel 1@1 lost, lapsed, beat")
+	r.tick("12.9s", "cancel 1@1 lost, lease lost, beat")
 	r.plan("evicted", "13s", r.tr.Evicted(r.at("13s"), seq), "")
 	r.beat("13.1s", "1@1")
 }
@@ -96,7 +96,7 @@ func TestReplacedAfterJoining(t *testing.T) {
 		t.Error("the outcome of an old heartbeat counted")
 	}
 	p, final = r.tr.Replaced(r.at("4.2s"), seq, 9)
-	if r.plan("replaced", "4.2s", p, "cancel 1@1 lost, lapsed"); !final {
+	if r.plan("replaced", "4.2s", p, "cancel 1@1 lost, lease lost"); !final {
 		t.Error("instance 9 has the name, and yet it is not final for instance 7")
 	}
 }
@@ -104,7 +104,7 @@ func TestReplacedAfterJoining(t *testing.T) {
 func TestLeaveTakesNothingNew(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1 3@1 4@1")
-	r.returned("0.5s", "3", OutcomeDone, "")
+	r.returned("0.5s", "3", OutcomeComplete, "")
 	r.returned("0.5s", "4", OutcomeFailed, "")
 	r.beat("1s", "1@1 2@1 3@1 4@1")
 	r.leave("1.1s", "revoke 1@1 shutdown, revoke 2@1 shutdown, beat") // 3 and 4 are free
@@ -158,7 +158,7 @@ func TestLeaseEndsWhileLeaving(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1")
 	r.leave("8s", "revoke 1@1 shutdown")
-	r.tick("8.9s", "cancel 1@1 lost, lapsed") // and no beat: there is nothing to say
+	r.tick("8.9s", "cancel 1@1 lost, lease lost") // and no beat: there is nothing to say
 	r.when("the next heartbeat", r.tr.NextHeartbeat(r.at("9s")), "never")
 	r.returned("9s", "1", OutcomeReleased, "left")
 }

@@ -50,7 +50,7 @@ func TestLossCancelsAtOnce(t *testing.T) {
 	r.join("1@1 2@1")
 	r.beat("6s", "1@1 2@1")
 	r.plan("failed", "7s", r.tr.Failed(r.at("7s")), "") // failing once is not losing
-	p := r.tick("8.9s", "cancel 1@1 lost, cancel 2@1 lost, lapsed, beat")
+	p := r.tick("8.9s", "cancel 1@1 lost, cancel 2@1 lost, lease lost, beat")
 	r.when("the wake-up", p.WakeAt, "9.9s")
 	r.tick("9.9s", "stuck 1, stuck 2")
 }
@@ -61,7 +61,7 @@ func TestLossWhileDraining(t *testing.T) {
 	r.join("1@1")
 	r.beat("2s", "1@1")
 	r.answer("2.1s", "", "revoke 1@1 revoked")
-	r.tick("10.9s", "cancel 1@1 lost, lapsed, beat")
+	r.tick("10.9s", "cancel 1@1 lost, lease lost, beat")
 }
 
 // What was cancelled before the lapse is not told again.
@@ -71,19 +71,19 @@ func TestLossAfterCancel(t *testing.T) {
 	r.beat("2s", "1@1")
 	r.answer("2.1s", "", "revoke 1@1 revoked")
 	r.tick("5.1s", "cancel 1@1 revoked")
-	r.tick("10.9s", "lapsed, stuck 1, beat")
+	r.tick("10.9s", "lease lost, stuck 1, beat")
 }
 
 // A failed processor keeps its shard and starts again after a pause: giving the
 // shard up would only move the failure to the next member.
-func TestCoolingAfterFailure(t *testing.T) {
+func TestRestartAfterFailure(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1")
 	r.when("the wake-up", r.returned("1s", "1", OutcomeFailed, "").WakeAt, "2s")
 	r.beat("1.5s", "1@1 2@1")
 	r.answer("1.6s", "1@1 2@1", "")
 	r.tick("1.999s", "")
-	r.states("1 cooling, 2 held")
+	r.states("1 restarting, 2 held")
 	r.tick("2s", "start 1@1")
 	r.states("1 held, 2 held")
 	r.returned("3s", "1", OutcomeFailed, "")
@@ -129,13 +129,13 @@ func TestCooledAndRevokedAtOnce(t *testing.T) {
 
 // A fenced processor was not the owner after all. Its shard is given up; should the
 // service insist, it is taken afresh, and not in a hot loop.
-func TestCoolingAfterFence(t *testing.T) {
+func TestRestartAfterFence(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1")
 	r.returned("1s", "1", OutcomeFenced, "beat")
 	r.beat("1.1s", "")
 	r.when("the wake-up", r.answer("1.2s", "1@2", "beat").WakeAt, "2s")
-	r.states("1 cooling")
+	r.states("1 restarting")
 	r.beat("1.3s", "1@2")
 	r.answer("1.4s", "1@2", "")
 	r.tick("2s", "start 1@2")
@@ -152,8 +152,8 @@ func TestCoolingAfterFence(t *testing.T) {
 func TestDone(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1")
-	r.returned("1s", "1", OutcomeDone, "")
-	r.states("1 done, 2 held")
+	r.returned("1s", "1", OutcomeComplete, "")
+	r.states("1 complete, 2 held")
 	r.beat("2s", "1@1 2@1")
 	r.answer("2.1s", "1@1 2@1", "")
 	r.beat("4s", "1@1 2@1")
@@ -168,20 +168,20 @@ func TestEnded(t *testing.T) {
 	r.join("1@1 2@1 3@1")
 	ended := func(at, held, want string) {
 		t.Helper()
-		if got := NewSet(r.beat(at, held).Ended...).String(); got != want {
+		if got := NewSet(r.beat(at, held).Closed...).String(); got != want {
 			t.Errorf("the heartbeat at %s lists %s as ended, want %s", at, got, want)
 		}
 	}
 	ended("0.5s", "1@1 2@1 3@1", "{}")
-	r.returned("0.6s", "2", OutcomeEnded, "beat")
-	r.returned("0.6s", "1", OutcomeEnded, "beat")
+	r.returned("0.6s", "2", OutcomeClosed, "beat")
+	r.returned("0.6s", "1", OutcomeClosed, "beat")
 	r.answer("0.7s", "1@1 2@1 3@1", "") // to a heartbeat that did not tell it yet
 	ended("0.8s", "1@1 2@1 3@1", "{1 2}")
 	ended("1s", "1@1 2@1 3@1", "{1 2}") // no answer: told again
 	r.answer("1.1s", "3@1", "beat")
 	ended("1.2s", "3@1", "{}")
 	r.answer("1.3s", "", "revoke 3@1 revoked")
-	r.returned("1.4s", "3", OutcomeEnded, "beat") // a drain can reach the end, too
+	r.returned("1.4s", "3", OutcomeClosed, "beat") // a drain can reach the end, too
 	ended("1.5s", "", "{3}")
 	r.answer("1.6s", "", "")
 	ended("1.7s", "", "{}")
@@ -195,11 +195,11 @@ func TestEndedWithoutALease(t *testing.T) {
 	r.beat("2s", "1@1 2@1")
 	r.answer("2.1s", "2@1", "revoke 1@1 revoked")
 	r.tick("5.1s", "cancel 1@1 revoked")
-	r.tick("10.9s", "cancel 2@1 lost, lapsed, stuck 1, beat")
-	r.returned("11s", "1", OutcomeEnded, "beat")
-	r.returned("11s", "2", OutcomeEnded, "beat")
-	if rep := r.beat("11.1s", ""); len(rep.Ended) != 0 {
-		t.Errorf("after the lease ended the report lists %v as ended, want nothing", rep.Ended)
+	r.tick("10.9s", "cancel 2@1 lost, lease lost, stuck 1, beat")
+	r.returned("11s", "1", OutcomeClosed, "beat")
+	r.returned("11s", "2", OutcomeClosed, "beat")
+	if rep := r.beat("11.1s", ""); len(rep.Closed) != 0 {
+		t.Errorf("after the lease ended the report lists %v as ended, want nothing", rep.Closed)
 	}
 }
 
@@ -210,10 +210,10 @@ func TestReturnOfWhatDoesNotRun(t *testing.T) {
 	r.join("1@1 2@1")
 	r.returned("1s", "9", OutcomeReleased, "")
 	r.returned("1s", "1", OutcomeFailed, "")
-	r.returned("1.1s", "1", OutcomeDone, "")
-	r.returned("1s", "2", OutcomeDone, "")
+	r.returned("1.1s", "1", OutcomeComplete, "")
+	r.returned("1s", "2", OutcomeComplete, "")
 	r.returned("1.1s", "2", OutcomeFailed, "")
-	r.states("1 cooling, 2 done")
+	r.states("1 restarting, 2 complete")
 	r.tick("2s", "start 1@1")
 }
 

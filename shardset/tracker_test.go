@@ -58,15 +58,15 @@ func TestReportTellsTheTruth(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1 3@1 4@1 5@1")
 	r.returned("1s", "3", OutcomeFailed, "")
-	r.returned("1s", "4", OutcomeDone, "")
-	r.returned("1s", "5", OutcomeEnded, "beat")
+	r.returned("1s", "4", OutcomeComplete, "")
+	r.returned("1s", "5", OutcomeClosed, "beat")
 	r.beat("1.1s", "1@1 2@1 3@1 4@1 5@1")
 	r.answer("1.2s", "2@1 3@1 4@1 5@1", "revoke 1@1 revoked")
-	r.states("1 draining revoked, 2 held, 3 cooling, 4 done, 5 done")
+	r.states("1 draining revoked, 2 held, 3 restarting, 4 complete, 5 complete")
 	r.beat("1.3s", "1@1 2@1 3@1 4@1 5@1")
 	r.tick("2s", "start 3@1")
 	r.tick("4.2s", "cancel 1@1 revoked")
-	r.states("1 cancelled revoked, 2 held, 3 held, 4 done, 5 done")
+	r.states("1 cancelled revoked, 2 held, 3 held, 4 complete, 5 complete")
 	r.beat("4.3s", "1@1 2@1 3@1 4@1 5@1")
 	r.returned("4.4s", "1", OutcomeReleased, "beat")
 	r.beat("4.5s", "2@1 3@1 4@1 5@1")
@@ -108,7 +108,7 @@ func TestComebackAnsweredAfterTheReturn(t *testing.T) {
 func TestRejoinAnsweredAfterTheReturn(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1")
-	r.tick("8.9s", "cancel 1@1 lost, lapsed, beat")
+	r.tick("8.9s", "cancel 1@1 lost, lease lost, beat")
 	r.beat("9s", "1@1")
 	r.returned("9.1s", "1", OutcomeReleased, "beat")
 	r.answer("9.2s", "1@2", "")
@@ -148,7 +148,7 @@ func TestEpochChangeWhileHeld(t *testing.T) {
 // What only is reported, not running, is given up before it is taken afresh: its
 // last run may have ended after this answer was computed.
 func TestEpochChangeWhileNotRunning(t *testing.T) {
-	for _, o := range []Outcome{OutcomeDone, OutcomeFailed} {
+	for _, o := range []Outcome{OutcomeComplete, OutcomeFailed} {
 		r := newRig(t)
 		r.join("1@1")
 		r.beat("2s", "1@1")

@@ -45,7 +45,7 @@ func (j *journal) handovers() []handover {
 	for id, list := range j.tenures {
 		list = started(list)
 		for i := 1; i < len(list); i++ {
-			if h, ok := j.handover(id, list[i-1], list[i]); ok && list[i-1].outcome != shardset.OutcomeEnded {
+			if h, ok := j.handover(id, list[i-1], list[i]); ok && list[i-1].outcome != shardset.OutcomeClosed {
 				all = append(all, h)
 			}
 		}

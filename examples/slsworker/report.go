@@ -85,7 +85,7 @@ func (w *worker) status(took time.Duration, out io.Writer) {
 		}
 	}
 	fmt.Fprintf(out, "status: after=%v state=%v shards=%d draining=%d done=%d halted=%d troubled=%d lag_max=%v batches=%d logs=%d bytes=%d retries=%d handovers=%d",
-		took.Round(time.Millisecond), s.State, len(s.Shards), states[shardset.StateDraining], states[shardset.StateDone], halted, troubled,
+		took.Round(time.Millisecond), s.State, len(s.Shards), states[shardset.StateDraining], states[shardset.StateComplete], halted, troubled,
 		lag.Round(time.Millisecond), t.batches.Load(), t.logs.Load(), t.bytes.Load(), t.retries.Load(), t.handovers.Load())
 	if trouble != nil {
 		fmt.Fprintf(out, " trouble=%q", trouble)

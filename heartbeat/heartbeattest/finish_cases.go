@@ -27,7 +27,7 @@ func (m *member) do(ids ...shardset.ID) {
 		ids = m.running().IDs()
 	}
 	for _, id := range ids {
-		m.finish(id, shardset.OutcomeDone)
+		m.finish(id, shardset.OutcomeComplete)
 	}
 }
 
@@ -35,7 +35,7 @@ func (m *member) do(ids ...shardset.ID) {
 func told(members ...*member) func() bool {
 	return func() bool {
 		for _, m := range members {
-			if !m.answer.Finished {
+			if !m.answer.Complete {
 				return false
 			}
 		}
@@ -47,7 +47,7 @@ func told(members ...*member) func() bool {
 func untold(members ...*member) func() bool {
 	return func() bool {
 		for _, m := range members {
-			if m.answer.Finished {
+			if m.answer.Complete {
 				return false
 			}
 		}
@@ -110,7 +110,7 @@ func finishDead(k *kit) {
 	a.die()
 	b.do()
 	k.until(k.expiry(), "b has the shards of a, which died", func() bool {
-		if b.answer.Finished && b.running().Len() > 0 {
+		if b.answer.Complete && b.running().Len() > 0 {
 			k.Fatalf("b is told that all is done, and runs %v", b.running())
 		}
 		return len(b.answer.Grants) == len(k.ids)
@@ -127,7 +127,7 @@ func finishNewShard(k *kit) {
 	k.until(2*k.patience, "a is told that all is done", told(a), a)
 	k.set(shards(len(k.ids) + 1))
 	k.until(2*k.patience, "a has the new shard, and is not told that it is done", func() bool {
-		return a.running().Len() == 1 && !a.answer.Finished
+		return a.running().Len() == 1 && !a.answer.Complete
 	}, a)
 	a.do()
 	k.until(2*k.patience, "a is told that all is done", told(a), a)
@@ -142,7 +142,7 @@ func finishAgain(k *kit) {
 		k.Fatalf("heartbeat of a: %v", err)
 	}
 	k.until(2*k.patience, "a is told that all is done", func() bool {
-		return a.report(a.answer.Generation, a.answer.Grants, k.ids) == nil && a.answer.Finished
+		return a.report(a.answer.Generation, a.answer.Grants, k.ids) == nil && a.answer.Complete
 	})
 	// It gives one up, and is granted it again, which it has not heard of.
 	given := a.answer.Grants[0].ID
@@ -151,13 +151,13 @@ func finishAgain(k *kit) {
 	}
 	k.until(2*k.patience, "a is granted again what it gave up", func() bool {
 		err := a.report(first.Generation, first.Grants, k.ids)
-		if err == nil && a.answer.Finished {
+		if err == nil && a.answer.Complete {
 			k.Fatalf("a has not heard that shard %s was granted again, and is told that it is done", given)
 		}
 		return err == nil && a.all() && a.answer.Generation > first.Generation
 	})
 	k.until(2*k.patience, "a has done that, too, and is told", func() bool {
-		return a.report(a.answer.Generation, a.answer.Grants, k.ids) == nil && a.answer.Finished
+		return a.report(a.answer.Generation, a.answer.Grants, k.ids) == nil && a.answer.Complete
 	})
 }
 

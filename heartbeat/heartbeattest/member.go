@@ -58,7 +58,7 @@ func (k *kit) newMember(name string) (*member, error) {
 		endpoint: e, k: k, name: name,
 		runs: map[shardset.ID]*run{}, waiting: map[shardset.ID]bool{},
 		tracker: shardset.NewTracker(shardset.TrackerConfig{
-			Instance: k.instance(), Interval: k.ttl / 10, Fast: k.step, Cooling: k.step,
+			Instance: k.instance(), Interval: k.ttl / 10, Fast: k.step, RestartPause: k.step,
 			DrainTimeout: 100 * k.ttl, StuckAfter: 100 * k.ttl, // a member is as deaf as the case wants it
 			CanLeave: k.info.Guarantees.Leave,
 		}),
@@ -129,7 +129,7 @@ func (k *kit) checkAnswer(name string, a shardset.Answer) {
 	if has.AckedRevoke && a.Generation == 0 && len(a.Grants) > 0 {
 		k.Errorf("an answer to %s has no generation, and the service promises AckedRevoke", name)
 	}
-	if a.Finished && !has.Finish {
+	if a.Complete && !has.Finish {
 		k.Errorf("an answer to %s says that all is done, and the service promises %s", name, has)
 	}
 	for _, g := range a.Grants {

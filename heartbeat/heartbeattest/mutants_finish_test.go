@@ -14,43 +14,43 @@ func finishMutants() []mutant {
 	}
 	return []mutant{
 		{name: "nobody is told that all is done", by: []string{"Finish/as promised", "Finish/all done", "Finish/standby", "Finish/pushed"}, build: func(b *broken) {
-			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) { a.Finished = false })
+			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) { a.Complete = false })
 		}},
 		{name: "one member's shards are all", by: []string{"Finish/all done", "Finish/of a dead member"}, build: func(b *broken) {
 			b.answer(func(r shardset.Heartbeat, a *shardset.Answer) {
-				a.Finished = len(r.Done) > 0 && len(r.Done) == len(r.Held)
+				a.Complete = len(r.Complete) > 0 && len(r.Complete) == len(r.Held)
 			})
 		}},
 		{name: "one shard is all", by: []string{"Finish/of a dead member", "Finish/all done"}, build: func(b *broken) {
-			b.answer(func(r shardset.Heartbeat, a *shardset.Answer) { a.Finished = len(r.Done) > 0 })
+			b.answer(func(r shardset.Heartbeat, a *shardset.Answer) { a.Complete = len(r.Complete) > 0 })
 		}},
 		{name: "standbys are not told that all is done", by: []string{"Finish/standby"}, build: func(b *broken) {
-			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) { a.Finished = a.Finished && len(a.Grants) > 0 })
+			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) { a.Complete = a.Complete && len(a.Grants) > 0 })
 		}},
 		{name: "what is done stays done, whoever has it", by: []string{"Finish/of a dead member", "Finish/granted again"}, build: func(b *broken) {
 			done := map[shardset.ID]bool{}
 			b.answer(func(r shardset.Heartbeat, a *shardset.Answer) {
-				for _, id := range r.Done {
+				for _, id := range r.Complete {
 					done[id] = true
 				}
-				a.Finished = everyShard(b, func(s group.ShardInfo) bool { return done[s.ID] })
+				a.Complete = everyShard(b, func(s group.ShardInfo) bool { return done[s.ID] })
 			})
 		}},
 		{name: "finished once is finished for good", by: []string{"Finish/new shard", "Finish/granted again"}, build: func(b *broken) {
 			finished := false
 			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) {
-				finished = finished || a.Finished
-				a.Finished = finished
+				finished = finished || a.Complete
+				a.Complete = finished
 			})
 		}},
 		{name: "a shard that is over is not done", by: []string{"Finish/ended counts"}, build: func(b *broken) {
 			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) {
-				a.Finished = everyShard(b, func(s group.ShardInfo) bool { return s.Done })
+				a.Complete = everyShard(b, func(s group.ShardInfo) bool { return s.Done })
 			})
 		}},
 		{name: "done counts for a grant to come", by: []string{"Finish/granted again"}, build: func(b *broken) {
 			b.request(func(r *shardset.Heartbeat) {
-				if len(r.Done) == 0 {
+				if len(r.Complete) == 0 {
 					return
 				}
 				snap := b.Snapshot()

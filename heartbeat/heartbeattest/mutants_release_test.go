@@ -105,7 +105,7 @@ func releaseMutants() []mutant {
 			}
 		}},
 		{name: "the end of a shard is not heard", by: []string{"Ended/not granted again", "Ordered/children wait"}, build: func(b *broken) {
-			b.request(func(r *shardset.Heartbeat) { r.Ended = nil })
+			b.request(func(r *shardset.Heartbeat) { r.Closed = nil })
 		}},
 		{name: "removed shards stay", by: []string{"Shards/removed"}, build: func(b *broken) {
 			var all []group.Shard

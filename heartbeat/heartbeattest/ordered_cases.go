@@ -91,7 +91,7 @@ func (k *kit) end(id shardset.ID, members ...*member) {
 				k.Fatalf("end of shard %s: %v", id, err)
 			}
 		}
-		m.finish(id, shardset.OutcomeEnded)
+		m.finish(id, shardset.OutcomeClosed)
 		return
 	}
 	k.Fatalf("nobody runs shard %s: %s", id, describe(members))

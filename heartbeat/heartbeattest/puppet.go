@@ -45,7 +45,7 @@ func (p *puppet) send(ctx context.Context, seq, generation uint64, held []shards
 func (p *puppet) report(generation uint64, held []shardset.Grant, done []shardset.ID) error {
 	return p.k.retry(func(ctx context.Context) error {
 		p.seq++
-		return p.sendReport(ctx, shardset.Report{Seq: p.seq, Generation: generation, Held: held, Done: done})
+		return p.sendReport(ctx, shardset.Report{Seq: p.seq, Generation: generation, Held: held, Complete: done})
 	})
 }
 

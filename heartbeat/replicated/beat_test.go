@@ -99,7 +99,7 @@ func TestReleasedIsNotTakenUpAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 3 {
-			if len(a.answer.Grants) != 3 || a.answer.Finished {
+			if len(a.answer.Grants) != 3 || a.answer.Complete {
 				t.Fatalf("a has given up shard %s, and is told that it may hold %v", all[0].ID, a.answer.Grants)
 			}
 			time.Sleep(100 * time.Millisecond)

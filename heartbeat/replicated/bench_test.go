@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/shardset"
@@ -25,7 +24,7 @@ type benchMember struct {
 func (m *benchMember) beat(ctx context.Context) error {
 	m.r.Seq++
 	m.r.Held, m.r.Generation = m.answer.Grants, m.answer.Generation
-	a, err := m.c.Beat(ctx, heartbeat.Request{Member: m.name, Report: m.r})
+	a, err := m.c.Beat(ctx, shardset.Heartbeat{Member: m.name, Report: m.r})
 	if err == nil {
 		m.answer = a
 	}
@@ -98,7 +97,7 @@ func BenchmarkBeatDuringSteps(b *testing.B) {
 					guest := &benchMember{c: all[0].c, name: "guest", r: shardset.Report{Instance: i}}
 					_ = guest.beat(ctx)
 					guest.r.Seq++
-					_ = guest.c.Leave(ctx, heartbeat.Request{Member: guest.name, Report: guest.r})
+					_ = guest.c.Leave(ctx, shardset.Heartbeat{Member: guest.name, Report: guest.r})
 				}
 			})
 			var took []time.Duration

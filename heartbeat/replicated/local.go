@@ -101,7 +101,7 @@ func (c *Client) allowed(l *local) shardset.Answer {
 	a := c.replica.Answer(l.name, l.instance)
 	c.dropTaken(l)
 	if len(l.released) > 0 {
-		a.Finished = false // what it has given up is to be done again
+		a.Complete = false // what it has given up is to be done again
 	}
 	if slices.ContainsFunc(a.Grants, l.gaveUp) {
 		a.Grants = slices.DeleteFunc(slices.Clone(a.Grants), l.gaveUp)
@@ -127,7 +127,7 @@ func (c *Client) dropTaken(l *local) {
 
 // sameAnswer reports whether a member that was told a has nothing to hear from b.
 func sameAnswer(a, b shardset.Answer) bool {
-	return a.TTL == b.TTL && a.Finished == b.Finished && slices.Equal(a.Grants, b.Grants)
+	return a.TTL == b.TTL && a.Complete == b.Complete && slices.Equal(a.Grants, b.Grants)
 }
 
 // acquire takes the right to write the records of a local's name.

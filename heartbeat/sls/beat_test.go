@@ -29,7 +29,7 @@ func TestBeat(t *testing.T) {
 	})
 	c := newClient(t, config(w))
 	a, err := c.Beat(t.Context(), request())
-	if err != nil || a.Grants != nil || a.TTL != 20*time.Second || a.Generation != 0 || a.Finished {
+	if err != nil || a.Grants != nil || a.TTL != 20*time.Second || a.Generation != 0 || a.Complete {
 		t.Errorf("the first answer is %+v (%v)", a, err)
 	}
 	a, err = c.Beat(t.Context(), request(4, 0))

@@ -31,7 +31,7 @@ func TestAckIsForGood(t *testing.T) {
 				b.Ack()
 				return e.end(ctx, b)
 			}, batch.Options[int]{Timeout: e.timeout}).start(1)
-			if got := r.finish(); got != shardset.OutcomeEnded {
+			if got := r.finish(); got != shardset.OutcomeClosed {
 				t.Errorf("the outcome is %v, want ended", got)
 			}
 			checkItems(t, "handled", l.given(), upTo(50))
@@ -158,7 +158,7 @@ func TestAckItemByItemIsACompleteBatch(t *testing.T) {
 				}
 				return e.end(ctx, b)
 			}, batch.Options[int]{}).start(1)
-			if got := r.finish(); got != shardset.OutcomeEnded {
+			if got := r.finish(); got != shardset.OutcomeClosed {
 				t.Errorf("the outcome is %v, want ended", got)
 			}
 			checkItems(t, "handled", l.given(), upTo(30))
@@ -237,7 +237,7 @@ func TestAckFromOtherGoroutines(t *testing.T) {
 			}
 			return errBad
 		}, batch.Options[int]{}).start(1)
-		if got := r.finish(); got != shardset.OutcomeEnded {
+		if got := r.finish(); got != shardset.OutcomeClosed {
 			t.Errorf("the outcome is %v, want ended", got)
 		}
 		if got := r.store.last(); got != "1000" {

@@ -41,7 +41,7 @@ func work(b *testing.B, id shardset.ID, f processor.Factory) {
 	run := processor.NewRunner(processor.RunnerConfig{Member: "m", Factory: f, Checkpoints: store}).
 		New(b.Context(), shardset.Lease{ID: id, Epoch: 1}, 1, processor.NewTerm(time.Now().Add(time.Hour)))
 	run.Do(func(o shardset.Outcome) {
-		if o != shardset.OutcomeEnded {
+		if o != shardset.OutcomeClosed {
 			b.Errorf("the outcome is %v, want ended", o)
 		}
 	})

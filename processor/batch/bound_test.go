@@ -77,7 +77,7 @@ func TestABoundedRunEnds(t *testing.T) {
 					o.UntilPosition = func(shardset.ID) processor.Position { return position(c.until) }
 				}
 				r.handle(nil, o).start(2)
-				if o := r.finish(); o != shardset.OutcomeDone {
+				if o := r.finish(); o != shardset.OutcomeComplete {
 					t.Errorf("the outcome is %v, want done", o)
 				}
 				if got := r.got(); !slices.Equal(got, c.want) {
@@ -119,7 +119,7 @@ func TestABoundedRunWaitsForItsBatches(t *testing.T) {
 		if p := r.store.last(); p != "" {
 			t.Errorf("committed %q before it was handled", p)
 		}
-		if o, p := r.finish(), r.store.last(); o != shardset.OutcomeDone || p != "10" {
+		if o, p := r.finish(), r.store.last(); o != shardset.OutcomeComplete || p != "10" {
 			t.Errorf("the outcome is %v at %q, want done at 10", o, p)
 		}
 	})
@@ -132,9 +132,9 @@ func TestABoundedRunWaitsForItsCommit(t *testing.T) {
 			src := newTape(10)
 			src.closed = closed
 			r := newRig(t, src)
-			o, want := batch.Options[int]{}, shardset.OutcomeEnded
+			o, want := batch.Options[int]{}, shardset.OutcomeClosed
 			if !closed {
-				o.UntilPosition, want = func(shardset.ID) processor.Position { return "10" }, shardset.OutcomeDone
+				o.UntilPosition, want = func(shardset.ID) processor.Position { return "10" }, shardset.OutcomeComplete
 			}
 			tries := 0
 			r.store.fail = func(processor.Position) error {
@@ -193,7 +193,7 @@ func TestAClosedShardIsCommittedToItsEnd(t *testing.T) {
 				r := newRig(t, src)
 				r.resumeAt(c.resume)
 				r.handle(nil, batch.Options[int]{CommitInterval: time.Hour}).start(2)
-				if o := r.finish(); o != shardset.OutcomeEnded {
+				if o := r.finish(); o != shardset.OutcomeClosed {
 					t.Errorf("the outcome is %v, want ended", o)
 				}
 				if d := time.Since(begin); d != 0 {

@@ -166,7 +166,7 @@ func TestAStoreThatPanicsHasStoredNothing(t *testing.T) {
 				return nil
 			}
 			r.handle(nil, batch.Options[int]{}).start(1)
-			if got := r.finish(); got != shardset.OutcomeEnded || count != 4 {
+			if got := r.finish(); got != shardset.OutcomeClosed || count != 4 {
 				t.Errorf("the outcome is %v after %d tries, want ended after 4", got, count)
 			}
 			if got := r.store.last(); got != "10" {
@@ -185,7 +185,7 @@ func TestEndOfShardWaitsForItsCommit(t *testing.T) {
 		r := newRig(t, src)
 		r.store.failing(20)
 		r.handle(nil, batch.Options[int]{}).start(1)
-		if got := r.finish(); got != shardset.OutcomeEnded {
+		if got := r.finish(); got != shardset.OutcomeClosed {
 			t.Errorf("the outcome is %v, want ended", got)
 		}
 		if got := r.store.last(); got != "10" {
@@ -209,7 +209,7 @@ func TestEndOfShardWithoutItsCommitIsNotTheEnd(t *testing.T) {
 			t.Errorf("the outcome is %v, want released", got)
 		}
 		next := r.heir().handle(nil, batch.Options[int]{}).start(2)
-		if got := next.finish(); got != shardset.OutcomeEnded {
+		if got := next.finish(); got != shardset.OutcomeClosed {
 			t.Errorf("the outcome of the next owner is %v, want ended", got)
 		}
 		checkItems(t, "the next owner handled", next.got(), upTo(10))

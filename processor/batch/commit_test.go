@@ -101,7 +101,7 @@ func tryPath(t *testing.T, p path, e ending, concurrency int) {
 
 	src.set(func(t *tape) { t.closed = true })
 	next := r.heir().handle(nil, batch.Options[int]{}).start(2)
-	if got := next.finish(); got != shardset.OutcomeEnded {
+	if got := next.finish(); got != shardset.OutcomeClosed {
 		t.Errorf("the outcome of the next owner is %v, want ended", got)
 	}
 	checkItems(t, "the next owner handled", next.got(), fromTo(20, src.end))
@@ -209,7 +209,7 @@ func TestEndOfShardIsCommittedOnce(t *testing.T) {
 			}
 			return nil
 		}, batch.Options[int]{}).start(1)
-		if got := r.finish(); got != shardset.OutcomeEnded {
+		if got := r.finish(); got != shardset.OutcomeClosed {
 			t.Errorf("the outcome is %v, want ended", got)
 		}
 		if got := r.store.committed(); !slices.Equal(got, []processor.Position{"10", "20"}) {

@@ -44,7 +44,7 @@ func TestDeadLetterIsTriedUntilItIsTaken(t *testing.T) {
 					return nil
 				},
 			}).start(1)
-			if got := r.finish(); got != shardset.OutcomeEnded {
+			if got := r.finish(); got != shardset.OutcomeClosed {
 				t.Errorf("the outcome is %v, want ended", got)
 			}
 			if want := 2 + 1 + 2; calls != 20 || handled != want { // ten items, three, and one
@@ -95,7 +95,7 @@ func TestPoisonIsToldOnce(t *testing.T) {
 				}
 				return errBad
 			}, tt.options).start(1)
-			if got := r.finish(); got != shardset.OutcomeEnded {
+			if got := r.finish(); got != shardset.OutcomeClosed {
 				t.Errorf("the outcome is %v, want ended", got)
 			}
 			if len(r.poison) != 1 {
@@ -138,7 +138,7 @@ func TestDeadLetterGetsWhatIsLeft(t *testing.T) {
 				return errBad
 			},
 		}).start(1)
-		if o := r.finish(); o != shardset.OutcomeEnded {
+		if o := r.finish(); o != shardset.OutcomeClosed {
 			t.Errorf("the outcome is %v, want ended", o)
 		}
 		if len(got) != 8 {

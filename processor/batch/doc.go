@@ -26,7 +26,7 @@
 // a shard begins without a checkpoint is committed at once, unless that is its oldest
 // item. At the end of a closed shard, and at the bound of a run, the end is committed,
 // even if nothing was ever in it or it had been committed before; at the end of a closed
-// shard the processor returns processor.ErrShardEnded.
+// shard the processor returns processor.ErrShardClosed.
 //
 // # When the shard has to go
 //

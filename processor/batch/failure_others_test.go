@@ -42,7 +42,7 @@ func TestOthersGoOnBesideABadBatch(t *testing.T) {
 			t.Errorf("the trouble is %v, want %v", got, errBad)
 		}
 		good.Store(true)
-		if got := r.finish(); got != shardset.OutcomeEnded {
+		if got := r.finish(); got != shardset.OutcomeClosed {
 			t.Errorf("the outcome is %v, want ended", got)
 		}
 		if got := r.store.last(); got != "60" {

@@ -42,7 +42,7 @@ var (
 )
 
 const (
-	ended    = shardset.OutcomeEnded
+	ended    = shardset.OutcomeClosed
 	released = shardset.OutcomeReleased
 	gaveUp   = shardset.OutcomeFailed
 )
@@ -88,7 +88,7 @@ var actionTests = []actionTest{
 			return processor.Fatal(processor.Contain("parse", func() error { panic(errBad) }))
 		}, outcome: gaveUp, attempts: 1, handled: upTo(20), stored: "20"},
 	{name: "handler says that the shard ended", options: batch.Options[int]{Attempts: 2},
-		end: func() error { return processor.ErrShardEnded }, outcome: released, halted: true,
+		end: func() error { return processor.ErrShardClosed }, outcome: released, halted: true,
 		attempts: 2, handled: upTo(20), stored: "20"},
 }
 

@@ -281,7 +281,7 @@ func TestGiveUpInALoop(t *testing.T) {
 			}), nil
 		}
 		r.start(1)
-		if got := r.finish(); got != shardset.OutcomeDone {
+		if got := r.finish(); got != shardset.OutcomeComplete {
 			t.Errorf("the outcome is %v, want done", got)
 		}
 		checkItems(t, "the dead letters are", d.items, []int{10, 21})

@@ -33,7 +33,7 @@ func (l *loop[T]) clearLoss() { l.reading.lostSince, l.reading.goneErr = time.Ti
 // vanished ends the work on a shard that is gone, after its gap was told. What is
 // acknowledged is committed, if there still is a place for it.
 func (l *loop[T]) endGone() {
-	l.ended, l.end, l.gone = true, processor.ErrShardEnded, true
+	l.ended, l.end, l.gone = true, processor.ErrShardClosed, true
 	l.commits.retryAtOnce()
 }
 

@@ -18,7 +18,7 @@ func TestHandlesEverythingInOrder(t *testing.T) {
 		tape.perRead, tape.closed = 7, true
 		budget := batch.NewBudget(1<<20, 4)
 		r := newRig(t, tape).handle(nil, batch.Options[int]{Budget: budget}).start(1)
-		if o := r.finish(); o != shardset.OutcomeEnded {
+		if o := r.finish(); o != shardset.OutcomeClosed {
 			t.Errorf("the outcome is %v, want ended", o)
 		}
 		if got := r.got(); !slices.Equal(got, upTo(1000)) {

@@ -34,7 +34,7 @@ func (l *loop[T]) showLag(p *processor.Progress, now time.Time) {
 
 // complete reports whether there is nothing left that the work could be behind of.
 func (l *loop[T]) nothingLeft() bool {
-	return l.ended && (l.end == nil || l.end == processor.ErrShardEnded) //nolint:errorlint // it is set to this very value
+	return l.ended && (l.end == nil || l.end == processor.ErrShardClosed) //nolint:errorlint // it is set to this very value
 }
 
 // slow reports whether the read under way takes long. A reader that waits for data is

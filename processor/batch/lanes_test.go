@@ -138,7 +138,7 @@ func TestOneKeyStaysInOrder(t *testing.T) {
 			})
 			return nil
 		}, batch.Options[int]{Concurrency: 4, Key: key}).start(1)
-		if o := r.finish(); o != shardset.OutcomeEnded {
+		if o := r.finish(); o != shardset.OutcomeClosed {
 			t.Errorf("the outcome is %v, want ended", o)
 		}
 		got := r.got()

@@ -87,7 +87,7 @@ func (w *world) live() error {
 	w.begin(epoch)
 	select {
 	case o := <-w.rig.out:
-		if o != shardset.OutcomeEnded {
+		if o != shardset.OutcomeClosed {
 			w.wrong("the last outcome is %v, want ended", o)
 		}
 	case <-time.After(2 * time.Hour):

@@ -89,8 +89,8 @@ func TestRangeYieldsWhyItStops(t *testing.T) {
 		fault   func(src *tape)
 		outcome shardset.Outcome
 	}{
-		{"closed shard", batch.Options[int]{}, func(src *tape) { src.closed = true }, shardset.OutcomeEnded},
-		{"bound", batch.Options[int]{UntilPosition: func(shardset.ID) processor.Position { return "20" }}, nil, shardset.OutcomeDone},
+		{"closed shard", batch.Options[int]{}, func(src *tape) { src.closed = true }, shardset.OutcomeClosed},
+		{"bound", batch.Options[int]{UntilPosition: func(shardset.ID) processor.Position { return "20" }}, nil, shardset.OutcomeComplete},
 		{"stop shard", batch.Options[int]{Attempts: 1}, nil, shardset.OutcomeReleased},
 		{"fatal", batch.Options[int]{OnError: said(batch.ActionFatal)}, nil, shardset.OutcomeFailed},
 		{"source", batch.Options[int]{}, func(src *tape) {

@@ -48,7 +48,7 @@ func TestRangeHandlesEverythingInOrder(t *testing.T) {
 		src.perRead, src.closed = 7, true
 		r := newRig(t, src)
 		r.ranges(batch.Options[int]{}, func(b *batch.Batch[int]) step { b.Ack(); return step{} }).start(1)
-		if o := r.finish(); o != shardset.OutcomeEnded {
+		if o := r.finish(); o != shardset.OutcomeClosed {
 			t.Errorf("the outcome is %v, want ended", o)
 		}
 		checkItems(t, "handled", r.got(), upTo(100))
@@ -68,9 +68,9 @@ func TestRangeLeavesOff(t *testing.T) {
 		outcome shardset.Outcome // when it is revoked a while later
 		again   bool             // it is started again, and gets the same batch
 	}{
-		{"break", func(*batch.Batch[int]) step { return step{leave: true} }, "20", shardset.OutcomeDone, false},
-		{"break after Ack", func(b *batch.Batch[int]) step { b.Ack(); return step{leave: true} }, "30", shardset.OutcomeDone, false},
-		{"break after Fail", func(b *batch.Batch[int]) step { b.Fail(errBad); return step{leave: true} }, "20", shardset.OutcomeDone, false},
+		{"break", func(*batch.Batch[int]) step { return step{leave: true} }, "20", shardset.OutcomeComplete, false},
+		{"break after Ack", func(b *batch.Batch[int]) step { b.Ack(); return step{leave: true} }, "30", shardset.OutcomeComplete, false},
+		{"break after Fail", func(b *batch.Batch[int]) step { b.Fail(errBad); return step{leave: true} }, "20", shardset.OutcomeComplete, false},
 		{"return", func(*batch.Batch[int]) step { return step{result: errBad} }, "20", shardset.OutcomeReleased, true},
 		{"return after Ack", func(b *batch.Batch[int]) step { b.Ack(); return step{result: errBad} }, "30", shardset.OutcomeReleased, false},
 		{"panic", func(*batch.Batch[int]) step { panic(errBad) }, "20", shardset.OutcomeReleased, true},
@@ -147,7 +147,7 @@ func TestRangeFails(t *testing.T) {
 				b.Ack()
 				return step{}
 			}).start(1)
-			if got := r.finish(); got != shardset.OutcomeEnded {
+			if got := r.finish(); got != shardset.OutcomeClosed {
 				t.Errorf("the outcome is %v, want ended", got)
 			}
 			if len(told) != 1 || !errors.Is(told[0].Err, tt.want) {
@@ -174,7 +174,7 @@ func TestRangeAckWinsOverFail(t *testing.T) {
 			}
 			return step{}
 		}).start(1)
-		if got := r.finish(); got != shardset.OutcomeEnded {
+		if got := r.finish(); got != shardset.OutcomeClosed {
 			t.Errorf("the outcome is %v, want ended", got)
 		}
 		checkItems(t, "handled", r.got(), upTo(30))

@@ -200,7 +200,7 @@ func (l *loop[T]) acceptChunk(now time.Time, f *readResult[T]) {
 	case EndBound:
 		l.ended = true
 	case EndClosed:
-		l.ended, l.end = true, processor.ErrShardEnded
+		l.ended, l.end = true, processor.ErrShardClosed
 	}
 	// An end is committed even if nothing has moved: a service that lets children wait looks at
 	// the commits of their parents, and may have looked at the last one before the parent was

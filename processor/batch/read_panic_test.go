@@ -97,7 +97,7 @@ func TestPanicsInTheSourceAreContained(t *testing.T) {
 					time.Sleep(time.Minute)
 					src.add(10)
 					src.set(func(t *tape) { t.closed = true })
-					if o := r.finish(); o != shardset.OutcomeEnded {
+					if o := r.finish(); o != shardset.OutcomeClosed {
 						t.Errorf("the outcome is %v, want ended", o)
 					}
 					if got := r.got(); !slices.Equal(got, upTo(20)) {

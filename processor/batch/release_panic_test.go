@@ -20,7 +20,7 @@ func TestPanicsInCloseAndReleaseChangeNothing(t *testing.T) {
 			src, _ := hookedTape(20, map[string]int{call: 1 << 30, "Read": 1}, func() { panic("cannot") })
 			src.closed = true
 			r := newRig(t, src).handle(nil, batch.Options[int]{}).start(1)
-			if o := r.finish(); o != shardset.OutcomeEnded || len(r.failed) != 0 {
+			if o := r.finish(); o != shardset.OutcomeClosed || len(r.failed) != 0 {
 				t.Errorf("panics in %s: the outcome is %v, after failures %v", call, o, r.failed)
 			}
 			if got := r.got(); !slices.Equal(got, upTo(20)) {
@@ -52,7 +52,7 @@ func TestGoexitInCloseIsNotRepeated(t *testing.T) {
 		src, readers := hookedTape(20, map[string]int{"Close": 1, "Read": 1}, runtime.Goexit)
 		src.closed = true
 		r := newRig(t, src).handle(nil, batch.Options[int]{}).start(1)
-		if o := r.finish(); o != shardset.OutcomeEnded {
+		if o := r.finish(); o != shardset.OutcomeClosed {
 			t.Errorf("the outcome is %v, want ended", o)
 		}
 		for i, h := range *readers {
@@ -85,7 +85,7 @@ func TestAPanicInAfterRestartsTheProcessor(t *testing.T) {
 		}, batch.Options[int]{Budget: budget, Attempts: 3, Concurrency: 2, DeadLetter: func(context.Context, *batch.Batch[int], batch.Failure) error {
 			return nil
 		}}).start(1)
-		if o := r.finish(); o != shardset.OutcomeEnded {
+		if o := r.finish(); o != shardset.OutcomeClosed {
 			t.Errorf("the outcome is %v, want ended", o)
 		}
 		if len(r.failed) != 3 {

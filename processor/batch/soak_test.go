@@ -142,7 +142,7 @@ func TestSoak(t *testing.T) {
 				for epoch := uint64(1); ; epoch++ {
 					runs.Add(1)
 					switch soakRun(t, runner, shardset.ID{Log: "orders", Number: n}, epoch) {
-					case shardset.OutcomeEnded:
+					case shardset.OutcomeClosed:
 						return
 					case shardset.OutcomeReleased, shardset.OutcomeLost:
 						lost.Add(1)

@@ -145,7 +145,7 @@ func (s *staged) check(o, wantOutcome shardset.Outcome, took, want time.Duration
 	}
 	s.src.set(func(t *tape) { t.closed = true })
 	next := s.rig.heir().handle(nil, batch.Options[int]{Expired: batch.Earliest()}).start(9)
-	if got := next.finish(); got != shardset.OutcomeEnded {
+	if got := next.finish(); got != shardset.OutcomeClosed {
 		s.t.Errorf("the outcome of the next owner is %v, want ended", got)
 	}
 	first := s.src.begin

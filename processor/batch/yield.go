@@ -62,7 +62,7 @@ func (l *loop[T]) yieldMemory(now time.Time) {
 func (l *loop[T]) mayYieldMemory() bool {
 	switch {
 	case l.closing(), l.gone, l.o.Key != nil, l.reading.lostErr != nil,
-		l.end != nil && !errors.Is(l.end, processor.ErrShardEnded),
+		l.end != nil && !errors.Is(l.end, processor.ErrShardClosed),
 		l.window.entries[0].from == "":
 		return false
 	}

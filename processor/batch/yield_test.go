@@ -94,7 +94,7 @@ func attemptsAcrossPuttingBack(t *testing.T) (back bool) {
 		hog := newTape(1 << 20) // always wants more
 		hog.perRead = 10
 		other := newRig(t, hog).handle(nil, batch.Options[int]{Budget: budget, BatchBytes: 1000}).start(1)
-		if o := r.finish(); o != shardset.OutcomeEnded {
+		if o := r.finish(); o != shardset.OutcomeClosed {
 			t.Errorf("the outcome is %v, want ended", o)
 		}
 		if !slices.Equal(attempts, []int{1, 2, 3, 4}) {

@@ -241,7 +241,7 @@ func TestShardsChangeUnderWork(t *testing.T) {
 					s.Hooks = coordinator.Hooks{Stopped: func(e coordinator.ShardEvent) {
 						mu.Lock()
 						defer mu.Unlock()
-						if e.Outcome == shardset.OutcomeEnded {
+						if e.Outcome == shardset.OutcomeClosed {
 							ended[e.ID] = true
 						}
 					}}

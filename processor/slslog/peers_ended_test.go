@@ -37,7 +37,7 @@ func TestEndThatCameTooEarly(t *testing.T) {
 				p.add(1, 5, "")
 				p.await(time.Minute, "both shards have ended", func() bool {
 					s := a.Status().Shards
-					return len(s) == 2 && s[0].State == shardset.StateDone && s[1].State == shardset.StateDone
+					return len(s) == 2 && s[0].State == shardset.StateComplete && s[1].State == shardset.StateComplete
 				})
 				p.done(time.Second)
 				if mended {

@@ -43,7 +43,7 @@ func (g *Group) Beat(now time.Time, b shardset.Heartbeat) (shardset.Answer, erro
 	g.released(m, &b)
 	g.end(now)
 	m.pending = false // this answer tells it
-	return shardset.Answer{Grants: g.grants(m), TTL: g.change.lease(g.cfg.TTL), Generation: g.generation, Finished: g.finished}, nil
+	return shardset.Answer{Grants: g.grants(m), TTL: g.change.lease(g.cfg.TTL), Generation: g.generation, Complete: g.finished}, nil
 }
 
 // admit finds the member that speaks, or makes it one.
@@ -92,7 +92,7 @@ func (m *member) succeeds(b *shardset.Heartbeat) bool {
 // itself until it is answered: what it has said before the shard was reopened and
 // granted again does not count.
 func (g *Group) ended(m *member, b *shardset.Heartbeat) {
-	for _, id := range b.Ended {
+	for _, id := range b.Closed {
 		i, ok := g.index[id]
 		if !ok || g.shards[i].owner != m || b.Seq != 0 && b.Generation < g.shards[i].granted {
 			continue

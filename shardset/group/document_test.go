@@ -222,8 +222,8 @@ func TestRecordRoundTrip(t *testing.T) {
 		shardset.Grant{ID: shardset.ID{Log: "events", Number: 4}, Epoch: 1_790_000_000_003},
 		shardset.Grant{ID: shardset.ID{Log: "orders", Number: 0}, Epoch: 1})
 	full.Weight, full.Leaving = 1000, true
-	full.Done = []shardset.ID{{Log: "events", Number: 4}}
-	full.Ended = []shardset.ID{{Log: "orders", Number: 2}, {Log: "orders", Number: 9}}
+	full.Complete = []shardset.ID{{Log: "events", Number: 4}}
+	full.Closed = []shardset.ID{{Log: "orders", Number: 2}, {Log: "orders", Number: 9}}
 	for _, rec := range []group.Record{
 		full, record(group.StandingLeft, "m", 1, 0), record(group.StandingDead, strings.Repeat("m", 128), 7, 0),
 	} {

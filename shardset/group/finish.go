@@ -10,10 +10,10 @@ import (
 // says it anew. What it says of a shard counts under the present grant only: one that
 // was granted again since the member last heard from us is to be done again.
 func (g *Group) marks(m *member, b *shardset.Heartbeat) {
-	if len(b.Done) == 0 && m.done == 0 {
+	if len(b.Complete) == 0 && m.done == 0 {
 		return // most groups never have anything else
 	}
-	done, held := doneIDs(b.Done), heldIDs(b.Held)
+	done, held := doneIDs(b.Complete), heldIDs(b.Held)
 	for _, i := range g.owned(m) {
 		s := &g.shards[i]
 		for len(done) > 0 && done[0].Compare(s.id) < 0 {

@@ -56,8 +56,8 @@ func TestFinishedIsTold(t *testing.T) {
 	b.say()
 	r.marked("[0 1 2]")
 	r.changed()
-	if a.beat.Done[0] != id(1) {
-		t.Errorf("the report was sorted in place: %v", a.beat.Done)
+	if a.beat.Complete[0] != id(1) {
+		t.Errorf("the report was sorted in place: %v", a.beat.Complete)
 	}
 	b.done(2, 3)
 	b.say()
@@ -139,9 +139,9 @@ func TestTheMarkBelongsToTheGrant(t *testing.T) {
 		{"out, back and said again", func(r *rig, _, b *peer) { r.set(list(3)...); r.set(list(4)...); b.say() }, "[0 1 2 3], finished"},
 		{"in transfer", func(r *rig, _, _ *peer) { r.peer("c").say() }, "[0 1 2 3], finished"},
 		{"handed over", func(r *rig, a, b *peer) { c := r.peer("c"); c.say(); r.settle(a, b, c) }, "[0 1 2]"},
-		{"ended", func(_ *rig, a, _ *peer) { a.beat.Ended = []shardset.ID{id(0)}; a.say() }, "[1 2 3], finished"},
+		{"ended", func(_ *rig, a, _ *peer) { a.beat.Closed = []shardset.ID{id(0)}; a.say() }, "[1 2 3], finished"},
 		{"ended and reopened", func(r *rig, a, _ *peer) {
-			a.beat.Ended = []shardset.ID{id(0)}
+			a.beat.Closed = []shardset.ID{id(0)}
 			a.say()
 			r.g.Reopen(r.now, id(0))
 			r.check()
@@ -176,10 +176,10 @@ func TestDoneOfAnEarlierGrant(t *testing.T) {
 		},
 		"its epoch is":                    func(b *shardset.Heartbeat) { b.Held = []shardset.Grant{{ID: id(0), Epoch: 1}} },
 		"it does not list it as held":     func(b *shardset.Heartbeat) { b.Held = nil; b.Generation = old.Generation },
-		"it lists another, and one of no": func(b *shardset.Heartbeat) { b.Done = []shardset.ID{id(-3), id(7)} },
+		"it lists another, and one of no": func(b *shardset.Heartbeat) { b.Complete = []shardset.ID{id(-3), id(7)} },
 	} {
 		b := a.beat
-		b.Held, b.Done = a.told, []shardset.ID{id(0)}
+		b.Held, b.Complete = a.told, []shardset.ID{id(0)}
 		change(&b)
 		a.beat.Seq++
 		b.Seq = a.beat.Seq
@@ -261,13 +261,13 @@ func TestUnnumberedDone(t *testing.T) {
 	say := func(done ...shardset.ID) bool {
 		t.Helper()
 		b := shardset.Heartbeat{Member: "a"}
-		b.Held, b.Done = held, done
+		b.Held, b.Complete = held, done
 		a, err := r.g.Beat(r.now, b)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.check()
-		return a.Finished
+		return a.Complete
 	}
 	r.peer("a").say()
 	for _, c := range []struct {
@@ -289,7 +289,7 @@ func BenchmarkDoneBeat(b *testing.B) {
 	c := settled(b)
 	for i := range c.beats {
 		for _, h := range c.beats[i].Held {
-			c.beats[i].Done = append(c.beats[i].Done, h.ID)
+			c.beats[i].Complete = append(c.beats[i].Complete, h.ID)
 		}
 		c.beat(b, i)
 	}

@@ -55,13 +55,13 @@ func TestHeldAndOverShardsAreFoldedLast(t *testing.T) {
 	r := newRig(t, 5)
 	a := r.peer("a")
 	a.say()
-	a.beat.Ended = nil
+	a.beat.Closed = nil
 	for _, n := range []int{0, 1} {
-		a.beat.Ended = append(a.beat.Ended, id(n))
+		a.beat.Closed = append(a.beat.Closed, id(n))
 	}
 	a.release(0, 1)
 	a.say()
-	a.beat.Ended = nil
+	a.beat.Closed = nil
 	r.want("over@1 over@1 a@1 a@1 a@1")
 	for i := range 4 {
 		r.set(numbered((i+1)*3000, (i+2)*3000)...) // a goes on with 2, 3 and 4

@@ -106,7 +106,7 @@ func (s *script) run(t *testing.T, words []string) string {
 		} else {
 			answer = fmt.Sprintf("  %s may hold %s, generation %d%s%s\n", p.beat.Member, grants(p.told), p.beat.Generation, finished(p.finished), s.ttl())
 		}
-		p.beat.Ended = nil
+		p.beat.Closed = nil
 	case "leave":
 		s.peer(t, words[2:]).leave()
 	case "ttl":
@@ -144,7 +144,7 @@ func (s *script) peer(t *testing.T, words []string) *peer {
 			}
 		case "ended":
 			for _, k := range n {
-				p.beat.Ended = append(p.beat.Ended, id(k))
+				p.beat.Closed = append(p.beat.Closed, id(k))
 			}
 		case "done":
 			p.done(n...)

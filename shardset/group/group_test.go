@@ -319,7 +319,7 @@ func TestSameListIsNoNews(t *testing.T) {
 
 // A process that came late jumps ahead of the one that has the name, so far that the
 // other cannot arrive at its number, and so at its fencing token, by losing leases.
-func TestNewcomerAndLapsedNeverShareAToken(t *testing.T) {
+func TestNewcomerAndExpiredNeverShareAToken(t *testing.T) {
 	r := newRig(t, 1)
 	tracker := func(instance uint64) *shardset.Tracker {
 		return shardset.NewTracker(shardset.TrackerConfig{Instance: instance, Interval: time.Second, DrainTimeout: time.Second})
@@ -345,7 +345,7 @@ func TestNewcomerAndLapsedNeverShareAToken(t *testing.T) {
 	if err := beat(late); err != nil {
 		t.Fatal(err)
 	}
-	old.Lapsed(r.now)
+	old.LeaseLost(r.now)
 	if err := beat(old); !errors.Is(err, shardset.ErrReplaced) {
 		t.Errorf("the older process, as instance %d, got %v, want ErrReplaced: the newer one is %d", old.Instance(), err, late.Instance())
 	}

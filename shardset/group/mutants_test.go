@@ -39,9 +39,9 @@ func (m mutant) report(p *proc, r shardset.Report) shardset.Report {
 	case keepInstance:
 		r.Instance = p.instance
 	case heldIsDone:
-		r.Done = nil
+		r.Complete = nil
 		for _, h := range r.Held {
-			r.Done = append(r.Done, h.ID)
+			r.Complete = append(r.Complete, h.ID)
 		}
 	case dropDraining:
 		var held []shardset.Grant
@@ -79,8 +79,8 @@ func (m mutant) accepted(p *proc, now time.Time, seq uint64, sentAt time.Time, a
 	}
 	until := p.notAfter
 	plan, _ := p.tracker.Accepted(now, seq, a) // a stale answer is part of life
-	if m == noLatch && plan.Lapsed && !until.IsZero() {
-		plan.Lapsed, plan.Cancel = false, nil
+	if m == noLatch && plan.LeaseLost && !until.IsZero() {
+		plan.LeaseLost, plan.Cancel = false, nil
 		plan.NotAfter = sentAt.Add(a.TTL - shardset.Margin(a.TTL))
 	}
 	return plan

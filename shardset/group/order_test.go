@@ -11,10 +11,10 @@ import (
 func (p *peer) finish(shards ...int) {
 	p.r.t.Helper()
 	for _, n := range shards {
-		p.beat.Ended = append(p.beat.Ended, id(n))
+		p.beat.Closed = append(p.beat.Closed, id(n))
 	}
 	p.say()
-	p.beat.Ended = nil
+	p.beat.Closed = nil
 	p.release()
 }
 
@@ -104,7 +104,7 @@ func TestReopenOutlivesARepeatedEnd(t *testing.T) {
 	a := r.peer("a")
 	a.say()
 	lost := a.beat
-	lost.Seq, lost.Ended = 10, []shardset.ID{id(0)}
+	lost.Seq, lost.Closed = 10, []shardset.ID{id(0)}
 	if _, err := r.g.Beat(r.now, lost); err != nil {
 		t.Fatal(err)
 	}

@@ -157,11 +157,11 @@ func TestRecordSortsItsShards(t *testing.T) {
 	a, b := shardset.ID{Log: "a"}, shardset.ID{Log: "b"}
 	rec := Record{Standing: StandingAlive, Version: 1, Heartbeat: shardset.Heartbeat{Member: "m"}}
 	rec.Held = []shardset.Grant{{ID: b, Epoch: 3}, {ID: a, Epoch: 2}, {ID: b, Epoch: 3}}
-	rec.Done, rec.Ended = []shardset.ID{b, a, a}, []shardset.ID{b, b}
+	rec.Complete, rec.Closed = []shardset.ID{b, a, a}, []shardset.ID{b, b}
 	got, err := DecodeRecord("m", rec.Encode())
 	want := rec
 	want.Held = []shardset.Grant{{ID: a, Epoch: 2}, {ID: b, Epoch: 3}}
-	want.Done, want.Ended = []shardset.ID{a, b}, []shardset.ID{b}
+	want.Complete, want.Closed = []shardset.ID{a, b}, []shardset.ID{b}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("it comes back as %+v, %v", got, err)
 	}

@@ -60,7 +60,7 @@ func (rec *Record) Encode() []byte {
 	b = appendNumber(b, rec.Instance)
 	b = appendNumber(b, uint64(rec.Weight))
 	b = appendNumber(b, rec.Generation)
-	held, done, ended := heldIDs(rec.Held), doneIDs(rec.Done), doneIDs(rec.Ended)
+	held, done, ended := heldIDs(rec.Held), doneIDs(rec.Complete), doneIDs(rec.Closed)
 	b = appendIDs(b, len(held), func(i int) shardset.ID { return held[i].ID })
 	last := uint64(0)
 	for _, h := range held {
@@ -113,7 +113,7 @@ func (r *reader) record(member string) (Record, error) {
 		}
 		rec.Held[i] = shardset.Grant{ID: id, Epoch: last}
 	}
-	rec.Done, rec.Ended = r.ids("shards that are done", 1, MaxShards), r.ids("shards that have ended", 1, MaxShards)
+	rec.Complete, rec.Closed = r.ids("shards that are done", 1, MaxShards), r.ids("shards that have ended", 1, MaxShards)
 	if newer {
 		return rec, r.err // what is left over is not for this version
 	}

@@ -186,7 +186,7 @@ func TestTrackersLiveThroughARecovery(t *testing.T) {
 		after := newRigWith(t, group.Config{TTL: rigTTL, FirstEpoch: first}, list(3)...)
 		after.g.Recover(after.now)
 		plan := beat(after)
-		if plan.Lapsed || len(plan.Cancel)+len(plan.Revoke)+len(plan.Start) > 0 {
+		if plan.LeaseLost || len(plan.Cancel)+len(plan.Revoke)+len(plan.Start) > 0 {
 			t.Errorf("first epoch %d: the service forgot and the member does %+v", first, plan)
 		}
 	}

@@ -311,8 +311,8 @@ func TestReplicaTaken(t *testing.T) {
 		{"another instance", func(rec *group.Record) { rec.Instance = 2 }, false},
 		{"another member", func(rec *group.Record) { rec.Member = "c" }, false},
 		{"another weight", func(rec *group.Record) { rec.Weight = 2 }, false},
-		{"something done", func(rec *group.Record) { rec.Done = []shardset.ID{id(0)} }, false},
-		{"something ended", func(rec *group.Record) { rec.Ended = []shardset.ID{id(0)} }, false},
+		{"something done", func(rec *group.Record) { rec.Complete = []shardset.ID{id(0)} }, false},
+		{"something ended", func(rec *group.Record) { rec.Closed = []shardset.ID{id(0)} }, false},
 		{"that it takes nothing more", func(rec *group.Record) { rec.Leaving = true }, false},
 		{"that it has left", func(rec *group.Record) { rec.Standing = group.StandingLeft }, false},
 	} {

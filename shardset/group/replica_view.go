@@ -80,7 +80,7 @@ func (r *Replica) Answer(member string, instance uint64) shardset.Answer {
 	a := shardset.Answer{TTL: r.TTL(), Generation: r.doc.generation}
 	i, ok := r.doc.place(member)
 	if ok && r.doc.instances[i] == instance {
-		a.Grants, a.Finished = r.grants[i], r.doc.finished()
+		a.Grants, a.Complete = r.grants[i], r.doc.finished()
 	}
 	return a
 }
@@ -106,14 +106,14 @@ func (r *Replica) Owner(id shardset.ID) (tok Token, ok bool) {
 // only the generation in it can be news. Nobody has a use for that, except while the TTL is
 // being changed.
 func (r *Replica) Taken(rec *Record) bool {
-	if r.doc == nil || rec.Standing != StandingAlive || len(rec.Ended) > 0 || rec.Leaving || r.doc.change.since != 0 {
+	if r.doc == nil || rec.Standing != StandingAlive || len(rec.Closed) > 0 || rec.Leaving || r.doc.change.since != 0 {
 		return false
 	}
 	i, ok := r.doc.place(rec.Member)
 	if !ok || r.doc.instances[i] != rec.Instance || r.doc.weights[i] != max(rec.Weight, 1) || r.doc.owned[i] != len(rec.Held) {
 		return false
 	}
-	held, done := heldIDs(rec.Held), doneIDs(rec.Done)
+	held, done := heldIDs(rec.Held), doneIDs(rec.Complete)
 	for k := range r.doc.rows {
 		s := &r.doc.rows[k]
 		if s.owner != int32(i+1) || !s.owned() {

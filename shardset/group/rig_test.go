@@ -130,7 +130,7 @@ func (p *peer) try() error {
 	a, err := p.r.g.Beat(p.r.now, p.beat)
 	p.r.check()
 	if err == nil {
-		p.told, p.beat.Generation, p.finished = a.Grants, a.Generation, a.Finished
+		p.told, p.beat.Generation, p.finished = a.Grants, a.Generation, a.Complete
 		for _, g := range a.Grants {
 			if i := slices.IndexFunc(p.beat.Held, func(h shardset.Grant) bool { return h.ID == g.ID }); i < 0 {
 				p.beat.Held = append(slices.Clone(p.beat.Held), g)
@@ -160,9 +160,9 @@ func (p *peer) release(shards ...int) {
 
 // done makes these shards the ones that the peer reports as done.
 func (p *peer) done(shards ...int) {
-	p.beat.Done = nil
+	p.beat.Complete = nil
 	for _, n := range shards {
-		p.beat.Done = append(p.beat.Done, id(n))
+		p.beat.Complete = append(p.beat.Complete, id(n))
 	}
 }
 

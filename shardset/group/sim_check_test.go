@@ -28,7 +28,7 @@ func (w *world) serve(p *proc, said shardset.Report, b shardset.Heartbeat) (shar
 		granted[id], revoked[id] = c.granted, c.revoked
 	}
 	w.served()
-	if err == nil && a.Finished {
+	if err == nil && a.Complete {
 		w.checkAllDone(p)
 	}
 	if err == nil {

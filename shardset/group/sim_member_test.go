@@ -49,7 +49,7 @@ func (w *world) startProc(name string) {
 		instance: first, offset: w.between(-time.Hour, time.Hour), rate: 1,
 		tracker: shardset.NewTracker(shardset.TrackerConfig{
 			Instance: first, Interval: simInterval, Fast: simInterval / 8, DrainTimeout: 2 * time.Second,
-			StuckAfter: time.Second, Cooling: time.Second, CanLeave: true, Finite: w.sc.finite, Finishes: true,
+			StuckAfter: time.Second, RestartPause: time.Second, CanLeave: true, Finite: w.sc.finite, Completion: true,
 		}),
 	}
 	if w.sc.faults {
@@ -117,7 +117,7 @@ func (p *proc) obey(plan shardset.Plan) {
 			r.cancel(s.Cause)
 		}
 	}
-	if plan.Lapsed {
+	if plan.LeaseLost {
 		w.log("%s: the lease is over", p)
 		w.stats.lapses++
 		p.notAfter = time.Time{}
@@ -148,7 +148,7 @@ func (p *proc) obey(plan shardset.Plan) {
 	if plan.Left && p.leaving && !p.left {
 		p.goodbye()
 	}
-	if plan.Finished {
+	if plan.Complete {
 		w.stats.finishes++
 		w.log("%s has nothing left to do", p)
 		p.leave()

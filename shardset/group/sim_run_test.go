@@ -81,7 +81,7 @@ func (r *run) work() {
 	}
 	if !r.leased() {
 		if w.chance(0.5) {
-			p.obey(p.tracker.Lapsed(p.local()))
+			p.obey(p.tracker.LeaseLost(p.local()))
 		}
 		return
 	}
@@ -117,7 +117,7 @@ func (r *run) leased() bool {
 func (r *run) commit() {
 	w, pos := r.p.w, r.pos
 	if !r.leased() {
-		r.p.obey(r.p.tracker.Lapsed(r.p.local()))
+		r.p.obey(r.p.tracker.LeaseLost(r.p.local()))
 		return
 	}
 	r.busy = true
@@ -173,7 +173,7 @@ func (r *run) finish() {
 	case r.draining:
 		r.ret(shardset.OutcomeReleased)
 	default:
-		r.ret(shardset.OutcomeDone)
+		r.ret(shardset.OutcomeComplete)
 	}
 }
 

@@ -102,7 +102,7 @@ func TestSuccessorHoldsShardsBack(t *testing.T) {
 	t.Run("left", func(t *testing.T) {
 		r, a, _ := make(t)
 		last := shardset.Heartbeat{Member: "a"}
-		last.Instance, last.Seq, last.Held, last.Ended = 5, 9, a.Grants[1:], []shardset.ID{a.Grants[0].ID}
+		last.Instance, last.Seq, last.Held, last.Closed = 5, 9, a.Grants[1:], []shardset.ID{a.Grants[0].ID}
 		if err := r.g.Leave(r.now, last); err != nil {
 			t.Fatal(err)
 		}

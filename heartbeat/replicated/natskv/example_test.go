@@ -35,7 +35,7 @@ func Example() {
 		if err := s.Commit(ctx, "42"); err != nil {
 			return err
 		}
-		return processor.ErrShardEnded
+		return processor.ErrShardClosed
 	})
 
 	group, err := natskv.New(natskv.Config{

@@ -31,8 +31,8 @@ func (w *world) closedReturned(id ID, r *run, o Outcome) {
 	c := w.closed.shards[id]
 	switch {
 	case itself && o == OutcomeFailed:
-		return // it cools
-	case !itself || o != OutcomeEnded:
+		return // it restarts
+	case !itself || o != OutcomeClosed:
 		delete(w.closed.shards, id)
 		return
 	}

@@ -53,7 +53,7 @@ func (t *Tracker) startAgain(now time.Time, p *Plan) {
 	t.againAt = time.Time{}
 	for id, e := range t.entries.all() {
 		switch {
-		case e.state != StateDone || e.againAt.IsZero():
+		case e.state != StateComplete || e.againAt.IsZero():
 			continue
 		case now.Before(e.againAt) || t.answers < e.answers:
 			t.againBy(e.againAt)
@@ -65,6 +65,6 @@ func (t *Tracker) startAgain(now time.Time, p *Plan) {
 		t.doneDirty = true
 		t.start(now, e, p)
 		p.StillGranted = append(p.StillGranted, id)
-		p.Beat = p.Beat || t.cfg.Finite || t.cfg.Finishes // else nobody counts it
+		p.Beat = p.Beat || t.cfg.Finite || t.cfg.Completion // else nobody counts it
 	}
 }

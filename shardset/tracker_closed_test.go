@@ -28,15 +28,15 @@ func (r *rig) until(from, to, interval, held, grants string) time.Duration {
 func TestEndedAndStillGranted(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1")
-	r.returned("1s", "1", OutcomeEnded, "beat")
+	r.returned("1s", "1", OutcomeClosed, "beat")
 	if at := r.until("1.1s", "6.9s", "100ms", "1@1 2@1", "1@1 2@1"); at != 0 {
 		t.Fatalf("started again at %v", at)
 	}
 	r.beat("7s", "1@1 2@1")
 	r.answer("7.1s", "1@1 2@1", "start 1@1, still granted 1")
 	r.states("1 held, 2 held")
-	if rep := r.beat("7.2s", "1@1 2@1"); len(rep.Ended)+len(rep.Done) != 0 {
-		t.Errorf("the report says that %v has ended and %v are done", rep.Ended, rep.Done)
+	if rep := r.beat("7.2s", "1@1 2@1"); len(rep.Closed)+len(rep.Complete) != 0 {
+		t.Errorf("the report says that %v has ended and %v are done", rep.Closed, rep.Complete)
 	}
 	r.answer("7.3s", "1@1 2@1", "")
 }
@@ -46,7 +46,7 @@ func TestStillGrantedTakesThreeAnswers(t *testing.T) {
 	r := newRig(t, func(cfg *TrackerConfig) { cfg.Interval = 100 * time.Millisecond })
 	r.join("1@1")
 	r.beat("0.9s", "1@1") // under way when it ends
-	r.returned("1s", "1", OutcomeEnded, "beat")
+	r.returned("1s", "1", OutcomeClosed, "beat")
 	r.answer("3s", "1@1", "")
 	for range 3 { // no answers
 		r.beat("3.1s", "1@1")
@@ -68,7 +68,7 @@ func TestStillGrantedForEver(t *testing.T) {
 	now := time.Second
 	end := func() time.Duration {
 		t.Helper()
-		r.returned(now.String(), "1", OutcomeEnded, "beat")
+		r.returned(now.String(), "1", OutcomeClosed, "beat")
 		began := now
 		at := r.until((now + time.Second).String(), (now + time.Hour).String(), "1s", "1@1", "1@1")
 		if now = at; at == 0 {
@@ -98,27 +98,27 @@ func TestNotStartedAgain(t *testing.T) {
 		plan    string
 		after   func(r *rig)
 	}{
-		"complete": {OutcomeDone, "", func(r *rig) {
+		"complete": {OutcomeComplete, "", func(r *rig) {
 			if at := r.until("2s", "1h", "2s", "1@1 2@1", "1@1 2@1"); at != 0 {
 				t.Errorf("started again at %v", at)
 			}
 		}},
-		"taken back": {OutcomeEnded, "beat", func(r *rig) {
+		"taken back": {OutcomeClosed, "beat", func(r *rig) {
 			r.beat("2s", "1@1 2@1")
 			r.answer("2.1s", "2@1", "beat")
 			if at := r.until("3s", "1h", "2s", "2@1", "2@1"); at != 0 {
 				t.Errorf("started again at %v", at)
 			}
 		}},
-		"leaving": {OutcomeEnded, "beat", func(r *rig) {
+		"leaving": {OutcomeClosed, "beat", func(r *rig) {
 			r.until("2s", "6s", "1s", "1@1 2@1", "1@1 2@1")
 			r.leave("6.5s", "revoke 2@1 shutdown, beat")
 			r.beat("7s", "2@1")
 			r.answer("7.1s", "1@1 2@1", "")
 		}},
-		"lost": {OutcomeEnded, "beat", func(r *rig) {
+		"lost": {OutcomeClosed, "beat", func(r *rig) {
 			r.until("2s", "6s", "1s", "1@1 2@1", "1@1 2@1")
-			r.plan("lapsed", "6.5s", r.tr.Lapsed(r.at("6.5s")), "cancel 2@1 lost, lapsed, beat")
+			r.plan("lease lost", "6.5s", r.tr.LeaseLost(r.at("6.5s")), "cancel 2@1 lost, lease lost, beat")
 			r.beat("7s", "2@1")
 			r.answer("7.1s", "1@1 2@1", "start 1@1, beat") // taken afresh
 		}},
@@ -136,18 +136,18 @@ func TestNotStartedAgain(t *testing.T) {
 func TestFiniteRunLooksTwice(t *testing.T) {
 	r := newRig(t, finite)
 	r.join("1@1")
-	r.returned("1s", "1", OutcomeEnded, "beat")
+	r.returned("1s", "1", OutcomeClosed, "beat")
 	if at := r.until("2s", "1m", "1s", "1@1", "1@1"); at != 7*time.Second {
 		t.Errorf("started again at %v, want 7s", at)
 	}
-	r.returned("7.1s", "1", OutcomeEnded, "beat")
+	r.returned("7.1s", "1", OutcomeClosed, "beat")
 	for at := 8 * time.Second; ; at += time.Second {
 		r.beat(at.String(), "1@1")
 		p, err := r.accept(at.String(), r.seq, "1@1")
 		if err != nil || len(p.Start) > 0 || at > time.Minute {
 			t.Fatalf("at %v: %s, %v", at, actions(p), err)
 		}
-		if p.Finished {
+		if p.Complete {
 			if at != 18*time.Second {
 				t.Errorf("it gives way at %v, want 18s: one TTL after the second end", at)
 			}
@@ -158,9 +158,9 @@ func TestFiniteRunLooksTwice(t *testing.T) {
 
 // A service that counts is told when a shard is not done any more.
 func TestStillGrantedIsTold(t *testing.T) {
-	r := newRig(t, func(cfg *TrackerConfig) { cfg.Finishes = true })
+	r := newRig(t, func(cfg *TrackerConfig) { cfg.Completion = true })
 	r.join("1@1")
-	r.returned("1s", "1", OutcomeEnded, "beat")
+	r.returned("1s", "1", OutcomeClosed, "beat")
 	r.until("2s", "6.9s", "1s", "1@1", "1@1")
 	r.done("7s", "1@1", "{1}")
 	r.answer("7.1s", "1@1", "start 1@1, still granted 1, beat")
