@@ -158,14 +158,14 @@ func TestRate(t *testing.T) {
 // TestRetries: what may succeed later is tried again, and nothing else.
 func TestRetries(t *testing.T) {
 	fault := func(r *rig, f slsserver.Fault, times int) {
-		f.Op, f.Times = slsserver.OpPut, times
-		if _, err := r.server.Faults().Add(f); err != nil {
+		f.Op, f.Times = "PutLogs", times
+		if _, err := r.server.AddFault(f); err != nil {
 			t.Fatal(err)
 		}
 	}
 	r := newRig(t, 1, slsserver.Config{})
-	fault(r, slsserver.Busy, 2)
-	fault(r, slsserver.WriteQuota, 1)
+	fault(r, slsserver.Fault{Code: "ServerBusy"}, 2)
+	fault(r, slsserver.Fault{Op: "PutLogs", Code: "WriteQuotaExceed"}, 1)
 	fault(r, slsserver.Fault{CutBefore: true}, 1)
 	began := time.Now()
 	r.ok(3, "a\nb\nc\n")
@@ -187,7 +187,7 @@ func TestRetries(t *testing.T) {
 	r.says("2 more lines were read and not stored")
 
 	r = newRig(t, 1, slsserver.Config{})
-	fault(r, slsserver.Internal, 0)
+	fault(r, slsserver.Fault{Code: "InternalServerError"}, 0)
 	if status := r.put(strings.NewReader("a\n"), "-retry", "300ms"); status != exitFailed {
 		t.Errorf("exit status %d: %s", status, &r.stderr)
 	}

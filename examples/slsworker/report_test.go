@@ -13,7 +13,7 @@ import (
 func TestStatusShowsTrouble(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 2)
-	_, err := r.server.Faults().Add(slsserver.Fault{Op: slsserver.OpListShards, Status: 401, Code: "Unauthorized", Message: "no"})
+	_, err := r.server.AddFault(slsserver.Fault{Op: "ListShards", Status: 401, Code: "Unauthorized", Message: "no"})
 	must(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	out, errs, ended := newText(), newText(), make(chan struct{})

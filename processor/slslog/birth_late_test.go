@@ -31,44 +31,44 @@ func (h hidingStore) ListCheckpoints(ctx context.Context, log string) ([]process
 // whatever reason, begins where its end was then. What came since came after the start.
 func TestTheEndIsThatOfTheBirth(t *testing.T) {
 	one := 1
-	busy := func(t *testing.T, s *served, op slsserver.Op, shard *int) int {
-		id, err := s.server.Faults().Add(slsserver.Fault{Op: op, Shard: shard, Status: 503, Code: "ServerBusy", Message: "no"})
+	busy := func(t *testing.T, s *served, op string, shard *int) int {
+		id, err := s.server.AddFault(slsserver.Fault{Op: op, Shard: shard, Status: 503, Code: "ServerBusy", Message: "no"})
 		must(t, err)
 		return id
 	}
 	refused := func(t *testing.T, s *served) {
-		_, err := s.server.Faults().Add(slsserver.Fault{Op: slsserver.OpListShards, Status: 401, Code: "Unauthorized", Message: "no"})
+		_, err := s.server.AddFault(slsserver.Fault{Op: "ListShards", Status: 401, Code: "Unauthorized", Message: "no"})
 		must(t, err)
 	}
 	for name, c := range map[string]func(t *testing.T, s *served) []*worker{
 		"its cursor could not be had": func(t *testing.T, s *served) []*worker {
-			fault := busy(t, s, slsserver.OpGetCursor, &one)
+			fault := busy(t, s, "GetCursor", &one)
 			w := s.work(false, latest)
 			time.Sleep(time.Second / 2)
 			s.stream(time.Minute)
-			s.server.Faults().Remove(fault)
+			s.server.RemoveFault(fault)
 			return []*worker{w}
 		},
 		"the worker died before": func(t *testing.T, s *served) []*worker {
-			fault := busy(t, s, slsserver.OpGetCursor, &one)
+			fault := busy(t, s, "GetCursor", &one)
 			w := s.work(false, latest)
 			time.Sleep(10 * time.Second)
 			w.stop()
 			s.stream(10 * time.Second)
-			s.server.Faults().Remove(fault)
+			s.server.RemoveFault(fault)
 			s.stream(time.Minute)
 			return []*worker{w, s.work(false, latest)}
 		},
 		"the shards could not be listed": func(t *testing.T, s *served) []*worker {
-			fault := busy(t, s, slsserver.OpListShards, nil)
+			fault := busy(t, s, "ListShards", nil)
 			w := s.work(false, latest)
 			time.Sleep(time.Second / 2)
 			s.stream(time.Minute)
-			s.server.Faults().Remove(fault)
+			s.server.RemoveFault(fault)
 			return []*worker{w}
 		},
 		"the shards can never be listed": func(t *testing.T, s *served) []*worker {
-			busy(t, s, slsserver.OpListShards, nil)
+			busy(t, s, "ListShards", nil)
 			w := s.work(false, latest)
 			time.Sleep(time.Second / 2)
 			s.stream(10 * time.Second)
@@ -77,7 +77,7 @@ func TestTheEndIsThatOfTheBirth(t *testing.T) {
 			return []*worker{w}
 		},
 		"a list that never comes": func(t *testing.T, s *served) []*worker {
-			_, err := s.server.Faults().Add(slsserver.Fault{Op: slsserver.OpListShards, Latency: time.Hour})
+			_, err := s.server.AddFault(slsserver.Fault{Op: "ListShards", Latency: time.Hour})
 			must(t, err)
 			w := s.work(false, latest)
 			time.Sleep(time.Second / 2)

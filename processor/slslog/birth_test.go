@@ -147,7 +147,7 @@ func TestOneLook(t *testing.T) {
 func TestLookFails(t *testing.T) {
 	refusal := func(status int, code string) error {
 		s := serve(t, 1, slsserver.Config{})
-		_, err := s.server.Faults().Add(slsserver.Fault{Op: slsserver.OpListShards, Status: status, Code: code, Message: "no"})
+		_, err := s.server.AddFault(slsserver.Fault{Op: "ListShards", Status: status, Code: code, Message: "no"})
 		must(t, err)
 		_, err = s.ListShards(t.Context())
 		return err

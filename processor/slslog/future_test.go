@@ -35,7 +35,7 @@ func TestStartInTheFuture(t *testing.T) {
 						t.Errorf("shard %v shows %+v while it waits", sh.ID, sh.Run)
 					}
 				}
-				if n := s.server.Stats()[slsserver.OpPull] + s.server.Stats()[slsserver.OpGetCursor]; n != 0 {
+				if n := s.server.Stats()["PullLogs"] + s.server.Stats()["GetCursor"]; n != 0 {
 					t.Errorf("while it waits it sent %d requests", n)
 				}
 				s.split(0, "4") // those that are made meanwhile wait as well
@@ -152,7 +152,7 @@ func TestGapUpToTheFuture(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		a.stop()
 		s.put('0', 10, sls.PutOptions{})
-		must(t, s.server.Faults().Expire("p", testLog, 0, 15))
+		must(t, s.server.Expire("p", testLog, 0, 15))
 		b := s.work(false, batch.Options[Group]{Expired: batch.At(time.Now().Add(time.Minute))})
 		time.Sleep(50 * time.Second)
 		s.put('0', 10, sls.PutOptions{})

@@ -168,7 +168,7 @@ func TestWorkerCrossesAGap(t *testing.T) {
 		lost := s.at(0, sls.End)
 		s.committed(0, lost)
 		s.put('0', 7, sls.PutOptions{})
-		must(t, s.server.Faults().Expire("p", testLog, 0, 6))
+		must(t, s.server.Expire("p", testLog, 0, 6))
 		w = s.work(false, batch.Options[Group]{Expired: batch.Earliest()})
 		time.Sleep(10 * time.Second)
 		w.stop()

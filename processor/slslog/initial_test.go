@@ -70,7 +70,7 @@ func TestInitialIsForTheBirth(t *testing.T) {
 					must(t, s.CreateGroup(t.Context(), sls.Group{Name: "g", Timeout: 6 * time.Second, Ordered: true}))
 				}
 				if c.refused {
-					_, err := s.server.Faults().Add(slsserver.Fault{Op: slsserver.OpListShards, Status: 401, Code: "Unauthorized", Message: "no"})
+					_, err := s.server.AddFault(slsserver.Fault{Op: "ListShards", Status: 401, Code: "Unauthorized", Message: "no"})
 					must(t, err)
 				}
 				s.put('0', 30, sls.PutOptions{})

@@ -79,7 +79,7 @@ func TestD17ExpiredPositions(t *testing.T) {
 		p.done(2 * time.Second)
 		a.end()
 		p.add(0, 10, "") // numbers 10 to 19
-		p.check(p.srv.Faults().Expire("p", "log", 0, 8))
+		p.check(p.srv.Expire("p", "log", 0, 8))
 	}
 	t.Run("stop", func(t *testing.T) {
 		peersTest(t, 2, func(t *testing.T, p *peers) {
@@ -167,7 +167,7 @@ func TestAShardThatVanishesUnread(t *testing.T) {
 				time.Sleep(2 * time.Second)
 				_, err := p.admin.SplitShard(t.Context(), 0, fmt.Sprintf("40%030x", 0))
 				p.check(err)
-				p.check(p.srv.Faults().Expire("p", "log", 0, -1))
+				p.check(p.srv.Expire("p", "log", 0, -1))
 				p.addKey(fmt.Sprintf("%032x", 0), 5, "")
 				p.addKey(fmt.Sprintf("50%030x", 0), 5, "")
 				p.await(time.Minute, "the children were read", func() bool { return len(p.missing("")) == 9 })

@@ -24,7 +24,7 @@ import (
 // and the heartbeats went on: the shards were held, and nobody read them.
 func TestD05NoWorkDiesAlone(t *testing.T) {
 	peersTest(t, 4, func(t *testing.T, p *peers) {
-		p.fault(slsserver.Fault{Op: slsserver.OpCommit, Times: 12, Status: 500, Code: "InternalServerError"})
+		p.fault(slsserver.Fault{Op: "ConsumerGroupUpdateCheckPoint", Times: 12, Status: 500, Code: "InternalServerError"})
 		var mu sync.Mutex
 		calls := map[int]int{}
 		p.work("a", func(s *peerSetup) {
@@ -57,9 +57,9 @@ func TestD05NoWorkDiesAlone(t *testing.T) {
 // One cursor that could not be had made a shard read from nowhere for ever.
 func TestD10CursorIsAskedForAgain(t *testing.T) {
 	for _, at := range []batch.Initial{batch.Earliest(), batch.At(time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC))} {
-		for _, f := range []slsserver.Fault{slsserver.Busy, slsserver.Internal, {Status: 403, Code: "ReadQuotaExceed"}, {CutBefore: true}, {Cut: true}} {
+		for _, f := range []slsserver.Fault{slsserver.Fault{Code: "ServerBusy"}, slsserver.Fault{Code: "InternalServerError"}, {Status: 403, Code: "ReadQuotaExceed"}, {CutBefore: true}, {Cut: true}} {
 			peersTest(t, 2, func(t *testing.T, p *peers) {
-				f.Op, f.Times = slsserver.OpGetCursor, 5
+				f.Op, f.Times = "GetCursor", 5
 				p.fault(f)
 				p.add(0, 3, "")
 				p.add(1, 3, "")
@@ -96,9 +96,9 @@ func TestD23NoRaces(t *testing.T) {
 				}
 			})
 		}
-		p.fault(slsserver.Fault{Op: slsserver.OpHeartbeat, Skip: 5, Times: 3, Status: 500, Code: "InternalServerError"})
+		p.fault(slsserver.Fault{Op: "ConsumerGroupHeartBeat", Skip: 5, Times: 3, Status: 500, Code: "InternalServerError"})
 		p.stream(3*time.Second, 50*time.Millisecond, "")
-		p.check(p.srv.Faults().Evict("p", "log", "g", "b"))
+		p.check(p.srv.Evict("p", "log", "g", "b"))
 		p.workers[2].stop()
 		p.stream(3*time.Second, 50*time.Millisecond, "")
 		p.done(2 * peerTimeout)
@@ -263,7 +263,7 @@ func TestD28ShardComesBackAtOnce(t *testing.T) {
 		b := p.work("b", nil)
 		p.await(peerInterval+peerInterval/2, "a and b share the shards", shares(1, 1)(a, b))
 		b.line.setFault(swallow)
-		p.check(p.srv.Faults().Evict("p", "log", "g", "b"))
+		p.check(p.srv.Evict("p", "log", "g", "b"))
 		if took := p.await(time.Minute, "a has both shards", shares(2)(a)); took > peerInterval+peerInterval/4 {
 			t.Errorf("the shard came back after %v", took)
 		}

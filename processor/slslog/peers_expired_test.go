@@ -19,7 +19,7 @@ func TestACursorThatIsRefusedForAMoment(t *testing.T) {
 				w := p.work("a", func(s *peerSetup) { s.batch.Expired = at })
 				p.stream(5*time.Second, 100*time.Millisecond, "")
 				for range 3 {
-					p.fault(slsserver.Fault{Op: slsserver.OpPull, Times: 2, Status: 400, Code: "InvalidCursor"})
+					p.fault(slsserver.Fault{Op: "PullLogs", Times: 2, Status: 400, Code: "InvalidCursor"})
 					p.stream(5*time.Second, 100*time.Millisecond, "")
 				}
 				p.done(10 * time.Second)

@@ -15,7 +15,7 @@ import (
 func TestWorkersThroughFaults(t *testing.T) {
 	const second = time.Second
 	shard := func(n int) *int { return &n }
-	on := func(op slsserver.Op, f slsserver.Fault) slsserver.Fault { f.Op = op; return f }
+	on := func(op string, f slsserver.Fault) slsserver.Fault { f.Op = op; return f }
 	for name, f := range map[string]struct {
 		faults  []slsserver.Fault
 		evict   string
@@ -23,41 +23,41 @@ func TestWorkersThroughFaults(t *testing.T) {
 		silence time.Duration // the longest that the others may; zero: a quarter of a second
 	}{
 		"slow": {silence: 600 * time.Millisecond, faults: []slsserver.Fault{
-			on(slsserver.OpPull, slsserver.Fault{Latency: 200 * time.Millisecond}),
-			on(slsserver.OpCommit, slsserver.Fault{Latency: 500 * time.Millisecond}),
-			on(slsserver.OpHeartbeat, slsserver.Fault{Latency: 300 * time.Millisecond}),
+			on("PullLogs", slsserver.Fault{Latency: 200 * time.Millisecond}),
+			on("ConsumerGroupUpdateCheckPoint", slsserver.Fault{Latency: 500 * time.Millisecond}),
+			on("ConsumerGroupHeartBeat", slsserver.Fault{Latency: 300 * time.Millisecond}),
 		}},
 		"reads fail": {hit: []int{0, 1}, faults: []slsserver.Fault{
-			{Op: slsserver.OpPull, Shard: shard(0), Status: 500, Code: "InternalServerError"},
-			{Op: slsserver.OpPull, Shard: shard(1), Status: 503, Code: "ServerBusy"},
+			{Op: "PullLogs", Shard: shard(0), Status: 500, Code: "InternalServerError"},
+			{Op: "PullLogs", Shard: shard(1), Status: 503, Code: "ServerBusy"},
 		}},
 		"read quota": {hit: []int{0, 1}, faults: []slsserver.Fault{
-			{Op: slsserver.OpPull, Shard: shard(0), Status: 403, Code: "ReadQuotaExceed"},
-			{Op: slsserver.OpPull, Shard: shard(1), Status: 403, Code: "ShardReadQuotaExceed"},
+			{Op: "PullLogs", Shard: shard(0), Status: 403, Code: "ReadQuotaExceed"},
+			{Op: "PullLogs", Shard: shard(1), Status: 403, Code: "ShardReadQuotaExceed"},
 		}},
-		"reads hang": {hit: []int{0}, faults: []slsserver.Fault{{Op: slsserver.OpPull, Shard: shard(0), Latency: time.Hour}}},
+		"reads hang": {hit: []int{0}, faults: []slsserver.Fault{{Op: "PullLogs", Shard: shard(0), Latency: time.Hour}}},
 		"reads are cut": {hit: []int{0, 1}, faults: []slsserver.Fault{
-			{Op: slsserver.OpPull, Shard: shard(0), Cut: true}, {Op: slsserver.OpPull, Shard: shard(1), CutBefore: true},
+			{Op: "PullLogs", Shard: shard(0), Cut: true}, {Op: "PullLogs", Shard: shard(1), CutBefore: true},
 		}},
 		"not the owner": {hit: []int{0, 1}, faults: []slsserver.Fault{
-			{Op: slsserver.OpCommit, Shard: shard(0), Status: 400, Code: "ConsumerNotMatch"},
-			{Op: slsserver.OpCommit, Shard: shard(1), Status: 404, Code: "ConsumerNotExist"},
+			{Op: "ConsumerGroupUpdateCheckPoint", Shard: shard(0), Status: 400, Code: "ConsumerNotMatch"},
+			{Op: "ConsumerGroupUpdateCheckPoint", Shard: shard(1), Status: 404, Code: "ConsumerNotExist"},
 		}},
 		"commits fail": {hit: []int{}, faults: []slsserver.Fault{
-			on(slsserver.OpCommit, slsserver.Internal),
+			on("ConsumerGroupUpdateCheckPoint", slsserver.Fault{Code: "InternalServerError"}),
 		}},
-		"commits are cut": {hit: []int{}, faults: []slsserver.Fault{on(slsserver.OpCommit, slsserver.Fault{Cut: true})}},
-		"commits hang":    {hit: []int{0}, faults: []slsserver.Fault{{Op: slsserver.OpCommit, Shard: shard(0), Latency: time.Hour}}},
+		"commits are cut": {hit: []int{}, faults: []slsserver.Fault{on("ConsumerGroupUpdateCheckPoint", slsserver.Fault{Cut: true})}},
+		"commits hang":    {hit: []int{0}, faults: []slsserver.Fault{{Op: "ConsumerGroupUpdateCheckPoint", Shard: shard(0), Latency: time.Hour}}},
 		"heartbeats are cut": {hit: []int{}, faults: []slsserver.Fault{
-			on(slsserver.OpHeartbeat, slsserver.Fault{Cut: true, Skip: 2, Times: 2}),
-			on(slsserver.OpHeartbeat, slsserver.Fault{CutBefore: true, Skip: 8, Times: 2}),
+			on("ConsumerGroupHeartBeat", slsserver.Fault{Cut: true, Skip: 2, Times: 2}),
+			on("ConsumerGroupHeartBeat", slsserver.Fault{CutBefore: true, Skip: 8, Times: 2}),
 		}},
-		"heartbeats fail": {faults: []slsserver.Fault{on(slsserver.OpHeartbeat, slsserver.Busy)}}, // for longer than the lease
+		"heartbeats fail": {faults: []slsserver.Fault{on("ConsumerGroupHeartBeat", slsserver.Fault{Code: "ServerBusy"})}}, // for longer than the lease
 		"heartbeats of one fail": {hit: []int{0, 1, 2, 3}, silence: second, faults: []slsserver.Fault{
-			{Op: slsserver.OpHeartbeat, Consumer: "a", Status: 500, Code: "InternalServerError"},
+			{Op: "ConsumerGroupHeartBeat", Consumer: "a", Status: 500, Code: "InternalServerError"},
 		}},
 		"evicted":    {evict: "a", silence: second, hit: []int{0, 1, 2, 3}},
-		"everything": {faults: []slsserver.Fault{slsserver.Busy}},
+		"everything": {faults: []slsserver.Fault{slsserver.Fault{Code: "ServerBusy"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			peersTest(t, 4, func(t *testing.T, p *peers) {
@@ -71,9 +71,9 @@ func TestWorkersThroughFaults(t *testing.T) {
 				}
 				for _, fault := range f.faults {
 					if fault.Op == "" { // all but what the test itself puts
-						for _, op := range []slsserver.Op{
-							slsserver.OpHeartbeat, slsserver.OpCommit, slsserver.OpPull, slsserver.OpListShards,
-							slsserver.OpGetCursor, slsserver.OpGetCheckpoint, slsserver.OpListGroups,
+						for _, op := range []string{
+							"ConsumerGroupHeartBeat", "ConsumerGroupUpdateCheckPoint", "PullLogs", "ListShards",
+							"GetCursor", "GetCheckPoint", "ListConsumerGroup",
 						} {
 							p.fault(on(op, fault))
 						}
@@ -82,12 +82,12 @@ func TestWorkersThroughFaults(t *testing.T) {
 					p.fault(fault)
 				}
 				if f.evict != "" {
-					p.check(p.srv.Faults().Evict("p", "log", "g", f.evict))
+					p.check(p.srv.Evict("p", "log", "g", f.evict))
 				}
 				from := time.Now()
 				p.stream(10*second, 50*time.Millisecond, "")
 				to := time.Now()
-				p.srv.Faults().Clear()
+				p.srv.ClearFaults()
 				p.stream(2*second, 50*time.Millisecond, "")
 				p.done(time.Minute)
 				silence := f.silence

@@ -116,7 +116,7 @@ func (p *peers) server() http.Handler {
 
 func (p *peers) fault(f slsserver.Fault) {
 	p.t.Helper()
-	_, err := p.srv.Faults().Add(f)
+	_, err := p.srv.AddFault(f)
 	p.check(err)
 }
 

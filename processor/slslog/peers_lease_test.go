@@ -229,7 +229,7 @@ func TestD15LostShardIsAnError(t *testing.T) {
 		})
 		p.await(time.Second, "a has all shards", shares(4)(a))
 		shard := 1
-		f := slsserver.NotMatch
+		f := slsserver.Fault{Op: "ConsumerGroupUpdateCheckPoint", Code: "ConsumerNotMatch"}
 		f.Shard = &shard
 		p.fault(f)
 		p.stream(20*time.Second, 100*time.Millisecond, "")
@@ -258,7 +258,7 @@ func TestD15LostShardIsAnError(t *testing.T) {
 				t.Errorf("%d logs of shard %d are committed, want some 200", n, other)
 			}
 		}
-		p.srv.Faults().Clear()
+		p.srv.ClearFaults()
 		p.done(2 * time.Minute)
 	})
 }
@@ -269,7 +269,7 @@ func TestD03EvictedMemberRejoins(t *testing.T) {
 	peersTest(t, 4, func(t *testing.T, p *peers) {
 		a := p.work("a", nil)
 		p.stream(2*time.Second, 200*time.Millisecond, "")
-		p.check(p.srv.Faults().Evict("p", "log", "g", "a"))
+		p.check(p.srv.Evict("p", "log", "g", "a"))
 		evicted := time.Now()
 		p.stream(10*time.Second, 200*time.Millisecond, "")
 		var bodies []string

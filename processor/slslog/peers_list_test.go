@@ -20,7 +20,7 @@ import (
 
 // noList is a worker without the right to list shards, which the official consumers never
 // need.
-var noList = slsserver.Fault{Op: slsserver.OpListShards, Status: 403, Code: "Unauthorized", Message: "denied by the policy"}
+var noList = slsserver.Fault{Op: "ListShards", Status: 403, Code: "Unauthorized", Message: "denied by the policy"}
 
 // The children of an idle parent start all the same while the list of shards is refused,
 // and the refusal is seen.
@@ -48,7 +48,7 @@ func TestChildrenStartWithoutTheList(t *testing.T) {
 				if lines := logs.FilterMessageSnippet("list of shards").All(); len(lines) != 1 || lines[0].Level != zap.WarnLevel {
 					t.Errorf("logged %v, want one warning", lines)
 				}
-				if n := p.srv.Stats()[slsserver.OpListShards]; n < 10 || n > 25 {
+				if n := p.srv.Stats()["ListShards"]; n < 10 || n > 25 {
 					t.Errorf("the list was asked for %d times in ten minutes", n)
 				}
 				_, err := p.admin.SplitShard(t.Context(), 0, fmt.Sprintf("40%030x", 0))
@@ -107,7 +107,7 @@ func TestHangingListDelaysNothing(t *testing.T) {
 // A list that can be had again is said so, and ends what is closed.
 func TestListComesBack(t *testing.T) {
 	peersTestOn(t, peersConfig, 2, sls.Group{Ordered: true}, func(t *testing.T, p *peers) {
-		number, err := p.srv.Faults().Add(noList)
+		number, err := p.srv.AddFault(noList)
 		p.check(err)
 		core, logs := observer.New(zap.InfoLevel)
 		a := p.work("a", func(s *peerSetup) {
@@ -116,7 +116,7 @@ func TestListComesBack(t *testing.T) {
 		})
 		p.await(time.Minute, "a has both shards", shares(2)(a))
 		time.Sleep(time.Minute)
-		p.srv.Faults().Remove(number)
+		p.srv.RemoveFault(number)
 		p.await(time.Minute, "the trouble is over", func() bool {
 			return !slices.ContainsFunc(troubles(a), func(err error) bool { return err != nil })
 		})

@@ -56,7 +56,7 @@ func TestD19FiltersAreNotPaced(t *testing.T) {
 					p.add(0, 39, "many")
 					p.add(0, 1, "few")
 				}
-				p.fault(slsserver.Fault{Op: slsserver.OpPull, Latency: 5 * time.Millisecond})
+				p.fault(slsserver.Fault{Op: "PullLogs", Latency: 5 * time.Millisecond})
 				p.work("a", func(s *peerSetup) {
 					s.source, s.batch.BatchItems = o, 10
 				})
@@ -75,9 +75,9 @@ func TestD19FiltersAreNotPaced(t *testing.T) {
 func TestD20WaitingTakesNoTurn(t *testing.T) {
 	peersTest(t, 8, func(t *testing.T, p *peers) {
 		p.add(7, 1000, "")
-		p.fault(slsserver.Fault{Op: slsserver.OpPull, Latency: 5 * time.Millisecond})
+		p.fault(slsserver.Fault{Op: "PullLogs", Latency: 5 * time.Millisecond})
 		shard := 6
-		throttled := slsserver.ReadQuota
+		throttled := slsserver.Fault{Op: "PullLogs", Code: "ReadQuotaExceed"}
 		throttled.Shard = &shard
 		p.fault(throttled)
 		p.work("a", func(s *peerSetup) {
@@ -95,8 +95,8 @@ func TestD21SlowHeartbeatsDelayNothing(t *testing.T) {
 	peersTest(t, 2, func(t *testing.T, p *peers) {
 		a := p.work("a", func(s *peerSetup) { s.batch.MinPause, s.source.Pause = 50*time.Millisecond, 50*time.Millisecond })
 		p.await(time.Second, "a has both shards", shares(2)(a))
-		p.fault(slsserver.Fault{Op: slsserver.OpHeartbeat, Skip: 3, Times: 2, Latency: time.Hour})
-		p.fault(slsserver.Fault{Op: slsserver.OpHeartbeat, Latency: peerInterval/3 - 10*time.Millisecond})
+		p.fault(slsserver.Fault{Op: "ConsumerGroupHeartBeat", Skip: 3, Times: 2, Latency: time.Hour})
+		p.fault(slsserver.Fault{Op: "ConsumerGroupHeartBeat", Latency: peerInterval/3 - 10*time.Millisecond})
 		p.stream(5*peerTimeout, 50*time.Millisecond, "")
 		last := map[int]time.Time{}
 		for _, h := range p.did(&p.handled, "a", -1) {

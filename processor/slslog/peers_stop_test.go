@@ -34,7 +34,7 @@ func TestD03ErrorsOfTheLastCommit(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%d %s", f.Status, f.Code), func(t *testing.T) {
 			peersTest(t, 2, func(t *testing.T, p *peers) {
-				f.Op, f.Consumer = slsserver.OpCommit, "a"
+				f.Op, f.Consumer = "ConsumerGroupUpdateCheckPoint", "a"
 				p.fault(f)
 				a, b := p.work("a", slow), p.work("b", nil)
 				p.await(5*time.Second, "a and b share the shards", shares(1, 1)(a, b))
@@ -53,7 +53,7 @@ func TestD03ErrorsOfTheLastCommit(t *testing.T) {
 		})
 		t.Run(fmt.Sprintf("%d %s, revoked", f.Status, f.Code), func(t *testing.T) {
 			peersTest(t, 2, func(t *testing.T, p *peers) {
-				f.Op, f.Consumer = slsserver.OpCommit, "a"
+				f.Op, f.Consumer = "ConsumerGroupUpdateCheckPoint", "a"
 				p.fault(f)
 				a := p.work("a", slow)
 				p.add(0, 1, "")
@@ -61,7 +61,7 @@ func TestD03ErrorsOfTheLastCommit(t *testing.T) {
 				p.await(2*time.Second, "a is at it", func() bool { return len(p.did(&p.begun, "a", -1)) == 2 })
 				b := p.work("b", nil)
 				p.await(2*peerTimeout, "b has its share", func() bool { return len(b.Status().Shards) == 1 })
-				p.srv.Faults().Clear()
+				p.srv.ClearFaults()
 				p.done(time.Minute)
 				a.end()
 			})
@@ -111,14 +111,14 @@ func TestD16StopIsBounded(t *testing.T) {
 	}
 	var deaf chan struct{}
 	for name, s := range map[string]scene{
-		"read that hangs":   {fault: slsserver.Fault{Op: slsserver.OpPull, Latency: time.Hour}, within: 100 * time.Millisecond},
-		"cursor that hangs": {fault: slsserver.Fault{Op: slsserver.OpGetCursor, Latency: time.Hour}, within: 100 * time.Millisecond},
+		"read that hangs":   {fault: slsserver.Fault{Op: "PullLogs", Latency: time.Hour}, within: 100 * time.Millisecond},
+		"cursor that hangs": {fault: slsserver.Fault{Op: "GetCursor", Latency: time.Hour}, within: 100 * time.Millisecond},
 		"checkpoint that hangs": {
-			fault: slsserver.Fault{Op: slsserver.OpGetCheckpoint, Latency: time.Hour}, within: 100 * time.Millisecond,
+			fault: slsserver.Fault{Op: "GetCheckPoint", Latency: time.Hour}, within: 100 * time.Millisecond,
 		},
-		"commit that hangs": {fault: slsserver.Fault{Op: slsserver.OpCommit, Latency: time.Hour}, within: drain + 100*time.Millisecond},
+		"commit that hangs": {fault: slsserver.Fault{Op: "ConsumerGroupUpdateCheckPoint", Latency: time.Hour}, within: drain + 100*time.Millisecond},
 		"heartbeat that hangs": {
-			fault: slsserver.Fault{Op: slsserver.OpHeartbeat, Skip: 1, Latency: time.Hour}, within: 100 * time.Millisecond,
+			fault: slsserver.Fault{Op: "ConsumerGroupHeartBeat", Skip: 1, Latency: time.Hour}, within: 100 * time.Millisecond,
 		},
 		"handler that fails": {within: 100 * time.Millisecond, setUp: func(s *peerSetup) {
 			s.handle = func(context.Context, *batch.Batch[slslog.Group], []int) error { return errSink }
@@ -156,7 +156,7 @@ func TestD16StopIsBounded(t *testing.T) {
 				if s.stuck > 0 {
 					close(deaf)
 				}
-				p.srv.Faults().Clear()
+				p.srv.ClearFaults()
 				p.work("b", nil)
 				p.done(3 * peerTimeout)
 			})

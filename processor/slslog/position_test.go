@@ -19,8 +19,8 @@ import (
 func TestQueryThatNamesACursor(t *testing.T) {
 	s := serve(t, 1, slsserver.Config{})
 	s.put('0', 10, sls.PutOptions{})
-	_, err := s.server.Faults().Add(slsserver.Fault{
-		Op: slsserver.OpPull, Status: 400, Code: "ParameterInvalid", Message: "invalid query: * | where cursor = 'x",
+	_, err := s.server.AddFault(slsserver.Fault{
+		Op: "PullLogs", Status: 400, Code: "ParameterInvalid", Message: "invalid query: * | where cursor = 'x",
 	})
 	must(t, err)
 	r := open(t, s.source(Options{Query: "* | where cursor = 'x"}), 0, batch.Start{})

@@ -80,29 +80,29 @@ func TestServerRefuses(t *testing.T) {
 		halts   bool
 		atLeast time.Duration
 	}{
-		"quota":          {fault: slsserver.ReadQuota, is: batch.ErrThrottled, atLeast: time.Second},
+		"quota":          {fault: slsserver.Fault{Op: "PullLogs", Code: "ReadQuotaExceed"}, is: batch.ErrThrottled, atLeast: time.Second},
 		"shard quota":    {fault: refuse(403, "ShardReadQuotaExceed", "slow down"), is: batch.ErrThrottled, atLeast: time.Second},
 		"cursor":         {fault: refuse(400, "InvalidCursor", "no"), is: batch.ErrExpired},
 		"bad parameter":  {fault: refuse(400, "ParameterInvalid", "invalid cursor"), halts: true},
 		"shard gone":     {fault: refuse(400, "ShardNotExist", "no"), is: batch.ErrGone},
 		"query":          {fault: refuse(400, "ParameterInvalid", "the query makes no sense"), halts: true},
 		"unknown code":   {fault: refuse(400, "NotSupportedNow", "the processor is being made")},
-		"busy":           {fault: slsserver.Busy},
-		"internal":       {fault: slsserver.Internal},
+		"busy":           {fault: slsserver.Fault{Code: "ServerBusy"}},
+		"internal":       {fault: slsserver.Fault{Code: "InternalServerError"}},
 		"clock":          {fault: refuse(400, "RequestTimeExpired", "too late")},
 		"not authorised": {fault: refuse(401, "Unauthorized", "no")},
 		"logstore":       {fault: refuse(404, "LogStoreNotExist", "no")},
 	} {
-		for _, op := range []slsserver.Op{slsserver.OpPull, slsserver.OpGetCursor} {
-			if op == slsserver.OpGetCursor && c.is == batch.ErrExpired {
+		for _, op := range []string{"PullLogs", "GetCursor"} {
+			if op == "GetCursor" && c.is == batch.ErrExpired {
 				continue // nothing has expired where no position was asked for
 			}
 			s := serve(t, 1, slsserver.Config{})
 			c.fault.Op = op
-			_, err := s.server.Faults().Add(c.fault)
+			_, err := s.server.AddFault(c.fault)
 			must(t, err)
 			r, err := s.source(Options{}).Open(t.Context(), shardset.ID{Log: testLog}, batch.Start{Initial: batch.Earliest()})
-			if op == slsserver.OpPull {
+			if op == "PullLogs" {
 				must(t, err)
 				_, err = r.Read(t.Context(), anything)
 			}
@@ -135,7 +135,7 @@ func TestServerExpires(t *testing.T) {
 	s := serve(t, 1, slsserver.Config{})
 	s.put('0', 10, sls.PutOptions{})
 	r := open(t, s.source(Options{}), 0, batch.Start{})
-	must(t, s.server.Faults().Expire("p", testLog, 0, 4))
+	must(t, s.server.Expire("p", testLog, 0, 4))
 	if _, err := r.Read(t.Context(), anything); !errors.Is(err, batch.ErrExpired) {
 		t.Errorf("expired data: %v", err)
 	}
@@ -143,7 +143,7 @@ func TestServerExpires(t *testing.T) {
 	same(t, "after the gap", contents(readFrom(t, r, anything).Items), upTo(10)[4:])
 	_, err := s.SplitShard(t.Context(), 0, "80000000000000000000000000000000")
 	must(t, err)
-	must(t, s.server.Faults().Expire("p", testLog, 0, -1))
+	must(t, s.server.Expire("p", testLog, 0, -1))
 	if _, err := r.Read(t.Context(), anything); !errors.Is(err, batch.ErrGone) {
 		t.Errorf("a shard that is gone: %v", err)
 	}
@@ -164,7 +164,7 @@ func TestServerClosesShards(t *testing.T) {
 			}
 		}
 		synctest.Wait() // for the list that is asked for beside the reads
-		before := s.server.Stats()[slsserver.OpListShards]
+		before := s.server.Stats()["ListShards"]
 		s.put('0', 1, sls.PutOptions{})
 		for i, key := range []string{"40000000000000000000000000000000", "c0000000000000000000000000000000"} {
 			_, err := s.SplitShard(t.Context(), i, key)
@@ -183,7 +183,7 @@ func TestServerClosesShards(t *testing.T) {
 				t.Errorf("shard %d ended with %v at %q", i, end, r.Position())
 			}
 		}
-		if n := s.server.Stats()[slsserver.OpListShards] - before; n != 1 {
+		if n := s.server.Stats()["ListShards"] - before; n != 1 {
 			t.Errorf("%d lists for two shards within three seconds, want 1", n)
 		}
 	})

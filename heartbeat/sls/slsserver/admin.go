@@ -14,41 +14,31 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// Admin returns a handler that switches faults, evicts and expires over HTTP, for tests of
-// several processes. It verifies nothing but that it is spoken to under a loopback name,
-// which keeps out what a browser may be made to send. Serve it with ServeAdmin.
-//
-//	GET    /state?project=P&logstore=L   the groups' states
-//	GET    /stats                        requests served, by operation
-//	GET    /faults                       the faults that are on
-//	POST   /faults                       a Fault; the answer has its number
-//	DELETE /faults, /faults/{number}     switches all off, or one
-//	POST   /logstores                    {"project","logstore","shards"}
-//	POST   /evict                        {"project","logstore","group","consumer"}
-//	POST   /expire                       {"project","logstore","shard","groups"}; all without "groups"
-func (s *Server) Admin() http.Handler {
+// admin returns the handler that ServeAdmin serves. It verifies no signature. It refuses hosts
+// other than loopback names, which keeps out what a web page may make a browser send.
+func (s *Server) admin() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, f func(r *http.Request) (any, error)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { serveAdmin(w, r, f) })
 	}
 	handle("GET /state", s.adminState)
 	handle("GET /stats", func(*http.Request) (any, error) { return s.Stats(), nil })
-	handle("GET /faults", func(*http.Request) (any, error) { return s.faults.List(), nil })
+	handle("GET /faults", func(*http.Request) (any, error) { return s.faults.list(), nil })
 	handle("POST /faults", func(r *http.Request) (any, error) {
 		var f Fault
 		if err := readAdmin(r, &f); err != nil {
 			return nil, err
 		}
-		number, err := s.faults.Add(f)
+		number, err := s.AddFault(f)
 		return map[string]int{"number": number}, err
 	})
 	handle("DELETE /faults", func(*http.Request) (any, error) {
-		s.faults.Clear()
+		s.ClearFaults()
 		return struct{}{}, nil
 	})
 	handle("DELETE /faults/{number}", func(r *http.Request) (any, error) {
 		n, err := strconv.Atoi(r.PathValue("number"))
-		s.faults.Remove(n)
+		s.RemoveFault(n)
 		return struct{}{}, err
 	})
 	handle("POST /logstores", func(r *http.Request) (any, error) {
@@ -56,7 +46,7 @@ func (s *Server) Admin() http.Handler {
 		if err := readAdmin(r, &a); err != nil {
 			return nil, err
 		}
-		if err := s.CreateProject(a.Project); err != nil && !errors.Is(err, ErrExists) {
+		if err := s.makeProject(a.Project, ""); err != nil && !errors.Is(err, errExists) {
 			return nil, err
 		}
 		return struct{}{}, s.CreateLogstore(a.Project, Logstore{Name: a.Logstore, Shards: a.Shards})
@@ -66,7 +56,7 @@ func (s *Server) Admin() http.Handler {
 		if err := readAdmin(r, &a); err != nil {
 			return nil, err
 		}
-		return struct{}{}, s.faults.Evict(a.Project, a.Logstore, a.Group, a.Consumer)
+		return struct{}{}, s.Evict(a.Project, a.Logstore, a.Group, a.Consumer)
 	})
 	handle("POST /expire", func(r *http.Request) (any, error) {
 		var a adminTarget
@@ -77,7 +67,7 @@ func (s *Server) Admin() http.Handler {
 		if a.Groups != nil {
 			n = *a.Groups
 		}
-		return struct{}{}, s.faults.Expire(a.Project, a.Logstore, a.Shard, n)
+		return struct{}{}, s.Expire(a.Project, a.Logstore, a.Shard, n)
 	})
 	return mux
 }
@@ -92,12 +82,23 @@ type adminTarget struct {
 	Groups   *int   `json:"groups"`
 }
 
-// ServeAdmin serves Admin on l until Close. It refuses what is not a loopback address.
+// ServeAdmin serves requests that switch faults, evict and expire, for tests of several
+// processes, on l until Close. It verifies no signature, and refuses an l that is not a
+// loopback address.
+//
+//	GET    /state?project=P&logstore=L   the states of the groups: GroupState by name
+//	GET    /stats                        requests served, by operation
+//	GET    /faults                       the faults that are on, by number
+//	POST   /faults                       a Fault; the answer has its number
+//	DELETE /faults, /faults/{number}     switches all off, or one
+//	POST   /logstores                    {"project","logstore","shards"}
+//	POST   /evict                        {"project","logstore","group","consumer"}
+//	POST   /expire                       {"project","logstore","shard","groups"}; all without "groups"
 func (s *Server) ServeAdmin(l net.Listener) error {
 	if !isLoopback(l.Addr()) {
 		return errors.Join(fmt.Errorf("slsserver: %s is not a loopback address", l.Addr()), l.Close())
 	}
-	return s.net.serve(l, s.Admin(), s.log)
+	return s.net.serve(l, s.admin(), s.log)
 }
 
 func serveAdmin(w http.ResponseWriter, r *http.Request, f func(*http.Request) (any, error)) {
@@ -113,9 +114,9 @@ func serveAdmin(w http.ResponseWriter, r *http.Request, f func(*http.Request) (a
 	if err != nil {
 		status := http.StatusBadRequest
 		switch {
-		case errors.Is(err, ErrNotFound):
+		case errors.Is(err, errNotFound):
 			status = http.StatusNotFound
-		case errors.Is(err, ErrExists):
+		case errors.Is(err, errExists):
 			status = http.StatusConflict
 		}
 		http.Error(w, excerpt(err.Error(), maxMessage), status)
@@ -151,16 +152,16 @@ type GroupState struct {
 	Over    []int
 }
 
-// Group returns a group's state. The error matches ErrNotFound.
+// Group returns the state of a consumer group.
 func (s *Server) Group(project, logstore, name string) (GroupState, error) {
 	ls, err := s.findLogstore(project, logstore)
 	if err != nil {
-		return GroupState{}, fmt.Errorf("slsserver: logstore %q: %w", logstore, ErrNotFound)
+		return GroupState{}, fmt.Errorf("slsserver: logstore %q: %w", logstore, errNotFound)
 	}
 	if c := ls.group(name); c != nil {
 		return c.state(), nil
 	}
-	return GroupState{}, fmt.Errorf("slsserver: group %q: %w", name, ErrNotFound)
+	return GroupState{}, fmt.Errorf("slsserver: group %q: %w", name, errNotFound)
 }
 
 func (c *consumers) state() GroupState {
@@ -180,7 +181,7 @@ func (c *consumers) state() GroupState {
 func (s *Server) adminState(r *http.Request) (any, error) {
 	ls, err := s.findLogstore(r.FormValue("project"), r.FormValue("logstore"))
 	if err != nil {
-		return nil, ErrNotFound
+		return nil, errNotFound
 	}
 	ls.mu.RLock()
 	groups := make([]*consumers, 0, len(ls.groups))

@@ -61,7 +61,7 @@ func (s *Server) authenticate(c *call) error {
 	}
 	c.only = key.Projects
 	switch c.op {
-	case OpListProjects, OpCreateProject, OpDeleteProject: // they know later which projects they are about
+	case opListProjects, opCreateProject, opDeleteProject: // they know later which projects they are about
 		return nil
 	}
 	return c.mayUse(c.project)

@@ -133,7 +133,7 @@ func TestNothingComesBackWhole(t *testing.T) {
 			t.Errorf("answer %d is %d with %d bytes: %s", i, a.status, len(a.body), excerpt(a.body, 100))
 		}
 	}
-	admin := r.Admin()
+	admin := r.admin()
 	for _, body := range []string{
 		`{"` + long + `":1}`, `{"project":"` + long + `","logstore":"x"}`, `{"project":"p","logstore":"ls","group":"` + long + `"}`,
 	} {

@@ -104,9 +104,10 @@
 //
 // # Faults
 //
-// Server.Faults switches errors, delays, cut connections, evictions and expiry on and off
-// while the server runs; Server.Admin does it over HTTP for tests of several processes. Time
-// is that of package time, so the server runs under testing/synctest.
+// Server.AddFault switches errors, delays and cut connections on while the server runs; Evict
+// and Expire do what the service does by itself only after a time. Server.ServeAdmin offers
+// them over HTTP, for tests of several processes. The server takes the time from package time,
+// so that it runs under testing/synctest.
 //
 // # Safety
 //

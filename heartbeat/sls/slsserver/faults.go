@@ -1,7 +1,7 @@
 package slsserver
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -9,80 +9,84 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Fault is something that goes wrong on purpose. A request has to match every field of the
-// first five that is set.
+// Fault is something that goes wrong on purpose. A request has to match each of the first
+// five fields that is set.
 type Fault struct {
-	Op       Op     `json:"op,omitempty"`
+	// Op is the operation's name in the service's documentation: "PullLogs",
+	// "ConsumerGroupHeartBeat". Empty means all.
+	Op       string `json:"op,omitempty"`
 	Project  string `json:"project,omitempty"`
 	Logstore string `json:"logstore,omitempty"`
 	Consumer string `json:"consumer,omitempty"`
 	Shard    *int   `json:"shard,omitempty"`
 
-	// Skip lets so many matching requests pass first, and Times is how many it then
-	// strikes. Zero means all.
+	// Skip is how many matching requests pass first. Times is how many the fault then
+	// hits; zero means all.
 	Skip  int `json:"skip,omitempty"`
 	Times int `json:"times,omitempty"`
 
-	// Latency delays the request, before it does anything.
+	// Latency delays the request before it does anything.
 	Latency time.Duration `json:"latency,omitempty"`
-	// Status, unless it is zero, is answered in place of doing anything, with Code and
-	// Message. All errors of the service have a code: a client that looks takes one without
-	// for the page of a proxy.
-	Status  int    `json:"status,omitempty"`
+	// Code refuses the request with an error of the service: the request does nothing.
+	// Status and Message may be left out with ReadQuotaExceed, WriteQuotaExceed,
+	// ConsumerNotMatch, NotExistConsumerWithBody, ServerBusy and InternalServerError.
 	Code    string `json:"code,omitempty"`
+	Status  int    `json:"status,omitempty"`
 	Message string `json:"message,omitempty"`
-	// Cut breaks the connection in the middle of the answer's body: the request has been
-	// carried out, and the client cannot know. With CutBefore nothing is done.
+	// Cut breaks the connection in the middle of the answer's body: the request was
+	// carried out, and the client cannot know it. With CutBefore the request does nothing.
 	Cut       bool `json:"cut,omitempty"`
 	CutBefore bool `json:"cutBefore,omitempty"`
 }
 
-// Errors that the service is documented to give, ready for Faults.Add. A copy can be
-// narrowed down by setting more fields.
-var (
-	ReadQuota = Fault{Op: OpPull, Status: 403, Code: "ReadQuotaExceed", Message: "Read QPS Exceed"}
+// documented has the errors of the service that a Fault may name by their code alone.
+var documented = map[string]apiError{
+	"ReadQuotaExceed":          {status: 403, message: "Read QPS Exceed"},
+	"WriteQuotaExceed":         {status: 403, message: "Write QPS Exceed"},
+	"ConsumerNotMatch":         {status: 400, message: "the consumer does not hold the shard"},
+	"NotExistConsumerWithBody": {status: 400, message: "non-exist consumer with non-empty body of heartbeat message"},
+	"ServerBusy":               {status: 503, message: "the server is busy"},
+	"InternalServerError":      {status: 500, message: "internal error"},
+}
 
-	WriteQuota = Fault{Op: OpPut, Status: 403, Code: "WriteQuotaExceed", Message: "Write QPS Exceed"}
-
-	NotMatch = Fault{
-		Op: OpCommit, Status: 400, Code: "ConsumerNotMatch", Message: "the consumer does not hold the shard",
+// complete fills in what a documented code says, and checks the fault.
+func (f *Fault) complete() error {
+	if e, ok := documented[f.Code]; ok {
+		f.Status = cmp.Or(f.Status, e.status)
+		f.Message = cmp.Or(f.Message, e.message)
 	}
-
-	Unknown = Fault{
-		Op: OpHeartbeat, Status: 400, Code: "NotExistConsumerWithBody",
-		Message: "non-exist consumer with non-empty body of heartbeat message",
+	faults := &shardset.ConfigError{Config: "slsserver.Fault"}
+	if f.Op != "" && handlers[f.Op] == nil {
+		faults.Add("Op", "is %q, which is no operation", f.Op)
 	}
+	if (f.Status != 0 || f.Code != "") && (f.Status < 300 || f.Status > 599) {
+		faults.Add("Status", "is %d; the status of an error is between 300 and 599", f.Status)
+	}
+	notNegative(faults, "Latency", &f.Latency, 0)
+	notNegative(faults, "Skip", &f.Skip, 0)
+	notNegative(faults, "Times", &f.Times, 0)
+	return faults.Err()
+}
 
-	Busy = Fault{Status: 503, Code: "ServerBusy", Message: "the server is busy"}
-
-	Internal = Fault{Status: 500, Code: "InternalServerError", Message: "internal error"}
-)
-
-// Faults switches faults on and off while the server runs. Safe for concurrent use.
-type Faults struct {
-	server *Server
-
+// faultList is the faults that are on. Safe for concurrent use.
+type faultList struct {
 	mu     sync.Mutex
 	active map[int]*Fault
 	last   int
 }
 
-// Faults returns the server's faults.
-func (s *Server) Faults() *Faults { return s.faults }
-
-// Add switches a fault on and returns its number. Of several that match a request all
-// delay it, and the oldest that does more than that does it.
-func (f *Faults) Add(fault Fault) (int, error) {
-	switch {
-	case fault.Op != "" && opIndex(fault.Op) < 0:
-		return 0, fmt.Errorf("slsserver: there is no operation %q", fault.Op)
-	case fault.Status != 0 && (fault.Status < 300 || fault.Status > 599):
-		return 0, fmt.Errorf("slsserver: %d is not the status of an error", fault.Status)
-	case fault.Latency < 0 || fault.Skip < 0 || fault.Times < 0:
-		return 0, errors.New("slsserver: a fault has a negative number")
+// AddFault switches a fault on and returns its number. A request that matches several faults
+// is delayed by all of them; of the other effects it gets those of the oldest one that has
+// any. The error is a *shardset.ConfigError.
+func (s *Server) AddFault(fault Fault) (int, error) {
+	if err := fault.complete(); err != nil {
+		return 0, err
 	}
+	f := &s.faults
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.active == nil {
@@ -93,22 +97,22 @@ func (f *Faults) Add(fault Fault) (int, error) {
 	return f.last, nil
 }
 
-// Remove switches a fault off.
-func (f *Faults) Remove(number int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.active, number)
+// RemoveFault switches off the fault with that number. An unknown number does nothing.
+func (s *Server) RemoveFault(number int) {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	delete(s.faults.active, number)
 }
 
-// Clear switches all faults off.
-func (f *Faults) Clear() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	clear(f.active)
+// ClearFaults switches all faults off.
+func (s *Server) ClearFaults() {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	clear(s.faults.active)
 }
 
-// List returns the faults that are on, by number. Skip and Times are what is left.
-func (f *Faults) List() map[int]Fault {
+// list returns the faults that are on, by number. Skip and Times are what is left of them.
+func (f *faultList) list() map[int]Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	list := make(map[int]Fault, len(f.active))
@@ -119,7 +123,7 @@ func (f *Faults) List() map[int]Fault {
 }
 
 // strike counts a request and returns what goes wrong with it.
-func (f *Faults) strike(c *call) (delay time.Duration, what Fault) {
+func (f *faultList) strike(c *call) (delay time.Duration, what Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.active) == 0 {
@@ -163,9 +167,9 @@ func (f *Fault) matches(c *call) bool {
 // shardNumber is the shard that a request is about, or -1.
 func (c *call) shardNumber() int {
 	switch c.op {
-	case OpGetCursor, OpGetCursorTime, OpPull, OpSplit, OpMerge:
+	case opGetCursor, opGetCursorTime, opPull, opSplit, opMerge:
 		return c.shard
-	case OpCommit:
+	case opCommit:
 		if o, err := parseObject(c.body); err == nil {
 			if n, ok := o.integer("shard"); ok {
 				return int(n)
@@ -176,7 +180,7 @@ func (c *call) shardNumber() int {
 }
 
 // apply does to a request what the faults want.
-func (f *Faults) apply(c *call) error {
+func (f *faultList) apply(c *call) error {
 	delay, what := f.strike(c)
 	if delay > 0 {
 		t := time.NewTimer(delay)
@@ -198,30 +202,29 @@ func (f *Faults) apply(c *call) error {
 	return nil
 }
 
-// Evict ends the membership of a consumer, as if it had not been heard of for too long.
-// The error matches ErrNotFound.
-func (f *Faults) Evict(project, logstore, group, consumer string) error {
-	ls, err := f.server.findLogstore(project, logstore)
+// Evict ends the membership of a consumer, as if its lease had ended.
+func (s *Server) Evict(project, logstore, group, consumer string) error {
+	ls, err := s.findLogstore(project, logstore)
 	if err != nil {
-		return fmt.Errorf("slsserver: logstore %q: %w", logstore, ErrNotFound)
+		return fmt.Errorf("slsserver: logstore %q: %w", logstore, errNotFound)
 	}
 	if g := ls.group(group); g == nil || !g.evict(consumer) {
-		return fmt.Errorf("slsserver: consumer %q of group %q: %w", consumer, group, ErrNotFound)
+		return fmt.Errorf("slsserver: consumer %q of group %q: %w", consumer, group, errNotFound)
 	}
 	return nil
 }
 
-// Expire drops the first n log groups that a shard still has, as if they were too old, or
-// all if n is negative. A read-only shard without data is gone. The error matches
-// ErrNotFound.
-func (f *Faults) Expire(project, logstore string, shard, n int) error {
-	ls, err := f.server.findLogstore(project, logstore)
+// Expire drops the oldest n log groups of a shard, as if they were older than
+// Config.Retention; a negative n drops all. A read-only shard that has no data left then is
+// removed.
+func (s *Server) Expire(project, logstore string, shard, n int) error {
+	ls, err := s.findLogstore(project, logstore)
 	if err != nil {
-		return fmt.Errorf("slsserver: logstore %q: %w", logstore, ErrNotFound)
+		return fmt.Errorf("slsserver: logstore %q: %w", logstore, errNotFound)
 	}
 	sh := ls.shard(shard)
 	if sh == nil {
-		return fmt.Errorf("slsserver: shard %d: %w", shard, ErrNotFound)
+		return fmt.Errorf("slsserver: shard %d: %w", shard, errNotFound)
 	}
 	before := int64(math.MaxInt64)
 	if n >= 0 {

@@ -12,11 +12,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 func (r *rig) fault(f Fault) int {
 	r.t.Helper()
-	n, err := r.Faults().Add(f)
+	n, err := r.AddFault(f)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -33,19 +35,19 @@ func TestFaults(t *testing.T) {
 		at := r.cursor(0, "begin")
 		list := func() answer { return r.do("GET", "/logstores/ls/shards", "") }
 
-		r.fault(NotMatch)
+		r.fault(Fault{Op: "ConsumerGroupUpdateCheckPoint", Code: "ConsumerNotMatch"})
 		r.wantCode(r.commit("c1", 0, at, true), 400, "ConsumerNotMatch")
 		if got := r.checkpoint(0).Checkpoint; got != "" {
 			t.Errorf("it was stored all the same: %s", got)
 		}
-		r.Faults().Clear()
+		r.ClearFaults()
 		one := 1
-		r.fault(Fault{Op: OpCommit, Shard: &one, Status: 500, Code: "InternalServerError", Message: "m"})
+		r.fault(Fault{Op: opCommit, Shard: &one, Status: 500, Code: "InternalServerError", Message: "m"})
 		r.want(r.commit("c1", 0, at, true), 200, "")
 		r.wantCode(r.commit("c1", 1, r.cursor(1, "begin"), true), 500, "InternalServerError")
-		r.Faults().Clear()
+		r.ClearFaults()
 
-		r.fault(Fault{Op: OpListShards, Project: "p", Logstore: "ls", Skip: 1, Times: 2, Status: 503, Code: "ServerBusy", Message: "m"})
+		r.fault(Fault{Op: opListShards, Project: "p", Logstore: "ls", Skip: 1, Times: 2, Status: 503, Code: "ServerBusy", Message: "m"})
 		r.want(r.do("GET", "/logstores/other/consumergroups", ""), 200, "[]")
 		r.do("GET", "/logstores/other/shards", "")
 		r.do("GET", "/logstores/ls/shards", "", "Host: q.sls.test")
@@ -54,35 +56,39 @@ func TestFaults(t *testing.T) {
 				t.Errorf("request %d: %d, want %d", i, a.status, want)
 			}
 		}
-		if n := len(r.Faults().List()); n != 0 {
+		if n := len(r.faults.list()); n != 0 {
 			t.Errorf("%d faults are left", n)
 		}
 
 		r.fault(Fault{Latency: 3 * time.Second})
-		n := r.fault(Fault{Op: OpListShards, Latency: 2 * time.Second, Times: 1})
+		n := r.fault(Fault{Op: opListShards, Latency: 2 * time.Second, Times: 1})
 		start := time.Now()
 		if a := list(); a.status != 200 || time.Since(start) != 5*time.Second {
 			t.Errorf("%d after %v", a.status, time.Since(start))
 		}
-		r.Faults().Remove(n)
-		r.Faults().Clear()
+		r.RemoveFault(n)
+		r.ClearFaults()
 		r.fault(Fault{Consumer: "c2", Status: 403, Code: "MetaOperationQpsLimitExceeded", Message: "m"})
 		r.wantCode(r.beat("c2", "[]"), 403, "MetaOperationQpsLimitExceeded")
 		r.want(r.beat("c1", "[]"), 200, "[0,1]")
-		r.Faults().Clear()
-		r.fault(ReadQuota)
+		r.ClearFaults()
+		r.fault(Fault{Op: "PullLogs", Code: "ReadQuotaExceed"})
 		r.wantCode(r.do("GET", "/logstores/ls/shards/0?type=logs&cursor="+at, ""), 403, "ReadQuotaExceed")
-		r.fault(WriteQuota)
+		r.fault(Fault{Op: "PutLogs", Code: "WriteQuotaExceed"})
 		r.wantCode(r.put(lowKey, sample), 403, "WriteQuotaExceed")
-		r.Faults().Clear()
-		for _, f := range []Fault{Busy, Internal} {
-			r.fault(f)
-			r.wantCode(list(), f.Status, f.Code)
-			r.Faults().Clear()
+		r.ClearFaults()
+		for code, status := range map[string]int{
+			"ReadQuotaExceed": 403, "WriteQuotaExceed": 403, "ConsumerNotMatch": 400, "NotExistConsumerWithBody": 400,
+			"ServerBusy": 503, "InternalServerError": 500,
+		} {
+			r.fault(Fault{Code: code})
+			r.wantCode(list(), status, code)
+			r.ClearFaults()
 		}
-		for _, f := range []Fault{{Op: "Nothing"}, {Status: 200}, {Status: 600}, {Times: -1}, {Latency: -1}} {
-			if _, err := r.Faults().Add(f); err == nil {
-				t.Errorf("%+v is taken", f)
+		for _, f := range []Fault{{Op: "Nothing"}, {Status: 200}, {Status: 600}, {Code: "NotDocumented"}, {Skip: -1}, {Times: -1}, {Latency: -1}} {
+			var faults *shardset.ConfigError
+			if _, err := r.AddFault(f); !errors.As(err, &faults) || len(faults.Faults) != 1 {
+				t.Errorf("%+v: got %v, want a *shardset.ConfigError with one fault", f, err)
 			}
 		}
 		_ = r.Close()
@@ -94,7 +100,7 @@ func TestEvictAndExpire(t *testing.T) {
 	r.createGroup(60, false)
 	r.want(r.beat("c1", "[]"), 200, "[0,1]")
 	r.want(r.beat("c2", "[]"), 200, "[]")
-	if err := r.Faults().Evict("p", "ls", "g", "c1"); err != nil {
+	if err := r.Evict("p", "ls", "g", "c1"); err != nil {
 		t.Fatal(err)
 	}
 	r.wantCode(r.beat("c1", "[0]"), 400, "NotExistConsumerWithBody")
@@ -104,22 +110,22 @@ func TestEvictAndExpire(t *testing.T) {
 		r.want(r.put(lowKey, sample), 200, "")
 	}
 	begin := r.cursor(0, "begin")
-	if err := r.Faults().Expire("p", "ls", 0, 2); err != nil || r.cursor(0, "begin") != plus(begin, 2) {
+	if err := r.Expire("p", "ls", 0, 2); err != nil || r.cursor(0, "begin") != plus(begin, 2) {
 		t.Errorf("%v, it begins at %s", err, r.cursor(0, "begin"))
 	}
 	r.wantCode(r.do("GET", "/logstores/ls/shards/0?type=logs&cursor="+begin, ""), 400, "InvalidCursor")
-	if err := r.Faults().Expire("p", "ls", 0, -1); err != nil || r.cursor(0, "begin") != plus(begin, 5) {
+	if err := r.Expire("p", "ls", 0, -1); err != nil || r.cursor(0, "begin") != plus(begin, 5) {
 		t.Errorf("%v, it begins at %s", err, r.cursor(0, "begin"))
 	}
 	r.do("POST", "/logstores/ls/shards/0?action=split", "")
-	if err := r.Faults().Expire("p", "ls", 0, -1); err != nil || len(r.shardList()) != 3 {
+	if err := r.Expire("p", "ls", 0, -1); err != nil || len(r.shardList()) != 3 {
 		t.Errorf("%v, a read-only shard without data is still there", err)
 	}
 	for _, err := range []error{
-		r.Faults().Evict("p", "ls", "g", "c9"), r.Faults().Evict("p", "ls", "h", "c1"), r.Faults().Evict("p", "no", "g", "c1"),
-		r.Faults().Expire("p", "no", 0, 1), r.Faults().Expire("p", "ls", 0, 1),
+		r.Evict("p", "ls", "g", "c9"), r.Evict("p", "ls", "h", "c1"), r.Evict("p", "no", "g", "c1"),
+		r.Expire("p", "no", 0, 1), r.Expire("p", "ls", 0, 1),
 	} {
-		if !errors.Is(err, ErrNotFound) {
+		if !errors.Is(err, errNotFound) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -128,13 +134,13 @@ func TestEvictAndExpire(t *testing.T) {
 func TestCutConnections(t *testing.T) {
 	r := newRig(t, Config{})
 	addr := r.listen()
-	r.fault(Fault{Op: OpListShards, Cut: true, Times: 1})
+	r.fault(Fault{Op: opListShards, Cut: true, Times: 1})
 	w := dial(t, addr)
 	_, _ = io.WriteString(w.conn, "GET /logstores/ls/shards HTTP/1.1\r\nHost: p.sls.test\r\n\r\n")
 	if a, err := w.read(); !errors.Is(err, io.ErrUnexpectedEOF) || a.status != 200 || len(a.body) < 10 {
 		t.Errorf("got %d %q, %v; want half an answer", a.status, a.body, err)
 	}
-	r.fault(Fault{Op: OpPut, Cut: true, Times: 1})
+	r.fault(Fault{Op: opPut, Cut: true, Times: 1})
 	before := r.cursor(0, "end")
 	put := "POST /logstores/ls/shards/route?key=" + lowKey + " HTTP/1.1\r\nHost: p.sls.test\r\nContent-Type: application/x-protobuf\r\n" +
 		"x-log-bodyrawsize: 59\r\nContent-Length: 59\r\n\r\n" + string(sample)
@@ -146,7 +152,7 @@ func TestCutConnections(t *testing.T) {
 	if got := r.cursor(0, "end"); got != plus(before, 1) {
 		t.Error("the put was not carried out")
 	}
-	r.fault(Fault{Op: OpPut, CutBefore: true, Times: 1})
+	r.fault(Fault{Op: opPut, CutBefore: true, Times: 1})
 	w = dial(t, addr)
 	_, _ = io.WriteString(w.conn, put)
 	if _, err := w.read(); err == nil {
@@ -161,7 +167,7 @@ func TestAdmin(t *testing.T) {
 	r := newRig(t, Config{})
 	r.createGroup(60, true)
 	r.want(r.beat("c1", "[]"), 200, "[0,1]")
-	h := r.Admin()
+	h := r.admin()
 	do := func(method, target, body string) (int, string) {
 		req := httptest.NewRequest(method, "http://127.0.0.1:99"+target, strings.NewReader(body))
 		req.Header.Set("Content-Type", "application/json")
@@ -219,11 +225,17 @@ func TestAdmin(t *testing.T) {
 	}
 }
 
-// TestFaultJSON: what the admin takes is what the Go API has.
+// TestFaultJSON: the administration takes a fault as the Go API has it.
 func TestFaultJSON(t *testing.T) {
-	data, err := json.Marshal(ReadQuota)
+	fault, shard := Fault{Op: "PullLogs", Code: "ReadQuotaExceed", Status: 403, Message: "Read QPS Exceed", Times: 2}, 7
+	data, err := json.Marshal(fault)
 	var back Fault
-	if err != nil || json.Unmarshal(data, &back) != nil || fmt.Sprint(back) != fmt.Sprint(ReadQuota) || bytes.Contains(data, []byte("Latency")) {
+	if err != nil || json.Unmarshal(data, &back) != nil || fmt.Sprint(back) != fmt.Sprint(fault) || bytes.Contains(data, []byte("atency")) {
+		t.Errorf("%s, %v", data, err)
+	}
+	fault.Shard, fault.Latency = &shard, time.Second
+	data, err = json.Marshal(fault)
+	if err != nil || json.Unmarshal(data, &back) != nil || *back.Shard != shard || back.Latency != time.Second {
 		t.Errorf("%s, %v", data, err)
 	}
 }

@@ -226,7 +226,7 @@ func TestTrace(t *testing.T) {
 		r.want(r.commit("c1", 1, r.cursor(1, "end"), true), 200, "")
 		r.want(r.beat("c1", "[0]"), 200, "[0]")
 		r.want(r.beat("c2", "[]"), 200, "[1]")
-		f, err := r.Faults().Add(Unknown)
+		f, err := r.AddFault(Fault{Op: "ConsumerGroupHeartBeat", Code: "NotExistConsumerWithBody"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +234,7 @@ func TestTrace(t *testing.T) {
 			time.Sleep(time.Second)
 			r.wantCode(r.beat("c1", "[0]"), 400, "NotExistConsumerWithBody")
 		}
-		r.Faults().Remove(f)
+		r.RemoveFault(f)
 		r.want(r.beat("c1", "[]"), 200, "[0,1]") // c2 has gone meanwhile
 		_ = r.Close()
 	})

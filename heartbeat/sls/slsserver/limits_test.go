@@ -59,7 +59,7 @@ func TestBodyLimits(t *testing.T) {
 
 func TestInFlight(t *testing.T) {
 	r := newRig(t, Config{MaxInFlight: 2})
-	if _, err := r.Faults().Add(Fault{Op: OpListShards, Latency: 200 * time.Millisecond, Times: 2}); err != nil {
+	if _, err := r.AddFault(Fault{Op: opListShards, Latency: 200 * time.Millisecond, Times: 2}); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
@@ -186,8 +186,8 @@ func TestConfigFaultsAreAllNamed(t *testing.T) {
 func TestGoAPI(t *testing.T) {
 	r := newRig(t, Config{})
 	for want, err := range map[string]error{
-		"bad project name":      r.CreateProject("a/b"),
-		"it exists already":     r.CreateProject("p"),
+		"bad project name":      r.makeProject("a/b", ""),
+		"it exists already":     r.makeProject("p", ""),
 		"does not exist":        r.CreateLogstore("none", Logstore{Name: "x"}),
 		"Name is \"x/y\"":       r.CreateLogstore("p", Logstore{Name: "x/y"}),
 		"\"ls\": it exists alr": r.CreateLogstore("p", Logstore{Name: "ls"}),
@@ -199,7 +199,7 @@ func TestGoAPI(t *testing.T) {
 	if err := r.CreateLogstore("p", Logstore{Name: "new"}); err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(r.Logstores("p"), r.Logstores("none")); got != "[ls new] []" {
+	if got := fmt.Sprint(r.logstoreNames("p"), r.logstoreNames("none")); got != "[ls new] []" {
 		t.Errorf("logstores: %s", got)
 	}
 	if a := r.do("GET", "/logstores/new/shards", ""); strings.Count(a.body, "shardID") != 2 {

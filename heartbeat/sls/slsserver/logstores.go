@@ -52,9 +52,9 @@ func (s *Server) createLogstore(c *call) error {
 	}
 	err = s.makeLogstore(c.project, Logstore{Name: name, Shards: shards}, days)
 	switch {
-	case errors.Is(err, ErrExists):
+	case errors.Is(err, errExists):
 		return fail(400, "LogStoreAlreadyExist", "logstore %s already exists", name)
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, errNotFound):
 		return noProject(c.project)
 	case err != nil:
 		return err
@@ -125,7 +125,7 @@ func (s *Server) listLogstores(c *call) error {
 	if _, err := s.findProject(c.project); err != nil {
 		return err
 	}
-	all := s.Logstores(c.project)
+	all := s.logstoreNames(c.project)
 	if c.query.Get("telemetryType") == "Metrics" {
 		all = nil
 	}

@@ -89,7 +89,7 @@ func TestShardMemory(t *testing.T) {
 			t.Fatalf("put %d: %d %s", i, a.status, a.body)
 		}
 		if random.IntN(200) == 0 {
-			if err := r.Faults().Expire("p", "ls", 0, random.IntN(1000)); err != nil {
+			if err := r.Expire("p", "ls", 0, random.IntN(1000)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -97,7 +97,7 @@ func TestShardMemory(t *testing.T) {
 			t.Fatalf("put %d: %d groups take %d bytes and count for %d, the bound is %d", i, len(sh.entries), n, sh.bytes, bound)
 		}
 	}
-	if err := r.Faults().Expire("p", "ls", 0, -1); err != nil {
+	if err := r.Expire("p", "ls", 0, -1); err != nil {
 		t.Fatal(err)
 	}
 	if n := kept(sh); n != 0 || sh.bytes != 0 {

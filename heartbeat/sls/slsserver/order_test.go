@@ -161,7 +161,7 @@ func TestOrderChanges(t *testing.T) {
 	r.want(r.beat("c1", "[0,1]"), 200, "[0,1,2,3]")
 	r.want(r.do("PUT", groupPath, `{"order":true}`), 200, "")
 	r.want(r.beat("c1", "[0,1,2,3]"), 200, "[0,1,2,3]")
-	if err := r.Faults().Evict("p", "ls", "g", "c1"); err != nil {
+	if err := r.Evict("p", "ls", "g", "c1"); err != nil {
 		t.Fatal(err)
 	}
 	r.want(r.beat("c1", "[]"), 200, "[0,1,2,3]") // free again, they do not begin to wait

@@ -77,7 +77,7 @@ func TestNoSecondCommit(t *testing.T) {
 			fill(r)
 			r.hear("c1", "[]", "[0,1]")
 			commitEnd(r, 0)
-			if err := r.Faults().Evict("p", "ls", "g", "c1"); err != nil {
+			if err := r.Evict("p", "ls", "g", "c1"); err != nil {
 				r.t.Error(err)
 			}
 		}, split, "[]", "[1,2,3]"},
@@ -88,14 +88,14 @@ func TestNoSecondCommit(t *testing.T) {
 		{"data expires after the split", func(r overHTTP) { fill(r); r.hear("c1", "[]", "[0,1]") }, func(r overHTTP) {
 			split(r)
 			r.hear("c1", "[0,1]", "[0,1]")
-			if err := r.Faults().Expire("p", "ls", 0, 1); err != nil {
+			if err := r.Expire("p", "ls", 0, 1); err != nil {
 				r.t.Error(err)
 			}
 		}, "[0,1]", "[1,2,3]"},
 		{"data expired before the split", func(r overHTTP) {
 			fill(r)
 			r.hear("c1", "[]", "[0,1]")
-			if err := r.Faults().Expire("p", "ls", 0, -1); err != nil {
+			if err := r.Expire("p", "ls", 0, -1); err != nil {
 				r.t.Error(err)
 			}
 		}, split, "[0,1]", "[1,2,3]"},

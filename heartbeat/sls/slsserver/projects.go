@@ -78,7 +78,7 @@ func (s *Server) createProject(c *call) error {
 		return badParameter("the description is not a text of up to %d bytes", maxDescription)
 	}
 	err = s.makeProject(name, description)
-	if errors.Is(err, ErrExists) {
+	if errors.Is(err, errExists) {
 		return fail(400, "ProjectAlreadyExist", "Project %s already exists", name)
 	}
 	if err != nil {

@@ -3,64 +3,67 @@ package slsserver
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 )
 
-// Op is an operation of the protocol. Its value is the operation's name in the service's
-// documentation.
-type Op string
-
-// The operations.
+// The operations, by their names in the service's documentation.
 const (
-	OpCreateGroup   Op = "CreateConsumerGroup"
-	OpUpdateGroup   Op = "UpdateConsumerGroup"
-	OpDeleteGroup   Op = "DeleteConsumerGroup"
-	OpListGroups    Op = "ListConsumerGroup"
-	OpHeartbeat     Op = "ConsumerGroupHeartBeat"
-	OpCommit        Op = "ConsumerGroupUpdateCheckPoint"
-	OpGetCheckpoint Op = "GetCheckPoint"
-	OpListShards    Op = "ListShards"
-	OpGetCursor     Op = "GetCursor"
-	OpGetCursorTime Op = "GetCursorTime"
-	OpPull          Op = "PullLogs"
-	OpPut           Op = "PutLogs"
-	OpSplit         Op = "SplitShard"
-	OpMerge         Op = "MergeShards"
-
-	OpCreateProject  Op = "CreateProject"
-	OpGetProject     Op = "GetProject"
-	OpListProjects   Op = "ListProject"
-	OpDeleteProject  Op = "DeleteProject"
-	OpCreateLogstore Op = "CreateLogStore"
-	OpGetLogstore    Op = "GetLogStore"
-	OpListLogstores  Op = "ListLogStores"
-	OpDeleteLogstore Op = "DeleteLogStore"
-	OpGetIndex       Op = "GetIndex"
+	opCreateGroup    = "CreateConsumerGroup"
+	opUpdateGroup    = "UpdateConsumerGroup"
+	opDeleteGroup    = "DeleteConsumerGroup"
+	opListGroups     = "ListConsumerGroup"
+	opHeartbeat      = "ConsumerGroupHeartBeat"
+	opCommit         = "ConsumerGroupUpdateCheckPoint"
+	opGetCheckpoint  = "GetCheckPoint"
+	opListShards     = "ListShards"
+	opGetCursor      = "GetCursor"
+	opGetCursorTime  = "GetCursorTime"
+	opPull           = "PullLogs"
+	opPut            = "PutLogs"
+	opSplit          = "SplitShard"
+	opMerge          = "MergeShards"
+	opCreateProject  = "CreateProject"
+	opGetProject     = "GetProject"
+	opListProjects   = "ListProject"
+	opDeleteProject  = "DeleteProject"
+	opCreateLogstore = "CreateLogStore"
+	opGetLogstore    = "GetLogStore"
+	opListLogstores  = "ListLogStores"
+	opDeleteLogstore = "DeleteLogStore"
+	opGetIndex       = "GetIndex"
 )
 
-var operations = [...]Op{
-	OpCreateGroup, OpUpdateGroup, OpDeleteGroup, OpListGroups, OpHeartbeat, OpCommit, OpGetCheckpoint,
-	OpListShards, OpGetCursor, OpGetCursorTime, OpPull, OpPut, OpSplit, OpMerge,
-	OpCreateProject, OpGetProject, OpListProjects, OpDeleteProject,
-	OpCreateLogstore, OpGetLogstore, OpListLogstores, OpDeleteLogstore, OpGetIndex,
+// handlers has what serves each operation.
+var handlers = map[string]func(*Server, *call) error{
+	opCreateGroup:    (*Server).createGroup,
+	opUpdateGroup:    (*Server).updateGroup,
+	opDeleteGroup:    (*Server).deleteGroup,
+	opListGroups:     (*Server).listGroups,
+	opHeartbeat:      (*Server).heartbeat,
+	opCommit:         (*Server).commit,
+	opGetCheckpoint:  (*Server).getCheckpoint,
+	opListShards:     (*Server).listShards,
+	opGetCursor:      (*Server).getCursor,
+	opGetCursorTime:  (*Server).getCursorTime,
+	opPull:           (*Server).pull,
+	opPut:            (*Server).put,
+	opSplit:          (*Server).split,
+	opMerge:          (*Server).merge,
+	opCreateProject:  (*Server).createProject,
+	opGetProject:     (*Server).getProject,
+	opListProjects:   (*Server).listProjects,
+	opDeleteProject:  (*Server).deleteProject,
+	opCreateLogstore: (*Server).createLogstore,
+	opGetLogstore:    (*Server).getLogstore,
+	opListLogstores:  (*Server).listLogstores,
+	opDeleteLogstore: (*Server).deleteLogstore,
+	opGetIndex:       (*Server).getIndex,
 }
-
-// handlers has what serves each operation, in the order of operations.
-var handlers = [len(operations)]func(*Server, *call) error{
-	(*Server).createGroup, (*Server).updateGroup, (*Server).deleteGroup, (*Server).listGroups, (*Server).heartbeat,
-	(*Server).commit, (*Server).getCheckpoint, (*Server).listShards, (*Server).getCursor, (*Server).getCursorTime,
-	(*Server).pull, (*Server).put, (*Server).split, (*Server).merge,
-	(*Server).createProject, (*Server).getProject, (*Server).listProjects, (*Server).deleteProject,
-	(*Server).createLogstore, (*Server).getLogstore, (*Server).listLogstores, (*Server).deleteLogstore, (*Server).getIndex,
-}
-
-func opIndex(op Op) int { return slices.Index(operations[:], op) }
 
 // route says what a request asks for.
 type route struct {
-	op       Op
+	op       string
 	project  string
 	unnamed  bool // the project is the default one, or none
 	logstore string
@@ -104,7 +107,7 @@ func (s *Server) findRoute(r *http.Request, q url.Values) (route, error) {
 	case rt.project == "":
 		return rt, fail(400, "InvalidHost", "neither the host nor the path names a project")
 	case len(segments) == 1 && segments[0] == "logstores":
-		rt.op = map[string]Op{http.MethodPost: OpCreateLogstore, http.MethodGet: OpListLogstores}[r.Method]
+		rt.op = map[string]string{http.MethodPost: opCreateLogstore, http.MethodGet: opListLogstores}[r.Method]
 	case segments[0] == "logstores":
 		rt.logstore = segments[1]
 		if !validName(rt.logstore) {
@@ -124,14 +127,14 @@ func (s *Server) findRoute(r *http.Request, q url.Values) (route, error) {
 func (rt *route) ofProjects(method string, q url.Values) {
 	switch method {
 	case http.MethodGet:
-		rt.op = OpGetProject
+		rt.op = opGetProject
 		if rt.unnamed || q.Has("offset") || q.Has("size") || q.Has("projectName") { // only a list comes in pages
-			rt.op = OpListProjects
+			rt.op = opListProjects
 		}
 	case http.MethodPost:
-		rt.op = OpCreateProject
+		rt.op = opCreateProject
 	case http.MethodDelete:
-		rt.op = OpDeleteProject
+		rt.op = opDeleteProject
 	}
 }
 
@@ -141,20 +144,20 @@ func (rt *route) operation(method string, rest []string, q url.Values) error {
 	case len(rest) == 0:
 		switch method {
 		case http.MethodPost:
-			rt.op = OpPut
+			rt.op = opPut
 		case http.MethodDelete:
-			rt.op = OpDeleteLogstore
+			rt.op = opDeleteLogstore
 		case http.MethodGet:
 			if q.Get("type") == "" { // with one it is a search, which is not there
-				rt.op = OpGetLogstore
+				rt.op = opGetLogstore
 			}
 		}
 	case rest[0] == "index" && len(rest) == 1:
 		if method == http.MethodGet {
-			rt.op = OpGetIndex
+			rt.op = opGetIndex
 		}
 	case rest[0] == "consumergroups" && len(rest) == 1:
-		rt.op = map[string]Op{http.MethodPost: OpCreateGroup, http.MethodGet: OpListGroups}[method]
+		rt.op = map[string]string{http.MethodPost: opCreateGroup, http.MethodGet: opListGroups}[method]
 	case rest[0] == "consumergroups" && len(rest) == 2:
 		rt.group = rest[1]
 		if !validName(rt.group) {
@@ -162,17 +165,17 @@ func (rt *route) operation(method string, rest []string, q url.Values) error {
 		}
 		switch method {
 		case http.MethodPut:
-			rt.op = OpUpdateGroup
+			rt.op = opUpdateGroup
 		case http.MethodDelete:
-			rt.op = OpDeleteGroup
+			rt.op = opDeleteGroup
 		case http.MethodGet:
-			rt.op = OpGetCheckpoint
+			rt.op = opGetCheckpoint
 		case http.MethodPost:
-			return rt.typed(q, "type", map[string]Op{"heartbeat": OpHeartbeat, "checkpoint": OpCommit})
+			return rt.typed(q, "type", map[string]string{"heartbeat": opHeartbeat, "checkpoint": opCommit})
 		}
 	case rest[0] == "shards" && len(rest) == 1:
 		if method == http.MethodGet {
-			rt.op = OpListShards
+			rt.op = opListShards
 		}
 	case rest[0] == "shards" && len(rest) == 2:
 		return rt.ofShard(method, rest[1], q)
@@ -182,7 +185,7 @@ func (rt *route) operation(method string, rest []string, q url.Values) error {
 
 func (rt *route) ofShard(method, name string, q url.Values) error {
 	if method == http.MethodPost && (name == "lb" || name == "route") {
-		rt.op, rt.key, rt.routed = OpPut, q.Get("key"), name == "route"
+		rt.op, rt.key, rt.routed = opPut, q.Get("key"), name == "route"
 		return nil
 	}
 	id, err := strconv.ParseInt(name, 10, 32)
@@ -192,16 +195,16 @@ func (rt *route) ofShard(method, name string, q url.Values) error {
 	rt.shard = int(id)
 	switch method {
 	case http.MethodGet: // Java and Python say log
-		return rt.typed(q, "type", map[string]Op{
-			"cursor": OpGetCursor, "cursor_time": OpGetCursorTime, "logs": OpPull, "log": OpPull,
+		return rt.typed(q, "type", map[string]string{
+			"cursor": opGetCursor, "cursor_time": opGetCursorTime, "logs": opPull, "log": opPull,
 		})
 	case http.MethodPost:
-		return rt.typed(q, "action", map[string]Op{"split": OpSplit, "merge": OpMerge})
+		return rt.typed(q, "action", map[string]string{"split": opSplit, "merge": opMerge})
 	}
 	return nil
 }
 
-func (rt *route) typed(q url.Values, name string, ops map[string]Op) error {
+func (rt *route) typed(q url.Values, name string, ops map[string]string) error {
 	rt.op = ops[q.Get(name)]
 	if rt.op == "" {
 		return badParameter("the parameter %s is %q", name, q.Get(name))

@@ -160,7 +160,7 @@ func FuzzRequest(f *testing.F) {
 			req.Header.Set("X-Log-Date", "20261123T093000Z")
 		}
 		for i, s := range servers {
-			_, _ = s.CreateProject("p"), s.CreateLogstore("p", Logstore{Name: "ls"}) // if one was deleted
+			_, _ = s.makeProject("p", ""), s.CreateLogstore("p", Logstore{Name: "ls"}) // if one was deleted
 			r := req.Clone(req.Context())
 			r.Body = http.NoBody
 			if body != "" {

@@ -82,8 +82,7 @@ func (s *Server) serve(c *call) error {
 	if c.route, err = s.findRoute(c.r, c.query); err != nil {
 		return err
 	}
-	op := opIndex(c.op)
-	s.counts[op].Add(1)
+	s.counts[c.op].Add(1)
 	if err := s.authenticate(c); err != nil {
 		return err
 	}
@@ -102,7 +101,7 @@ func (s *Server) serve(c *call) error {
 	if err := s.faults.apply(c); err != nil {
 		return err
 	}
-	return handlers[op](s, c)
+	return handlers[c.op](s, c)
 }
 
 // fromPage refuses what a web page sends, while nobody has to sign: any page that a
@@ -145,7 +144,7 @@ const firstBytes = 64 << 10
 
 func (s *Server) readBody(c *call) error {
 	limit := maxJSONBytes
-	if c.op == OpPut {
+	if c.op == opPut {
 		limit = s.cfg.MaxPutBytes
 	}
 	n := c.r.ContentLength
@@ -241,7 +240,7 @@ func (s *Server) refuse(c *call, err error) {
 	var e *apiError
 	if !errors.As(err, &e) {
 		if c.r.Context().Err() == nil || !errors.Is(err, context.Canceled) {
-			s.log.Error("a request failed", zap.String("op", string(c.op)), zap.Error(err))
+			s.log.Error("a request failed", zap.String("op", c.op), zap.Error(err))
 		}
 		e = fail(500, "InternalServerError", "internal error")
 	}
@@ -253,7 +252,7 @@ func (s *Server) refuse(c *call, err error) {
 		Code    string `json:"errorCode"`
 		Message string `json:"errorMessage"`
 	}{code, e.message})
-	s.log.Debug("refused", zap.String("op", string(c.op)), zap.Int("status", e.status), zap.String("code", code),
+	s.log.Debug("refused", zap.String("op", c.op), zap.Int("status", e.status), zap.String("code", code),
 		zap.String("path", strconv.Quote(excerpt(c.r.URL.Path, maxShown))), zap.String("why", strconv.Quote(e.message)))
 	c.send(e.status, "application/json", body)
 }

@@ -21,12 +21,12 @@ type Server struct {
 	cfg    Config
 	log    *zap.Logger
 	keys   atomic.Pointer[keyring]
-	faults *Faults
+	faults faultList
 	pages  pageCache
 	ids    requestIDs
 
 	inFlight atomic.Int64
-	counts   [len(operations)]atomic.Int64
+	counts   map[string]*atomic.Int64 // by operation; not changed after New
 	net      network
 
 	// mu guards the maps of projects and logstores. It is taken before a logstore's
@@ -52,8 +52,10 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger, projects: map[string]*project{}}
-	s.faults = &Faults{server: s}
+	s := &Server{cfg: cfg, log: cfg.Logger, projects: map[string]*project{}, counts: map[string]*atomic.Int64{}}
+	for op := range handlers {
+		s.counts[op] = new(atomic.Int64)
+	}
 	s.ids.init()
 	ring := newKeyring(cfg.Keys)
 	s.keys.Store(&ring)
@@ -68,7 +70,7 @@ func New(cfg Config) (*Server, error) {
 
 // ensure creates what a configured project lacks.
 func (s *Server) ensure(p Project) error {
-	if err := s.CreateProject(p.Name); err != nil && !errors.Is(err, ErrExists) {
+	if err := s.makeProject(p.Name, ""); err != nil && !errors.Is(err, errExists) {
 		return err
 	}
 	for id, query := range p.Processors {
@@ -79,21 +81,17 @@ func (s *Server) ensure(p Project) error {
 		s.projects[p.Name].processors[id] = f
 	}
 	for _, l := range p.Logstores {
-		if err := s.CreateLogstore(p.Name, l); err != nil && !errors.Is(err, ErrExists) {
+		if err := s.CreateLogstore(p.Name, l); err != nil && !errors.Is(err, errExists) {
 			return err
 		}
 	}
 	return nil
 }
 
-// Errors of the Go API.
 var (
-	ErrExists   = errors.New("it exists already")
-	ErrNotFound = errors.New("it does not exist")
+	errExists   = errors.New("it exists already")
+	errNotFound = errors.New("it does not exist")
 )
-
-// CreateProject creates a project. The error matches ErrExists if there is one.
-func (s *Server) CreateProject(name string) error { return s.makeProject(name, "") }
 
 func (s *Server) makeProject(name, description string) error {
 	if !validName(name) {
@@ -105,7 +103,7 @@ func (s *Server) makeProject(name, description string) error {
 	case s.closed:
 		return fmt.Errorf("slsserver: %w", http.ErrServerClosed)
 	case s.projects[name] != nil:
-		return fmt.Errorf("slsserver: project %q: %w", name, ErrExists)
+		return fmt.Errorf("slsserver: project %q: %w", name, errExists)
 	case len(s.projects) >= maxProjects:
 		return fail(403, "ProjectQuotaExceed", "the server has its %d projects", maxProjects)
 	}
@@ -116,8 +114,7 @@ func (s *Server) makeProject(name, description string) error {
 	return nil
 }
 
-// CreateLogstore creates a logstore. The error matches ErrNotFound if there is no such
-// project, and ErrExists if there is such a logstore.
+// CreateLogstore creates a logstore in a project that exists.
 func (s *Server) CreateLogstore(projectName string, l Logstore) error {
 	return s.makeLogstore(projectName, l, 0)
 }
@@ -138,9 +135,9 @@ func (s *Server) makeLogstore(projectName string, l Logstore, days int) error {
 	case s.closed:
 		return fmt.Errorf("slsserver: %w", http.ErrServerClosed)
 	case p == nil:
-		return fmt.Errorf("slsserver: project %q: %w", projectName, ErrNotFound)
+		return fmt.Errorf("slsserver: project %q: %w", projectName, errNotFound)
 	case p.logstores[l.Name] != nil:
-		return fmt.Errorf("slsserver: logstore %q: %w", l.Name, ErrExists)
+		return fmt.Errorf("slsserver: logstore %q: %w", l.Name, errExists)
 	case len(p.logstores) >= maxLogstores:
 		return fail(403, "ProjectQuotaExceed", "the project has its %d logstores", maxLogstores)
 	}
@@ -150,8 +147,8 @@ func (s *Server) makeLogstore(projectName string, l Logstore, days int) error {
 	return nil
 }
 
-// Logstores returns the names of a project's logstores, sorted.
-func (s *Server) Logstores(projectName string) []string {
+// logstoreNames returns the names of a project's logstores, sorted.
+func (s *Server) logstoreNames(projectName string) []string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if p := s.projects[projectName]; p != nil {
@@ -217,11 +214,12 @@ func (s *Server) isClosed() bool {
 	return s.closed
 }
 
-// Stats says how many requests of each operation were served, whatever their outcome.
-func (s *Server) Stats() map[Op]int64 {
-	stats := make(map[Op]int64, len(operations))
-	for i, op := range operations {
-		stats[op] = s.counts[i].Load()
+// Stats returns how many requests of each operation were served, whatever their outcome. The
+// names are those of Fault.Op.
+func (s *Server) Stats() map[string]int64 {
+	stats := make(map[string]int64, len(s.counts))
+	for op, n := range s.counts {
+		stats[op] = n.Load()
 	}
 	return stats
 }
