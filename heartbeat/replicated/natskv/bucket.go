@@ -22,22 +22,22 @@ type bucket struct {
 	description string
 	storage     jetstream.StorageType
 	replicas    int
-	forgetful   bool // it may lose everything: see numbers.go
+	volatile    bool // it may lose everything: see identity.go
 	// maxConsumers is how many watches it takes; -1: as many as the server's default says.
 	maxConsumers int
 	markerLife   time.Duration // of its markers of deletion; zero: they stay
 
 	// binding has a value while somebody finds, makes or verifies the stream. It is no
 	// mutex, so that whoever waits can go.
-	binding chan struct{}
-	rigid   bool          // its messages cannot be let expire; guarded by binding
-	highest atomic.Uint64 // the highest revision seen
+	binding      chan struct{}
+	noMessageTTL bool          // its messages cannot be let expire; guarded by binding
+	highest      atomic.Uint64 // the highest revision seen
 
-	mu     sync.Mutex // guards the fields below; never held across I/O
-	js     jetstream.JetStream
-	bound  jetstream.Stream // nil: not found yet, or gone
-	known  life
-	warned bool // about how the bucket differs from what was asked for
+	mu       sync.Mutex // guards the fields below; never held across I/O
+	js       jetstream.JetStream
+	bound    jetstream.Stream // nil: not found yet, or gone
+	identity streamIdentity
+	warned   bool // about how the bucket differs from what was asked for
 }
 
 func newBucket(s *store, name string, storage jetstream.StorageType, replicas int) *bucket {
@@ -52,14 +52,14 @@ func (b *bucket) current() jetstream.Stream {
 	connection := b.store.conn.Stats().Reconnects
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.forgetful && b.known.connection != connection {
+	if b.volatile && b.identity.connection != connection {
 		return nil
 	}
 	return b.bound
 }
 
-// take makes the caller the one that binds or verifies, until release.
-func (b *bucket) take(ctx context.Context) error {
+// lockBinding makes the caller the one that binds or verifies, until unlockBinding.
+func (b *bucket) lockBinding(ctx context.Context) error {
 	select {
 	case b.binding <- struct{}{}:
 		return nil
@@ -68,7 +68,7 @@ func (b *bucket) take(ctx context.Context) error {
 	}
 }
 
-func (b *bucket) release() { <-b.binding }
+func (b *bucket) unlockBinding() { <-b.binding }
 
 // errNoBucket is the result of a look at a bucket that nobody has made.
 var errNoBucket = errors.New("there is no such bucket")
@@ -79,15 +79,15 @@ func (b *bucket) bind(ctx context.Context, write bool) (jetstream.Stream, error)
 	if s := b.current(); s != nil {
 		return s, nil
 	}
-	if err := b.take(ctx); err != nil {
+	if err := b.lockBinding(ctx); err != nil {
 		return nil, err
 	}
-	defer b.release()
+	defer b.unlockBinding()
 	if s := b.current(); s != nil {
 		return s, nil // somebody else was quicker
 	}
 	s, err := b.open(ctx, write)
-	if err == nil && b.forgetful {
+	if err == nil && b.volatile {
 		s, err = b.verify(ctx, s)
 	}
 	if err != nil {
@@ -99,9 +99,9 @@ func (b *bucket) bind(ctx context.Context, write bool) (jetstream.Stream, error)
 	return s, nil
 }
 
-// gone forgets a stream that was not there when it was asked, unless somebody has found
+// forget forgets a stream that was not there when it was asked, unless somebody has found
 // another meanwhile.
-func (b *bucket) gone(s jetstream.Stream) {
+func (b *bucket) forget(s jetstream.Stream) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if s != nil && b.bound == s {
@@ -130,20 +130,20 @@ const (
 	lastPause  = 500 * time.Millisecond
 )
 
-// with calls do with the bucket's stream, and again if that was not there, until ctx
+// withStream calls do with the bucket's stream, and again if that was not there, until ctx
 // ends: it is found, or made anew for a write, and servers hear a moment later than others
 // of a new stream, or of a stream's new leader. do must not have written anything then.
-func (b *bucket) with(ctx context.Context, write bool, do func(jetstream.Stream) error) error {
+func (b *bucket) withStream(ctx context.Context, write bool, do func(jetstream.Stream) error) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		s, err := b.bind(ctx, write)
 		if err == nil {
 			err = do(s)
 		}
-		if !nobodyThere(err) {
+		if !noStream(err) {
 			return err
 		}
-		b.gone(s)
-		if rest(ctx, pause) != nil {
+		b.forget(s)
+		if sleep(ctx, pause) != nil {
 			return err
 		}
 	}
@@ -154,11 +154,11 @@ func (b *bucket) with(ctx context.Context, write bool, do func(jetstream.Stream)
 func (b *bucket) info(
 	ctx context.Context, s jetstream.Stream, opts ...jetstream.StreamInfoOpt,
 ) (*jetstream.StreamInfo, error) {
-	info, err := inquire(ctx, b, "STREAM.INFO."+b.stream, func(ctx context.Context) (*jetstream.StreamInfo, error) {
+	info, err := queryAPI(ctx, b, "STREAM.INFO."+b.stream, func(ctx context.Context) (*jetstream.StreamInfo, error) {
 		return s.Info(ctx, opts...)
 	})
 	if err == nil && info.Config.AllowDirect {
-		b.gone(s)
+		b.forget(s)
 	}
 	return info, err
 }
@@ -174,7 +174,7 @@ func (b *bucket) subjects(ctx context.Context, s jetstream.Stream, filter string
 
 // last returns the newest message of a subject, or nil.
 func (b *bucket) last(ctx context.Context, subject string) (m *jetstream.RawStreamMsg, err error) {
-	err = b.with(ctx, false, func(s jetstream.Stream) error {
+	err = b.withStream(ctx, false, func(s jetstream.Stream) error {
 		m, err = b.newest(ctx, s, subject)
 		return err
 	})
@@ -182,14 +182,14 @@ func (b *bucket) last(ctx context.Context, subject string) (m *jetstream.RawStre
 		return nil, nil
 	}
 	if m != nil {
-		b.saw(m.Sequence)
+		b.noteRevision(m.Sequence)
 	}
 	return m, err
 }
 
 // newest asks a stream's leader, because its handle says that there is no AllowDirect.
 func (b *bucket) newest(ctx context.Context, s jetstream.Stream, subject string) (*jetstream.RawStreamMsg, error) {
-	m, err := inquire(ctx, b, "STREAM.MSG.GET."+b.stream, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+	m, err := queryAPI(ctx, b, "STREAM.MSG.GET."+b.stream, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return s.GetLastMsgForSubject(ctx, subject)
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -204,10 +204,10 @@ const (
 	lastTry  = 4 * time.Second
 )
 
-// asking asks something that does no harm twice, and again if there is no answer, or
+// retryRead asks something that does no harm twice, and again if there is no answer, or
 // nobody who could give one: a request that meets a stream without a leader is not always
 // answered.
-func asking[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+func retryRead[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
 	pause := firstPause
 	for try := firstTry; ; try = min(2*try, lastTry) {
 		bounded, cancel := context.WithTimeout(ctx, try)
@@ -217,7 +217,7 @@ func asking[T any](ctx context.Context, ask func(context.Context) (T, error)) (T
 		case err == nil || ctx.Err() != nil:
 			return answer, err
 		case noLeader(err):
-			if rest(ctx, pause) != nil {
+			if sleep(ctx, pause) != nil {
 				return answer, err
 			}
 			pause = min(2*pause, lastPause)
@@ -227,8 +227,8 @@ func asking[T any](ctx context.Context, ask func(context.Context) (T, error)) (T
 	}
 }
 
-// saw notes a revision.
-func (b *bucket) saw(revision uint64) {
+// noteRevision notes a revision.
+func (b *bucket) noteRevision(revision uint64) {
 	for {
 		highest := b.highest.Load()
 		if revision <= highest || b.highest.CompareAndSwap(highest, revision) {
@@ -237,8 +237,8 @@ func (b *bucket) saw(revision uint64) {
 	}
 }
 
-// rest waits, or until ctx ends.
-func rest(ctx context.Context, d time.Duration) error {
+// sleep waits, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

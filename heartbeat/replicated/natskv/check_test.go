@@ -37,7 +37,7 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &watch{bucket: s.records, stream: stream, created: stream.CachedInfo().Created, last: at, beat: 10 * time.Second}
+	w := &watch{bucket: s.records, stream: stream, created: stream.CachedInfo().Created, last: at, heartbeat: 10 * time.Second}
 	if err := w.check(ctx); err != nil {
 		t.Errorf("the stream is as it was, and the watch broke: %v", err)
 	}
@@ -63,7 +63,7 @@ func TestCheck(t *testing.T) {
 		t.Errorf("the stream is gone, and the check returned %v", err)
 	}
 	server.Close()
-	w.beat = 100 * time.Millisecond
+	w.heartbeat = 100 * time.Millisecond
 	if err := w.check(ctx); err != nil {
 		t.Errorf("nobody can be asked, and the check returned %v", err)
 	}

@@ -19,11 +19,11 @@ const forgetAfter = 10 * time.Second
 // forgets with it, and what it has delivered. Only the goroutine of Watch touches the
 // fields, but for the channels.
 type watch struct {
-	store  *store
-	kind   replicated.Kind
-	sink   func(replicated.Event)
-	bucket *bucket
-	beat   time.Duration
+	store     *store
+	kind      replicated.Kind
+	sink      func(replicated.Event)
+	bucket    *bucket
+	heartbeat time.Duration
 
 	stream   jetstream.Stream
 	created  time.Time // when the stream was made
@@ -37,7 +37,7 @@ type watch struct {
 
 	silent    int    // beats without a message
 	behind    int    // signs of life, one after the other, without what the leader has
-	beats     int    // beats in all
+	intervals int    // beats in all
 	delivered uint64 // the number of messages from the consumer
 	last      uint64 // the revision of the last one
 	caughtUp  bool
@@ -45,7 +45,7 @@ type watch struct {
 	// told yet. What overtook them meanwhile is told under the same subject, later.
 	missing map[string]uint64
 	// there asks the bucket's leader which subjects of the kind are there now.
-	there func(context.Context) (map[string]uint64, error)
+	listSubjects func(context.Context) (map[string]uint64, error)
 }
 
 // open subscribes, and makes the consumer.
@@ -63,24 +63,24 @@ func (w *watch) open(ctx context.Context) error {
 	}
 	w.subscription = sub
 
-	w.bucket, w.filter = w.store.family(w.kind)
+	w.bucket, w.filter = w.store.bucketOf(w.kind)
 	w.filter += ">"
-	if err := w.await(ctx); err != nil {
+	if err := w.awaitBucket(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	w.there = func(ctx context.Context) (map[string]uint64, error) {
+	w.listSubjects = func(ctx context.Context) (map[string]uint64, error) {
 		return w.bucket.subjects(ctx, w.stream, w.filter)
 	}
 	// One name for all tries: two consumers would both deliver to the inbox.
 	w.consumer = nuid.Next()
-	return w.bucket.with(ctx, false, func(s jetstream.Stream) error { return w.consume(ctx, s, inbox) })
+	return w.bucket.withStream(ctx, false, func(s jetstream.Stream) error { return w.consume(ctx, s, inbox) })
 }
 
-// await waits until there is a bucket: a watch makes none, so nothing may be there to be
+// awaitBucket waits until there is a bucket: a watch makes none, so nothing may be there to be
 // watched yet.
-func (w *watch) await(ctx context.Context) error {
+func (w *watch) awaitBucket(ctx context.Context) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		bounded, cancel := context.WithTimeout(ctx, callTimeout)
 		_, err := w.bucket.bind(bounded, false)
@@ -88,7 +88,7 @@ func (w *watch) await(ctx context.Context) error {
 		switch {
 		case errors.Is(err, errNoBucket):
 			w.catchUp()
-		case !nobodyThere(err):
+		case !noStream(err):
 			return err
 		}
 		select {
@@ -110,24 +110,24 @@ func (w *watch) consume(ctx context.Context, s jetstream.Stream, inbox string) e
 	cfg := jetstream.ConsumerConfig{
 		Name: w.consumer, DeliverSubject: inbox, FilterSubject: w.filter,
 		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckNonePolicy,
-		IdleHeartbeat: w.beat, InactiveThreshold: forgetAfter, MemoryStorage: true, Replicas: 1,
+		IdleHeartbeat: w.heartbeat, InactiveThreshold: forgetAfter, MemoryStorage: true, Replicas: 1,
 	}
 	w.stream = s
-	_, err = inquire(ctx, w.bucket, "CONSUMER.CREATE."+w.bucket.stream+".", func(ctx context.Context) (jetstream.PushConsumer, error) {
+	_, err = queryAPI(ctx, w.bucket, "CONSUMER.CREATE."+w.bucket.stream+".", func(ctx context.Context) (jetstream.PushConsumer, error) {
 		return js.CreatePushConsumer(ctx, w.bucket.stream, cfg)
 	})
 	if err != nil {
-		return w.bucket.full(err)
+		return w.bucket.explainLimit(err)
 	}
 	w.created = s.CachedInfo().Created
-	return w.expect(ctx)
+	return w.noteMissing(ctx)
 }
 
-// expect finds out which keys are there, so that the watch can tell when it has told all
+// noteMissing finds out which keys are there, so that the watch can tell when it has told all
 // of them. A number would not do: those that are overwritten meanwhile come later. Nor is
 // there nothing because the consumer has nothing: its node may be behind the leader.
-func (w *watch) expect(ctx context.Context) (err error) {
-	w.missing, err = w.there(ctx)
+func (w *watch) noteMissing(ctx context.Context) (err error) {
+	w.missing, err = w.listSubjects(ctx)
 	return err
 }
 

@@ -31,7 +31,7 @@ func TestOneConsumer(t *testing.T) {
 	away := &reluctant{Stream: boundTo(t, s.records)}
 	s.records.bound = away
 	w := &watch{store: s, kind: replicated.KindRecord, messages: make(chan *nats.Msg, 16),
-		ended: make(chan struct{}), beat: maxBeat}
+		ended: make(chan struct{}), heartbeat: maxHeartbeat}
 	defer w.close()
 	if err := w.open(soon(t)); err != nil {
 		t.Fatal(err)

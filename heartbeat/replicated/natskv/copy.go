@@ -68,9 +68,9 @@ func (s *store) Keys(ctx context.Context, kind replicated.Kind) (keys []replicat
 	if err := s.connected(ctx); err != nil {
 		return nil, final(err)
 	}
-	b, filter := s.family(kind)
+	b, filter := s.bucketOf(kind)
 	var subjects map[string]uint64
-	err = b.with(ctx, false, func(stream jetstream.Stream) (err error) {
+	err = b.withStream(ctx, false, func(stream jetstream.Stream) (err error) {
 		subjects, err = b.subjects(ctx, stream, filter+">")
 		return err
 	})

@@ -32,10 +32,10 @@ func hasCode(err error, code jetstream.ErrorCode) bool {
 	return errors.As(err, &api) && api.ErrorCode == code
 }
 
-// nobodyThere reports whether a request met no stream, or another than its handle says:
+// noStream reports whether a request met no stream, or another than its handle says:
 // nothing was written. It has been deleted, or was in the memory of nodes that have
 // restarted, or has no leader just now.
-func nobodyThere(err error) bool {
+func noStream(err error) bool {
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
 		errors.Is(err, jetstream.ErrStreamNotFound) || hasCode(err, codeNoTTL)
 }

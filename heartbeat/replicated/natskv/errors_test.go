@@ -38,7 +38,7 @@ func TestConflictsAreKnown(t *testing.T) {
 			if got := isConflict(err); got != c.conflict {
 				t.Errorf("%s: %v is a conflict: %t", c.name, err, got)
 			}
-			if got := nobodyThere(err); got != c.nobody {
+			if got := noStream(err); got != c.nobody {
 				t.Errorf("%s: %v means that nobody was there: %t", c.name, err, got)
 			}
 			told := explain(context.Background(), "swap", replicated.Key{Kind: replicated.KindRecord, Name: "a"}, err)

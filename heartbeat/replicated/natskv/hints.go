@@ -30,52 +30,52 @@ import (
 // hintPrefix is what the subjects of the hints of a namespace's groups begin with.
 func hintPrefix(namespace string) string { return "rollcall." + namespace + "." }
 
-// hint tells the watches of the document that there is a revision, zero if it is not known
+// publishHint tells the watches of the document that there is a revision, zero if it is not known
 // which.
-func (s *store) hint(revision uint64) {
+func (s *store) publishHint(revision uint64) {
 	// If it fails, the connection is closed, or has lost its server: watches look anyway.
 	_ = s.conn.Publish(s.hints, strconv.AppendUint(nil, revision, 10))
 }
 
-// hinted publishes a hint after a write of the document, unless it was refused.
-func (s *store) hinted(k replicated.Key, revision uint64, err error) {
+// announce publishes a hint after a write of the document, unless it was refused.
+func (s *store) announce(k replicated.Key, revision uint64, err error) {
 	if k.Kind == replicated.KindDocument && !errors.Is(err, replicated.ErrConflict) {
-		s.hint(revision)
+		s.publishHint(revision)
 	}
 }
 
 // documentWatch is one running watch of the document. Only the goroutine of Watch touches
 // the fields, but for hinted, unknown and news.
 type documentWatch struct {
-	store   *store
-	sink    func(replicated.Event)
-	bucket  *bucket
-	subject string
-	beat    time.Duration
-	last    uint64 // the revision of the newest version told
+	store     *store
+	sink      func(replicated.Event)
+	bucket    *bucket
+	subject   string
+	heartbeat time.Duration
+	last      uint64 // the revision of the newest version told
 
-	hinted  atomic.Uint64    // the highest revision that a hint had since the last read
-	unknown atomic.Bool      // a hint had none since then
-	news    chan struct{}    // has a value when there was a hint
-	changes chan nats.Status // of the connection: any breaks the watch
+	highestHint atomic.Uint64    // the highest revision that a hint had since the last read
+	unnumbered  atomic.Bool      // a hint had none since then
+	news        chan struct{}    // has a value when there was a hint
+	changes     chan nats.Status // of the connection: any breaks the watch
 }
 
-// followDocument runs a watch of the document. It is told of changes by hints, and looks
+// watchDocument runs a watch of the document. It is told of changes by hints, and looks
 // every half TTL, more or less, without one.
-func (s *store) followDocument(ctx context.Context, sink func(replicated.Event)) error {
-	w := &documentWatch{store: s, sink: sink, beat: s.beat(), news: make(chan struct{}, 1)}
+func (s *store) watchDocument(ctx context.Context, sink func(replicated.Event)) error {
+	w := &documentWatch{store: s, sink: sink, heartbeat: s.idleHeartbeat(), news: make(chan struct{}, 1)}
 	var err error
-	if w.bucket, w.subject, err = s.place(replicated.Key{Kind: replicated.KindDocument}); err != nil {
+	if w.bucket, w.subject, err = s.locate(replicated.Key{Kind: replicated.KindDocument}); err != nil {
 		return err
 	}
 	w.changes = s.conn.StatusChanged()
 	defer s.conn.RemoveStatusListener(w.changes)
-	sub, err := s.conn.Subscribe(s.hints, w.hear)
+	sub, err := s.conn.Subscribe(s.hints, w.onHint)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = sub.Unsubscribe() }() // it fails when the connection is closed
-	if err := s.prove(ctx, w.beat); err != nil {
+	if err := s.probeHints(ctx, w.heartbeat); err != nil {
 		return err
 	}
 	if err := w.read(ctx); err != nil {
@@ -85,18 +85,18 @@ func (s *store) followDocument(ctx context.Context, sink func(replicated.Event))
 	return w.run(ctx)
 }
 
-// hear takes a hint, on the subscription's goroutine.
-func (w *documentWatch) hear(m *nats.Msg) {
+// onHint takes a hint, on the subscription's goroutine.
+func (w *documentWatch) onHint(m *nats.Msg) {
 	revision, err := strconv.ParseUint(string(m.Data), 10, 64)
 	if err != nil {
 		return // anybody may publish
 	}
 	if revision == 0 {
-		w.unknown.Store(true)
+		w.unnumbered.Store(true)
 	}
 	for {
-		old := w.hinted.Load()
-		if revision <= old || w.hinted.CompareAndSwap(old, revision) {
+		old := w.highestHint.Load()
+		if revision <= old || w.highestHint.CompareAndSwap(old, revision) {
 			break
 		}
 	}
@@ -109,9 +109,9 @@ func (w *documentWatch) hear(m *nats.Msg) {
 // errNoHints is why a watch of the document ends that would hear no hints.
 var errNoHints = errors.New("hints do not come through")
 
-// prove finds out whether the account's user may publish hints and hear them: a server drops
+// probeHints finds out whether the account's user may publish hints and hear them: a server drops
 // what it does not allow, and says so only to the connection.
-func (s *store) prove(ctx context.Context, wait time.Duration) error {
+func (s *store) probeHints(ctx context.Context, wait time.Duration) error {
 	if s.conn.Opts.NoEcho {
 		return nil // it would not hear itself
 	}
@@ -146,7 +146,9 @@ func (s *store) prove(ctx context.Context, wait time.Duration) error {
 // run tells the sink of what there is after each hint, and now and then, until the watch ends.
 func (w *documentWatch) run(ctx context.Context) error {
 	// Not all at the same time, although all have heard the same hint.
-	period := func() time.Duration { return beatsToCheck*w.beat*3/4 + rand.N(beatsToCheck*w.beat/2) }
+	period := func() time.Duration {
+		return heartbeatsToCheck*w.heartbeat*3/4 + rand.N(heartbeatsToCheck*w.heartbeat/2)
+	}
 	idle := time.NewTimer(period())
 	defer idle.Stop()
 	for {
@@ -160,7 +162,7 @@ func (w *documentWatch) run(ctx context.Context) error {
 		case <-w.changes:
 			return errDisconnected
 		case <-w.news:
-			if !w.unknown.Swap(false) && w.hinted.Load() <= w.last {
+			if !w.unnumbered.Swap(false) && w.highestHint.Load() <= w.last {
 				continue // a read has found it meanwhile
 			}
 		case <-idle.C:
@@ -181,7 +183,7 @@ const readsToBelieve = 3
 func (w *documentWatch) read(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	want := max(w.last, w.hinted.Swap(0))
+	want := max(w.last, w.highestHint.Swap(0))
 	var m *jetstream.RawStreamMsg
 	revision := uint64(0)
 	pause := firstPause
@@ -196,7 +198,7 @@ func (w *documentWatch) read(ctx context.Context) error {
 		if revision >= want || try == readsToBelieve {
 			break
 		}
-		if err := rest(bounded, pause); err != nil {
+		if err := sleep(bounded, pause); err != nil {
 			return err
 		}
 		pause *= 2

@@ -162,7 +162,7 @@ func TestDocumentWithoutAHint(t *testing.T) {
 	at := swapped(t, writing, documentOf, 0)
 	f := followAll(t, watching, replicated.KindDocument)
 	f.await(t, 0)
-	_, subject, err := writing.place(documentOf)
+	_, subject, err := writing.locate(documentOf)
 	if err != nil {
 		t.Fatal(err)
 	}

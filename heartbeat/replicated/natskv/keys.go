@@ -64,8 +64,8 @@ const (
 	recordToken     = "m"
 )
 
-// place returns the bucket of a key, and its subject.
-func (s *store) place(k replicated.Key) (*bucket, string, error) {
+// locate returns the bucket of a key, and its subject.
+func (s *store) locate(k replicated.Key) (*bucket, string, error) {
 	switch k.Kind {
 	case replicated.KindDocument:
 		return s.documents, s.documents.prefix + s.group + "." + documentToken, nil
@@ -73,15 +73,15 @@ func (s *store) place(k replicated.Key) (*bucket, string, error) {
 		if k.Name == "" {
 			return nil, "", fmt.Errorf("a %s without a name", k.Kind)
 		}
-		b, subject := s.family(k.Kind)
+		b, subject := s.bucketOf(k.Kind)
 		return b, subject + escape(k.Name), nil
 	}
 	return nil, "", fmt.Errorf("no key is of %s", k.Kind)
 }
 
-// family returns the bucket of a kind whose keys have names, and what their subjects
+// bucketOf returns the bucket of a kind whose keys have names, and what their subjects
 // begin with.
-func (s *store) family(kind replicated.Kind) (*bucket, string) {
+func (s *store) bucketOf(kind replicated.Kind) (*bucket, string) {
 	if kind == replicated.KindRecord {
 		return s.records, s.records.prefix + s.group + "." + recordToken + "."
 	}
@@ -93,10 +93,10 @@ func (s *store) family(kind replicated.Kind) (*bucket, string) {
 func (s *store) keyOf(kind replicated.Kind, subject string) (replicated.Key, bool) {
 	k := replicated.Key{Kind: kind}
 	if kind == replicated.KindDocument {
-		_, own, err := s.place(k)
+		_, own, err := s.locate(k)
 		return k, err == nil && own == subject
 	}
-	_, prefix := s.family(kind)
+	_, prefix := s.bucketOf(kind)
 	token, ok := strings.CutPrefix(subject, prefix)
 	if !ok {
 		return k, false

@@ -66,7 +66,7 @@ func TestPlaces(t *testing.T) {
 		{Kind: replicated.KindCheckpoint, Name: "orders/0"}: "$KV.G_test.orders.cp.orders/0",
 		{Kind: replicated.KindRecord, Name: "host.1"}:       "$KV.M_test.orders.m.host=2E1",
 	} {
-		b, subject, err := s.place(k)
+		b, subject, err := s.locate(k)
 		if err != nil || subject != want || !strings.HasPrefix(subject, b.prefix) {
 			t.Errorf("%s is at %q in bucket %s (%v), want %q", k, subject, b.name, err, want)
 		}
@@ -75,7 +75,7 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 	for _, k := range []replicated.Key{{}, {Kind: replicated.KindRecord}, {Kind: replicated.KindCheckpoint}, {Kind: 9, Name: "a"}} {
-		if _, subject, err := s.place(k); err == nil {
+		if _, subject, err := s.locate(k); err == nil {
 			t.Errorf("%s has the place %q", k, subject)
 		}
 	}

@@ -35,7 +35,7 @@ func stateOf(t *testing.T, s *store) jetstream.StreamState {
 // awaitGone waits until there is nothing under a record's key, not even a marker.
 func awaitGone(t *testing.T, s *store, k replicated.Key) {
 	t.Helper()
-	_, subject, _ := s.place(k)
+	_, subject, _ := s.locate(k)
 	for ctx := soon(t); ; time.Sleep(50 * time.Millisecond) {
 		m, err := s.records.last(ctx, subject)
 		if err != nil {
@@ -50,7 +50,7 @@ func awaitGone(t *testing.T, s *store, k replicated.Key) {
 // markerOf returns the marker under a record's key.
 func markerOf(t *testing.T, s *store, k replicated.Key) *jetstream.RawStreamMsg {
 	t.Helper()
-	_, subject, _ := s.place(k)
+	_, subject, _ := s.locate(k)
 	m, err := s.records.last(soon(t), subject)
 	if err != nil || m == nil || !deletion(nats.Header(m.Header)) {
 		t.Fatalf("under %s there is %v (%v), want a marker of deletion", k, m, err)
@@ -188,19 +188,19 @@ func TestCreateWhileMarkerExpires(t *testing.T) {
 func TestMarkersOfBucketsThatExist(t *testing.T) {
 	server := lone(t)
 	for namespace, c := range map[string]struct {
-		history uint8
-		storage jetstream.StorageType
-		limit   time.Duration // with which the server allows messages to expire already
-		rigid   bool
-		ttl     string
+		history      uint8
+		storage      jetstream.StorageType
+		limit        time.Duration // with which the server allows messages to expire already
+		noMessageTTL bool
+		ttl          string
 	}{
-		"plain":   {1, jetstream.MemoryStorage, 0, false, "1h0m0s"},
-		"history": {5, jetstream.MemoryStorage, time.Hour, false, ""},
-		"disk":    {1, jetstream.FileStorage, time.Hour, false, ""},
-		"rigid":   {1, jetstream.MemoryStorage, 0, true, ""},
+		"plain":          {1, jetstream.MemoryStorage, 0, false, "1h0m0s"},
+		"history":        {5, jetstream.MemoryStorage, time.Hour, false, ""},
+		"disk":           {1, jetstream.FileStorage, time.Hour, false, ""},
+		"no-message-ttl": {1, jetstream.MemoryStorage, 0, true, ""},
 	} {
 		s := open(t, server, Config{Namespace: namespace})
-		s.records.rigid = c.rigid
+		s.records.noMessageTTL = c.noMessageTTL
 		if _, err := api(t, s.records).CreateKeyValue(soon(t), jetstream.KeyValueConfig{
 			Bucket: s.records.name, History: c.history, Storage: c.storage, LimitMarkerTTL: c.limit,
 		}); err != nil {
@@ -234,12 +234,12 @@ func TestMarkerInAnotherStream(t *testing.T) {
 	if _, err := js.CreateStream(soon(t), cfg); err != nil {
 		t.Fatal(err)
 	}
-	_, subject, _ := s.place(recordOf("a"))
+	_, subject, _ := s.locate(recordOf("a"))
 	ack, err := js.Publish(soon(t), subject, []byte("value"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.records.rigid = true
+	s.records.noMessageTTL = true
 	deleted(t, s, recordOf("a"), ack.Sequence)
 	if ttl := nats.Header(markerOf(t, s, recordOf("a")).Header).Get(jetstream.MsgTTLHeader); ttl != "" {
 		t.Errorf("the marker lasts %s in a stream that lets nothing expire", ttl)

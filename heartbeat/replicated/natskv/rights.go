@@ -164,7 +164,7 @@ func permitted[T any](
 	return answer, err
 }
 
-// inquire makes a request to JetStream's API about the bucket's stream, as asking does.
-func inquire[T any](ctx context.Context, b *bucket, operation string, ask func(context.Context) (T, error)) (T, error) {
-	return permitted(ctx, b.store.conn, "$JS.API."+operation, func(ctx context.Context) (T, error) { return asking(ctx, ask) })
+// queryAPI makes a request to JetStream's API about the bucket's stream, as retryRead does.
+func queryAPI[T any](ctx context.Context, b *bucket, operation string, ask func(context.Context) (T, error)) (T, error) {
+	return permitted(ctx, b.store.conn, "$JS.API."+operation, func(ctx context.Context) (T, error) { return retryRead(ctx, ask) })
 }

@@ -102,7 +102,7 @@ func TestRights(t *testing.T) {
 		if _, err := api(t, operator.documents).UpdateStream(soon(t), cfg); err != nil {
 			t.Fatal(err)
 		}
-		b.gone(boundTo(t, b))
+		b.forget(boundTo(t, b))
 		boundTo(t, b)
 	}
 	if _, err := worker.records.replace(soon(t), boundTo(t, worker.records).CachedInfo().Config); err != nil {

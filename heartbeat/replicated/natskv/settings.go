@@ -33,9 +33,9 @@ func (b *bucket) settings() jetstream.StreamConfig {
 // in a large one. Where a stream does not say, the server's default counts, which is 1,000.
 const recordWatches = 100_000
 
-// full explains why a watch was refused, if the bucket has no place for another one. That
+// explainLimit explains why a watch was refused, if the bucket has no place for another one. That
 // lasts until an operator raises the limit.
-func (b *bucket) full(err error) error {
+func (b *bucket) explainLimit(err error) error {
 	if !hasCode(err, codeMaxConsumers) {
 		return err
 	}
@@ -74,14 +74,14 @@ func (b *bucket) open(ctx context.Context, write bool) (jetstream.Stream, error)
 }
 
 func (b *bucket) find(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
-	return inquire(ctx, b, "STREAM.INFO."+b.stream, func(ctx context.Context) (jetstream.Stream, error) {
+	return queryAPI(ctx, b, "STREAM.INFO."+b.stream, func(ctx context.Context) (jetstream.Stream, error) {
 		return js.Stream(ctx, b.stream)
 	})
 }
 
 // make makes the stream, or finds the one that somebody else has made meanwhile.
 func (b *bucket) make(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
-	s, err := inquire(ctx, b, "STREAM.CREATE."+b.stream, func(ctx context.Context) (jetstream.Stream, error) {
+	s, err := queryAPI(ctx, b, "STREAM.CREATE."+b.stream, func(ctx context.Context) (jetstream.Stream, error) {
 		return js.CreateStream(ctx, cfg)
 	})
 	if hasCode(err, codeMaxConsumers) && cfg.MaxConsumers > 0 { // the account's limit is lower, and counts
@@ -102,10 +102,10 @@ func (b *bucket) make(ctx context.Context, js jetstream.JetStream, cfg jetstream
 // What it says of itself afterwards is what its handle goes by.
 func (b *bucket) adopt(ctx context.Context, js jetstream.JetStream, s jetstream.Stream) (jetstream.Stream, error) {
 	cfg := s.CachedInfo().Config
-	if err := b.unfit(cfg); err != nil {
+	if err := b.checkFit(cfg); err != nil {
 		return nil, err
 	}
-	b.compare(cfg)
+	b.warnOfDifferences(cfg)
 	if !cfg.AllowDirect {
 		return b.letExpire(ctx, js, s), nil
 	}
@@ -131,7 +131,7 @@ func (b *bucket) update(ctx context.Context, js jetstream.JetStream, cfg jetstre
 // a few hundred bytes for each member that ever was.
 func (b *bucket) letExpire(ctx context.Context, js jetstream.JetStream, s jetstream.Stream) jetstream.Stream {
 	cfg := s.CachedInfo().Config
-	if !b.markersMayGo(cfg) || cfg.AllowMsgTTL || b.rigid {
+	if !b.markersMayGo(cfg) || cfg.AllowMsgTTL || b.noMessageTTL {
 		return s
 	}
 	cfg.AllowMsgTTL = true
@@ -141,14 +141,14 @@ func (b *bucket) letExpire(ctx context.Context, js jetstream.JetStream, s jetstr
 	if err == nil && updated.CachedInfo().Config.AllowMsgTTL {
 		return updated
 	}
-	b.rigid = true
+	b.noMessageTTL = true
 	b.store.log.Info("AllowMsgTTL cannot be switched on; a marker stays of each member that is gone",
 		zap.String("bucket", b.name), zap.Error(err))
 	return s
 }
 
-// unfit says why a stream cannot keep a group; nil: it can.
-func (b *bucket) unfit(cfg jetstream.StreamConfig) error {
+// checkFit says why a stream cannot keep a group; nil: it can.
+func (b *bucket) checkFit(cfg jetstream.StreamConfig) error {
 	var faults []error
 	fault := func(faulty bool, format string, args ...any) {
 		if faulty {
@@ -168,14 +168,14 @@ func (b *bucket) unfit(cfg jetstream.StreamConfig) error {
 	fault(cfg.AllowMsgCounter, "its values are counters (AllowMsgCounter)")
 	fault(cfg.PersistMode != jetstream.DefaultPersistMode,
 		"it acknowledges what it has not written, whatever sync_interval says (PersistMode %s)", cfg.PersistMode)
-	fault(!b.forgetful && cfg.Storage == jetstream.MemoryStorage, "it is in memory, where groups and checkpoints do not last")
+	fault(!b.volatile && cfg.Storage == jetstream.MemoryStorage, "it is in memory, where groups and checkpoints do not last")
 	fault(cfg.Discard != jetstream.DiscardNew && (cfg.MaxMsgs > 0 || cfg.MaxBytes > 0),
 		"it drops old values when it is full")
 	return errors.Join(faults...)
 }
 
-// compare warns, once, of a stream that is not what the Config asks for.
-func (b *bucket) compare(cfg jetstream.StreamConfig) {
+// warnOfDifferences warns, once, of a stream that is not what the Config asks for.
+func (b *bucket) warnOfDifferences(cfg jetstream.StreamConfig) {
 	b.mu.Lock()
 	warned := b.warned
 	b.warned = true

@@ -52,7 +52,7 @@ func openStore(cfg Config) *store {
 	}
 	s.records = newBucket(s, "M_"+cfg.Namespace, storage, cfg.Replicas)
 	s.records.description = "What the members of Rollcall groups said last"
-	s.records.forgetful, s.records.markerLife, s.records.maxConsumers = true, markerLife, recordWatches
+	s.records.volatile, s.records.markerLife, s.records.maxConsumers = true, markerLife, recordWatches
 	return s
 }
 
@@ -81,7 +81,7 @@ func (s *store) Swap(ctx context.Context, k replicated.Key, old uint64, data []b
 		}
 		return err
 	})
-	s.hinted(k, revision, err)
+	s.announce(k, revision, err)
 	return revision, err
 }
 
@@ -94,7 +94,7 @@ func (s *store) Delete(ctx context.Context, k replicated.Key, old uint64) error 
 		}
 		return b.remove(ctx, subject, old)
 	})
-	s.hinted(k, 0, err)
+	s.announce(k, 0, err)
 	return err
 }
 
@@ -105,7 +105,7 @@ func (s *store) call(
 	if err := ctx.Err(); err != nil {
 		return explain(ctx, what, k, err)
 	}
-	b, subject, err := s.place(k)
+	b, subject, err := s.locate(k)
 	if err != nil {
 		return explain(ctx, what, k, err)
 	}

@@ -17,7 +17,7 @@ import (
 var (
 	errDisconnected = errors.New("the connection was lost, and with it what was told meanwhile")
 	errGap          = errors.New("something that was told has not arrived")
-	errSilence      = errors.New("the server has fallen silent")
+	errSilent       = errors.New("the server has fallen silent")
 	errReplaced     = errors.New("the bucket is another, or has gone back")
 	errBehind       = errors.New("the watch's node is behind the bucket's leader")
 )
@@ -35,15 +35,15 @@ func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(repli
 	if kind != replicated.KindDocument && kind != replicated.KindRecord {
 		return fmt.Errorf("natskv: a watch of %s: only documents and records can be watched", kind)
 	}
-	err := final(s.follow(ctx, kind, sink))
+	err := final(s.watch(ctx, kind, sink))
 	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
 		err = ended
 	}
 	return fmt.Errorf("natskv: watch of the %ss: %w", kind, err)
 }
 
-// follow makes a watch, and runs it.
-func (s *store) follow(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
+// watch makes a watch, and runs it.
+func (s *store) watch(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -51,10 +51,10 @@ func (s *store) follow(ctx context.Context, kind replicated.Kind, sink func(repl
 		return err
 	}
 	if kind == replicated.KindDocument {
-		return s.followDocument(ctx, sink)
+		return s.watchDocument(ctx, sink)
 	}
 	w := &watch{store: s, kind: kind, sink: sink, messages: make(chan *nats.Msg, 16),
-		ended: make(chan struct{}), beat: s.beat()}
+		ended: make(chan struct{}), heartbeat: s.idleHeartbeat()}
 	defer w.close()
 	if err := w.open(ctx); err != nil {
 		return err
@@ -66,21 +66,21 @@ func (s *store) follow(ctx context.Context, kind replicated.Kind, sink func(repl
 // the TTL, within bounds. The server is silent, or behind, after three, and the bucket is
 // looked at after four.
 const (
-	minBeat = 500 * time.Millisecond
-	maxBeat = 5 * time.Second
+	minHeartbeat = 500 * time.Millisecond
+	maxHeartbeat = 5 * time.Second
 
-	beatsToSilence = 3
-	beatsToBehind  = 3
-	beatsToCheck   = 4
+	heartbeatsToSilence = 3
+	heartbeatsToBehind  = 3
+	heartbeatsToCheck   = 4
 )
 
-func (s *store) beat() time.Duration { return min(max(s.ttl/8, minBeat), maxBeat) }
+func (s *store) idleHeartbeat() time.Duration { return min(max(s.ttl/8, minHeartbeat), maxHeartbeat) }
 
 // run tells the sink what comes, until the watch ends.
 func (w *watch) run(ctx context.Context) error {
 	w.catchUp()
-	beats := time.NewTicker(w.beat)
-	defer beats.Stop()
+	ticks := time.NewTicker(w.heartbeat)
+	defer ticks.Stop()
 	for {
 		// What has come when the context ends need not be told.
 		if err := ctx.Err(); err != nil {
@@ -91,35 +91,35 @@ func (w *watch) run(ctx context.Context) error {
 			return ctx.Err()
 		case <-w.changes:
 			return errDisconnected
-		case <-beats.C:
-			if err := w.pass(ctx); err != nil {
+		case <-ticks.C:
+			if err := w.onTick(ctx); err != nil {
 				return err
 			}
 		case m := <-w.messages:
 			w.silent = 0
-			if err := w.take(ctx, m); err != nil {
+			if err := w.onMessage(ctx, m); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// pass notes that a beat has passed. A process that was stopped for a while notes one, not
+// onTick notes that a beat has passed. A process that was stopped for a while notes one, not
 // all that it has missed: what came meanwhile is still on its way through it.
-func (w *watch) pass(ctx context.Context) error {
-	if w.silent++; w.silent >= beatsToSilence {
-		return errSilence
+func (w *watch) onTick(ctx context.Context) error {
+	if w.silent++; w.silent >= heartbeatsToSilence {
+		return errSilent
 	}
-	if w.beats++; w.beats%beatsToCheck != 0 {
+	if w.intervals++; w.intervals%heartbeatsToCheck != 0 {
 		return nil
 	}
 	return w.check(ctx)
 }
 
-// take takes one message of the consumer: a version of a key, or a sign of life.
-func (w *watch) take(ctx context.Context, m *nats.Msg) error {
+// onMessage takes one message of the consumer: a version of a key, or a sign of life.
+func (w *watch) onMessage(ctx context.Context, m *nats.Msg) error {
 	if status := m.Header.Get("Status"); status != "" {
-		return w.takeStatus(ctx, m, status)
+		return w.onStatus(ctx, m, status)
 	}
 	meta, err := m.Metadata()
 	if err != nil {
@@ -132,8 +132,8 @@ func (w *watch) take(ctx context.Context, m *nats.Msg) error {
 		return errReplaced
 	}
 	w.delivered, w.last, w.behind = meta.Sequence.Consumer, meta.Sequence.Stream, 0
-	w.bucket.saw(w.last)
-	w.tell(m)
+	w.bucket.noteRevision(w.last)
+	w.report(m)
 	// The number of what is pending, which comes with each message, is not exact while
 	// others write.
 	delete(w.missing, m.Subject)
@@ -141,8 +141,8 @@ func (w *watch) take(ctx context.Context, m *nats.Msg) error {
 	return nil
 }
 
-// tell tells the sink of a version, unless the key is none that a store writes.
-func (w *watch) tell(m *nats.Msg) {
+// report tells the sink of a version, unless the key is none that a store writes.
+func (w *watch) report(m *nats.Msg) {
 	k, ok := w.store.keyOf(w.kind, m.Subject)
 	if !ok {
 		return
@@ -162,9 +162,9 @@ func (w *watch) catchUp() {
 	}
 }
 
-// takeStatus takes a sign of life: the server had nothing to send for a beat, and says
+// onStatus takes a sign of life: the server had nothing to send for a beat, and says
 // up to which of its messages it has sent.
-func (w *watch) takeStatus(ctx context.Context, m *nats.Msg, status string) error {
+func (w *watch) onStatus(ctx context.Context, m *nats.Msg, status string) error {
 	if status != "100" {
 		return fmt.Errorf("the server says %q %s", m.Header.Get("Description"), status)
 	}
@@ -175,19 +175,19 @@ func (w *watch) takeStatus(ctx context.Context, m *nats.Msg, status string) erro
 	if sent != w.delivered {
 		return errGap
 	}
-	return w.look(ctx)
+	return w.checkMissing(ctx)
 }
 
-// look asks the leader what it still has of what is missing: a key that was there may have
+// checkMissing asks the leader what it still has of what is missing: a key that was there may have
 // gone without a trace. That the consumer's node has no more of it says nothing, for it
 // may be behind. If it stays so, the watch breaks: the next one may be on another node.
-func (w *watch) look(ctx context.Context) error {
+func (w *watch) checkMissing(ctx context.Context) error {
 	if len(w.missing) == 0 {
 		return nil
 	}
-	bounded, cancel := context.WithTimeout(ctx, w.beat)
+	bounded, cancel := context.WithTimeout(ctx, w.heartbeat)
 	defer cancel()
-	there, err := w.there(bounded)
+	there, err := w.listSubjects(bounded)
 	if err != nil {
 		return nil // the next sign of life is another occasion
 	}
@@ -199,7 +199,7 @@ func (w *watch) look(ctx context.Context) error {
 	if len(w.missing) == 0 {
 		return nil
 	}
-	if w.behind++; w.behind >= beatsToBehind {
+	if w.behind++; w.behind >= heartbeatsToBehind {
 		return errBehind
 	}
 	return nil
@@ -208,15 +208,15 @@ func (w *watch) look(ctx context.Context) error {
 // check asks the bucket's leader whether it is the stream that the watch began with. The
 // server at the other end of the watch need not know that it is not.
 func (w *watch) check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, w.beat)
+	ctx, cancel := context.WithTimeout(ctx, w.heartbeat)
 	defer cancel()
 	info, err := w.bucket.info(ctx, w.stream)
-	if err != nil && !nobodyThere(err) {
+	if err != nil && !noStream(err) {
 		return nil // it cannot be asked just now; silence is another matter
 	}
 	if err == nil && info.Created.Equal(w.created) && info.State.LastSeq >= w.last {
 		return nil
 	}
-	w.bucket.gone(w.stream)
+	w.bucket.forget(w.stream)
 	return errReplaced
 }

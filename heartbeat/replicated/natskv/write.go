@@ -16,13 +16,13 @@ func (b *bucket) write(ctx context.Context, m *nats.Msg, old uint64) (revision u
 	if err != nil {
 		return 0, err
 	}
-	err = b.with(ctx, true, func(s jetstream.Stream) error {
+	err = b.withStream(ctx, true, func(s jetstream.Stream) error {
 		b.expiring(m, s.CachedInfo().Config)
 		revision, err = b.publish(ctx, js, m, old)
 		return err
 	})
 	if err == nil {
-		b.saw(revision)
+		b.noteRevision(revision)
 	}
 	return revision, err
 }
@@ -42,7 +42,7 @@ func publish(ctx context.Context, js publisher, m *nats.Msg, old uint64) (uint64
 		if err == nil {
 			return ack.Sequence, nil
 		}
-		if !underWay(err) || pause > lastWait || rest(ctx, pause) != nil {
+		if !underWay(err) || pause > lastWait || sleep(ctx, pause) != nil {
 			return 0, err
 		}
 	}
@@ -83,7 +83,7 @@ func (b *bucket) expiring(m *nats.Msg, cfg jetstream.StreamConfig) {
 // the write over nothing met, nor what the write over the marker expected. So a key is
 // looked at twice.
 func (b *bucket) create(ctx context.Context, m *nats.Msg) (uint64, error) {
-	if b.forgetful {
+	if b.volatile {
 		if err := b.recent(ctx); err != nil {
 			return 0, err
 		}

@@ -62,11 +62,11 @@ func TestPublishAgain(t *testing.T) {
 
 // A question is asked again when there was no answer, or no leader, as long as there is
 // time.
-func TestAsking(t *testing.T) {
+func TestRetryRead(t *testing.T) {
 	none := &jetstream.APIError{ErrorCode: codeNoLeader}
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
-		answer, err := asking(t.Context(), func(ctx context.Context) (int, error) {
+		answer, err := retryRead(t.Context(), func(ctx context.Context) (int, error) {
 			switch asked++; asked {
 			case 1, 2:
 				<-ctx.Done()
@@ -81,10 +81,10 @@ func TestAsking(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*firstTry)
 		defer cancel()
-		if _, err := asking(ctx, func(context.Context) (int, error) { return 0, none }); !errors.Is(err, none) || ctx.Err() == nil {
+		if _, err := retryRead(ctx, func(context.Context) (int, error) { return 0, none }); !errors.Is(err, none) || ctx.Err() == nil {
 			t.Errorf("without a leader it ended before its time, with %v", err)
 		}
-		if _, err := asking(t.Context(), func(context.Context) (int, error) { return 0, jetstream.ErrMsgNotFound }); !errors.Is(err, jetstream.ErrMsgNotFound) {
+		if _, err := retryRead(t.Context(), func(context.Context) (int, error) { return 0, jetstream.ErrMsgNotFound }); !errors.Is(err, jetstream.ErrMsgNotFound) {
 			t.Errorf("an answer became %v", err)
 		}
 	})

@@ -28,9 +28,9 @@ import (
 // goodFor is how long a look at the mark is good for while the connection stands.
 const goodFor = time.Second
 
-// life is what a process knows of the stream that it uses.
-type life struct {
-	mark       string    // what it was marked with; empty: not seen yet
+// streamIdentity is what a process knows of the stream that it uses.
+type streamIdentity struct {
+	id         string    // the text of its identity message; empty: not seen yet
 	connection uint64    // in which life of the connection it was verified
 	at         time.Time // and when
 }
@@ -47,15 +47,15 @@ func (b *bucket) recent(ctx context.Context) error {
 	fresh := func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return b.bound == nil || time.Since(b.known.at) < goodFor // if there is none, bind does it
+		return b.bound == nil || time.Since(b.identity.at) < goodFor // if there is none, bind does it
 	}
 	if fresh() {
 		return nil
 	}
-	if err := b.take(ctx); err != nil {
+	if err := b.lockBinding(ctx); err != nil {
 		return err
 	}
-	defer b.release()
+	defer b.unlockBinding()
 	if fresh() {
 		return nil // somebody else was quicker
 	}
@@ -64,8 +64,8 @@ func (b *bucket) recent(ctx context.Context) error {
 		return nil
 	}
 	s, err := b.verify(ctx, s)
-	if nobodyThere(err) {
-		b.gone(b.current())
+	if noStream(err) {
+		b.forget(b.current())
 		return nil // bind finds it, or makes it anew
 	}
 	if err != nil {
@@ -80,13 +80,13 @@ func (b *bucket) recent(ctx context.Context) error {
 // verify makes sure that the stream is the one that this process knows, or one whose
 // numbers are above those of all before it. It is called with binding taken.
 func (b *bucket) verify(ctx context.Context, s jetstream.Stream) (jetstream.Stream, error) {
-	now := life{connection: b.store.conn.Stats().Reconnects, at: time.Now()}
-	mark, err := b.newest(ctx, s, b.markSubject())
+	now := streamIdentity{connection: b.store.conn.Stats().Reconnects, at: time.Now()}
+	mark, err := b.newest(ctx, s, b.identitySubject())
 	if err != nil {
 		return nil, err
 	}
 	b.mu.Lock()
-	known := b.known.mark
+	known := b.identity.id
 	b.mu.Unlock()
 	if known != "" && (mark == nil || string(mark.Data) != known) {
 		info, err := b.info(ctx, s)
@@ -100,26 +100,26 @@ func (b *bucket) verify(ctx context.Context, s jetstream.Stream) (jetstream.Stre
 			mark = nil
 		}
 	}
-	if now.mark, err = b.marked(ctx, s, mark); err != nil {
+	if now.id, err = b.identify(ctx, s, mark); err != nil {
 		return nil, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.known = now
+	b.identity = now
 	return s, nil
 }
 
-func (b *bucket) markSubject() string { return b.prefix + "=mark" }
+func (b *bucket) identitySubject() string { return b.prefix + "=mark" }
 
-// marked returns a stream's mark, and marks one that has none.
-func (b *bucket) marked(ctx context.Context, s jetstream.Stream, mark *jetstream.RawStreamMsg) (string, error) {
+// identify returns a stream's mark, and marks one that has none.
+func (b *bucket) identify(ctx context.Context, s jetstream.Stream, mark *jetstream.RawStreamMsg) (string, error) {
 	js, err := b.api()
 	if err != nil {
 		return "", err
 	}
 	for pause := firstPause; mark == nil; pause = min(2*pause, lastPause) {
 		text := nuid.Next()
-		m := &nats.Msg{Subject: b.markSubject(), Header: nats.Header{}, Data: []byte(text)}
+		m := &nats.Msg{Subject: b.identitySubject(), Header: nats.Header{}, Data: []byte(text)}
 		bounded, cancel := context.WithTimeout(ctx, firstTry)
 		_, err := b.publish(bounded, js, m, 0)
 		cancel()
@@ -130,10 +130,10 @@ func (b *bucket) marked(ctx context.Context, s jetstream.Stream, mark *jetstream
 			return "", err
 		}
 		// Somebody else may have marked it, or this has, and the answer was lost.
-		if mark, err = b.newest(ctx, s, b.markSubject()); err != nil {
+		if mark, err = b.newest(ctx, s, b.identitySubject()); err != nil {
 			return "", err
 		}
-		if err := rest(ctx, pause); err != nil {
+		if err := sleep(ctx, pause); err != nil {
 			return "", err
 		}
 	}

@@ -27,7 +27,7 @@ func alive(number int) *nats.Msg {
 
 // A watch breaks at the first sign that something is missing, and says that it has caught
 // up when every key that was there has been told, or has gone by the leader's word.
-func TestTake(t *testing.T) {
+func TestOnMessage(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		messages []*nats.Msg
@@ -63,7 +63,7 @@ func TestTake(t *testing.T) {
 				told = append(told, fmt.Sprint(e.Value.Revision))
 			}
 		}}
-		w.there = func(context.Context) (map[string]uint64, error) {
+		w.listSubjects = func(context.Context) (map[string]uint64, error) {
 			left := c.left[0]
 			if c.left = c.left[1:]; left == "?" {
 				return nil, context.DeadlineExceeded
@@ -72,17 +72,17 @@ func TestTake(t *testing.T) {
 		}
 		var err error
 		for i := 0; i < len(c.messages) && err == nil; i++ {
-			err = w.take(t.Context(), c.messages[i])
+			err = w.onMessage(t.Context(), c.messages[i])
 		}
 		if !errors.Is(err, c.want) || !slices.Equal(told, c.told) {
 			t.Errorf("%s: it told %v and ended with %v; want %v and %v", c.name, told, err, c.told, c.want)
 		}
 	}
 	w := &watch{}
-	if err := w.take(t.Context(), &nats.Msg{Header: nats.Header{"Status": {"409"}, "Description": {"Consumer Deleted"}}}); err == nil {
+	if err := w.onMessage(t.Context(), &nats.Msg{Header: nats.Header{"Status": {"409"}, "Description": {"Consumer Deleted"}}}); err == nil {
 		t.Error("a deleted consumer is no reason to end")
 	}
-	if err := w.take(t.Context(), &nats.Msg{Subject: "a", Sub: &nats.Subscription{}, Reply: "elsewhere"}); err == nil {
+	if err := w.onMessage(t.Context(), &nats.Msg{Subject: "a", Sub: &nats.Subscription{}, Reply: "elsewhere"}); err == nil {
 		t.Error("a message that is no consumer's is no reason to end")
 	}
 }
@@ -91,12 +91,12 @@ func TestTake(t *testing.T) {
 // missed them itself: it notes one for however many.
 func TestSilence(t *testing.T) {
 	w := &watch{}
-	for range beatsToSilence - 1 {
-		if err := w.pass(t.Context()); err != nil {
+	for range heartbeatsToSilence - 1 {
+		if err := w.onTick(t.Context()); err != nil {
 			t.Fatalf("after %d beats: %v", w.silent, err)
 		}
 	}
-	if err := w.pass(t.Context()); !errors.Is(err, errSilence) {
-		t.Errorf("after %d beats: %v, want %v", w.silent, err, errSilence)
+	if err := w.onTick(t.Context()); !errors.Is(err, errSilent) {
+		t.Errorf("after %d beats: %v, want %v", w.silent, err, errSilent)
 	}
 }
