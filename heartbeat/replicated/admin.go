@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -33,9 +34,9 @@ func (c *Client) create(ctx context.Context, shards []group.Shard) error {
 		if err != nil {
 			return c.documentError(err)
 		}
-		var gone *group.Document
+		var gone *state.Document
 		if v.Data != nil {
-			d, err := group.DecodeDocument(v.Data)
+			d, err := state.DecodeDocument(v.Data)
 			if err != nil {
 				return c.documentError(err)
 			}
@@ -66,7 +67,7 @@ func (c *Client) Delete(ctx context.Context) error {
 }
 
 // ForceDelete is Delete also for a document that this process cannot read, or must not write:
-// the error of Delete says so then, and matches group.ErrNewer if it is of a newer version of
+// the error of Delete says so then, and matches ErrNewer if it is of a newer version of
 // this package. What can be read of who may be at work is kept. If nothing can be, nobody
 // knows: stop all workers of the group before Create, or have it wait for a TTL.
 func (c *Client) ForceDelete(ctx context.Context) error {
@@ -84,7 +85,7 @@ func (c *Client) ForceDelete(ctx context.Context) error {
 		if v.Data == nil {
 			return c.notFound()
 		}
-		gone, err := group.Tombstone(v.Data, c.cfg.group(uint64(time.Now().UnixMilli())))
+		gone, err := state.Tombstone(v.Data, c.cfg.group(uint64(time.Now().UnixMilli())))
 		if err != nil {
 			return err
 		}
@@ -163,7 +164,7 @@ func (c *Client) edit(ctx context.Context, shards []group.Shard, change func() (
 		c.replica.Redo()
 		c.mu.Unlock()
 		if err == nil && data != nil {
-			_, err = group.ReadVersion(data) // what nobody could read is not written
+			_, err = state.ReadVersion(data) // what nobody could read is not written
 		}
 		if err != nil || data == nil {
 			return err

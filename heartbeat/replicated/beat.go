@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // MismatchError says that this process and the group do not agree on what the group is.
@@ -45,7 +45,7 @@ func (e finalError) Retryable() bool { return false }
 // takes them. The errors are heartbeat.ErrEvicted, ErrStaleHeartbeat, ErrReplaced,
 // ErrGroupNotFound for a group that was deleted, or that never was while the Config has no
 // shards either, *MismatchError, whatever the Store says, which may pass, that the
-// document is damaged, and group.ErrNewer if it is of a newer version of this package.
+// document is damaged, and ErrNewer if it is of a newer version of this package.
 func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	if err := r.Validate(); err != nil {
 		return shardset.Answer{}, err
@@ -72,7 +72,7 @@ func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answe
 	if err := c.overtaken(l, r); err != nil {
 		return shardset.Answer{}, err
 	}
-	rec, ttl := c.prepare(l, r, group.StandingAlive)
+	rec, ttl := c.prepare(l, r, state.StandingAlive)
 	if err := c.write(ctx, l, rec); err != nil {
 		return shardset.Answer{}, err
 	}
@@ -99,7 +99,7 @@ func (c *Client) admit(r shardset.Heartbeat) (*local, error) {
 	}
 	if c.tooOld() {
 		// It could answer, but change nothing for its members. None of the group's is so old.
-		return nil, c.documentError(group.ErrNewer)
+		return nil, c.documentError(state.ErrNewer)
 	}
 	l, err := c.enter(r)
 	if err != nil {
@@ -109,7 +109,7 @@ func (c *Client) admit(r shardset.Heartbeat) (*local, error) {
 		// The group does not know the member, or no more: it holds nothing.
 		return nil, heartbeat.ErrEvicted
 	}
-	if c.replica.Members() >= group.MaxMembers && c.replica.Instance(r.Member) == 0 {
+	if c.replica.Members() >= state.MaxMembers && c.replica.Instance(r.Member) == 0 {
 		return nil, fmt.Errorf("the group has %d members, and takes no more", c.replica.Members())
 	}
 	return l, nil
@@ -119,20 +119,20 @@ func (c *Client) admit(r shardset.Heartbeat) (*local, error) {
 // not only when the record is known to be in the store; and until it is taken, no later
 // record says otherwise: nobody may have seen this one. The TTL is that of the document which
 // the record knows of: see answer.
-func (c *Client) prepare(l *local, r shardset.Heartbeat, s group.Standing) (rec *group.Record, ttl time.Duration) {
+func (c *Client) prepare(l *local, r shardset.Heartbeat, s state.Standing) (rec *state.Record, ttl time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dropTaken(l)
 	if slices.ContainsFunc(r.Held, l.gaveUp) {
 		r.Held = slices.DeleteFunc(slices.Clone(r.Held), l.gaveUp)
 	}
-	rec = &group.Record{Standing: s, Born: l.born, Heartbeat: r}
+	rec = &state.Record{Standing: s, Born: l.born, Heartbeat: r}
 	c.noteReleased(l, rec)
 	return rec, c.replica.TTL()
 }
 
 // noteReleased notes what a record gives up by the newest document. The caller holds mu.
-func (c *Client) noteReleased(l *local, rec *group.Record) {
+func (c *Client) noteReleased(l *local, rec *state.Record) {
 	for _, g := range c.replica.Released(l.name, l.instance, rec.Held, rec.Generation) {
 		l.released[g.ID] = max(g.Epoch, l.released[g.ID])
 	}
@@ -223,7 +223,7 @@ func (c *Client) writeLast(ctx context.Context, l *local, r shardset.Heartbeat) 
 			return false, err
 		}
 	}
-	rec, _ := c.prepare(l, r, group.StandingLeft)
+	rec, _ := c.prepare(l, r, state.StandingLeft)
 	err = c.write(ctx, l, rec)
 	if errors.Is(err, heartbeat.ErrEvicted) {
 		return false, nil

@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // A heartbeat writes the member's own record, and nothing else: that is what makes a
@@ -57,7 +57,7 @@ func TestNobodyDiesOfALateWatch(t *testing.T) {
 		case conflicts > 3:
 			t.Errorf("a tried to give %d verdicts in three TTLs: it does not hear that it is wrong", conflicts)
 		}
-		if rec, _ := r.record("b"); rec.Standing != group.StandingAlive || b.answer.Grants[0].Epoch != epoch {
+		if rec, _ := r.record("b"); rec.Standing != state.StandingAlive || b.answer.Grants[0].Epoch != epoch {
 			t.Errorf("b, which spoke every second, is %s, and has %v", rec.Standing, b.answer.Grants)
 		}
 	})
@@ -75,7 +75,7 @@ func TestSilentMemberIsEvicted(t *testing.T) {
 		if early := rigTTL - time.Since(silent); early > 0 {
 			t.Errorf("b has the shards %v before a's lease ended", early)
 		}
-		if rec, _ := r.record("a"); rec.Standing != group.StandingDead || rec.Instance != a.r.Instance {
+		if rec, _ := r.record("a"); rec.Standing != state.StandingDead || rec.Instance != a.r.Instance {
 			t.Errorf("a's record says %s of %d", rec.Standing, rec.Instance)
 		}
 		r.wants("a heartbeat of a, with what it had", a.say(a.answer.Grants...), heartbeat.ErrEvicted)
@@ -325,10 +325,10 @@ func TestEvictedByTheRecordAlone(t *testing.T) {
 		q.shut.Store(true) // the verdict comes, and no document
 		r.until(2*rigTTL, "the verdict is there", func() bool {
 			rec, _ := r.record("b")
-			return rec.Standing == group.StandingDead
+			return rec.Standing == state.StandingDead
 		}, b)
 		r.wants("a heartbeat of the dead", a.say(a.answer.Grants...), heartbeat.ErrEvicted)
-		if rec, _ := r.record("b"); rec.Standing != group.StandingDead {
+		if rec, _ := r.record("b"); rec.Standing != state.StandingDead {
 			t.Errorf("the record is %s again", rec.Standing)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
@@ -50,7 +51,7 @@ func decodeCheckpoint(data []byte) (checkpoint, error) {
 		}
 		n[i], rest = v, rest[k:]
 	}
-	if n[0] > 2*group.MaxEpoch || n[2] > uint64(len(rest)) {
+	if n[0] > 2*state.MaxEpoch || n[2] > uint64(len(rest)) {
 		return checkpoint{}, errCheckpoint
 	}
 	return checkpoint{

@@ -3,13 +3,13 @@ package replicated
 import (
 	"testing"
 
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/processor"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 func TestCheckpointRoundTrip(t *testing.T) {
 	for _, cp := range []checkpoint{
-		{}, {member: "a", instance: 1, epoch: 1}, {member: "worker \x00 ä", instance: 1 << 63, epoch: group.MaxEpoch, position: "12"},
+		{}, {member: "a", instance: 1, epoch: 1}, {member: "worker \x00 ä", instance: 1 << 63, epoch: state.MaxEpoch, position: "12"},
 		{position: processor.Position([]byte{0, 1, 255})},
 	} {
 		data := cp.encode()
@@ -25,7 +25,7 @@ func TestCheckpointRoundTrip(t *testing.T) {
 	if _, err := decodeCheckpoint([]byte{2, 0, 0, 0}); err == nil {
 		t.Error("a checkpoint of format 2 was read")
 	}
-	damaged := checkpoint{member: "a", instance: 1, epoch: 2*group.MaxEpoch + 1}
+	damaged := checkpoint{member: "a", instance: 1, epoch: 2*state.MaxEpoch + 1}
 	if _, err := decodeCheckpoint(damaged.encode()); err == nil {
 		t.Error("an epoch was believed that no group reaches")
 	}

@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
@@ -45,7 +46,7 @@ func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Positio
 			return "", false, err
 		}
 		if cp.epoch > tok.Epoch || cp.epoch == tok.Epoch && cp.token(tok.ID) != tok {
-			if cp.epoch >= group.MaxEpoch {
+			if cp.epoch >= state.MaxEpoch {
 				return "", false, damaged(tok.ID) // of no group
 			}
 			c.outbid(ctx, tok, cp.epoch)

@@ -11,13 +11,17 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // ErrClosed is the result of a call after Close.
 var ErrClosed = errors.New("the client of the group is closed")
+
+// ErrNewer is matched by the error of a process that meets a document or a record of a newer
+// version of this package, which it cannot read, or must not write. Only an update helps.
+var ErrNewer = state.ErrNewer
 
 // Client is a group in a Store as one process sees it. It implements heartbeat.Client
 // with all its abilities and processor.Checkpoints. Safe for concurrent use; it serves
@@ -31,7 +35,7 @@ type Client struct {
 	log   *zap.Logger
 
 	mu       sync.Mutex // guards everything below; never held across I/O, a send or a call out
-	replica  *group.Replica
+	replica  *state.Replica
 	locals   map[string]*local // the instances that speak through this client, by name
 	wakes    map[string]map[chan struct{}]struct{}
 	claims   map[shardset.ID]claim
@@ -74,7 +78,7 @@ func New(store Store, cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, store: store, log: cfg.Logger.With(zap.String("group", cfg.Group)),
-		replica: group.NewReplica(), locals: map[string]*local{}, claims: map[shardset.ID]claim{},
+		replica: state.NewReplica(), locals: map[string]*local{}, claims: map[shardset.ID]claim{},
 		wakes: map[string]map[chan struct{}]struct{}{}, changed: make(chan struct{}),
 		finding: make(chan struct{}, 1), kick: make(chan struct{}, 1), scope: make(chan struct{}, 1),
 	}

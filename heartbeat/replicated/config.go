@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -85,13 +86,13 @@ func (cfg Config) group(first uint64) group.Config {
 
 // document returns a group that has these shards; gone is the document of the deleted one
 // that it comes after, if there is one. Its epochs begin at first, or above those of gone.
-func (cfg Config) document(shards []group.Shard, first uint64, gone *group.Document) ([]byte, error) {
+func (cfg Config) document(shards []group.Shard, first uint64, gone *state.Document) ([]byte, error) {
 	gc := cfg.group(first)
 	g, err := group.New(gc)
 	if err != nil {
 		return nil, err
 	}
-	d := group.Document{Group: g, Born: first}
+	d := state.Document{Group: g, Born: first}
 	if gone != nil {
 		d, err = gone.Remake(gc, shards)
 	} else {
@@ -101,7 +102,7 @@ func (cfg Config) document(shards []group.Shard, first uint64, gone *group.Docum
 		return nil, err
 	}
 	data := d.Encode()
-	if _, err := group.ReadVersion(data); err != nil {
+	if _, err := state.ReadVersion(data); err != nil {
 		return nil, err // what nobody could read is not written
 	}
 	return data, nil

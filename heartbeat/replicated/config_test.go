@@ -7,6 +7,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -41,8 +42,8 @@ func TestTTLWithoutUnit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc := group.Document{Group: g}
-	if _, err := group.DecodeDocument(doc.Encode()); err == nil {
+	doc := state.Document{Group: g}
+	if _, err := state.DecodeDocument(doc.Encode()); err == nil {
 		t.Error("a document with a TTL of 20 ns was read")
 	}
 }

@@ -14,8 +14,8 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/processor"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 var documentKey = replicated.Key{Kind: replicated.KindDocument}
@@ -132,7 +132,7 @@ func TestStaleReadsArePaced(t *testing.T) {
 
 // A checkpoint whose epoch is damaged costs its own shard, and nothing else.
 func TestDamagedCheckpoint(t *testing.T) {
-	for _, epoch := range []uint64{^uint64(0), 1 << 63, 1<<63 - 1, 2*group.MaxEpoch + 1, 2 * group.MaxEpoch, group.MaxEpoch} {
+	for _, epoch := range []uint64{^uint64(0), 1 << 63, 1<<63 - 1, 2*state.MaxEpoch + 1, 2 * state.MaxEpoch, state.MaxEpoch} {
 		bubble(t, func(r *rig) {
 			ctx := context.Background()
 			p := r.process()
@@ -182,7 +182,7 @@ func TestHighestEpochIsOutbid(t *testing.T) {
 		a := p.member("a")
 		r.together(a)
 		id := a.answer.Grants[0].ID
-		data := append(binary.AppendUvarint([]byte{1}, group.MaxEpoch-1), 1, 1, 'x')
+		data := append(binary.AppendUvarint([]byte{1}, state.MaxEpoch-1), 1, 1, 'x')
 		if _, err := p.Link.Swap(ctx, replicated.Key{Kind: replicated.KindCheckpoint, Name: id.String()}, 0, data); err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +212,7 @@ func TestTooManyShards(t *testing.T) {
 		a := p.member("a")
 		r.together(a)
 		before := r.store.Value(documentKey)
-		many := replicated.Shards("orders", group.MaxShards+1)
+		many := replicated.Shards("orders", state.MaxShards+1)
 		if err := p.SetShards(r.Context(), many); err == nil {
 			t.Error("a list of more shards than a document takes was taken")
 		}

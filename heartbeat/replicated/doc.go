@@ -102,7 +102,7 @@
 // least. Records also say by that which format their writer knows. The document is written in
 // the newest format that all members know: so processes of a newer version join a running
 // group, and it takes the new format when the last older one has left. A process that is too
-// old for that format is refused then, with group.ErrNewer, and writes neither the document
+// old for that format is refused then, with ErrNewer, and writes neither the document
 // nor a verdict. It may look at the group if the document says that it can read it. To go back
 // to the older version, stop the newer processes first, delete the group by ForceDelete, and
 // make it anew: its positions are void.

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -219,7 +220,7 @@ func (c *Client) adopt(v Value) error {
 	if v.Revision <= before {
 		return nil
 	}
-	version, err := group.ReadVersion(v.Data)
+	version, err := state.ReadVersion(v.Data)
 	now := time.Now()
 	c.mu.Lock()
 	before = c.replica.Revision()
@@ -272,7 +273,7 @@ func (c *Client) unreadable(revision uint64, err error) {
 // tooOld reports whether the newest document is of a newer version, so that this process
 // neither writes it nor judges its members. The caller holds mu.
 func (c *Client) tooOld() bool {
-	return errors.Is(c.fault, group.ErrNewer) || c.replica.Writable() != nil
+	return errors.Is(c.fault, state.ErrNewer) || c.replica.Writable() != nil
 }
 
 // forget ends every instance of this process and what it knows of the group: they join

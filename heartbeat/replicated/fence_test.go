@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -215,7 +216,7 @@ func TestEpochsGoOnAfterDeletion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		gone := group.Document{Group: g, Deleted: true}
+		gone := state.Document{Group: g, Deleted: true}
 		if _, err := p.Link.Swap(context.Background(), k, 0, gone.Encode()); err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 	"go.uber.org/zap"
 
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
 // pauses is the schedule after failures of a watch or a step: up to a twentieth of the TTL
@@ -134,11 +134,11 @@ func (c *Client) see(e Event) {
 
 // decode reads a record, before anybody takes mu: a large or damaged one takes a while. It
 // returns nil if there is none, and the zero Record for one that cannot be read.
-func (c *Client) decode(e Event) *group.Record {
+func (c *Client) decode(e Event) *state.Record {
 	if e.Value.Data == nil {
 		return nil
 	}
-	rec, err := group.DecodeRecord(e.Key.Name, e.Value.Data)
+	rec, err := state.DecodeRecord(e.Key.Name, e.Value.Data)
 	if err != nil {
 		c.log.Warn("a record cannot be read", zap.Error(err))
 	}
@@ -146,11 +146,11 @@ func (c *Client) decode(e Event) *group.Record {
 }
 
 // observe shows the replica one record. The caller holds mu.
-func (c *Client) observe(now time.Time, e Event, rec *group.Record) {
+func (c *Client) observe(now time.Time, e Event, rec *state.Record) {
 	c.replica.Observe(now, e.Key.Name, e.Value.Revision, rec)
 	// An instance of this process that somebody took for dead is told by its next heartbeat.
 	l := c.locals[e.Key.Name]
-	if l != nil && !l.over && rec != nil && rec.Standing == group.StandingDead && rec.Instance == l.instance &&
+	if l != nil && !l.over && rec != nil && rec.Standing == state.StandingDead && rec.Instance == l.instance &&
 		e.Value.Revision > l.revision {
 		c.wake(l.name)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
 // newer writes the group's document as one of a newer version, for readers of the format
@@ -48,16 +48,16 @@ func TestGroupOfANewerVersion(t *testing.T) {
 				late := r.process()
 				for _, m := range []*member{a, b, late.member("c")} {
 					err := m.say()
-					r.wants("a heartbeat of "+m.name, err, group.ErrNewer)
+					r.wants("a heartbeat of "+m.name, err, replicated.ErrNewer)
 					if heartbeat.Retryable(err) {
 						t.Errorf("a heartbeat of %s: %v, which a worker would try for ever", m.name, err)
 					}
 				}
 				ctx := context.Background()
 				for _, p := range []*process{p, late} {
-					r.wants("SetShards", p.SetShards(ctx, replicated.Shards("orders", 2)), group.ErrNewer)
-					r.wants("SetTTL", p.SetTTL(ctx, time.Minute), group.ErrNewer)
-					r.wants("Delete", p.Delete(ctx), group.ErrNewer)
+					r.wants("SetShards", p.SetShards(ctx, replicated.Shards("orders", 2)), replicated.ErrNewer)
+					r.wants("SetTTL", p.SetTTL(ctx, time.Minute), replicated.ErrNewer)
+					r.wants("Delete", p.Delete(ctx), replicated.ErrNewer)
 				}
 				if s, err := late.Snapshot(ctx); least == 1 && (err != nil || len(s.Members) != 2) {
 					t.Errorf("Snapshot: %d members, %v", len(s.Members), err)
@@ -68,7 +68,7 @@ func TestGroupOfANewerVersion(t *testing.T) {
 				steps := p.steps.Load()
 				time.Sleep(5 * rigTTL) // a and b are silent: they are not its to judge
 				r.untouched(least)
-				if rec, ok := r.record("a"); !ok || rec.Standing != group.StandingAlive {
+				if rec, ok := r.record("a"); !ok || rec.Standing != state.StandingAlive {
 					t.Errorf("the record of a: %v, %v", ok, rec.Standing)
 				}
 				if n := p.steps.Load() - steps; n != 0 {

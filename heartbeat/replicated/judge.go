@@ -7,7 +7,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
 // maxVerdicts is how many records one process writes at a time.
@@ -107,12 +107,12 @@ func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Reco
 	if next < 0 || next > ttl/2 {
 		next = ttl / 2 // records are not the only thing that can be missing
 	}
-	records := make([]group.Record, len(silent))
+	records := make([]state.Record, len(silent))
 	for i, e := range silent {
-		records[i], _ = group.DecodeRecord(e.Key.Name, e.Value.Data) // what cannot be read is old, too
+		records[i], _ = state.DecodeRecord(e.Key.Name, e.Value.Data) // what cannot be read is old, too
 	}
 	c.mu.Lock()
-	var due []group.Verdict
+	var due []state.Verdict
 	if c.turn.seeing {
 		due = c.replica.Absent(now)
 	}
@@ -138,7 +138,7 @@ func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Reco
 
 // pass writes verdicts, each over the member's last word. Who has spoken meanwhile is
 // alive, and heard by those who are shown the records.
-func (c *Client) pass(ctx context.Context, due []group.Verdict) {
+func (c *Client) pass(ctx context.Context, due []state.Verdict) {
 	var g errgroup.Group
 	g.SetLimit(maxVerdicts)
 	for _, v := range due {

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // local is an instance of a member that speaks through this client.
@@ -82,7 +82,7 @@ func (c *Client) own(member string, revision uint64) bool {
 // end ends an instance whose record was taken from it: what that said counts no more. The
 // caller holds mu.
 func (c *Client) end(l *local) {
-	c.replica.Drop(group.Verdict{Member: l.name, Revision: l.revision})
+	c.replica.Drop(state.Verdict{Member: l.name, Revision: l.revision})
 	l.over, l.revision = true, 0
 }
 
@@ -145,7 +145,7 @@ func (l *local) letGo() { <-l.busy }
 // write puts an instance's record into the store, over what it wrote last. It returns
 // heartbeat.ErrEvicted if somebody took the record from it, and a ReplacedError if that
 // was a later instance.
-func (c *Client) write(ctx context.Context, l *local, rec *group.Record) error {
+func (c *Client) write(ctx context.Context, l *local, rec *state.Record) error {
 	data := rec.Encode()
 	c.mu.Lock()
 	taken := c.replica.Taken(rec) // a walk over all shards
@@ -195,7 +195,7 @@ func (c *Client) reread(ctx context.Context, l *local) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("record of %q: %w", l.name, err)
 	}
-	rec, err := group.DecodeRecord(l.name, v.Data)
+	rec, err := state.DecodeRecord(l.name, v.Data)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if v.Revision < l.revision || v.Data == nil && l.revision != 0 {
@@ -214,7 +214,7 @@ func (c *Client) reread(ctx context.Context, l *local) (uint64, error) {
 	case rec.Instance > l.instance:
 		c.end(l)
 		return 0, &shardset.ReplacedError{Member: l.name, Newest: rec.Instance}
-	case rec.Instance == l.instance && rec.Standing != group.StandingAlive:
+	case rec.Instance == l.instance && rec.Standing != state.StandingAlive:
 		c.end(l)
 		return 0, heartbeat.ErrEvicted
 	}
@@ -224,7 +224,7 @@ func (c *Client) reread(ctx context.Context, l *local) (uint64, error) {
 // wrote notes that a record is in the store.
 func (c *Client) wrote(l *local, revision uint64, data []byte, quiet bool) {
 	now := time.Now()
-	rec, _ := group.DecodeRecord(l.name, data) // it is well formed: we made it
+	rec, _ := state.DecodeRecord(l.name, data) // it is well formed: we made it
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if l.over { // the group was forgotten meanwhile: this is the word of nobody

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
 // glance is a version of a record that somebody has looked at, and when it was first
@@ -60,7 +60,7 @@ func (c *Client) look(ctx context.Context, ttl time.Duration) time.Time {
 
 // lookAt reads the records of some members, and returns the verdicts on those that have
 // not changed for a TTL.
-func (c *Client) lookAt(ctx context.Context, members []string) (due []group.Verdict) {
+func (c *Client) lookAt(ctx context.Context, members []string) (due []state.Verdict) {
 	var mu sync.Mutex // guards due and seen
 	seen := map[string]glance{}
 	var g errgroup.Group
@@ -98,9 +98,9 @@ func (c *Client) lookAt(ctx context.Context, members []string) (due []group.Verd
 
 // weigh compares a record with what was found before. One that says that its instance is
 // over, which the document does not know, is learnt.
-func (c *Client) weigh(name string, v Value) (verdict group.Verdict, at glance, dead bool) {
+func (c *Client) weigh(name string, v Value) (verdict state.Verdict, at glance, dead bool) {
 	now := time.Now()
-	rec, err := group.DecodeRecord(name, v.Data)
+	rec, err := state.DecodeRecord(name, v.Data)
 	c.mu.Lock()
 	if v.Data == nil {
 		v.Revision = 0
@@ -117,10 +117,10 @@ func (c *Client) weigh(name string, v Value) (verdict group.Verdict, at glance, 
 	}
 	switch {
 	case err != nil:
-	case rec.Standing != group.StandingAlive:
+	case rec.Standing != state.StandingAlive:
 		c.learn(Key{Kind: KindRecord, Name: name}, v)
 	default: // a later instance, that may have died before it was a member
-		return group.Verdict{Member: name, Instance: rec.Instance, Revision: v.Revision}, at, silent
+		return state.Verdict{Member: name, Instance: rec.Instance, Revision: v.Revision}, at, silent
 	}
 	return verdict, at, false
 }

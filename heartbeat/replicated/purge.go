@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
 // errNotDeleted is the result of Purge for a group that is in use.
@@ -95,7 +95,7 @@ func (c *Client) tombstone(ctx context.Context) (revision uint64, silence time.D
 	if err != nil || v.Data == nil {
 		return 0, 0, err
 	}
-	d, err := group.DecodeDocument(v.Data)
+	d, err := state.DecodeDocument(v.Data)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
@@ -177,13 +178,13 @@ func (r *rig) wants(what string, err, want error) {
 }
 
 // record returns what the store has of a member.
-func (r *rig) record(name string) (group.Record, bool) {
+func (r *rig) record(name string) (state.Record, bool) {
 	r.Helper()
 	v := r.store.Value(replicated.Key{Kind: replicated.KindRecord, Name: name})
 	if v.Data == nil {
-		return group.Record{}, false
+		return state.Record{}, false
 	}
-	rec, err := group.DecodeRecord(name, v.Data)
+	rec, err := state.DecodeRecord(name, v.Data)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -197,7 +198,7 @@ func (r *rig) knows(name string) bool {
 	if v.Data == nil {
 		return false
 	}
-	d, err := group.DecodeDocument(v.Data)
+	d, err := state.DecodeDocument(v.Data)
 	if err != nil {
 		r.Fatal(err)
 	}

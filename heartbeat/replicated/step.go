@@ -8,7 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
 // work does this process's part in changing the group, until ctx ends.
@@ -154,7 +154,7 @@ func (c *Client) step(ctx context.Context) (made bool, again time.Time, err erro
 	if err != nil || data == nil {
 		return false, at, err
 	}
-	version, err := group.ReadVersion(data)
+	version, err := state.ReadVersion(data)
 	if err != nil { // it was never read by anybody, and must not be
 		return false, time.Time{}, fmt.Errorf("the group has grown too large: %w", err)
 	}

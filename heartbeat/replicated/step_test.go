@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
 // crew makes a process for each of n members, m00 and so on, and has them share.
@@ -126,7 +126,7 @@ func TestOneJudges(t *testing.T) {
 		dead, rest := members[3], members[:3]
 		r.until(2*rigTTL, "the verdict is there", func() bool {
 			rec, _ := r.record(dead.name)
-			return rec.Standing == group.StandingDead
+			return rec.Standing == state.StandingDead
 		}, rest...)
 		time.Sleep(time.Second)
 		if n := r.store.Counts(replicated.KindRecord).Conflicts; n != 0 {

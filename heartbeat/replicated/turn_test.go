@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
 // counting is a store that counts the writes that it refuses.
@@ -36,7 +36,7 @@ func TestWhoWakesLateJudgesNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rec := group.Record{Standing: group.StandingAlive, Version: 1}
+		rec := state.Record{Standing: state.StandingAlive, Version: 1}
 		rec.Member, rec.Instance, rec.Born = "b", 1, 1
 		must := func(err error) {
 			t.Helper()

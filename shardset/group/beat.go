@@ -112,7 +112,8 @@ func (g *Group) weigh(m *member, b *shardset.Heartbeat) {
 	}
 	if w != m.weight {
 		m.weight = w
-		g.dirty, g.revised = true, true
+		g.dirty = true
+		g.changes++
 	}
 }
 

@@ -54,9 +54,6 @@
 //
 // # In a store
 //
-// A group that several processes keep together is a Document in a store, and a Record
-// for each member. Nothing in them is a time: whether an instance is over, its record
-// says. Each process has a Replica, which is shown the versions of both and says what to
-// write. The same events that Beat, Leave and Evict are for a group in memory are taken
-// from the records then, many at once, and to take one twice changes nothing.
+// A group that several processes keep together in a store is a State there: plain values, of
+// which Restore makes the Group again. Leases are not part of it.
 package group

@@ -41,7 +41,7 @@ func (g *Group) Fence(now time.Time, tok Token) error {
 func (g *Group) Outbid(epoch uint64) {
 	if epoch > g.cfg.FirstEpoch {
 		g.cfg.FirstEpoch = epoch
-		g.revised = true
+		g.changes++
 	}
 }
 

@@ -37,7 +37,8 @@ func (g *Group) mark(i int32, done bool) {
 	if s.done == done {
 		return
 	}
-	s.done, g.revised = done, true
+	s.done = done
+	g.changes++
 	n := 1
 	if !done {
 		n = -1

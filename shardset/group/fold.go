@@ -42,5 +42,5 @@ func (g *Group) fold() {
 		g.Outbid(g.retired[id].epoch)
 		delete(g.retired, id)
 	}
-	g.revised = true
+	g.changes++
 }

@@ -16,7 +16,7 @@ func TestRetiredShardsAreFolded(t *testing.T) {
 	a := r.peer("a")
 	a.say()
 	highest := map[int]uint64{}
-	const step, rounds = 3000, 100 // more than a document takes, together
+	const step, rounds = 3000, 100 // far more than a group remembers, together
 	for i := range rounds {
 		if err := r.g.SetShards(r.now, numbered(i*step, (i+1)*step)); err != nil {
 			t.Fatal(err)
@@ -34,9 +34,8 @@ func TestRetiredShardsAreFolded(t *testing.T) {
 		}
 	}
 	r.check()
-	d := group.Document{Group: r.g}
-	if n := len(d.Encode()); n > 64<<10 {
-		t.Errorf("after %d shards have come and gone the document has %d bytes", step*rounds, n)
+	if n := len(r.g.State().Retired); n > 1<<12+step {
+		t.Errorf("after %d shards have come and gone the group remembers %d of them", step*rounds, n)
 	}
 	a.release()
 	r.set(append(list(10), numbered(rounds*step-10, rounds*step)...)...)

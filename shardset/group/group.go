@@ -33,18 +33,18 @@ type Shard struct {
 	Parents []shardset.ID
 }
 
-// State is what the service thinks of a shard.
-type State uint8
+// ShardState is what the service thinks of a shard.
+type ShardState uint8
 
 const (
-	StateWait     State = iota + 1 // ordered group: an ancestor is not over yet
-	StateFree                      // consumable, and nobody holds it
-	StateHeld                      // held by its owner
-	StateTransfer                  // held by its owner, and promised to the next member
-	StateOver                      // read-only and processed to its end
+	StateWait     ShardState = iota + 1 // ordered group: an ancestor is not over yet
+	StateFree                           // consumable, and nobody holds it
+	StateHeld                           // held by its owner
+	StateTransfer                       // held by its owner, and promised to the next member
+	StateOver                           // read-only and processed to its end
 )
 
-func (s State) String() string {
+func (s ShardState) String() string {
 	switch s {
 	case StateWait:
 		return "wait"
@@ -57,30 +57,29 @@ func (s State) String() string {
 	case StateOver:
 		return "over"
 	}
-	return fmt.Sprintf("State(%d)", uint8(s))
+	return fmt.Sprintf("ShardState(%d)", uint8(s))
 }
 
 // Group is the state of one consumer group. It belongs to one goroutine, or to
 // whoever holds the lock around it.
 type Group struct {
 	cfg     Config
-	format  byte // of its document
-	change  ttlChange
+	change  TTLChange
 	shards  []shard // sorted by ID
 	index   map[shardset.ID]int32
 	retired map[shardset.ID]retiree // shards that were taken out of the list
 
 	members map[string]*member
-	sorted  []*member // by name
-	graves  map[string]grave
+	sorted  []*member        // by name
+	graves  map[string]grave // nil: none are remembered, see Restore
 	// manyGraves is how many graves are worth a look for old ones.
 	manyGraves int
 
 	generation   uint64
-	touched      bool // the generation was raised in this event
-	revised      bool // something that a document holds was changed, ever
-	batch        bool // the events of now are one: see Batch
-	dirty        bool // the balance has to be looked at
+	touched      bool   // the generation was raised in this event
+	changes      uint64 // of what State returns
+	batch        bool   // the events of now are one: see Batch
+	dirty        bool   // the balance has to be looked at
 	nextExpiry   time.Time
 	recoverUntil time.Time
 	changed      []*member     // whose answers changed since TakeChanged
@@ -98,14 +97,13 @@ type shard struct {
 	epoch   uint64
 	granted uint64 // generation of the grant; zero: the owner told us of it
 	revoked uint64 // generation of the revocation, in StateTransfer
-	state   State
+	state   ShardState
 	done    bool // the owner has reported it as done, under this grant
 }
 
 type member struct {
 	name     string
 	instance uint64
-	version  byte // the newest format that its process knows, as its record says; zero: unknown
 	seq      uint64
 	seen     uint64 // the newest generation that its instance has shown
 	weight   int
@@ -143,7 +141,6 @@ func New(cfg Config) (*Group, error) {
 	}
 	return &Group{
 		cfg:     cfg,
-		format:  newest,
 		index:   map[shardset.ID]int32{},
 		retired: map[shardset.ID]retiree{},
 		members: map[string]*member{},
@@ -190,7 +187,6 @@ func (g *Group) end(now time.Time) {
 		}
 	}
 	g.settleTTL()
-	g.stepUp()
 	g.judge(now)
 	g.fold()
 }
@@ -199,7 +195,7 @@ func (g *Group) recovering(now time.Time) bool { return now.Before(g.recoverUnti
 
 // touch raises the generation, once an event.
 func (g *Group) touch() {
-	g.revised = true
+	g.changes++
 	if !g.touched {
 		g.touched = true
 		g.generation++

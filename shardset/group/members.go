@@ -12,7 +12,8 @@ func (g *Group) join(b *shardset.Heartbeat) *member {
 	m := &member{name: b.Member, instance: b.Instance, weight: max(b.Weight, 1), stale: true}
 	g.insert(m)
 	delete(g.graves, b.Member)
-	g.dirty, g.revised = true, true
+	g.dirty = true
+	g.changes++
 	return m
 }
 
@@ -82,7 +83,8 @@ func (g *Group) replace(m *member, b *shardset.Heartbeat) {
 		}
 	}
 	m.instance, m.seq, m.seen, m.former = b.Instance, 0, 0, false
-	g.dirty, g.revised = true, true
+	g.dirty = true
+	g.changes++
 }
 
 // Leave is the event of a member leaving for good. What it still reports as held,
@@ -147,7 +149,7 @@ func (g *Group) bury(now time.Time) {
 
 // mourn remembers an instance that is gone, and forgets those of long ago.
 func (g *Group) mourn(now time.Time, name string, instance uint64) {
-	if instance == 0 {
+	if instance == 0 || g.graves == nil {
 		return
 	}
 	g.graves[name] = grave{instance: max(instance, g.graves[name].instance), until: now.Add(2 * g.change.silence(g.cfg.TTL))}
@@ -183,7 +185,8 @@ func (g *Group) drop(now time.Time, m *member) {
 		g.changed = slices.DeleteFunc(g.changed, isM)
 	}
 	g.mourn(now, m.name, m.instance)
-	g.dirty, g.revised = true, true
+	g.dirty = true
+	g.changes++
 }
 
 // Evict is the event of the group being told that an instance is over: a member of a

@@ -59,7 +59,8 @@ func (g *Group) SetShards(now time.Time, list []Shard) error {
 		}
 	}
 	g.recount()
-	g.dirty, g.revised = true, true
+	g.dirty = true
+	g.changes++
 	g.end(now)
 	return nil
 }
@@ -98,7 +99,7 @@ func (g *Group) letGo(m *member, gone func(shardset.ID, retiree) bool) {
 			r.holder = nil
 			g.retired[id] = r
 			m.retired--
-			g.revised = true
+			g.changes++
 		}
 	}
 }

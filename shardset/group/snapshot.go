@@ -11,7 +11,7 @@ import (
 // ShardInfo is one shard in a Snapshot.
 type ShardInfo struct {
 	ID    shardset.ID
-	State State
+	State ShardState
 	Owner string // who holds it; empty: nobody
 	Next  string // who gets it when the owner has released it
 	Epoch uint64 // of the present owner, or of the last one

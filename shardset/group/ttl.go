@@ -5,30 +5,30 @@ import (
 	"time"
 )
 
-// ttlChange is a change of the TTL that not every member has seen yet. Until then leases are
+// TTLChange is a change of the TTL that not every member has seen yet. Until then leases are
 // as short as the shortest TTL that may be in use, and a member expires after the longest:
 // whoever still goes by an earlier state of the group neither works longer than the others
 // wait, nor waits shorter than the others work.
-type ttlChange struct {
-	since             uint64 // the generation of the change; zero: there is none
-	shortest, longest time.Duration
+type TTLChange struct {
+	Since             uint64 // the generation of the change; zero: there is none
+	Shortest, Longest time.Duration
 }
 
 // lease is how long a heartbeat keeps a member's shards, in a group that has this TTL or
 // changes to it.
-func (c ttlChange) lease(ttl time.Duration) time.Duration {
-	if c.since == 0 {
+func (c TTLChange) lease(ttl time.Duration) time.Duration {
+	if c.Since == 0 {
 		return ttl
 	}
-	return c.shortest
+	return c.Shortest
 }
 
 // silence is how long a member of that group says nothing before it is expired.
-func (c ttlChange) silence(ttl time.Duration) time.Duration {
-	if c.since == 0 {
+func (c TTLChange) silence(ttl time.Duration) time.Duration {
+	if c.Since == 0 {
 		return ttl
 	}
-	return c.longest
+	return c.Longest
 }
 
 func checkTTL(ttl time.Duration) error {
@@ -52,9 +52,9 @@ func (g *Group) SetTTL(now time.Time, ttl time.Duration) error {
 		return nil
 	}
 	g.touch()
-	g.change = ttlChange{
-		since:    g.generation,
-		shortest: min(ttl, g.change.lease(g.cfg.TTL)), longest: max(ttl, g.change.silence(g.cfg.TTL)),
+	g.change = TTLChange{
+		Since:    g.generation,
+		Shortest: min(ttl, g.change.lease(g.cfg.TTL)), Longest: max(ttl, g.change.silence(g.cfg.TTL)),
 	}
 	g.cfg.TTL = ttl
 	g.tellAll()
@@ -63,15 +63,16 @@ func (g *Group) SetTTL(now time.Time, ttl time.Duration) error {
 
 // settleTTL ends a change of the TTL that every member has seen.
 func (g *Group) settleTTL() {
-	if g.change.since == 0 {
+	if g.change.Since == 0 {
 		return
 	}
 	for _, m := range g.sorted {
-		if !m.former && m.seen < g.change.since {
+		if !m.former && m.seen < g.change.Since {
 			return
 		}
 	}
-	g.change, g.revised = ttlChange{}, true
+	g.change = TTLChange{}
+	g.changes++
 	g.tellAll()
 }
 

@@ -60,12 +60,7 @@ func TestSuccessorOfAChangedTTL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := group.Document{Group: next}
-	replica := group.NewReplica()
-	if err := replica.Adopt(r.now, 1, version(t, d.Encode())); err != nil {
-		t.Fatal(err)
-	}
-	if got := replica.Silence(); got != rigTTL {
+	if got := next.Silence(); got != rigTTL {
 		t.Errorf("they are waited for %v, want %v", got, rigTTL)
 	}
 }

@@ -1,4 +1,4 @@
-package group_test
+package state_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/s2"
 
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -22,9 +23,9 @@ import (
 // a group that recovers is none that a store keeps.
 func roundTrip(t testing.TB, g *group.Group) {
 	t.Helper()
-	d := group.Document{Group: g, Born: 9, Void: 7}
+	d := state.Document{Group: g, Born: 9, Void: 7}
 	data := d.Encode()
-	back, err := group.DecodeDocument(data)
+	back, err := state.DecodeDocument(data)
 	if err != nil {
 		t.Fatalf("the document of a group cannot be read: %v", err)
 	}
@@ -97,7 +98,7 @@ func crowded(t testing.TB, members, shards int) *group.Group {
 
 func TestDocumentIsCompact(t *testing.T) {
 	g := crowded(t, 1000, 10_000)
-	d := group.Document{Group: g}
+	d := state.Document{Group: g}
 	data := d.Encode()
 	t.Logf("1,000 members and 10,000 shards: %d bytes", len(data))
 	if limit := 64 << 10; len(data) > limit {
@@ -107,8 +108,8 @@ func TestDocumentIsCompact(t *testing.T) {
 }
 
 func TestDeletedDocument(t *testing.T) {
-	d := group.Document{Group: crowded(t, 3, 9), Deleted: true, Born: 5, Void: 4}
-	back, err := group.DecodeDocument(d.Encode())
+	d := state.Document{Group: crowded(t, 3, 9), Deleted: true, Born: 5, Void: 4}
+	back, err := state.DecodeDocument(d.Encode())
 	if err != nil || !back.Deleted || back.Born != 5 || back.Void != 4 || !bytes.Equal(back.Encode(), d.Encode()) {
 		t.Errorf("a deleted group comes back as %+v, %v", back, err)
 	}
@@ -120,18 +121,18 @@ func TestEpochsOfDocuments(t *testing.T) {
 	for _, c := range []struct {
 		first, void uint64
 		want        bool
-	}{{group.MaxEpoch, group.MaxEpoch, true}, {2*group.MaxEpoch + 1, 0, false}, {1, 2*group.MaxEpoch + 1, false}} {
+	}{{state.MaxEpoch, state.MaxEpoch, true}, {2*state.MaxEpoch + 1, 0, false}, {1, 2*state.MaxEpoch + 1, false}} {
 		g, err := group.New(group.Config{TTL: rigTTL, FirstEpoch: c.first})
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := group.Document{Group: g, Void: c.void}
+		d := state.Document{Group: g, Void: c.void}
 		data := d.Encode()
-		if _, err := group.DecodeDocument(data); (err == nil) != c.want {
+		if _, err := state.DecodeDocument(data); (err == nil) != c.want {
 			t.Errorf("a document above epoch %d, void up to %d: %v", c.first, c.void, err)
 		}
 		if c.want {
-			g.Outbid(group.MaxEpoch)
+			g.Outbid(state.MaxEpoch)
 			goOn(t, data)
 		}
 	}
@@ -141,10 +142,10 @@ func TestEpochsOfDocuments(t *testing.T) {
 // document: it never makes a group that breaks its own rules later.
 func TestDamagedDocument(t *testing.T) {
 	g := crowded(t, 5, 20)
-	d := group.Document{Group: g}
+	d := state.Document{Group: g}
 	data := d.Encode()
 	for n := range data {
-		if _, err := group.DecodeDocument(data[:n]); err == nil {
+		if _, err := state.DecodeDocument(data[:n]); err == nil {
 			t.Errorf("the first %d of %d bytes were taken for a document", n, len(data))
 		}
 	}
@@ -157,7 +158,7 @@ func TestDamagedDocument(t *testing.T) {
 
 // goOn works with a document, if it is one.
 func goOn(t *testing.T, data []byte) {
-	d, err := group.DecodeDocument(data)
+	d, err := state.DecodeDocument(data)
 	if err != nil {
 		return
 	}
@@ -175,8 +176,8 @@ func goOn(t *testing.T, data []byte) {
 	if n := len(g.Snapshot().Members); n > 1 {
 		t.Fatalf("%d members are left when all but one were evicted", n)
 	}
-	again := group.Document{Group: g, Void: d.Void}
-	if _, err := group.DecodeDocument(again.Encode()); err != nil {
+	again := state.Document{Group: g, Void: d.Void}
+	if _, err := state.DecodeDocument(again.Encode()); err != nil {
 		t.Fatalf("what went on from a document cannot be read: %v", err)
 	}
 }
@@ -190,33 +191,33 @@ func orphan() []byte {
 }
 
 func TestOrphanedDocument(t *testing.T) {
-	if _, err := group.DecodeDocument(orphan()); err == nil {
+	if _, err := state.DecodeDocument(orphan()); err == nil {
 		t.Error("a document with the parents of a shard that it has not was read")
 	}
-	if _, err := group.ReadVersion(orphan()); err == nil {
+	if _, err := state.ReadVersion(orphan()); err == nil {
 		t.Error("and adopted")
 	}
 }
 
 func FuzzDocument(f *testing.F) {
 	for _, n := range []int{0, 1, 4} {
-		d := group.Document{Group: crowded(f, n, 3*n), Void: 5}
+		d := state.Document{Group: crowded(f, n, 3*n), Void: 5}
 		f.Add(d.Encode())
 	}
-	gone := group.Document{Group: crowded(f, 1, 3), Deleted: true}
+	gone := state.Document{Group: crowded(f, 1, 3), Deleted: true}
 	f.Add(gone.Encode())
 	f.Add(orphan())
 	f.Fuzz(func(t *testing.T, data []byte) { goOn(t, data) })
 }
 
-func record(s group.Standing, name string, instance, generation uint64, held ...shardset.Grant) group.Record {
-	rec := group.Record{Standing: s, Version: 1}
+func record(s state.Standing, name string, instance, generation uint64, held ...shardset.Grant) state.Record {
+	rec := state.Record{Standing: s, Version: 1}
 	rec.Member, rec.Instance, rec.Generation, rec.Held = name, instance, generation, held
 	return rec
 }
 
 func TestRecordRoundTrip(t *testing.T) {
-	full := record(group.StandingAlive, "worker.1/ä", 1<<63+5, 1_790_000_000_000,
+	full := record(state.StandingAlive, "worker.1/ä", 1<<63+5, 1_790_000_000_000,
 		shardset.Grant{ID: shardset.ID{Number: 3}, Epoch: 12},
 		shardset.Grant{ID: shardset.ID{Log: "events", Number: 3}, Epoch: 1_790_000_000_004},
 		shardset.Grant{ID: shardset.ID{Log: "events", Number: 4}, Epoch: 1_790_000_000_003},
@@ -224,15 +225,15 @@ func TestRecordRoundTrip(t *testing.T) {
 	full.Weight, full.Leaving = 1000, true
 	full.Complete = []shardset.ID{{Log: "events", Number: 4}}
 	full.Closed = []shardset.ID{{Log: "orders", Number: 2}, {Log: "orders", Number: 9}}
-	for _, rec := range []group.Record{
-		full, record(group.StandingLeft, "m", 1, 0), record(group.StandingDead, strings.Repeat("m", 128), 7, 0),
+	for _, rec := range []state.Record{
+		full, record(state.StandingLeft, "m", 1, 0), record(state.StandingDead, strings.Repeat("m", 128), 7, 0),
 	} {
-		got, err := group.DecodeRecord(rec.Member, rec.Encode())
+		got, err := state.DecodeRecord(rec.Member, rec.Encode())
 		if err != nil || !reflect.DeepEqual(got, rec) {
 			t.Errorf("%+v comes back as %+v, %v", rec, got, err)
 		}
 		for n := range rec.Encode() {
-			if _, err := group.DecodeRecord(rec.Member, rec.Encode()[:n]); err == nil {
+			if _, err := state.DecodeRecord(rec.Member, rec.Encode()[:n]); err == nil {
 				t.Errorf("the first %d bytes of a record were taken for one", n)
 			}
 		}
@@ -240,16 +241,16 @@ func TestRecordRoundTrip(t *testing.T) {
 }
 
 func FuzzRecord(f *testing.F) {
-	rec := record(group.StandingAlive, "m", 5, 6, shardset.Grant{ID: shardset.ID{Log: "l", Number: 3}, Epoch: 12})
+	rec := record(state.StandingAlive, "m", 5, 6, shardset.Grant{ID: shardset.ID{Log: "l", Number: 3}, Epoch: 12})
 	f.Add(rec.Encode())
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		rec, err := group.DecodeRecord("m", data)
+		rec, err := state.DecodeRecord("m", data)
 		if err != nil {
 			return
 		}
 		rec.Version = 1 // this process writes it
-		if again, err := group.DecodeRecord("m", rec.Encode()); err != nil || !reflect.DeepEqual(again, rec) {
+		if again, err := state.DecodeRecord("m", rec.Encode()); err != nil || !reflect.DeepEqual(again, rec) {
 			t.Errorf("%+v comes back as %+v, %v", rec, again, err)
 		}
 	})

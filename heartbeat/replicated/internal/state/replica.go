@@ -1,4 +1,4 @@
-package group
+package state
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // ErrRolledBack is what Adopt returns for a document that is from before one that was
@@ -31,7 +32,7 @@ type Replica struct {
 
 	records map[string]*sighting
 	past    map[string]age  // of records that are to be shown again
-	work    *Group          // the document with records applied; nil: to be made
+	work    *draft          // the document with records applied; nil: to be made
 	fresh   map[string]bool // records that work does not know yet
 	quiet   map[string]bool // members that were not heard for a while: see Quiet
 	applied uint64          // numbers what is applied, because records have no number
@@ -75,11 +76,11 @@ func (r *Replica) Adopt(now time.Time, revision uint64, v *Version) error {
 		r.deleted = true
 		clear(r.since)
 		return nil
-	case v.doc.generation < r.newest:
-		return fmt.Errorf("%w: generation %d after %d", ErrRolledBack, v.doc.generation, r.newest)
+	case v.doc.Generation < r.newest:
+		return fmt.Errorf("%w: generation %d after %d", ErrRolledBack, v.doc.Generation, r.newest)
 	}
 	r.revision, r.doc, r.grants, r.deleted = revision, v.doc, v.grants, false
-	r.newest, r.work = v.doc.generation, nil
+	r.newest, r.work = v.doc.Generation, nil
 	r.meet(now)
 	return nil
 }
@@ -92,8 +93,7 @@ func (r *Replica) Stepped(now time.Time, revision uint64, v *Version) error {
 		return err
 	}
 	if work != nil {
-		work.revised = false
-		clear(work.graves) // the records say who is gone
+		work.written()
 		r.work = work
 	}
 	return nil
@@ -105,9 +105,9 @@ func (r *Replica) Forget() { *r = *NewReplica() }
 
 // meet notes which members are new in the document, and forgets those that are gone.
 func (r *Replica) meet(now time.Time) {
-	known := make(map[string]sighting, len(r.doc.instances))
-	for i, instance := range r.doc.instances {
-		name := r.doc.names[i]
+	known := make(map[string]sighting, len(r.doc.Instances))
+	for i, instance := range r.doc.Instances {
+		name := r.doc.Names[i]
 		s, ok := r.since[name]
 		if !ok || s.instance != instance {
 			s = sighting{instance: instance, at: now}
@@ -222,11 +222,11 @@ func (r *Replica) Pending() (bool, error) {
 		return false, err
 	}
 	if r.work == nil {
-		g, err := r.doc.group()
+		work, err := newDraft(r.doc)
 		if err != nil {
 			return false, err
 		}
-		r.work = g
+		r.work = work
 		for name, s := range r.records {
 			if s.readable {
 				r.fresh[name] = true
@@ -234,30 +234,29 @@ func (r *Replica) Pending() (bool, error) {
 		}
 	}
 	r.applyFresh()
-	return r.work.revised, nil
+	return r.work.changed(), nil
 }
 
 // Step returns the document as it should be, or nil if it is as it should be. It is to
 // be written over Revision, and nothing else.
 func (r *Replica) Step() ([]byte, error) {
-	return r.Change(func(*Group) error { return nil })
+	return r.Change(func(*group.Group) error { return nil })
 }
 
 // Change is Step with a change of one's own: edit is called with the group after the
 // records were applied. If it returns an error, nothing is changed.
-func (r *Replica) Change(edit func(g *Group) error) ([]byte, error) {
+func (r *Replica) Change(edit func(g *group.Group) error) ([]byte, error) {
 	if _, err := r.Pending(); err != nil || r.doc == nil {
 		return nil, err
 	}
-	if err := edit(r.work); err != nil {
+	if err := edit(r.work.group); err != nil {
 		r.work = nil
 		return nil, err
 	}
-	if !r.work.revised {
+	if !r.work.changed() {
 		return nil, nil
 	}
-	d := Document{Group: r.work, Born: r.doc.born, Void: r.doc.void}
-	return d.Encode(), nil
+	return r.work.encode(r.doc, false), nil
 }
 
 // Delete is Change, with a deleted group.
@@ -265,24 +264,23 @@ func (r *Replica) Delete() ([]byte, error) {
 	if _, err := r.Pending(); err != nil || r.doc == nil {
 		return nil, err
 	}
-	d := Document{Group: r.work, Deleted: true, Born: r.doc.born, Void: r.doc.void}
-	return d.Encode(), nil
+	return r.work.encode(r.doc, true), nil
 }
 
 func (r *Replica) applyFresh() {
-	if len(r.fresh) == 0 && !r.work.dirty {
+	if len(r.fresh) == 0 && r.work.shared {
 		return
 	}
-	for _, m := range r.work.sorted {
-		m.hushed = r.quiet[m.name]
-	}
-	r.work.Batch(still, func() {
+	r.work.group.SetQuiet(r.quiet)
+	r.work.group.Batch(still, func() {
 		for _, name := range slices.Sorted(maps.Keys(r.fresh)) {
 			r.applied++
 			rec := &r.records[name].record
 			r.work.apply(rec, r.applied, rec.Born == r.doc.born)
 		}
 	})
+	r.work.shared = true
+	r.work.stepUp()
 	clear(r.fresh)
 }
 
@@ -299,50 +297,17 @@ func (r *Replica) Quiet(members []string) {
 	}
 }
 
-// apply has a record say to the group what it says. To say it again changes nothing:
-// what a member gives up is judged by the generation that it had seen. A member that
-// the group does not know and that lists shards is refused, as any other service would.
-// Of a record that is not the group's own, because it speaks to an earlier group of the
-// name, only the end of a member counts; and so it is with one of a process that does not know
-// the format of the group.
-func (g *Group) apply(rec *Record, seq uint64, own bool) {
-	b := rec.Heartbeat
-	b.Seq = seq
-	switch rec.Standing {
-	case StandingDead:
-		// A later instance that was never a member has died: so has the earlier one,
-		// over whose word it spoke.
-		if m := g.members[rec.Member]; m != nil && m.instance <= rec.Instance {
-			g.Evict(still, m.name, m.instance)
-		}
-	case StandingLeft:
-		if own || g.members[rec.Member] != nil {
-			_ = g.Leave(still, b) // of an earlier instance: it has nothing to leave
-		}
-	default:
-		if !own || rec.Version < g.format {
-			return
-		}
-		if len(g.members) < MaxMembers || g.members[rec.Member] != nil {
-			_, _ = g.Beat(still, b) // refused: it is told so when it asks
-			if m := g.members[rec.Member]; m != nil && m.instance == rec.Instance {
-				m.version = rec.Version
-			}
-		}
-	}
-}
-
 // shares returns the grants of each member, and how many shards each owns.
 func (t *table) shares() (shares [][]shardset.Grant, owned []int) {
-	n := make([]int, len(t.instances))
-	owned = make([]int, len(t.instances))
+	n := make([]int, len(t.Instances))
+	owned = make([]int, len(t.Instances))
 	total := 0
-	for i := range t.rows {
-		if t.rows[i].owned() {
-			owned[t.rows[i].owner-1]++
+	for i := range t.Shards {
+		if t.Shards[i].Owned() {
+			owned[t.Shards[i].Owner-1]++
 		}
-		if t.rows[i].state == StateHeld {
-			n[t.rows[i].owner-1]++
+		if t.Shards[i].State == group.StateHeld {
+			n[t.Shards[i].Owner-1]++
 			total++
 		}
 	}
@@ -351,24 +316,24 @@ func (t *table) shares() (shares [][]shardset.Grant, owned []int) {
 	for i, k := range n {
 		shares[i], all = all[:0:k], all[k:]
 	}
-	for i := range t.rows {
-		if s := &t.rows[i]; s.state == StateHeld {
-			shares[s.owner-1] = append(shares[s.owner-1], shardset.Grant{ID: t.ids[i], Epoch: s.epoch})
+	for i := range t.Shards {
+		if s := &t.Shards[i]; s.State == group.StateHeld {
+			shares[s.Owner-1] = append(shares[s.Owner-1], shardset.Grant{ID: t.IDs[i], Epoch: s.Epoch})
 		}
 	}
 	return shares, owned
 }
 
 func (t *table) place(member string) (int, bool) {
-	return slices.BinarySearch(t.names[:len(t.instances)], member)
+	return slices.BinarySearch(t.Names[:len(t.Instances)], member)
 }
 
 // finished reports whether every shard is over, or done at its owner.
 func (t *table) finished() bool {
-	for i := range t.rows {
-		if s := &t.rows[i]; !s.done && s.state != StateOver {
+	for i := range t.Shards {
+		if s := &t.Shards[i]; !s.Done && s.State != group.StateOver {
 			return false
 		}
 	}
-	return len(t.rows) > 0
+	return len(t.Shards) > 0
 }

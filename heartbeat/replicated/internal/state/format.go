@@ -1,4 +1,6 @@
-package group
+package state
+
+import "github.com/rollcall-go/rollcall/shardset/group"
 
 // Documents and records begin with two numbers: the format of whoever wrote them, and the
 // least format that their reader has to know. A reader that knows it reads on where the
@@ -53,20 +55,16 @@ func (r *reader) flags(known byte, newer bool) byte {
 	return f & known
 }
 
-// stepUp has the group use the newest format that this version and all members know.
-func (g *Group) stepUp() {
-	if g.format >= newest {
+// stepUp has the draft use the newest format that this version and all members know.
+func (d *draft) stepUp() {
+	if d.format >= newest {
 		return
 	}
 	format := newest
-	for _, m := range g.sorted {
-		if !m.former {
-			format = min(format, m.version)
-		}
+	for name := range d.group.Members {
+		format = min(format, d.versions[name])
 	}
-	if format > g.format {
-		g.format, g.revised = format, true
-	}
+	d.format = max(d.format, format)
 }
 
 // Writable returns an error that matches ErrNewer if the newest document is of a newer
@@ -81,10 +79,10 @@ func (r *Replica) Writable() error {
 // Tombstone returns the document of a deleted group, to be put in the place of data by force.
 // If data can be read, though it may be of a newer version, what it says of who may be at
 // work is kept. If not, the deleted group is an empty one of this Config.
-func Tombstone(data []byte, cfg Config) ([]byte, error) {
+func Tombstone(data []byte, cfg group.Config) ([]byte, error) {
 	t, err := parse(data)
 	if err != nil {
-		g, err := New(cfg)
+		g, err := group.New(cfg)
 		if err != nil {
 			return nil, err
 		}

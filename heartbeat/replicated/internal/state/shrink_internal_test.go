@@ -1,4 +1,4 @@
-package group
+package state
 
 import (
 	"fmt"
@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // A process that makes all the steps, of a group whose members come and go under ever new
 // names, remembers those of now.
 func TestReplicaForgetsFormerMembers(t *testing.T) {
-	g, err := New(Config{TTL: time.Second, FirstEpoch: 10})
+	g, err := group.New(group.Config{TTL: time.Second, FirstEpoch: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,8 +36,8 @@ func TestReplicaForgetsFormerMembers(t *testing.T) {
 		}
 		now = now.Add(time.Second)
 	}
-	if n := len(r.work.graves); n > 5 {
-		t.Errorf("it knows the graves of %d members", n)
+	if n := len(r.work.versions); n > 5 {
+		t.Errorf("it knows the versions of %d members", n)
 	}
 	if r.Shrink(now); len(r.records) > 5 {
 		t.Errorf("it knows the records of %d members", len(r.records))

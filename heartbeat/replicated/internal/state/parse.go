@@ -1,4 +1,4 @@
-package group
+package state
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"github.com/klauspost/compress/s2"
 
 	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // The limits of a document. A few bytes can stand for very many shards, and honestly so:
@@ -71,11 +72,10 @@ func parse(data []byte) (*table, error) {
 		return nil, fmt.Errorf("%w: %w", errMangled, err)
 	}
 	r := &reader{rest: raw}
-	t := &table{
-		format: format, ordered: flags&flagOrdered != 0, deleted: flags&flagDeleted != 0,
-		born: r.number(), void: r.number(), firstEpoch: r.number(), ttl: r.ttl(minTTL), formerTTL: r.ttl(0),
-	}
-	t.generation = t.firstEpoch + uint64(r.signed())
+	t := &table{format: format, deleted: flags&flagDeleted != 0, born: r.number(), void: r.number()}
+	t.Ordered = flags&flagOrdered != 0
+	t.FirstEpoch, t.TTL, t.FormerTTL = r.number(), r.ttl(minTTL), r.ttl(0)
+	t.Generation = t.FirstEpoch + uint64(r.signed())
 	t.readChange(r)
 	t.readMembers(r)
 	t.readShards(r)
@@ -91,20 +91,20 @@ func parse(data []byte) (*table, error) {
 }
 
 func (t *table) readChange(r *reader) {
-	c := &t.change
-	if c.since = r.generation(t.generation); c.since == 0 {
+	c := &t.Change
+	if c.Since = r.generation(t.Generation); c.Since == 0 {
 		return
 	}
-	c.shortest, c.longest = r.ttl(minTTL), r.ttl(minTTL)
-	if c.shortest > t.ttl || t.ttl > c.longest || c.shortest == c.longest {
-		r.fail("the TTL changes to %v, between %v and %v", t.ttl, c.shortest, c.longest)
+	c.Shortest, c.Longest = r.ttl(minTTL), r.ttl(minTTL)
+	if c.Shortest > t.TTL || t.TTL > c.Longest || c.Shortest == c.Longest {
+		r.fail("the TTL changes to %v, between %v and %v", t.TTL, c.Shortest, c.Longest)
 	}
 }
 
 func (r *reader) ttl(least time.Duration) time.Duration {
 	n := r.number()
-	if n < uint64(least) || n > uint64(MaxTTL) {
-		r.fail("a TTL of %d ns is not between %v and %v", n, least, MaxTTL)
+	if n < uint64(least) || n > uint64(group.MaxTTL) {
+		r.fail("a TTL of %d ns is not between %v and %v", n, least, group.MaxTTL)
 		return 0
 	}
 	return time.Duration(n)
@@ -112,12 +112,12 @@ func (r *reader) ttl(least time.Duration) time.Duration {
 
 // highest returns the highest epoch or generation of the group.
 func (t *table) highest() uint64 {
-	highest := max(t.generation, t.firstEpoch)
-	for i := range t.rows {
-		highest = max(highest, t.rows[i].epoch)
+	highest := max(t.Generation, t.FirstEpoch)
+	for i := range t.Shards {
+		highest = max(highest, t.Shards[i].Epoch)
 	}
-	for i := range t.retired {
-		highest = max(highest, t.retired[i].epoch)
+	for i := range t.Retired {
+		highest = max(highest, t.Retired[i].Epoch)
 	}
 	return highest
 }
@@ -129,94 +129,94 @@ func (t *table) readMembers(r *reader) {
 		switch {
 		case name == "":
 			r.fail("a member has no name")
-		case i > 0 && i < n && t.names[i-1] >= name:
-			r.fail("members %q and %q are out of order", t.names[i-1], name)
+		case i > 0 && i < n && t.Names[i-1] >= name:
+			r.fail("members %q and %q are out of order", t.Names[i-1], name)
 		}
-		t.names = append(t.names, name)
+		t.Names = append(t.Names, name)
 	}
 	last := uint64(0)
 	for i := 0; i < n && r.err == nil; i++ {
 		last += uint64(r.signed())
-		t.instances = append(t.instances, last)
+		t.Instances = append(t.Instances, last)
 	}
 	for i := 0; i < n && r.err == nil; i++ {
 		w := r.below(2 * (shardset.MaxWeight + 1))
 		former := w&1 == 1
-		if former && (w>>1 != 0 || t.formerTTL == 0) {
-			r.fail("the former member %q has the weight %d, and a TTL of %v", t.names[i], w>>1, t.formerTTL)
+		if former && (w>>1 != 0 || t.FormerTTL == 0) {
+			r.fail("the former member %q has the weight %d, and a TTL of %v", t.Names[i], w>>1, t.FormerTTL)
 		}
-		t.weights, t.former = append(t.weights, w>>1), append(t.former, former)
+		t.Weights, t.Former = append(t.Weights, w>>1), append(t.Former, former)
 	}
 }
 
 func (t *table) readShards(r *reader) {
-	t.ids = r.ids("shards", minShard, MaxShards)
-	members, names := len(t.instances), len(t.names)
-	t.rows = make([]row, len(t.ids))
-	for i := 0; i < len(t.rows) && r.err == nil; i++ {
-		b, s := r.byte(), &t.rows[i]
-		s.state, s.done = State(b&^doneBit), b&doneBit != 0
-		if s.state < StateWait || s.state > StateOver || s.done && !s.owned() {
-			r.fail("shard %s has the state %d", t.ids[i], b)
+	t.IDs = r.ids("shards", minShard, MaxShards)
+	members, names := len(t.Instances), len(t.Names)
+	t.Shards = make([]group.ShardRow, len(t.IDs))
+	for i := 0; i < len(t.Shards) && r.err == nil; i++ {
+		b, s := r.byte(), &t.Shards[i]
+		s.State, s.Done = group.ShardState(b&^doneBit), b&doneBit != 0
+		if s.State < group.StateWait || s.State > group.StateOver || s.Done && !s.Owned() {
+			r.fail("shard %s has the state %d", t.IDs[i], b)
 		}
 	}
-	for i := 0; i < len(t.rows) && r.err == nil; i++ {
-		if s := &t.rows[i]; s.owned() {
-			switch s.owner = int32(r.below(members + 1)); {
-			case s.owner == 0:
-				r.fail("shard %s is %s by nobody", t.ids[i], s.state)
-			case t.former[s.owner-1] && (s.state != StateTransfer || s.done):
-				r.fail("shard %s is %s by a former member", t.ids[i], s.state)
+	for i := 0; i < len(t.Shards) && r.err == nil; i++ {
+		if s := &t.Shards[i]; s.Owned() {
+			switch s.Owner = int32(r.below(members + 1)); {
+			case s.Owner == 0:
+				r.fail("shard %s is %s by nobody", t.IDs[i], s.State)
+			case t.Former[s.Owner-1] && (s.State != group.StateTransfer || s.Done):
+				r.fail("shard %s is %s by a former member", t.IDs[i], s.State)
 			}
 		}
 	}
-	for i := 0; i < len(t.rows) && r.err == nil; i++ {
-		switch s := &t.rows[i]; {
-		case s.state == StateTransfer:
-			if s.next = int32(r.below(members + 1)); s.next == s.owner || s.next > 0 && t.former[s.next-1] {
-				r.fail("shard %s moves to its owner, or to a former member", t.ids[i])
+	for i := 0; i < len(t.Shards) && r.err == nil; i++ {
+		switch s := &t.Shards[i]; {
+		case s.State == group.StateTransfer:
+			if s.Next = int32(r.below(members + 1)); s.Next == s.Owner || s.Next > 0 && t.Former[s.Next-1] {
+				r.fail("shard %s moves to its owner, or to a former member", t.IDs[i])
 			}
-		case !s.owned():
-			s.last = int32(r.below(names + 1))
+		case !s.Owned():
+			s.Last = int32(r.below(names + 1))
 		}
 	}
 	t.readEpochs(r)
 }
 
 func (t *table) readEpochs(r *reader) {
-	last := t.firstEpoch
-	for i := 0; i < len(t.rows) && r.err == nil; i++ {
-		s := &t.rows[i]
+	last := t.FirstEpoch
+	for i := 0; i < len(t.Shards) && r.err == nil; i++ {
+		s := &t.Shards[i]
 		last += uint64(r.signed())
-		if s.epoch = last; s.epoch == 0 && s.owned() {
-			r.fail("shard %s is held under no epoch", t.ids[i])
+		if s.Epoch = last; s.Epoch == 0 && s.Owned() {
+			r.fail("shard %s is held under no epoch", t.IDs[i])
 		}
 	}
-	for i := 0; i < len(t.rows) && r.err == nil; i++ {
-		s := &t.rows[i]
-		if s.owned() {
-			s.granted = r.generation(t.generation)
+	for i := 0; i < len(t.Shards) && r.err == nil; i++ {
+		s := &t.Shards[i]
+		if s.Owned() {
+			s.Granted = r.generation(t.Generation)
 		}
-		if s.state == StateTransfer {
-			s.revoked = r.generation(t.generation)
+		if s.State == group.StateTransfer {
+			s.Revoked = r.generation(t.Generation)
 		}
 	}
 }
 
 func (t *table) readParents(r *reader) {
-	n, last, total := r.count("shards with parents", minLineage, len(t.rows)), -1, 0
+	n, last, total := r.count("shards with parents", minLineage, len(t.Shards)), -1, 0
 	for i := 0; i < n && r.err == nil; i++ {
-		l := lineage{child: r.below(len(t.rows))}
-		if l.child <= last {
-			r.fail("the parents of shard %d come after those of shard %d", l.child, last)
+		l := group.Lineage{Child: r.below(len(t.Shards))}
+		if l.Child <= last {
+			r.fail("the parents of shard %d come after those of shard %d", l.Child, last)
 		}
-		last = l.child
+		last = l.Child
 		k := r.count("parents", 1, maxParents-total)
 		for ; k > 0 && r.err == nil; k-- {
-			l.parents = append(l.parents, int32(r.below(len(t.rows))))
+			l.Parents = append(l.Parents, int32(r.below(len(t.Shards))))
 		}
-		total += len(l.parents)
-		t.parents = append(t.parents, l)
+		total += len(l.Parents)
+		t.Parents = append(t.Parents, l)
 	}
 	if r.err == nil && t.cyclic() {
 		r.fail("a shard is its own ancestor")
@@ -226,15 +226,15 @@ func (t *table) readParents(r *reader) {
 // cyclic reports whether some shard is its own ancestor: whether, when those without
 // parents are taken away again and again, something is left.
 func (t *table) cyclic() bool {
-	if len(t.parents) == 0 {
+	if len(t.Parents) == 0 {
 		return false
 	}
-	waits := make([]int32, len(t.rows)) // for how many parents
-	children := make(map[int32][]int32, len(t.parents))
-	for _, l := range t.parents {
-		waits[l.child] = int32(len(l.parents))
-		for _, p := range l.parents {
-			children[p] = append(children[p], int32(l.child))
+	waits := make([]int32, len(t.Shards)) // for how many parents
+	children := make(map[int32][]int32, len(t.Parents))
+	for _, l := range t.Parents {
+		waits[l.Child] = int32(len(l.Parents))
+		for _, p := range l.Parents {
+			children[p] = append(children[p], int32(l.Child))
 		}
 	}
 	var todo []int32
@@ -243,7 +243,7 @@ func (t *table) cyclic() bool {
 			todo = append(todo, int32(i))
 		}
 	}
-	left := len(t.rows)
+	left := len(t.Shards)
 	for ; len(todo) > 0; left-- {
 		p := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
@@ -257,12 +257,12 @@ func (t *table) cyclic() bool {
 }
 
 func (t *table) readRetired(r *reader) {
-	listed := t.ids
+	listed := t.IDs
 	for _, id := range r.ids("retired shards", minRetired, MaxShards) {
 		over := r.byte()
-		s := retiredRow{
-			id: id, over: over == 1, epoch: t.firstEpoch + uint64(r.signed()),
-			granted: r.generation(t.generation), holder: r.below(len(t.instances) + 1),
+		s := group.RetiredRow{
+			ID: id, Over: over == 1, Epoch: t.FirstEpoch + uint64(r.signed()),
+			Granted: r.generation(t.Generation), Holder: r.below(len(t.Instances) + 1),
 		}
 		for len(listed) > 0 && listed[0].Compare(id) < 0 {
 			listed = listed[1:]
@@ -270,12 +270,12 @@ func (t *table) readRetired(r *reader) {
 		switch {
 		case len(listed) > 0 && listed[0] == id:
 			r.fail("shard %s is listed and retired", id)
-		case over > 1, s.over && s.holder != 0, s.epoch == 0 && s.holder != 0:
-			r.fail("retired shard %s is over %d, and held by %d under epoch %d", id, over, s.holder, s.epoch)
+		case over > 1, s.Over && s.Holder != 0, s.Epoch == 0 && s.Holder != 0:
+			r.fail("retired shard %s is over %d, and held by %d under epoch %d", id, over, s.Holder, s.Epoch)
 		}
 		if r.err != nil {
 			return
 		}
-		t.retired = append(t.retired, s)
+		t.Retired = append(t.Retired, s)
 	}
 }

@@ -1,10 +1,11 @@
-package group
+package state
 
 import (
 	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // Revision returns that of the newest document, zero if there is none.
@@ -28,7 +29,7 @@ func (r *Replica) Former(member string, instance uint64) bool {
 		return false
 	}
 	i, ok := r.doc.place(member)
-	return ok && r.doc.former[i] && instance <= r.doc.instances[i]
+	return ok && r.doc.Former[i] && instance <= r.doc.Instances[i]
 }
 
 // Silence is how long a member says nothing before it is over: the TTL, or the longer one
@@ -37,7 +38,7 @@ func (r *Replica) Silence() time.Duration {
 	if r.doc == nil {
 		return 0
 	}
-	return max(r.doc.change.silence(r.doc.ttl), r.doc.formerTTL)
+	return r.doc.State.Silence()
 }
 
 // TTL is how long a heartbeat keeps a member's shards, by the document: while the TTL is
@@ -46,11 +47,11 @@ func (r *Replica) TTL() time.Duration {
 	if r.doc == nil {
 		return 0
 	}
-	return r.doc.change.lease(r.doc.ttl)
+	return r.doc.Lease()
 }
 
 // Ordered reports whether the group is ordered.
-func (r *Replica) Ordered() bool { return r.doc != nil && r.doc.ordered }
+func (r *Replica) Ordered() bool { return r.doc != nil && r.doc.Ordered }
 
 // Void is the highest epoch of the groups of this name that were deleted.
 func (r *Replica) Void() uint64 {
@@ -65,7 +66,7 @@ func (r *Replica) Shards() []shardset.ID {
 	if r.doc == nil {
 		return nil
 	}
-	return r.doc.ids
+	return r.doc.IDs
 }
 
 // Instance returns which instance of a name is a member, zero if none is.
@@ -77,9 +78,9 @@ func (r *Replica) Answer(member string, instance uint64) shardset.Answer {
 	if r.doc == nil {
 		return shardset.Answer{}
 	}
-	a := shardset.Answer{TTL: r.TTL(), Generation: r.doc.generation}
+	a := shardset.Answer{TTL: r.TTL(), Generation: r.doc.Generation}
 	i, ok := r.doc.place(member)
-	if ok && r.doc.instances[i] == instance {
+	if ok && r.doc.Instances[i] == instance {
 		a.Grants, a.Complete = r.grants[i], r.doc.finished()
 	}
 	return a
@@ -87,40 +88,40 @@ func (r *Replica) Answer(member string, instance uint64) shardset.Answer {
 
 // Owner returns who owns a shard according to the newest document, in transfer or not. A
 // former member owns none.
-func (r *Replica) Owner(id shardset.ID) (tok Token, ok bool) {
+func (r *Replica) Owner(id shardset.ID) (tok group.Token, ok bool) {
 	if r.doc == nil {
-		return Token{}, false
+		return group.Token{}, false
 	}
-	i, found := slices.BinarySearchFunc(r.doc.ids, id, shardset.ID.Compare)
-	if !found || !r.doc.rows[i].owned() {
-		return Token{}, false
+	i, found := slices.BinarySearchFunc(r.doc.IDs, id, shardset.ID.Compare)
+	if !found || !r.doc.Shards[i].Owned() {
+		return group.Token{}, false
 	}
-	s := &r.doc.rows[i]
-	if r.doc.former[s.owner-1] {
-		return Token{}, false
+	s := &r.doc.Shards[i]
+	if r.doc.Former[s.Owner-1] {
+		return group.Token{}, false
 	}
-	return Token{Member: r.doc.names[s.owner-1], Instance: r.doc.instances[s.owner-1], ID: id, Epoch: s.epoch}, true
+	return group.Token{Member: r.doc.Names[s.Owner-1], Instance: r.doc.Instances[s.Owner-1], ID: id, Epoch: s.Epoch}, true
 }
 
 // Taken reports whether the newest document has taken in all that a record says, so that
 // only the generation in it can be news. Nobody has a use for that, except while the TTL is
 // being changed.
 func (r *Replica) Taken(rec *Record) bool {
-	if r.doc == nil || rec.Standing != StandingAlive || len(rec.Closed) > 0 || rec.Leaving || r.doc.change.since != 0 {
+	if r.doc == nil || rec.Standing != StandingAlive || len(rec.Closed) > 0 || rec.Leaving || r.doc.Change.Since != 0 {
 		return false
 	}
 	i, ok := r.doc.place(rec.Member)
-	if !ok || r.doc.instances[i] != rec.Instance || r.doc.weights[i] != max(rec.Weight, 1) || r.doc.owned[i] != len(rec.Held) {
+	if !ok || r.doc.Instances[i] != rec.Instance || r.doc.Weights[i] != max(rec.Weight, 1) || r.doc.owned[i] != len(rec.Held) {
 		return false
 	}
 	held, done := heldIDs(rec.Held), doneIDs(rec.Complete)
-	for k := range r.doc.rows {
-		s := &r.doc.rows[k]
-		if s.owner != int32(i+1) || !s.owned() {
+	for k := range r.doc.Shards {
+		s := &r.doc.Shards[k]
+		if s.Owner != int32(i+1) || !s.Owned() {
 			continue
 		}
-		_, said := slices.BinarySearchFunc(done, r.doc.ids[k], shardset.ID.Compare)
-		if !has(held, r.doc.ids[k]) || said != s.done {
+		_, said := slices.BinarySearchFunc(done, r.doc.IDs[k], shardset.ID.Compare)
+		if !has(held, r.doc.IDs[k]) || said != s.Done {
 			return false
 		}
 	}
@@ -135,10 +136,10 @@ func (r *Replica) Rank(mine func(member string, instance uint64) bool) int {
 		return 0
 	}
 	rank := 0
-	for i, instance := range r.doc.instances {
+	for i, instance := range r.doc.Instances {
 		switch {
-		case r.doc.former[i]:
-		case mine(r.doc.names[i], instance):
+		case r.doc.Former[i]:
+		case mine(r.doc.Names[i], instance):
 			return rank
 		default:
 			rank++
@@ -153,7 +154,7 @@ func (r *Replica) Members() int {
 		return 0
 	}
 	n := 0
-	for _, former := range r.doc.former {
+	for _, former := range r.doc.Former {
 		if !former {
 			n++
 		}
@@ -164,26 +165,26 @@ func (r *Replica) Members() int {
 // Behind returns, for each member for whom mine is true, the next one by name, in a ring:
 // another one of its own, too, that may have fallen silent alone.
 func (r *Replica) Behind(mine func(member string, instance uint64) bool) []string {
-	if r.doc == nil || len(r.doc.instances) < 2 {
+	if r.doc == nil || len(r.doc.Instances) < 2 {
 		return nil
 	}
 	var behind []string
-	for i, instance := range r.doc.instances {
-		if !r.doc.former[i] && mine(r.doc.names[i], instance) {
-			behind = append(behind, r.doc.names[(i+1)%len(r.doc.instances)])
+	for i, instance := range r.doc.Instances {
+		if !r.doc.Former[i] && mine(r.doc.Names[i], instance) {
+			behind = append(behind, r.doc.Names[(i+1)%len(r.doc.Instances)])
 		}
 	}
 	return behind
 }
 
 // Snapshot returns the group as the newest document has it.
-func (r *Replica) Snapshot() (Snapshot, error) {
+func (r *Replica) Snapshot() (group.Snapshot, error) {
 	if r.doc == nil {
-		return Snapshot{}, nil
+		return group.Snapshot{}, nil
 	}
 	g, err := r.doc.group()
 	if err != nil {
-		return Snapshot{}, err
+		return group.Snapshot{}, err
 	}
 	return g.Snapshot(), nil
 }
@@ -197,15 +198,15 @@ func (r *Replica) Released(member string, instance uint64, held []shardset.Grant
 		return nil
 	}
 	i, ok := r.doc.place(member)
-	if !ok || r.doc.instances[i] != instance || slices.Equal(held, r.grants[i]) && len(held) == r.doc.owned[i] {
+	if !ok || r.doc.Instances[i] != instance || slices.Equal(held, r.grants[i]) && len(held) == r.doc.owned[i] {
 		return nil
 	}
 	held = heldIDs(held)
 	var gone []shardset.Grant
-	for k := range r.doc.rows {
-		s := &r.doc.rows[k]
-		if s.owned() && s.owner == int32(i+1) && generation >= s.granted && !has(held, r.doc.ids[k]) {
-			gone = append(gone, shardset.Grant{ID: r.doc.ids[k], Epoch: s.epoch})
+	for k := range r.doc.Shards {
+		s := &r.doc.Shards[k]
+		if s.Owned() && s.Owner == int32(i+1) && generation >= s.Granted && !has(held, r.doc.IDs[k]) {
+			gone = append(gone, shardset.Grant{ID: r.doc.IDs[k], Epoch: s.Epoch})
 		}
 	}
 	return gone

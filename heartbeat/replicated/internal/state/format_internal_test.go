@@ -1,14 +1,16 @@
-package group
+package state
 
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/klauspost/compress/s2"
 
 	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // as has this package be of another version, which writes for readers of least.
@@ -68,7 +70,7 @@ func TestDocumentsOfOtherVersions(t *testing.T) {
 		for what, write := range map[string]func() ([]byte, error){
 			"a step": r.Step, "a deletion": r.Delete,
 			"a change": func() ([]byte, error) {
-				return r.Change(func(g *Group) error { return g.SetTTL(still, time.Minute) })
+				return r.Change(func(g *group.Group) error { return g.SetTTL(still, time.Minute) })
 			},
 		} {
 			data, err := write()
@@ -177,11 +179,11 @@ func (c *crew) format(want byte, when string) {
 func TestFormatStepsUp(t *testing.T) {
 	for _, oldWritesLast := range []bool{false, true} {
 		c := &crew{T: t, old: NewReplica(), new: NewReplica(), revision: 1}
-		g, err := New(Config{TTL: time.Second, FirstEpoch: 10})
+		g, err := group.New(group.Config{TTL: time.Second, FirstEpoch: 10})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := g.SetShards(still, []Shard{{ID: shardset.ID{Log: "orders"}}}); err != nil {
+		if err := g.SetShards(still, []group.Shard{{ID: shardset.ID{Log: "orders"}}}); err != nil {
 			t.Fatal(err)
 		}
 		c.doc = (&Document{Group: g, Born: 9}).Encode()
@@ -219,7 +221,7 @@ func TestFormatStepsUp(t *testing.T) {
 			}
 		})
 		step(2, "with an old process that came too late", 2)
-		if as(2, 1, func() { g = c.new.work }); g.members["c"] != nil || g.members["b"] == nil {
+		if members := slices.Collect(c.new.work.group.Members); !slices.Equal(members, []string{"b"}) {
 			t.Error("it has become a member")
 		}
 	}
@@ -238,8 +240,8 @@ func TestFormatWaitsForTheUnknown(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, want := range []bool{false, true} {
-			rec := Record{Standing: StandingAlive, Version: 2, Born: d.born, Heartbeat: shardset.Heartbeat{Member: d.names[i]}}
-			rec.Instance, rec.Held = d.instances[i], nil
+			rec := Record{Standing: StandingAlive, Version: 2, Born: d.born, Heartbeat: shardset.Heartbeat{Member: d.Names[i]}}
+			rec.Instance, rec.Held = d.Instances[i], nil
 			r.Observe(simNow, rec.Member, uint64(2+i), &rec)
 			data, err := r.Step()
 			if err != nil {
@@ -259,7 +261,7 @@ func TestRemakeKeepsTheFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	as(2, 1, func() {
-		next, err := d.Remake(Config{TTL: time.Second, FirstEpoch: 1000}, nil)
+		next, err := d.Remake(group.Config{TTL: time.Second, FirstEpoch: 1000}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,16 +283,16 @@ func TestTombstone(t *testing.T) {
 		"later, for later readers": {foreign([]byte{2, 2, 0}, 7), false},
 		"damaged":                  {[]byte("damaged"), false},
 	} {
-		data, err := Tombstone(c.data, Config{TTL: time.Minute, FirstEpoch: 1000})
+		data, err := Tombstone(c.data, group.Config{TTL: time.Minute, FirstEpoch: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
 		d, err := DecodeDocument(data)
-		if err != nil || !d.Deleted || (len(d.Group.sorted) == 2) != c.kept || (d.Group.cfg.TTL == time.Second) != c.kept {
+		if err != nil || !d.Deleted || (d.Group.Len() == 2) != c.kept || (d.Group.TTL() == time.Second) != c.kept {
 			t.Errorf("%s: deleted %v, %v", name, d.Deleted, err)
 		}
 	}
-	if _, err := Tombstone(nil, Config{}); err == nil {
+	if _, err := Tombstone(nil, group.Config{}); err == nil {
 		t.Error("a Config without a TTL was taken")
 	}
 }

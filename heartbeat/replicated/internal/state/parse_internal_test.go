@@ -1,4 +1,4 @@
-package group
+package state
 
 import (
 	"bytes"
@@ -13,21 +13,22 @@ import (
 	"github.com/klauspost/compress/s2"
 
 	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // small is a document of two members and three shards, with one more that was taken out.
 func small() *table {
-	return &table{
-		format: 1, firstEpoch: 10, ttl: time.Second, generation: 20,
-		born: 3, names: []string{"a", "b", "gone"}, instances: []uint64{5, 6}, weights: []int{1, 1}, former: []bool{false, false},
-		ids: shardset.Range("orders", 3),
-		rows: []row{
-			{state: StateHeld, owner: 1, epoch: 11, granted: 12},
-			{state: StateTransfer, owner: 1, next: 2, epoch: 11, granted: 12, revoked: 13},
-			{state: StateHeld, owner: 2, epoch: 12, granted: 13},
+	return &table{format: 1, born: 3, State: group.State{
+		Config: group.Config{TTL: time.Second, FirstEpoch: 10}, Generation: 20,
+		Names: []string{"a", "b", "gone"}, Instances: []uint64{5, 6}, Weights: []int{1, 1}, Former: []bool{false, false},
+		IDs: shardset.Range("orders", 3),
+		Shards: []group.ShardRow{
+			{State: group.StateHeld, Owner: 1, Epoch: 11, Granted: 12},
+			{State: group.StateTransfer, Owner: 1, Next: 2, Epoch: 11, Granted: 12, Revoked: 13},
+			{State: group.StateHeld, Owner: 2, Epoch: 12, Granted: 13},
 		},
-		retired: []retiredRow{{id: shardset.ID{Log: "orders", Number: 7}, epoch: 11, granted: 12, holder: 2}},
-	}
+		Retired: []group.RetiredRow{{ID: shardset.ID{Log: "orders", Number: 7}, Epoch: 11, Granted: 12, Holder: 2}},
+	}}
 }
 
 // What no group can have written is refused at once, by one short error.
@@ -35,38 +36,46 @@ func TestHostileDocuments(t *testing.T) {
 	id := func(log string, n int) shardset.ID { return shardset.ID{Log: log, Number: n} }
 	long := strings.Repeat("n", 4<<20)
 	for name, damage := range map[string]func(*table){
-		"a retired shard twice":         func(t *table) { t.retired = append(t.retired, t.retired[0]) },
-		"retired shards out of order":   func(t *table) { t.retired = append(t.retired, retiredRow{id: id("orders", 5)}) },
-		"listed and retired":            func(t *table) { t.retired[0].id.Number = 1 },
-		"over, and yet held":            func(t *table) { t.retired[0].over = true },
-		"retired, held, without epoch":  func(t *table) { t.retired[0].epoch = 0 },
-		"a shard twice":                 func(t *table) { t.ids[1] = t.ids[0] },
-		"shards out of order":           func(t *table) { t.ids[0], t.ids[2] = t.ids[2], t.ids[0] },
-		"logs out of order":             func(t *table) { t.ids[0] = id("users", 0) },
-		"a log twice":                   func(t *table) { t.ids[1] = id("users", 0) },
-		"a bad log":                     func(t *table) { t.ids[2] = id("users ", 0) },
-		"a log of megabytes":            func(t *table) { t.ids[2] = id(long, 0) },
-		"a member of megabytes":         func(t *table) { t.names[1] = long },
-		"a former member of megabytes":  func(t *table) { t.names[2] = long },
-		"a member without a name":       func(t *table) { t.names[0] = "" },
-		"members out of order":          func(t *table) { t.names[0], t.names[1] = t.names[1], t.names[0] },
-		"a member twice":                func(t *table) { t.names[1] = t.names[0] },
-		"a negative number":             func(t *table) { t.ids[2] = id("users", -1) },
-		"a shard held under no epoch":   func(t *table) { t.firstEpoch, t.generation, t.rows[0].epoch = 0, 20, 0 },
-		"a TTL of 146 years":            func(t *table) { t.ttl = math.MaxInt64/2 + 1 },
-		"a TTL of 292 years":            func(t *table) { t.ttl = math.MaxInt64 },
-		"a TTL of a microsecond":        func(t *table) { t.ttl = time.Microsecond },
-		"a former member that holds":    func(t *table) { t.former[1], t.weights[1], t.formerTTL = true, 0, time.Second },
-		"a former member with a weight": func(t *table) { t.former[0], t.formerTTL = true, time.Second },
-		"a former TTL of 146 years":     func(t *table) { t.formerTTL = math.MaxInt64/2 + 1 },
-		"changed before it was":         func(t *table) { t.change = ttlChange{since: 21, shortest: 1, longest: time.Second} },
-		"changed to a longer TTL":       func(t *table) { t.change = ttlChange{15, time.Millisecond, time.Second - 1} },
-		"changed to a shorter TTL":      func(t *table) { t.change = ttlChange{15, time.Second + 1, time.Minute} },
-		"changed to what it was":        func(t *table) { t.change = ttlChange{15, time.Second, time.Second} },
-		"changed for 146 years":         func(t *table) { t.change = ttlChange{15, time.Second, math.MaxInt64/2 + 1} },
-		"its own parent":                func(t *table) { t.parents = []lineage{{child: 1, parents: []int32{1}}} },
-		"its own grandparent":           func(t *table) { t.parents = []lineage{{0, []int32{1}}, {1, []int32{2}}, {2, []int32{0}}} },
-		"parents twice":                 func(t *table) { t.parents = []lineage{{1, []int32{0}}, {1, []int32{0}}} },
+		"a retired shard twice":         func(t *table) { t.Retired = append(t.Retired, t.Retired[0]) },
+		"retired shards out of order":   func(t *table) { t.Retired = append(t.Retired, group.RetiredRow{ID: id("orders", 5)}) },
+		"listed and retired":            func(t *table) { t.Retired[0].ID.Number = 1 },
+		"over, and yet held":            func(t *table) { t.Retired[0].Over = true },
+		"retired, held, without epoch":  func(t *table) { t.Retired[0].Epoch = 0 },
+		"a shard twice":                 func(t *table) { t.IDs[1] = t.IDs[0] },
+		"shards out of order":           func(t *table) { t.IDs[0], t.IDs[2] = t.IDs[2], t.IDs[0] },
+		"logs out of order":             func(t *table) { t.IDs[0] = id("users", 0) },
+		"a log twice":                   func(t *table) { t.IDs[1] = id("users", 0) },
+		"a bad log":                     func(t *table) { t.IDs[2] = id("users ", 0) },
+		"a log of megabytes":            func(t *table) { t.IDs[2] = id(long, 0) },
+		"a member of megabytes":         func(t *table) { t.Names[1] = long },
+		"a former member of megabytes":  func(t *table) { t.Names[2] = long },
+		"a member without a name":       func(t *table) { t.Names[0] = "" },
+		"members out of order":          func(t *table) { t.Names[0], t.Names[1] = t.Names[1], t.Names[0] },
+		"a member twice":                func(t *table) { t.Names[1] = t.Names[0] },
+		"a negative number":             func(t *table) { t.IDs[2] = id("users", -1) },
+		"a shard held under no epoch":   func(t *table) { t.FirstEpoch, t.Generation, t.Shards[0].Epoch = 0, 20, 0 },
+		"a TTL of 146 years":            func(t *table) { t.TTL = math.MaxInt64/2 + 1 },
+		"a TTL of 292 years":            func(t *table) { t.TTL = math.MaxInt64 },
+		"a TTL of a microsecond":        func(t *table) { t.TTL = time.Microsecond },
+		"a former member that holds":    func(t *table) { t.Former[1], t.Weights[1], t.FormerTTL = true, 0, time.Second },
+		"a former member with a weight": func(t *table) { t.Former[0], t.FormerTTL = true, time.Second },
+		"a former TTL of 146 years":     func(t *table) { t.FormerTTL = math.MaxInt64/2 + 1 },
+		"changed before it was":         func(t *table) { t.Change = group.TTLChange{Since: 21, Shortest: 1, Longest: time.Second} },
+		"changed to a longer TTL": func(t *table) {
+			t.Change = group.TTLChange{Since: 15, Shortest: time.Millisecond, Longest: time.Second - 1}
+		},
+		"changed to a shorter TTL": func(t *table) { t.Change = group.TTLChange{Since: 15, Shortest: time.Second + 1, Longest: time.Minute} },
+		"changed to what it was":   func(t *table) { t.Change = group.TTLChange{Since: 15, Shortest: time.Second, Longest: time.Second} },
+		"changed for 146 years": func(t *table) {
+			t.Change = group.TTLChange{Since: 15, Shortest: time.Second, Longest: math.MaxInt64/2 + 1}
+		},
+		"its own parent": func(t *table) { t.Parents = []group.Lineage{{Child: 1, Parents: []int32{1}}} },
+		"its own grandparent": func(t *table) {
+			t.Parents = []group.Lineage{{Child: 0, Parents: []int32{1}}, {Child: 1, Parents: []int32{2}}, {Child: 2, Parents: []int32{0}}}
+		},
+		"parents twice": func(t *table) {
+			t.Parents = []group.Lineage{{Child: 1, Parents: []int32{0}}, {Child: 1, Parents: []int32{0}}}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := small()
@@ -169,13 +178,14 @@ func TestRecordSortsItsShards(t *testing.T) {
 
 // 100,000 shards that were taken out of the list are some seventy bytes, and honest ones.
 func TestManyRetiredShards(t *testing.T) {
-	g, err := New(Config{TTL: time.Second, FirstEpoch: 10})
+	const n = 100_000 // an earlier version remembered all of them
+	s := group.State{Config: group.Config{TTL: time.Second, FirstEpoch: 10}, Generation: 10}
+	for _, id := range shardset.Range("orders", n) {
+		s.Retired = append(s.Retired, group.RetiredRow{ID: id, Epoch: 11})
+	}
+	g, err := group.Restore(still, &s)
 	if err != nil {
 		t.Fatal(err)
-	}
-	const n = 100_000 // an earlier version remembered all of them
-	for _, id := range shardset.Range("orders", n) {
-		g.retired[id] = retiree{epoch: 11}
 	}
 	d := Document{Group: g}
 	data := d.Encode()
@@ -183,11 +193,12 @@ func TestManyRetiredShards(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%d bytes: %v", len(data), err)
 	}
-	if again := back.Encode(); !bytes.Equal(again, data) || len(back.Group.retired) != n {
-		t.Errorf("of %d retired shards %d came back", n, len(back.Group.retired))
+	if k := len(back.Group.State().Retired); k != n || !bytes.Equal(back.Encode(), data) {
+		t.Errorf("of %d retired shards %d came back", n, k)
 	}
 	back.Group.Expire(still)
-	if k := len(back.Group.retired); k > maxRetired || back.Group.cfg.FirstEpoch < 11 || !back.Group.revised {
-		t.Errorf("after an event it remembers %d retired shards, and counts from %d", k, back.Group.cfg.FirstEpoch)
+	after := back.Group.State()
+	if k := len(after.Retired); k > 1<<12 || after.FirstEpoch < 11 || back.Group.Changes() == 0 {
+		t.Errorf("after an event it remembers %d retired shards, and counts from %d", k, after.FirstEpoch)
 	}
 }

@@ -1,4 +1,4 @@
-package group_test
+package state_test
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
@@ -14,7 +15,7 @@ import (
 // desk is a Replica under test with the store that it writes to: revisions count up.
 type desk struct {
 	t        testing.TB
-	r        *group.Replica
+	r        *state.Replica
 	now      time.Time
 	revision uint64
 }
@@ -22,7 +23,7 @@ type desk struct {
 // newDesk is a Replica that was shown a new group with the shards 0 to n-1.
 func newDesk(t testing.TB, n int) *desk {
 	t.Helper()
-	d := &desk{t: t, r: group.NewReplica(), now: simStart}
+	d := &desk{t: t, r: state.NewReplica(), now: simStart}
 	g, err := group.New(group.Config{TTL: rigTTL, FirstEpoch: 100})
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +31,7 @@ func newDesk(t testing.TB, n int) *desk {
 	if err := g.SetShards(time.Time{}, list(n)); err != nil {
 		t.Fatal(err)
 	}
-	doc := group.Document{Group: g}
+	doc := state.Document{Group: g}
 	d.adopt(doc.Encode())
 	return d
 }
@@ -44,9 +45,9 @@ func (d *desk) adopt(data []byte) {
 }
 
 // version reads a document that can be read.
-func version(t testing.TB, data []byte) *group.Version {
+func version(t testing.TB, data []byte) *state.Version {
 	t.Helper()
-	v, err := group.ReadVersion(data)
+	v, err := state.ReadVersion(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,13 +56,13 @@ func version(t testing.TB, data []byte) *group.Version {
 
 // observe shows the Replica a record as it is in the store; one that cannot be read is the
 // zero Record.
-func observe(r *group.Replica, now time.Time, member string, revision uint64, data []byte) {
-	rec, _ := group.DecodeRecord(member, data)
+func observe(r *state.Replica, now time.Time, member string, revision uint64, data []byte) {
+	rec, _ := state.DecodeRecord(member, data)
 	r.Observe(now, member, revision, &rec)
 }
 
 // say shows the Replica a member's next record, and returns its revision.
-func (d *desk) say(rec group.Record) uint64 {
+func (d *desk) say(rec state.Record) uint64 {
 	d.t.Helper()
 	d.revision++
 	observe(d.r, d.now, rec.Member, d.revision, rec.Encode())
@@ -95,12 +96,12 @@ func (d *desk) settled() {
 }
 
 // alive is the record of a member that holds what it is told, but for some shards.
-func (d *desk) alive(name string, instance uint64, without ...int) group.Record {
+func (d *desk) alive(name string, instance uint64, without ...int) state.Record {
 	a := d.r.Answer(name, instance)
 	held := slices.DeleteFunc(slices.Clone(a.Grants), func(g shardset.Grant) bool {
 		return slices.Contains(without, g.ID.Number)
 	})
-	return record(group.StandingAlive, name, instance, a.Generation, held...)
+	return record(state.StandingAlive, name, instance, a.Generation, held...)
 }
 
 func (d *desk) want(name string, instance uint64, grants ...shardset.Grant) {
@@ -114,7 +115,7 @@ func at(n int, epoch uint64) shardset.Grant { return shardset.Grant{ID: id(n), E
 
 func TestReplicaSharesOut(t *testing.T) {
 	d := newDesk(t, 4)
-	d.say(record(group.StandingAlive, "a", 1, 0))
+	d.say(record(state.StandingAlive, "a", 1, 0))
 	d.want("a", 1)
 	d.step()
 	d.want("a", 1, at(0, 101), at(1, 101), at(2, 101), at(3, 101))
@@ -122,19 +123,19 @@ func TestReplicaSharesOut(t *testing.T) {
 	d.say(d.alive("a", 1))
 	d.settled() // it says nothing new
 
-	d.say(record(group.StandingAlive, "b", 1, 0))
+	d.say(record(state.StandingAlive, "b", 1, 0))
 	d.step()
 	d.want("a", 1, at(0, 101), at(1, 101))
 	d.want("b", 1)
 	all := d.r.Answer("a", 1).Generation - 1
 	// It lists them no more, and has not heard why it should: that releases nothing.
-	d.say(record(group.StandingAlive, "a", 1, all, at(0, 101), at(1, 101)))
+	d.say(record(state.StandingAlive, "a", 1, all, at(0, 101), at(1, 101)))
 	d.settled()
 	d.say(d.alive("a", 1))
 	d.step()
 	d.want("b", 1, at(2, 102), at(3, 102))
 
-	d.say(record(group.StandingLeft, "a", 1, d.r.Answer("a", 1).Generation))
+	d.say(record(state.StandingLeft, "a", 1, d.r.Answer("a", 1).Generation))
 	d.step()
 	d.want("a", 1)
 	d.want("b", 1, at(0, 102), at(1, 102), at(2, 102), at(3, 102))
@@ -144,7 +145,7 @@ func TestReplicaSharesOut(t *testing.T) {
 func TestReplicaStepsOnceForMany(t *testing.T) {
 	d := newDesk(t, 100)
 	for i := range 50 {
-		d.say(record(group.StandingAlive, string(rune('A'+i)), 1, 0))
+		d.say(record(state.StandingAlive, string(rune('A'+i)), 1, 0))
 	}
 	before := d.r.Answer("A", 1).Generation
 	d.step()
@@ -157,23 +158,23 @@ func TestReplicaStepsOnceForMany(t *testing.T) {
 func TestReplicaBelievesRevisions(t *testing.T) {
 	d := newDesk(t, 2)
 	first := d.revision
-	d.say(record(group.StandingAlive, "a", 1, 0))
+	d.say(record(state.StandingAlive, "a", 1, 0))
 	data, _ := d.r.Step()
 	old := slices.Clone(data)
 	d.step()
 	newest := d.r.Revision()
 	generation := d.r.Answer("a", 1).Generation
 
-	empty := group.Document{Group: crowded(t, 0, 0), Deleted: true}
+	empty := state.Document{Group: crowded(t, 0, 0), Deleted: true}
 	if err := d.r.Adopt(d.now, first, version(t, empty.Encode())); err != nil || d.r.Revision() != newest {
 		t.Errorf("an older revision was not ignored: %v, revision %d", err, d.r.Revision())
 	}
-	late := record(group.StandingAlive, "a", 1, generation, at(0, 101), at(1, 101))
+	late := record(state.StandingAlive, "a", 1, generation, at(0, 101), at(1, 101))
 	rev := d.say(late)
 	observe(d.r, d.now, "a", rev-1, []byte("older"))
-	d.say(record(group.StandingAlive, "b", 1, 0))
+	d.say(record(state.StandingAlive, "b", 1, 0))
 	d.step()
-	if err := d.r.Adopt(d.now, d.revision+10, version(t, old)); !errors.Is(err, group.ErrRolledBack) {
+	if err := d.r.Adopt(d.now, d.revision+10, version(t, old)); !errors.Is(err, state.ErrRolledBack) {
 		t.Errorf("an old document under a new revision: %v, want ErrRolledBack", err)
 	}
 	d.want("b", 1)
@@ -188,21 +189,21 @@ func TestReplicaBelievesRevisions(t *testing.T) {
 
 func TestReplicaCondemnsMembersOnly(t *testing.T) {
 	d := newDesk(t, 2)
-	d.say(record(group.StandingAlive, "a", 5, 0))
+	d.say(record(state.StandingAlive, "a", 5, 0))
 	d.step()
 	for _, c := range []struct {
 		what string
-		rec  group.Record
+		rec  state.Record
 		want bool
 	}{
-		{"its own record", record(group.StandingAlive, "a", 5, 0), true},
-		{"one that left and lists something", record(group.StandingLeft, "a", 5, 0, at(0, 101)), true},
-		{"one that left", record(group.StandingLeft, "a", 5, 0), false},
-		{"a verdict", record(group.StandingDead, "a", 5, 0), false},
-		{"a later instance, which is about to join", record(group.StandingAlive, "a", 6, 0), false},
-		{"an earlier instance's, as its own was lost", record(group.StandingAlive, "a", 4, 0), true},
-		{"a verdict on an earlier instance", record(group.StandingDead, "a", 4, 0), true},
-		{"a stranger", record(group.StandingAlive, "z", 5, 0), false},
+		{"its own record", record(state.StandingAlive, "a", 5, 0), true},
+		{"one that left and lists something", record(state.StandingLeft, "a", 5, 0, at(0, 101)), true},
+		{"one that left", record(state.StandingLeft, "a", 5, 0), false},
+		{"a verdict", record(state.StandingDead, "a", 5, 0), false},
+		{"a later instance, which is about to join", record(state.StandingAlive, "a", 6, 0), false},
+		{"an earlier instance's, as its own was lost", record(state.StandingAlive, "a", 4, 0), true},
+		{"a verdict on an earlier instance", record(state.StandingDead, "a", 4, 0), true},
+		{"a stranger", record(state.StandingAlive, "z", 5, 0), false},
 	} {
 		if v, ok := d.r.Condemn(c.rec.Member, 77, &c.rec); ok != c.want || ok && (v.Revision != 77 || v.Instance != 5) {
 			t.Errorf("%s: verdict %+v, %v, want %v", c.what, v, ok, c.want)
@@ -214,7 +215,7 @@ func TestReplicaCondemnsMembersOnly(t *testing.T) {
 // until the next step: that may grant it to somebody else, or to it under another epoch.
 func TestReplicaReleased(t *testing.T) {
 	d := newDesk(t, 4)
-	d.say(record(group.StandingAlive, "a", 1, 0))
+	d.say(record(state.StandingAlive, "a", 1, 0))
 	d.step()
 	all := d.alive("a", 1)
 	if got := d.r.Released("a", 1, all.Held, all.Generation); len(got) != 0 {
@@ -235,7 +236,7 @@ func TestReplicaReleased(t *testing.T) {
 	d.want("a", 1, at(0, 101), at(1, 101), at(2, 102), at(3, 101))
 
 	// On its way to another member: the promise may be taken back.
-	d.say(record(group.StandingAlive, "b", 1, 0))
+	d.say(record(state.StandingAlive, "b", 1, 0))
 	d.step()
 	drained := d.alive("a", 1)
 	if got := d.r.Released("a", 1, drained.Held, drained.Generation); !slices.Equal(got, []shardset.Grant{at(2, 102), at(3, 101)}) {
@@ -256,7 +257,7 @@ func TestReplicaRanks(t *testing.T) {
 		t.Errorf("in an empty group a has rank %d of %d", got, d.r.Members())
 	}
 	for _, name := range []string{"c", "a", "b"} {
-		d.say(record(group.StandingAlive, name, 1, 0))
+		d.say(record(state.StandingAlive, name, 1, 0))
 	}
 	d.step()
 	for name, want := range map[string]int{"a": 0, "b": 1, "c": 2, "x": 3} {
@@ -275,7 +276,7 @@ func TestReplicaRanks(t *testing.T) {
 // A group that is deleted and made anew goes on above the old epochs.
 func TestReplicaDeleted(t *testing.T) {
 	d := newDesk(t, 2)
-	d.say(record(group.StandingAlive, "a", 1, 0))
+	d.say(record(state.StandingAlive, "a", 1, 0))
 	d.step()
 	gone, err := d.r.Delete()
 	if err != nil {
@@ -294,29 +295,29 @@ func TestReplicaDeleted(t *testing.T) {
 // What the document has taken in of a record need not be told again; what it has not, must.
 func TestReplicaTaken(t *testing.T) {
 	d := newDesk(t, 4)
-	d.say(record(group.StandingAlive, "a", 1, 0))
+	d.say(record(state.StandingAlive, "a", 1, 0))
 	d.step()
-	d.say(record(group.StandingAlive, "b", 1, 0))
+	d.say(record(state.StandingAlive, "b", 1, 0))
 	d.step()
 	all := []shardset.Grant{at(0, 101), at(1, 101), at(2, 101), at(3, 101)}
 	for _, c := range []struct {
 		what   string
-		change func(rec *group.Record)
+		change func(rec *state.Record)
 		want   bool
 	}{
-		{"all that it owns, those on their way included", func(*group.Record) {}, true},
-		{"an old generation", func(rec *group.Record) { rec.Generation = 1 }, true},
-		{"less than it owns", func(rec *group.Record) { rec.Held = all[:3] }, false},
-		{"other than it owns", func(rec *group.Record) { rec.Held = append(slices.Clone(all[:3]), at(9, 1)) }, false},
-		{"another instance", func(rec *group.Record) { rec.Instance = 2 }, false},
-		{"another member", func(rec *group.Record) { rec.Member = "c" }, false},
-		{"another weight", func(rec *group.Record) { rec.Weight = 2 }, false},
-		{"something done", func(rec *group.Record) { rec.Complete = []shardset.ID{id(0)} }, false},
-		{"something ended", func(rec *group.Record) { rec.Closed = []shardset.ID{id(0)} }, false},
-		{"that it takes nothing more", func(rec *group.Record) { rec.Leaving = true }, false},
-		{"that it has left", func(rec *group.Record) { rec.Standing = group.StandingLeft }, false},
+		{"all that it owns, those on their way included", func(*state.Record) {}, true},
+		{"an old generation", func(rec *state.Record) { rec.Generation = 1 }, true},
+		{"less than it owns", func(rec *state.Record) { rec.Held = all[:3] }, false},
+		{"other than it owns", func(rec *state.Record) { rec.Held = append(slices.Clone(all[:3]), at(9, 1)) }, false},
+		{"another instance", func(rec *state.Record) { rec.Instance = 2 }, false},
+		{"another member", func(rec *state.Record) { rec.Member = "c" }, false},
+		{"another weight", func(rec *state.Record) { rec.Weight = 2 }, false},
+		{"something done", func(rec *state.Record) { rec.Complete = []shardset.ID{id(0)} }, false},
+		{"something ended", func(rec *state.Record) { rec.Closed = []shardset.ID{id(0)} }, false},
+		{"that it takes nothing more", func(rec *state.Record) { rec.Leaving = true }, false},
+		{"that it has left", func(rec *state.Record) { rec.Standing = state.StandingLeft }, false},
 	} {
-		rec := record(group.StandingAlive, "a", 1, d.r.Answer("a", 1).Generation, all...)
+		rec := record(state.StandingAlive, "a", 1, d.r.Answer("a", 1).Generation, all...)
 		c.change(&rec)
 		if got := d.r.Taken(&rec); got != c.want {
 			t.Errorf("a record that says %s is taken: %v, want %v", c.what, got, c.want)

@@ -1,4 +1,4 @@
-package group
+package state
 
 import (
 	"bytes"
@@ -10,11 +10,12 @@ import (
 	"github.com/klauspost/compress/s2"
 
 	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // readable fails the test if to read a document allocates much more than it is long, and
 // returns its group; nil: it cannot be read.
-func readable(t *testing.T, data []byte, raw int) *Group {
+func readable(t *testing.T, data []byte, raw int) *group.Group {
 	t.Helper()
 	var d Document
 	var err error
@@ -34,7 +35,7 @@ func readable(t *testing.T, data []byte, raw int) *Group {
 
 // checked fails the test if the group breaks its own rules, or if its document does not
 // bring it back.
-func checked(t *testing.T, g *Group, when string) {
+func checked(t *testing.T, g *group.Group, when string) {
 	t.Helper()
 	if err := g.Check(); err != nil {
 		t.Fatalf("%s: %v", when, err)
@@ -43,7 +44,7 @@ func checked(t *testing.T, g *Group, when string) {
 	data := d.Encode()
 	back, err := DecodeDocument(data)
 	if err != nil {
-		if g.highestEpoch() > MaxEpoch {
+		if d.table().highest() > MaxEpoch {
 			t.Skip("it began at the end of all epochs")
 		}
 		t.Fatalf("%s: it cannot be read again: %v", when, err)
@@ -59,10 +60,10 @@ func FuzzColumns(f *testing.F) {
 	f.Add(false, small().columns())
 	f.Add(false, remade().columns())
 	changed := small()
-	changed.change = ttlChange{since: 15, shortest: time.Millisecond, longest: time.Minute}
+	changed.Change = group.TTLChange{Since: 15, Shortest: time.Millisecond, Longest: time.Minute}
 	f.Add(false, changed.columns())
 	ordered := small()
-	ordered.parents = []lineage{{child: 1, parents: []int32{0}}, {child: 2, parents: []int32{0, 1}}}
+	ordered.Parents = []group.Lineage{{Child: 1, Parents: []int32{0}}, {Child: 2, Parents: []int32{0, 1}}}
 	f.Add(true, ordered.columns())
 	f.Fuzz(func(t *testing.T, ordered bool, columns []byte) {
 		flags := byte(0)
@@ -87,14 +88,15 @@ func FuzzColumns(f *testing.F) {
 			t.Fatal(err)
 		}
 		checked(t, g, "when it gave up half")
-		var list []Shard
-		for i := range g.shards {
+		var list []group.Shard
+		s := g.State()
+		for i, id := range s.IDs {
 			if i%2 == 0 {
-				list = append(list, Shard{ID: g.shards[i].id})
+				list = append(list, group.Shard{ID: id})
 			}
 		}
-		for id := range g.retired {
-			list = append(list, Shard{ID: id})
+		for _, r := range s.Retired {
+			list = append(list, group.Shard{ID: r.ID})
 		}
 		if err := g.SetShards(still, list); err != nil {
 			t.Fatal(err)
@@ -114,7 +116,7 @@ func FuzzReplica(f *testing.F) {
 	alive.Born, alive.Instance, alive.Generation, alive.Held = 3, 5, 20, grants
 	dead := Verdict{Member: "b", Instance: 6}
 	later := small()
-	later.generation, later.rows[0].epoch = 30, 30
+	later.Generation, later.Shards[0].Epoch = 30, 30
 	f.Add(script(
 		op{1, 1, small().columns()}, op{2, 2, alive.Encode()}, op{4, 0, nil}, op{3, 1, dead.Encode()}, op{4, 0, nil},
 		op{5, 200, nil}, op{1, 1, later.columns()}, op{6, 0, nil}, op{2, 1, nil}, op{7, 0, nil}, op{4, 0, nil},
@@ -130,13 +132,11 @@ func remade() *table {
 		panic(err)
 	}
 	d := Document{Group: g, Deleted: true}
-	next, err := d.Remake(Config{TTL: time.Minute, FirstEpoch: 100}, []Shard{{ID: shardset.ID{Log: "orders"}}})
+	next, err := d.Remake(group.Config{TTL: time.Minute, FirstEpoch: 100}, []group.Shard{{ID: shardset.ID{Log: "orders"}}})
 	if err != nil {
 		panic(err)
 	}
-	t := next.Group.table()
-	t.born, t.void = next.Born, next.Void
-	return t
+	return next.table()
 }
 
 // op is one thing that happens to a Replica: what, by how much the revision rises or the
@@ -197,7 +197,7 @@ func play(t *testing.T, data []byte) {
 			t.Fatalf("after op %d: %v", o.what, err)
 		}
 		if r.work != nil {
-			checked(t, r.work, "what the records make of it")
+			checked(t, r.work.group, "what the records make of it")
 		}
 	}
 }

@@ -1,17 +1,17 @@
-package group_test
+package state_test
 
 import (
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
 func TestReplicaVerdicts(t *testing.T) {
 	d := newDesk(t, 4)
-	d.say(record(group.StandingAlive, "a", 1, 0))
-	d.say(record(group.StandingAlive, "b", 1, 0))
+	d.say(record(state.StandingAlive, "a", 1, 0))
+	d.say(record(state.StandingAlive, "b", 1, 0))
 	d.step()
 	d.say(d.alive("a", 1))
 	d.now = d.now.Add(rigTTL - time.Second)
@@ -29,7 +29,7 @@ func TestReplicaVerdicts(t *testing.T) {
 	observe(d.r, d.now, "a", d.revision, due[0].Encode())
 	d.say(d.alive("b", 1))
 	again, _ := d.r.Overdue(d.now.Add(rigTTL + 1))
-	if slices.ContainsFunc(again, func(v group.Verdict) bool { return v.Member == "a" }) {
+	if slices.ContainsFunc(again, func(v state.Verdict) bool { return v.Member == "a" }) {
 		t.Errorf("verdicts %v on one who is dead already", again)
 	}
 	if waste := d.r.Waste(d.now.Add(3 * rigTTL)); len(waste) != 0 {
@@ -45,24 +45,24 @@ func TestReplicaVerdicts(t *testing.T) {
 	}
 
 	// The dead one comes back as a later instance.
-	d.say(record(group.StandingAlive, "a", 2, 0))
+	d.say(record(state.StandingAlive, "a", 2, 0))
 	d.step()
 	if len(d.r.Answer("a", 2).Grants)+len(d.r.Answer("b", 1).Grants) != 2 {
 		t.Errorf("a has %v, b %v; two of b's shards should be on their way", d.r.Answer("a", 2).Grants, d.r.Answer("b", 1).Grants)
 	}
 	// One more instance has spoken, and is no member yet: the member is not silent.
-	d.say(record(group.StandingAlive, "b", 2, 0))
-	if due, _ := d.r.Overdue(d.now.Add(rigTTL + 1)); slices.ContainsFunc(due, func(v group.Verdict) bool { return v.Member == "b" }) {
+	d.say(record(state.StandingAlive, "b", 2, 0))
+	if due, _ := d.r.Overdue(d.now.Add(rigTTL + 1)); slices.ContainsFunc(due, func(v state.Verdict) bool { return v.Member == "b" }) {
 		t.Errorf("verdicts %v on one who is about to be replaced", due)
 	}
 	d.step()
 	// A verdict on the former instance does not concern it.
-	old := group.Verdict{Member: "a", Instance: 1}
+	old := state.Verdict{Member: "a", Instance: 1}
 	d.revision++
 	observe(d.r, d.now, "a", d.revision, old.Encode())
 	d.settled()
 	// Its own record is gone with that, so its time runs from when it was met.
-	if due, _ := d.r.Overdue(d.now.Add(rigTTL + 1)); !slices.ContainsFunc(due, func(v group.Verdict) bool { return v.Member == "a" && v.Instance == 2 }) {
+	if due, _ := d.r.Overdue(d.now.Add(rigTTL + 1)); !slices.ContainsFunc(due, func(v state.Verdict) bool { return v.Member == "a" && v.Instance == 2 }) {
 		t.Errorf("nobody would find that a has no record: %v", due)
 	}
 }
@@ -74,15 +74,15 @@ func TestReplicaRestart(t *testing.T) {
 	d := newDesk(t, 4)
 	revs := map[string]uint64{}
 	for _, name := range []string{"a", "b", "c"} {
-		revs[name] = d.say(record(group.StandingAlive, name, 1, 0))
+		revs[name] = d.say(record(state.StandingAlive, name, 1, 0))
 	}
 	d.step()
-	dead := group.Verdict{Member: "c", Instance: 1}
+	dead := state.Verdict{Member: "c", Instance: 1}
 	d.revision++
 	revs["c"] = d.revision
 	observe(d.r, d.now, "c", revs["c"], dead.Encode())
-	revs["x"] = d.say(record(group.StandingAlive, "x", 1, 0)) // wants to join
-	revs["y"] = d.say(record(group.StandingAlive, "y", 1, 0)) // and so does a stranger
+	revs["x"] = d.say(record(state.StandingAlive, "x", 1, 0)) // wants to join
+	revs["y"] = d.say(record(state.StandingAlive, "y", 1, 0)) // and so does a stranger
 	start := d.now
 	d.now = d.now.Add(rigTTL / 2)
 	d.r.Restart(func(member string, revision uint64) bool {
@@ -97,15 +97,15 @@ func TestReplicaRestart(t *testing.T) {
 	}
 
 	// In the store is another version of a; b's is the one of before; x's was removed.
-	d.say(record(group.StandingAlive, "a", 1, 0, at(0, 101)))
-	old := record(group.StandingAlive, "b", 1, 0)
+	d.say(record(state.StandingAlive, "a", 1, 0, at(0, 101)))
+	old := record(state.StandingAlive, "b", 1, 0)
 	observe(d.r, d.now, "b", revs["b"], old.Encode())
 	d.r.Shown(d.now)
 	if due, _ := d.r.Overdue(start.Add(rigTTL + 1)); len(due) != 1 || due[0].Member != "b" {
 		t.Errorf("a TTL after b spoke there are verdicts on %v", due)
 	}
 	due, _ := d.r.Overdue(d.now.Add(rigTTL + 1))
-	if !slices.ContainsFunc(due, func(v group.Verdict) bool { return v.Member == "x" && v.Revision == 0 }) {
+	if !slices.ContainsFunc(due, func(v state.Verdict) bool { return v.Member == "x" && v.Revision == 0 }) {
 		t.Errorf("a record that is not in the store any more is not missed: %v", due)
 	}
 	// An age is good for one showing.
@@ -121,7 +121,7 @@ func TestReplicaRestart(t *testing.T) {
 // was shown all records.
 func TestReplicaMissesRecords(t *testing.T) {
 	d := newDesk(t, 2)
-	d.say(record(group.StandingAlive, "a", 1, 0))
+	d.say(record(state.StandingAlive, "a", 1, 0))
 	d.step()
 	d.r.Restart(func(string, uint64) bool { return false })
 	d.now = d.now.Add(time.Hour) // it is shown late: until now there may have been one
@@ -130,21 +130,21 @@ func TestReplicaMissesRecords(t *testing.T) {
 		t.Errorf("verdicts %v, and the next at %v", due, next)
 	}
 	due, _ := d.r.Overdue(d.now.Add(rigTTL + 1))
-	if len(due) != 1 || due[0] != (group.Verdict{Member: "a", Instance: 1}) {
+	if len(due) != 1 || due[0] != (state.Verdict{Member: "a", Instance: 1}) {
 		t.Errorf("verdicts %+v", due)
 	}
 	if absent := d.r.Absent(d.now.Add(rigTTL + 1)); !slices.Equal(absent, due) {
 		t.Errorf("absent are %+v", absent)
 	}
 	// One that is removed before its eyes was there until then.
-	d.say(record(group.StandingAlive, "a", 1, 0))
+	d.say(record(state.StandingAlive, "a", 1, 0))
 	d.now = d.now.Add(time.Hour)
 	d.r.Observe(d.now, "a", 0, nil)
 	if due, _ := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 {
 		t.Errorf("as soon as its record was removed there are verdicts %v", due)
 	}
 	// It comes back as another instance, and that one's record is lost at once.
-	d.say(record(group.StandingAlive, "a", 2, 0))
+	d.say(record(state.StandingAlive, "a", 2, 0))
 	d.step()
 	d.r.Observe(d.now, "a", 0, nil)
 	if due, next := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 || !next.Equal(d.now.Add(rigTTL)) {
@@ -157,7 +157,7 @@ func TestReplicaMissesRecords(t *testing.T) {
 	if due, _ := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 {
 		t.Errorf("verdicts %v", due)
 	}
-	if v, ok := d.r.Condemn("a", 901, &group.Record{}); !ok || v != (group.Verdict{Member: "a", Instance: 2, Revision: 901}) {
+	if v, ok := d.r.Condemn("a", 901, &state.Record{}); !ok || v != (state.Verdict{Member: "a", Instance: 2, Revision: 901}) {
 		t.Errorf("by the store's clock: %+v, %v", v, ok)
 	}
 }

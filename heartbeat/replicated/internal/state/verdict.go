@@ -1,4 +1,4 @@
-package group
+package state
 
 import (
 	"slices"
@@ -32,8 +32,8 @@ func (r *Replica) Overdue(now time.Time) (due []Verdict, next time.Time) {
 	if r.doc == nil {
 		return nil, time.Time{}
 	}
-	for i, instance := range r.doc.instances {
-		v, at, ok := r.judge(r.doc.names[i], instance)
+	for i, instance := range r.doc.Instances {
+		v, at, ok := r.judge(r.doc.Names[i], instance)
 		if !ok {
 			continue
 		}

@@ -1,7 +1,8 @@
-package group
+package state
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -41,7 +42,7 @@ type Record struct {
 	Version byte
 	// Born is that of the Document to whose group the member speaks.
 	Born uint64
-	// Beat is the heartbeat. Of one that is dead, only the instance counts.
+	// Heartbeat is what it said. Of one that is dead, only the instance counts.
 	shardset.Heartbeat
 }
 
@@ -123,4 +124,29 @@ func (r *reader) record(member string) (Record, error) {
 // over reports whether the record's instance neither holds nor takes anything more.
 func (rec *Record) over() bool {
 	return rec.Standing == StandingDead || rec.Standing == StandingLeft && len(rec.Held) == 0
+}
+
+// heldIDs returns a report's shards, sorted and each once.
+func heldIDs(held []shardset.Grant) []shardset.Grant {
+	return ascending(held, func(a, b shardset.Grant) int { return a.ID.Compare(b.ID) })
+}
+
+// doneIDs returns what a report lists as done, sorted and each once.
+func doneIDs(done []shardset.ID) []shardset.ID { return ascending(done, shardset.ID.Compare) }
+
+// ascending returns a list sorted, without what compares as equal to the one before.
+func ascending[T any](list []T, compare func(a, b T) int) []T {
+	for i := 1; i < len(list); i++ {
+		if compare(list[i-1], list[i]) >= 0 {
+			list = slices.Clone(list)
+			slices.SortStableFunc(list, compare)
+			return slices.CompactFunc(list, func(a, b T) bool { return compare(a, b) == 0 })
+		}
+	}
+	return list
+}
+
+func has(held []shardset.Grant, id shardset.ID) bool {
+	_, ok := slices.BinarySearchFunc(held, id, func(g shardset.Grant, id shardset.ID) int { return g.ID.Compare(id) })
+	return ok
 }

@@ -1,0 +1,142 @@
+package state
+
+import (
+	"github.com/klauspost/compress/s2"
+
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// table is a document taken apart, as columns. It is what an answer needs, without the
+// maps and counts of a Group, and cheap enough to be made from every version.
+type table struct {
+	format     byte
+	deleted    bool
+	born, void uint64
+	owned      []int // how many shards each member owns; set by shares
+	group.State
+}
+
+const (
+	flagDeleted = 1
+	flagOrdered = 2
+)
+
+// encode returns the table in the form that parse reads.
+func (t *table) encode() []byte {
+	flags := byte(0)
+	if t.Ordered {
+		flags |= flagOrdered
+	}
+	if t.deleted {
+		flags |= flagDeleted
+	}
+	return append([]byte{t.format, min(leastReader, t.format), flags}, s2.Encode(nil, t.columns())...)
+}
+
+func (t *table) columns() []byte {
+	b := make([]byte, 0, 256+24*len(t.Names)+8*len(t.Shards))
+	b = appendNumber(b, t.born)
+	b = appendNumber(b, t.void)
+	b = appendNumber(b, t.FirstEpoch)
+	b = appendNumber(b, uint64(t.TTL))
+	b = appendNumber(b, uint64(t.FormerTTL))
+	b = appendSigned(b, int64(t.Generation-t.FirstEpoch))
+	b = t.appendGeneration(b, t.Change.Since)
+	if t.Change.Since != 0 {
+		b = appendNumber(appendNumber(b, uint64(t.Change.Shortest)), uint64(t.Change.Longest))
+	}
+
+	b = appendNumber(b, uint64(len(t.Instances)))
+	b = appendNumber(b, uint64(len(t.Names)-len(t.Instances)))
+	for _, name := range t.Names {
+		b = appendText(b, name)
+	}
+	last := uint64(0)
+	for _, instance := range t.Instances {
+		b = appendSigned(b, int64(instance-last))
+		last = instance
+	}
+	for i, w := range t.Weights {
+		n := uint64(w) << 1
+		if t.Former[i] {
+			n |= 1
+		}
+		b = appendNumber(b, n)
+	}
+	b = appendIDs(b, len(t.IDs), func(i int) shardset.ID { return t.IDs[i] })
+	b = t.shardColumns(b)
+	b = appendNumber(b, uint64(len(t.Parents)))
+	for _, l := range t.Parents {
+		b = appendNumber(appendNumber(b, uint64(l.Child)), uint64(len(l.Parents)))
+		for _, p := range l.Parents {
+			b = appendNumber(b, uint64(p))
+		}
+	}
+	return t.retiredColumns(b)
+}
+
+// shardColumns writes each property of all shards together, because the values of one
+// property are much alike.
+func (t *table) shardColumns(b []byte) []byte {
+	for _, s := range t.Shards {
+		state := byte(s.State)
+		if s.Done {
+			state |= doneBit
+		}
+		b = append(b, state)
+	}
+	for _, s := range t.Shards {
+		if s.Owned() {
+			b = appendNumber(b, uint64(s.Owner))
+		}
+	}
+	for _, s := range t.Shards {
+		switch {
+		case s.State == group.StateTransfer:
+			b = appendNumber(b, uint64(s.Next))
+		case !s.Owned():
+			b = appendNumber(b, uint64(s.Last))
+		}
+	}
+	last := t.FirstEpoch
+	for _, s := range t.Shards {
+		b = appendSigned(b, int64(s.Epoch-last))
+		last = s.Epoch
+	}
+	for _, s := range t.Shards {
+		if s.Owned() {
+			b = t.appendGeneration(b, s.Granted)
+		}
+		if s.State == group.StateTransfer {
+			b = t.appendGeneration(b, s.Revoked)
+		}
+	}
+	return b
+}
+
+// doneBit marks the state of a shard that its owner has done.
+const doneBit = 1 << 4
+
+// appendGeneration writes an earlier generation, or zero for none.
+func (t *table) appendGeneration(b []byte, g uint64) []byte {
+	if g == 0 {
+		return appendNumber(b, 0)
+	}
+	return appendNumber(b, t.Generation-g+1)
+}
+
+func (t *table) retiredColumns(b []byte) []byte {
+	b = appendIDs(b, len(t.Retired), func(i int) shardset.ID { return t.Retired[i].ID })
+	for _, s := range t.Retired {
+		over := byte(0)
+		if s.Over {
+			over = 1
+		}
+		b = append(b, over)
+		b = appendSigned(b, int64(s.Epoch-t.FirstEpoch))
+		b = t.appendGeneration(b, s.Granted)
+		b = appendNumber(b, uint64(s.Holder))
+	}
+	return b
+}

@@ -1,0 +1,32 @@
+package group
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Members of a restored group come and go under ever new names, and it remembers those of
+// now: whoever keeps its State keeps who is gone.
+func TestRestoredGroupsForgetFormerMembers(t *testing.T) {
+	g, err := Restore(time.Time{}, &State{Config: Config{TTL: time.Second, FirstEpoch: 10}, Generation: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		b := shardset.Heartbeat{Member: fmt.Sprintf("m%03d", i)}
+		b.Instance, b.Seq = 5, 1
+		if _, err := g.Beat(time.Time{}, b); err != nil {
+			t.Fatal(err)
+		}
+		b.Seq++
+		if err := g.Leave(time.Time{}, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(g.graves); n > 0 {
+		t.Errorf("it knows the graves of %d members", n)
+	}
+}
