@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rollcall-go/rollcall/coordinator/internal/runner"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -28,7 +29,7 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) {
 	}
 	if !p.NotAfter.IsZero() {
 		if r.term == nil {
-			r.term = processor.NewTerm(p.NotAfter)
+			r.term = runner.NewTerm(p.NotAfter)
 			r.joined = true
 			r.rec.joined(r.tracker.Instance(), len(p.Start))
 		} else if !r.term.Extend(now, p.NotAfter) {

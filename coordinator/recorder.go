@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rollcall-go/rollcall/coordinator/internal/runner"
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
@@ -113,8 +114,8 @@ func (rc *recorder) stuck(id shardset.ID, epoch uint64) {
 }
 
 // observer is how runs tell what they do.
-func (rc *recorder) observer() processor.Observer {
-	return processor.Observer{
+func (rc *recorder) observer() runner.Observer {
+	return runner.Observer{
 		Started: rc.started, Failed: rc.failed, Halted: rc.halted, Committed: rc.committed,
 		Poisoned: rc.poisoned, Skipped: rc.skipped, Moved: rc.moved,
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"github.com/rollcall-go/rollcall/coordinator/internal/runner"
 	"github.com/rollcall-go/rollcall/heartbeat"
-	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
@@ -28,7 +28,7 @@ var errLoopEnded = errors.New("the group's client ended the heartbeat's goroutin
 type run struct {
 	cfg    Config
 	info   heartbeat.Info
-	runner *processor.Runner
+	runner *runner.Runner
 	loop   *heartbeat.Loop
 	tasks  tasks
 	rec    *recorder
@@ -41,8 +41,8 @@ type run struct {
 
 	// The owner's.
 	tracker    *shardset.Tracker
-	term       *processor.Term // the lease that all shards share; nil: none
-	runs       map[shardset.ID]*processor.Run
+	term       *runner.Term // the lease that all shards share; nil: none
+	runs       map[shardset.ID]*runner.Run
 	stuck      map[shardset.ID]bool
 	stalled    map[shardset.ID]time.Time // since when: told as without progress
 	timer      *time.Timer
@@ -67,7 +67,7 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		info:  info,
 		calls: make(chan func()),
 		over:  make(chan struct{}),
-		runs:  map[shardset.ID]*processor.Run{},
+		runs:  map[shardset.ID]*runner.Run{},
 		stuck: map[shardset.ID]bool{},
 
 		stalled: map[shardset.ID]time.Time{},
@@ -75,7 +75,7 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		interval: cfg.Interval, guarantees: info.Guarantees,
 	}
 	r.rec = newRecorder(cfg, r.info)
-	r.runner = processor.NewRunner(processor.RunnerConfig{
+	r.runner = runner.New(runner.Config{
 		Member:        cfg.Member,
 		Epochs:        r.info.Guarantees.Epochs,
 		Factory:       cfg.Processor,

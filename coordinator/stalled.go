@@ -63,7 +63,7 @@ func (rc *recorder) goesOn(id shardset.ID, epoch uint64, after time.Duration) {
 const maxStacks = 16 << 10
 
 // shardStacks returns the stacks of the goroutines of one run, as a profile shows them: it
-// has the goroutines that the labels of processor.Run name.
+// has the goroutines that the labels of runner.Run name.
 func shardStacks(member string, id shardset.ID, epoch uint64) []byte {
 	var all, own bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&all, 1); err != nil {

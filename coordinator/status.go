@@ -7,8 +7,8 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/rollcall-go/rollcall/coordinator/internal/runner"
 	"github.com/rollcall-go/rollcall/heartbeat"
-	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
@@ -75,8 +75,23 @@ type ShardStatus struct {
 	// zero if it is not stuck.
 	StuckSince time.Time
 	// Run is the processor's view: its phase, restarts, last error and position.
-	Run processor.RunStatus
+	Run RunStatus
 }
+
+// RunStatus is a snapshot of the run of a shard's processor.
+type RunStatus = runner.Status
+
+// Phase is what such a run is doing.
+type Phase = runner.Phase
+
+// The phases of a run.
+const (
+	PhaseStarting   = runner.PhaseStarting   // reading the checkpoint, making the processor
+	PhaseRunning    = runner.PhaseRunning    // in Process
+	PhaseRestarting = runner.PhaseRestarting // pausing after an error
+	PhaseHalted     = runner.PhaseHalted     // stopped by its processor, and still held: see processor.Halt
+	PhaseReturned   = runner.PhaseReturned   // over
+)
 
 // Counters count since Run was called. They print as the counts that are not zero.
 type Counters struct {

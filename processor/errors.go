@@ -43,9 +43,9 @@ var (
 	// store could not tell from "never committed".
 	ErrEmptyPosition = errors.New("position is empty")
 
-	// ErrNoProcessor is what a run fails with whose Factory returned neither a
-	// Processor nor an error.
-	ErrNoProcessor = errors.New("factory returned no processor")
+	// ErrNoProgress: a processor has given no sign of progress for
+	// coordinator.Config.NoProgressAfter. The worker reports it, and stops nothing.
+	ErrNoProgress = errors.New("no progress")
 
 	// ErrGoexit is what a run fails with whose user code ended its goroutine with
 	// runtime.Goexit, as a testing.T.FailNow does.

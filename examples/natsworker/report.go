@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/coordinator"
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
@@ -65,7 +65,7 @@ func (w *worker) status(took time.Duration, out io.Writer) {
 		if sh.State == shardset.StateDraining {
 			draining++
 		}
-		if sh.Run.Phase == processor.PhaseHalted {
+		if sh.Run.Phase == coordinator.PhaseHalted {
 			halted++
 		}
 	}

@@ -3,6 +3,7 @@ package sls
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -150,11 +151,7 @@ func (k *keyring) call(q *question, old Credentials) {
 	defer func() { k.settle(q) }()
 	ctx, cancel := context.WithTimeout(k.ctx, k.timeout)
 	defer cancel()
-	var c Credentials
-	err := processor.Contain("CredentialsProvider", func() (err error) {
-		c, err = k.provider.Credentials(ctx)
-		return err
-	})
+	c, err := credentials(ctx, k.provider)
 	if err != nil {
 		q.err = newCredentialsError(plain(bounded(scrub(scrub(err.Error(), old), c), maxMessage)), err)
 		return
@@ -164,6 +161,19 @@ func (k *keyring) call(q *question, old Credentials) {
 		return
 	}
 	q.cred, q.err = c, nil
+}
+
+// credentials calls the provider. A panic in it is an error.
+func credentials(ctx context.Context, p CredentialsProvider) (c Credentials, err error) {
+	returned := false
+	defer func() {
+		if v := recover(); !returned { // under GODEBUG=panicnil=1 it returns nil for a panic(nil)
+			err = &processor.PanicError{Where: "CredentialsProvider", Value: v, Stack: debug.Stack()}
+		}
+	}()
+	c, err = p.Credentials(ctx)
+	returned = true
+	return c, err
 }
 
 // settle ends a question.

@@ -204,8 +204,8 @@ func TestAckItemOfNothingPanics(t *testing.T) {
 			return nil
 		}, batch.Options[int]{Attempts: 1}).start(1)
 		time.Sleep(time.Second)
-		if got := r.run.Status().Phase; got != processor.PhaseHalted {
-			t.Errorf("the run is %v, want halted", got)
+		if !r.run.Status().Halted {
+			t.Error("the run is not halted")
 		}
 		r.run.Revoke(processor.ErrRevoked)
 		r.finish()

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/internal/contain"
 )
 
 // startWork begins the attempts that can begin.
@@ -96,7 +97,7 @@ func (l *loop[T]) callHandler(p *part[T], b *Batch[T]) error {
 	}
 	b.activity = l.s.Begin(ctx, where)
 	defer b.activity.End()
-	err := processor.Contain(where, f)
+	err := contain.Call(where, f)
 	if err == nil && ctx.Err() != nil && !b.isAckCalled() {
 		return context.Cause(ctx)
 	}

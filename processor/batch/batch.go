@@ -33,7 +33,7 @@ type Batch[T any] struct {
 	part      *part[T]
 	index     []int32 // of Items in the read; nil: they are all of them
 
-	activity *processor.Activity // the attempt: an acknowledgement is its progress
+	activity processor.Activity // the attempt: an acknowledgement is its progress
 
 	mu        sync.Mutex // guards the fields below; held for a few assignments
 	returned  bool

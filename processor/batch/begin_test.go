@@ -121,7 +121,7 @@ func TestAGapIsNotForgotten(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if got := r.got(); len(got) != 50 {
-			t.Errorf("handled %v, want 50 to 99; gaps %+v; opens %+v", got, r.gaps, src.opens)
+			t.Errorf("handled %v, want 50 to 99; gaps %+v; opens %+v", got, r.gaps(), src.opens)
 		}
 		r.quit()
 	})

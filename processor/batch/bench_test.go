@@ -2,6 +2,7 @@ package batch_test
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/processor/batch"
+	"github.com/rollcall-go/rollcall/processor/processortest"
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
@@ -37,14 +39,9 @@ func (s *stream) Read(context.Context, batch.Limit) (batch.Chunk[int], error) {
 
 // work runs one shard to its end, in real time.
 func work(b *testing.B, id shardset.ID, f processor.Factory) {
-	store := processor.NewMemoryCheckpoints()
-	run := processor.NewRunner(processor.RunnerConfig{Member: "m", Factory: f, Checkpoints: store}).
-		New(b.Context(), shardset.Lease{ID: id, Epoch: 1}, 1, processor.NewTerm(time.Now().Add(time.Hour)))
-	run.Do(func(o shardset.Outcome) {
-		if o != shardset.OutcomeClosed {
-			b.Errorf("the outcome is %v, want ended", o)
-		}
-	})
+	if err := processortest.New(processortest.Config{Lease: shardset.Lease{ID: id}}).Run(f); !errors.Is(err, processor.ErrShardClosed) {
+		b.Errorf("Process returned %v, want %v", err, processor.ErrShardClosed)
+	}
 }
 
 // BenchmarkLoop is what the loop itself costs a batch: nothing is read and nothing is

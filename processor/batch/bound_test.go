@@ -96,7 +96,7 @@ func (r *rig) resumeAt(p processor.Position) {
 	if p == "" {
 		return
 	}
-	owner := processor.Owner{Member: "m0", Instance: 1, Epochs: true, Lease: shardset.Lease{ID: testShard, Epoch: 1, NotAfter: r.term.NotAfter()}}
+	owner := processor.Owner{Member: "m0", Instance: 1, Epochs: true, Lease: shardset.Lease{ID: testShard, Epoch: 1, NotAfter: r.until}}
 	if _, _, err := r.store.Load(r.t.Context(), owner); err != nil {
 		r.t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/internal/contain"
 )
 
 // commitBackoff spaces commits that fail.
@@ -76,7 +77,7 @@ func (l *loop[T]) startCommit(now time.Time) {
 	l.window.items = 0
 	done := &commitResult{position: l.window.low, recommit: c.recommit, err: processor.ErrGoexit}
 	l.launch(event[T]{commit: done}, func() {
-		done.err = processor.Contain("Commit", func() error { return l.s.Commit(l.ctx, done.position) })
+		done.err = contain.Call("Commit", func() error { return l.s.Commit(l.ctx, done.position) })
 	})
 }
 

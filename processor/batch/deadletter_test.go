@@ -98,17 +98,17 @@ func TestPoisonIsToldOnce(t *testing.T) {
 			if got := r.finish(); got != shardset.OutcomeClosed {
 				t.Errorf("the outcome is %v, want ended", got)
 			}
-			if len(r.poison) != 1 {
-				t.Fatalf("told of %+v, want one", r.poison)
+			if len(r.poison()) != 1 {
+				t.Fatalf("told of %+v, want one", r.poison())
 			}
-			got := r.poison[0]
+			got := r.poison()[0]
 			if !errors.Is(got.Err, errBad) {
 				t.Errorf("the error is %v, want %v", got.Err, errBad)
 			}
 			if got.Err = nil; got != tt.want {
 				t.Errorf("told of %+v, want %+v", got, tt.want)
 			}
-			if n := r.run.Status().Poison; n != 1 {
+			if n := len(r.poison()); n != 1 {
 				t.Errorf("%d were counted, want 1", n)
 			}
 		})
@@ -190,7 +190,7 @@ func TestDeadLetterCanStop(t *testing.T) {
 			if got := r.store.last(); got != "20" {
 				t.Errorf("stored %q, want 20", got)
 			}
-			if got := r.run.Status().Poison; got != 0 {
+			if got := len(r.poison()); got != 0 {
 				t.Errorf("%d were counted as poison, want none", got)
 			}
 		})

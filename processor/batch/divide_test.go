@@ -105,8 +105,8 @@ func TestEightBadItemsAreEightDeadLetters(t *testing.T) {
 				}
 				slices.Sort(d.items)
 				checkItems(t, "the dead letters are", d.items, poisonous)
-				if st := r.run.Status(); st.Poison != len(poisonous) || st.Progress.Items != 250 || r.store.last() != "250" {
-					t.Errorf("%d were counted as poison and %d as handled, and %q is stored", st.Poison, st.Progress.Items, r.store.last())
+				if st := r.run.Status(); len(st.Poison) != len(poisonous) || st.Progress.Items != 250 || r.store.last() != "250" {
+					t.Errorf("%d were counted as poison and %d as handled, and %q is stored", len(st.Poison), st.Progress.Items, r.store.last())
 				}
 				checkHealthy(t, l.given(), bad, o)
 			})
@@ -162,8 +162,8 @@ func TestAttemptsAtADividedBatch(t *testing.T) {
 		begin := time.Now()
 		r := newDivided(t, items, attempts, func(*batch.Batch[int]) bool { return time.Since(begin) < 3*time.Second })
 		r.finish()
-		if len(r.poison) > 1 {
-			t.Errorf("%d items were given up in three seconds, want 1 at most: each has pauses of its own", len(r.poison))
+		if len(r.poison()) > 1 {
+			t.Errorf("%d items were given up in three seconds, want 1 at most: each has pauses of its own", len(r.poison()))
 		}
 	})
 }
@@ -248,8 +248,8 @@ func TestADividedBatchIsLeftToTheNextOwner(t *testing.T) {
 			if got := r.finish(); got != released || time.Since(begin) > time.Second {
 				t.Errorf("the outcome is %v after %v", got, time.Since(begin))
 			}
-			if len(r.poison) != 0 || r.store.last() != "" {
-				t.Errorf("%d were given up and %q is stored", len(r.poison), r.store.last())
+			if len(r.poison()) != 0 || r.store.last() != "" {
+				t.Errorf("%d were given up and %q is stored", len(r.poison()), r.store.last())
 			}
 			src.set(func(t *tape) { t.closed = true })
 			next := r.heir().handle(nil, batch.Options[int]{}).start(2)

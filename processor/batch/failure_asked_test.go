@@ -68,7 +68,7 @@ func TestActionForACancelledBatchIsVoid(t *testing.T) {
 			if got := r.finish(); got != shardset.OutcomeReleased {
 				t.Errorf("the outcome is %v, want released", got)
 			}
-			if got := r.run.Status().Poison; got != 0 || r.run.Fatal() != nil {
+			if got := len(r.poison()); got != 0 || r.run.Fatal() != nil {
 				t.Errorf("%d were counted as poison, want none; fatal is %v", got, r.run.Fatal())
 			}
 		})

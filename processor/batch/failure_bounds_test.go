@@ -27,8 +27,8 @@ func tries(t *testing.T, o batch.Options[int], end func() error) (*rig, []batch.
 	st := r.run.Status()
 	r.run.Revoke(processor.ErrRevoked)
 	r.finish()
-	if bounded := o.Attempts > 0 || o.Elapsed > 0; bounded != (st.Phase == processor.PhaseHalted) {
-		t.Errorf("after an hour the run is %v", st.Phase)
+	if bounded := o.Attempts > 0 || o.Elapsed > 0; bounded != st.Halted {
+		t.Errorf("after an hour halted is %v", st.Halted)
 	}
 	return r, told
 }

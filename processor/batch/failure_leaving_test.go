@@ -47,8 +47,8 @@ func TestAFailureWhileDrainingGivesNothingUp(t *testing.T) {
 						if got := r.finish(); got != shardset.OutcomeReleased {
 							t.Errorf("the outcome is %v, want released", got)
 						}
-						if len(r.poison) != 0 || r.store.last() != "" {
-							t.Errorf("%d items were given up and %q is stored", len(r.poison), r.store.last())
+						if len(r.poison()) != 0 || r.store.last() != "" {
+							t.Errorf("%d items were given up and %q is stored", len(r.poison()), r.store.last())
 						}
 						src.set(func(t *tape) { t.closed = true })
 						next := r.heir().handle(nil, batch.Options[int]{}).start(2)
@@ -81,8 +81,8 @@ func TestAFailureSeenWithTheRevocation(t *testing.T) {
 			time.Sleep(1500 * time.Millisecond)
 			r.run.Revoke(processor.ErrRevoked)
 			r.finish()
-			if len(r.poison) != 0 || r.store.last() != "10" {
-				t.Errorf("%d batches were given up and %q is stored, want none and 10", len(r.poison), r.store.last())
+			if len(r.poison()) != 0 || r.store.last() != "10" {
+				t.Errorf("%d batches were given up and %q is stored, want none and 10", len(r.poison()), r.store.last())
 			}
 		})
 	}

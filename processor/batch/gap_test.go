@@ -56,8 +56,8 @@ func TestAnExpiredPositionHaltsTheShard(t *testing.T) {
 				if o := r.finish(); o != shardset.OutcomeReleased {
 					t.Errorf("the outcome is %v, want released", o)
 				}
-				if len(r.gaps) != 0 {
-					t.Errorf("gaps were told: %v", r.gaps)
+				if len(r.gaps()) != 0 {
+					t.Errorf("gaps were told: %v", r.gaps())
 				}
 			})
 		})
@@ -126,8 +126,8 @@ func TestReadingGoesOnBehindAGap(t *testing.T) {
 				if len(handledThen) > len(before) {
 					t.Errorf("%v was handled before the gap was told", handledThen)
 				}
-				if len(r.gaps) != 1 || r.run.Status().Gaps != 1 {
-					t.Errorf("gaps %v were noted, and %d counted, want one", r.gaps, r.run.Status().Gaps)
+				if len(r.gaps()) != 1 {
+					t.Errorf("gaps %v were reported, want one", r.gaps())
 				}
 				if got, want := r.got(), append(before, upTo(100)[c.resumed:]...); !slices.Equal(got, want) {
 					t.Errorf("handled %v, want %v", got, want)
@@ -179,8 +179,8 @@ func TestAGapDoesNotCoverWhatIsNotHandled(t *testing.T) {
 		if p := r.store.last(); p != "2" {
 			t.Errorf("committed %q, want 2", p)
 		}
-		if len(r.gaps) != 1 {
-			t.Errorf("gaps %v were noted, want one", r.gaps)
+		if len(r.gaps()) != 1 {
+			t.Errorf("gaps %v were noted, want one", r.gaps())
 		}
 		r.run.Revoke(processor.ErrRevoked)
 		r.finish()
@@ -206,8 +206,8 @@ func TestAGapBehindAGap(t *testing.T) {
 		r.handle(nil, batch.Options[int]{Expired: batch.Earliest()}).start(2)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if len(r.gaps) != 2 || r.gaps[0].Resumed != "50" || r.gaps[1].Lost != "50" || r.gaps[1].Resumed != "60" {
-			t.Errorf("gaps %v were noted, want 10 to 50 and 50 to 60", r.gaps)
+		if len(r.gaps()) != 2 || r.gaps()[0].Resumed != "50" || r.gaps()[1].Lost != "50" || r.gaps()[1].Resumed != "60" {
+			t.Errorf("gaps %v were noted, want 10 to 50 and 50 to 60", r.gaps())
 		}
 		if got := r.got(); !slices.Equal(got, upTo(100)[60:]) {
 			t.Errorf("handled %v", got)

@@ -90,10 +90,10 @@ func TestGiveUpTakesOneItem(t *testing.T) {
 					want = nil
 				}
 				checkItems(t, "the second attempt had", again, want)
-				if st := r.run.Status(); st.Poison != 2 || st.Progress.Items != 30 || r.store.last() != "30" {
-					t.Errorf("%d were counted as poison and %d as handled, and %q is stored", st.Poison, st.Progress.Items, r.store.last())
+				if st := r.run.Status(); len(st.Poison) != 2 || st.Progress.Items != 30 || r.store.last() != "30" {
+					t.Errorf("%d were counted as poison and %d as handled, and %q is stored", len(st.Poison), st.Progress.Items, r.store.last())
 				}
-				for i, p := range r.poison {
+				for i, p := range r.poison() {
 					if p.Items != 1 || !p.DeadLettered || p.Err != badItem(d.items[i]) {
 						t.Errorf("told of the poison %+v", p)
 					}
@@ -203,8 +203,8 @@ func TestGiveUpWithoutDeadLetter(t *testing.T) {
 				if got := r.finish(); got != tt.outcome {
 					t.Errorf("the outcome is %v, want %v", got, tt.outcome)
 				}
-				if r.store.last() != "13" || len(r.poison) != 0 {
-					t.Errorf("%q is stored and %d items are poison, want 13 and none", r.store.last(), len(r.poison))
+				if r.store.last() != "13" || len(r.poison()) != 0 {
+					t.Errorf("%q is stored and %d items are poison, want 13 and none", r.store.last(), len(r.poison()))
 				}
 			})
 		}

@@ -42,7 +42,7 @@ func TestAShardThatIsGoneHalts(t *testing.T) {
 			var at time.Duration
 			r := newRig(t, src).handle(nil, batch.Options[int]{})
 			r.start(1)
-			for r.run.Status().Phase != processor.PhaseHalted && time.Since(begin) < time.Hour {
+			for !r.run.Status().Halted && time.Since(begin) < time.Hour {
 				time.Sleep(100 * time.Millisecond)
 				at = time.Since(begin)
 			}
@@ -51,8 +51,8 @@ func TestAShardThatIsGoneHalts(t *testing.T) {
 				t.Errorf("halted after %v, want not within two seconds: it may be mended", at)
 			}
 			checkItems(t, "handled", r.got(), upTo(max(0, place)))
-			if len(r.gaps) != 0 {
-				t.Errorf("gaps were told: %v", r.gaps)
+			if len(r.gaps()) != 0 {
+				t.Errorf("gaps were told: %v", r.gaps())
 			}
 			r.run.Revoke(processor.ErrRevoked)
 			r.finish()
@@ -86,10 +86,10 @@ func TestAShardThatIsGoneTellsAGap(t *testing.T) {
 				if got := r.finish(); got != ended {
 					t.Errorf("the outcome is %v, want ended", got)
 				}
-				if len(r.gaps) != 1 || told != 3 {
-					t.Fatalf("gaps %v were noted, and told %d times; want one, told until somebody listened", r.gaps, told)
+				if len(r.gaps()) != 1 || told != 3 {
+					t.Fatalf("gaps %v were noted, and told %d times; want one, told until somebody listened", r.gaps(), told)
 				}
-				if g := r.gaps[0]; g.Lost != c.lost || g.Resumed != "" || g.Err == nil {
+				if g := r.gaps()[0]; g.Lost != c.lost || g.Resumed != "" || g.Err == nil {
 					t.Errorf("the gap is %+v, want from %q to nowhere", g, c.lost)
 				}
 				checkItems(t, "handled", r.got(), upTo(max(0, c.place)))
@@ -120,8 +120,8 @@ func TestAShardThatIsGoneForAMoment(t *testing.T) {
 			return nil
 		}
 		r := newRig(t, src).handle(nil, batch.Options[int]{Expired: batch.Latest()}).start(1)
-		if got := r.finish(); got != ended || len(r.gaps) != 0 || !slices.Equal(r.got(), upTo(100)) {
-			t.Errorf("the outcome is %v, with the gaps %v and %d items", got, r.gaps, len(r.got()))
+		if got := r.finish(); got != ended || len(r.gaps()) != 0 || !slices.Equal(r.got(), upTo(100)) {
+			t.Errorf("the outcome is %v, with the gaps %v and %d items", got, r.gaps(), len(r.got()))
 		}
 	})
 }
@@ -148,11 +148,11 @@ func TestAShardThatIsGoneAndTakenAway(t *testing.T) {
 				if o.OnGap != nil || late == time.Hour && (o.Expired == batch.Initial{}) {
 					want = 0
 				}
-				if len(r.gaps) != want {
-					t.Errorf("the gaps %v were noted, want %d", r.gaps, want)
+				if len(r.gaps()) != want {
+					t.Errorf("the gaps %v were noted, want %d", r.gaps(), want)
 				}
-				if want == 1 && (r.gaps[0].Lost != "20" || r.gaps[0].Resumed != "") {
-					t.Errorf("the gap is %+v", r.gaps[0])
+				if want == 1 && (r.gaps()[0].Lost != "20" || r.gaps()[0].Resumed != "") {
+					t.Errorf("the gap is %+v", r.gaps()[0])
 				}
 				if got := r.store.last(); got != "20" {
 					t.Errorf("stored %q, want 20", got)
@@ -203,8 +203,8 @@ func TestAShardThatIsTakenAwayIsLookedAt(t *testing.T) {
 			if took := time.Since(begin); took > 9*time.Second {
 				t.Errorf("it took %v, want the 9 s of the handler", took)
 			}
-			if got := src.count(func(t *tape) int { return t.reads }) - before; got != c.reads || len(r.gaps) != c.gaps {
-				t.Errorf("%d reads and the gaps %v, want %d and %d gaps", got, r.gaps, c.reads, c.gaps)
+			if got := src.count(func(t *tape) int { return t.reads }) - before; got != c.reads || len(r.gaps()) != c.gaps {
+				t.Errorf("%d reads and the gaps %v, want %d and %d gaps", got, r.gaps(), c.reads, c.gaps)
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/internal/contain"
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
@@ -87,7 +88,7 @@ func Range[T any](ctx context.Context, s *processor.Shard, src Source[T], o Opti
 		go func() { // ends when it is told to quit, or by itself; run waits for it
 			err := processor.ErrGoexit
 			defer func() { r.done <- err }() // also if the source's code ends the goroutine
-			err = processor.Contain("Range", l.run)
+			err = contain.Call("Range", l.run)
 		}()
 		r.run(yield)
 	}

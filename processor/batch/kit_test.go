@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/processor/batch"
+	"github.com/rollcall-go/rollcall/processor/processortest"
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
@@ -21,8 +22,8 @@ type rig struct {
 	store   *store
 	// checkpoints, if set, are used in place of store.
 	checkpoints processor.Checkpoints
-	term        *processor.Term
-	run         *processor.Run
+	until       time.Time // when the lease expires
+	run         *run
 	out         chan shardset.Outcome
 	restart     processor.Backoff
 	budget      *batch.Budget // made by handle, if the options had none
@@ -31,8 +32,6 @@ type rig struct {
 	handled []int      // items for which the handler returned nil, in order
 	failed  []error    // attempts of the Process
 	halted  error
-	poison  []processor.Poison
-	gaps    []processor.Gap
 }
 
 // store is checkpoints in memory, with a wish for failure.
@@ -106,7 +105,7 @@ var testShard = shardset.ID{Log: "orders", Number: 7}
 func newRig(t *testing.T, tape *tape) *rig {
 	return &rig{
 		t: t, tape: tape, store: &store{MemoryCheckpoints: processor.NewMemoryCheckpoints()},
-		term: processor.NewTerm(time.Now().Add(24 * time.Hour)), out: make(chan shardset.Outcome, 1),
+		until: time.Now().Add(24 * time.Hour), out: make(chan shardset.Outcome, 1),
 		restart: processor.Backoff{Min: time.Second, Max: time.Second},
 	}
 }
@@ -158,22 +157,14 @@ func (r *rig) start(epoch uint64) *rig {
 	if checkpoints == nil {
 		checkpoints = r.store
 	}
-	runner := processor.NewRunner(processor.RunnerConfig{
-		Member: "m1", Epochs: true, Factory: r.factory, Checkpoints: checkpoints, Restart: r.restart,
-		Observer: processor.Observer{
-			Failed: func(_ shardset.Lease, err error, _ time.Duration) {
-				r.locked(func() { r.failed = append(r.failed, err) })
-			},
-			Halted: func(_ shardset.Lease, err error) { r.locked(func() { r.halted = err }) },
-			Poisoned: func(_ shardset.Lease, p processor.Poison) {
-				r.locked(func() { r.poison = append(r.poison, p) })
-			},
-			Skipped: func(_ shardset.Lease, g processor.Gap) { r.locked(func() { r.gaps = append(r.gaps, g) }) },
-		},
+	r.run = newRun(processortest.Config{
+		Lease: shardset.Lease{ID: testShard, Epoch: epoch, NotAfter: r.until}, Checkpoints: checkpoints,
 	})
-	r.run = runner.New(r.t.Context(), shardset.Lease{ID: testShard, Epoch: epoch}, 11, r.term)
+	r.run.restart = r.restart
+	r.run.onFailure = func(err error) { r.locked(func() { r.failed = append(r.failed, err) }) }
+	r.run.onHalt = func(err error) { r.locked(func() { r.halted = err }) }
 	out := r.out // of this run, should the next one get another
-	go r.run.Do(func(o shardset.Outcome) { out <- o })
+	go r.run.do(r.factory, func(o shardset.Outcome) { out <- o })
 	synctest.Wait()
 	return r
 }
@@ -183,6 +174,10 @@ func (r *rig) locked(f func()) {
 	defer r.mu.Unlock()
 	f()
 }
+
+// poison and gaps return what the run has reported.
+func (r *rig) poison() []processor.Poison { return r.run.Status().Poison }
+func (r *rig) gaps() []processor.Gap      { return r.run.Status().Gaps }
 
 // got returns the handled items so far.
 func (r *rig) got() []int {

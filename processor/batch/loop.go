@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/internal/contain"
 )
 
 // loop is the work on one shard: one Process. Its fields belong to the goroutine of
@@ -95,10 +96,10 @@ func (l *loop[T]) run() error {
 // log returns the logger of lines that many shards may write at once.
 func (l *loop[T]) log() *zap.Logger { return l.s.Logger().With(processor.Fold()) }
 
-// contain is processor.Contain for a call of user code or of the source, which may hang.
+// contain is contain.Call for a call of user code or of the source, which may hang.
 func (l *loop[T]) contain(ctx context.Context, where string, f func() error) error {
 	defer l.s.Begin(ctx, where).End()
-	return processor.Contain(where, f)
+	return contain.Call(where, f)
 }
 
 // report shows how far the work is.

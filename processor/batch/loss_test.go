@@ -49,8 +49,8 @@ func TestAPositionThatHasExpiredForAMoment(t *testing.T) {
 					r := newRig(t, src)
 					r.resumeAt("10")
 					r.handle(nil, batch.Options[int]{Expired: expired}).start(2)
-					if got := r.finish(); got != ended || len(r.gaps) != 0 || !slices.Equal(r.got(), upTo(100)[10:]) {
-						t.Errorf("the outcome is %v, with the gaps %v and %d items", got, r.gaps, len(r.got()))
+					if got := r.finish(); got != ended || len(r.gaps()) != 0 || !slices.Equal(r.got(), upTo(100)[10:]) {
+						t.Errorf("the outcome is %v, with the gaps %v and %d items", got, r.gaps(), len(r.got()))
 					}
 				})
 			}
@@ -76,8 +76,8 @@ func TestALossIsDoubtedAnew(t *testing.T) {
 		}
 		r := newRig(t, src).handle(nil, batch.Options[int]{Expired: batch.Earliest()}).start(1)
 		time.Sleep(time.Minute)
-		if len(r.gaps) != 0 {
-			t.Errorf("the gaps %v were told: neither was said for long", r.gaps)
+		if len(r.gaps()) != 0 {
+			t.Errorf("the gaps %v were told: neither was said for long", r.gaps())
 		}
 		once := true
 		src.set(func(s *tape) {
@@ -91,8 +91,8 @@ func TestALossIsDoubtedAnew(t *testing.T) {
 			s.begin = 50
 		})
 		got := r.finish()
-		if got != ended || len(r.gaps) != 1 || r.gaps[0].Lost != "20" || r.gaps[0].Resumed != "50" {
-			t.Errorf("the outcome is %v, with the gaps %+v; want one from 20 to 50", got, r.gaps)
+		if got != ended || len(r.gaps()) != 1 || r.gaps()[0].Lost != "20" || r.gaps()[0].Resumed != "50" {
+			t.Errorf("the outcome is %v, with the gaps %+v; want one from 20 to 50", got, r.gaps())
 		}
 		if want := append(upTo(20), upTo(100)[50:]...); !slices.Equal(r.got(), want) {
 			t.Errorf("handled %v", r.got())
@@ -109,12 +109,12 @@ func TestAnExpiredPositionIsTrouble(t *testing.T) {
 		r.resumeAt("10")
 		r.handle(nil, batch.Options[int]{}).start(2)
 		time.Sleep(2*time.Second - 1)
-		if s := r.run.Status(); s.Phase == processor.PhaseHalted || !errors.Is(s.Progress.Trouble, batch.ErrExpired) {
-			t.Errorf("after two seconds it is %v, with the trouble %v", s.Phase, s.Progress.Trouble)
+		if s := r.run.Status(); s.Halted || !errors.Is(s.Progress.Trouble, batch.ErrExpired) {
+			t.Errorf("after two seconds halted is %v, with the trouble %v", s.Halted, s.Progress.Trouble)
 		}
 		time.Sleep(time.Minute)
-		if s := r.run.Status(); s.Phase != processor.PhaseHalted {
-			t.Errorf("after a minute it is %v", s.Phase)
+		if s := r.run.Status(); !s.Halted {
+			t.Error("after a minute it is not halted")
 		}
 		if n := src.count(func(t *tape) int { return len(t.opens) }); n < 3 || n > 15 {
 			t.Errorf("it was looked for %d times", n)

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/internal/contain"
 )
 
 // Pauses after a read that failed, and after one that was throttled.
@@ -107,7 +108,7 @@ func (l *loop[T]) runRead(f *readResult[T]) error {
 	}
 	if w, ok := r.reader.(Waiter); ok && f.atEnd {
 		begin := time.Now()
-		err := processor.Contain("Reader.Wait", func() error { return w.Wait(f.ctx) })
+		err := contain.Call("Reader.Wait", func() error { return w.Wait(f.ctx) })
 		f.waited = time.Since(begin)
 		if err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/processor/batch"
+	"github.com/rollcall-go/rollcall/processor/processortest"
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
@@ -135,13 +136,12 @@ func TestSoak(t *testing.T) {
 			if n%2 == 0 {
 				o.Key = strconv.Itoa
 			}
-			runner := processor.NewRunner(processor.RunnerConfig{
-				Member: "m", Epochs: true, Factory: batch.Handle(m, soakWork, o), Checkpoints: store,
-			})
+			factory := batch.Handle(m, soakWork, o)
 			all.Go(func() {
 				for epoch := uint64(1); ; epoch++ {
 					runs.Add(1)
-					switch soakRun(t, runner, shardset.ID{Log: "orders", Number: n}, epoch) {
+					lease := shardset.Lease{ID: shardset.ID{Log: "orders", Number: n}, Epoch: epoch}
+					switch soakRun(factory, processortest.Config{Lease: lease, Checkpoints: store}) {
 					case shardset.OutcomeClosed:
 						return
 					case shardset.OutcomeReleased, shardset.OutcomeLost:
@@ -178,10 +178,11 @@ func TestSoak(t *testing.T) {
 }
 
 // soakRun lets one owner work for a while, and takes the shard from it somehow.
-func soakRun(t *testing.T, runner *processor.Runner, id shardset.ID, epoch uint64) shardset.Outcome {
-	run := runner.New(t.Context(), shardset.Lease{ID: id, Epoch: epoch}, epoch, processor.NewTerm(time.Now().Add(1e6*time.Hour)))
+func soakRun(f processor.Factory, cfg processortest.Config) shardset.Outcome {
+	run := newRun(cfg)
+	run.restart = processor.Backoff{Min: 200 * time.Millisecond, Max: 30 * time.Second}
 	out := make(chan shardset.Outcome, 1)
-	go run.Do(func(o shardset.Outcome) { out <- o })
+	go run.do(f, func(o shardset.Outcome) { out <- o })
 	select {
 	case o := <-out:
 		return o

@@ -20,7 +20,7 @@ func leased(t *testing.T) (*rig, *ledger) {
 	src := newTape(50)
 	src.perRead = 10
 	r := newRig(t, src)
-	r.term = processor.NewTerm(time.Now().Add(lease))
+	r.until = time.Now().Add(lease)
 	return r, r.watch()
 }
 

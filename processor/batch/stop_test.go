@@ -90,7 +90,7 @@ func TestStop(t *testing.T) {
 		}
 		bubble(t, st.name+"/the term is over and nobody noticed", func(t *testing.T) {
 			s := st.begin(t)
-			s.rig.term.End()
+			s.rig.run.Expire()
 			o, _ := s.stop(processor.ErrRevoked, false)
 			s.check(o, shardset.OutcomeLost, 0, 0, st.before)
 		})

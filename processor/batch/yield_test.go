@@ -100,7 +100,7 @@ func attemptsAcrossPuttingBack(t *testing.T) (back bool) {
 		if !slices.Equal(attempts, []int{1, 2, 3, 4}) {
 			t.Errorf("the attempts were %v, want 1 to 4", attempts)
 		}
-		if n := len(r.poison); n != 1 || r.store.last() != "10" {
+		if n := len(r.poison()); n != 1 || r.store.last() != "10" {
 			t.Errorf("%d batches were given up and %q is committed, want 1 and 10", n, r.store.last())
 		}
 		back = src.count(func(t *tape) int { return len(t.opens) }) >= 2

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/processor/internal/contain"
 )
 
 // listTimeout bounds one request for the list of shards. The client's own bound is for
@@ -58,7 +59,7 @@ func (c *closedShards) ask(ctx context.Context, log *zap.Logger) {
 	var list []sls.Shard
 	err := processor.ErrGoexit
 	defer func() { c.answered(ctx, log, asked, list, err) }()
-	err = processor.Contain("Client.ListShards", func() (err error) {
+	err = contain.Call("Client.ListShards", func() (err error) {
 		list, err = c.list(limited)
 		return err
 	})

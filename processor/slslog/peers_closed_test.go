@@ -89,7 +89,7 @@ func TestD17ExpiredPositions(t *testing.T) {
 			before := len(p.made("b", "logs"))
 			p.stream(time.Minute, time.Second, "")
 			run := b.Status().Shards[0].Run
-			if run.Phase != processor.PhaseHalted || !errors.Is(run.LastError, batch.ErrExpired) || !errors.Is(run.LastError, sls.ErrInvalidCursor) {
+			if run.Phase != coordinator.PhaseHalted || !errors.Is(run.LastError, batch.ErrExpired) || !errors.Is(run.LastError, sls.ErrInvalidCursor) {
 				t.Errorf("the shard is %v: %v", run.Phase, run.LastError)
 			}
 			if n := len(p.did(&p.begun, "b", 0)); n != 0 {

@@ -242,7 +242,7 @@ func TestD28OneShardFailsAlone(t *testing.T) {
 			t.Fatalf("the worker is %v with %d shards: %+v", s.State, len(s.Shards), s.Counters)
 		}
 		for _, shard := range s.Shards[:2] {
-			if shard.Run.Phase != processor.PhaseHalted {
+			if shard.Run.Phase != coordinator.PhaseHalted {
 				t.Errorf("shard %v is %v after ten attempts", shard.ID, shard.Run.Phase)
 			}
 		}

@@ -300,7 +300,7 @@ func shares(want ...int) func(workers ...*peerWorker) func() bool {
 			for i, w := range workers {
 				n := 0
 				for _, s := range w.Status().Shards {
-					if s.Run.Phase == processor.PhaseRunning {
+					if s.Run.Phase == coordinator.PhaseRunning {
 						n++
 					}
 				}

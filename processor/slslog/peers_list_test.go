@@ -13,9 +13,9 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/rollcall-go/rollcall/coordinator"
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/heartbeat/sls/slsserver"
-	"github.com/rollcall-go/rollcall/processor"
 )
 
 // noList is a worker without the right to list shards, which the official consumers never
@@ -135,7 +135,7 @@ func TestListComesBack(t *testing.T) {
 
 func troubles(w *peerWorker) (all []error) {
 	for _, s := range w.Status().Shards {
-		if s.Run.Phase == processor.PhaseRunning {
+		if s.Run.Phase == coordinator.PhaseRunning {
 			all = append(all, s.Run.Progress.Trouble)
 		}
 	}

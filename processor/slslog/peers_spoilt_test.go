@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/coordinator"
 	"github.com/rollcall-go/rollcall/processor/slslog"
 )
 
@@ -42,7 +42,7 @@ func TestSpoiltPagesAreReadAgain(t *testing.T) {
 				before := len(p.made("a", "logs"))
 				time.Sleep(10 * time.Minute)
 				s := a.Status().Shards[0].Run
-				if s.Phase != processor.PhaseRunning || s.Progress.Trouble == nil {
+				if s.Phase != coordinator.PhaseRunning || s.Progress.Trouble == nil {
 					t.Errorf("after ten minutes it is %v, trouble %v", s.Phase, s.Progress.Trouble)
 				}
 				var decode *slslog.DecodeError

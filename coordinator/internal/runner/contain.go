@@ -1,0 +1,23 @@
+package runner
+
+import (
+	"runtime/debug"
+
+	"github.com/rollcall-go/rollcall/processor"
+)
+
+// contain calls user code and turns a panic in it into a *processor.PanicError. A
+// runtime.Goexit in f cannot be stopped: then contain does not return either.
+func contain(where string, f func() error) (err error) {
+	returned := false
+	defer func() {
+		// recover works only here, in the deferred function itself. Under
+		// GODEBUG=panicnil=1 it returns nil for a panic(nil), and stops it.
+		if v := recover(); !returned {
+			err = &processor.PanicError{Where: where, Value: v, Stack: debug.Stack()}
+		}
+	}()
+	err = f()
+	returned = true
+	return err
+}

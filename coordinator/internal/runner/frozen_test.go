@@ -1,0 +1,105 @@
+package runner_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollcall-go/rollcall/coordinator/internal/runner"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// A process that was frozen past the end of its lease has nobody who cancelled its
+// contexts. Whatever it does first when it wakes is refused, and by that everything
+// else ends.
+func TestFrozenPastTheTerm(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		first func(context.Context, *processor.Shard) error
+	}{
+		{"check", func(_ context.Context, s *processor.Shard) error { return s.Check() }},
+		{"commit", func(ctx context.Context, s *processor.Shard) error { return s.Commit(ctx, "p") }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				r.term = runner.NewTerm(time.Now().Add(10 * time.Second))
+				r.cfg.Factory = processor.Each(func(ctx context.Context, s *processor.Shard) error {
+					time.Sleep(10*time.Second - 1)
+					if err := s.Check(); err != nil {
+						t.Errorf("Check in the last instant of the term: %v", err)
+					}
+					time.Sleep(time.Nanosecond) // frozen
+					if ctx.Err() != nil {
+						t.Errorf("the context ended by itself: %v", context.Cause(ctx))
+					}
+					if err := c.first(ctx, s); !errors.Is(err, processor.ErrLeaseLost) {
+						t.Errorf("first %s after the freeze: %v, want %v", c.name, err, processor.ErrLeaseLost)
+					}
+					if got := context.Cause(ctx); got != processor.ErrLeaseLost {
+						t.Errorf("cause of the context after that: %v, want %v", got, processor.ErrLeaseLost)
+					}
+					if r.term.Extend(time.Now(), time.Now().Add(time.Hour)) {
+						t.Error("a late answer extended the term")
+					}
+					if err := s.Commit(context.WithoutCancel(ctx), "q"); !errors.Is(err, processor.ErrLeaseLost) {
+						t.Errorf("Commit after a late answer: %v, want %v", err, processor.ErrLeaseLost)
+					}
+					return nil
+				})
+				r.cfg.Hooks.Before = func(_ context.Context, c processor.Commit) error {
+					t.Errorf("the Before hook was asked to flush for %q after the term", c.Position)
+					return nil
+				}
+				r.start().want(shardset.OutcomeLost)
+				if got := r.store.positions(); len(got) != 0 {
+					t.Errorf("saved %q after the term, want nothing", got)
+				}
+			})
+		})
+	}
+}
+
+// A result that comes out of the freeze is no better than a commit: what was done is
+// void, so the shard is neither done nor ended, nor is there a pause to sit out.
+func TestFrozenBeforeTheReturn(t *testing.T) {
+	for _, result := range []error{nil, processor.ErrShardClosed, errFlaky} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, func(context.Context, *processor.Shard) error {
+				time.Sleep(time.Minute)
+				return result
+			})
+			r.term = runner.NewTerm(time.Now().Add(time.Minute))
+			from := time.Now()
+			r.start().want(shardset.OutcomeLost)
+			if took := time.Since(from); took != time.Minute {
+				t.Errorf("result %v: released after %v, want at once after a minute", result, took)
+			}
+		})
+	}
+}
+
+// One goroutine of the process noticing is enough for all its shards.
+func TestFrozenShardsShareTheTerm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		term := runner.NewTerm(time.Now().Add(time.Second))
+		rigs := make([]*rig, 3)
+		for i := range rigs {
+			rigs[i] = newRig(t, func(ctx context.Context, s *processor.Shard) error {
+				time.Sleep(time.Second)
+				return s.Commit(ctx, "p")
+			})
+			rigs[i].term = term
+			rigs[i].start()
+		}
+		for _, r := range rigs {
+			r.want(shardset.OutcomeLost)
+			if got := r.store.positions(); len(got) != 0 {
+				t.Errorf("saved %q after the term, want nothing", got)
+			}
+		}
+	})
+}

@@ -1,0 +1,106 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/rollcall-go/rollcall/processor"
+)
+
+// activity is a call under way that a processor waits for: see processor.Shard.Begin.
+type activity struct {
+	run    *Run
+	ctx    context.Context
+	what   string
+	since  time.Time // of the last sign; guarded by run.mu
+	signed atomic.Bool
+}
+
+// begin notes that a call begins: one of the processor, or of the run itself.
+func (r *Run) begin(ctx context.Context, what string) *activity {
+	a := &activity{run: r, ctx: ctx, what: what, since: time.Now()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watch.calls = append(r.watch.calls, a)
+	return a
+}
+
+// forgetCalls ends the watch over an attempt that has settled.
+func (r *Run) forgetCalls() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watch = watch{}
+}
+
+// Progress is a sign: something of the call is done. It costs next to nothing.
+func (a *activity) Progress() {
+	if !a.signed.Load() {
+		a.signed.Store(true)
+	}
+}
+
+// End notes that the call has returned. Further calls do nothing.
+func (a *activity) End() {
+	r := a.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i := slices.Index(r.watch.calls, a); i >= 0 {
+		r.watch.calls = slices.Delete(r.watch.calls, i, i+1)
+		r.watch.sign = time.Now()
+	}
+}
+
+// watch is what a run knows about the progress of its processor.
+type watch struct {
+	calls    []*activity // under way
+	working  bool        // Process was called, and has not returned
+	tracked  bool        // it says with Begin what it waits for
+	caughtUp bool        // it says that it is idle
+	sign     time.Time   // the last one of Process: its start, Check, Commit, ReportProgress and the like
+}
+
+// stall decides whether there was no sign at now for the bound, and since when. The call is
+// the one without a sign, or nil if it is Process itself.
+func (w *watch) stall(now time.Time, bound time.Duration) (since time.Time, call *activity, stalled bool) {
+	for _, a := range w.calls {
+		if call == nil || a.since.Before(call.since) {
+			call = a
+		}
+	}
+	if call != nil && now.Sub(call.since) >= bound {
+		return call.since, call, true
+	}
+	if w.working && !w.tracked && !w.caughtUp && len(w.calls) == 0 && now.Sub(w.sign) >= bound {
+		return w.sign, nil, true
+	}
+	return time.Time{}, nil, false
+}
+
+// Stall returns since when the processor has given no sign of progress, if that is as long as
+// bound, and an error that matches processor.ErrNoProgress and says what is waited for. A run whose
+// context was cancelled has no stall: whether it is stuck is judged by that.
+func (r *Run) Stall(now time.Time, bound time.Duration) (time.Time, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ctx.Err() != nil {
+		return time.Time{}, nil
+	}
+	for _, a := range r.watch.calls {
+		if a.signed.Swap(false) {
+			a.since = now
+		}
+	}
+	since, call, stalled := r.watch.stall(now, bound)
+	switch {
+	case !stalled:
+		return time.Time{}, nil
+	case call == nil:
+		return since, fmt.Errorf("%w: Process called none of Commit, Check and ReportProgress; one that is idle says so with ReportProgress and Progress.CaughtUp", processor.ErrNoProgress)
+	case call.ctx.Err() != nil:
+		return since, fmt.Errorf("%w: %s does not return, although its context has ended", processor.ErrNoProgress, call.what)
+	}
+	return since, fmt.Errorf("%w: %s does not return", processor.ErrNoProgress, call.what)
+}
