@@ -3,7 +3,6 @@ package coordinator
 import (
 	"context"
 	"errors"
-	"hash/fnv"
 	"math/rand/v2"
 	"time"
 
@@ -88,6 +87,8 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		Logger:        r.rec.log,
 	})
 	r.tracker = shardset.NewTracker(shardset.TrackerConfig{
+		Member:       cfg.Member,
+		Weight:       cfg.Weight,
 		Instance:     newInstance(),
 		Interval:     cfg.Interval,
 		FirmInterval: cfg.firmInterval,
@@ -95,7 +96,6 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		TTL:          r.info.TTL,
 		Fast:         cfg.FastInterval, // even if the service pushes: a push can break in silence
 		Grid:         !r.info.Guarantees.Push,
-		GridOffset:   gridOffset(cfg.Member),
 		DrainTimeout: cfg.DrainTimeout,
 		StuckAfter:   cfg.StuckAfter,
 		RestartPause: cfg.Interval,
@@ -116,13 +116,6 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 func newInstance() uint64 {
 	const random = 20 // bits; shardset.Tracker keeps as many when it jumps past another instance
 	return uint64(time.Now().UnixMilli())<<random | rand.Uint64N(1<<random)
-}
-
-// gridOffset spreads the members of a group over the range of offsets.
-func gridOffset(member string) time.Duration {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(member)) // it cannot fail
-	return time.Duration(h.Sum32()) % shardset.MaxGridOffset
 }
 
 func (r *run) canLeave() bool {
@@ -291,5 +284,5 @@ func (r *run) share(n int) time.Time {
 
 func (r *run) request(now time.Time) shardset.Heartbeat {
 	r.sentAt = now
-	return shardset.Heartbeat{Member: r.cfg.Member, Weight: r.cfg.Weight, Report: r.tracker.Beat(now)}
+	return r.tracker.Beat(now)
 }

@@ -11,7 +11,7 @@ type Guarantees struct {
 	FencedCommit bool
 	// AckedRevoke: a revoked shard changes hands only after its holder, having
 	// heard of the revocation, has stopped listing it, or its lease has ended. This
-	// takes a service that keeps the numbers of a Report: it drops heartbeats that a
+	// takes a service that keeps the numbers of a Heartbeat: it drops heartbeats that a
 	// newer one overtook, and knows the instances of a name.
 	AckedRevoke bool
 	// Ordered: the children of a split shard wait for their ancestors. It is the group's;

@@ -122,7 +122,7 @@ func (m member) Request(now time.Time) (shardset.Heartbeat, bool) {
 		return shardset.Heartbeat{}, false
 	}
 	m.r.beats = append(m.r.beats, now.Sub(m.r.start))
-	return shardset.Heartbeat{Member: "m", Report: shardset.Report{Seq: uint64(len(m.r.beats))}}, true
+	return shardset.Heartbeat{Member: "m", Seq: uint64(len(m.r.beats))}, true
 }
 
 func (m member) Outcome(_ time.Time, q shardset.Heartbeat, _ shardset.Answer, err error) heartbeat.Verdict {

@@ -6,7 +6,7 @@
 //
 // # The protocol
 //
-// A member sends heartbeats that list the shards it holds (Report). The group
+// A member sends heartbeats that list the shards it holds (Heartbeat). The group
 // service answers with the shards it may hold (Answer). The Tracker turns the
 // difference into a Plan.
 //

@@ -1,18 +1,29 @@
 package shardset
 
-import "time"
+import (
+	"hash/fnv"
+	"time"
+)
 
 const (
 	// gridSlack is how much the heartbeats of one moment may lie apart: the offsets, the
 	// members' clocks, and how late a busy machine is.
 	gridSlack = 120 * time.Millisecond
 
-	// MaxGridOffset is the end of the range of TrackerConfig.GridOffset.
-	MaxGridOffset = gridSlack / 3
+	// maxGridOffset is the end of the range of offsets.
+	maxGridOffset = gridSlack / 3
 )
 
 // midnight is when all grids begin.
 var midnight = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// gridOffset returns how much after the moments of the grid a member's heartbeats come.
+// Members have different offsets, so that their heartbeats do not all come at once.
+func gridOffset(member string) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(member)) // it cannot fail
+	return time.Duration(h.Sum32()) % maxGridOffset
+}
 
 // grid returns when the next regular heartbeat is due, if the last one left at sent.
 //

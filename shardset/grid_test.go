@@ -19,7 +19,7 @@ func TestGridFindsTheDeadSoon(t *testing.T) {
 	for _, tt := range tests {
 		dead, other := time.Unix(1_790_000_000, 123_456_789), time.Unix(1_790_000_001, 0)
 		for i := range 50 {
-			offset := time.Duration(i) * time.Millisecond % MaxGridOffset
+			offset := time.Duration(i) * time.Millisecond % maxGridOffset
 			last := grid(dead, tt.ttl, tt.interval, offset)
 			if gap := last.Sub(dead); i > 0 && gap > tt.interval+gridSlack {
 				t.Fatalf("TTL %v: %v between two heartbeats, want at most the interval %v", tt.ttl, gap, tt.interval)
@@ -27,7 +27,7 @@ func TestGridFindsTheDeadSoon(t *testing.T) {
 			dead = last.Add(time.Duration(i) * time.Millisecond / 2) // it leaves a little late
 			end := dead.Add(tt.ttl)
 			for other.Before(end) {
-				other = grid(other, tt.ttl, tt.interval, MaxGridOffset-1-offset)
+				other = grid(other, tt.ttl, tt.interval, maxGridOffset-1-offset)
 			}
 			if late := other.Sub(end); late > 2*gridSlack {
 				t.Fatalf("TTL %v, interval %v: the others ask %v after the end of the lease", tt.ttl, tt.interval, late)
@@ -66,7 +66,7 @@ func TestGridKeepsTheMonotonicReading(t *testing.T) {
 
 func TestTrackerBeatsOnTheGrid(t *testing.T) {
 	now := time.Unix(1_790_000_000, 777_000_000)
-	tr := NewTracker(TrackerConfig{Interval: 2 * time.Second, Grid: true, DrainTimeout: time.Second})
+	tr := NewTracker(TrackerConfig{Member: "a", Interval: 2 * time.Second, Grid: true, DrainTimeout: time.Second})
 	r := tr.Beat(now)
 	if _, err := tr.Accepted(now, r.Seq, Answer{TTL: 6 * time.Second}); err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestTrackerBeatsOnTheGrid(t *testing.T) {
 	if _, err := tr.Accepted(later, tr.Beat(later).Seq, Answer{TTL: 6 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
-	want := grid(later, 6*time.Second, 2*time.Second, 0)
+	want := grid(later, 6*time.Second, 2*time.Second, gridOffset("a"))
 	if got := tr.NextHeartbeat(later); !got.Equal(want) {
 		t.Errorf("the next heartbeat is due at %v, want %v", got, want)
 	}

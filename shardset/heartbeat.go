@@ -13,27 +13,42 @@ const MaxWeight = 1000
 // that recovers does, must be able to count on from there.
 const maxNumber = math.MaxInt64
 
-// maxMemberName is the longest name a member may have, in bytes.
-const maxMemberName = 128
-
-// Beat is one heartbeat: who speaks, and what it says.
+// Heartbeat is the message from a member to the group service: which shards it holds, and
+// what became of them. Tracker.Beat makes it.
 type Heartbeat struct {
-	// Member is the name of the member that speaks, 1 to 128 bytes. Names are
-	// identity: a restarted process takes the shards of its name back at once.
+	// Member is the member's name; CheckName has the rule. Names are identity: a
+	// restarted process takes the shards of its name back at once.
 	Member string
-	// Weight is its share of the shards relative to the others', up to MaxWeight.
-	// Zero means 1.
+	// Weight is the member's share of the shards relative to the other members', up to
+	// MaxWeight. Zero means 1.
 	Weight int
-	// Report is what it holds, with the numbers that put it into order. A service
-	// that cannot carry the numbers ignores them.
-	Report
+	// Seq numbers this member's heartbeats; a service drops any but the newest. A service
+	// that cannot carry this number and the two that follow ignores them.
+	Seq uint64
+	// Instance is the run of the member that sends the heartbeat.
+	Instance uint64
+	// Generation is the newest generation that the member has seen in an answer.
+	Generation uint64
+	// Held lists every shard whose processor has not returned, those that are
+	// draining included, and those that are complete but not revoked. Sorted;
+	// shared with the Tracker: only read it.
+	Held []Grant
+	// Complete lists those of Held whose processors returned by themselves with their
+	// work complete. A service that reports Answer.Complete counts them. Sorted, and
+	// shared like Held.
+	Complete []ID
+	// Closed lists the closed shards that were processed to their end. Sorted.
+	Closed []ID
+	// Leaving says that the member takes no more shards: the service grants what it
+	// releases, and what it has not started yet, to other members.
+	Leaving bool
 }
 
 // Validate reports everything that is wrong with the heartbeat, or nil.
 func (b *Heartbeat) Validate() error {
 	var faults []error
-	if b.Member == "" || len(b.Member) > maxMemberName {
-		faults = append(faults, fmt.Errorf("the member name %.*q is not 1 to %d bytes long", maxMemberName, b.Member, maxMemberName))
+	if b.Member == "" || len(b.Member) > maxName {
+		faults = append(faults, fmt.Errorf("the member name %.*q is not 1 to %d bytes long", maxName, b.Member, maxName))
 	}
 	if b.Weight < 0 || b.Weight > MaxWeight {
 		faults = append(faults, fmt.Errorf("the weight %d is not between 0 and %d", b.Weight, MaxWeight))

@@ -104,7 +104,7 @@ func (w *world) nothingLeft(p Plan) {
 }
 
 // reportsDone checks what a heartbeat says is done.
-func (w *world) reportsDone(r Report) {
+func (w *world) reportsDone(r Heartbeat) {
 	if want := slices.SortedFunc(maps.Keys(w.end.done), ID.Compare); !slices.Equal(r.Complete, want) {
 		w.fail("the report says that %v are done, and %v are", r.Complete, want)
 	}

@@ -48,7 +48,7 @@ func (r *rig) at(s string) time.Time {
 }
 
 // beat sends a heartbeat that should list these shards.
-func (r *rig) beat(at, held string) Report {
+func (r *rig) beat(at, held string) Heartbeat {
 	r.t.Helper()
 	rep := r.tr.Beat(r.at(at))
 	r.seq = rep.Seq

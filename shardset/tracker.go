@@ -7,6 +7,9 @@ import (
 
 // TrackerConfig is what a Tracker has to know before the first event.
 type TrackerConfig struct {
+	// Member and Weight are what each Heartbeat says of this member.
+	Member string
+	Weight int
 	// Instance tells this run of the member from earlier ones under its name. A
 	// later run needs a larger number; zero means that the service has none. The
 	// Tracker adds one each time a lease ends.
@@ -26,12 +29,9 @@ type TrackerConfig struct {
 	TTL time.Duration
 	// Fast is the interval while the set of shards is changing. Zero means Interval.
 	Fast time.Duration
-	// Grid makes regular heartbeats come at the same moments at all members, for a
-	// service that does not push: see grid.
+	// Grid makes the regular heartbeats of all members come at nearly the same moments,
+	// for a service that does not push: see grid.
 	Grid bool
-	// GridOffset is how much after those moments this member's come; less than
-	// MaxGridOffset. Members have different ones, so that they do not all come at once.
-	GridOffset time.Duration
 	// DrainTimeout is how long a revoked processor may go on before its context
 	// is cancelled.
 	DrainTimeout time.Duration
@@ -73,10 +73,10 @@ type Tracker struct {
 	moving  []*entry   // those with something due: draining, cancelled, cooling; in no order
 	moveAt  time.Time  // the earliest due among moving; zero: none
 
-	held      []Grant  // cache of entries for Report, rebuilt when heldDirty
+	held      []Grant  // cache of entries for Heartbeat.Held, rebuilt when heldDirty
 	sorted    []*entry // the entries of held, in the same order
 	heldDirty bool
-	done      []ID // cache of the entries that are done for Report, rebuilt when doneDirty
+	done      []ID // cache of the entries for Heartbeat.Complete, rebuilt when doneDirty
 	doneDirty bool
 	doneCount int
 
@@ -98,6 +98,7 @@ type Tracker struct {
 	clockEpoch uint64 // the last epoch made for a grant of a service without epochs
 
 	ttl        time.Duration // of the newest answer that was accepted
+	gridOffset time.Duration // of this member's heartbeats
 	interval   time.Duration // between regular heartbeats, as the group's TTL lets it be
 	deadline   time.Time     // end of the lease; zero: none was ever given, or it lapsed
 	settledAt  time.Time     // until then the cadence is fast
@@ -137,52 +138,35 @@ func NewTracker(cfg TrackerConfig) *Tracker {
 		cfg:      cfg,
 		instance: cfg.Instance,
 		interval: cfg.Interval,
-		entries:  newEntryTable(),
-		missing:  map[ID]uint64{},
-		gone:     map[ID]uint64{},
-		ended:    map[ID]uint64{},
-		holdoff:  map[ID]time.Time{},
-	}
-}
 
-// Report is what a heartbeat says.
-type Report struct {
-	// Seq numbers this member's heartbeats; a service drops any but the newest.
-	Seq uint64
-	// Instance is the run of the member that speaks.
-	Instance uint64
-	// Generation is the newest one that the member has seen in an answer.
-	Generation uint64
-	// Held lists every shard whose processor has not returned, those that are
-	// draining included, and those that are done but not taken back. Sorted;
-	// shared with the Tracker, so only to be read.
-	Held []Grant
-	// Done lists those of Held whose processors finished by themselves: what a service
-	// counts that tells when every shard of the group is done. Sorted, and shared like
-	// Held.
-	Complete []ID
-	// Ended lists the closed shards that were processed to their end.
-	Closed []ID
-	// Leaving says that the member takes nothing more: what it gives up is for the
-	// others, and so is what it has not heard of yet.
-	Leaving bool
+		gridOffset: gridOffset(cfg.Member),
+
+		entries: newEntryTable(),
+		missing: map[ID]uint64{},
+		gone:    map[ID]uint64{},
+		ended:   map[ID]uint64{},
+		holdoff: map[ID]time.Time{},
+	}
 }
 
 // Beat is the event of a heartbeat leaving at now. From then on only the answer to
 // this one counts, and a lease that it gives counts from now.
-func (t *Tracker) Beat(now time.Time) Report {
+func (t *Tracker) Beat(now time.Time) Heartbeat {
 	t.seq++
 	t.sentAt = now
-	r := Report{Seq: t.seq, Instance: t.instance, Generation: t.generation, Leaving: t.leaving}
+	h := Heartbeat{
+		Member: t.cfg.Member, Weight: t.cfg.Weight,
+		Seq: t.seq, Instance: t.instance, Generation: t.generation, Leaving: t.leaving,
+	}
 	if t.joinEmpty {
-		return r
+		return h
 	}
-	r.Held, r.Complete = t.heldGrants(), t.doneIDs()
+	h.Held, h.Complete = t.heldGrants(), t.doneIDs()
 	for id := range t.ended {
-		r.Closed = append(r.Closed, id)
+		h.Closed = append(h.Closed, id)
 	}
-	slices.SortFunc(r.Closed, ID.Compare)
-	return r
+	slices.SortFunc(h.Closed, ID.Compare)
+	return h
 }
 
 // NextHeartbeat returns when the next heartbeat is due, as long as nothing happens
@@ -203,7 +187,7 @@ func (t *Tracker) NextHeartbeat(now time.Time) time.Time {
 		return t.sentAt.Add(t.fast())
 	}
 	if t.cfg.Grid && t.ttl > 0 {
-		return grid(t.sentAt, t.ttl, t.interval, t.cfg.GridOffset)
+		return grid(t.sentAt, t.ttl, t.interval, t.gridOffset)
 	}
 	return t.sentAt.Add(t.interval)
 }

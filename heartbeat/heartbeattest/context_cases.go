@@ -36,9 +36,7 @@ func contextExpired(k *kit) {
 // calls makes every call there is with a context that has ended.
 func (k *kit) calls(ctx context.Context, a *member, want error) {
 	k.Helper()
-	request := shardset.Heartbeat{Member: a.name, Report: shardset.Report{
-		Seq: a.report.Seq, Instance: a.report.Instance, Generation: a.answer.Generation,
-	}}
+	request := shardset.Heartbeat{Member: a.name, Seq: a.report.Seq, Instance: a.report.Instance, Generation: a.answer.Generation}
 	check := func(what string, call func() error) {
 		k.Helper()
 		start := time.Now()

@@ -9,7 +9,7 @@
 //
 // What a service has to pass depends on what it promises, heartbeat.Guarantees. A
 // case that does not apply is skipped and says why. AckedRevoke takes a wire that
-// carries the numbers of a shardset.Report, so a service that promises it is expected
+// carries the numbers of a shardset.Heartbeat, so a service that promises it is expected
 // to refuse stale heartbeats and replaced instances too. Nothing is expected of a single
 // heartbeat, because the answers of a replicated service may lag a little: the cases
 // go on beating until what they wait for is there, or its time is up.

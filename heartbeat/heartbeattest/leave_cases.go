@@ -82,9 +82,7 @@ func leaveLate(k *kit) {
 	a, b := k.puppet("a"), k.member("b")
 	a.beatUntil("a and b share the shards", func() bool { return k.shared(a, b) }, b)
 	err := k.retry(func(ctx context.Context) error {
-		return a.client.(heartbeat.Leaver).Leave(ctx, shardset.Heartbeat{Member: "a", Report: shardset.Report{
-			Seq: a.seq + 10, Instance: a.instance, Generation: a.answer.Generation,
-		}})
+		return a.client.(heartbeat.Leaver).Leave(ctx, shardset.Heartbeat{Member: "a", Seq: a.seq + 10, Instance: a.instance, Generation: a.answer.Generation})
 	})
 	if err != nil {
 		k.Fatalf("leave: %v", err)

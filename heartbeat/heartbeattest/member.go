@@ -23,10 +23,10 @@ type member struct {
 	deaf    bool                 // shards that have to go do not return before letGo
 	waiting map[shardset.ID]bool // those that do not
 
-	answer     shardset.Answer // the newest accepted one
-	sent, back time.Time       // when its heartbeat left, and when it came
-	report     shardset.Report // of the newest heartbeat
-	err        error           // of the newest heartbeat
+	answer     shardset.Answer    // the newest accepted one
+	sent, back time.Time          // when its heartbeat left, and when it came
+	report     shardset.Heartbeat // of the newest heartbeat
+	err        error              // of the newest heartbeat
 	replaced   bool
 }
 
@@ -58,7 +58,7 @@ func (k *kit) newMember(name string) (*member, error) {
 		endpoint: e, k: k, name: name,
 		runs: map[shardset.ID]*run{}, waiting: map[shardset.ID]bool{},
 		tracker: shardset.NewTracker(shardset.TrackerConfig{
-			Instance: k.instance(), Interval: k.ttl / 10, Fast: k.step, RestartPause: k.step,
+			Member: name, Instance: k.instance(), Interval: k.ttl / 10, Fast: k.step, RestartPause: k.step,
 			DrainTimeout: 100 * k.ttl, StuckAfter: 100 * k.ttl, // a member is as deaf as the case wants it
 			CanLeave: k.info.Guarantees.Leave,
 		}),
@@ -88,7 +88,7 @@ func (m *member) beat() {
 	ctx, cancel := m.k.context()
 	defer cancel()
 	var a shardset.Answer
-	a, m.err = m.client.Beat(ctx, shardset.Heartbeat{Member: m.name, Report: m.report})
+	a, m.err = m.client.Beat(ctx, m.report)
 	now := time.Now()
 	var replaced *shardset.ReplacedError
 	switch {
@@ -211,7 +211,7 @@ func (m *member) leave() {
 	m.obey(m.tracker.Leave(time.Now()))
 	err := m.k.retry(func(ctx context.Context) error {
 		m.report = m.tracker.Beat(time.Now())
-		return m.client.(heartbeat.Leaver).Leave(ctx, shardset.Heartbeat{Member: m.name, Report: m.report})
+		return m.client.(heartbeat.Leaver).Leave(ctx, m.report)
 	})
 	if err != nil {
 		m.k.Errorf("leave of %s: %v", m.name, err)

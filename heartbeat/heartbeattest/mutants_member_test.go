@@ -68,10 +68,10 @@ func memberMutants() []mutant {
 			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				for _, m := range b.Snapshot().Members {
 					if m.Name == r.Member && m.Instance < r.Instance {
-						_ = b.Service.Leave(ctx, shardset.Heartbeat{Member: r.Member, Report: shardset.Report{Instance: m.Instance}})
+						_ = b.Service.Leave(ctx, shardset.Heartbeat{Member: r.Member, Instance: m.Instance})
 						for other := range b.answers { // who takes them
 							if other != r.Member {
-								_, _ = b.Service.Beat(ctx, shardset.Heartbeat{Member: other, Report: shardset.Report{Held: b.answers[other].Grants}})
+								_, _ = b.Service.Beat(ctx, shardset.Heartbeat{Member: other, Held: b.answers[other].Grants})
 							}
 						}
 					}

@@ -38,21 +38,21 @@ func (p *puppet) say(generation uint64, held []shardset.Grant) error {
 }
 
 func (p *puppet) send(ctx context.Context, seq, generation uint64, held []shardset.Grant) error {
-	return p.sendReport(ctx, shardset.Report{Seq: seq, Generation: generation, Held: held})
+	return p.sendReport(ctx, shardset.Heartbeat{Seq: seq, Generation: generation, Held: held})
 }
 
 // report sends one heartbeat that lists held, of which done is done.
 func (p *puppet) report(generation uint64, held []shardset.Grant, done []shardset.ID) error {
 	return p.k.retry(func(ctx context.Context) error {
 		p.seq++
-		return p.sendReport(ctx, shardset.Report{Seq: p.seq, Generation: generation, Held: held, Complete: done})
+		return p.sendReport(ctx, shardset.Heartbeat{Seq: p.seq, Generation: generation, Held: held, Complete: done})
 	})
 }
 
-func (p *puppet) sendReport(ctx context.Context, r shardset.Report) error {
-	r.Instance = p.instance
+func (p *puppet) sendReport(ctx context.Context, r shardset.Heartbeat) error {
+	r.Member, r.Instance = p.name, p.instance
 	sent := time.Now()
-	a, err := p.client.Beat(ctx, shardset.Heartbeat{Member: p.name, Report: r})
+	a, err := p.client.Beat(ctx, r)
 	if err == nil {
 		p.k.checkAnswer(p.name, a)
 		p.answer, p.sent = a, sent

@@ -117,7 +117,7 @@ func (p *plain) Info() heartbeat.Info {
 func (p *plain) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	bare := shardset.Heartbeat{Member: r.Member, Report: shardset.Report{Closed: p.ended}}
+	bare := shardset.Heartbeat{Member: r.Member, Closed: p.ended}
 	for _, g := range r.Held {
 		bare.Held = append(bare.Held, shardset.Grant{ID: g.ID})
 	}

@@ -24,7 +24,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 			if _, err := s.Watch(ctx, name); err != nil {
 				t.Fatal(err)
 			}
-			r := shardset.Heartbeat{Member: name, Report: shardset.Report{Seq: 1, Instance: 1}}
+			r := shardset.Heartbeat{Member: name, Seq: 1, Instance: 1}
 			if _, err := s.Beat(ctx, r); err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +61,7 @@ func TestTimerIsLeftToFireEarly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := shardset.Heartbeat{Member: "m", Report: shardset.Report{Instance: 1}}
+		r := shardset.Heartbeat{Member: "m", Instance: 1}
 		timers := map[*time.Timer]bool{}
 		for range 60 {
 			r.Seq++

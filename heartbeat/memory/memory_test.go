@@ -34,7 +34,7 @@ type one struct {
 
 func join(t *testing.T, s *memory.Service, name string) *one {
 	t.Helper()
-	o := &one{t: t, s: s, request: shardset.Heartbeat{Member: name, Report: shardset.Report{Instance: 1}}}
+	o := &one{t: t, s: s, request: shardset.Heartbeat{Member: name, Instance: 1}}
 	o.beat()
 	return o
 }
@@ -138,7 +138,7 @@ func TestDelete(t *testing.T) {
 	if _, err := s.Beat(t.Context(), a.request); !errors.Is(err, heartbeat.ErrEvicted) {
 		t.Errorf("a member of the deleted group is answered: %v, want ErrEvicted", err)
 	}
-	again := &one{t: t, s: s, request: shardset.Heartbeat{Member: "a", Report: shardset.Report{Instance: 2}}}
+	again := &one{t: t, s: s, request: shardset.Heartbeat{Member: "a", Instance: 2}}
 	for range 3 { // and then they are shared out like any others
 		again.beat()
 		b.beat()
@@ -257,7 +257,7 @@ func TestSetTTL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := shardset.Heartbeat{Member: "a", Report: shardset.Report{Instance: 1}}
+		r := shardset.Heartbeat{Member: "a", Instance: 1}
 		beat := func(want time.Duration) {
 			t.Helper()
 			r.Seq++

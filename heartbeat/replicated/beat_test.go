@@ -80,7 +80,7 @@ func TestSilentMemberIsEvicted(t *testing.T) {
 		}
 		r.wants("a heartbeat of a, with what it had", a.say(a.answer.Grants...), heartbeat.ErrEvicted)
 		r.wants("a heartbeat of a, with nothing", a.say(), heartbeat.ErrEvicted)
-		a.r = shardset.Report{Instance: a.r.Instance + 1}
+		a.r = shardset.Heartbeat{Member: "a", Instance: a.r.Instance + 1}
 		a.answer = shardset.Answer{}
 		r.together(a, b)
 	})

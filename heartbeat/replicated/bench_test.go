@@ -16,15 +16,14 @@ import (
 // benchMember is a member of a benchmark: it obeys each answer.
 type benchMember struct {
 	c      *replicated.Client
-	name   string
-	r      shardset.Report
+	r      shardset.Heartbeat
 	answer shardset.Answer
 }
 
 func (m *benchMember) beat(ctx context.Context) error {
 	m.r.Seq++
 	m.r.Held, m.r.Generation = m.answer.Grants, m.answer.Generation
-	a, err := m.c.Beat(ctx, shardset.Heartbeat{Member: m.name, Report: m.r})
+	a, err := m.c.Beat(ctx, m.r)
 	if err == nil {
 		m.answer = a
 	}
@@ -42,7 +41,7 @@ func benchGroup(b *testing.B, members, shards int) []*benchMember {
 	b.Cleanup(c.Close)
 	all := make([]*benchMember, members)
 	for i := range all {
-		all[i] = &benchMember{c: c, name: fmt.Sprintf("m%04d", i), r: shardset.Report{Instance: 1}}
+		all[i] = &benchMember{c: c, r: shardset.Heartbeat{Member: fmt.Sprintf("m%04d", i), Instance: 1}}
 	}
 	for settled := 0; settled < 3; {
 		beatAll(b, all)
@@ -94,10 +93,10 @@ func BenchmarkBeatDuringSteps(b *testing.B) {
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				for i := uint64(1); ctx.Err() == nil; i++ {
-					guest := &benchMember{c: all[0].c, name: "guest", r: shardset.Report{Instance: i}}
+					guest := &benchMember{c: all[0].c, r: shardset.Heartbeat{Member: "guest", Instance: i}}
 					_ = guest.beat(ctx)
 					guest.r.Seq++
-					_ = guest.c.Leave(ctx, shardset.Heartbeat{Member: guest.name, Report: guest.r})
+					_ = guest.c.Leave(ctx, guest.r)
 				}
 			})
 			var took []time.Duration

@@ -18,7 +18,7 @@ func withoutShards(cfg *replicated.Config) { cfg.Shards = nil }
 // has no shards makes none by anything.
 func TestLookingMakesNoGroup(t *testing.T) {
 	owner := processor.Owner{Member: "a", Instance: 1, Lease: shardset.Lease{ID: shardset.ID{Log: "orders"}, Epoch: 1}, Epochs: true}
-	request := shardset.Heartbeat{Member: "a", Report: shardset.Report{Instance: 1, Seq: 1}}
+	request := shardset.Heartbeat{Member: "a", Instance: 1, Seq: 1}
 	looks := map[string]func(ctx context.Context, c *replicated.Client) error{
 		"Snapshot": func(ctx context.Context, c *replicated.Client) error { _, err := c.Snapshot(ctx); return err },
 		"Position": func(ctx context.Context, c *replicated.Client) error {

@@ -97,13 +97,13 @@ func (r *rig) process(change ...func(cfg *replicated.Config)) *process {
 type member struct {
 	p      *process
 	name   string
-	r      shardset.Report
+	r      shardset.Heartbeat
 	answer shardset.Answer
 }
 
 func (p *process) member(name string) *member {
 	p.r.last += 1000
-	return &member{p: p, name: name, r: shardset.Report{Instance: p.r.last}}
+	return &member{p: p, name: name, r: shardset.Heartbeat{Member: name, Instance: p.r.last}}
 }
 
 // say sends a heartbeat that lists held.
@@ -112,7 +112,7 @@ func (m *member) say(held ...shardset.Grant) error {
 	defer cancel()
 	m.r.Seq++
 	m.r.Held = held
-	a, err := m.p.Beat(ctx, shardset.Heartbeat{Member: m.name, Report: m.r})
+	a, err := m.p.Beat(ctx, m.r)
 	if err == nil {
 		m.answer, m.r.Generation = a, a.Generation
 	}
@@ -130,7 +130,7 @@ func (m *member) obey() {
 func (m *member) leave(held ...shardset.Grant) error {
 	m.r.Seq++
 	m.r.Held = held
-	return m.p.Leave(m.p.r.Context(), shardset.Heartbeat{Member: m.name, Report: m.r})
+	return m.p.Leave(m.p.r.Context(), m.r)
 }
 
 // until has members obey, every 20 ms, until cond is true.

@@ -191,7 +191,7 @@ func ids(numbers ...int) []shardset.Grant {
 }
 
 func request(held ...int) shardset.Heartbeat {
-	return shardset.Heartbeat{Member: "c1", Report: shardset.Report{Seq: 1, Instance: 7, Generation: 3, Held: ids(held...)}}
+	return shardset.Heartbeat{Member: "c1", Seq: 1, Instance: 7, Generation: 3, Held: ids(held...)}
 }
 
 func owner(number int) processor.Owner {

@@ -175,8 +175,8 @@ func TestBadHeartbeats(t *testing.T) {
 		{Member: strings.Repeat("x", 129)},
 		{Member: "a", Weight: -1},
 		{Member: "a", Weight: shardset.MaxWeight + 1},
-		{Member: "a", Report: shardset.Report{Held: []shardset.Grant{{ID: id(-1)}}}},
-		{Member: "a", Report: shardset.Report{Held: []shardset.Grant{{ID: shardset.ID{Log: "a/b"}}}}},
+		{Member: "a", Held: []shardset.Grant{{ID: id(-1)}}},
+		{Member: "a", Held: []shardset.Grant{{ID: shardset.ID{Log: "a/b"}}}},
 	}
 	r := newRig(t, 1)
 	for _, b := range bad {

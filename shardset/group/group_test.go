@@ -322,11 +322,11 @@ func TestSameListIsNoNews(t *testing.T) {
 func TestNewcomerAndExpiredNeverShareAToken(t *testing.T) {
 	r := newRig(t, 1)
 	tracker := func(instance uint64) *shardset.Tracker {
-		return shardset.NewTracker(shardset.TrackerConfig{Instance: instance, Interval: time.Second, DrainTimeout: time.Second})
+		return shardset.NewTracker(shardset.TrackerConfig{Member: "same", Instance: instance, Interval: time.Second, DrainTimeout: time.Second})
 	}
 	beat := func(tr *shardset.Tracker) error {
 		report := tr.Beat(r.now)
-		a, err := r.g.Beat(r.now, shardset.Heartbeat{Member: "same", Report: report})
+		a, err := r.g.Beat(r.now, report)
 		r.check()
 		if err == nil {
 			tr.Accepted(r.now, report.Seq, a)
@@ -372,11 +372,11 @@ func TestPromisesToALeavingMemberAreVoid(t *testing.T) {
 // Numbers at the end of their range would be believed, and wrap around.
 func TestNumbersOutOfRange(t *testing.T) {
 	r := newRig(t, 1)
-	for _, report := range []shardset.Report{
-		{Seq: 1, Generation: 1 << 63},
-		{Seq: 1, Held: []shardset.Grant{{ID: shardset.ID{Number: 0}, Epoch: 1 << 63}}},
+	for _, report := range []shardset.Heartbeat{
+		{Member: "a", Seq: 1, Generation: 1 << 63},
+		{Member: "a", Seq: 1, Held: []shardset.Grant{{ID: shardset.ID{Number: 0}, Epoch: 1 << 63}}},
 	} {
-		if _, err := r.g.Beat(r.now, shardset.Heartbeat{Member: "a", Report: report}); err == nil {
+		if _, err := r.g.Beat(r.now, report); err == nil {
 			t.Errorf("the report %+v was taken", report)
 		}
 		r.check()

@@ -32,7 +32,7 @@ func (m mutant) String() string {
 }
 
 // report is what leaves the member.
-func (m mutant) report(p *proc, r shardset.Report) shardset.Report {
+func (m mutant) report(p *proc, r shardset.Heartbeat) shardset.Heartbeat {
 	switch m {
 	case ignoreSeq:
 		r.Seq = 0

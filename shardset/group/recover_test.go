@@ -156,12 +156,12 @@ func TestRecoveredEpochsAreNeverReused(t *testing.T) {
 // it for a service that lost writes. One that recovers must not look like that.
 func TestTrackersLiveThroughARecovery(t *testing.T) {
 	for _, first := range []uint64{0, firstEpoch} {
-		cfg := shardset.TrackerConfig{Instance: 1, Interval: time.Second, DrainTimeout: time.Second}
+		cfg := shardset.TrackerConfig{Member: "a", Instance: 1, Interval: time.Second, DrainTimeout: time.Second}
 		tracker := shardset.NewTracker(cfg)
 		beat := func(r *rig) shardset.Plan {
 			t.Helper()
 			report := tracker.Beat(r.now)
-			answer, err := r.g.Beat(r.now, shardset.Heartbeat{Member: "a", Report: report})
+			answer, err := r.g.Beat(r.now, report)
 			if err != nil {
 				t.Fatal(err)
 			}

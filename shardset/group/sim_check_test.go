@@ -10,7 +10,7 @@ import (
 
 // serve passes one heartbeat to the group. said is what the member truly said, b
 // what arrived; a mutant makes the two differ.
-func (w *world) serve(p *proc, said shardset.Report, b shardset.Heartbeat) (shardset.Answer, error) {
+func (w *world) serve(p *proc, said shardset.Heartbeat, b shardset.Heartbeat) (shardset.Answer, error) {
 	w.group.Expire(w.serviceTime())
 	w.served()
 	before := w.snap
@@ -39,7 +39,7 @@ func (w *world) serve(p *proc, said shardset.Report, b shardset.Heartbeat) (shar
 
 // checkSilence verifies that a heartbeat takes no shard from its sender by leaving
 // out what the sender had not heard of, unless it leaves and will take nothing more.
-func (w *world) checkSilence(p *proc, said shardset.Report, before group.Snapshot, granted, revoked map[shardset.ID]uint64) {
+func (w *world) checkSilence(p *proc, said shardset.Heartbeat, before group.Snapshot, granted, revoked map[shardset.ID]uint64) {
 	k := slices.IndexFunc(before.Members, func(m group.MemberInfo) bool { return m.Name == p.name })
 	if said.Leaving || k < 0 || before.Members[k].Instance != said.Instance || w.now < w.recoverUntil+simTTL && w.recoverUntil > 0 {
 		return

@@ -13,7 +13,6 @@ import (
 type proc struct {
 	w        *world
 	name     string
-	weight   int
 	tracker  *shardset.Tracker
 	instance uint64 // the first one
 	offset   time.Duration
@@ -43,12 +42,12 @@ func (w *world) startProc(name string) {
 			return // one live process a name: two are a mistake of the operator
 		}
 	}
-	first := uint64(len(w.procs)+1) * 1000
+	first, weight := uint64(len(w.procs)+1)*1000, 1+w.rng.IntN(3)
 	p := &proc{
-		w: w, name: name, weight: 1 + w.rng.IntN(3), alive: true, runs: map[shardset.ID]*run{},
+		w: w, name: name, alive: true, runs: map[shardset.ID]*run{},
 		instance: first, offset: w.between(-time.Hour, time.Hour), rate: 1,
 		tracker: shardset.NewTracker(shardset.TrackerConfig{
-			Instance: first, Interval: simInterval, Fast: simInterval / 8, DrainTimeout: 2 * time.Second,
+			Member: name, Weight: weight, Instance: first, Interval: simInterval, Fast: simInterval / 8, DrainTimeout: 2 * time.Second,
 			StuckAfter: time.Second, RestartPause: time.Second, CanLeave: true, Finite: w.sc.finite, Completion: true,
 		}),
 	}
@@ -195,7 +194,7 @@ func (p *proc) beatNow() {
 	r := p.tracker.Beat(sentAt)
 	seq := r.Seq
 	p.inFlight, p.seq = seq, seq
-	b := shardset.Heartbeat{Member: p.name, Weight: p.weight, Report: p.w.sc.mutant.report(p, r)}
+	b := p.w.sc.mutant.report(p, r)
 	p.w.toService(p, func() {
 		a, err := p.w.serve(p, r, b)
 		p.w.toProc(p, func() { p.answered(seq, sentAt, a, err) })
@@ -256,7 +255,7 @@ func (p *proc) leave() {
 func (p *proc) goodbye() {
 	p.w.log("%s is gone", p)
 	p.left = true
-	b := shardset.Heartbeat{Member: p.name, Report: p.w.sc.mutant.report(p, p.tracker.Beat(p.local()))}
+	b := p.w.sc.mutant.report(p, p.tracker.Beat(p.local()))
 	p.w.toService(p, func() {
 		// An error is a member that the service dropped or replaced already.
 		if err := p.w.group.Leave(p.w.serviceTime(), b); err == nil {

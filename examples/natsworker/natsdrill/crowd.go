@@ -71,7 +71,7 @@ func (s *stage) newCrowd(n, clients int) (*crowd, error) {
 
 // prepare has a member come and go, so that the group and its buckets are there.
 func (c *crowd) prepare(ctx context.Context) error {
-	r := shardset.Heartbeat{Member: "first", Report: shardset.Report{Seq: 1, Instance: 1}}
+	r := shardset.Heartbeat{Member: "first", Seq: 1, Instance: 1}
 	a, err := c.clients[0].Beat(ctx, r)
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (c *crowd) join(n int) {
 		m := &extra{crowd: c, number: int32(number), name: fmt.Sprintf("m%04d", number)}
 		client := c.clients[number%len(c.clients)]
 		m.tracker = shardset.NewTracker(shardset.TrackerConfig{
-			Instance: uint64(time.Now().UnixNano()), Interval: c.beat, Fast: c.beat / 10, CanLeave: true,
+			Member: m.name, Instance: uint64(time.Now().UnixNano()), Interval: c.beat, Fast: c.beat / 10, CanLeave: true,
 		})
 		m.loop = heartbeat.NewLoop(heartbeat.LoopConfig{
 			Client: client, Member: m, Name: m.name, Interval: c.beat, TryTimeout: c.beat / 3,
@@ -141,7 +141,7 @@ type extra struct {
 func (m *extra) Request(now time.Time) (shardset.Heartbeat, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return shardset.Heartbeat{Member: m.name, Report: m.tracker.Beat(now)}, true
+	return m.tracker.Beat(now), true
 }
 
 // NextBeat implements heartbeat.Member.

@@ -46,7 +46,7 @@ func TestLookingMakesNoBucket(t *testing.T) {
 	}
 	defer c.Close()
 	_, err = c.Snapshot(soon(t))
-	_, beat := c.Beat(soon(t), shardset.Heartbeat{Member: "a", Report: shardset.Report{Instance: 1, Seq: 1}})
+	_, beat := c.Beat(soon(t), shardset.Heartbeat{Member: "a", Instance: 1, Seq: 1})
 	if err := c.Create(soon(t)); !errors.Is(err, heartbeat.ErrGroupNotFound) {
 		t.Errorf("a client without shards creates a group: %v", err)
 	}

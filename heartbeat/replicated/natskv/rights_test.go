@@ -193,7 +193,7 @@ func TestGroupWithoutHints(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	r := shardset.Heartbeat{Member: "a", Report: shardset.Report{Instance: 1}}
+	r := shardset.Heartbeat{Member: "a", Instance: 1}
 	// Nothing tells of what the log and Degraded say: so the member beats until they say it.
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		r.Seq++

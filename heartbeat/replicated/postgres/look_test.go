@@ -47,7 +47,7 @@ func TestLookingMakesNoSchema(t *testing.T) {
 	}
 	defer c.Close()
 	_, snapshot := c.Snapshot(t.Context())
-	_, beat := c.Beat(t.Context(), shardset.Heartbeat{Member: "a", Report: shardset.Report{Instance: 1, Seq: 1}})
+	_, beat := c.Beat(t.Context(), shardset.Heartbeat{Member: "a", Instance: 1, Seq: 1})
 	for what, err := range map[string]error{"Snapshot": snapshot, "Beat": beat, "Create": c.Create(t.Context())} {
 		if !errors.Is(err, heartbeat.ErrGroupNotFound) {
 			t.Errorf("%s: %v, want ErrGroupNotFound", what, err)

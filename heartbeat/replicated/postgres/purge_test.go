@@ -33,10 +33,10 @@ func TestPurge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report := shardset.Report{Instance: 1}
+	report := shardset.Heartbeat{Member: "a", Instance: 1}
 	for {
 		report.Seq++
-		a, err := c.Beat(ctx, shardset.Heartbeat{Member: "a", Report: report})
+		a, err := c.Beat(ctx, report)
 		if err != nil {
 			t.Fatal(err)
 		}

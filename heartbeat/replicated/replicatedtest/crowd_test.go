@@ -123,7 +123,7 @@ func (n *noLease) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answ
 	n.epoch++
 	a.Grants = nil
 	held := map[shardset.ID]uint64{}
-	for _, g := range r.Report.Held {
+	for _, g := range r.Held {
 		held[g.ID] = g.Epoch
 	}
 	for _, id := range shardset.Range("orders", 8) {

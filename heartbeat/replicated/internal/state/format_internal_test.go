@@ -87,7 +87,7 @@ func TestDocumentsOfOtherVersions(t *testing.T) {
 var simNow = time.Unix(1_000_000, 0)
 
 func TestRecordsOfOtherVersions(t *testing.T) {
-	rec := Record{Standing: StandingAlive, Born: 3, Heartbeat: shardset.Heartbeat{Member: "m", Report: shardset.Report{Instance: 7}}}
+	rec := Record{Standing: StandingAlive, Born: 3, Heartbeat: shardset.Heartbeat{Member: "m", Instance: 7}}
 	data := rec.Encode()
 	with := func(version, least, flags byte, more ...byte) []byte {
 		b := append(bytes.Clone(data), more...)
@@ -151,7 +151,7 @@ func (c *crew) show(r *Replica, version byte) {
 
 // say puts a record, written by a process of this version, into the store.
 func (c *crew) say(version byte, name string, s Standing, instance uint64) {
-	rec := Record{Standing: s, Born: 9, Heartbeat: shardset.Heartbeat{Member: name, Report: shardset.Report{Instance: instance}}}
+	rec := Record{Standing: s, Born: 9, Heartbeat: shardset.Heartbeat{Member: name, Instance: instance}}
 	var data []byte
 	as(version, 1, func() { data = rec.Encode() })
 	c.revision++
