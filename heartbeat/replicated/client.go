@@ -3,7 +3,6 @@ package replicated
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -69,12 +68,9 @@ var (
 
 // New returns a Client. It reports every fault of the Config at once, and does no I/O.
 func New(store Store, cfg Config) (*Client, error) {
-	cfg, err := cfg.complete()
-	if store == nil {
-		err = errors.Join(errors.New("the store is nil"), err)
-	}
+	cfg, err := cfg.complete(store)
 	if err != nil {
-		return nil, fmt.Errorf("replicated: %w", err)
+		return nil, err
 	}
 	c := &Client{
 		cfg: cfg, store: store, log: cfg.Logger.With(zap.String("group", cfg.Group)),

@@ -1,8 +1,6 @@
 package replicated
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -36,7 +34,7 @@ type Config struct {
 	// Logger takes what is worth a look. Nil means silence.
 	Logger *zap.Logger
 
-	ownTTL bool // TTL was set, not chosen by complete
+	ownTTL bool // TTL was set, not chosen by withDefaults
 }
 
 const (
@@ -56,27 +54,41 @@ func Shards(log string, n int) []group.Shard {
 	return shards
 }
 
-// complete returns a copy with the defaults filled in, or every fault.
-func (cfg Config) complete() (Config, error) {
-	var faults []error
-	if cfg.Group == "" {
-		faults = append(faults, errors.New("the field Group is empty"))
+// AddFaults adds every fault of the Config to e, for a constructor that takes one as a part of
+// its own Config.
+func (cfg Config) AddFaults(e *shardset.ConfigError) {
+	if err := shardset.CheckName(cfg.Group); err != nil {
+		e.Add("Group", "%v", err)
 	}
-	cfg.ownTTL = cfg.TTL != 0
+	if cfg.TTL != 0 && (cfg.TTL < MinTTL || cfg.TTL > group.MaxTTL) {
+		e.Add("TTL", "is %v; it must be %v to %v, or zero for %v", cfg.TTL, MinTTL, group.MaxTTL, DefaultTTL)
+		cfg.TTL = 0 // for what is checked with it
+	}
+	if _, err := cfg.withDefaults().document(cfg.Shards, 1, nil); err != nil {
+		e.Add("Shards", "is not a list of shards: %v", err)
+	}
+}
+
+// complete returns a copy with the defaults filled in, or a *shardset.ConfigError.
+func (cfg Config) complete(store Store) (Config, error) {
+	faults := &shardset.ConfigError{Config: "replicated.Config"}
+	if store == nil {
+		faults.Add("store", "is nil")
+	}
+	cfg.AddFaults(faults)
+	return cfg.withDefaults(), faults.Err()
+}
+
+func (cfg Config) withDefaults() Config {
 	if cfg.TTL == 0 {
 		cfg.TTL = DefaultTTL
-	}
-	if cfg.TTL < MinTTL || cfg.TTL > group.MaxTTL {
-		faults = append(faults, fmt.Errorf("the field TTL is %v; it must be %v to %v, or zero for %v", cfg.TTL, MinTTL, group.MaxTTL, DefaultTTL))
-		cfg.TTL = DefaultTTL // for what is checked with it
+	} else {
+		cfg.ownTTL = true
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
-	if _, err := cfg.document(cfg.Shards, 1, nil); err != nil {
-		faults = append(faults, fmt.Errorf("the field Shards: %w", err))
-	}
-	return cfg, errors.Join(faults...)
+	return cfg
 }
 
 // group returns what a group whose epochs begin at first is made with.

@@ -27,7 +27,7 @@ func TestConfigSaysEverythingAtOnce(t *testing.T) {
 // A TTL that has lost its unit is refused, and so is a document with one.
 func TestTTLWithoutUnit(t *testing.T) {
 	store := memstore.New().Dial("a")
-	if _, err := replicated.New(store, replicated.Config{Group: "orders", TTL: 20}); err == nil || !strings.Contains(err.Error(), "the field TTL is 20ns") {
+	if _, err := replicated.New(store, replicated.Config{Group: "orders", TTL: 20}); err == nil || !strings.Contains(err.Error(), "TTL is 20ns") {
 		t.Errorf("a TTL of 20 ns: %v", err)
 	}
 	if _, err := replicated.New(store, replicated.Config{Group: "orders", TTL: group.MaxTTL + 1}); err == nil {

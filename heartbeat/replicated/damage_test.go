@@ -221,7 +221,7 @@ func TestTooManyShards(t *testing.T) {
 		}
 		a.obey()
 		cfg := replicated.Config{Group: "orders", Shards: many}
-		if _, err := replicated.New(r.store.Dial("b"), cfg); err == nil || !strings.Contains(err.Error(), "the field Shards") {
+		if _, err := replicated.New(r.store.Dial("b"), cfg); err == nil || !strings.Contains(err.Error(), "Shards is") {
 			t.Errorf("a Config with as many: %v", err)
 		}
 	})

@@ -28,7 +28,7 @@ func TestCheck(t *testing.T) {
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	s, _ := newStore(Config{Conn: conn, Group: "orders"})
+	s := newStore(t, Config{Conn: conn, Group: "orders"})
 	at, err := s.Swap(ctx, replicated.Key{Kind: replicated.KindRecord, Name: "a"}, 0, []byte("there"))
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestCheck(t *testing.T) {
 // again; the other one is not.
 func TestCurrentAfterReconnect(t *testing.T) {
 	conn := &nats.Conn{}
-	s, _ := newStore(Config{Conn: conn, Group: "orders"})
+	s := newStore(t, Config{Conn: conn, Group: "orders"})
 	var stream jetstream.Stream = struct{ jetstream.Stream }{}
 	s.records.bound, s.documents.bound = stream, stream
 	if s.records.current() != stream || s.documents.current() != stream {

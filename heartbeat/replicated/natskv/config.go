@@ -1,8 +1,6 @@
 package natskv
 
 import (
-	"errors"
-	"fmt"
 	"regexp"
 	"time"
 
@@ -10,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
@@ -48,19 +47,16 @@ type Config struct {
 	Logger  *zap.Logger
 }
 
-// New returns the group's client. It reports every fault of the Config at once, and does
-// no I/O: the first call to the client does.
+// New returns the client of the group. It does no I/O; the first call to the client does.
+// A Config with faults is refused with one *shardset.ConfigError that lists all of them.
 func New(cfg Config) (*replicated.Client, error) {
-	s, faults := newStore(cfg)
-	rest := replicated.Config{
-		Group: cfg.Group, TTL: cfg.TTL, Shards: cfg.Shards, Ordered: cfg.Ordered, Logger: cfg.Logger,
+	if err := cfg.complete().Err(); err != nil {
+		return nil, err
 	}
-	if !validName(rest.Group) {
-		rest.Group = DefaultNamespace // its fault is among ours
-	}
-	c, err := replicated.New(s, rest)
-	if err := errors.Join(faults, err); err != nil {
-		return nil, fmt.Errorf("natskv: %w", err)
+	s := openStore(cfg)
+	c, err := replicated.New(s, cfg.replicated())
+	if err != nil {
+		return nil, err
 	}
 	if s.ttl < safeTTL {
 		s.log.Warn("the TTL is shorter than a failover of JetStream may last; whenever a leading node is lost, "+
@@ -69,54 +65,55 @@ func New(cfg Config) (*replicated.Client, error) {
 	return c, nil
 }
 
-// NewStore returns the store under New's client: the values of one group. Shards and
-// Ordered have no bearing on it.
+// NewStore returns the store that New's client uses: the values of one group. It ignores
+// Shards and Ordered, and refuses a Config as New does.
 func NewStore(cfg Config) (replicated.Store, error) {
-	s, faults := newStore(cfg)
-	if cfg.TTL < 0 {
-		faults = errors.Join(faults, fmt.Errorf("the field TTL is %v; it must not be negative", cfg.TTL))
+	cfg.Shards = nil
+	if err := cfg.complete().Err(); err != nil {
+		return nil, err
 	}
-	if faults != nil {
-		return nil, fmt.Errorf("natskv: %w", faults)
-	}
-	return s, nil
+	return openStore(cfg), nil
 }
 
-// newStore makes a store, and reports what of the Config is faulty. The TTL is left to
-// the callers: replicated.New looks at it, too.
-func newStore(cfg Config) (*store, error) {
-	if cfg.Namespace == "" {
-		cfg.Namespace = DefaultNamespace
-	}
-	if cfg.Replicas == 0 {
-		cfg.Replicas = 1
-	}
-	if cfg.TTL <= 0 {
-		cfg.TTL = replicated.DefaultTTL
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = zap.NewNop()
-	}
-	var faults []error
-	if cfg.Conn == nil {
-		faults = append(faults, errors.New("the field Conn is nil"))
-	}
-	if !validName(cfg.Group) {
-		faults = append(faults, nameFault("Group", cfg.Group))
-	}
-	if !validName(cfg.Namespace) {
-		faults = append(faults, nameFault("Namespace", cfg.Namespace))
-	}
-	if r := cfg.Replicas; r != 1 && r != 3 && r != 5 {
-		faults = append(faults, fmt.Errorf("the field Replicas is %d; it must be 1, 3 or 5", r))
-	}
-	return openStore(cfg), errors.Join(faults...)
+// replicated returns the part of the Config that is not JetStream's.
+func (c Config) replicated() replicated.Config {
+	return replicated.Config{Group: c.Group, TTL: c.TTL, Shards: c.Shards, Ordered: c.Ordered, Logger: c.Logger}
 }
 
+// complete sets the defaults, and returns the faults.
+func (c *Config) complete() *shardset.ConfigError {
+	if c.Namespace == "" {
+		c.Namespace = DefaultNamespace
+	}
+	if c.Replicas == 0 {
+		c.Replicas = 1
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	faults := &shardset.ConfigError{Config: "natskv.Config"}
+	if c.Conn == nil {
+		faults.Add("Conn", "is nil")
+	}
+	rest := c.replicated()
+	if !validName(c.Group) {
+		faults.Add("Group", badName, c.Group)
+		rest.Group = DefaultNamespace // one fault of the group is enough
+	}
+	if !validName(c.Namespace) {
+		faults.Add("Namespace", badName, c.Namespace)
+	}
+	if r := c.Replicas; r != 1 && r != 3 && r != 5 {
+		faults.Add("Replicas", "is %d; it must be 1, 3 or 5", r)
+	}
+	rest.AddFaults(faults)
+	return faults
+}
+
+// namePattern is stricter than shardset.CheckName: JetStream takes no other characters in
+// the names of streams and subjects.
 var namePattern = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 
-func validName(name string) bool { return namePattern.MatchString(name) }
+const badName = "is %.80q; it must be 1 to 64 letters, digits, '-' and '_'"
 
-func nameFault(field, value string) error {
-	return fmt.Errorf("the field %s is %.80q; it must be 1 to 64 letters, digits, '-' and '_'", field, value)
-}
+func validName(name string) bool { return namePattern.MatchString(name) }

@@ -1,6 +1,8 @@
 package natskv_test
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // All faults are told at once, each by the name of its field.
@@ -21,15 +24,16 @@ func TestFaultyConfig(t *testing.T) {
 	_, err := natskv.New(natskv.Config{
 		Group: "two words", Namespace: strings.Repeat("n", 65), Replicas: 2, TTL: -time.Second, Shards: shards,
 	})
-	if err == nil {
-		t.Fatal("a Config full of faults was taken")
+	var refused *shardset.ConfigError
+	if !errors.As(err, &refused) {
+		t.Fatalf("a Config full of faults: %v", err)
 	}
-	for _, field := range []string{"Conn", "Group", "Namespace", "Replicas", "TTL", "Shards"} {
-		if n := strings.Count(err.Error(), "the field "+field+" "); n != 1 && field != "Shards" {
-			t.Errorf("the field %s is named %d times in: %v", field, n, err)
-		} else if !strings.Contains(err.Error(), field) {
-			t.Errorf("the field %s is not named in: %v", field, err)
-		}
+	var fields []string
+	for _, f := range refused.Faults {
+		fields = append(fields, f.Field)
+	}
+	if want := []string{"Conn", "Group", "Namespace", "Replicas", "TTL", "Shards"}; !slices.Equal(fields, want) {
+		t.Errorf("the faults are of %v, want %v", fields, want)
 	}
 	if _, err := natskv.NewStore(natskv.Config{Group: "orders", TTL: -1}); err == nil ||
 		!strings.Contains(err.Error(), "Conn") || !strings.Contains(err.Error(), "TTL") {
@@ -70,4 +74,14 @@ func TestNewWithoutServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
+}
+
+// Copy names the faults of both Configs.
+func TestFaultyCopy(t *testing.T) {
+	err := natskv.Copy(t.Context(), natskv.Config{Group: "a"}, natskv.Config{Conn: &nats.Conn{}, Group: "b", Replicas: 2})
+	var refused *shardset.ConfigError
+	if !errors.As(err, &refused) || len(refused.Faults) != 2 ||
+		refused.Faults[0].Field != "from.Conn" || refused.Faults[1].Field != "to.Replicas" {
+		t.Errorf("got %v", err)
+	}
 }

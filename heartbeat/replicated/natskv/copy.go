@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // Copy copies a group from one server or cluster to another, or to another name: its
@@ -17,14 +18,17 @@ import (
 //
 // Of the Configs Shards, Ordered and TTL have no bearing: the group keeps its own.
 func Copy(ctx context.Context, from, to Config) error {
-	source, faults := newStore(from)
-	if faults != nil {
-		return fmt.Errorf("natskv: copy from: %w", faults)
+	faults := &shardset.ConfigError{Config: "natskv.Config"}
+	for i, cfg := range []*Config{&from, &to} {
+		cfg.Shards, cfg.TTL = nil, 0
+		for _, f := range cfg.complete().Faults {
+			faults.Add([]string{"from", "to"}[i]+"."+f.Field, "%s", f.Reason)
+		}
 	}
-	target, faults := newStore(to)
-	if faults != nil {
-		return fmt.Errorf("natskv: copy to: %w", faults)
+	if err := faults.Err(); err != nil {
+		return err
 	}
+	source, target := openStore(from), openStore(to)
 	document := replicated.Key{Kind: replicated.KindDocument}
 	there, err := target.Get(ctx, document)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
@@ -54,13 +56,12 @@ func FuzzEscape(f *testing.F) {
 	})
 }
 
-func testStore() *store {
-	s, _ := newStore(Config{Group: "orders", Namespace: "test"})
-	return s
+func testStore(t *testing.T) *store {
+	return newStore(t, Config{Conn: &nats.Conn{}, Group: "orders", Namespace: "test"})
 }
 
 func TestPlaces(t *testing.T) {
-	s := testStore()
+	s := testStore(t)
 	for k, want := range map[replicated.Key]string{
 		{Kind: replicated.KindDocument}:                     "$KV.G_test.orders.doc",
 		{Kind: replicated.KindCheckpoint, Name: "orders/0"}: "$KV.G_test.orders.cp.orders/0",

@@ -38,11 +38,17 @@ func open(t *testing.T, server *embedded.Server, cfg Config, opts ...nats.Option
 	}
 	t.Cleanup(conn.Close)
 	cfg.Conn, cfg.Group = conn, "orders"
-	s, faults := newStore(cfg)
-	if faults != nil {
-		t.Fatal(faults)
+	return newStore(t, cfg)
+}
+
+// newStore returns the store of a Config.
+func newStore(t *testing.T, cfg Config) *store {
+	t.Helper()
+	s, err := NewStore(cfg)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return s
+	return s.(*store)
 }
 
 // api returns the bucket's JetStream.

@@ -47,7 +47,7 @@ func TestOnMessage(t *testing.T) {
 		{"the stream gone back", []*nats.Msg{version(1, 10, "a"), version(2, 9, "b")}, nil, []string{"10"}, errReplaced},
 		{"a key of somebody else", []*nats.Msg{version(1, 10, "a.b"), alive(1)}, []string{""}, []string{"up"}, nil},
 	} {
-		s := testStore()
+		s := testStore(t)
 		var told []string
 		subjects := func(names string) map[string]uint64 {
 			all := map[string]uint64{}

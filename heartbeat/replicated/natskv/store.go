@@ -1,6 +1,7 @@
 package natskv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,9 +41,9 @@ var (
 	_ replicated.Lister = (*store)(nil)
 )
 
-// openStore makes the store of a Config with its defaults filled in.
+// openStore returns the store of a Config that is complete.
 func openStore(cfg Config) *store {
-	s := &store{conn: cfg.Conn, group: cfg.Group, ttl: cfg.TTL, log: cfg.Logger.With(zap.String("group", cfg.Group))}
+	s := &store{conn: cfg.Conn, group: cfg.Group, ttl: cmp.Or(cfg.TTL, replicated.DefaultTTL), log: cfg.Logger.With(zap.String("group", cfg.Group))}
 	s.hints = hintPrefix(cfg.Namespace) + cfg.Group
 	s.documents = newBucket(s, "G_"+cfg.Namespace, jetstream.FileStorage, cfg.Replicas)
 	s.documents.description = "Rollcall groups and checkpoints"

@@ -1,35 +1,29 @@
 package postgres
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // DefaultSchema is the schema of a Config that names none.
 const DefaultSchema = "rollcall"
 
-// maxGroup is the longest name of a group, in bytes.
-const maxGroup = 128
-
 // Config is what a Client is made with.
 type Config struct {
 	// Pool is how to reach the server; Tune says how it should be configured. It stays the
 	// caller's, who closes it after the Client. Required.
 	Pool *pgxpool.Pool
-	// Group is the group's name: 1 to 128 bytes of UTF-8 without NUL. Groups of
-	// different names may share a schema. Required.
+	// Group is the name of the group; shardset.CheckName says which names it takes. Several
+	// groups may share a schema. Required.
 	Group string
 	// Schema is the schema of the tables: a lower-case letter or underscore, then up to
 	// 62 of these and digits; the server reserves names that begin with pg_. Empty means
@@ -55,77 +49,49 @@ type Config struct {
 	Logger *zap.Logger
 }
 
-// Fault is one thing that is wrong with a Config.
-type Fault struct {
-	Field  string // the name of the field
-	Reason string
-}
-
-// ConfigError is what is wrong with the fields of a Config that are this package's own.
-type ConfigError struct {
-	Faults []Fault
-}
-
-func (e *ConfigError) Error() string {
-	parts := make([]string, len(e.Faults))
-	for i, f := range e.Faults {
-		parts[i] = "the field " + f.Field + " " + f.Reason
-	}
-	return "postgres: bad config: " + strings.Join(parts, "; ")
-}
-
-func (e *ConfigError) addf(field, format string, args ...any) {
-	e.Faults = append(e.Faults, Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
-}
-
-// New returns a Client of the group. It starts nothing and does no network: the schema
-// is looked at by the first call, and made, if there is none, by the first write. A Config
-// with faults gives one error that names all of them.
+// New returns the client of the group. It does no I/O: the first call looks for the schema,
+// and the first write makes it. A Config with faults is refused with one
+// *shardset.ConfigError that lists all of them.
 func New(cfg Config) (*replicated.Client, error) {
-	s, faults := newStore(&cfg)
-	c, err := replicated.New(s, replicated.Config{
-		Group: cmp.Or(cfg.Group, "unnamed"), // that it is empty is among the faults already
-		TTL:   cfg.TTL, Shards: cfg.Shards, Ordered: cfg.Ordered, Logger: cfg.Logger,
-	})
-	if err = errors.Join(faults, err); err != nil {
+	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return c, nil
+	return replicated.New(openStore(cfg), cfg.replicated())
 }
 
-// NewStore returns the store alone. It is a replicated.RecordClock,
-// too. Of the Config only Pool, Group, Schema, Listen and Logger
-// matter.
+// NewStore returns the store that New's client uses: the values of one group. It ignores
+// Shards and Ordered, and refuses a Config as New does.
 func NewStore(cfg Config) (replicated.Store, error) {
-	s, err := newStore(&cfg)
-	if err != nil {
+	cfg.Shards = nil
+	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return openStore(cfg), nil
 }
 
-var plain = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+// replicated returns the part of the Config that is not PostgreSQL's.
+func (c Config) replicated() replicated.Config {
+	return replicated.Config{Group: c.Group, TTL: c.TTL, Shards: c.Shards, Ordered: c.Ordered, Logger: c.Logger}
+}
 
-// complete fills in defaults and returns what is wrong, or nil.
+var schemaPattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+
+// complete sets the defaults. It returns a *shardset.ConfigError that lists all faults, or nil.
 func (c *Config) complete() error {
-	faults := &ConfigError{}
-	if c.Pool == nil {
-		faults.addf("Pool", "is required")
-	}
-	if n := len(c.Group); n == 0 || n > maxGroup || !utf8.ValidString(c.Group) || strings.Contains(c.Group, "\x00") {
-		faults.addf("Group", "is %q; want 1 to %d bytes of UTF-8 without NUL", c.Group, maxGroup)
-	}
 	if c.Schema == "" {
 		c.Schema = DefaultSchema
-	}
-	if !plain.MatchString(c.Schema) || strings.HasPrefix(c.Schema, "pg_") {
-		faults.addf("Schema", "is %q; want a lower-case letter or '_', then up to 62 of these and digits, and no pg_ in front", c.Schema)
 	}
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
-	if len(faults.Faults) > 0 {
-		return faults
+	faults := &shardset.ConfigError{Config: "postgres.Config"}
+	if c.Pool == nil {
+		faults.Add("Pool", "is nil")
 	}
-	return nil
+	if !schemaPattern.MatchString(c.Schema) || strings.HasPrefix(c.Schema, "pg_") {
+		faults.Add("Schema", "is %.80q; it must be a lower-case letter or '_', then up to 62 of these and digits, "+
+			"and must not begin with pg_", c.Schema)
+	}
+	c.replicated().AddFaults(faults)
+	return faults.Err()
 }

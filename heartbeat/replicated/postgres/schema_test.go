@@ -15,6 +15,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // Many processes that start at once make one schema, once.
@@ -262,7 +263,7 @@ func TestMigrate(t *testing.T) {
 	if err := Migrate(ctx, shared, name); !errors.Is(err, context.Canceled) {
 		t.Errorf("Migrate returned %v, want the context's error", err)
 	}
-	if err := Migrate(t.Context(), nil, "No Name"); !errors.As(err, new(*ConfigError)) {
-		t.Errorf("Migrate returned %v, want a *ConfigError", err)
+	if err := Migrate(t.Context(), nil, "No Name"); !errors.As(err, new(*shardset.ConfigError)) {
+		t.Errorf("Migrate returned %v, want a *shardset.ConfigError", err)
 	}
 }

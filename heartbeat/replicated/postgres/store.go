@@ -41,10 +41,8 @@ var (
 	_ replicated.Lister      = (*store)(nil)
 )
 
-// newStore completes the Config. It returns a store even if the Config has faults, only
-// to hear what others say of the Config.
-func newStore(cfg *Config) (*store, error) {
-	err := cfg.complete()
+// openStore returns the store of a Config that is complete.
+func openStore(cfg Config) *store {
 	s := &store{
 		pool: cfg.Pool, group: cfg.Group, listenConfig: cfg.Listen, pulse: defaultPulse, log: cfg.Logger,
 		schema: schema{name: cfg.Schema, steps: steps, least: leastClient, logger: cfg.Logger},
@@ -53,7 +51,7 @@ func newStore(cfg *Config) (*store, error) {
 	for _, k := range []replicated.Kind{replicated.KindDocument, replicated.KindRecord, replicated.KindCheckpoint} {
 		s.sql[k] = newStatements(cfg.Schema, k)
 	}
-	return s, err
+	return s
 }
 
 // Get returns the newest version of a key.

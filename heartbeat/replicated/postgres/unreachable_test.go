@@ -34,7 +34,7 @@ func TestUnreachable(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer pool.Close()
-			s, err := newStore(&Config{Pool: pool, Group: "orders", Shards: replicated.Shards("orders", 1)})
+			s, err := NewStore(Config{Pool: pool, Group: "orders", Shards: replicated.Shards("orders", 1)})
 			if err != nil {
 				t.Fatal(err)
 			}
