@@ -47,22 +47,22 @@ func (a Action) String() string {
 	return fmt.Sprintf("Action(%d)", uint8(a))
 }
 
-// Failure is a batch that failed.
+// Failure is a failed attempt at a batch.
 type Failure struct {
 	Lease shardset.Lease
-	// From and Next are where the batch begins, and what comes after it.
+	// From is the position where the read of the batch began, and Next the position after it.
 	From, Next processor.Position
-	// Items is how many are not acknowledged.
+	// Items is how many items are not acknowledged.
 	Items int
 	// Attempt counts from 1.
 	Attempt int
 	// Elapsed is the time since the first attempt began.
 	Elapsed time.Duration
-	// Exhausted: the bounds allow no further attempt at the batch as it is.
+	// Exhausted says that Options.Attempts and Options.Elapsed allow no further attempt at the
+	// batch as a whole.
 	Exhausted bool
-	// Err is what the attempt returned, a *processor.PanicError if it panicked, or
-	// the cause of its context if that ended. For an item that was given up it is what
-	// GiveUp was told.
+	// Err is the result of the handler, a *processor.PanicError if it panicked, or the cause of
+	// its context if that ended. For an item that was given up, it is the argument of GiveUp.
 	Err error
 }
 
@@ -101,8 +101,7 @@ func marked(err error) bool {
 	return ok
 }
 
-// exhausted reports whether the bounds allow no attempt after this one, which would
-// begin after the pause.
+// exhausted reports whether the bounds forbid a next attempt, which would begin after the pause.
 func exhausted(attempt, attempts int, elapsed, pause, bound time.Duration) bool {
 	return attempts > 0 && attempt >= attempts || bound > 0 && elapsed+pause > bound
 }

@@ -10,46 +10,45 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Batch is items of one shard in the hands of a handler, for one attempt. Items and
-// what they refer to are valid until the handler returns. Its methods may be called
-// from any goroutine; once the handler has returned, acknowledging does nothing.
+// Batch is the items of one shard that one call of a handler gets. Items, and the memory that
+// they refer to, are valid until the handler returns. The methods may be called from any
+// goroutine. After the handler has returned they acknowledge nothing.
 type Batch[T any] struct {
-	// Items is what to handle: what was read together, or the part of it that
-	// Options.HandleItems and Options.Key make, and after a failure what is left of
-	// that. It is never empty.
+	// Items is never empty. It is what one read brought, or the part of it that
+	// Options.HandleItems and Options.Key make. After a failure it is the items of that part
+	// that are not acknowledged.
 	Items []T
-	// From is the position where the read began, and Next what comes after it. They
-	// are the same for all parts and attempts.
+	// From is the position where the read began, and Next the position after it. All parts
+	// and attempts of a read have the same.
 	From, Next processor.Position
-	// Bytes is the memory that the read took.
+	// Bytes is the memory that the whole read took.
 	Bytes int64
-	// Lag is how far Next was behind the end of the shard at the time of the read.
+	// Lag is how far Next was behind the end of the shard when it was read.
 	Lag time.Duration
-	// Attempt counts from 1. It goes on counting when a batch that failed is divided.
+	// Attempt counts from 1. Dividing a failed batch does not reset it.
 	Attempt int
 
 	shard     *processor.Shard
 	ackSignal *ackSignal
 	part      *part[T]
-	index     []int32 // of Items in the read; nil: they are all of them
-
-	activity processor.Activity // the attempt: an acknowledgement is its progress
+	index     []int32            // where the Items are in the read; nil: they are all of it
+	activity  processor.Activity // the attempt; each acknowledgement is progress of it
 
 	mu        sync.Mutex // guards the fields below; held for a few assignments
-	returned  bool
-	ackCalled bool            // Ack was called
-	failure   error           // what Fail was told
-	givenUp   map[int32]error // what GiveUp was told, of items of the read
+	returned  bool       // the handler has returned
+	ackCalled bool       // Ack was called
+	failure   error      // the argument of Fail
+	givenUp   map[int32]error
 }
 
 // ID returns the shard's ID.
 func (b *Batch[T]) ID() shardset.ID { return b.shard.ID() }
 
-// Lease returns the shard's lease, with the epoch for sinks that fence.
+// Lease returns the shard's lease. Its epoch is for sinks that fence.
 func (b *Batch[T]) Lease() shardset.Lease { return b.shard.Lease() }
 
-// After returns the position after Items[i], or the empty one if the source has a
-// position for each read only.
+// After returns the position after Items[i]. It is empty if the source has positions only
+// between reads.
 func (b *Batch[T]) After(i int) processor.Position {
 	_ = b.Items[i]
 	if b.part.chunk.After == nil {
@@ -58,7 +57,7 @@ func (b *Batch[T]) After(i int) processor.Position {
 	return b.part.chunk.After(b.inRead(i))
 }
 
-// inRead returns where Items[i] is in the read.
+// inRead returns the index of Items[i] in the read.
 func (b *Batch[T]) inRead(i int) int {
 	if b.index == nil {
 		return i
@@ -66,21 +65,21 @@ func (b *Batch[T]) inRead(i int) int {
 	return int(b.index[i])
 }
 
-// Check returns nil while the shard is this member's: see processor.Shard.Check. It
-// was called before the handler was; a handler that takes long, or that waited, calls
-// it again before what must not be done twice.
+// Check returns nil while the shard belongs to this member: see processor.Shard.Check. The
+// loop calls it before each attempt. A handler that takes long or waits calls it again before
+// any effect that must not happen twice.
 func (b *Batch[T]) Check() error { return b.shard.Check() }
 
-// Revoked returns a channel that is closed when the shard has to go. The handler need
-// not care, as long as it takes less than the drain timeout; one that takes longer can
-// acknowledge what it has done, and return an error.
+// Revoked returns a channel that is closed when the shard is revoked. A handler that takes
+// less than the drain timeout may ignore it. A longer one can acknowledge the items that it
+// has handled, and return an error.
 func (b *Batch[T]) Revoked() <-chan struct{} { return b.shard.Revoked() }
 
 // Logger returns the worker's logger with the shard's fields.
 func (b *Batch[T]) Logger() *zap.Logger { return b.shard.Logger() }
 
-// Ack acknowledges all Items that were not given up, for good: whatever the handler
-// does then, they are not handled again. A handler that returns nil need not call it.
+// Ack acknowledges all Items except those given up. It is final: they are not handled again,
+// whatever the handler returns. A handler that returns nil need not call it.
 func (b *Batch[T]) Ack() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -91,16 +90,16 @@ func (b *Batch[T]) Ack() {
 	if len(b.givenUp) == 0 {
 		b.part.ackAll()
 	} else {
-		b.ackTo(len(b.Items))
+		b.ackFirst(len(b.Items))
 	}
 	b.activity.Progress()
 	b.ackSignal.add(len(b.Items))
 }
 
-// AckItem acknowledges Items[i], for good: when the handler fails, only what is not
-// acknowledged is handled again. It is committed as soon as all items before it are,
-// if the source has a position for each item, and with the read otherwise. It panics
-// if there is no such item, and does nothing with one that was given up.
+// AckItem acknowledges Items[i]. It is final: if the handler fails, only the other items are
+// handled again. The item is committed once all items before it are acknowledged; if the
+// source has positions only between reads, once the whole read is. AckItem panics if there is
+// no such item, and does nothing for an item that was given up.
 func (b *Batch[T]) AckItem(i int) {
 	_ = b.Items[i]
 	b.mu.Lock()
@@ -113,7 +112,7 @@ func (b *Batch[T]) AckItem(i int) {
 	b.ackSignal.add(1)
 }
 
-// AckTo acknowledges the first n Items, as AckItem does one.
+// AckTo acknowledges the first n Items, each as AckItem does.
 func (b *Batch[T]) AckTo(n int) {
 	_ = b.Items[:n]
 	b.mu.Lock()
@@ -121,12 +120,13 @@ func (b *Batch[T]) AckTo(n int) {
 	if b.returned {
 		return
 	}
-	b.ackTo(n)
+	b.ackFirst(n)
 	b.activity.Progress()
 	b.ackSignal.add(n)
 }
 
-func (b *Batch[T]) ackTo(n int) {
+// ackFirst acknowledges the first n Items. The lock is held.
+func (b *Batch[T]) ackFirst(n int) {
 	for i := range n {
 		b.ack(i)
 	}
@@ -135,121 +135,28 @@ func (b *Batch[T]) ackTo(n int) {
 // ack acknowledges Items[i], unless it was given up. The lock is held.
 func (b *Batch[T]) ack(i int) {
 	i = b.inRead(i)
-	if _, given := b.givenUp[int32(i)]; !given {
+	if _, givenUp := b.givenUp[int32(i)]; !givenUp {
 		b.part.acks.ack(i)
 	}
 }
 
-// Fail says why the batch is not acknowledged, to a loop over Range; a handler returns
-// the error instead.
+// Fail sets the error of the batch. It is for the body of a loop over Range, which has no
+// result; a handler returns its error instead.
 func (b *Batch[T]) Fail(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failure = err
 }
 
-// close ends the attempt: what comes later is too late.
+// close ends the attempt: later calls acknowledge nothing.
 func (b *Batch[T]) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.returned = true
 }
 
-// acknowledged reports whether Ack was called.
 func (b *Batch[T]) isAckCalled() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.ackCalled
-}
-
-// part is what is handled together: a chunk, or some items of it. It belongs to the
-// loop, and to the goroutine of an attempt while that runs.
-type part[T any] struct {
-	chunk *chunk[T]
-	acks  *acks
-	index []int32 // of its items in the chunk; nil: all
-	slot  *slot[T]
-	attemptState
-
-	retryAt time.Time // set: it waits
-}
-
-// chunk is what one read brought.
-type chunk[T any] struct {
-	Chunk[T]
-	from  processor.Position
-	share share
-	parts int // not done with
-}
-
-// ackAll acknowledges every item of the part.
-func (p *part[T]) ackAll() {
-	if p.index == nil {
-		p.acks.ackAll()
-		return
-	}
-	for _, i := range p.index {
-		p.acks.ack(int(i))
-	}
-}
-
-// batch makes the handle for the next attempt, of the items that are left.
-func (p *part[T]) batch(s *processor.Shard, signal *ackSignal) *Batch[T] {
-	c := p.chunk
-	b := &Batch[T]{
-		Items: c.Items, From: c.from, Next: c.Next, Bytes: c.Bytes, Lag: c.Lag,
-		Attempt: p.attempt, shard: s, ackSignal: signal, part: p,
-	}
-	if p.index == nil && !p.acks.partial() {
-		return b
-	}
-	b.Items = nil
-	take := func(i int32) {
-		if !p.acks.acked(int(i)) {
-			b.Items, b.index = append(b.Items, c.Items[i]), append(b.index, i)
-		}
-	}
-	if p.index == nil {
-		for i := range c.Items {
-			take(int32(i))
-		}
-	}
-	for _, i := range p.index {
-		take(i)
-	}
-	return b
-}
-
-// size is how many items the part has.
-func (p *part[T]) size() int {
-	if p.index == nil {
-		return p.acks.size
-	}
-	return len(p.index)
-}
-
-// left is how many of them are not acknowledged.
-func (p *part[T]) left() (n int) {
-	for i := range p.size() {
-		if p.index != nil {
-			i = int(p.index[i])
-		}
-		if !p.acks.acked(i) {
-			n++
-		}
-	}
-	return n
-}
-
-// done reports whether every item is acknowledged.
-func (p *part[T]) done() bool {
-	if p.index == nil {
-		return p.acks.done()
-	}
-	for _, i := range p.index {
-		if !p.acks.acked(int(i)) {
-			return false
-		}
-	}
-	return true
 }

@@ -6,49 +6,49 @@ import (
 	"sync"
 )
 
-// Budget is the memory that batches may take, and how many reads may be under way,
-// for all shards that share it. Who waits holds none of it, and the oldest comes
-// first. A read that brings more than was set aside for it is not sent back: the
-// Budget then is in debt, and the others wait until that is paid.
+// Budget bounds the memory of the batches, and the concurrent reads, of all shards that share it.
+// A read that waits for either holds none of both, and the read that has waited longest goes
+// first. A read may bring more than was set aside for it: then the Budget is in debt, and other
+// reads wait until enough is released.
 //
-// The shards at which nothing came at the last look can take up half of the reads at
-// most, and those whose last read failed a quarter, each at least one: however many they
-// are, the others do not wait for them.
+// Shards whose last read found nothing get at most half of the reads, and shards whose last read
+// failed a quarter, but at least one. So however many they are, they do not hold up the other
+// shards.
 //
-// It is safe for concurrent use.
+// A Budget is safe for concurrent use.
 type Budget struct {
 	size  int64
 	reads int
 
-	mu        sync.Mutex // guards the fields below; held for a few assignments, no longer
+	mu        sync.Mutex // guards the fields below; held for a few assignments
 	free      int64      // negative: debt
-	freeReads int        // reads that may begin
-	running   [classes]int
-	ticket    uint64
-	queues    [classes]queue // each in the order of its tickets
+	freeReads int
+	running   [classes]int // reads
+	ticket    uint64       // the last one given out
+	queues    [classes]queue
 }
 
-// class is what a read is counted as.
+// class is a kind of read, for the limits on concurrent reads.
 type class uint8
 
 const (
 	classBusy    class = iota
-	classIdle          // nothing came at the last look
-	classFailing       // the last look failed
+	classIdle          // the shard's last read found nothing
+	classFailing       // the shard's last read failed
 	classes
 )
 
-// waiter is somebody who waits for a share.
-type waiter struct {
+// claim is a read that waits for a share.
+type claim struct {
 	bytes  int64
-	ticket uint64
-	ready  chan struct{} // closed when it is granted
+	ticket uint64        // lower ones have waited longer
+	ready  chan struct{} // closed when the share is granted
 }
 
-// queue is claims in order.
-type queue []*waiter
+// queue is claims in the order of their tickets.
+type queue []*claim
 
-// NewBudget returns a Budget of so many bytes and concurrent reads, both at least 1.
+// NewBudget returns a Budget of so many bytes and concurrent reads. It panics if either is below 1.
 func NewBudget(bytes int64, reads int) *Budget {
 	if bytes < 1 || reads < 1 {
 		panic(fmt.Sprintf("batch: NewBudget(%d, %d): both must be at least 1", bytes, reads))
@@ -56,8 +56,7 @@ func NewBudget(bytes int64, reads int) *Budget {
 	return &Budget{size: bytes, reads: reads, free: bytes, freeReads: reads}
 }
 
-// Free returns the bytes that are not in use. It is negative while batches are larger
-// than what was set aside for them.
+// Free returns the bytes that are not in use. It is negative during a debt.
 func (b *Budget) Free() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,7 +70,7 @@ func (b *Budget) FreeReads() int {
 	return b.freeReads
 }
 
-// contended reports whether somebody waits for bytes: a read would have a place.
+// contended reports whether any read waits for bytes only.
 func (b *Budget) contended() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -83,9 +82,9 @@ func (b *Budget) contended() bool {
 	return false
 }
 
-// share is a part of a Budget that is in use. Its owner gives it back: the read when
-// that has ended, and the bytes when the batch is done with, once each; giving back
-// twice is nothing. The zero value is nothing.
+// share is a part of a Budget that is in use: a read, and bytes. Its owner calls readDone when the
+// read has ended, and release when the batch is done. Calling either again does nothing. The zero
+// value holds nothing.
 type share struct {
 	budget  *Budget
 	bytes   int64
@@ -93,19 +92,19 @@ type share struct {
 	class   class
 }
 
-// acquire waits for so many bytes, at most all there are, and for a read. Both come
-// together, so that nobody sits on one of them while waiting for the other.
+// acquire waits for bytes, at most the size of the Budget, and for a read. Both are granted together,
+// so that no read holds one while it waits for the other.
 func (b *Budget) acquire(ctx context.Context, bytes int64, c class) (share, error) {
 	bytes = min(bytes, b.size)
 	s := share{budget: b, bytes: bytes, reading: true, class: c}
 	b.mu.Lock()
-	if b.waiters() == 0 && b.fits(bytes, c) {
+	if b.waiting() == 0 && b.fits(bytes, c) {
 		b.take(bytes, c)
 		b.mu.Unlock()
 		return s, nil
 	}
 	b.ticket++
-	w := &waiter{bytes: bytes, ticket: b.ticket, ready: make(chan struct{})}
+	w := &claim{bytes: bytes, ticket: b.ticket, ready: make(chan struct{})}
 	b.queues[c] = append(b.queues[c], w)
 	b.grant()
 	b.mu.Unlock()
@@ -116,16 +115,16 @@ func (b *Budget) acquire(ctx context.Context, bytes int64, c class) (share, erro
 	}
 	b.mu.Lock()
 	granted := !b.queues[c].remove(w)
-	b.grant() // it may have been what the others waited behind
+	b.grant() // other claims may have waited behind this one
 	b.mu.Unlock()
 	if granted {
-		s.releaseAll()
+		s.release()
 	}
 	return share{}, context.Cause(ctx)
 }
 
-// waiting returns how many wait. The lock is held.
-func (b *Budget) waiters() (n int) {
+// waiting returns how many claims wait. The lock is held.
+func (b *Budget) waiting() (n int) {
 	for _, q := range b.queues {
 		n += len(q)
 	}
@@ -137,6 +136,7 @@ func (b *Budget) fits(bytes int64, c class) bool {
 	return b.mayRead(c) && (b.free >= bytes || bytes == 0)
 }
 
+// mayRead reports whether a read of that class may begin, apart from its bytes. The lock is held.
 func (b *Budget) mayRead(c class) bool {
 	most := b.reads
 	switch c {
@@ -154,9 +154,9 @@ func (b *Budget) take(bytes int64, c class) {
 	b.running[c]++
 }
 
-// grant lets in whom it can, the oldest first. Who is kept out by the number of reads
-// of its class holds up only its class; who is kept out by the bytes holds up
-// everybody, or else large batches would wait for ever.
+// grant grants the claims that fit, the oldest first. A claim that waits for a read of its class
+// holds up only that class. A claim that waits for bytes holds up all claims; otherwise large
+// batches would wait for ever.
 func (b *Budget) grant() {
 	for {
 		oldest := classes
@@ -176,8 +176,8 @@ func (b *Budget) grant() {
 	}
 }
 
-// remove takes w out, and reports whether it was in.
-func (q *queue) remove(w *waiter) bool {
+// remove removes a claim, and reports whether it was in the queue.
+func (q *queue) remove(w *claim) bool {
 	for i, other := range *q {
 		if other != w {
 			continue
@@ -196,7 +196,7 @@ func (q *queue) remove(w *waiter) bool {
 	return false
 }
 
-// read gives the read back and makes the share as large as what was read.
+// readDone releases the read, and sets the bytes of the share to what was read.
 func (s *share) readDone(bytes int64) {
 	if s.budget == nil || !s.reading {
 		return
@@ -210,8 +210,8 @@ func (s *share) readDone(bytes int64) {
 	b.grant()
 }
 
-// release gives everything back.
-func (s *share) releaseAll() {
+// release releases the read and the bytes.
+func (s *share) release() {
 	if s.budget == nil {
 		return
 	}
@@ -224,7 +224,7 @@ func (s *share) releaseAll() {
 	b.grant()
 }
 
-// endRead gives the read back. The lock is held.
+// endRead releases the read. The lock is held.
 func (s *share) endRead() {
 	if !s.reading {
 		return

@@ -47,7 +47,7 @@ func TestTheIdleGetTheirTurn(t *testing.T) {
 					}
 					s, _ := c.budget.acquire(ctx, 1, classBusy)
 					time.Sleep(time.Millisecond)
-					s.releaseAll()
+					s.release()
 				}
 			}()
 		}
@@ -58,7 +58,7 @@ func TestTheIdleGetTheirTurn(t *testing.T) {
 			if d := time.Since(begin); d > 20*time.Millisecond {
 				t.Errorf("an idle read waited for %v behind 20 busy ones of 1 ms", d)
 			}
-			s.releaseAll()
+			s.release()
 		}
 		close(stop)
 		time.Sleep(time.Second)

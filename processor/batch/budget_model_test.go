@@ -114,7 +114,7 @@ func compareBudgets(ctx context.Context, rng *rand.Rand) error {
 			m.endRead(c, n)
 			what = fmt.Sprintf("a read of %d", n)
 		default:
-			c.share.releaseAll()
+			c.share.release()
 			m.endRead(c, 0)
 			all = slices.DeleteFunc(all, func(x *claimant) bool { return x == c })
 			what = "a release"
@@ -128,7 +128,7 @@ func compareBudgets(ctx context.Context, rng *rand.Rand) error {
 	}
 	synctest.Wait()
 	for _, c := range all {
-		c.share.releaseAll()
+		c.share.release()
 	}
 	if b.Free() != size || b.FreeReads() != reads || b.running[classIdle] != 0 {
 		return fmt.Errorf("in the end %d of %d bytes and %d of %d reads are free", b.Free(), size, b.FreeReads(), reads)

@@ -31,8 +31,8 @@ func (c *crew) want(ctx context.Context, name string, bytes int64, class class) 
 		c.got = append(c.got, name)
 		c.mu.Unlock()
 		<-done
-		s.releaseAll()
-		s.releaseAll() // is nothing
+		s.release()
+		s.release() // is nothing
 	}()
 	synctest.Wait()
 	return done
@@ -150,9 +150,9 @@ func TestALargeReadIsADebt(t *testing.T) {
 		}
 		a := c.want(ctx, "a", 1, classBusy)
 		b := c.want(ctx, "b", 90, classBusy)
-		other.releaseAll()
+		other.release()
 		c.expect()
-		s.releaseAll()
+		s.release()
 		c.expect("a", "b")
 		close(a)
 		close(b)
@@ -167,7 +167,7 @@ func TestASmallReadGivesBackTheRest(t *testing.T) {
 		c.expect()
 		s.readDone(10)
 		c.expect("a")
-		s.releaseAll()
+		s.release()
 		close(a)
 	})
 }
@@ -190,7 +190,7 @@ func TestGivingUpWhileWaiting(t *testing.T) {
 		if _, err := c.budget.acquire(gone, 1, classIdle); !errors.Is(err, reason) {
 			t.Errorf("gave up with %v, want the cause of the context", err)
 		}
-		other.releaseAll()
+		other.release()
 	})
 }
 

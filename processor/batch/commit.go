@@ -1,8 +1,6 @@
 package batch
 
 import (
-	"math"
-	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-go/rollcall/processor"
@@ -12,41 +10,41 @@ import (
 // commitBackoff spaces commits that fail.
 var commitBackoff = processor.Backoff{Min: 100 * time.Millisecond, Max: 5 * time.Second}
 
-// lastCommits is how often the last commit is tried when the shard has to go: what it
-// would have covered is done again by the next owner, who should not wait for it long.
-// What a handler finishes after that is tried once more. A shard that is gone may have no
-// place for a commit either.
+// lastCommits is how often the last commit of a revoked shard is tried. The next owner repeats the
+// work that it would have covered, and must not wait for it long. A position that a handler
+// reaches later gets another try. A shard that is gone may refuse every commit.
 const lastCommits = 5
 
-// commits is what was committed, and when the next one is due.
+// commits is what was committed, and when the next commit is due.
 type commits struct {
-	done     processor.Position // the last one, or where the shard was resumed
-	running  bool               // one is under way
-	recommit bool               // commit although nothing has moved: an end, or what the source asked for
-	atOnce   bool               // the next one is due at once: a place that nobody would find again
-	since    time.Time          // since when something waits for its commit
-	retryAt  time.Time          // after a failure
-	failed   int                // in a row; since the shard has to go, if it has
-	tried    processor.Position // the last one that failed
-	pauses   schedule
-	err      error // of the last one
+	done     processor.Position // the last commit that succeeded, or where the shard was resumed
+	running  bool
+	recommit bool      // commit even if the position has not moved
+	atOnce   bool      // the next commit is due at once: the next owner would not find the position again
+	since    time.Time // since when something waits for its commit
+
+	failed  int                // commits in a row; counted anew when the loop is closing
+	tried   processor.Position // the last one that failed
+	retryAt time.Time
+	pauses  schedule
+	err     error // of the last commit
 }
 
-// commitResult is a commit that is over.
+// commitResult is one commit and what came of it.
 type commitResult struct {
 	position processor.Position
-	recommit bool // it began after commits.force was set
+	recommit bool // commits.recommit was set when it began
 	err      error
 }
 
-// uncommitted reports whether there is something to commit.
+// hasUncommitted reports whether there is something to commit.
 func (l *loop[T]) hasUncommitted() bool {
 	c, low := &l.commits, l.window.low
 	return low != "" && (low != c.done || c.recommit && l.window.empty())
 }
 
-// commitAt returns when the next commit is due: the zero time if there is none, or a
-// past one if it is due at once.
+// commitAt returns when the next commit is due. Zero means that there is none. A time in the past
+// means at once.
 func (l *loop[T]) commitAt() time.Time {
 	c := &l.commits
 	switch {
@@ -64,7 +62,7 @@ func (l *loop[T]) commitAt() time.Time {
 	return c.since.Add(l.o.CommitInterval)
 }
 
-// startCommit begins the commit that is due.
+// startCommit starts the next commit if it is due.
 func (l *loop[T]) startCommit(now time.Time) {
 	c := &l.commits
 	if c.since.IsZero() && l.hasUncommitted() {
@@ -75,69 +73,35 @@ func (l *loop[T]) startCommit(now time.Time) {
 	}
 	c.running, c.atOnce = true, false
 	l.window.items = 0
-	done := &commitResult{position: l.window.low, recommit: c.recommit, err: processor.ErrGoexit}
-	l.launch(event[T]{commit: done}, func() {
-		done.err = contain.Call("Commit", func() error { return l.s.Commit(l.ctx, done.position) })
+	res := &commitResult{position: l.window.low, recommit: c.recommit, err: processor.ErrGoexit}
+	l.launch(event[T]{commit: res}, func() {
+		res.err = contain.Call("Commit", func() error { return l.s.Commit(l.ctx, res.position) })
 	})
 }
 
-// hurry has the commit that failed tried again at once: the last time that it did is
-// no reason to let the next owner do again what is acknowledged.
-func (c *commits) retryAtOnce() {
-	c.failed = 0
-	c.pauses.reset()
-}
-
-// onCommit deals with a commit that is over.
-func (l *loop[T]) onCommit(now time.Time, d *commitResult) {
+// onCommit acts on a commit that has ended.
+func (l *loop[T]) onCommit(now time.Time, res *commitResult) {
 	c := &l.commits
-	c.running, c.err = false, d.err
-	if d.err != nil {
+	c.running, c.err = false, res.err
+	if res.err != nil {
 		c.failed++
-		c.tried = d.position
+		c.tried = res.position
 		c.retryAt = now.Add(c.pauses.pause(commitBackoff))
-		if marked(d.err) && l.stopped == nil {
-			l.stop(d.err) // a checkpoint that is damaged, for instance
+		if marked(res.err) && l.stopped == nil {
+			l.stop(res.err) // the checkpoint is damaged, for instance
 		}
-		return // the coordinator's log has it
+		return // the coordinator logs it
 	}
-	c.done, c.since, c.failed = d.position, time.Time{}, 0
+	c.done, c.since, c.failed = res.position, time.Time{}, 0
 	c.pauses.reset()
-	if d.recommit && d.position == l.window.low && l.window.empty() {
+	if res.recommit && res.position == l.window.low && l.window.empty() {
 		c.recommit = false
 	}
 }
 
-// quiet returns how many items may be acknowledged without a look at them: while a
-// commit waits for its time, or for their number, or is under way, one more changes
-// nothing.
-func (l *loop[T]) acksToIgnore() int {
-	c := &l.commits
-	switch {
-	case l.closing() || !c.running && c.since.IsZero():
-		return 0
-	case l.o.CommitItems > 0:
-		return l.o.CommitItems - l.window.items - 1
-	}
-	return math.MaxInt
-}
-
-// ackSignal is how a handler that acknowledges and goes on wakes the loop: not at every
-// item, which would cost more than most handlers do, but when a commit is due.
-type ackSignal struct {
-	ignored atomic.Int64 // this many more may come first
-	wake    chan struct{}
-}
-
-func (a *ackSignal) ignore(quiet int) { a.ignored.Store(int64(quiet)) }
-
-// add notes that n items were acknowledged.
-func (a *ackSignal) add(n int) {
-	if a.ignored.Add(-int64(n)) >= 0 {
-		return
-	}
-	select {
-	case a.wake <- struct{}{}:
-	default: // it will look anyway
-	}
+// retryAtOnce makes a failed commit due now, with all its tries: when the loop closes, earlier
+// failures are no reason to leave acknowledged items to the next owner.
+func (c *commits) retryAtOnce() {
+	c.failed = 0
+	c.pauses.reset()
 }

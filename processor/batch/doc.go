@@ -1,5 +1,6 @@
-// Package batch is the reading loop that most processors are: read from a position,
-// handle, retry, commit, pause, stop. It works over any Source and knows no service:
+// Package batch is the reading loop that most processors need: it reads a shard from its position
+// in batches, calls a handler, retries, commits, and stops when the shard is revoked. It works
+// with any Source.
 //
 //	handle := func(ctx context.Context, b *batch.Batch[Line]) error {
 //		return store(ctx, b.Items) // nil acknowledges the batch
@@ -9,64 +10,61 @@
 //		Processor: batch.Handle(source, handle, batch.Options[Line]{}),
 //	})
 //
+// A shard is revoked when the group moves it to another member, and when the worker stops.
+//
 // # What is committed
 //
-// A position is committed only if everything before it is acknowledged: its handler
-// returned nil while its context was alive, or called Ack or AckItem, or DeadLetter took
-// it, or an action gave it up for all to see. Nothing else is, by no path: not what
-// failed, panicked, was cancelled, or is being handled; whether the commit is due by
-// time, by number, because the shard is idle, has ended, or has to go. What a filter
-// dropped counts as handled.
+// A position is committed only if every item before it is acknowledged. An item is acknowledged
+// when its handler returns nil before its context ends, when Ack, AckItem or AckTo is called, when
+// DeadLetter takes it, or when ActionSkip gives it up. No other item is ever committed, neither by
+// a timer nor at a stop: not one that failed, panicked, was cancelled or is being handled. Items
+// that a filter in the source drops count as acknowledged.
 //
-// # When
+// # When it is committed
 //
-// Commits run beside the handler, which does not wait for them, one at a time. One is
-// due CommitInterval after something was acknowledged, earlier after
-// CommitItems, at once when there is nothing left to read or the shard has to go. Where
-// a shard begins without a checkpoint is committed at once, unless that is its oldest
-// item. At the end of a closed shard, and at the bound of a run, the end is committed,
-// even if nothing was ever in it or it had been committed before; at the end of a closed
-// shard the processor returns processor.ErrShardClosed.
+// Commits of a shard run one at a time, beside the handler. A commit begins CommitInterval after
+// an acknowledgement, earlier after CommitItems items, and at once when there is nothing left to
+// read or the shard is revoked. The beginning of a shard without a checkpoint is committed at once,
+// unless it is Earliest. The end of a closed shard, and the end of a bounded run, is always
+// committed, even if the shard was empty or the position was committed before. After that, the
+// processor of a closed shard returns processor.ErrShardClosed.
 //
-// # When the shard has to go
+// # When a shard is revoked
 //
-// Reading stops, what is being handled is finished, what is acknowledged is committed,
-// and the processor returns. What was read ahead, waits for another attempt, or fails now
-// is left to the next owner, whatever OnError says: the failure may come from the end. Only
-// an error made with processor.Halt or processor.Fatal, and what GiveUp was told, count. A
-// last commit that fails is tried again for a second or two, and then left to the next
-// owner as well.
+// The loop stops reading, waits for the running handlers, commits what is acknowledged, and
+// returns. It leaves to the next owner what was read ahead, what waits for another attempt, and
+// what fails during the drain, whatever OnError returns: the revocation may be the reason for the
+// failure. Only errors made with processor.Halt or processor.Fatal, and GiveUp, still count. The
+// last commit is tried for a second or two.
 //
 // # When a batch fails
 //
-// It is tried again after growing pauses, and the batches behind it wait (with
-// Concurrency, as far as they need not). Options.OnError may say otherwise: skip it, give
-// it to DeadLetter, halt the shard, end the worker. Nothing is given up by default: when
-// Attempts or Elapsed are used up, the shard is halted, held and visible.
+// The batch is tried again after growing pauses. The batches after it wait; with Concurrency, some
+// of them are handled meanwhile. Options.OnError can choose another action: skip the batch, give
+// it to DeadLetter, halt the shard, or end the worker. By default nothing is given up: after
+// Attempts and Elapsed the shard is halted, held and visible.
 //
-// With a DeadLetter one bad item does not take others along. A handler that knows which
-// item is bad says so with GiveUp: that one goes to DeadLetter, alone, and the rest is
-// handled on. A batch whose handler does not say it, and whose attempts are used up, is
-// divided until the bad items have failed by themselves: see Options.Attempts.
+// With a DeadLetter, one bad item does not take others along. A handler that knows the bad item
+// calls GiveUp: only that item goes to DeadLetter. If the handler does not know it, the batch is
+// divided after the last attempt, until each bad item fails alone: see Options.Attempts.
 //
-// # What is shown
+// # Status
 //
-// The status of a shard (processor.Progress) is of now. The lag grows with the clock while
-// the handler stands still, reads fail or take long, or the shard is halted, and CaughtUp
-// is then false. Trouble says why a read or a batch does not go on.
+// processor.Progress shows the current state of a shard. Its lag grows, and CaughtUp is false, while
+// a handler does not return, while reads fail or take long, and while the shard is halted. Trouble
+// is the reason why reading or handling does not go on.
 //
-// # How much at once
+// # Sizes
 //
-// BatchBytes and BatchItems bound what is read at once: large reads cost less.
-// HandleItems bounds what a handler is given at once, and so how long a shard that has
-// to go is waited for; 1 means item by item.
+// BatchBytes and BatchItems bound a read: large reads cost less. HandleItems bounds the items of
+// one call of the handler, and so how long the drain of a revoked shard takes; 1 means item by item.
 //
 // # Memory
 //
-// What was read ahead is bounded by a Budget of bytes that all shards share. A read sets
-// its bytes aside before it begins, the batch keeps what it takes, and gives it back
-// when it is done with. A read that waits for data or for memory holds none of the budget. A
-// batch that waits for another attempt is put back within a second if others wait for its
-// memory, and read again when its time comes; it is kept if parts of it are acknowledged,
-// if others of its shard are being handled, or with a Key.
+// All shards share a Budget of bytes for what was read and is not handled. A read sets its bytes
+// aside before it begins. The batch holds them until it is acknowledged or left to the next owner.
+// A read that waits for data or for memory holds none of the budget. If other shards wait for
+// memory, a batch that waits for another attempt is discarded within a second, and read again when
+// its attempt is due. It is kept if part of it is acknowledged, if other batches of the shard are
+// being handled, or with a Key.
 package batch

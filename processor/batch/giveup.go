@@ -9,22 +9,23 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// errGivenUp stands for the error that GiveUp was not told.
+// errGivenUp is the error of an item that the handler gave up with a nil error.
 var errGivenUp = errors.New("the handler gave the item up")
 
-// GiveUp gives up Items[i], alone and for good: it is not handled again, and once the
-// handler has returned, with or without an error, Options.DeadLetter takes it, in a batch
-// of its own and with err. The other items are handled on as if it were not there: a nil
-// result acknowledges them, after an error they come again. Nothing is committed past
-// the item before DeadLetter has taken it. Without a DeadLetter the shard is halted,
-// and if err was made with processor.Halt or processor.Fatal, that is done. To skip an
-// item, acknowledge it.
+// GiveUp gives up Items[i] alone. It is final: the item is not handled again. After the handler
+// has returned, with or without an error, Options.DeadLetter gets the item, in a batch of its
+// own and with err. No position after the item is committed before DeadLetter has taken it.
+// Without a DeadLetter, the shard is halted. An err made with processor.Halt or
+// processor.Fatal halts the shard or ends the worker instead.
 //
-// If the shard has to go, DeadLetter is called while the context is alive, until it
-// fails; an item that it has not taken is left to the next owner.
+// The other items are handled as if this one were not there: a nil result acknowledges them,
+// and after an error they are handled again. To skip an item, acknowledge it.
 //
-// It panics if there is no such item, and does nothing with one that is acknowledged or
-// given up already, and in DeadLetter.
+// If the shard is revoked, DeadLetter is called while the context is alive, until it fails.
+// Items that it has not taken are left to the next owner.
+//
+// GiveUp panics if there is no such item. It does nothing in DeadLetter, and for an item that
+// is acknowledged or given up already.
 func (b *Batch[T]) GiveUp(i int, err error) {
 	_ = b.Items[i]
 	b.mu.Lock()
@@ -33,7 +34,7 @@ func (b *Batch[T]) GiveUp(i int, err error) {
 	if b.returned || b.part.deadLetter != nil || b.part.acks.acked(at) {
 		return
 	}
-	if _, given := b.givenUp[int32(at)]; given {
+	if _, givenUp := b.givenUp[int32(at)]; givenUp {
 		return
 	}
 	if err == nil {
@@ -46,25 +47,27 @@ func (b *Batch[T]) GiveUp(i int, err error) {
 	b.activity.Progress()
 }
 
-// close ends the attempt: what its batch is told later is too late. The items that were
-// given up become parts of their own.
+// close ends the attempt, and makes a part of each item that was given up.
 func (a *attempt[T]) close() {
 	a.batch.close()
-	given := a.batch.givenUp
-	if len(given) == 0 || a.givenUp != nil {
+	givenUp := a.batch.givenUp
+	if len(givenUp) == 0 || a.givenUp != nil {
 		return
 	}
 	p := a.part
-	for _, i := range slices.Sorted(maps.Keys(given)) {
-		f := a.failureOf(1, given[i])
-		t := p.attemptState
-		t.deadLetter, t.givenUp, t.pauses = &f, true, schedule{}
-		a.givenUp = append(a.givenUp, &part[T]{chunk: p.chunk, acks: p.acks, index: []int32{i}, slot: p.slot, attemptState: t})
+	for _, i := range slices.Sorted(maps.Keys(givenUp)) {
+		f := a.failureOf(1, givenUp[i])
+		state := p.attemptState
+		state.deadLetter, state.givenUp, state.pauses = &f, true, schedule{}
+		a.givenUp = append(a.givenUp, &part[T]{
+			chunk: p.chunk, acks: p.acks, index: []int32{i}, slot: p.slot, attemptState: state,
+		})
 	}
-	p.index = slices.DeleteFunc(slices.Clone(p.items()), func(i int32) bool { _, is := given[i]; return is })
+	p.index = slices.DeleteFunc(slices.Clone(p.items()), func(i int32) bool { _, is := givenUp[i]; return is })
 }
 
-// takeGiven has DeadLetter take what the handler gave up.
+// takeGivenUp adds the items that the handler gave up to the dead letters of the slot, or stops the
+// work.
 func (l *loop[T]) takeGivenUp(a *attempt[T]) {
 	for _, p := range a.givenUp {
 		switch decide(*p.deadLetter, ActionDeadLetter, l.o.DeadLetter != nil) {
@@ -72,13 +75,13 @@ func (l *loop[T]) takeGivenUp(a *attempt[T]) {
 			p.chunk.parts++
 			p.slot.deadLetters = append(p.slot.deadLetters, p)
 		case ActionFatal:
-			l.stop(processor.Fatal(l.named(*p.deadLetter)))
+			l.stop(processor.Fatal(l.batchError(*p.deadLetter)))
 		default:
 			f := *p.deadLetter
 			if l.o.DeadLetter == nil {
 				f.Err = fmt.Errorf("the handler gave up an item, and Options.DeadLetter is not set: %w", f.Err)
 			}
-			l.stop(processor.Halt(l.named(f)))
+			l.stop(processor.Halt(l.batchError(f)))
 		}
 	}
 }

@@ -8,13 +8,18 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// lostFor is how long the shard has to be gone, or the position expired, before that is
-// believed: what is decided then cannot be mended, and one odd answer says little.
-const confirmLossFor = 2 * time.Second
+const (
+	// confirmLossFor is how long reads must say that the shard is gone, or the position expired,
+	// before the loop acts on it: the action is final, and one answer may be wrong.
+	confirmLossFor = 2 * time.Second
 
-// mayComeBack reports whether what is said to be lost, by the error of a read or of
-// opening, has not been so for long.
-func (l *loop[T]) mayComeBack(now time.Time, err error) bool {
+	// probeTimeout bounds the last read of a revoked shard.
+	probeTimeout = time.Second
+)
+
+// lossUnconfirmed notes that a read or the opening failed with ErrGone or ErrExpired, and reports
+// whether that began less than confirmLossFor ago.
+func (l *loop[T]) lossUnconfirmed(now time.Time, err error) bool {
 	r := &l.reading
 	gone := errors.Is(err, ErrGone)
 	if r.lostSince.IsZero() || gone != (r.goneErr != nil) {
@@ -27,23 +32,19 @@ func (l *loop[T]) mayComeBack(now time.Time, err error) bool {
 	return now.Sub(r.lostSince) < confirmLossFor
 }
 
-// found notes that nothing is lost.
 func (l *loop[T]) clearLoss() { l.reading.lostSince, l.reading.goneErr = time.Time{}, nil }
 
-// vanished ends the work on a shard that is gone, after its gap was told. What is
-// acknowledged is committed, if there still is a place for it.
+// endGone ends the work on a shard that is gone, after its gap was reported. What is acknowledged
+// is committed, if the service still takes a commit.
 func (l *loop[T]) endGone() {
 	l.ended, l.end, l.gone = true, processor.ErrShardClosed, true
 	l.commits.retryAtOnce()
 }
 
-// lookFor bounds the last look at a shard that the group takes away.
-const probeTimeout = time.Second
-
-// tellGone tells the gap of a shard that the group takes away because it is gone: there will
-// be no later owner to tell it. If no read has said that the shard is gone, but it may be, the
-// shard is read once more, beside the drain. What fails here is not tried again.
-func (l *loop[T]) reportGone() {
+// reportLastGap reports the gap of a shard that the group revokes because it is gone: no later
+// owner could report it. If no read has said that the shard is gone, but it may be, this reads
+// once more, during the drain. It does not try again.
+func (l *loop[T]) reportLastGap() {
 	r := &l.reading
 	if l.gone || l.ctx.Err() != nil || r.running && errors.Is(r.lostErr, ErrGone) {
 		return
@@ -62,16 +63,16 @@ func (l *loop[T]) reportGone() {
 	})
 }
 
-// mayBeGone reports whether the shard is revoked and may be gone: reading stands still, and
-// the last read did not come to the end of the shard, or did long ago.
+// mayBeGone reports whether the shard is revoked and may be gone: no read is running, and the last
+// read did not reach the end of the shard, or did so long ago.
 func (l *loop[T]) mayBeGone(now time.Time) bool {
 	r := &l.reading
-	stands := !r.running && r.reader != nil && !r.failing && !r.reopen && r.lostErr == nil
+	canRead := !r.running && r.reader != nil && !r.failing && !r.reopen && r.lostErr == nil
 	behind := !r.lag.caughtUp || now.Sub(r.lag.at) > l.o.MaxPause+slowRead
-	return stands && behind && !l.ended && errors.Is(l.s.Cause(), processor.ErrRevoked)
+	return canRead && behind && !l.ended && errors.Is(l.s.Cause(), processor.ErrRevoked)
 }
 
-// look reads a little and returns the error of that.
+// probe reads one item, drops it, and returns the error of the read.
 func (l *loop[T]) probe() error {
 	ctx, cancel := context.WithTimeout(l.ctx, probeTimeout)
 	defer cancel()

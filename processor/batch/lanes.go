@@ -7,14 +7,14 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// lane is batches that are handled in order, width of them at a time.
+// lane is a queue of parts that are handled in order, as many at a time as the lane is wide.
 type lane[T any] struct {
 	queue []*part[T]
-	free  int // of its width
+	free  int // slots
 }
 
-// newLanes returns one lane as wide as the concurrency, or with keys, as many narrow
-// ones.
+// newLanes returns one lane as wide as the concurrency, or with Options.Key as many lanes of
+// width one.
 func newLanes[T any](o Options[T]) []lane[T] {
 	if o.Key == nil {
 		return []lane[T]{{free: o.Concurrency}}
@@ -26,19 +26,19 @@ func newLanes[T any](o Options[T]) []lane[T] {
 	return lanes
 }
 
-// enqueue files what was read.
-func (l *loop[T]) enqueue(from processor.Position, f *readResult[T]) {
-	c := &chunk[T]{Chunk: f.chunk, from: from, share: f.share}
+// enqueue adds the result of a read to the window and to the lanes.
+func (l *loop[T]) enqueue(from processor.Position, res *readResult[T]) {
+	c := &chunk[T]{Chunk: res.chunk, from: from, share: res.share}
 	l.reading.held += c.share.bytes
 	acks := newAcks(c.Next, c.After, len(c.Items))
 	acks.from, acks.lag = from, l.reading.lag
 	l.window.push(acks)
-	if f.keys == nil {
+	if res.keys == nil {
 		c.parts = 1
 		l.lanes[0].queue = append(l.lanes[0].queue, &part[T]{chunk: c, acks: acks})
 		return
 	}
-	for i, index := range f.keys {
+	for i, index := range res.keys {
 		if len(index) > 0 {
 			c.parts++
 			l.lanes[i].queue = append(l.lanes[i].queue, &part[T]{chunk: c, acks: acks, index: index})
@@ -46,17 +46,47 @@ func (l *loop[T]) enqueue(from processor.Position, f *readResult[T]) {
 	}
 }
 
-// laneSeed makes the lanes of equal keys the same in one process.
+// nextPart takes the next part from the queue of a lane: up to Options.HandleItems items, or those
+// that were handled together before they yielded their memory.
+func (l *loop[T]) nextPart(lane *lane[T]) *part[T] {
+	p := lane.queue[0]
+	n := p.size()
+	if l.o.HandleItems > 0 {
+		n = min(n, l.o.HandleItems)
+	}
+	yielded, found := l.takeYielded(p.acks.from, p.first())
+	if found {
+		n = min(yielded.size, p.size())
+	}
+	if n < p.size() {
+		index := p.items()
+		rest := &part[T]{chunk: p.chunk, acks: p.acks, index: index[n:]}
+		p.index = index[:n:n]
+		p.chunk.parts++
+		lane.queue[0] = rest
+	} else {
+		lane.queue[0] = nil
+		if lane.queue = lane.queue[1:]; len(lane.queue) == 0 {
+			lane.queue = nil
+		}
+	}
+	if found {
+		p.attemptState = yielded.attemptState
+	}
+	return p
+}
+
+// laneSeed makes equal keys take the same lane everywhere in the process.
 var laneSeed = maphash.MakeSeed()
 
-// divideByKey says which items belong to which lane. A key that cannot be told stops the
-// shard: to guess would break the order.
-func (l *loop[T]) divideByKey(f *readResult[T]) error {
-	f.keys = make([][]int32, l.o.Concurrency)
-	err := l.contain(f.ctx, "Key", func() error {
-		for i, item := range f.chunk.Items {
-			lane := maphash.String(laneSeed, l.o.Key(item)) % uint64(len(f.keys))
-			f.keys[lane] = append(f.keys[lane], int32(i))
+// divideByKey assigns the items to lanes. If Options.Key fails, the shard is halted: any other
+// lane could break the order.
+func (l *loop[T]) divideByKey(res *readResult[T]) error {
+	res.keys = make([][]int32, l.o.Concurrency)
+	err := l.contain(res.ctx, "Key", func() error {
+		for i, item := range res.chunk.Items {
+			lane := maphash.String(laneSeed, l.o.Key(item)) % uint64(len(res.keys))
+			res.keys[lane] = append(res.keys[lane], int32(i))
 		}
 		return nil
 	})
@@ -66,4 +96,4 @@ func (l *loop[T]) divideByKey(f *readResult[T]) error {
 	return nil
 }
 
-var errKey = errors.New("the key of an item cannot be told")
+var errKey = errors.New("Options.Key failed")

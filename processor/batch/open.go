@@ -9,14 +9,48 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// open makes the reader, after the last one was closed. Behind a gap it begins where
-// the options say, and has that told.
-func (l *loop[T]) open(f *readResult[T]) error {
+// open closes the last reader and opens a new one. After a loss, the new one begins at
+// Options.Expired, and the gap is reported.
+func (l *loop[T]) open(res *readResult[T]) error {
 	r := &l.reading
 	if last := r.reader; last != nil {
-		r.reader = nil // first: Close is not called again, even if it does not come back
+		r.reader = nil // first, so that a Close that ends the goroutine is not called again
 		l.closeReader(last)
 	}
+	start, err := l.startOf(res.ctx)
+	if err != nil {
+		return err
+	}
+	share, err := l.o.Budget.acquire(res.ctx, 0, res.class)
+	if err != nil {
+		return err
+	}
+	defer share.release()
+	err = l.contain(res.ctx, "Source.Open", func() error {
+		reader, err := l.src.Open(res.ctx, l.s.ID(), start)
+		if err != nil {
+			return err
+		}
+		r.reader = reader // from here on it has to be closed
+		res.start = reader.Position()
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("open shard %s: %w", l.s.ID(), err)
+	}
+	share.release()
+	if r.lostErr != nil {
+		if err := l.reportGap(res.ctx, processor.Gap{Lost: r.next, Resumed: res.start, Err: r.lostErr}); err != nil {
+			return err
+		}
+	}
+	res.opened = true
+	return nil
+}
+
+// startOf returns where the next reader is to begin and to end.
+func (l *loop[T]) startOf(ctx context.Context) (Start, error) {
+	r := &l.reading
 	gap := r.gap || r.lostErr != nil
 	start := Start{
 		Position: r.next, Initial: l.initial(gap), Gap: gap, Checkpoints: l.s.ListCheckpoints,
@@ -25,42 +59,17 @@ func (l *loop[T]) open(f *readResult[T]) error {
 	if r.lostErr != nil {
 		start.Position = ""
 	}
-	if l.o.UntilPosition != nil {
-		if err := l.contain(f.ctx, "UntilPosition", func() error {
-			start.UntilPosition = l.o.UntilPosition(l.s.ID())
-			return nil
-		}); err != nil {
-			return err
-		}
+	if l.o.UntilPosition == nil {
+		return start, nil
 	}
-	share, err := l.o.Budget.acquire(f.ctx, 0, f.class)
-	if err != nil {
-		return err
-	}
-	defer share.releaseAll()
-	err = l.contain(f.ctx, "Source.Open", func() error {
-		reader, err := l.src.Open(f.ctx, l.s.ID(), start)
-		if err != nil {
-			return err
-		}
-		r.reader = reader // from here on it is to be closed
-		f.start = reader.Position()
+	err := l.contain(ctx, "UntilPosition", func() error {
+		start.UntilPosition = l.o.UntilPosition(l.s.ID())
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("open shard %s: %w", l.s.ID(), err)
-	}
-	share.releaseAll()
-	if r.lostErr != nil {
-		if err := l.reportGap(f.ctx, processor.Gap{Lost: r.next, Resumed: f.start, Err: r.lostErr}); err != nil {
-			return err
-		}
-	}
-	f.opened = true
-	return nil
+	return start, err
 }
 
-// initial returns where to begin without a position.
+// initial returns where a reader without a position begins.
 func (l *loop[T]) initial(gap bool) Initial {
 	if gap {
 		return l.o.Expired
@@ -68,20 +77,20 @@ func (l *loop[T]) initial(gap bool) Initial {
 	return l.o.Initial
 }
 
-// gap has a gap told, before anything behind it is read.
+// reportGap reports a gap before anything after it is read.
 func (l *loop[T]) reportGap(ctx context.Context, g processor.Gap) error {
 	if l.o.OnGap != nil {
 		err := l.contain(ctx, "OnGap", func() error { return l.o.OnGap(ctx, l.s.ID(), g) })
 		if err != nil {
-			return fmt.Errorf("tell the gap in shard %s: %w", l.s.ID(), err)
+			return fmt.Errorf("report the gap in shard %s: %w", l.s.ID(), err)
 		}
 	}
 	l.s.ReportGap(g)
 	return nil
 }
 
-// onOpened notes where a reader that was just opened stands. A place that the next owner
-// would not find again is committed.
+// onOpened notes the position of a reader that was just opened. The position is committed if the
+// next owner would not find it again.
 func (l *loop[T]) onOpened(start processor.Position) {
 	r := &l.reading
 	keep := r.lostErr != nil || r.next == "" && l.initial(r.gap) != Earliest()

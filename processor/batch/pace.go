@@ -1,26 +1,30 @@
 package batch
 
-import "time"
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/processor"
+)
 
 // pacer decides how long to wait before the next read. It reads no clock.
 type pacer struct {
 	min, max   time.Duration
-	emptySince time.Time // since when nothing has come
+	emptySince time.Time // when something was last found; zero: never
 }
 
-// quietShare is how the pause grows: to this fraction of the time that nothing has
-// come. What comes after an hour of silence waits as long as after a minute, because
-// of the bound; what trickles in is found within the shortest pause.
+// pauseShare makes the pause this fraction of the time since something was last found. After an hour
+// of silence, new items wait as long as after a minute, because of the bound. Items that trickle
+// in are found within the shortest pause.
 const pauseShare = 4
 
-// spread is how much of a pause is random, so that the shards of a worker, which
-// start together, do not read together for ever.
+// jitter is how much of a pause is random: the shards of a worker start together, and must not read
+// together for ever.
 const jitter = 0.1
 
-// next returns the pause after a read that ended at now. Behind the end there is
-// none. chance is between 0 and 1.
-func (p *pacer) next(now time.Time, got, more bool, chance float64) time.Duration {
-	if got || p.emptySince.IsZero() {
+// next returns the pause after a read that ended at now: none if there is more to read. chance is
+// between 0 and 1.
+func (p *pacer) next(now time.Time, found, more bool, chance float64) time.Duration {
+	if found || p.emptySince.IsZero() {
 		p.emptySince = now
 	}
 	if more {
@@ -29,3 +33,19 @@ func (p *pacer) next(now time.Time, got, more bool, chance float64) time.Duratio
 	pause := min(max(now.Sub(p.emptySince)/pauseShare, p.min), p.max)
 	return pause - time.Duration(jitter*chance*float64(pause))
 }
+
+// schedule is growing pauses. The zero value is a new schedule.
+type schedule struct {
+	next func() time.Duration
+}
+
+func (s *schedule) pause(b processor.Backoff) time.Duration {
+	if s.next == nil {
+		s.next = b.Schedule()
+	}
+	return s.next()
+}
+
+func (s *schedule) reset() { s.next = nil }
+
+func (s *schedule) begun() bool { return s.next != nil }

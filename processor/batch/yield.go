@@ -9,20 +9,20 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// lookEvery is how often a batch that waits for another attempt looks whether others
-// wait for its memory.
+// yieldCheckEvery is how often a shard whose batches wait for another attempt checks whether other
+// shards wait for its memory.
 const yieldCheckEvery = time.Second
 
-// yieldedPart is how far the attempts were of a part that was put back.
+// yieldedPart is the history of a part that yielded its memory and will be read again.
 type yieldedPart struct {
-	from        processor.Position
-	first, size int // its items in the read
+	from        processor.Position // of its read
+	first, size int                // its items in the read
 	attemptState
 }
 
-// yieldMemory gives up what was read, if all that is being handled waits for another
-// attempt and others wait for the memory: it is read again when its time comes. Without
-// that a few shards whose sink is down would keep all the others from working.
+// yieldMemory discards everything that was read, if all batches in the slots wait for another
+// attempt and other shards wait for memory. It is read again when the first of these attempts is
+// due. Otherwise a few shards whose sink is down could stop all the others.
 func (l *loop[T]) yieldMemory(now time.Time) {
 	if !l.waitsForRetry() || now.Before(l.yieldCheckAt) {
 		return
@@ -34,11 +34,11 @@ func (l *loop[T]) yieldMemory(now time.Time) {
 	r := &l.reading
 	r.yielded = r.yielded[:0]
 	r.next, r.notBefore = l.window.entries[0].from, l.slots[0].wakeAt()
-	for _, pl := range slices.Clone(l.slots) {
-		if at := pl.wakeAt(); at.Before(r.notBefore) {
+	for _, s := range slices.Clone(l.slots) {
+		if at := s.wakeAt(); at.Before(r.notBefore) {
 			r.notBefore = at
 		}
-		for _, p := range pl.parts() {
+		for _, p := range s.parts() {
 			r.yielded = append(r.yielded, yieldedPart{p.acks.from, p.first(), p.size(), p.attemptState})
 			l.releaseLane(p)
 		}
@@ -52,13 +52,13 @@ func (l *loop[T]) yieldMemory(now time.Time) {
 	l.progress.Reading = r.next
 	l.ended, l.end, l.commits.recommit = false, nil, false
 	r.reopen, r.unwanted = true, r.running
-	r.stop() // the turn under way may wait for data
+	r.stop() // a running read may wait for data
 	r.ctx, r.stop = context.WithCancel(l.ctx)
 }
 
-// mayPutBack reports whether what was read can be read again as it was: nothing of it
-// is acknowledged or given up, no attempt is under way, and nobody said that something
-// behind it is gone. With keys the lanes share their reads, so there it is kept.
+// mayYieldMemory reports whether the shard would read the same items again and lose nothing: no
+// item is acknowledged or given up, no attempt is running, and no read has failed for good. With
+// Options.Key, lanes share their reads, so the memory is kept.
 func (l *loop[T]) mayYieldMemory() bool {
 	switch {
 	case l.closing(), l.gone, l.o.Key != nil, l.reading.lostErr != nil,
@@ -66,26 +66,26 @@ func (l *loop[T]) mayYieldMemory() bool {
 		l.window.entries[0].from == "":
 		return false
 	}
-	for _, m := range l.window.entries {
-		if !m.untouched() {
+	for _, a := range l.window.entries {
+		if !a.untouched() {
 			return false
 		}
 	}
-	for _, pl := range l.slots {
-		if pl.busy || slices.ContainsFunc(pl.deadLetters, func(p *part[T]) bool { return p.givenUp }) {
+	for _, s := range l.slots {
+		if s.busy || slices.ContainsFunc(s.deadLetters, func(p *part[T]) bool { return p.givenUp }) {
 			return false
 		}
 	}
 	return true
 }
 
-// yieldedAt returns what was put back of a read, beginning at one of its items.
-func (l *loop[T]) yieldedAt(from processor.Position, first int) (yieldedPart, bool) {
+// takeYielded returns the yielded part that begins at an item of a read, and forgets it.
+func (l *loop[T]) takeYielded(from processor.Position, first int) (yieldedPart, bool) {
 	r := &l.reading
-	for i, again := range r.yielded {
-		if again.from == from && again.first == first {
+	for i, p := range r.yielded {
+		if p.from == from && p.first == first {
 			r.yielded = slices.Delete(r.yielded, i, i+1)
-			return again, true
+			return p, true
 		}
 	}
 	return yieldedPart{}, false

@@ -1,0 +1,109 @@
+package batch
+
+import (
+	"sync"
+
+	"github.com/rollcall-go/rollcall/processor"
+)
+
+// acks is the acknowledgements of one chunk.
+type acks struct {
+	from  processor.Position           // before all of it; empty: not known
+	next  processor.Position           // after all of it; empty: nothing to commit
+	after func(int) processor.Position // after an item; nil: only next can be committed
+	lag   lagSample                    // at the time of the read
+	size  int                          // items
+
+	mu      sync.Mutex // guards the fields below; held for a look
+	open    int        // items that are not acknowledged
+	items   []bool     // the acknowledged ones; nil: all are, or none is
+	first   int        // all items before this one are acknowledged
+	counted int        // of those, the items that the window has counted
+}
+
+func newAcks(next processor.Position, after func(int) processor.Position, size int) *acks {
+	return &acks{next: next, after: after, size: size, open: size}
+}
+
+// ack acknowledges one item. It may be acknowledged already.
+func (a *acks) ack(i int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.open == 0 {
+		return
+	}
+	if a.items == nil {
+		a.items = make([]bool, a.size)
+	}
+	if a.items[i] {
+		return
+	}
+	a.items[i] = true
+	a.open--
+	for a.first < a.size && a.items[a.first] {
+		a.first++
+	}
+}
+
+// ackAll acknowledges every item.
+func (a *acks) ackAll() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.open, a.items = 0, nil
+}
+
+// count returns how many items from the first on are acknowledged, whether all are, and how
+// many of them the last call did not count.
+func (a *acks) count() (first int, done bool, fresh int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	first = a.first
+	if a.open == 0 {
+		first = a.size
+	}
+	fresh = first - a.counted
+	a.counted = first
+	return first, a.open == 0, fresh
+}
+
+// acked reports whether an item is acknowledged.
+func (a *acks) acked(i int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.open == 0 || a.items != nil && a.items[i]
+}
+
+// done reports whether every item is acknowledged.
+func (a *acks) done() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.open == 0
+}
+
+// partial reports whether some items are acknowledged, and others are not.
+func (a *acks) partial() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.items != nil
+}
+
+// untouched reports whether no item is acknowledged.
+func (a *acks) untouched() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.open == a.size
+}
+
+// fixPosition calls after for the last time: the source is about to get its memory back.
+func (a *acks) fixPosition() {
+	a.mu.Lock()
+	first, open := a.first, a.open
+	a.mu.Unlock()
+	if after := a.after; after != nil && open > 0 {
+		a.after = nil
+		if first > 0 {
+			at := after(first - 1)
+			a.after = func(int) processor.Position { return at }
+		}
+	}
+}

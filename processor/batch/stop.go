@@ -1,0 +1,94 @@
+package batch
+
+import (
+	"context"
+	"time"
+)
+
+// mustLeave reports whether the shard is revoked, or the loop has to quit.
+func (l *loop[T]) mustLeave() bool {
+	select {
+	case <-l.s.Revoked():
+	case <-l.quit:
+	default:
+		return false
+	}
+	return true
+}
+
+// leave begins the drain: it stops reading, and of what was read only running attempts go on.
+func (l *loop[T]) leave() {
+	if !l.closing() {
+		l.commits.retryAtOnce()
+	}
+	if !l.leaving {
+		l.reportLastGap()
+	}
+	l.leaving = true
+	l.reading.stop()
+}
+
+// stop ends the work because of ActionHalt or ActionFatal.
+func (l *loop[T]) stop(err error) {
+	if !l.closing() {
+		l.commits.retryAtOnce()
+	}
+	if l.stopped == nil {
+		l.stopped = err
+	}
+	l.reading.stop()
+}
+
+// closing reports whether no read and no batch may begin.
+func (l *loop[T]) closing() bool { return l.leaving || l.ctxEnded || l.stopped != nil }
+
+// finished reports whether there is nothing left to wait for.
+func (l *loop[T]) finished() bool {
+	switch {
+	case l.running > 0:
+		return false
+	case l.ctxEnded:
+		return true
+	case l.commitAt() != time.Time{}:
+		return false
+	}
+	return l.closing() || l.ended && l.window.empty()
+}
+
+// result returns the result of Process.
+func (l *loop[T]) result() error {
+	switch {
+	case l.stopped != nil:
+		return l.stopped
+	case l.ctxEnded:
+		return context.Cause(l.ctx)
+	case l.ended && l.window.empty() && (l.gone || l.commits.err == nil):
+		return l.end
+	}
+	return l.commits.err
+}
+
+// close releases everything. Goroutines are still running only if the source panicked on the
+// goroutine of the loop.
+func (l *loop[T]) close() {
+	l.timer.Stop()
+	l.reading.stop()
+	for ; l.running > 0; l.running-- {
+		if e := <-l.events; e.read != nil {
+			l.releaseRead(e.read)
+		}
+	}
+	for i := range l.lanes {
+		for _, p := range l.lanes[i].queue {
+			l.releasePart(p)
+		}
+	}
+	for _, s := range l.slots {
+		for _, p := range s.parts() {
+			l.releasePart(p)
+		}
+	}
+	if l.reading.reader != nil {
+		l.closeReader(l.reading.reader)
+	}
+}
