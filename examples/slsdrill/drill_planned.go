@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"time"
+
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 func join(s *stage, r *report) error {
@@ -90,13 +93,13 @@ func (s *stage) uncommitted(w *worker) (n int, err error) {
 		if len(list) == 0 || list[len(list)-1].worker != w {
 			continue
 		}
-		c, found, err := s.client.GetCheckpoint(s.ctx, shard)
+		at, found, err := s.client.Load(s.ctx, processor.Owner{Lease: shardset.Lease{ID: shardset.ID{Log: logstore, Number: shard}}})
 		if err != nil {
 			return 0, err
 		}
 		committed := s.feed.begin[shard]
-		if found && c.Cursor != "" {
-			if committed, err = number(c.Cursor); err != nil {
+		if found {
+			if committed, err = number(string(at)); err != nil {
 				return 0, err
 			}
 		}

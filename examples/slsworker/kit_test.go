@@ -15,7 +15,9 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/heartbeat/sls/slsserver"
+	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/processor/slslog"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // The test binary is the program when it is told so.
@@ -260,4 +262,10 @@ func (r *rig) awaitShards(member string, shards int) {
 		}
 	}
 	r.Fatalf("%s does not get %d shards", member, shards)
+}
+
+// checkpoint returns the checkpoint of shard 0; false if it has none.
+func (r *rig) checkpoint() (cursor string, ok bool, err error) {
+	p, ok, err := r.client.Load(r.Context(), processor.Owner{Lease: shardset.Lease{ID: shardset.ID{Log: "app"}}})
+	return string(p), ok, err
 }

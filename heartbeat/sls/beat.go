@@ -32,7 +32,7 @@ func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answe
 	if _, err := c.settings(ctx); err != nil {
 		return shardset.Answer{}, c.missing(err)
 	}
-	numbers, err := c.Heartbeat(ctx, r.Member, held)
+	numbers, err := c.heartbeat(ctx, r.Member, held)
 	switch {
 	case errors.Is(err, heartbeat.ErrGroupNotFound):
 		return shardset.Answer{}, c.gone(err)
@@ -52,9 +52,9 @@ func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answe
 	return a, nil
 }
 
-// Heartbeat sends the bare call: the shards that the member holds, and back the ones
+// heartbeat sends the bare call: the shards that the member holds, and back the ones
 // that it may hold. Beat is what a worker wants.
-func (c *Client) Heartbeat(ctx context.Context, member string, held []int) ([]int, error) {
+func (c *Client) heartbeat(ctx context.Context, member string, held []int) ([]int, error) {
 	if err := c.checkMember(opHeartbeat, member); err != nil {
 		return nil, err
 	}

@@ -58,12 +58,12 @@ func TestForeignShards(t *testing.T) {
 		}
 	}
 	for _, member := range []string{"", "a\nb", "\xff"} {
-		if _, err := c.Heartbeat(t.Context(), member, nil); err == nil {
+		if _, err := c.heartbeat(t.Context(), member, nil); err == nil {
 			t.Errorf("the member name %q is taken", member)
 		}
 	}
 	for _, n := range []int{-1, maxShard + 1} {
-		if _, err := c.Heartbeat(t.Context(), "m", []int{n}); err == nil {
+		if _, err := c.heartbeat(t.Context(), "m", []int{n}); err == nil {
 			t.Errorf("the shard number %d is taken", n)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Checkpoint is the stored position of one shard.
-type Checkpoint struct {
+// checkpoint is the stored position of one shard.
+type checkpoint struct {
 	Shard int
 	// Cursor is the next position to read; empty if nothing was ever committed.
 	Cursor string
@@ -44,7 +44,7 @@ func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Positio
 	if err := c.checkOwner(opGetCheckpoint, o); err != nil {
 		return "", false, err
 	}
-	cp, ok, err := c.GetCheckpoint(ctx, o.Lease.ID.Number)
+	cp, ok, err := c.getCheckpoint(ctx, o.Lease.ID.Number)
 	return processor.Position(cp.Cursor), ok && cp.Cursor != "", err
 }
 
@@ -55,7 +55,7 @@ func (c *Client) Save(ctx context.Context, o processor.Owner, p processor.Positi
 	if err := c.checkOwner(opUpdateCheckpoint, o); err != nil {
 		return err
 	}
-	return c.UpdateCheckpoint(ctx, o.Member, o.Lease.ID.Number, string(p))
+	return c.updateCheckpoint(ctx, o.Member, o.Lease.ID.Number, string(p))
 }
 
 func (c *Client) checkOwner(op string, o processor.Owner) error {
@@ -65,11 +65,11 @@ func (c *Client) checkOwner(op string, o processor.Owner) error {
 	return nil
 }
 
-// GetCheckpoint returns the checkpoint of one shard, and asks for no other: a group of
+// getCheckpoint returns the checkpoint of one shard, and asks for no other: a group of
 // a thousand shards would send a thousand each time. False means that the group has
 // none of this shard. An error is never taken for that, not even one that says that
 // the shard does not exist: starting over is not a guess to make.
-func (c *Client) GetCheckpoint(ctx context.Context, shard int) (cp Checkpoint, ok bool, err error) {
+func (c *Client) getCheckpoint(ctx context.Context, shard int) (cp checkpoint, ok bool, err error) {
 	switch {
 	case c.cfg.Group == "":
 		return cp, false, usage(opGetCheckpoint, "the client has no group")
@@ -85,7 +85,7 @@ func (c *Client) GetCheckpoint(ctx context.Context, shard int) (cp Checkpoint, o
 		return err
 	}))
 	if err != nil {
-		return Checkpoint{}, false, err
+		return checkpoint{}, false, err
 	}
 	return cp, ok, nil
 }
@@ -115,8 +115,8 @@ func (c *Client) ListCheckpoints(ctx context.Context, log string) (list []proces
 
 // parseCheckpoints reads a list. What is odd about an element is left out of its shard, and
 // an element that does not say whose it is is left out; a list of nothing else is an error.
-func parseCheckpoints(b []byte) ([]Checkpoint, error) {
-	var list []Checkpoint
+func parseCheckpoints(b []byte) ([]checkpoint, error) {
+	var list []checkpoint
 	err := parseElements(b, func(w *checkpointJSON, _ error) error {
 		n, err := rawNumber(w.Shard)
 		if err != nil {
@@ -124,7 +124,7 @@ func parseCheckpoints(b []byte) ([]Checkpoint, error) {
 		}
 		cp, err := w.checkpoint(n)
 		if err != nil {
-			cp = Checkpoint{Shard: n}
+			cp = checkpoint{Shard: n}
 		}
 		list = append(list, cp)
 		return nil
@@ -135,7 +135,7 @@ func parseCheckpoints(b []byte) ([]Checkpoint, error) {
 // parseCheckpoint finds the checkpoint of one shard in a list. A server may send those of
 // other shards all the same, and whatever is odd about them does not matter. An element
 // that does not say whose it is may be the shard's own.
-func parseCheckpoint(b []byte, shard int) (cp Checkpoint, ok bool, err error) {
+func parseCheckpoint(b []byte, shard int) (cp checkpoint, ok bool, err error) {
 	var fault error // of an element that may be the shard's
 	err = parseElements(b, func(w *checkpointJSON, wrong error) error {
 		n, err := rawNumber(w.Shard)
@@ -158,28 +158,28 @@ func parseCheckpoint(b []byte, shard int) (cp Checkpoint, ok bool, err error) {
 		err = fault
 	}
 	if err != nil {
-		return Checkpoint{}, false, err
+		return checkpoint{}, false, err
 	}
 	return cp, ok, nil
 }
 
-func (w *checkpointJSON) checkpoint(shard int) (Checkpoint, error) {
+func (w *checkpointJSON) checkpoint(shard int) (checkpoint, error) {
 	switch {
 	case w.Cursor == nil:
-		return Checkpoint{}, errors.New("it has no checkpoint")
+		return checkpoint{}, errors.New("it has no checkpoint")
 	case len(*w.Cursor) > maxCursor:
-		return Checkpoint{}, fmt.Errorf("its checkpoint is longer than %d bytes", maxCursor)
+		return checkpoint{}, fmt.Errorf("its checkpoint is longer than %d bytes", maxCursor)
 	}
-	cp := Checkpoint{Shard: shard, Cursor: *w.Cursor, Consumer: bounded(w.Consumer, maxName)}
+	cp := checkpoint{Shard: shard, Cursor: *w.Cursor, Consumer: bounded(w.Consumer, maxName)}
 	if at := unixTime(w.Updated / 1e6); !at.IsZero() {
 		cp.Updated = at.Add(time.Duration(w.Updated%1e6) * time.Microsecond)
 	}
 	return cp, nil
 }
 
-// UpdateCheckpoint stores a position for a shard that the member holds. It never forces
+// updateCheckpoint stores a position for a shard that the member holds. It never forces
 // the service, which would let a member that was evicted move its successor's position.
-func (c *Client) UpdateCheckpoint(ctx context.Context, member string, shard int, cursor string) error {
+func (c *Client) updateCheckpoint(ctx context.Context, member string, shard int, cursor string) error {
 	if err := c.checkMember(opUpdateCheckpoint, member); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package sls
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 
@@ -9,39 +10,27 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/zstdframe"
 )
 
-// Compression is how log data is compressed on its way. Zero means LZ4.
-type Compression uint8
+// Compression is how log data is compressed on its way. Empty means LZ4.
+type Compression string
 
 const (
 	// LZ4 is a bare lz4 block: no frame, no size in front.
-	LZ4 Compression = iota + 1
+	LZ4 Compression = "lz4"
 	// Zstd is one zstd frame.
-	Zstd
+	Zstd Compression = "zstd"
 	// None is no compression. Whether the service lets a pull go without is not
 	// documented; it may send LZ4 all the same, and Page.Compression says so.
-	None
+	None Compression = "none"
 )
 
-func (c Compression) String() string {
-	switch c {
-	case 0, LZ4:
-		return "lz4"
-	case Zstd:
-		return "zstd"
-	case None:
-		return "none"
-	}
-	return fmt.Sprintf("Compression(%d)", uint8(c))
-}
-
-func (c Compression) valid() bool { return c <= None }
+func (c Compression) valid() bool { return c == "" || c == LZ4 || c == Zstd || c == None }
 
 // name is what the header of a put says.
 func (c Compression) name() string {
 	if c == None {
 		return ""
 	}
-	return c.String()
+	return string(cmp.Or(c, LZ4))
 }
 
 // accept is what the header of a pull says. "identity" keeps net/http from asking for
@@ -50,7 +39,7 @@ func (c Compression) accept() string {
 	if c == None {
 		return "identity"
 	}
-	return c.String()
+	return string(cmp.Or(c, LZ4))
 }
 
 // parseCompression reads the header of a page. The old "deflate" is not spoken here,
@@ -64,7 +53,7 @@ func parseCompression(s string) (Compression, error) {
 	case "zstd":
 		return Zstd, nil
 	}
-	return 0, fmt.Errorf("its compression %s is not known", shown(s))
+	return "", fmt.Errorf("its compression %s is not known", shown(s))
 }
 
 func (c Compression) compress(raw []byte) ([]byte, error) {

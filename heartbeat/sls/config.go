@@ -13,16 +13,12 @@ import (
 )
 
 const (
-	// DefaultTimeout is the lease time of a group that this client creates, unless
-	// Config.Timeout says otherwise. The service documents no range; this is a value
-	// that its own samples use.
-	DefaultTimeout = 30 * time.Second
+	// defaultTimeout is a value that the service's own samples use. The service documents
+	// no range.
+	defaultTimeout        = 30 * time.Second
+	defaultRequestTimeout = 30 * time.Second
 
-	// DefaultRequestTimeout bounds one call unless Config.RequestTimeout says otherwise.
-	DefaultRequestTimeout = 30 * time.Second
-
-	// maxTimeout is the longest lease that makes sense: nobody wants to wait longer
-	// than a day for the shards of a dead worker.
+	// maxTimeout bounds how long the shards of a dead worker wait.
 	maxTimeout = 24 * time.Hour
 )
 
@@ -44,7 +40,7 @@ type Config struct {
 
 	// Timeout is the group's lease time when this client creates it: whole seconds. It
 	// has no effect on a group that exists, unless UpdateGroup is set; leases always
-	// follow the group's own timeout. Zero means DefaultTimeout.
+	// follow the group's own timeout. Zero means 30 s.
 	Timeout time.Duration
 	// Ordered makes the children of a split shard wait for their ancestors. Like
 	// Timeout, it is for the group's creation.
@@ -60,7 +56,7 @@ type Config struct {
 	// Credentials sign the requests; see Static and FromEnv. Nil means anonymous, for
 	// servers that do not verify.
 	Credentials CredentialsProvider
-	// Signature is how requests are signed. Zero means V4 in the regions that take no
+	// Signature is how requests are signed. Empty means V4 in the regions that take no
 	// other, those with "-acdr-ut-" in their own or their endpoint's names, and V1 in all
 	// others.
 	Signature Signature
@@ -76,7 +72,7 @@ type Config struct {
 	// the service's own logs can tell workers apart, and of nothing else.
 	Member string
 	// RequestTimeout bounds each call, the transfer of data included. A context may
-	// end it earlier. Zero means DefaultRequestTimeout.
+	// end it earlier. Zero means 30 s.
 	RequestTimeout time.Duration
 	// TLS is what connections are secured with: RootCAs for an authority of your own,
 	// Certificates for the client's. It is copied. Nil means the system's authorities.
@@ -142,13 +138,13 @@ func (c *Config) checkAddress(faults *shardset.ConfigError) endpoint {
 func (c *Config) checkTimes(faults *shardset.ConfigError) {
 	switch {
 	case c.Timeout == 0:
-		c.Timeout = DefaultTimeout
+		c.Timeout = defaultTimeout
 	case c.Timeout < time.Second || c.Timeout > maxTimeout || c.Timeout%time.Second != 0:
 		faults.Add("Timeout", "is %v; want whole seconds, 1s to %v", c.Timeout, maxTimeout)
 	}
 	switch {
 	case c.RequestTimeout == 0:
-		c.RequestTimeout = DefaultRequestTimeout
+		c.RequestTimeout = defaultRequestTimeout
 	case c.RequestTimeout < 0:
 		faults.Add("RequestTimeout", "is %v; it must not be negative", c.RequestTimeout)
 	}
@@ -159,7 +155,7 @@ func (c *Config) checkSigning(faults *shardset.ConfigError, ep endpoint) {
 		c.Region = ep.region(c.Project)
 	}
 	switch c.Signature {
-	case 0:
+	case "":
 		c.Signature = V1
 		if strings.Contains(c.Region, onlyV4) || strings.Contains(ep.region(c.Project), onlyV4) {
 			c.Signature = V4
@@ -170,7 +166,7 @@ func (c *Config) checkSigning(faults *shardset.ConfigError, ep endpoint) {
 			faults.Add("Region", "is empty, and the endpoint names none; signature V4 needs it")
 		}
 	default:
-		faults.Add("Signature", "is %v; want V1 or V4", c.Signature)
+		faults.Add("Signature", "is %s; want v1 or v4", quote(string(c.Signature)))
 	}
 	if c.Region != "" && !validProject(c.Region) {
 		faults.Add("Region", "is %s; want letters, digits and hyphens", quote(c.Region))

@@ -62,7 +62,7 @@ func TestNewChecksEachField(t *testing.T) {
 		{"Timeout", func(c *Config) { c.Timeout = time.Millisecond }},
 		{"Timeout", func(c *Config) { c.Timeout = 25 * time.Hour }},
 		{"RequestTimeout", func(c *Config) { c.RequestTimeout = -time.Second }},
-		{"Signature", func(c *Config) { c.Signature = 3 }},
+		{"Signature", func(c *Config) { c.Signature = "v3" }},
 		{"Region", func(c *Config) { c.Signature, c.Endpoint = V4, "sls.example.com" }},
 		{"Region", func(c *Config) { c.Region = "cn/hangzhou" }},
 		{"Credentials", func(c *Config) { c.Credentials = Static("id", "", "") }},
@@ -90,7 +90,7 @@ func TestNewChecksEachField(t *testing.T) {
 
 func TestNewDefaults(t *testing.T) {
 	c := newClient(t, Config{Endpoint: "sls.example.com", Logstore: "l"})
-	if c.cfg.Timeout != DefaultTimeout || c.cfg.RequestTimeout != DefaultRequestTimeout || c.cfg.Signature != V1 {
+	if c.cfg.Timeout != defaultTimeout || c.cfg.RequestTimeout != defaultRequestTimeout || c.cfg.Signature != V1 {
 		t.Errorf("the config became %+v", c.cfg)
 	}
 	if c.beats == c.data {

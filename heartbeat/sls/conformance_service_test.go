@@ -229,7 +229,7 @@ func (s *service) end(ctx context.Context, name int) error {
 		if err != nil {
 			return err
 		}
-		if err := s.admin.UpdateCheckpoint(ctx, sh.Owner, number, cursor); err != nil {
+		if err := s.admin.Save(ctx, processor.Owner{Member: sh.Owner, Lease: shardset.Lease{ID: shardset.ID{Log: s.config.Logstore, Number: number}}}, processor.Position(cursor)); err != nil {
 			return err
 		}
 	}

@@ -50,7 +50,7 @@ func TestTLS(t *testing.T) {
 	if _, err := c.Beat(t.Context(), request()); err != nil {
 		t.Error(err)
 	}
-	if err := c.UpdateCheckpoint(t.Context(), "c1", 0, "x"); err != nil {
+	if err := c.updateCheckpoint(t.Context(), "c1", 0, "x"); err != nil {
 		t.Error(err)
 	}
 	mu.Lock()
@@ -74,7 +74,7 @@ func TestProxyRefusesTheTunnel(t *testing.T) {
 		u.User = url.UserPassword("canary", "canary")
 		cfg := config(nil)
 		cfg.Transport, cfg.Proxy = nil, http.ProxyURL(u)
-		_, err = newClient(t, cfg).Heartbeat(t.Context(), "c1", nil)
+		_, err = newClient(t, cfg).heartbeat(t.Context(), "c1", nil)
 		var te *TransportError
 		if !errors.As(err, &te) || !heartbeat.Retryable(err) || strings.Contains(err.Error(), "canary") ||
 			!strings.Contains(err.Error(), fmt.Sprintf("the proxy answered with HTTP status %d", status)) {
@@ -106,7 +106,7 @@ func TestProxy(t *testing.T) {
 	if _, err := c.Beat(t.Context(), request()); err != nil {
 		t.Error(err)
 	}
-	if err := c.UpdateCheckpoint(t.Context(), "c1", 0, "x"); err != nil {
+	if err := c.updateCheckpoint(t.Context(), "c1", 0, "x"); err != nil {
 		t.Error(err)
 	}
 	mu.Lock()

@@ -99,24 +99,24 @@ func (c Credentials) same(o Credentials) bool {
 		c.SecurityToken.Reveal() == o.SecurityToken.Reveal()
 }
 
-// CredentialsError is the failure of a CredentialsProvider.
-type CredentialsError struct {
+// credentialsError is the failure of a CredentialsProvider.
+type credentialsError struct {
 	text  string // without secrets
 	cause hiddenError
 }
 
-func newCredentialsError(text string, cause error) *CredentialsError {
-	return &CredentialsError{text: text, cause: func() error { return cause }}
+func newCredentialsError(text string, cause error) *credentialsError {
+	return &credentialsError{text: text, cause: func() error { return cause }}
 }
 
-func (e *CredentialsError) Error() string { return "sls: credentials: " + e.text }
+func (e *credentialsError) Error() string { return "sls: credentials: " + e.text }
 
 // Unwrap returns the provider's error.
-func (e *CredentialsError) Unwrap() error { return e.cause.reveal() }
+func (e *credentialsError) Unwrap() error { return e.cause.reveal() }
 
 // Retryable reports whether the provider may have credentials later. It may, unless its
 // error says otherwise.
-func (e *CredentialsError) Retryable() bool {
+func (e *credentialsError) Retryable() bool {
 	var says interface{ Retryable() bool }
 	return !errors.As(e.Unwrap(), &says) || says.Retryable()
 }

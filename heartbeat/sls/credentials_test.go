@@ -187,7 +187,7 @@ func TestRefusedCredentials(t *testing.T) {
 			}
 			return reply(200, "[3]"), nil
 		})
-		got, err := c.Heartbeat(t.Context(), "c1", []int{3})
+		got, err := c.heartbeat(t.Context(), "c1", []int{3})
 		if err != nil || len(got) != 1 || len(w.sent) != 2 || signer(w.sent[1]) != "id2" || string(w.sent[1].body) != "[3]" {
 			t.Errorf("%s: it returned %v, %v after %q", code, got, err, w.lines())
 		}
@@ -264,7 +264,7 @@ func TestRefusedLate(t *testing.T) {
 		})
 		var all sync.WaitGroup
 		all.Go(func() {
-			if _, err := c.Heartbeat(t.Context(), "c1", nil); err != nil {
+			if _, err := c.heartbeat(t.Context(), "c1", nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -313,7 +313,7 @@ func TestBadCredentialsOfAProvider(t *testing.T) {
 		cfg := config(w)
 		cfg.Credentials = providerFunc(func(context.Context) (Credentials, error) { return c, nil })
 		_, err := newClient(t, cfg).ListShards(t.Context())
-		var ce *CredentialsError
+		var ce *credentialsError
 		if !errors.As(err, &ce) || !errors.Is(err, heartbeat.ErrUnauthorized) || !heartbeat.Retryable(err) || len(w.sent) != 0 {
 			t.Errorf("it returned %v after %d requests", err, len(w.sent))
 		}

@@ -21,8 +21,8 @@ var (
 	ErrInvalidCursor = errors.New("invalid cursor")
 	// ErrShardNotFound: the shard does not exist, or not any more.
 	ErrShardNotFound = errors.New("shard not found")
-	// ErrGroupExists: a group of that name exists already.
-	ErrGroupExists = errors.New("consumer group exists already")
+	// errGroupExists: a group of that name exists already.
+	errGroupExists = errors.New("consumer group exists already")
 )
 
 const (
@@ -100,7 +100,7 @@ func (c class) meaning() error {
 	case classShardGone:
 		return ErrShardNotFound
 	case classExists:
-		return ErrGroupExists
+		return errGroupExists
 	}
 	return nil
 }

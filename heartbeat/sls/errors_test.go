@@ -17,7 +17,7 @@ import (
 // sentinels is all that an *Error may match.
 var sentinels = []error{
 	heartbeat.ErrEvicted, heartbeat.ErrGroupNotFound, heartbeat.ErrUnauthorized, processor.ErrNotOwner,
-	ErrThrottled, ErrInvalidCursor, ErrShardNotFound, ErrGroupExists,
+	ErrThrottled, ErrInvalidCursor, ErrShardNotFound, errGroupExists,
 }
 
 // Every code of the reference, with what it means: which error it matches, and whether
@@ -41,7 +41,7 @@ func TestCodes(t *testing.T) {
 		{opPull, 400, "ShardNotExist ShardNotExsit", ErrShardNotFound, false},
 		{opCursor, 404, "ShardNotExist", ErrShardNotFound, false},
 		{opGetCheckpoint, 404, "ShardNotExist", ErrShardNotFound, false},
-		{opCreateGroup, 400, "ConsumerGroupAlreadyExist", ErrGroupExists, false},
+		{opCreateGroup, 400, "ConsumerGroupAlreadyExist", errGroupExists, false},
 		{opCreateGroup, 403, "ConsumerGroupQuotaExceed", nil, false},
 		{anything, 401, "Unauthorized SignatureNotMatch InvalidAccessKeyId SecurityTokenExpired SecurityToken.Expired", heartbeat.ErrUnauthorized, false},
 		{anything, 400, "SecurityTokenExpired SecurityToken.Expired InvalidSecurityToken InvalidSecurityToken.Expired " +
@@ -165,7 +165,7 @@ func TestTransportError(t *testing.T) {
 	w := &wire{answer: func(sent) (*http.Response, error) {
 		return nil, fmt.Errorf("outer: %w", &url.Error{Op: "Post", URL: "https://x/?consumer=c1&canary=1", Err: cause})
 	}}
-	_, err := newClient(t, config(w)).Heartbeat(t.Context(), "c1", nil)
+	_, err := newClient(t, config(w)).heartbeat(t.Context(), "c1", nil)
 	var te *TransportError
 	if !errors.As(err, &te) || !errors.Is(err, cause) || !heartbeat.Retryable(err) {
 		t.Fatalf("the error is %v, want a *TransportError of %v", err, cause)

@@ -181,7 +181,7 @@ func TestErrorsOfTheService(t *testing.T) {
 			r.Header.Set(c.name, "5B0A6B60BB6EE39764D458B5")
 			return r, nil
 		}}
-		_, err := newClient(t, config(w)).Heartbeat(t.Context(), "c1", nil)
+		_, err := newClient(t, config(w)).heartbeat(t.Context(), "c1", nil)
 		var e *Error
 		own := c.name != "requestid"
 		if errors.As(err, &e) != own || own && (e.Message != c.message || !errors.Is(err, heartbeat.ErrGroupNotFound)) {
@@ -197,7 +197,7 @@ func TestErrorThatBreaksOff(t *testing.T) {
 		r.Body = io.NopCloser(io.MultiReader(r.Body, &failing{}))
 		return r, nil
 	}}
-	_, err := newClient(t, config(w)).Heartbeat(t.Context(), "c1", nil)
+	_, err := newClient(t, config(w)).heartbeat(t.Context(), "c1", nil)
 	var te *TransportError
 	if !errors.As(err, &te) || !errors.Is(err, errCut) || errors.Is(err, heartbeat.ErrGroupNotFound) {
 		t.Errorf("it returned %v", err)
@@ -241,7 +241,7 @@ func TestForeignRetryAfter(t *testing.T) {
 		if !errors.As(err, &r) || r.RetryAfter() != want {
 			t.Errorf("Retry-After %q is %v, want %v", header, err, want)
 		}
-		_, err = newClient(t, config(w)).Heartbeat(t.Context(), "c1", nil)
+		_, err = newClient(t, config(w)).heartbeat(t.Context(), "c1", nil)
 		if !errors.As(err, &r) || r.RetryAfter() != 0 {
 			t.Errorf("Retry-After %q holds up heartbeats: %v", header, err)
 		}

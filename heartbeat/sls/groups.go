@@ -41,9 +41,9 @@ func (c *Client) groupsPath() string { return "/logstores/" + c.cfg.Logstore + "
 
 func (c *Client) groupPath(name string) string { return c.groupsPath() + "/" + name }
 
-// CreateGroup creates a group of the logstore. If one of that name exists, it returns
-// an error that matches ErrGroupExists; the group is as it was.
-func (c *Client) CreateGroup(ctx context.Context, g Group) error {
+// createGroup creates a group of the logstore. If one of that name exists, it returns
+// an error that matches errGroupExists; the group is as it was.
+func (c *Client) createGroup(ctx context.Context, g Group) error {
 	if err := g.validate(opCreateGroup); err != nil {
 		return err
 	}
@@ -140,8 +140,4 @@ func (g Group) validate(op string) error {
 		return usage(op, "the timeout %v is not whole seconds, 1s to %v", g.Timeout, maxTimeout)
 	}
 	return nil
-}
-
-func (g Group) String() string {
-	return fmt.Sprintf("group %q, timeout %v, ordered: %v", g.Name, g.Timeout, g.Ordered)
 }

@@ -99,7 +99,7 @@ func TestSlowProvider(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			_, err := c.ListShards(ctx)
 			cancel()
-			var ce *CredentialsError
+			var ce *credentialsError
 			if !errors.As(err, &ce) || !errors.Is(err, context.DeadlineExceeded) || !heartbeat.Retryable(err) || errors.Is(err, heartbeat.ErrUnauthorized) {
 				t.Errorf("a request without credentials returned %v", err)
 			}
@@ -228,7 +228,7 @@ func TestCloseWithADeafProvider(t *testing.T) {
 		}
 		start := time.Now()
 		err = c.Close()
-		var ce *CredentialsError
+		var ce *credentialsError
 		if !errors.As(err, &ce) || time.Since(start) != closeGrace {
 			t.Errorf("Close returned %v after %v", err, time.Since(start))
 		}

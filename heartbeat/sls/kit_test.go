@@ -210,18 +210,18 @@ func operations(c *Client) map[string]func(context.Context) error {
 	const key = "80000000000000000000000000000000"
 	return map[string]func(context.Context) error{
 		opCreateGroup: func(ctx context.Context) error {
-			return c.CreateGroup(ctx, Group{Name: "my-group", Timeout: time.Minute, Ordered: true})
+			return c.createGroup(ctx, Group{Name: "my-group", Timeout: time.Minute, Ordered: true})
 		},
 		opUpdateGroup: func(ctx context.Context) error {
 			return c.UpdateGroup(ctx, Group{Name: "my-group", Timeout: time.Minute, Ordered: true})
 		},
 		opDeleteGroup: func(ctx context.Context) error { return c.DeleteGroup(ctx, "my-group") },
 		opListGroups:  func(ctx context.Context) error { _, err := c.ListGroups(ctx); return err },
-		opHeartbeat:   func(ctx context.Context) error { _, err := c.Heartbeat(ctx, "c1", []int{0, 1}); return err },
+		opHeartbeat:   func(ctx context.Context) error { _, err := c.heartbeat(ctx, "c1", []int{0, 1}); return err },
 		opUpdateCheckpoint: func(ctx context.Context) error {
-			return c.UpdateCheckpoint(ctx, "c1", 0, "MTUyNDE1NTM3OTM3MzkwODQ5Ng==")
+			return c.updateCheckpoint(ctx, "c1", 0, "MTUyNDE1NTM3OTM3MzkwODQ5Ng==")
 		},
-		opGetCheckpoint: func(ctx context.Context) error { _, _, err := c.GetCheckpoint(ctx, 0); return err },
+		opGetCheckpoint: func(ctx context.Context) error { _, _, err := c.getCheckpoint(ctx, 0); return err },
 		opListShards:    func(ctx context.Context) error { _, err := c.ListShards(ctx); return err },
 		opCursor:        func(ctx context.Context) error { _, err := c.Cursor(ctx, 0, Begin); return err },
 		opCursorTime: func(ctx context.Context) error {

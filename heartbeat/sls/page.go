@@ -51,22 +51,18 @@ type Page struct {
 	// EndOfCursor is the service's word that it read to the end, of the shard or of
 	// the range; what exactly it means is not documented, so false means nothing.
 	EndOfCursor bool
-	// Stats are the figures of a query or a stored processor; zero without one.
-	Stats QueryStats
 	// RequestID is the service's name for this request.
 	RequestID string
 
+	// What a query or a stored processor read and returned. Zero without one.
+	RawDataSize  int // bytes read
+	RawDataCount int // log groups read
+	RawDataLines int // logs read
+	ResultLines  int // logs returned
+	FailedLines  int // logs that the query failed on
+
 	readLast    int64
 	hasReadLast bool
-}
-
-// QueryStats are the figures before and after a query.
-type QueryStats struct {
-	RawDataSize  int // bytes that were read
-	RawDataCount int // log groups that were read
-	RawDataLines int // logs that were read
-	ResultLines  int // logs that were returned
-	FailedLines  int // logs that the query failed on
 }
 
 // ReadLastCursor returns the number of the last log group that was read; false if the
@@ -139,13 +135,11 @@ func parsePage(h http.Header) (p Page, err error) {
 	p.EndOfCursor = h.Get(headerEndOfCursor) == "1"
 	p.readLast, err = strconv.ParseInt(h.Get(headerReadLastCursor), 10, 64)
 	p.hasReadLast = err == nil
-	p.Stats = QueryStats{
-		RawDataSize:  int(optional(h, headerRawDataSize)),
-		RawDataCount: int(optional(h, headerRawDataCount)),
-		RawDataLines: int(optional(h, headerRawDataLines)),
-		ResultLines:  int(optional(h, headerResultLines)),
-		FailedLines:  int(optional(h, headerFailedLines)),
-	}
+	p.RawDataSize = int(optional(h, headerRawDataSize))
+	p.RawDataCount = int(optional(h, headerRawDataCount))
+	p.RawDataLines = int(optional(h, headerRawDataLines))
+	p.ResultLines = int(optional(h, headerResultLines))
+	p.FailedLines = int(optional(h, headerFailedLines))
 	return p, nil
 }
 

@@ -160,8 +160,8 @@ func TestBadRequestsAreNotSent(t *testing.T) {
 	ctx := t.Context()
 	calls := map[string]func() error{}
 	for _, n := range []int{-1, maxShard + 1} {
-		calls[fmt.Sprint("get checkpoint ", n)] = func() error { _, _, err := c.GetCheckpoint(ctx, n); return err }
-		calls[fmt.Sprint("update checkpoint ", n)] = func() error { return c.UpdateCheckpoint(ctx, "m", n, "x") }
+		calls[fmt.Sprint("get checkpoint ", n)] = func() error { _, _, err := c.getCheckpoint(ctx, n); return err }
+		calls[fmt.Sprint("update checkpoint ", n)] = func() error { return c.updateCheckpoint(ctx, "m", n, "x") }
 		calls[fmt.Sprint("cursor ", n)] = func() error { _, err := c.Cursor(ctx, n, Begin); return err }
 		calls[fmt.Sprint("cursor time ", n)] = func() error { _, err := c.CursorTime(ctx, n, "x"); return err }
 		calls[fmt.Sprint("pull ", n)] = func() error { _, err := c.Pull(ctx, PullRequest{Shard: n, Cursor: "x"}); return err }
@@ -188,8 +188,8 @@ func TestBadRequestsAreNotSent(t *testing.T) {
 	}
 	calls["split at nothing"] = func() error { _, err := c.SplitShard(ctx, 0, ""); return err }
 	calls["put nothing"] = func() error { return c.Put(ctx, nil, PutOptions{}) }
-	calls["put odd"] = func() error { return c.Put(ctx, []byte("x"), PutOptions{Compression: 9}) }
-	calls["pull odd"] = func() error { _, err := c.Pull(ctx, PullRequest{Cursor: "x", Compression: 9}); return err }
+	calls["put odd"] = func() error { return c.Put(ctx, []byte("x"), PutOptions{Compression: "gzip"}) }
+	calls["pull odd"] = func() error { _, err := c.Pull(ctx, PullRequest{Cursor: "x", Compression: "gzip"}); return err }
 	for what, call := range calls {
 		err := call()
 		var bad *UsageError
@@ -219,8 +219,8 @@ func TestLoad(t *testing.T) {
 		}
 		expectLines(t, w, "GET "+groupURL+"?shard=3")
 	}
-	cp, ok, err := newClient(t, config(fixed(opGetCheckpoint))).GetCheckpoint(t.Context(), 0)
-	want := Checkpoint{Cursor: "MTUyNDE1NTM3OTM3MzkwODQ5Ng==", Updated: time.UnixMicro(1524224984800922), Consumer: "c1"}
+	cp, ok, err := newClient(t, config(fixed(opGetCheckpoint))).getCheckpoint(t.Context(), 0)
+	want := checkpoint{Cursor: "MTUyNDE1NTM3OTM3MzkwODQ5Ng==", Updated: time.UnixMicro(1524224984800922), Consumer: "c1"}
 	if !ok || err != nil || cp != want {
 		t.Errorf("the checkpoint is %+v (%v, %v), want %+v", cp, ok, err, want)
 	}
@@ -313,7 +313,7 @@ func FuzzAnswers(f *testing.F) {
 			}
 		}
 		if c, ok, err := parseCheckpoint(b, 0); err == nil {
-			if c.Shard != 0 || len(c.Cursor) > maxCursor || !ok && c != (Checkpoint{}) {
+			if c.Shard != 0 || len(c.Cursor) > maxCursor || !ok && c != (checkpoint{}) {
 				t.Errorf("%q has %+v, %v", b, c, ok)
 			}
 		}

@@ -23,7 +23,7 @@ type PullRequest struct {
 	// Processor is the name of a processor that is stored with the service. Empty
 	// means none.
 	Processor string
-	// Compression is what the page is to come in. Zero means LZ4.
+	// Compression is what the page is to come in. Empty means LZ4.
 	Compression Compression
 	// Buffer is where the page is read to, from its start and up to its capacity. A
 	// page that does not fit gets memory of its own.
@@ -64,7 +64,7 @@ func (r *PullRequest) validate() error {
 	case r.Count < 0 || r.Count > MaxCount:
 		return usage(opPull, "the count %d is not 1 to %d", r.Count, MaxCount)
 	case !r.Compression.valid():
-		return usage(opPull, "%v is not a compression", r.Compression)
+		return usage(opPull, "%s is not a compression", quote(string(r.Compression)))
 	}
 	return nil
 }

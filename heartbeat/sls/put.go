@@ -10,7 +10,7 @@ type PutOptions struct {
 	// HashKey picks the shard whose range it is in: 32 lower-case hex digits. Empty
 	// means that the service picks one.
 	HashKey string
-	// Compression is what the group is sent in. Zero means LZ4.
+	// Compression is what the group is sent in. Empty means LZ4.
 	Compression Compression
 }
 
@@ -24,7 +24,7 @@ func (c *Client) Put(ctx context.Context, group []byte, o PutOptions) error {
 	case o.HashKey != "" && !validKey(o.HashKey):
 		return usage(opPut, "the key %s is not 32 lower-case hex digits", quote(o.HashKey))
 	case !o.Compression.valid():
-		return usage(opPut, "%v is not a compression", o.Compression)
+		return usage(opPut, "%s is not a compression", quote(string(o.Compression)))
 	}
 	body, err := o.Compression.compress(group)
 	if err != nil {

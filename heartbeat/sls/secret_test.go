@@ -147,7 +147,7 @@ func TestShortSecrets(t *testing.T) {
 	w := always(200, `["shortToken"]`)
 	cfg := config(w)
 	cfg.Credentials = Static("id", "aSecret", "shortToken")
-	_, err := newClient(t, cfg).Heartbeat(t.Context(), "c1", nil)
+	_, err := newClient(t, cfg).heartbeat(t.Context(), "c1", nil)
 	if err == nil || strings.Contains(err.Error(), "shortToken") || !strings.Contains(err.Error(), "[hidden]") {
 		t.Errorf("the error is %v", err)
 	}

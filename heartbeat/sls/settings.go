@@ -34,9 +34,9 @@ type groupState struct {
 
 func newGroupState() groupState { return groupState{reading: make(chan struct{}, 1)} }
 
-// Group returns the settings of the client's group as the service gave them last, for
+// lastGroup returns the settings of the client's group as the service gave them last, for
 // a look: false before the first heartbeat. They may differ from the Config.
-func (c *Client) Group() (Group, bool) {
+func (c *Client) lastGroup() (Group, bool) {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
 	return c.group.group, c.group.known
@@ -103,8 +103,8 @@ func (c *Client) wanted() Group {
 // not have them yet. If the group exists, only a list has them.
 func (c *Client) create(ctx context.Context) (Group, error) {
 	want := c.wanted()
-	err := c.CreateGroup(ctx, want)
-	exists := errors.Is(err, ErrGroupExists)
+	err := c.createGroup(ctx, want)
+	exists := errors.Is(err, errGroupExists)
 	if err != nil && !exists {
 		return Group{}, err
 	}
@@ -152,7 +152,8 @@ func (c *Client) adapt(ctx context.Context, g Group) (Group, error) {
 		return Group{}, err
 	}
 	c.cfg.Logger.Info("group was changed to the config",
-		zap.String("group", g.Name), zap.Stringer("was", g), zap.Stringer("is", want))
+		zap.String("group", g.Name), zap.Duration("timeout", want.Timeout), zap.Duration("timeout before", g.Timeout),
+		zap.Bool("ordered", want.Ordered), zap.Bool("ordered before", g.Ordered))
 	c.group.mu.Lock()
 	c.group.updated = true
 	c.group.mu.Unlock()

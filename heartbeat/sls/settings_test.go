@@ -153,7 +153,7 @@ func TestDifferentGroupIsReported(t *testing.T) {
 	core, logs := observer.New(zap.InfoLevel)
 	cfg.Logger = zap.New(core)
 	c := newClient(t, cfg)
-	if got, ok := c.Group(); ok {
+	if got, ok := c.lastGroup(); ok {
 		t.Errorf("before the first heartbeat the group is %v", got)
 	}
 	for range 3 {
@@ -164,7 +164,7 @@ func TestDifferentGroupIsReported(t *testing.T) {
 	if err := c.Create(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if got, ok := c.Group(); !ok || got != (Group{Name: "my-group", Timeout: 20 * time.Second, Ordered: true}) {
+	if got, ok := c.lastGroup(); !ok || got != (Group{Name: "my-group", Timeout: 20 * time.Second, Ordered: true}) {
 		t.Errorf("the group is %v (%v)", got, ok)
 	}
 	if logs.Len() != 1 {
@@ -198,7 +198,7 @@ func TestDifferentGroupIsChanged(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		if got, _ := c.Group(); got.Timeout != 33*time.Second {
+		if got, _ := c.lastGroup(); got.Timeout != 33*time.Second {
 			t.Errorf("the group is %v", got)
 		}
 		if err := c.Create(t.Context()); err != nil {
@@ -235,7 +235,7 @@ func TestGroupOperations(t *testing.T) {
 	for _, g := range []Group{
 		{}, {Name: "a/b", Timeout: time.Second}, {Name: "a"}, {Name: "a", Timeout: 1500 * time.Millisecond}, {Name: "a", Timeout: 25 * time.Hour},
 	} {
-		if c.CreateGroup(t.Context(), g) == nil || c.UpdateGroup(t.Context(), g) == nil {
+		if c.createGroup(t.Context(), g) == nil || c.UpdateGroup(t.Context(), g) == nil {
 			t.Errorf("%v is sent", g)
 		}
 	}

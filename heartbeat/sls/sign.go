@@ -1,31 +1,20 @@
 package sls
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 )
 
 // Signature is a way to sign requests.
-type Signature uint8
+type Signature string
 
 const (
 	// V1 is HMAC-SHA1 over the request's digest. Every region knows it.
-	V1 Signature = iota + 1
+	V1 Signature = "v1"
 	// V4 is HMAC-SHA256 with a key for the day and the region.
-	V4
+	V4 Signature = "v4"
 )
-
-func (s Signature) String() string {
-	switch s {
-	case V1:
-		return "V1"
-	case V4:
-		return "V4"
-	}
-	return fmt.Sprintf("Signature(%d)", uint8(s))
-}
 
 // Header names as net/http spells them, so that they need no rewriting.
 const (

@@ -256,11 +256,3 @@ func TestPercentEncode(t *testing.T) {
 		t.Errorf("it encodes %q as %q, want %q", in, got, want)
 	}
 }
-
-func TestSignatureString(t *testing.T) {
-	for s, want := range map[Signature]string{V1: "V1", V4: "V4", 7: "Signature(7)"} {
-		if got := s.String(); got != want {
-			t.Errorf("Signature %d prints as %q, want %q", uint8(s), got, want)
-		}
-	}
-}

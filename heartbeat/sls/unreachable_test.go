@@ -59,7 +59,7 @@ func TestUnreachable(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), bound)
 			defer cancel()
-			_, err = client.Heartbeat(ctx, "c1", nil)
+			_, err = client.heartbeat(ctx, "c1", nil)
 			if err == nil {
 				t.Fatal("there was an answer")
 			}

@@ -125,7 +125,7 @@ func BenchmarkDecode(b *testing.B) {
 	raw := benchPage(b, 4<<20)
 	for _, kind := range []sls.Compression{sls.LZ4, sls.Zstd} {
 		body := compressAs(b, raw, kind)
-		b.Run(kind.String(), func(b *testing.B) {
+		b.Run(string(kind), func(b *testing.B) {
 			pool := newBuffers(16 << 20)
 			perCPU(b, len(raw), func() {
 				buf := pool.take(len(raw))

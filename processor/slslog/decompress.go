@@ -45,7 +45,7 @@ func checkRaw(kind sls.Compression, n, rawSize int) error {
 	most := int64(n)
 	switch kind {
 	case sls.None:
-	case 0, sls.LZ4:
+	case "", sls.LZ4:
 		most *= 255
 	case sls.Zstd:
 		most = most / 4 << 17
@@ -67,7 +67,7 @@ func inflate(dst, src []byte, kind sls.Compression) (int, error) {
 			return 0, fmt.Errorf("%w: there are %d", errRawSize, len(src))
 		}
 		return copy(dst, src), nil
-	case 0, sls.LZ4:
+	case "", sls.LZ4:
 		n, err := lz4.UncompressBlock(src, dst)
 		if err != nil {
 			// It does not tell a block that is too long from one that makes no sense.
@@ -111,7 +111,7 @@ type decompressError struct {
 }
 
 func (e *decompressError) Error() string {
-	return fmt.Sprintf("cannot decompress %v body of %d raw bytes: %v", e.Compression, e.RawSize, e.Err)
+	return fmt.Sprintf("cannot decompress %s body of %d raw bytes: %v", e.Compression, e.RawSize, e.Err)
 }
 
 func (e *decompressError) Unwrap() error { return e.Err }

@@ -173,8 +173,8 @@ func TestGapUpToTheFuture(t *testing.T) {
 func TestChildrenOfShardsThatWaited(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			s := serve(t, 2, slsserver.Config{})
-			must(t, s.CreateGroup(t.Context(), sls.Group{Name: "g", Timeout: 6 * time.Second, Ordered: ordered}))
+			s := serve(t, 2, slsserver.Config{}, func(c *sls.Config) { c.Ordered = ordered })
+			must(t, s.Create(t.Context()))
 			s.put('0', 10, sls.PutOptions{})
 			opens := time.Now().Add(10 * time.Minute)
 			w := s.work(false, batch.Options[Group]{Initial: batch.At(opens)})

@@ -86,10 +86,10 @@ func (w *worker) has(shard int, want ...int) {
 // committed checks the checkpoint of a shard.
 func (s *served) committed(shard int, want string) {
 	s.t.Helper()
-	c, ok, err := s.GetCheckpoint(s.t.Context(), shard)
+	p, ok, err := s.Load(s.t.Context(), processor.Owner{Lease: shardset.Lease{ID: shardset.ID{Log: testLog, Number: shard}}})
 	must(s.t, err)
-	if !ok || c.Cursor != want {
-		s.t.Errorf("the checkpoint of shard %d is %q, want %q", shard, c.Cursor, want)
+	if !ok || string(p) != want {
+		s.t.Errorf("the checkpoint of shard %d is %q, want %q", shard, p, want)
 	}
 }
 

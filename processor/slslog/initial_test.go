@@ -65,9 +65,9 @@ func TestInitialIsForTheBirth(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := serve(t, 2, slsserver.Config{})
+				s := serve(t, 2, slsserver.Config{}, func(config *sls.Config) { config.Ordered = c.ordered })
 				if c.ordered {
-					must(t, s.CreateGroup(t.Context(), sls.Group{Name: "g", Timeout: 6 * time.Second, Ordered: true}))
+					must(t, s.Create(t.Context()))
 				}
 				if c.refused {
 					_, err := s.server.AddFault(slsserver.Fault{Op: "ListShards", Status: 401, Code: "Unauthorized", Message: "no"})

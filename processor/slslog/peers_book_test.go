@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // peerCall is a call of a worker.
@@ -139,14 +141,14 @@ func position(cursor string) int64 {
 // committed returns how many groups of a shard are before its checkpoint.
 func (p *peers) committed(shard int) int {
 	p.t.Helper()
-	cp, ok, err := p.admin.GetCheckpoint(p.t.Context(), shard)
+	at, ok, err := p.admin.Load(p.t.Context(), processor.Owner{Lease: shardset.Lease{ID: shardset.ID{Log: "log", Number: shard}}})
 	p.check(err)
-	if !ok || cp.Cursor == "" {
+	if !ok {
 		return 0
 	}
 	begin, err := p.admin.Cursor(p.t.Context(), shard, sls.Begin)
 	p.check(err)
-	return int(position(cp.Cursor) - position(begin))
+	return int(position(string(at)) - position(begin))
 }
 
 // times returns how often a log was handled.

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/heartbeat/sls/slsserver"
 	"github.com/rollcall-go/rollcall/processor/batch"
 	"github.com/rollcall-go/rollcall/processor/slslog"
@@ -56,7 +55,7 @@ func TestBoundedRunReadsItsRange(t *testing.T) {
 			ordered, refused := n%2 == 0, n/2 == 0
 			t.Run(fmt.Sprintf("%v ordered %v refused %v", skew, ordered, refused), func(t *testing.T) {
 				cfg := slsserver.Config{Clock: func() time.Time { return time.Now().Add(skew) }}
-				peersTestOn(t, cfg, 2, sls.Group{Ordered: ordered}, func(t *testing.T, p *peers) {
+				peersTestOn(t, cfg, 2, ordered, func(t *testing.T, p *peers) {
 					if refused {
 						p.fault(noList)
 					}
@@ -96,7 +95,7 @@ func TestBoundedRunReadsItsRange(t *testing.T) {
 // The same where the whole range is in the past: parents that were read before they were
 // split are at their bound at once, and those that never held anything as well.
 func TestBoundedRunOfThePast(t *testing.T) {
-	peersTestOn(t, peersConfig, 2, sls.Group{Ordered: true}, func(t *testing.T, p *peers) {
+	peersTestOn(t, peersConfig, 2, true, func(t *testing.T, p *peers) {
 		p.add(0, 10, "")
 		before := p.work("x", nil)
 		p.done(5 * time.Second)

@@ -149,7 +149,7 @@ func TestD17ExpiredPositions(t *testing.T) {
 func TestAShardThatVanishesUnread(t *testing.T) {
 	for name, expired := range map[string]batch.Initial{"stop": {}, "go on": batch.Earliest()} {
 		t.Run(name, func(t *testing.T) {
-			peersTestOn(t, peersConfig, 2, sls.Group{Ordered: true}, func(t *testing.T, p *peers) {
+			peersTestOn(t, peersConfig, 2, true, func(t *testing.T, p *peers) {
 				a := p.work("a", func(s *peerSetup) {
 					s.client = func(c *sls.Config) { c.Ordered = true }
 					s.batch.Expired, s.batch.BatchItems, s.batch.Prefetch = expired, 1, -1
@@ -186,11 +186,10 @@ func TestAShardThatVanishesUnread(t *testing.T) {
 // In an ordered group the children of a split waited for ever for a parent of which a
 // filter had dropped everything, or that never had any data: its end was not committed.
 func TestD18ChildrenOfFilteredParents(t *testing.T) {
-	ordered := sls.Group{Ordered: true}
 	for name, o := range map[string]slslog.Options{"all": {}, "query": {Query: fewOnly}, "processor": {Processor: "few"}} {
 		for _, data := range []int{0, 30} {
 			t.Run(fmt.Sprintf("%s, %d logs", name, data), func(t *testing.T) {
-				peersTestOn(t, peersConfig, 2, ordered, func(t *testing.T, p *peers) {
+				peersTestOn(t, peersConfig, 2, true, func(t *testing.T, p *peers) {
 					p.add(0, data, "many")
 					setUp := func(s *peerSetup) {
 						s.source = o
@@ -228,7 +227,7 @@ func TestD18ChildrenOfFilteredParents(t *testing.T) {
 func TestShardsChangeUnderWork(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
 		t.Run(fmt.Sprintf("ordered: %v", ordered), func(t *testing.T) {
-			peersTestOn(t, peersConfig, 2, sls.Group{Ordered: ordered}, func(t *testing.T, p *peers) {
+			peersTestOn(t, peersConfig, 2, ordered, func(t *testing.T, p *peers) {
 				var mu sync.Mutex
 				ended := map[shardset.ID]bool{}
 				setUp := func(s *peerSetup) {

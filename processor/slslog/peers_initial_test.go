@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
@@ -15,7 +14,7 @@ import (
 func TestManyWorkersBeginAtTheEnd(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
 		t.Run(fmt.Sprintf("ordered %v", ordered), func(t *testing.T) {
-			peersTestOn(t, peersConfig, 8, sls.Group{Ordered: ordered}, func(t *testing.T, p *peers) {
+			peersTestOn(t, peersConfig, 8, ordered, func(t *testing.T, p *peers) {
 				for shard := range 8 {
 					p.add(shard, 20, "history")
 				}

@@ -51,16 +51,13 @@ type handling struct {
 // peersTest runs a test in a bubble, with a server of that many shards. At the end
 // it stops the workers and checks what must hold in any case.
 func peersTest(t *testing.T, shards int, test func(t *testing.T, p *peers)) {
-	peersTestOn(t, peersConfig, shards, peersGroup, test)
+	peersTestOn(t, peersConfig, shards, false, test)
 }
 
-// peersConfig and peersGroup are the server and the group of most tests.
-var (
-	peersConfig slsserver.Config
-	peersGroup  sls.Group
-)
+// peersConfig is the server of most tests.
+var peersConfig slsserver.Config
 
-func peersTestOn(t *testing.T, cfg slsserver.Config, shards int, g sls.Group, test func(t *testing.T, p *peers)) {
+func peersTestOn(t *testing.T, cfg slsserver.Config, shards int, ordered bool, test func(t *testing.T, p *peers)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		cfg.Projects = []slsserver.Project{{
@@ -79,9 +76,8 @@ func peersTestOn(t *testing.T, cfg slsserver.Config, shards int, g sls.Group, te
 			}
 			p.check(p.srv.Close())
 		})
-		p.admin = p.client("", func(*sls.Config) {})
-		g.Name, g.Timeout = "g", peerTimeout
-		p.check(p.admin.CreateGroup(t.Context(), g))
+		p.admin = p.client("", func(c *sls.Config) { c.Ordered = ordered })
+		p.check(p.admin.Create(t.Context()))
 		test(t, p)
 		p.verify()
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/processor/batch"
 	"github.com/rollcall-go/rollcall/processor/slslog"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // Commits were forced: a worker that had been cut off for long took the position of its
@@ -39,7 +40,8 @@ func TestD07CommitsAreNotForced(t *testing.T) {
 			t.Errorf("%d logs are committed, want b's 6", n)
 		}
 		// What the client says must be true of any owner.
-		if err := p.admin.UpdateCheckpoint(t.Context(), "a", 0, p.made("b", "checkpoint")[0].cursor); !errors.Is(err, processor.ErrNotOwner) {
+		owner := processor.Owner{Member: "a", Lease: shardset.Lease{ID: shardset.ID{Log: "log"}}}
+		if err := p.admin.Save(t.Context(), owner, processor.Position(p.made("b", "checkpoint")[0].cursor)); !errors.Is(err, processor.ErrNotOwner) {
 			t.Errorf("a commit of a member that does not hold the shard: %v", err)
 		}
 	})

@@ -27,7 +27,7 @@ var noList = slsserver.Fault{Op: "ListShards", Status: 403, Code: "Unauthorized"
 func TestChildrenStartWithoutTheList(t *testing.T) {
 	for _, data := range []int{0, 5} {
 		t.Run(fmt.Sprintf("%d logs", data), func(t *testing.T) {
-			peersTestOn(t, peersConfig, 2, sls.Group{Ordered: true}, func(t *testing.T, p *peers) {
+			peersTestOn(t, peersConfig, 2, true, func(t *testing.T, p *peers) {
 				p.fault(noList)
 				core, logs := observer.New(zap.InfoLevel)
 				p.add(0, data, "")
@@ -106,7 +106,7 @@ func TestHangingListDelaysNothing(t *testing.T) {
 
 // A list that can be had again is said so, and ends what is closed.
 func TestListComesBack(t *testing.T) {
-	peersTestOn(t, peersConfig, 2, sls.Group{Ordered: true}, func(t *testing.T, p *peers) {
+	peersTestOn(t, peersConfig, 2, true, func(t *testing.T, p *peers) {
 		number, err := p.srv.AddFault(noList)
 		p.check(err)
 		core, logs := observer.New(zap.InfoLevel)

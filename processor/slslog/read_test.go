@@ -105,8 +105,8 @@ func TestMoreAndLag(t *testing.T) {
 		"full":                  {"", func(p *sls.Page, _ time.Time) { p.Count = 1000 }, true, 0},
 		"full, clock ahead":     {"", func(p *sls.Page, now time.Time) { p.Count, p.CursorTime = 1000, now.Add(time.Hour) }, true, 0},
 		"large":                 {"", func(p *sls.Page, now time.Time) { p.RawSize, p.CursorTime = full, now.Add(-time.Second) }, true, time.Second},
-		"query":                 {"*", func(p *sls.Page, now time.Time) { p.Stats.RawDataCount = 1000 }, true, 0},
-		"query of large groups": {"*", func(p *sls.Page, now time.Time) { p.Stats.RawDataSize = full }, true, 0},
+		"query":                 {"*", func(p *sls.Page, now time.Time) { p.RawDataCount = 1000 }, true, 0},
+		"query of large groups": {"*", func(p *sls.Page, now time.Time) { p.RawDataSize = full }, true, 0},
 		"query drops all":       {"*", func(p *sls.Page, _ time.Time) { p.Count, p.CursorTime = 0, time.Time{} }, true, batch.LagUnknown},
 		"not moved": {"", func(p *sls.Page, now time.Time) {
 			p.Next, p.Count, p.CursorTime = formatCursor(1000), 1000, now.Add(-time.Hour)

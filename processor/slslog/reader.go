@@ -239,7 +239,7 @@ func (r *reader) more(p sls.Page, now time.Time) bool {
 	switch {
 	case p.Count >= r.asked, p.RawSize >= full:
 		return true
-	case p.Stats.RawDataCount >= r.asked, p.Stats.RawDataSize >= full:
+	case p.RawDataCount >= r.asked, p.RawDataSize >= full:
 		return true
 	case p.CursorTime.IsZero():
 		return p.Count == 0 // it went through what a query drops

@@ -176,9 +176,9 @@ func (s *shelf) page(r sls.PullRequest) (sls.Page, error) {
 	}
 	var raw []byte
 	p := sls.Page{Compression: sls.None, CursorTime: time.Now().Add(s.ahead).Truncate(time.Second)}
-	for ; at < end && p.Stats.RawDataCount < r.Count; at++ {
+	for ; at < end && p.RawDataCount < r.Count; at++ {
 		g := &sh.groups[at-sh.origin]
-		p.Stats.RawDataCount++
+		p.RawDataCount++
 		if s.drop == nil || !s.drop(r.Shard, g) {
 			raw = append(appendLength(raw, listGroup, len(g.raw)), g.raw...)
 			p.Count++
@@ -188,7 +188,7 @@ func (s *shelf) page(r sls.PullRequest) (sls.Page, error) {
 		p.CursorTime = sh.groups[i].at.Truncate(time.Second)
 	}
 	if r.Query == "" && r.Processor == "" {
-		p.Stats = sls.QueryStats{}
+		p.RawDataCount = 0
 	}
 	p.Next, p.RawSize, p.Body = formatCursor(at), len(raw), append(r.Buffer[:0], raw...)
 	if s.spoil != nil {

@@ -40,7 +40,7 @@ type Options struct {
 	// Processor the name of a stored one. Where nothing passes, the position moves and
 	// is committed all the same.
 	Query, Processor string
-	// Compression is what pages come in. Zero means lz4.
+	// Compression is what pages come in. Empty means lz4.
 	Compression sls.Compression
 	// Pause is the least time between two reads of a shard that was read to its end.
 	// Zero means 175 ms.
@@ -85,8 +85,10 @@ func New(c Client, o Options) (*Source, error) {
 	if o.Pause < 0 {
 		faults.Add("Pause", "is %v; it must not be negative", o.Pause)
 	}
-	if o.Compression > sls.None {
-		faults.Add("Compression", "is %v, which is unknown", o.Compression)
+	switch o.Compression {
+	case "", sls.LZ4, sls.Zstd, sls.None:
+	default:
+		faults.Add("Compression", "is %q; want lz4, zstd or none", o.Compression)
 	}
 	if o.MaxRaw < 0 {
 		faults.Add("MaxRaw", "is %d; it must not be negative", o.MaxRaw)

@@ -16,7 +16,7 @@ import (
 
 func TestOptions(t *testing.T) {
 	_, err := New(nil, Options{
-		Pause: -1, MaxRaw: -1, ShardsEvery: -1, Query: "*", Processor: "p", Compression: sls.None + 1,
+		Pause: -1, MaxRaw: -1, ShardsEvery: -1, Query: "*", Processor: "p", Compression: "gzip",
 	})
 	var faults *shardset.ConfigError
 	if !errors.As(err, &faults) {
@@ -29,7 +29,7 @@ func TestOptions(t *testing.T) {
 	if want := []string{"Client", "Pause", "Compression", "MaxRaw", "ShardsEvery", "Processor"}; !slices.Equal(fields, want) {
 		t.Errorf("the faults are of %v, want %v: %v", fields, want, err)
 	}
-	for _, text := range []string{"Compression(4)", "Query"} {
+	for _, text := range []string{`"gzip"`, "Query"} {
 		if !strings.Contains(err.Error(), text) {
 			t.Errorf("%v does not name %s", err, text)
 		}
@@ -53,7 +53,7 @@ func TestOptionsReachThePull(t *testing.T) {
 	if p := s.pulls[0]; p.Query != "* | where a = 'b'" || p.Processor != "" || p.Compression != sls.Zstd {
 		t.Errorf("pulled %+v", p)
 	}
-	if p := s.pulls[1]; p.Query != "" || p.Processor != "stored" || p.Compression != 0 {
+	if p := s.pulls[1]; p.Query != "" || p.Processor != "stored" || p.Compression != "" {
 		t.Errorf("pulled %+v", p)
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/alloctest"
 	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/zstdframe"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // FuzzBody puts anything in any compression. What is taken is what was sent, and what it
@@ -183,11 +185,13 @@ func FuzzSigned(f *testing.F) {
 			return
 		}
 		ctx := t.Context()
+		beat := shardset.Heartbeat{Member: member, Held: []shardset.Grant{{ID: shardset.ID{Log: "ls"}}, {ID: shardset.ID{Log: "ls", Number: 1}}}}
+		owner := processor.Owner{Member: member, Lease: shardset.Lease{ID: shardset.ID{Log: "ls"}}}
 		calls := map[string]func() error{
-			"heartbeat":  func() error { _, err := c.Heartbeat(ctx, member, []int{0, 1}); return err },
+			"heartbeat":  func() error { _, err := c.Beat(ctx, beat); return err },
 			"pull":       func() error { _, err := c.Pull(ctx, sls.PullRequest{Cursor: cursor, Query: query}); return err },
 			"processor":  func() error { _, err := c.Pull(ctx, sls.PullRequest{Cursor: cursor, Processor: query}); return err },
-			"checkpoint": func() error { return c.UpdateCheckpoint(ctx, member, 0, cursor) },
+			"checkpoint": func() error { return c.Save(ctx, owner, processor.Position(cursor)) },
 			"put":        func() error { return c.Put(ctx, body, sls.PutOptions{Compression: sls.Zstd}) },
 			"shards":     func() error { _, err := c.ListShards(ctx); return err },
 		}
