@@ -89,7 +89,7 @@ func (c *Coordinator) Status() Status {
 	s := r.snapshot()
 	// The client may have to be waited for, and the owner waits for nobody.
 	if d, ok := c.cfg.Group.(heartbeat.Degradable); ok && s.State != StateStopped {
-		s.DegradedSince, s.Degraded = d.Degraded()
+		s.degrade(d.Degraded())
 	}
 	return s
 }

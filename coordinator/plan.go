@@ -10,16 +10,26 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// applyPlan does what a plan says, in the order of its fields. Owner only.
-func (r *run) applyPlan(now time.Time, p shardset.Plan) {
-	var absent []shardset.ID // cancelled before they were started
+// A plan is never applied inside another. What follows from applying one is an event of its
+// own, with a plan of its own, that apply takes up afterwards.
+
+// followUp is such an event: it tells the Tracker and returns its plan.
+type followUp func() shardset.Plan
+
+// apply applies a plan, and then the plans of what follows from it. Owner only.
+func (r *run) apply(now time.Time, p shardset.Plan) {
+	queue := r.applyPlan(now, p)
+	for len(queue) > 0 {
+		event := queue[0]
+		queue = append(queue[1:], r.applyPlan(now, event())...)
+	}
+}
+
+// applyPlan does what a plan says, in the order of its fields, and returns what follows.
+func (r *run) applyPlan(now time.Time, p shardset.Plan) (next []followUp) {
 	for _, s := range p.Cancel {
-		cause := causeOf(s.Cause)
-		r.rec.cancelled(s, cause)
-		if run := r.runs[s.ID]; run != nil {
-			run.Cancel(cause)
-		} else {
-			absent = append(absent, s.ID)
+		if !r.cancel(s) {
+			next = append(next, func() shardset.Plan { return r.tracker.Returned(now, s.ID, shardset.OutcomeReleased) })
 		}
 	}
 	if p.LeaseLost && r.term != nil { // else there was no lease to lose, only a join that failed
@@ -27,17 +37,10 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) {
 		r.term = nil
 		r.rec.lapsed(len(p.Cancel))
 	}
-	if !p.NotAfter.IsZero() {
-		if r.term == nil {
-			r.term = runner.NewTerm(p.NotAfter)
-			r.joined = true
-			r.rec.joined(r.tracker.Instance(), len(p.Start))
-		} else if !r.term.Extend(now, p.NotAfter) {
-			// Some processor looked at a later clock than ours and found the lease
-			// over. The latch wins: what the answer gave is taken afresh.
-			r.applyPlan(now, r.tracker.LeaseLost(now))
-			return
-		}
+	if !p.NotAfter.IsZero() && !r.extendLease(now, p) {
+		// A processor looked at a later clock reading than ours and found that the lease
+		// has expired. That is final: what the answer granted is taken afresh.
+		return append(next, func() shardset.Plan { return r.tracker.LeaseLost(now) })
 	}
 	for _, s := range p.Revoke {
 		cause := causeOf(s.Cause)
@@ -51,26 +54,59 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) {
 		r.start(l)
 	}
 	for _, id := range p.Stuck {
-		if run := r.runs[id]; run != nil { // else it returned at this very event
-			r.stuck[id] = true
-			r.rec.stuck(id, run.Epoch())
-		}
+		r.markStuck(id)
 	}
 	if p.Beat {
-		r.loop.Poke()
+		r.pacer.Wake(now)
 	}
-	r.wakeAt(p.WakeAt)
+	setTimer(r.wakeTimer, p.WakeAt)
 	r.left = r.left || p.Left
-	if s := r.state(); s != r.told {
-		r.told = s
-		r.rec.state(s, r.tracker.Instance(), errors.Join(r.failure, r.lastErr))
-	}
-	for _, id := range absent {
-		r.applyPlan(now, r.tracker.Returned(now, id, shardset.OutcomeReleased))
-	}
+	r.reportState()
 	if p.Complete {
-		r.rec.finished()
-		r.leave()
+		next = append(next, func() shardset.Plan {
+			r.rec.finished()
+			return r.beginLeave(now)
+		})
+	}
+	return next
+}
+
+// cancel cancels a shard's context. It returns false if the shard was not started yet, so
+// that no goroutine will return.
+func (r *run) cancel(s shardset.Stop) bool {
+	cause := causeOf(s.Cause)
+	r.rec.cancelled(s, cause)
+	run := r.runs[s.ID]
+	if run == nil {
+		return false
+	}
+	run.Cancel(cause)
+	return true
+}
+
+// extendLease returns false if the lease has expired.
+func (r *run) extendLease(now time.Time, p shardset.Plan) bool {
+	if r.term != nil {
+		return r.term.Extend(now, p.NotAfter)
+	}
+	r.term = runner.NewTerm(p.NotAfter)
+	r.joined = true
+	r.rec.joined(r.tracker.Instance(), len(p.Start))
+	return true
+}
+
+func (r *run) markStuck(id shardset.ID) {
+	if run := r.runs[id]; run != nil { // else it returned at this very event
+		r.stuck[id] = true
+		r.rec.stuck(id, run.Epoch())
+	}
+}
+
+// reportState calls the Member hook if the member's state has changed.
+func (r *run) reportState() {
+	if s := r.state(); s != r.reported {
+		r.reported = s
+		r.rec.state(s, r.tracker.Instance(), errors.Join(r.failure, r.lastErr))
 	}
 }
 
@@ -95,20 +131,10 @@ func (r *run) returned(l shardset.Lease, o shardset.Outcome, fatal error) {
 	delete(r.stalled, l.ID)
 	r.rec.returned(l, o)
 	now := time.Now()
-	r.applyPlan(now, r.tracker.Returned(now, l.ID, o))
+	r.apply(now, r.tracker.Returned(now, l.ID, o))
 	if fatal != nil {
 		r.fail(fmt.Errorf("shard %s: %w", l.ID, fatal))
 	}
-}
-
-// wakeAt sets the one timer. It is not the heartbeat's: a heartbeat in flight must
-// never delay the end of the lease.
-func (r *run) wakeAt(at time.Time) {
-	if at.IsZero() {
-		r.timer.Stop()
-		return
-	}
-	r.timer.Reset(time.Until(at))
 }
 
 func causeOf(c shardset.Cause) error {

@@ -117,6 +117,24 @@ func (rc *recorder) evicted() {
 	rc.line(func(log *zap.Logger) { log.Warn("evicted from the group, rejoining") })
 }
 
+func (rc *recorder) groupCreated() {
+	rc.line(func(log *zap.Logger) { log.Info("created the group, joining it") })
+}
+
+// watchFailed records a watch that broke or could not be made; first: of an outage.
+func (rc *recorder) watchFailed(err error, first bool) {
+	rc.count(func(c *Counters) { c.WatchesFailed++ })
+	if first {
+		rc.line(func(log *zap.Logger) {
+			log.Warn("the watch for pushes failed, retrying; until it works, changes are seen at the next heartbeat", zap.Error(err))
+		})
+	}
+}
+
+func (rc *recorder) watchWorks(after time.Duration) {
+	rc.line(func(log *zap.Logger) { log.Info("the watch for pushes works again", zap.Duration("after", after)) })
+}
+
 func (rc *recorder) dropped() { rc.count(func(c *Counters) { c.AnswersDropped++ }) }
 
 // heartbeat has a heartbeat told; final: Run ends because of it, so nothing is retried.

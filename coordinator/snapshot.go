@@ -1,6 +1,10 @@
 package coordinator
 
-import "slices"
+import (
+	"errors"
+	"slices"
+	"time"
+)
 
 // snapshot returns the status, by the owner while there is one.
 func (r *run) snapshot() (s Status) {
@@ -31,6 +35,9 @@ func (r *run) status(state State) Status {
 		State: state, LastBeat: r.lastBeat, BeatErrors: r.beatErrors, LastError: r.lastErr,
 		Counters: r.rec.counters(),
 	}
+	if state != StateStopped {
+		s.degrade(r.watchDownAt, r.watchErr)
+	}
 	if r.failure != nil {
 		s.LastError = r.failure
 	}
@@ -51,4 +58,18 @@ func (r *run) status(state State) Status {
 		}
 	}
 	return s
+}
+
+// degrade adds a part that does not work.
+func (s *Status) degrade(since time.Time, err error) {
+	switch {
+	case err == nil:
+	case s.Degraded == nil:
+		s.Degraded, s.DegradedSince = err, since
+	default:
+		s.Degraded = errors.Join(s.Degraded, err)
+		if since.Before(s.DegradedSince) {
+			s.DegradedSince = since
+		}
+	}
 }

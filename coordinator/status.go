@@ -51,9 +51,9 @@ type Status struct {
 	LastBeat   time.Time // when the newest answered heartbeat left; zero before the first
 	BeatErrors int       // heartbeats that failed since
 	LastError  error     // of the newest heartbeat if that failed, or why Run ends
-	// Degraded is a part of the group's client that does not work, without which the group
-	// goes on, but slower: its watch, for one. Nil: everything works. DegradedSince is
-	// since when.
+	// Degraded is a part that does not work, without which the group goes on, but slower: the
+	// watch for pushes, or what the group's client says of itself (heartbeat.Degradable).
+	// Nil: everything works. DegradedSince is since when.
 	Degraded      error
 	DegradedSince time.Time
 	Shards        []ShardStatus
@@ -98,6 +98,7 @@ type Counters struct {
 	Beats          int64 // heartbeats answered
 	BeatsFailed    int64 // and not answered, or not with sense
 	AnswersDropped int64 // answers that came too late to count
+	WatchesFailed  int64 // watches for pushes that broke or could not be made
 	LeasesLost     int64 // times that all shards were lost
 	Evictions      int64 // of these, because the service said so
 	Assigned       int64 // grants taken up

@@ -12,7 +12,7 @@ import (
 type Client interface {
 	// Beat sends one heartbeat and returns the answer to it. It must honour ctx,
 	// which ends well before the next heartbeat is due, and must not retry: the
-	// Loop does, with a newer request. The package comment lists its errors.
+	// coordinator does, with a newer heartbeat. The package comment lists its errors.
 	Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error)
 
 	// Info describes the service. It does no I/O and always returns the same, but for

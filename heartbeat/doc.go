@@ -1,20 +1,27 @@
-// Package heartbeat is how a member talks to a group service: Client is the service
-// as one member sees it, and Loop sends its heartbeats.
+// Package heartbeat is what the author of a group service implements: Client is the service
+// as one member of a group sees it. The coordinator decides when to send a heartbeat, sends
+// it with Client.Beat, and applies the answer.
 //
 // # Writing a Client
 //
-// A Client has to carry one heartbeat and say what it can promise. Everything else,
-// leaving, pushing, creating the group, saying that it is degraded, is an ability that it
-// may have: Leaver, Notifier, Creator, Degradable. A Client that is also a store of
-// checkpoints implements processor.Checkpoints; the coordinator then uses it as such.
+// A Client carries one heartbeat and says what it can promise (Info). Everything else is an
+// ability that it may have: Leaver, Notifier, Creator, Degradable. A Client that also stores
+// checkpoints implements processor.Checkpoints; the coordinator then uses it as the store.
 //
-// Errors decide what a member does next, so a Client returns the right ones:
-// ErrEvicted, ErrReplaced, ErrGroupNotFound and ErrUnauthorized where they apply,
-// an error with a method Retryable() bool that returns false for what no repetition
-// can mend, and anything else for what may pass. An ErrUnauthorized that is Retryable is
-// tried again while the lease lasts, or for one Info.TTL where there is no lease yet. An
-// answer that cannot be parsed is an error, never an empty answer.
+// # Errors
 //
-// Package heartbeattest checks a Client against all that this package and package
-// shardset promise. Package memory is the embedded service.
+// The error of a heartbeat decides what the member does next:
+//
+//   - ErrEvicted: the member drops all shards and joins again.
+//   - ErrReplaced, ErrGroupNotFound and ErrUnauthorized end Run, with the exceptions that
+//     they name.
+//   - An error with a method Retryable() bool that returns false ends Run: no repetition
+//     can succeed.
+//   - After any other error the member tries again while its lease lasts, after a pause. An
+//     error with a method RetryAfter() time.Duration makes the pause longer.
+//
+// An answer that cannot be parsed is an error, never an empty answer.
+//
+// Package heartbeattest checks a Client against all of this. Package memory is the embedded
+// service.
 package heartbeat

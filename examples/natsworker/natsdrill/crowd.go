@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +20,7 @@ import (
 )
 
 // crowd is very many members in this process. They are members to the last message: each
-// has the loop and the tracker that a coordinator has, and a record of its own in the
+// has the tracker and the pacer that a coordinator has, and a record of its own in the
 // group. What they do not have is processors, so that the group is measured and nothing
 // else: a shard runs as soon as it is granted, and has stopped as soon as it is revoked.
 type crowd struct {
@@ -84,16 +84,15 @@ func (c *crowd) prepare(ctx context.Context) error {
 func (c *crowd) join(n int) {
 	for range n {
 		number := len(c.members) + 1
-		m := &extra{crowd: c, number: int32(number), name: fmt.Sprintf("m%04d", number)}
-		client := c.clients[number%len(c.clients)]
+		m := &extra{
+			crowd: c, number: int32(number), name: fmt.Sprintf("m%04d", number),
+			client: c.clients[number%len(c.clients)], poke: make(chan struct{}, 1),
+		}
 		m.tracker = shardset.NewTracker(shardset.TrackerConfig{
 			Member: m.name, Instance: uint64(time.Now().UnixNano()), Interval: c.beat, Fast: c.beat / 10, CanLeave: true,
 		})
-		m.loop = heartbeat.NewLoop(heartbeat.LoopConfig{
-			Client: client, Member: m, Name: m.name, Interval: c.beat, TryTimeout: c.beat / 3,
-		})
 		c.members = append(c.members, m)
-		c.all.Go(func() error { m.loop.Run(c.ctx); return nil }) // until close
+		c.all.Go(func() error { return m.run(c.ctx) }) // until close
 	}
 }
 
@@ -126,57 +125,79 @@ func (c *crowd) close() error {
 	return err
 }
 
-// extra is a member of a crowd. It implements heartbeat.Member.
+// extra is a member of a crowd. Its goroutine owns the tracker and the pacer.
 type extra struct {
 	crowd  *crowd
 	number int32
 	name   string
-	loop   *heartbeat.Loop
+	client *replicated.Client
+	poke   chan struct{} // makes it send a heartbeat at once
 
-	mu      sync.Mutex // guards tracker
 	tracker *shardset.Tracker
+	pacer   shardset.Pacer
 }
 
-// Request implements heartbeat.Member.
-func (m *extra) Request(now time.Time) (shardset.Heartbeat, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.tracker.Beat(now), true
+// run sends heartbeats until ctx ends.
+func (m *extra) run(ctx context.Context) error {
+	wake, err := m.client.Watch(ctx, m.name)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	m.pacer.Answered(now, now) // the first heartbeat leaves at once
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		timer.Reset(time.Until(m.pacer.Next()))
+		select {
+		case <-timer.C:
+			m.beat(ctx)
+		case _, ok := <-wake:
+			if !ok && ctx.Err() == nil {
+				return fmt.Errorf("the watch of %s broke", m.name)
+			}
+			m.pacer.Wake(time.Now())
+		case <-m.poke:
+			m.pacer.Wake(time.Now())
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
-// NextBeat implements heartbeat.Member.
-func (m *extra) NextBeat(now time.Time) time.Time {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.tracker.NextHeartbeat(now)
-}
-
-// Outcome implements heartbeat.Member.
-func (m *extra) Outcome(now time.Time, r shardset.Heartbeat, a shardset.Answer, err error) heartbeat.Verdict {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err != nil && m.crowd.ctx.Err() == nil && m.crowd.failed.Add(1) == 1 {
+// beat sends one heartbeat and applies what comes of it.
+func (m *extra) beat(ctx context.Context) {
+	m.pacer.Sent()
+	r := m.tracker.Beat(time.Now())
+	try, cancel := context.WithTimeout(ctx, m.crowd.beat/3)
+	defer cancel()
+	a, err := m.client.Beat(try, r)
+	now := time.Now()
+	if err != nil && ctx.Err() == nil && m.crowd.failed.Add(1) == 1 {
 		m.crowd.reason.Store(&err)
 	}
 	if errors.Is(err, heartbeat.ErrEvicted) {
-		m.obey(now, m.tracker.Evicted(now, r.Seq))
-		return heartbeat.VerdictRejoin
+		m.applyPlan(now, m.tracker.Evicted(now, r.Seq))
+		m.pacer.Rejoin(now, m.crowd.beat, 0, rand.Float64())
+		return
 	}
+	var plan shardset.Plan
 	if err != nil {
-		m.obey(now, m.tracker.Failed(now))
-		return heartbeat.VerdictRetry
+		plan = m.tracker.Failed(now)
+	} else {
+		m.crowd.beats.Add(1)
+		plan, err = m.tracker.Accepted(now, r.Seq, a)
 	}
-	m.crowd.beats.Add(1)
-	plan, err := m.tracker.Accepted(now, r.Seq, a)
-	m.obey(now, plan)
+	m.applyPlan(now, plan)
 	if err != nil {
-		return heartbeat.VerdictRetry
+		m.pacer.Failed(now, m.crowd.beat, heartbeat.RetryAfter(err), rand.Float64())
+		return
 	}
-	return heartbeat.VerdictCarry
+	m.pacer.Answered(now, m.tracker.NextHeartbeat(now))
 }
 
-// obey does what a plan says. The caller holds mu.
-func (m *extra) obey(now time.Time, p shardset.Plan) {
+// applyPlan does what a plan says.
+func (m *extra) applyPlan(now time.Time, p shardset.Plan) {
 	owners := m.crowd.owners
 	for _, stops := range [][]shardset.Stop{p.Cancel, p.Revoke} {
 		for _, stop := range stops {
@@ -190,6 +211,6 @@ func (m *extra) obey(now time.Time, p shardset.Plan) {
 		}
 	}
 	if p.Beat {
-		m.loop.Poke()
+		m.pacer.Wake(now)
 	}
 }

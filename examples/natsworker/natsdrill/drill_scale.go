@@ -114,7 +114,10 @@ func (s *stage) saturate(r *report, c *crowd) error {
 	before, start := c.beats.Load(), time.Now()
 	for time.Since(start) < s.o.settle {
 		for _, m := range c.members {
-			m.loop.Poke()
+			select {
+			case m.poke <- struct{}{}:
+			default:
+			}
 		}
 		if err := s.sleep(time.Millisecond); err != nil {
 			return err

@@ -1,0 +1,179 @@
+package coordinator
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// This file is what the owner does with the outcome of a heartbeat: it gives it to the
+// Tracker, applies the plan, and gives it to the Pacer. Everything here is the owner's.
+
+func (r *run) onOutcome(now time.Time, o outcome) {
+	switch {
+	case o.create:
+		r.onCreate(now, o)
+	case o.err == nil:
+		r.checkOrder(o.ordered)
+		r.onAnswer(now, o)
+	case r.cfg.CreateGroup && errors.Is(o.err, heartbeat.ErrGroupNotFound):
+		r.createGroup(now, o)
+	default:
+		r.onFailure(now, o)
+	}
+	r.findStalled(now)
+}
+
+func (r *run) onAnswer(now time.Time, o outcome) {
+	plan, err := r.tracker.Accepted(now, o.beat.Seq, o.answer)
+	r.followTTL(o.answer.TTL)
+	var interval *shardset.IntervalError
+	final := errors.As(err, &interval)
+	r.noteBeat(now, o, err, final)
+	r.apply(now, plan)
+	if err == nil {
+		r.waitsForShards(now, o.answer)
+		r.pacer.Answered(now, r.tracker.NextHeartbeat(now))
+		return
+	}
+	if errors.Is(err, shardset.ErrStaleAnswer) {
+		r.rec.dropped()
+	}
+	if final {
+		r.fail(err) // heartbeats go on, to report what the drain releases
+	}
+	r.pacer.Failed(now, r.interval, 0, rand.Float64())
+}
+
+// onFailure deals with a heartbeat that did not do its work.
+func (r *run) onFailure(now time.Time, o outcome) {
+	plan, next := r.trackFailure(now, o.beat.Seq, o.err)
+	r.noteBeat(now, o, o.err, next == stepEnd)
+	if errors.Is(o.err, heartbeat.ErrEvicted) {
+		r.rec.evicted()
+	}
+	r.apply(now, plan)
+	switch after := heartbeat.RetryAfter(o.err); next {
+	case stepRetry:
+		r.pacer.Failed(now, r.interval, after, rand.Float64())
+	case stepRejoin:
+		r.pacer.Rejoin(now, r.interval, after, rand.Float64())
+	case stepEnd:
+		r.silent = true
+		r.fail(o.err)
+	}
+}
+
+// step is how a member goes on after a heartbeat that failed.
+type step uint8
+
+const (
+	stepRetry  step = iota + 1 // after a pause that grows
+	stepRejoin                 // at once, if it did not just do so
+	stepEnd                    // not at all: Run ends
+)
+
+// trackFailure tells the Tracker of the failure.
+func (r *run) trackFailure(now time.Time, seq uint64, err error) (plan shardset.Plan, next step) {
+	var replaced *shardset.ReplacedError
+	final := true
+	switch {
+	case errors.Is(err, heartbeat.ErrEvicted):
+		return r.tracker.Evicted(now, seq), stepRejoin
+	case errors.As(err, &replaced):
+		plan, final = r.tracker.Replaced(now, seq, replaced.Newest)
+		next = stepRejoin
+	case errors.Is(err, heartbeat.ErrReplaced), errors.Is(err, heartbeat.ErrGroupNotFound):
+		// Another member may receive the shards at once: there is nothing to drain for.
+		plan = r.tracker.LeaseLost(now)
+	case errors.Is(err, heartbeat.ErrUnauthorized) && heartbeat.Retryable(err):
+		plan, final = r.tracker.Refused(now)
+		next = stepRetry
+	default:
+		plan, final = r.tracker.Failed(now), !heartbeat.Retryable(err)
+		next = stepRetry
+	}
+	if final {
+		next = stepEnd
+	}
+	return plan, next
+}
+
+// createGroup ends the lease, because another process may create the group and receive the
+// shards at once, and has the group made, unless this member leaves.
+func (r *run) createGroup(now time.Time, o outcome) {
+	r.apply(now, r.tracker.Evicted(now, o.beat.Seq)) // a group that is gone knows no member
+	if !r.stopBy.IsZero() {
+		r.silent = true
+		return
+	}
+	r.requests <- request{beat: o.beat, create: true, timeout: r.tryTimeout} // still the one in flight
+}
+
+func (r *run) onCreate(now time.Time, o outcome) {
+	if o.err != nil {
+		r.onFailure(now, o)
+		return
+	}
+	r.noteBeat(now, o, heartbeat.ErrGroupNotFound, false)
+	r.rec.groupCreated()
+	r.pacer.Rejoin(now, r.interval, 0, rand.Float64())
+}
+
+// checkOrder compares the group with Config.Require before its answer is applied: a member
+// that leaves takes nothing new.
+func (r *run) checkOrder(ordered bool) {
+	if ordered != r.guarantees.Ordered {
+		r.guarantees.Ordered = ordered
+		r.rec.order(r.guarantees)
+	}
+	if r.cfg.Require.Ordered && !ordered {
+		r.fail(ErrNotOrdered)
+	}
+}
+
+// followTTL keeps to the Tracker's interval. A heartbeat that may take as long as one of
+// the old interval could cost the shorter lease.
+func (r *run) followTTL(ttl time.Duration) {
+	interval := r.tracker.Interval()
+	if interval == r.interval {
+		return
+	}
+	r.rec.interval(interval, r.interval, ttl, r.cfg.firmInterval)
+	r.interval = interval
+	r.tryTimeout = min(r.cfg.TryTimeout, max(interval/2, shardset.ShortestInterval))
+}
+
+// waitsForShards logs what the worker of a finite run waits for if it is granted nothing:
+// it cannot tell an empty group from one whose shards other workers have.
+func (r *run) waitsForShards(now time.Time, a shardset.Answer) {
+	if !r.cfg.Finite || r.granted {
+		return
+	}
+	if r.granted = len(a.Grants) > 0; r.granted {
+		return
+	}
+	switch {
+	case r.waitSayAt.IsZero():
+		r.waitSayAt = now.Add(a.TTL)
+	case !now.Before(r.waitSayAt):
+		r.waitSayAt = now.Add(warnAgain)
+		r.rec.waiting()
+	}
+}
+
+// noteBeat records how a heartbeat went; final: Run ends because of it.
+func (r *run) noteBeat(now time.Time, o outcome, err error, final bool) {
+	r.lastErr = err
+	if err == nil {
+		r.lastBeat, r.beatErrors = r.sentAt, 0
+	} else {
+		r.beatErrors++
+	}
+	r.rec.heartbeat(HeartbeatEvent{
+		Sent: r.sentAt, Took: now.Sub(r.sentAt), Held: len(o.beat.Held), Shards: len(o.answer.Grants), Err: err,
+	}, now, final)
+}
