@@ -140,9 +140,9 @@ func TestClaimNeedsTheLoadToSucceed(t *testing.T) {
 	mustLoad(t, f, a5)
 	mustSave(t, f, a5, "p1")
 	damage(t, dir, id)
-	var corrupt *CorruptError
+	var corrupt *corruptError
 	if _, _, err := f.Load(t.Context(), b6); !errors.As(err, &corrupt) {
-		t.Fatalf("load of a damaged file: %v, want a CorruptError", err)
+		t.Fatalf("load of a damaged file: %v, want it damaged", err)
 	}
 	if err := f.Save(t.Context(), b6, "p2"); !errors.Is(err, ErrNotOwner) {
 		t.Errorf("save after the failed load: %v, want %v", err, ErrNotOwner)

@@ -101,7 +101,7 @@ func (f *FileCheckpoints) open(dir string) (err error) {
 
 // Load returns the shard's position and claims the shard for o. It returns false
 // only if the shard has no file. The error matches ErrNotOwner if a later epoch was
-// claimed, and os.ErrClosed after Close; it is a *CorruptError, made with Halt, if the
+// claimed, and os.ErrClosed after Close; it is a *corruptError, made with Halt, if the
 // file is not what a Save left; otherwise it is the end of ctx or wraps what the operating
 // system said. With an error, nothing is claimed.
 func (f *FileCheckpoints) Load(ctx context.Context, o Owner) (Position, bool, error) {
@@ -120,7 +120,7 @@ func (f *FileCheckpoints) Load(ctx context.Context, o Owner) (Position, bool, er
 		return "", false, err
 	}
 	p, found, err := readCheckpoint(filepath.Join(f.dir, fileName(o.Lease.ID)), o.Lease.ID)
-	if corrupt := new(*CorruptError); errors.As(err, corrupt) {
+	if corrupt := new(*corruptError); errors.As(err, corrupt) {
 		return "", false, Halt(err) // reading it again does not mend it
 	}
 	if err != nil {

@@ -33,16 +33,16 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// CorruptError is what FileCheckpoints.Load returns for a file that no Save has left
+// corruptError is what FileCheckpoints.Load returns for a file that no Save has left
 // like this: torn, changed, or in the wrong place. The file is not touched. The
 // shard is halted until somebody restores the file, or deletes it, which starts the
 // shard over, and restarts the worker.
-type CorruptError struct {
+type corruptError struct {
 	Path   string // of the file
 	Reason string // what is wrong with it
 }
 
-func (e *CorruptError) Error() string {
+func (e *corruptError) Error() string {
 	return fmt.Sprintf("checkpoint file %q is not usable: %s; restore it from a copy, or delete it to process the shard as if nothing had been committed, and restart the worker",
 		e.Path, e.Reason)
 }
@@ -58,10 +58,10 @@ func readCheckpoint(path string, id shardset.ID) (Position, bool, error) {
 	}
 	// Checked first: to open a pipe would block, and to read a huge file fill the memory.
 	if !info.Mode().IsRegular() {
-		return "", false, &CorruptError{Path: path, Reason: "it is not a regular file"}
+		return "", false, &corruptError{Path: path, Reason: "it is not a regular file"}
 	}
 	if info.Size() > maxFile {
-		return "", false, &CorruptError{Path: path, Reason: fmt.Sprintf("its size of %d bytes is more than any checkpoint has", info.Size())}
+		return "", false, &corruptError{Path: path, Reason: fmt.Sprintf("its size of %d bytes is more than any checkpoint has", info.Size())}
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -69,10 +69,10 @@ func readCheckpoint(path string, id shardset.ID) (Position, bool, error) {
 	}
 	named, p, err := decodeCheckpoint(data)
 	if err != nil {
-		return "", false, &CorruptError{Path: path, Reason: err.Error()}
+		return "", false, &corruptError{Path: path, Reason: err.Error()}
 	}
 	if named != id {
-		return "", false, &CorruptError{Path: path, Reason: fmt.Sprintf("it is the checkpoint of shard %s, not of %s", named, id)}
+		return "", false, &corruptError{Path: path, Reason: fmt.Sprintf("it is the checkpoint of shard %s, not of %s", named, id)}
 	}
 	return p, true, nil
 }

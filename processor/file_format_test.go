@@ -46,14 +46,14 @@ func TestCorruptEveryByte(t *testing.T) {
 			t.Fatal(err)
 		}
 		p, ok, err := f.Load(t.Context(), ownerOf(id))
-		var corrupt *CorruptError
+		var corrupt *corruptError
 		switch {
 		case bytes.Equal(data, good):
 			if err != nil || !ok || p != want {
 				t.Errorf("%s at %d: %q, %t, %v, want %q", what, at, p, ok, err, want)
 			}
 		case !errors.As(err, &corrupt) || ok || p != "":
-			t.Errorf("%s at %d: %q, %t, %v, want a CorruptError", what, at, p, ok, err)
+			t.Errorf("%s at %d: %q, %t, %v, want it damaged", what, at, p, ok, err)
 		case corrupt.Path != path || corrupt.Reason == "":
 			t.Errorf("%s at %d: %+v, want the path %s and a reason", what, at, corrupt, path)
 		}
@@ -99,9 +99,9 @@ func TestCorruptReasons(t *testing.T) {
 		f := openStore(t, dir) // one damaged file does not stop the others
 		mustLoad(t, f, ownerOf(other))
 		_, _, err := f.Load(t.Context(), ownerOf(id))
-		var corrupt *CorruptError
+		var corrupt *corruptError
 		if !errors.As(err, &corrupt) || !strings.Contains(corrupt.Reason, tt.want) {
-			t.Errorf("%s: %v, want a CorruptError with %q", tt.name, err, tt.want)
+			t.Errorf("%s: %v, want it damaged with %q", tt.name, err, tt.want)
 			continue
 		}
 		if msg := err.Error(); !strings.Contains(msg, path) || !strings.Contains(msg, "restore") || !strings.Contains(msg, "delete") {
@@ -115,9 +115,9 @@ func TestCorruptNotAFile(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, fileName(id)), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	var corrupt *CorruptError
+	var corrupt *corruptError
 	if _, _, err := openStore(t, dir).Load(t.Context(), ownerOf(id)); !errors.As(err, &corrupt) {
-		t.Errorf("a directory for a file: %v, want a CorruptError", err)
+		t.Errorf("a directory for a file: %v, want it damaged", err)
 	}
 }
 

@@ -55,7 +55,7 @@ func (f *FileCheckpoints) ListCheckpoints(ctx context.Context, log string) ([]St
 func (f *FileCheckpoints) stored(id shardset.ID) (Stored, error) {
 	path := filepath.Join(f.dir, fileName(id))
 	p, found, err := readCheckpoint(path, id)
-	var corrupt *CorruptError
+	var corrupt *corruptError
 	if errors.As(err, &corrupt) || err == nil && !found {
 		return Stored{ID: id}, nil
 	}

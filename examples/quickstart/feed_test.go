@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -132,13 +131,12 @@ func TestFeedKeepsToTheLimitAndItsTexts(t *testing.T) {
 }
 
 func TestFeedFaultsEndTheWorker(t *testing.T) {
-	var fatal *processor.FatalError
 	f, id := newFeed("one\ntwo\n", time.Time{})
-	if _, err := f.Open(t.Context(), id, batch.Start{Position: "nonsense"}); !errors.As(err, &fatal) {
+	if _, err := f.Open(t.Context(), id, batch.Start{Position: "nonsense"}); !processor.IsFatal(err) {
 		t.Errorf("a position that is none: %v", err)
 	}
 	f.spans[id].src.ReaderAt = strings.NewReader("one\ntw")
-	if _, err := open(t, f, id, "").Read(t.Context(), generous); !errors.As(err, &fatal) || !strings.Contains(err.Error(), "became shorter") {
+	if _, err := open(t, f, id, "").Read(t.Context(), generous); !processor.IsFatal(err) || !strings.Contains(err.Error(), "became shorter") {
 		t.Errorf("a file that became shorter: %v", err)
 	}
 }

@@ -174,13 +174,3 @@ func TestPanicValueIsNotAResult(t *testing.T) {
 		})
 	}
 }
-
-func TestPanicErrorText(t *testing.T) {
-	err := error(&processor.PanicError{Where: "Process", Value: "boom"})
-	if got, want := err.Error(), "panic in Process: boom"; got != want {
-		t.Errorf("Error() = %q, want %q", got, want)
-	}
-	if got := errors.Unwrap(err); got != nil {
-		t.Errorf("Unwrap of a panic with a string: %v, want nil", got)
-	}
-}

@@ -123,14 +123,3 @@ func TestHaltAndFatal(t *testing.T) {
 		})
 	}
 }
-
-func TestHaltError(t *testing.T) {
-	if err := processor.Halt(nil); err != nil {
-		t.Errorf("Halt(nil) = %v", err)
-	}
-	err := processor.Halt(errBad)
-	var h *processor.HaltError
-	if err.Error() != errBad.Error() || !errors.Is(err, errBad) || !errors.As(err, &h) {
-		t.Errorf("Halt made %#v of %v", err, errBad)
-	}
-}
