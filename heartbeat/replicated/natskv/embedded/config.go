@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/zap"
+
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // InProcessOnly is the Config.Listen of a server that opens no port for clients: only
@@ -55,84 +58,83 @@ type Cluster struct {
 
 func (c Cluster) set() bool { return c.Name != "" || c.Listen != "" || len(c.Routes) > 0 }
 
-// options returns the server's options, or one error that names every faulty field.
+// options returns the server's options, or a *shardset.ConfigError that lists all faults.
 func (c Config) options(dir string) (*server.Options, error) {
 	o := &server.Options{
 		ServerName: c.Name,
 		JetStream:  true, StoreDir: dir, SyncAlways: true,
-		NoSigs: true, // signals are the program's affair
+		NoSigs: true, // signals are for the program
 		NoLog:  c.Logger == nil,
 	}
-	faults := []error{c.clients(o)}
+	faults := &shardset.ConfigError{Config: "embedded.Config"}
 	if dir == "" {
-		faults = append(faults, errors.New("dir is empty"))
+		faults.Add("dir", "is empty")
 	}
+	c.setListen(o, faults)
 	if c.Cluster.set() {
-		faults = append(faults, c.members(o))
+		c.setCluster(o, faults)
 	} else if c.Name == "" {
 		o.ServerName = defaultName
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	if c.Adjust != nil {
 		c.Adjust(o)
 	}
-	return o, exposed(o)
+	checkExposed(o, faults)
+	return o, faults.Err()
 }
 
-// clients sets where clients connect.
-func (c Config) clients(o *server.Options) (err error) {
+// setListen sets the address for clients.
+func (c Config) setListen(o *server.Options, faults *shardset.ConfigError) {
 	if c.Listen == InProcessOnly {
 		o.DontListen = true
-		return nil
+		return
 	}
-	if c.Listen == "" {
-		c.Listen = defaultListen
+	var err error
+	if o.Host, o.Port, err = split(cmp.Or(c.Listen, defaultListen)); err != nil {
+		faults.Add("Listen", "%v", err)
 	}
-	if o.Host, o.Port, err = split(c.Listen); err != nil {
-		return fmt.Errorf("the field Listen: %w", err)
-	}
-	return nil
 }
 
-// members sets where the cluster's other members connect, and where they are.
-func (c Config) members(o *server.Options) (err error) {
-	var faults []error
+// setCluster sets the address for the cluster's other members, and theirs.
+func (c Config) setCluster(o *server.Options, faults *shardset.ConfigError) {
 	if c.Name == "" {
-		faults = append(faults, errors.New("the field Name is empty; a member of a cluster needs one of its own"))
+		faults.Add("Name", "is empty; a member of a cluster needs a name of its own")
 	}
 	if o.Cluster.Name = c.Cluster.Name; o.Cluster.Name == "" {
-		faults = append(faults, errors.New("the field Cluster.Name is empty"))
+		faults.Add("Cluster.Name", "is empty")
 	}
+	var err error
 	if o.Cluster.Host, o.Cluster.Port, err = split(c.Cluster.Listen); err != nil {
-		faults = append(faults, fmt.Errorf("the field Cluster.Listen: %w", err))
+		faults.Add("Cluster.Listen", "%v", err)
 	} else if o.Cluster.Port < 0 {
-		faults = append(faults, errors.New("the field Cluster.Listen has port 0; the other members have to know it"))
+		faults.Add("Cluster.Listen", "has port 0; the other members must know the port")
 	}
 	if len(c.Cluster.Routes) == 0 {
-		faults = append(faults, errors.New("the field Cluster.Routes is empty; alone, a server is no cluster"))
+		faults.Add("Cluster.Routes", "is empty; a cluster has at least two members")
 	}
-	for _, r := range c.Cluster.Routes {
+	for i, r := range c.Cluster.Routes {
 		u, err := url.Parse(r)
 		if err != nil || u.Hostname() == "" || u.Port() == "" {
 			// Without the error, which quotes the password.
-			faults = append(faults, errors.New("the field Cluster.Routes has one that is not of the form nats://host:port"))
+			faults.Add(fmt.Sprintf("Cluster.Routes[%d]", i), "is not of the form nats://host:port")
 			continue
 		}
 		o.Routes = append(o.Routes, u)
 	}
-	return errors.Join(faults...)
 }
 
-// split takes a host:port apart. A free port is -1, as the server writes it.
+// split splits "host:port". Port 0, a free one, is -1 in the server's options. The error
+// reads on from the name of a field.
 func split(address string) (host string, port int, err error) {
 	host, p, err := net.SplitHostPort(address)
-	if err != nil {
-		return "", 0, err
+	if err == nil {
+		port, err = strconv.Atoi(p)
 	}
-	if port, err = strconv.Atoi(p); err != nil || port < 0 || port > 65535 {
-		return "", 0, fmt.Errorf("%q has no port from 0 to 65535", address)
+	if err != nil || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("is %q; it must be host:port with a port from 0 to 65535", address)
 	}
 	if port == 0 {
 		port = server.RANDOM_PORT
@@ -140,13 +142,12 @@ func split(address string) (host string, port int, err error) {
 	return host, port, nil
 }
 
-// free finds out early whether the addresses can be had: a server that cannot have them
-// says so in its log only.
-func (c Config) free() error {
-	return errors.Join(free("Listen", c.Listen), free("Cluster.Listen", c.Cluster.Listen))
+// checkFree returns an error if an address is taken. The server would only log that.
+func (c Config) checkFree() error {
+	return errors.Join(checkFree("Listen", c.Listen), checkFree("Cluster.Listen", c.Cluster.Listen))
 }
 
-func free(field, address string) error {
+func checkFree(field, address string) error {
 	if address == "" || address == InProcessOnly {
 		return nil
 	}
@@ -155,28 +156,25 @@ func free(field, address string) error {
 		err = l.Close()
 	}
 	if err != nil {
-		return fmt.Errorf("the field %s: %w", field, err)
+		return fmt.Errorf("%s: %w", field, err)
 	}
 	return nil
 }
 
-// exposed refuses a server that others than this machine could use without a word:
-// whoever reaches it owns the group, and its checkpoints.
-func exposed(o *server.Options) error {
-	var faults []error
+// checkExposed refuses a server that other machines can use without authentication: whoever
+// reaches it can change the group and its checkpoints.
+func checkExposed(o *server.Options, faults *shardset.ConfigError) {
 	anybody := o.Username == "" && o.Authorization == "" && len(o.Users) == 0 && len(o.Nkeys) == 0 &&
 		len(o.TrustedKeys) == 0 && len(o.TrustedOperators) == 0 && o.CustomClientAuthentication == nil &&
 		!o.TLSVerify && o.AuthCallout == nil
 	if !o.DontListen && !loopback(o.Host) && anybody {
-		faults = append(faults, errors.New("the field Listen is open to the network; let Adjust set users or TLSVerify"))
+		faults.Add("Listen", "is open to the network; let Adjust set users or TLSVerify")
 	}
 	c := &o.Cluster
 	verified := c.TLSConfig != nil && c.TLSConfig.ClientAuth > 0
 	if c.Port != 0 && !loopback(c.Host) && c.Username == "" && !verified && o.CustomRouterAuthentication == nil {
-		faults = append(faults, errors.New(
-			"the field Cluster.Listen is open to the network; let Adjust set a user or TLS in Options.Cluster"))
+		faults.Add("Cluster.Listen", "is open to the network; let Adjust set a user or TLS in Options.Cluster")
 	}
-	return errors.Join(faults...)
 }
 
 func loopback(host string) bool {

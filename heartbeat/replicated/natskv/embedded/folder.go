@@ -1,10 +1,29 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+
+	"github.com/rollcall-go/rollcall/processor"
 )
+
+// lockDir locks the folder for this server until the lock is closed or the process ends:
+// two servers in one folder ruin each other's files. A directory of checkpoints has one
+// owner, so an empty one is the lock.
+func lockDir(dir string) (io.Closer, error) {
+	lock, err := processor.OpenFileCheckpoints(filepath.Join(dir, "rollcall"))
+	switch {
+	case errors.Is(err, processor.ErrDirInUse):
+		return nil, fmt.Errorf("dir %s is in use by another server", dir)
+	case err != nil:
+		return nil, fmt.Errorf("dir: %w", err)
+	}
+	return lock, nil
+}
 
 // suits refuses a folder of the other kind: a cluster would remove the streams of a
 // server that ran alone, and a server alone would not know which of a member's streams

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
@@ -26,7 +27,7 @@ type Server struct {
 	dir    string
 	cfg    Config
 	server *server.Server
-	lock   *os.File
+	lock   io.Closer
 	close  sync.Once
 }
 
@@ -77,7 +78,7 @@ func (s *Server) run(o *server.Options) (err error) {
 	if err := suits(s.dir, s.cfg.Cluster.set()); err != nil {
 		return err
 	}
-	if err := s.cfg.free(); err != nil {
+	if err := s.cfg.checkFree(); err != nil {
 		return err
 	}
 	if s.server, err = server.NewServer(o); err != nil {
@@ -159,6 +160,6 @@ func (s *Server) Close() {
 			s.server.Shutdown()
 			s.server.WaitForShutdown()
 		}
-		s.lock.Close() // which lets go of the folder
+		_ = s.lock.Close() // nothing was written through it
 	})
 }
