@@ -57,8 +57,7 @@ func (l *loop[T]) startAttempt(now time.Time, p *part[T]) {
 		p.attempt++
 	}
 	p.slot.busy = true
-	a := &attempt[T]{part: p, err: processor.ErrGoexit}
-	l.launch(event[T]{attempt: a}, func() { l.runAttempt(a) })
+	l.launch(event[T]{attempt: &attempt[T]{part: p, err: processor.ErrGoexit}})
 }
 
 // runAttempt runs on a goroutine of its own.
@@ -90,13 +89,18 @@ func (l *loop[T]) callHandler(p *part[T], b *Batch[T]) error {
 		ctx, cancel = context.WithTimeout(ctx, l.o.Timeout)
 		defer cancel()
 	}
-	where, f := "Handle", func() error { return l.fn(ctx, b) }
+	where := "Handle"
 	if p.deadLetter != nil {
-		where, f = "DeadLetter", func() error { return l.o.DeadLetter(ctx, b, *p.deadLetter) }
+		where = "DeadLetter"
 	}
 	b.activity = l.s.Begin(ctx, where)
 	defer b.activity.End()
-	err := contain.Call(where, f)
+	err := contain.Call(where, func() error {
+		if p.deadLetter != nil {
+			return l.o.DeadLetter(ctx, b, *p.deadLetter)
+		}
+		return l.fn(ctx, b)
+	})
 	if err == nil && ctx.Err() != nil && !b.isAckCalled() {
 		return context.Cause(ctx)
 	}
@@ -125,7 +129,7 @@ func (l *loop[T]) chooseAction(a *attempt[T], ask bool) {
 	}
 	var said Action
 	if ask && l.o.OnError != nil && !marked(a.err) {
-		err := l.contain(l.ctx, "OnError", func() error { said = l.o.OnError(l.ctx, a.failure); return nil })
+		err := l.call(l.ctx, "OnError", func() error { said = l.o.OnError(l.ctx, a.failure); return nil })
 		if err != nil {
 			l.log().Error("OnError failed; the batch is tried again within its bounds", zap.Error(err))
 		}

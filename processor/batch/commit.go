@@ -55,7 +55,7 @@ func (l *loop[T]) commitAt() time.Time {
 	case c.failed > 0:
 		return c.retryAt
 	}
-	idle := l.window.empty() && (l.reading.idle || l.ended)
+	idle := l.window.empty() && (l.reading.idle || l.noMoreReads)
 	if idle || c.atOnce || l.closing() || l.o.CommitItems > 0 && l.window.items >= l.o.CommitItems {
 		return c.since
 	}
@@ -73,10 +73,12 @@ func (l *loop[T]) startCommit(now time.Time) {
 	}
 	c.running, c.atOnce = true, false
 	l.window.items = 0
-	res := &commitResult{position: l.window.low, recommit: c.recommit, err: processor.ErrGoexit}
-	l.launch(event[T]{commit: res}, func() {
-		res.err = contain.Call("Commit", func() error { return l.s.Commit(l.ctx, res.position) })
-	})
+	l.launch(event[T]{commit: &commitResult{position: l.window.low, recommit: c.recommit, err: processor.ErrGoexit}})
+}
+
+// runCommit runs on a goroutine of its own.
+func (l *loop[T]) runCommit(res *commitResult) error {
+	return contain.Call("Commit", func() error { return l.s.Commit(l.ctx, res.position) })
 }
 
 // onCommit acts on a commit that has ended.

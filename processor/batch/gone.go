@@ -37,13 +37,13 @@ func (l *loop[T]) clearLoss() { l.reading.lostSince, l.reading.goneErr = time.Ti
 // endGone ends the work on a shard that is gone, after its gap was reported. What is acknowledged
 // is committed, if the service still takes a commit.
 func (l *loop[T]) endGone() {
-	l.ended, l.end, l.gone = true, processor.ErrShardClosed, true
+	l.noMoreReads, l.endErr, l.gone = true, processor.ErrShardClosed, true
 	l.commits.retryAtOnce()
 }
 
 // reportLastGap reports the gap of a shard that the group revokes because it is gone: no later
 // owner could report it. If no read has said that the shard is gone, but it may be, this reads
-// once more, during the drain. It does not try again.
+// once more, beside the drain. It does not try again.
 func (l *loop[T]) reportLastGap() {
 	r := &l.reading
 	if l.gone || l.ctx.Err() != nil || r.running && errors.Is(r.lostErr, ErrGone) {
@@ -53,14 +53,17 @@ func (l *loop[T]) reportLastGap() {
 	if g.Err == nil && !l.mayBeGone(time.Now()) {
 		return
 	}
-	l.launch(event[T]{gapReported: true}, func() {
-		if g.Err == nil {
-			g.Err = l.probe()
-		}
-		if errors.Is(g.Err, ErrGone) {
-			_ = l.reportGap(l.ctx, g)
-		}
-	})
+	l.launch(event[T]{lastGap: &g})
+}
+
+// runLastGap runs on a goroutine of its own.
+func (l *loop[T]) runLastGap(g processor.Gap) {
+	if g.Err == nil {
+		g.Err = l.probe()
+	}
+	if errors.Is(g.Err, ErrGone) {
+		_ = l.reportGap(l.ctx, g)
+	}
 }
 
 // mayBeGone reports whether the shard is revoked and may be gone: no read is running, and the last
@@ -69,7 +72,7 @@ func (l *loop[T]) mayBeGone(now time.Time) bool {
 	r := &l.reading
 	canRead := !r.running && r.reader != nil && !r.failing && !r.reopen && r.lostErr == nil
 	behind := !r.lag.caughtUp || now.Sub(r.lag.at) > l.o.MaxPause+slowRead
-	return canRead && behind && !l.ended && errors.Is(l.s.Cause(), processor.ErrRevoked)
+	return canRead && behind && !l.noMoreReads && errors.Is(l.s.Cause(), processor.ErrRevoked)
 }
 
 // probe reads one item, drops it, and returns the error of the read.
@@ -78,7 +81,7 @@ func (l *loop[T]) probe() error {
 	defer cancel()
 	var c Chunk[T]
 	defer func() { l.releaseChunk(&c) }()
-	return l.contain(ctx, "Reader.Read", func() (err error) {
+	return l.call(ctx, "Reader.Read", func() (err error) {
 		c, err = l.reading.reader.Read(ctx, Limit{Bytes: 1, Items: 1})
 		return err
 	})

@@ -33,7 +33,7 @@ func (l *loop[T]) showLag(p *processor.Progress, now time.Time) {
 
 // complete reports whether nothing more will come to this shard.
 func (l *loop[T]) complete() bool {
-	return l.ended && (l.end == nil || l.end == processor.ErrShardClosed) //nolint:errorlint // it is set to this very value
+	return l.noMoreReads && (l.endErr == nil || l.endErr == processor.ErrShardClosed) //nolint:errorlint // it is set to this very value
 }
 
 // slow reports whether the running read takes long. A reader that waits for data is not slow: it

@@ -83,7 +83,7 @@ var laneSeed = maphash.MakeSeed()
 // lane could break the order.
 func (l *loop[T]) divideByKey(res *readResult[T]) error {
 	res.keys = make([][]int32, l.o.Concurrency)
-	err := l.contain(res.ctx, "Key", func() error {
+	err := l.call(res.ctx, "Key", func() error {
 		for i, item := range res.chunk.Items {
 			lane := maphash.String(laneSeed, l.o.Key(item)) % uint64(len(res.keys))
 			res.keys[lane] = append(res.keys[lane], int32(i))

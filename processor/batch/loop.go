@@ -35,20 +35,20 @@ type loop[T any] struct {
 	commits      commits
 	progress     processor.Progress
 
-	leaving  bool  // the shard is revoked, or the loop has to quit
-	ctxEnded bool  // the context has ended
-	stopped  error // ActionHalt or ActionFatal: handle nothing more
-	ended    bool  // there is nothing more to read
-	end      error // what Process returns then
-	gone     bool  // the shard does not exist any more
+	leaving     bool  // the shard is revoked, or the loop has to quit
+	ctxEnded    bool  // the context has ended
+	stopped     error // ActionHalt or ActionFatal: handle nothing more
+	noMoreReads bool  // there is nothing more to read
+	endErr      error // what Process returns then
+	gone        bool  // the shard does not exist any more
 }
 
-// event is what came of a goroutine. One field is set.
+// event is work on a goroutine of its own, and what came of it. One field is set.
 type event[T any] struct {
-	read        *readResult[T]
-	attempt     *attempt[T]
-	commit      *commitResult
-	gapReported bool // by reportLastGap
+	read    *readResult[T]
+	attempt *attempt[T]
+	commit  *commitResult
+	lastGap *processor.Gap
 }
 
 func newLoop[T any](ctx context.Context, s *processor.Shard, src Source[T],
@@ -90,13 +90,22 @@ func (l *loop[T]) run() error {
 	}
 }
 
-// launch runs work on a goroutine of its own, which ends with the event e, even if user code calls
-// runtime.Goexit. Owner: the loop. Stop: the contexts that work uses. Waiter: run, or close.
-func (l *loop[T]) launch(e event[T], work func()) {
+// launch starts the work of e. Its goroutine ends with the event, even if user code calls
+// runtime.Goexit. Owner: the loop. Stop: the contexts that the work uses. Waiter: run, or close.
+func (l *loop[T]) launch(e event[T]) {
 	l.running++
 	go func() {
 		defer func() { l.events <- e }()
-		work()
+		switch {
+		case e.read != nil:
+			e.read.err = l.runRead(e.read)
+		case e.attempt != nil:
+			l.runAttempt(e.attempt)
+		case e.commit != nil:
+			e.commit.err = l.runCommit(e.commit)
+		case e.lastGap != nil:
+			l.runLastGap(*e.lastGap)
+		}
 	}()
 }
 
@@ -169,8 +178,9 @@ func (l *loop[T]) onEvent(now time.Time, e event[T]) {
 	}
 }
 
-// contain is contain.Call for user code and the source, with an activity: they may hang.
-func (l *loop[T]) contain(ctx context.Context, where string, f func() error) error {
+// call calls user code or the source. A panic becomes an error, and a call that hangs is visible as
+// an activity.
+func (l *loop[T]) call(ctx context.Context, where string, f func() error) error {
 	defer l.s.Begin(ctx, where).End()
 	return contain.Call(where, f)
 }

@@ -26,7 +26,7 @@ func (l *loop[T]) open(res *readResult[T]) error {
 		return err
 	}
 	defer share.release()
-	err = l.contain(res.ctx, "Source.Open", func() error {
+	err = l.call(res.ctx, "Source.Open", func() error {
 		reader, err := l.src.Open(res.ctx, l.s.ID(), start)
 		if err != nil {
 			return err
@@ -62,7 +62,7 @@ func (l *loop[T]) startOf(ctx context.Context) (Start, error) {
 	if l.o.UntilPosition == nil {
 		return start, nil
 	}
-	err := l.contain(ctx, "UntilPosition", func() error {
+	err := l.call(ctx, "UntilPosition", func() error {
 		start.UntilPosition = l.o.UntilPosition(l.s.ID())
 		return nil
 	})
@@ -80,7 +80,7 @@ func (l *loop[T]) initial(gap bool) Initial {
 // reportGap reports a gap before anything after it is read.
 func (l *loop[T]) reportGap(ctx context.Context, g processor.Gap) error {
 	if l.o.OnGap != nil {
-		err := l.contain(ctx, "OnGap", func() error { return l.o.OnGap(ctx, l.s.ID(), g) })
+		err := l.call(ctx, "OnGap", func() error { return l.o.OnGap(ctx, l.s.ID(), g) })
 		if err != nil {
 			return fmt.Errorf("report the gap in shard %s: %w", l.s.ID(), err)
 		}
@@ -109,7 +109,7 @@ func (l *loop[T]) onOpened(start processor.Position) {
 }
 
 func (l *loop[T]) closeReader(r Reader[T]) {
-	if err := l.contain(l.ctx, "Reader.Close", r.Close); err != nil {
+	if err := l.call(l.ctx, "Reader.Close", r.Close); err != nil {
 		l.log().Warn("closing the reader failed", zap.Error(err))
 	}
 }

@@ -65,7 +65,7 @@ type readResult[T any] struct {
 // mayRead reports whether there is work for another read and room for its result.
 func (l *loop[T]) mayRead() bool {
 	r := &l.reading
-	return !r.running && !l.ended && !l.closing() &&
+	return !r.running && !l.noMoreReads && !l.closing() &&
 		len(l.window.entries) < l.o.Concurrency+l.o.Prefetch &&
 		(r.held == 0 || r.held+l.o.BatchBytes <= l.o.ShardBytes)
 }
@@ -90,7 +90,7 @@ func (l *loop[T]) startRead(now time.Time) {
 	case r.idle:
 		res.class = classIdle
 	}
-	l.launch(event[T]{read: res}, func() { res.err = l.runRead(res) })
+	l.launch(event[T]{read: res})
 }
 
 // runRead runs on a goroutine of its own. It opens or it reads, never both: the position of the
@@ -119,7 +119,7 @@ func (l *loop[T]) runRead(res *readResult[T]) error {
 	}
 	limit := Limit{Bytes: res.share.bytes, Items: l.o.BatchItems}
 	defer func() { res.share.readDone(max(res.chunk.Bytes, 0)) }()
-	err = l.contain(res.ctx, "Reader.Read", func() (err error) {
+	err = l.call(res.ctx, "Reader.Read", func() (err error) {
 		res.chunk, err = r.reader.Read(res.ctx, limit)
 		return err
 	})
@@ -180,14 +180,14 @@ func (l *loop[T]) acceptChunk(now time.Time, res *readResult[T]) {
 	r.notBefore = now.Add(max(l.pause(now, res, got || moved, more), c.Pause))
 	switch c.End {
 	case EndBound:
-		l.ended = true
+		l.noMoreReads = true
 	case EndClosed:
-		l.ended, l.end = true, processor.ErrShardClosed
+		l.noMoreReads, l.endErr = true, processor.ErrShardClosed
 	}
 	// An end is committed even if the position has not moved: a service that holds back the
 	// children of a shard checks its commits, and may have checked the last one before the shard
 	// was closed.
-	l.commits.recommit = l.commits.recommit || l.ended || c.Recommit
+	l.commits.recommit = l.commits.recommit || l.noMoreReads || c.Recommit
 }
 
 // pause returns how long to wait before the next read.
@@ -220,7 +220,7 @@ func (l *loop[T]) releaseChunk(c *Chunk[T]) {
 	}
 	release := c.Release
 	c.Release, c.Items = nil, nil
-	err := l.contain(l.ctx, "Chunk.Release", func() error { release(); return nil })
+	err := l.call(l.ctx, "Chunk.Release", func() error { release(); return nil })
 	if err != nil {
 		l.log().Error("releasing a batch failed", zap.Error(err))
 	}

@@ -26,7 +26,7 @@ func (l *loop[T]) readFailed(now time.Time, err error) {
 	longest := time.Hour // pause
 	switch {
 	case marked(err):
-		l.ended, l.end = true, err
+		l.noMoreReads, l.endErr = true, err
 		return
 	case isPanic || errors.Is(err, processor.ErrGoexit):
 		r.reopen = true
@@ -34,7 +34,7 @@ func (l *loop[T]) readFailed(now time.Time, err error) {
 	case l.lossUnconfirmed(now, err):
 		longest = confirmLossFor - now.Sub(r.lostSince)
 	case l.o.Expired == Initial{}:
-		l.ended, l.end = true, processor.Halt(fmt.Errorf("shard %s at %q: %w", l.s.ID(), r.next, err))
+		l.noMoreReads, l.endErr = true, processor.Halt(fmt.Errorf("shard %s at %q: %w", l.s.ID(), r.next, err))
 		return
 	default:
 		r.lostErr = err

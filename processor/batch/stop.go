@@ -52,7 +52,7 @@ func (l *loop[T]) finished() bool {
 	case l.commitAt() != time.Time{}:
 		return false
 	}
-	return l.closing() || l.ended && l.window.empty()
+	return l.closing() || l.noMoreReads && l.window.empty()
 }
 
 // result returns the result of Process.
@@ -62,8 +62,8 @@ func (l *loop[T]) result() error {
 		return l.stopped
 	case l.ctxEnded:
 		return context.Cause(l.ctx)
-	case l.ended && l.window.empty() && (l.gone || l.commits.err == nil):
-		return l.end
+	case l.noMoreReads && l.window.empty() && (l.gone || l.commits.err == nil):
+		return l.endErr
 	}
 	return l.commits.err
 }

@@ -50,7 +50,7 @@ func (l *loop[T]) yieldMemory(now time.Time) {
 	r.lag.caughtUp = false
 	l.lanes[0].queue, l.window.entries = nil, nil
 	l.progress.Reading = r.next
-	l.ended, l.end, l.commits.recommit = false, nil, false
+	l.noMoreReads, l.endErr, l.commits.recommit = false, nil, false
 	r.reopen, r.unwanted = true, r.running
 	r.stop() // a running read may wait for data
 	r.ctx, r.stop = context.WithCancel(l.ctx)
@@ -62,7 +62,7 @@ func (l *loop[T]) yieldMemory(now time.Time) {
 func (l *loop[T]) mayYieldMemory() bool {
 	switch {
 	case l.closing(), l.gone, l.o.Key != nil, l.reading.lostErr != nil,
-		l.end != nil && !errors.Is(l.end, processor.ErrShardClosed),
+		l.endErr != nil && !errors.Is(l.endErr, processor.ErrShardClosed),
 		l.window.entries[0].from == "":
 		return false
 	}
