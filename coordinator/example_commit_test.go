@@ -101,9 +101,9 @@ func Example_commit() {
 		stop()
 	}()
 	err = c.Run(ctx)
-	for _, id := range shardset.Range("items", 2) {
-		p, _ := service.Position(id)
-		fmt.Println(id, p, len(out.items[id]))
+	for _, s := range shardset.Range("items", 2) {
+		p, _ := service.Position(s.ID)
+		fmt.Println(s.ID, p, len(out.items[s.ID]))
 	}
 	fmt.Println(err)
 	// Output:

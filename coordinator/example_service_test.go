@@ -31,7 +31,7 @@ func Example_service() {
 	store := processor.NewMemoryCheckpoints()
 	started := make(chan shardset.ID)
 	c, err := coordinator.New(coordinator.Config{
-		Group:       fixed{"worker-1": shardset.Range("", 2), "worker-2": {{Number: 2}}},
+		Group:       fixed{"worker-1": {{Number: 0}, {Number: 1}}, "worker-2": {{Number: 2}}},
 		Checkpoints: store,
 		Member:      "worker-2",
 		Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {

@@ -86,8 +86,8 @@ func (naive) Info() heartbeat.Info { return heartbeat.Info{Group: "naive"} }
 
 func (naive) Beat(context.Context, shardset.Heartbeat) (shardset.Answer, error) {
 	a := shardset.Answer{TTL: frozenTTL}
-	for _, id := range shardset.Range("log", 8) {
-		a.Grants = append(a.Grants, shardset.Grant{ID: id})
+	for _, s := range shardset.Range("log", 8) {
+		a.Grants = append(a.Grants, shardset.Grant{ID: s.ID})
 	}
 	return a, nil
 }

@@ -97,7 +97,7 @@ func TestClaimIsPerShard(t *testing.T) {
 			if f, ok := store.(Fencer); !ok || !f.FencesCommits() {
 				t.Error("the store does not say that it fences")
 			}
-			ids := shardset.Range("orders", 2)
+			ids := []shardset.ID{{Log: "orders"}, {Log: "orders", Number: 1}}
 			mustLoad(t, store, a5.owner(ids[0], true))
 			mustLoad(t, store, a5.owner(ids[1], true))
 			mustLoad(t, store, b6.owner(ids[1], true))

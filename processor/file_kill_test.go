@@ -33,8 +33,8 @@ func TestFileKillChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	failed := make(chan error, len(killShards))
-	for _, id := range killShards {
-		go func() { failed <- saveUntilKilled(f, ownerOf(id)) }()
+	for _, s := range killShards {
+		go func() { failed <- saveUntilKilled(f, ownerOf(s.ID)) }()
 	}
 	t.Fatal(<-failed)
 }
@@ -73,7 +73,8 @@ func TestFileKill(t *testing.T) {
 	for round := range rounds {
 		acked := killRound(t, dir)
 		f := openStore(t, dir)
-		for _, id := range killShards {
+		for _, s := range killShards {
+			id := s.ID
 			p, _ := mustLoad(t, f, ownerOf(id))
 			got := positionNumber(p)
 			if got != acked[id.Number] && got != acked[id.Number]+1 || p != "" && p != numberedPosition(got) {
@@ -148,9 +149,9 @@ func storedNumbers(t *testing.T, dir string) map[int]int {
 	t.Helper()
 	f := openStore(t, dir)
 	stored := map[int]int{}
-	for _, id := range killShards {
-		p, _ := mustLoad(t, f, ownerOf(id))
-		stored[id.Number] = positionNumber(p)
+	for _, s := range killShards {
+		p, _ := mustLoad(t, f, ownerOf(s.ID))
+		stored[s.ID.Number] = positionNumber(p)
 	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)

@@ -122,13 +122,14 @@ func TestFileRefusesBadArguments(t *testing.T) {
 }
 
 func TestFileConcurrentSaves(t *testing.T) {
-	dir, ids := t.TempDir(), shardset.Range("orders", 8)
+	dir, shards := t.TempDir(), shardset.Range("orders", 8)
 	f := openStore(t, dir)
-	for _, id := range ids {
-		mustLoad(t, f, ownerOf(id))
+	for _, s := range shards {
+		mustLoad(t, f, ownerOf(s.ID))
 	}
 	var wg sync.WaitGroup
-	for _, id := range ids {
+	for _, s := range shards {
+		id := s.ID
 		for g := range 3 {
 			wg.Go(func() {
 				for i := range 10 {
@@ -144,7 +145,7 @@ func TestFileConcurrentSaves(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	if names := dirNames(t, dir); len(names) != len(ids) || slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, tempSuffix) }) {
+	if names := dirNames(t, dir); len(names) != len(shards) || slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, tempSuffix) }) {
 		t.Errorf("the directory has %q", names)
 	}
 }

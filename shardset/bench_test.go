@@ -100,7 +100,7 @@ func BenchmarkTrackerReturns(b *testing.B) {
 }
 
 func BenchmarkDiff(b *testing.B) {
-	ids := Range("orders", benchShards+benchShards/10)
+	ids := ids("orders", benchShards+benchShards/10)
 	old, new := NewSet(ids[:benchShards]...), NewSet(ids[benchShards/10:]...)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -95,19 +95,6 @@ func ParseID(s string) (ID, error) {
 	return id, nil
 }
 
-// Range returns the IDs 0 to n-1 of one log, in order. It returns nil when n is
-// zero or less.
-func Range(log string, n int) []ID {
-	if n <= 0 {
-		return nil
-	}
-	ids := make([]ID, n)
-	for i := range ids {
-		ids[i] = ID{Log: log, Number: i}
-	}
-	return ids
-}
-
 func validLogName(s string) bool {
 	if s == "" || len(s) > maxLogName {
 		return false

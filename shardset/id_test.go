@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -110,8 +110,18 @@ func TestIDInJSON(t *testing.T) {
 	}
 }
 
+// ids returns the IDs 0 to n-1 of one log.
+func ids(log string, n int) []ID {
+	ids := make([]ID, n)
+	for i := range ids {
+		ids[i] = ID{Log: log, Number: i}
+	}
+	return ids
+}
+
 func TestRange(t *testing.T) {
-	if got := Range("orders", 3); !slices.Equal(got, []ID{{"orders", 0}, {"orders", 1}, {"orders", 2}}) {
+	want := []Shard{{ID: ID{"orders", 0}}, {ID: ID{"orders", 1}}, {ID: ID{"orders", 2}}}
+	if got := Range("orders", 3); !reflect.DeepEqual(got, want) {
 		t.Errorf("Range(orders, 3) = %v", got)
 	}
 	for _, n := range []int{0, -1} {

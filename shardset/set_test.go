@@ -38,9 +38,9 @@ func TestSetIsImmutable(t *testing.T) {
 func TestDiff(t *testing.T) {
 	for _, c := range []struct{ old, new, added, removed Set }{
 		{},
-		{new: NewSet(Range("a", 2)...), added: NewSet(Range("a", 2)...)},
-		{old: NewSet(Range("a", 2)...), removed: NewSet(Range("a", 2)...)},
-		{old: NewSet(Range("a", 2)...), new: NewSet(Range("a", 2)...)},
+		{new: NewSet(ids("a", 2)...), added: NewSet(ids("a", 2)...)},
+		{old: NewSet(ids("a", 2)...), removed: NewSet(ids("a", 2)...)},
+		{old: NewSet(ids("a", 2)...), new: NewSet(ids("a", 2)...)},
 		{
 			old:     NewSet(ID{"a", 1}, ID{"a", 2}, ID{"b", 0}),
 			new:     NewSet(ID{"", 5}, ID{"a", 2}, ID{"a", 3}, ID{"c", 0}),

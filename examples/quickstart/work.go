@@ -13,7 +13,6 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat/memory"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // work is one run of the program: the logs, the group, and its workers.
@@ -135,7 +134,7 @@ func (w *work) announce() {
 	w.wait(func() bool { return len(w.service.Snapshot().Members) == len(w.workers) })
 	w.begin = time.Now()
 	w.journal.begin = w.begin
-	shards := make([]group.Shard, len(w.order))
+	shards := make([]shardset.Shard, len(w.order))
 	for i, s := range w.order {
 		shards[i].ID = s.id
 	}

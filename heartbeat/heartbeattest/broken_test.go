@@ -10,7 +10,6 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/memory"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // broken is the embedded service with calls replaced. What is nil is as it should be.
@@ -23,7 +22,7 @@ type broken struct {
 	info  func() heartbeat.Info
 	load  func(ctx context.Context, o processor.Owner) (processor.Position, bool, error)
 	save  func(ctx context.Context, o processor.Owner, p processor.Position) error
-	set   func(list []group.Shard) error
+	set   func(list []shardset.Shard) error
 	// delete is told that the group will be deleted.
 	delete func()
 	dial   func() (heartbeat.Client, processor.Checkpoints, error)
@@ -90,7 +89,7 @@ func (b *broken) Save(ctx context.Context, o processor.Owner, p processor.Positi
 	return b.Service.Save(ctx, o, p)
 }
 
-func (b *broken) SetShards(list []group.Shard) error {
+func (b *broken) SetShards(list []shardset.Shard) error {
 	if b.set != nil {
 		return b.set(list)
 	}

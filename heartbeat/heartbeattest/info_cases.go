@@ -2,7 +2,7 @@ package heartbeattest
 
 import (
 	"github.com/rollcall-go/rollcall/heartbeat"
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 func infoCases() []testCase {
@@ -36,11 +36,7 @@ func infoSame(k *kit) {
 	}
 }
 
-// twoLogs is a group that spans two logs.
-func twoLogs() []group.Shard {
-	var list []group.Shard
-	for _, id := range twoLogIDs() {
-		list = append(list, group.Shard{ID: id})
-	}
-	return list
+// twoLogs is a group that spans two logs, whose shards have the same numbers.
+func twoLogs() []shardset.Shard {
+	return append(shardset.Range("events", 3), shardset.Range("orders", 3)...)
 }

@@ -1,7 +1,5 @@
 package heartbeattest
 
-import "github.com/rollcall-go/rollcall/shardset"
-
 func joinCases() []testCase {
 	return []testCase{
 		{name: "Join/alone", run: joinAlone},
@@ -29,9 +27,4 @@ func joinRestart(k *kit) {
 	if after := b.owner(before.ID).Lease; after.Epoch != before.Epoch {
 		k.Errorf("a's restart changed the epoch of b's shard %s from %d to %d", before.ID, before.Epoch, after.Epoch)
 	}
-}
-
-// twoLogIDs are shards of two logs, with the same numbers.
-func twoLogIDs() []shardset.ID {
-	return append(shardset.Range("events", 3), shardset.Range("orders", 3)...)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // kit is what a case works with: the service, the times that go with its TTL, and
@@ -23,7 +22,7 @@ type kit struct {
 	info   heartbeat.Info
 	first  endpoint // for calls that belong to no member
 	ledger *ledger
-	list   []group.Shard
+	list   []shardset.Shard
 	ids    []shardset.ID
 	known  map[shardset.ID]bool // ids, and those that were taken out
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 func leaseMutants() []mutant {
@@ -96,7 +95,7 @@ func releaseMutants() []mutant {
 			})
 		}},
 		{name: "order is ignored", by: []string{"Ordered/children wait"}, build: func(b *broken) {
-			b.set = func(list []group.Shard) error {
+			b.set = func(list []shardset.Shard) error {
 				list = slices.Clone(list)
 				for i := range list {
 					list[i].Parents = nil
@@ -108,10 +107,10 @@ func releaseMutants() []mutant {
 			b.request(func(r *shardset.Heartbeat) { r.Closed = nil })
 		}},
 		{name: "removed shards stay", by: []string{"Shards/removed"}, build: func(b *broken) {
-			var all []group.Shard
-			b.set = func(list []group.Shard) error {
+			var all []shardset.Shard
+			b.set = func(list []shardset.Shard) error {
 				for _, s := range list {
-					if !slices.ContainsFunc(all, func(o group.Shard) bool { return o.ID == s.ID }) {
+					if !slices.ContainsFunc(all, func(o shardset.Shard) bool { return o.ID == s.ID }) {
 						all = append(all, s)
 					}
 				}
@@ -120,7 +119,7 @@ func releaseMutants() []mutant {
 		}},
 		{name: "added shards are not seen", by: []string{"Shards/added"}, build: func(b *broken) {
 			set := false
-			b.set = func(list []group.Shard) error {
+			b.set = func(list []shardset.Shard) error {
 				if set {
 					return nil
 				}

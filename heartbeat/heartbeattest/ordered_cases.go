@@ -3,7 +3,6 @@ package heartbeattest
 import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 func orderedCases() []testCase {
@@ -15,7 +14,7 @@ func orderedCases() []testCase {
 }
 
 // family is shard 0, split into 1 and 2, which were merged into 3; and 4, a stranger.
-func family() []group.Shard {
+func family() []shardset.Shard {
 	list := shards(5)
 	list[1].Parents = []shardset.ID{list[0].ID}
 	list[2].Parents = []shardset.ID{list[0].ID}

@@ -8,7 +8,6 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // Config says how to test a service. New and TTL are required.
@@ -34,7 +33,7 @@ type Config struct {
 // Options describe the group that a case needs.
 type Options struct {
 	// Shards are the group's shards, with their parents. They may span several logs.
-	Shards []group.Shard
+	Shards []shardset.Shard
 	// Ordered makes children wait for their ancestors. A service that cannot do that
 	// ignores it and says so in its Guarantees.
 	Ordered bool
@@ -51,7 +50,7 @@ type Service struct {
 	Dial func() (heartbeat.Client, processor.Checkpoints, error)
 
 	// SetShards replaces the group's shards.
-	SetShards func(shards []group.Shard) error
+	SetShards func(shards []shardset.Shard) error
 
 	// End makes the service consider a shard as read to its end. Nil means that it
 	// learns that from its members' heartbeats.
@@ -104,7 +103,7 @@ type testCase struct {
 	setShards bool // needs Service.SetShards
 	delete    bool // needs Service.Delete
 
-	shards  []group.Shard // nil: eight
+	shards  []shardset.Shard // nil: eight
 	ordered bool
 
 	run func(k *kit)
@@ -146,10 +145,4 @@ func (c testCase) play(t testing.TB, cfg Config) {
 }
 
 // shards returns n shards of one log, without parents.
-func shards(n int) []group.Shard {
-	list := make([]group.Shard, n)
-	for i, id := range shardset.Range("orders", n) {
-		list[i].ID = id
-	}
-	return list
-}
+func shards(n int) []shardset.Shard { return shardset.Range("orders", n) }

@@ -2,7 +2,6 @@ package heartbeattest
 
 import (
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 func shardsCases() []testCase {
@@ -43,7 +42,7 @@ func shardsRemoved(k *kit) {
 }
 
 // set replaces the group's shards.
-func (k *kit) set(list []group.Shard) {
+func (k *kit) set(list []shardset.Shard) {
 	k.Helper()
 	k.list, k.ids = list, nil
 	for _, s := range list {

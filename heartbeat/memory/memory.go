@@ -34,9 +34,8 @@ type Config struct {
 	// with an Interval of their own need three of it. Zero means DefaultTTL.
 	TTL time.Duration
 	// Shards are what the group shares out. SetShards can change them later.
-	Shards []shardset.ID
-	// Ordered makes the children of a split shard wait for their ancestors, which
-	// SetShards names.
+	Shards []shardset.Shard
+	// Ordered makes the children of a split shard wait for their ancestors.
 	Ordered bool
 }
 
@@ -49,7 +48,7 @@ type Service struct {
 
 	mu        sync.Mutex // guards everything below; never held across a call out
 	group     *group.Group
-	shards    []group.Shard // the group's, to make it anew
+	shards    []shardset.Shard // the group's, to make it anew
 	deleted   bool
 	positions map[shardset.ID]processor.Stored
 	watchers  map[string]map[chan struct{}]struct{}
@@ -83,7 +82,7 @@ func New(cfg Config) (*Service, error) {
 		cfg:      group.Config{TTL: cfg.TTL, Ordered: cfg.Ordered},
 		watchers: map[string]map[chan struct{}]struct{}{},
 	}
-	if err := s.reset(time.Now(), plain(cfg.Shards)); err != nil {
+	if err := s.reset(time.Now(), slices.Clone(cfg.Shards)); err != nil {
 		faults = append(faults, fmt.Errorf("the field Shards: %w", err))
 	}
 	if len(faults) > 0 {
@@ -98,7 +97,7 @@ func New(cfg Config) (*Service, error) {
 // A sink may remember the epochs that an earlier process has given, and refuse what comes
 // with a lower one. A shard does not change hands once a millisecond for long, so the time
 // is above them.
-func (s *Service) reset(now time.Time, shards []group.Shard) (err error) {
+func (s *Service) reset(now time.Time, shards []shardset.Shard) (err error) {
 	cfg := s.cfg
 	cfg.FirstEpoch = uint64(now.UnixMilli())
 	gone := s.group
@@ -115,14 +114,6 @@ func (s *Service) reset(now time.Time, shards []group.Shard) (err error) {
 	s.group, s.shards, s.deleted = g, shards, false
 	s.positions = map[shardset.ID]processor.Stored{}
 	return nil
-}
-
-func plain(ids []shardset.ID) []group.Shard {
-	shards := make([]group.Shard, len(ids))
-	for i, id := range ids {
-		shards[i] = group.Shard{ID: id}
-	}
-	return shards
 }
 
 // Info describes the group. Its guarantees are all there are.
@@ -161,7 +152,7 @@ func (s *Service) Leave(ctx context.Context, r shardset.Heartbeat) error {
 
 // SetShards replaces the group's shards, with their parents. Checkpoints of shards
 // that are gone are kept. A bad list changes nothing.
-func (s *Service) SetShards(shards []group.Shard) error {
+func (s *Service) SetShards(shards []shardset.Shard) error {
 	shards = slices.Clone(shards)
 	return s.do(func(now time.Time) error {
 		if err := s.group.SetShards(now, shards); err != nil {

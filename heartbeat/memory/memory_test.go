@@ -59,7 +59,7 @@ func (o *one) owner(i int) processor.Owner {
 
 func TestNewReportsEveryFault(t *testing.T) {
 	id := shardset.ID{Log: "orders", Number: 1}
-	_, err := memory.New(memory.Config{TTL: -time.Second, Shards: []shardset.ID{id, id, {Number: -3}, {Log: "no spaces"}}})
+	_, err := memory.New(memory.Config{TTL: -time.Second, Shards: []shardset.Shard{{ID: id}, {ID: id}, {ID: shardset.ID{Number: -3}}, {ID: shardset.ID{Log: "no spaces"}}}})
 	if err == nil {
 		t.Fatal("a Config with five faults was taken")
 	}
@@ -183,7 +183,7 @@ func TestBadListOfShardsChangesNothing(t *testing.T) {
 	a := join(t, s, "a")
 	before := s.Snapshot()
 	id := func(n int) shardset.ID { return shardset.ID{Log: "orders", Number: n} }
-	for _, list := range [][]group.Shard{
+	for _, list := range [][]shardset.Shard{
 		{{ID: id(0)}, {ID: id(0)}},
 		{{ID: id(-1)}},
 		{{ID: id(0), Parents: []shardset.ID{id(1)}}, {ID: id(1), Parents: []shardset.ID{id(0)}}},
@@ -203,7 +203,7 @@ func TestBadListOfShardsChangesNothing(t *testing.T) {
 // The list belongs to its caller, also for a group that is made anew from it.
 func TestListOfShardsIsCopied(t *testing.T) {
 	s := newService(t, memory.Config{})
-	list := []group.Shard{{ID: shardset.ID{Log: "orders"}}}
+	list := []shardset.Shard{{ID: shardset.ID{Log: "orders"}}}
 	if err := s.SetShards(list); err != nil {
 		t.Fatal(err)
 	}
@@ -294,4 +294,16 @@ func TestSetTTL(t *testing.T) {
 			t.Error("a TTL of 0 was taken")
 		}
 	})
+}
+
+// The Config of an ordered group names the parents of its shards, and their children wait.
+func TestConfigNamesParents(t *testing.T) {
+	parent, child := shardset.ID{Log: "orders"}, shardset.ID{Log: "orders", Number: 1}
+	s := newService(t, memory.Config{Ordered: true, Shards: []shardset.Shard{{ID: child, Parents: []shardset.ID{parent}}, {ID: parent}}})
+	beat := shardset.Heartbeat{Member: "a"}
+	beat.Instance, beat.Seq = 1, 1
+	a, err := s.Beat(t.Context(), beat)
+	if err != nil || len(a.Grants) != 1 || a.Grants[0].ID != parent {
+		t.Errorf("granted %v, %v; the child of %s must wait", a.Grants, err, parent)
+	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat/memory"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // watchers hears who is woken.
@@ -113,11 +112,7 @@ func TestSetShardsWakesWhomItConcerns(t *testing.T) {
 		}
 		w := watch(ctx, t, s, "a")
 		for _, n := range []int{5, 4} { // the fifth is a's
-			list := make([]group.Shard, n)
-			for i, id := range shardset.Range("orders", n) {
-				list[i].ID = id
-			}
-			if err := s.SetShards(list); err != nil {
+			if err := s.SetShards(shardset.Range("orders", n)); err != nil {
 				t.Fatal(err)
 			}
 			w.woken(fmt.Sprintf("the list has %d shards", n), "a")

@@ -27,7 +27,7 @@ func (c *Client) Create(ctx context.Context) error {
 	return c.create(ctx, c.cfg.Shards)
 }
 
-func (c *Client) create(ctx context.Context, shards []group.Shard) error {
+func (c *Client) create(ctx context.Context, shards []shardset.Shard) error {
 	for try := 0; ; try++ {
 		c.pace(ctx, try)
 		v, err := c.store.Get(ctx, documentKey)
@@ -102,7 +102,7 @@ func (c *Client) ForceDelete(ctx context.Context) error {
 // SetShards replaces the group's shards, with their parents. Checkpoints of shards that
 // are gone are kept. A bad list changes nothing. A group that never was is made, unless the
 // list is empty.
-func (c *Client) SetShards(ctx context.Context, shards []group.Shard) error {
+func (c *Client) SetShards(ctx context.Context, shards []shardset.Shard) error {
 	return c.edit(ctx, shards, func() ([]byte, error) {
 		return c.replica.Change(func(g *group.Group) error { return g.SetShards(time.Time{}, shards) })
 	})
@@ -143,7 +143,7 @@ func (c *Client) Snapshot(ctx context.Context) (group.Snapshot, error) {
 // edit changes the document at somebody's request, as often as it takes until nobody
 // else comes between; shards make one that never was. change says what it shall be, nil for
 // as it is; it is called with mu held.
-func (c *Client) edit(ctx context.Context, shards []group.Shard, change func() ([]byte, error)) error {
+func (c *Client) edit(ctx context.Context, shards []shardset.Shard, change func() ([]byte, error)) error {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func (m *benchMember) beat(ctx context.Context) error {
 func benchGroup(b *testing.B, members, shards int) []*benchMember {
 	b.Helper()
 	store := memstore.New()
-	c, err := replicated.New(store.Dial("process"), replicated.Config{Group: "orders", Shards: replicated.Shards("orders", shards)})
+	c, err := replicated.New(store.Dial("process"), replicated.Config{Group: "orders", Shards: shardset.Range("orders", shards)})
 	if err != nil {
 		b.Fatal(err)
 	}

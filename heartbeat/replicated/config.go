@@ -27,7 +27,7 @@ type Config struct {
 	// has none, and a process that has others says so in its log, once; SetShards changes
 	// them. A Client without Shards never makes a group, and meets heartbeat.ErrGroupNotFound
 	// where there is none.
-	Shards []group.Shard
+	Shards []shardset.Shard
 	// Ordered makes the children of a split shard wait for their ancestors. All
 	// processes of a group have to say the same; one that does not is refused.
 	Ordered bool
@@ -43,16 +43,6 @@ const (
 	// MinTTL is the shortest lease time: a shorter one has most likely lost its unit.
 	MinTTL = 100 * time.Millisecond
 )
-
-// Shards returns n shards of one log, without parents: what most groups share out.
-func Shards(log string, n int) []group.Shard {
-	ids := shardset.Range(log, n)
-	shards := make([]group.Shard, len(ids))
-	for i, id := range ids {
-		shards[i].ID = id
-	}
-	return shards
-}
 
 // AddFaults adds every fault of the Config to e, for a constructor that takes one as a part of
 // its own Config.
@@ -98,7 +88,7 @@ func (cfg Config) group(first uint64) group.Config {
 
 // document returns a group that has these shards; gone is the document of the deleted one
 // that it comes after, if there is one. Its epochs begin at first, or above those of gone.
-func (cfg Config) document(shards []group.Shard, first uint64, gone *state.Document) ([]byte, error) {
+func (cfg Config) document(shards []shardset.Shard, first uint64, gone *state.Document) ([]byte, error) {
 	gc := cfg.group(first)
 	g, err := group.New(gc)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 func TestConfigSaysEverythingAtOnce(t *testing.T) {
-	_, err := replicated.New(nil, replicated.Config{TTL: -1, Shards: []group.Shard{{ID: shardset.ID{Number: -1}}}})
+	_, err := replicated.New(nil, replicated.Config{TTL: -1, Shards: []shardset.Shard{{ID: shardset.ID{Number: -1}}}})
 	if err == nil {
 		t.Fatal("a bad Config was taken")
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/processor"
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // engine is what a kind of store looks like to its clients.
@@ -94,7 +94,7 @@ func (e engine) service(t testing.TB, all *clients, o heartbeattest.Options) hea
 	}
 	return heartbeattest.Service{
 		Dial:      func() (heartbeat.Client, processor.Checkpoints, error) { c, err := dial(); return c, c, err },
-		SetShards: func(shards []group.Shard) error { return admin.SetShards(context.Background(), shards) },
+		SetShards: func(shards []shardset.Shard) error { return admin.SetShards(context.Background(), shards) },
 		Delete:    func() error { return admin.Delete(context.Background()) },
 	}
 }

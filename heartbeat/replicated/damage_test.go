@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 var documentKey = replicated.Key{Kind: replicated.KindDocument}
@@ -212,7 +213,7 @@ func TestTooManyShards(t *testing.T) {
 		a := p.member("a")
 		r.together(a)
 		before := r.store.Value(documentKey)
-		many := replicated.Shards("orders", state.MaxShards+1)
+		many := shardset.Range("orders", state.MaxShards+1)
 		if err := p.SetShards(r.Context(), many); err == nil {
 			t.Error("a list of more shards than a document takes was taken")
 		}

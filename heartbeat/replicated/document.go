@@ -25,7 +25,7 @@ func (c *Client) ensure(ctx context.Context) error { return c.ensureMade(ctx, ni
 
 // ensureMade is ensure, but of a group that never was it makes one with these shards, if there
 // are any.
-func (c *Client) ensureMade(ctx context.Context, shards []group.Shard) error {
+func (c *Client) ensureMade(ctx context.Context, shards []shardset.Shard) error {
 	if known, deleted := c.known(); !known || deleted {
 		if err := c.find(ctx, shards); err != nil {
 			return err
@@ -100,7 +100,7 @@ func (c *Client) compare(shards []shardset.ID, ttl time.Duration) {
 
 // find reads the document, and makes a group that never was if there are shards for it.
 // One call at a time does that for all.
-func (c *Client) find(ctx context.Context, shards []group.Shard) error {
+func (c *Client) find(ctx context.Context, shards []shardset.Shard) error {
 	select {
 	case c.finding <- struct{}{}:
 		defer func() { <-c.finding }()

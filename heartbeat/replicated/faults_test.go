@@ -16,7 +16,6 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 const faultTTL = 6 * time.Second
@@ -55,10 +54,10 @@ func inWorld(t *testing.T, e engine, seed uint64, members []string, run func(w *
 		w := &world{engine: e, store: memstore.New(), links: map[string]*memstore.Link{}}
 		w.store.Seed(seed)
 		w.store.SetCompact(e.compact)
-		ids := shardset.Range("orders", 12)
+		shards := shardset.Range("orders", 12)
 		replicatedtest.RunCrowd(t, replicatedtest.CrowdConfig{
-			Shards: ids, TTL: faultTTL, Record: 50 * time.Millisecond, CommitEvery: 4,
-			Dial: func(name string) (replicatedtest.Connection, error) { return w.dial(name, ids) },
+			Shards: shards, TTL: faultTTL, Record: 50 * time.Millisecond, CommitEvery: 4,
+			Dial: func(name string) (replicatedtest.Connection, error) { return w.dial(name, shards) },
 		}, func(c *replicatedtest.Crowd) {
 			w.Crowd = c
 			w.Join(members...)
@@ -67,13 +66,9 @@ func inWorld(t *testing.T, e engine, seed uint64, members []string, run func(w *
 	})
 }
 
-func (w *world) dial(name string, ids []shardset.ID) (replicatedtest.Connection, error) {
+func (w *world) dial(name string, shards []shardset.Shard) (replicatedtest.Connection, error) {
 	l := w.store.Dial(name)
 	l.Set(w.engine.link())
-	shards := make([]group.Shard, len(ids))
-	for i, id := range ids {
-		shards[i].ID = id
-	}
 	c, err := replicated.New(w.engine.wrap(l), replicated.Config{Group: "orders", TTL: faultTTL, Shards: shards})
 	if err != nil {
 		return replicatedtest.Connection{}, err
@@ -237,7 +232,7 @@ func (w *world) deletions() []replicatedtest.Fault {
 	admin := func(remake bool) error {
 		ctx := context.Background()
 		c, err := replicated.New(w.store.Dial("admin"), replicated.Config{
-			Group: "orders", TTL: faultTTL * 2 / 3, Shards: replicated.Shards("orders", 12),
+			Group: "orders", TTL: faultTTL * 2 / 3, Shards: shardset.Range("orders", 12),
 		})
 		if err != nil {
 			return err

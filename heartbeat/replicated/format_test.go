@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // newer writes the group's document as one of a newer version, for readers of the format
@@ -55,7 +56,7 @@ func TestGroupOfANewerVersion(t *testing.T) {
 				}
 				ctx := context.Background()
 				for _, p := range []*process{p, late} {
-					r.wants("SetShards", p.SetShards(ctx, replicated.Shards("orders", 2)), replicated.ErrNewer)
+					r.wants("SetShards", p.SetShards(ctx, shardset.Range("orders", 2)), replicated.ErrNewer)
 					r.wants("SetTTL", p.SetTTL(ctx, time.Minute), replicated.ErrNewer)
 					r.wants("Delete", p.Delete(ctx), replicated.ErrNewer)
 				}

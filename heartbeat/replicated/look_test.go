@@ -9,7 +9,6 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 func withoutShards(cfg *replicated.Config) { cfg.Shards = nil }
@@ -63,7 +62,7 @@ func TestLookingMakesNoGroup(t *testing.T) {
 func TestSetShardsMakesAGroup(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p := r.process(withoutShards)
-		if err := p.SetShards(r.Context(), replicated.Shards("orders", r.shards)); err != nil {
+		if err := p.SetShards(r.Context(), shardset.Range("orders", r.shards)); err != nil {
 			t.Fatal(err)
 		}
 		r.together(p.member("a"))
@@ -93,7 +92,7 @@ func TestEmptyGroupTakesTheFirstList(t *testing.T) {
 		if s, _ := p.Snapshot(r.Context()); len(s.Shards) != 0 {
 			t.Fatal("a look has put shards into the group")
 		}
-		family := []group.Shard{{ID: shardset.ID{Log: "new"}}, {ID: shardset.ID{Log: "new", Number: 1}, Parents: []shardset.ID{{Log: "new"}}}}
+		family := []shardset.Shard{{ID: shardset.ID{Log: "new"}}, {ID: shardset.ID{Log: "new", Number: 1}, Parents: []shardset.ID{{Log: "new"}}}}
 		b := r.process(func(cfg *replicated.Config) { cfg.Shards = family }).member("b")
 		c := r.process().member("c")
 		b.obey()

@@ -76,7 +76,7 @@ func (r *rig) process(change ...func(cfg *replicated.Config)) *process {
 	r.Helper()
 	l := r.store.Dial("process")
 	l.Set(memstore.Faults{MinLatency: time.Millisecond, MaxLatency: 2 * time.Millisecond})
-	cfg := replicated.Config{Group: "orders", TTL: rigTTL, Shards: replicated.Shards("orders", r.shards)}
+	cfg := replicated.Config{Group: "orders", TTL: rigTTL, Shards: shardset.Range("orders", r.shards)}
 	for _, c := range change {
 		c(&cfg)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // crew makes a process for each of n members, m00 and so on, and has them share.
@@ -243,11 +244,11 @@ func TestSetShardsAndSnapshot(t *testing.T) {
 		a := p.member("a")
 		r.together(a)
 		ctx := context.Background()
-		if err := p.SetShards(ctx, replicated.Shards("orders", 6)); err != nil {
+		if err := p.SetShards(ctx, shardset.Range("orders", 6)); err != nil {
 			t.Fatal(err)
 		}
 		r.until(time.Second, "a has six shards", a.has(6), a)
-		if err := p.SetShards(ctx, append(replicated.Shards("orders", 2), replicated.Shards("orders", 1)...)); err == nil {
+		if err := p.SetShards(ctx, append(shardset.Range("orders", 2), shardset.Range("orders", 1)...)); err == nil {
 			t.Error("a list with a shard twice was taken")
 		}
 		a.obey()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // counting is a store that counts the writes that it refuses.
@@ -28,7 +29,7 @@ func TestWhoWakesLateJudgesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const ttl = 10 * time.Second
 		store := &counting{}
-		c, err := New(store, Config{Group: "orders", TTL: ttl, Shards: Shards("orders", 2)})
+		c, err := New(store, Config{Group: "orders", TTL: ttl, Shards: shardset.Range("orders", 2)})
 		if err != nil {
 			t.Fatal(err)
 		}

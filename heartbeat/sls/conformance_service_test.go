@@ -20,7 +20,6 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/sls/slsserver"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // service is one group of a server, as the suite wants it. Three things have to be
@@ -44,7 +43,7 @@ type service struct {
 func conformance(ttl time.Duration, connect func(testing.TB, *slsserver.Server) (string, http.RoundTripper)) heartbeattest.Config {
 	return heartbeattest.Config{TTL: ttl, New: func(t testing.TB, o heartbeattest.Options) heartbeattest.Service {
 		first := o.Shards[0].ID.Log
-		if slices.ContainsFunc(o.Shards, func(s group.Shard) bool { return s.ID.Log != first }) {
+		if slices.ContainsFunc(o.Shards, func(s shardset.Shard) bool { return s.ID.Log != first }) {
 			t.Skip("a group belongs to one logstore")
 		}
 		srv, err := slsserver.New(slsserver.Config{Projects: []slsserver.Project{{Name: "p"}}})
@@ -75,7 +74,7 @@ func conformance(ttl time.Duration, connect func(testing.TB, *slsserver.Server) 
 				m := &member{Client: c, s: s}
 				return m, m, err
 			},
-			SetShards: func(list []group.Shard) error { return s.setShards(ctx, list) },
+			SetShards: func(list []shardset.Shard) error { return s.setShards(ctx, list) },
 			End:       func(id shardset.ID) error { return s.end(ctx, id.Number) },
 			Delete:    func() error { return s.admin.DeleteGroup(ctx, "g") },
 		}
@@ -92,7 +91,7 @@ func (s *service) client(t testing.TB) (*sls.Client, error) {
 
 // layOut makes the shards. Of those without parents the first two are read-only, where
 // there are enough of them: they were merged into the last one.
-func (s *service) layOut(t testing.TB, list []group.Shard) {
+func (s *service) layOut(t testing.TB, list []shardset.Shard) {
 	check := func(err error) {
 		if err != nil {
 			t.Fatal(err)
@@ -111,7 +110,7 @@ func (s *service) layOut(t testing.TB, list []group.Shard) {
 		check(s.split(ctx, 0)) // into 2 and 3
 		check(s.merge(ctx, 2)) // with 3, into 4
 		s.number = map[int]int{0: 0, 1: 2, 2: 3, 3: 4, 4: 1}
-	case slices.ContainsFunc(list, func(s group.Shard) bool { return s.Parents != nil }):
+	case slices.ContainsFunc(list, func(s shardset.Shard) bool { return s.Parents != nil }):
 		t.Skip("the test cannot make a family like this one")
 	case n < 3:
 		create(n)
@@ -126,7 +125,7 @@ func (s *service) layOut(t testing.TB, list []group.Shard) {
 
 // isFamily recognises the one family of the suite: 0, split into 1 and 2, which were
 // merged into 3; and 4.
-func isFamily(list []group.Shard) bool {
+func isFamily(list []shardset.Shard) bool {
 	var parents []string
 	for _, s := range list {
 		p := ""
@@ -176,7 +175,7 @@ func (s *service) split(ctx context.Context, number int) error {
 
 // setShards grows the list by splitting shards, and by merging two if one is missing.
 // A shard leaves it when it is over, and comes back when it is not any more.
-func (s *service) setShards(ctx context.Context, list []group.Shard) error {
+func (s *service) setShards(ctx context.Context, list []shardset.Shard) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	wanted := map[int]bool{}

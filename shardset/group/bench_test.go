@@ -51,12 +51,8 @@ func (c *crowd) beat(tb testing.TB, i int) {
 	b.Held, b.Generation = a.Grants, a.Generation
 }
 
-func bigList() []group.Shard {
-	list := make([]group.Shard, benchShards)
-	for i, id := range shardset.Range("orders", benchShards) {
-		list[i].ID = id
-	}
-	return list
+func bigList() []shardset.Shard {
+	return shardset.Range("orders", benchShards)
 }
 
 // settled is a crowd in which every member holds what it was given.

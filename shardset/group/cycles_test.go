@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
@@ -13,15 +14,15 @@ import (
 // on one are named.
 func TestCyclesAreNamed(t *testing.T) {
 	for _, c := range []struct {
-		list []group.Shard
+		list []shardset.Shard
 		want []int
 	}{
-		{[]group.Shard{child(0), child(1, 0), child(2, 0, 1), child(3, 9)}, nil},
-		{[]group.Shard{child(0, 0)}, []int{0}},
-		{[]group.Shard{child(0, 2), child(1, 0), child(2, 1)}, []int{0, 1, 2}},
-		{[]group.Shard{child(0, 1), child(1, 0), child(2, 1), child(3, 2, 4), child(4, 3)}, []int{0, 1, 3, 4}},
-		{[]group.Shard{child(0, 1, 2), child(1, 3), child(2, 3), child(3, 0), child(4, 3, 5), child(5)}, []int{0, 1, 2, 3}},
-		{[]group.Shard{child(0, 1), child(1, 0, 2), child(2, 3), child(3, 2)}, []int{0, 1, 2, 3}},
+		{[]shardset.Shard{child(0), child(1, 0), child(2, 0, 1), child(3, 9)}, nil},
+		{[]shardset.Shard{child(0, 0)}, []int{0}},
+		{[]shardset.Shard{child(0, 2), child(1, 0), child(2, 1)}, []int{0, 1, 2}},
+		{[]shardset.Shard{child(0, 1), child(1, 0), child(2, 1), child(3, 2, 4), child(4, 3)}, []int{0, 1, 3, 4}},
+		{[]shardset.Shard{child(0, 1, 2), child(1, 3), child(2, 3), child(3, 0), child(4, 3, 5), child(5)}, []int{0, 1, 2, 3}},
+		{[]shardset.Shard{child(0, 1), child(1, 0, 2), child(2, 3), child(3, 2)}, []int{0, 1, 2, 3}},
 	} {
 		r := newRig(t, 1)
 		for range 20 { // the order of a map is another one each time
@@ -45,7 +46,7 @@ func TestManyAncestors(t *testing.T) {
 	r := newRigWith(t, group.Config{TTL: rigTTL, Ordered: true}, child(0))
 	a := r.peer("a")
 	a.say()
-	list := []group.Shard{child(0)}
+	list := []shardset.Shard{child(0)}
 	for n := 0; n < 3*300; n += 3 {
 		list = append(list, child(n+1, n), child(n+2, n), child(n+3, n+1, n+2))
 	}
@@ -56,7 +57,7 @@ func TestManyAncestors(t *testing.T) {
 	if held := len(a.told); held == 0 || held > 2 {
 		t.Errorf("it is given %v", a.told)
 	}
-	line := []group.Shard{child(0, 1), child(1, 0)}
+	line := []shardset.Shard{child(0, 1), child(1, 0)}
 	for n := 2; n < 50_000; n++ {
 		line = append(line, child(n, n-1))
 	}

@@ -3,11 +3,11 @@ package group_test
 import (
 	"testing"
 
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // numbered are the shards from one number to another, that one not included.
-func numbered(from, to int) []group.Shard { return list(to)[from:] }
+func numbered(from, to int) []shardset.Shard { return list(to)[from:] }
 
 // A group whose shards come and go stays small, and a shard that comes back after all has a
 // higher epoch than it ever had.

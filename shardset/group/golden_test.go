@@ -80,7 +80,7 @@ func (s *script) run(t *testing.T, words []string) string {
 		s.ordered = true
 		return ""
 	case "shards":
-		shards := make([]group.Shard, 0, len(words))
+		shards := make([]shardset.Shard, 0, len(words))
 		for _, w := range words[1:] {
 			number, parents, _ := strings.Cut(w, "<")
 			shards = append(shards, child(numbers(t, number)[0], numbers(t, parents)...))

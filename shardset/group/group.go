@@ -25,14 +25,6 @@ type Config struct {
 // MaxTTL is the longest lease time: a longer one has most likely lost its unit.
 const MaxTTL = 365 * 24 * time.Hour
 
-// Shard is one shard of the group, as its log describes it.
-type Shard struct {
-	ID shardset.ID
-	// Parents are the shards that it was split or merged from. One that the group
-	// does not know counts as over: it has expired.
-	Parents []shardset.ID
-}
-
 // ShardState is what the service thinks of a shard.
 type ShardState uint8
 

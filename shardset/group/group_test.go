@@ -23,7 +23,7 @@ func TestNewNeedsATTL(t *testing.T) {
 func TestSetShardsTakesTheListWhole(t *testing.T) {
 	r := newRig(t, 2)
 	r.peer("a").say()
-	err := r.g.SetShards(r.now, []group.Shard{
+	err := r.g.SetShards(r.now, []shardset.Shard{
 		child(1), child(1), child(-3), child(4, 5), child(5, 4), child(6, 6), child(7, 4),
 	})
 	if !errors.Is(err, shardset.ErrInvalidID) {
@@ -386,7 +386,7 @@ func TestNumbersOutOfRange(t *testing.T) {
 // A long line of splits is checked once, not once for each of its members.
 func TestLongAncestry(t *testing.T) {
 	const n = 20_000
-	chain := make([]group.Shard, n)
+	chain := make([]shardset.Shard, n)
 	for i := range chain {
 		chain[i] = child(i)
 		if i > 0 {

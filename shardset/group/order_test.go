@@ -21,21 +21,21 @@ func (p *peer) finish(shards ...int) {
 func TestOrderedShardsWaitForAllAncestors(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		shards []group.Shard
+		shards []shardset.Shard
 		ends   []int    // one after the other
 		want   []string // before, and after each end
 	}{
-		{"split", []group.Shard{child(0), child(1, 0), child(2, 0)}, []int{0},
+		{"split", []shardset.Shard{child(0), child(1, 0), child(2, 0)}, []int{0},
 			[]string{"a@1 wait@0 wait@0", "over@1 a@1 a@1"}},
-		{"merge", []group.Shard{child(0), child(1), child(2, 0, 1)}, []int{1, 0},
+		{"merge", []shardset.Shard{child(0), child(1), child(2, 0, 1)}, []int{1, 0},
 			[]string{"a@1 a@1 wait@0", "a@1 over@1 wait@0", "over@1 over@1 a@1"}},
-		{"chain", []group.Shard{child(0), child(1, 0), child(2, 1)}, []int{0, 1, 2},
+		{"chain", []shardset.Shard{child(0), child(1, 0), child(2, 1)}, []int{0, 1, 2},
 			[]string{"a@1 wait@0 wait@0", "over@1 a@1 wait@0", "over@1 over@1 a@1", "over@1 over@1 over@1"}},
-		{"the parent has expired", []group.Shard{child(5, 1), child(6, 5)}, []int{5},
+		{"the parent has expired", []shardset.Shard{child(5, 1), child(6, 5)}, []int{5},
 			[]string{"a@1 wait@0", "over@1 a@1"}},
-		{"a parent of two has expired", []group.Shard{child(1), child(5, 0, 1)}, []int{1},
+		{"a parent of two has expired", []shardset.Shard{child(1), child(5, 0, 1)}, []int{1},
 			[]string{"a@1 wait@0", "over@1 a@1"}},
-		{"listed before its parent", []group.Shard{child(1, 7), child(7)}, []int{7},
+		{"listed before its parent", []shardset.Shard{child(1, 7), child(7)}, []int{7},
 			[]string{"wait@0 a@1", "a@1 over@1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -26,7 +26,7 @@ func newRig(t testing.TB, n int) *rig {
 	return newRigWith(t, group.Config{TTL: rigTTL}, list(n)...)
 }
 
-func newRigWith(t testing.TB, cfg group.Config, shards ...group.Shard) *rig {
+func newRigWith(t testing.TB, cfg group.Config, shards ...shardset.Shard) *rig {
 	t.Helper()
 	g, err := group.New(cfg)
 	if err != nil {
@@ -38,8 +38,8 @@ func newRigWith(t testing.TB, cfg group.Config, shards ...group.Shard) *rig {
 }
 
 // list is the shards 0 to n-1, without parents.
-func list(n int) []group.Shard {
-	shards := make([]group.Shard, n)
+func list(n int) []shardset.Shard {
+	shards := make([]shardset.Shard, n)
 	for i := range shards {
 		shards[i].ID.Number = i
 	}
@@ -47,15 +47,15 @@ func list(n int) []group.Shard {
 }
 
 // child is a shard with parents.
-func child(n int, parents ...int) group.Shard {
-	s := group.Shard{ID: shardset.ID{Number: n}}
+func child(n int, parents ...int) shardset.Shard {
+	s := shardset.Shard{ID: shardset.ID{Number: n}}
 	for _, p := range parents {
 		s.Parents = append(s.Parents, shardset.ID{Number: p})
 	}
 	return s
 }
 
-func (r *rig) set(shards ...group.Shard) {
+func (r *rig) set(shards ...shardset.Shard) {
 	r.t.Helper()
 	if err := r.g.SetShards(r.now, shards); err != nil {
 		r.t.Fatal(err)

@@ -23,8 +23,8 @@ type retiree struct {
 // gone disappear from their owner's answers, and if they come back before the owner
 // has let go of them they are still its own. The list is taken whole or not at all:
 // an error names every bad ID, duplicate and cycle in it.
-func (g *Group) SetShards(now time.Time, list []Shard) error {
-	byID := func(a, b Shard) int { return a.ID.Compare(b.ID) }
+func (g *Group) SetShards(now time.Time, list []shardset.Shard) error {
+	byID := func(a, b shardset.Shard) int { return a.ID.Compare(b.ID) }
 	if !slices.IsSortedFunc(list, byID) {
 		list = slices.Clone(list)
 		slices.SortStableFunc(list, byID)
@@ -157,7 +157,7 @@ func (g *Group) recount() {
 }
 
 // checkShards says everything that is wrong with a sorted list.
-func checkShards(list []Shard) error {
+func checkShards(list []shardset.Shard) error {
 	var faults []error
 	parents := map[shardset.ID][]shardset.ID{}
 	for i, s := range list {

@@ -91,8 +91,9 @@ type world struct {
 // simulate runs one scenario and returns the first violation.
 func simulate(sc scenario) (*world, error) {
 	w := &world{sc: sc, rng: rand.New(rand.NewPCG(sc.seed, 0x726f6c6c)), cells: map[shardset.ID]*cell{}, out: map[shardset.ID]bool{}}
-	w.shards = shardset.Range("", 1+w.rng.IntN(12))
-	for _, id := range w.shards {
+	for _, s := range shardset.Range("", 1+w.rng.IntN(12)) {
+		id := s.ID
+		w.shards = append(w.shards, id)
 		w.cells[id] = &cell{starts: map[uint64]*run{}}
 	}
 	w.startService(false)
@@ -146,10 +147,10 @@ func (w *world) startService(again bool) {
 
 // setShards tells the service the list of shards.
 func (w *world) setShards() {
-	var list []group.Shard
+	var list []shardset.Shard
 	for _, id := range w.shards {
 		if !w.out[id] {
-			list = append(list, group.Shard{ID: id})
+			list = append(list, shardset.Shard{ID: id})
 		}
 	}
 	if err := w.group.SetShards(w.serviceTime(), list); err != nil {

@@ -12,7 +12,7 @@ import (
 // until they are found to be over, because they have left, were evicted, came back as a
 // later instance, or said nothing for a lease. A shard that is not in the new list is held
 // back likewise, in case it is put in.
-func (g *Group) Successor(now time.Time, cfg Config, list []Shard) (*Group, error) {
+func (g *Group) Successor(now time.Time, cfg Config, list []shardset.Shard) (*Group, error) {
 	cfg.FirstEpoch = max(cfg.FirstEpoch, g.highestEpoch()+1)
 	next, err := New(cfg)
 	if err != nil {

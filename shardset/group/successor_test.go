@@ -39,7 +39,7 @@ func (r *rig) wantStates(what string, want ...string) {
 }
 
 // remake deletes the rig's group and makes it anew.
-func (r *rig) remake(cfg group.Config, shards ...group.Shard) {
+func (r *rig) remake(cfg group.Config, shards ...shardset.Shard) {
 	r.t.Helper()
 	g, err := r.g.Successor(r.now, cfg, shards)
 	if err != nil {

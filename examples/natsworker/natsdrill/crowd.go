@@ -16,7 +16,6 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv"
 	"github.com/rollcall-go/rollcall/shardset"
-	shards "github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // crowd is very many members in this process. They are members to the last message: each
@@ -48,10 +47,7 @@ func (s *stage) newCrowd(n, clients int) (*crowd, error) {
 	c := &crowd{owners: make([]atomic.Int32, n), beat: s.o.ttl / 4}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	log := "crowd"
-	var list []shards.Shard
-	for _, id := range shardset.Range(log, n) {
-		list = append(list, shards.Shard{ID: id})
-	}
+	list := shardset.Range(log, n)
 	for i := range clients {
 		// Spread over the servers.
 		servers := cli.Servers{URLs: s.nodes[i%len(s.nodes)].url()}

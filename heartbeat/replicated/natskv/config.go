@@ -9,7 +9,6 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // DefaultNamespace is the namespace of a Config that does not say.
@@ -41,7 +40,7 @@ type Config struct {
 
 	// Shards, TTL, Ordered and Logger are those of replicated.Config. A TTL below 15 s
 	// is taken with a warning.
-	Shards  []group.Shard
+	Shards  []shardset.Shard
 	TTL     time.Duration
 	Ordered bool
 	Logger  *zap.Logger

@@ -12,14 +12,13 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv"
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // All faults are told at once, each by the name of its field.
 func TestFaultyConfig(t *testing.T) {
-	shards := replicated.Shards("orders", 2)
+	shards := shardset.Range("orders", 2)
 	shards[1].ID = shards[0].ID
 	_, err := natskv.New(natskv.Config{
 		Group: "two words", Namespace: strings.Repeat("n", 65), Replicas: 2, TTL: -time.Second, Shards: shards,

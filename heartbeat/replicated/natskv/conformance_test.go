@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv"
 	"github.com/rollcall-go/rollcall/processor"
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // TestConformance runs the suite of all group services, in real time. Each process of a
@@ -45,7 +45,7 @@ func (f *fleet) service(t testing.TB, o heartbeattest.Options) heartbeattest.Ser
 	}
 	return heartbeattest.Service{
 		Dial:      func() (heartbeat.Client, processor.Checkpoints, error) { c, err := dial(); return c, c, err },
-		SetShards: func(shards []group.Shard) error { return admin.SetShards(context.Background(), shards) },
+		SetShards: func(shards []shardset.Shard) error { return admin.SetShards(context.Background(), shards) },
 		Delete:    func() error { return admin.Delete(context.Background()) },
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv/embedded"
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 func password(p string) func(*server.Options) {
@@ -108,7 +109,7 @@ func TestClosedConnectionEndsTheWorker(t *testing.T) {
 	t.Parallel()
 	f := alone()
 	cfg := f.config()
-	cfg.Conn, cfg.TTL, cfg.Shards = f.connect(t, 0), 2*time.Second, replicated.Shards("orders", 1)
+	cfg.Conn, cfg.TTL, cfg.Shards = f.connect(t, 0), 2*time.Second, shardset.Range("orders", 1)
 	client, err := natskv.New(cfg)
 	if err != nil {
 		t.Fatal(err)

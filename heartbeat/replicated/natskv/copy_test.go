@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // A group moves from a server that ran alone into a cluster, with its checkpoints, and
@@ -60,7 +60,7 @@ func TestCopyGoesOn(t *testing.T) {
 	ctx := soon(t)
 	from, to := alone().config(), alone().config()
 	from.Conn, to.Conn = alone().connect(t, 0), alone().connect(t, 0)
-	from.Shards = replicated.Shards("orders", 3)
+	from.Shards = shardset.Range("orders", 3)
 	first, err := natskv.New(from)
 	if err != nil {
 		t.Fatal(err)

@@ -183,7 +183,7 @@ func (c *crowded) stopped(node int) replicatedtest.Fault {
 // go test -run TestCrowd -duration 30m -timeout 1h.
 func TestCrowd(t *testing.T) {
 	c := &crowded{fleet: mortal(t, 3), t: t, proxies: map[string][]*replicatedtest.Proxy{}}
-	c.cfg = natskv.Config{Group: "orders", Replicas: 3, TTL: *crowdTTL, Shards: replicated.Shards("orders", 12)}
+	c.cfg = natskv.Config{Group: "orders", Replicas: 3, TTL: *crowdTTL, Shards: shardset.Range("orders", 12)}
 	replicatedtest.RunCrowd(t, replicatedtest.CrowdConfig{
 		Shards: shardset.Range("orders", 12), TTL: *crowdTTL, Record: 20 * time.Millisecond, Dial: c.dial,
 		Recovery: 3**crowdTTL + 10*time.Second, // an election, on a busy machine

@@ -4,7 +4,7 @@
 //	conn, err := nats.Connect("nats://a,nats://b,nats://c", natskv.Options()...)
 //	...
 //	client, err := natskv.New(natskv.Config{
-//		Conn: conn, Group: "orders", Replicas: 3, Shards: replicated.Shards("orders", 64),
+//		Conn: conn, Group: "orders", Replicas: 3, Shards: shardset.Range("orders", 64),
 //	})
 //	...
 //	defer client.Close()

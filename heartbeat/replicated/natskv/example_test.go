@@ -7,10 +7,10 @@ import (
 	"os"
 
 	"github.com/rollcall-go/rollcall/coordinator"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv/embedded"
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // A worker whose group is on JetStream, here on a server inside it. On a cluster only the
@@ -40,7 +40,7 @@ func Example() {
 
 	group, err := natskv.New(natskv.Config{
 		Conn: conn, Group: "readers", Replicas: 1, // 3 on a cluster
-		Shards: replicated.Shards("orders", 64),
+		Shards: shardset.Range("orders", 64),
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -53,7 +53,7 @@ func Example() {
 
 	ctx := context.Background()
 	fmt.Println(worker.Run(ctx))
-	position, _, err := group.Position(ctx, replicated.Shards("orders", 64)[63].ID)
+	position, _, err := group.Position(ctx, shardset.Range("orders", 64)[63].ID)
 	fmt.Println(position, err)
 	// Output:
 	// <nil>

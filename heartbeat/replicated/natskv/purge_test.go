@@ -14,7 +14,7 @@ func TestPurge(t *testing.T) {
 	server := lone(t)
 	s := open(t, server, Config{TTL: time.Second})
 	client := func(group string) *replicated.Client {
-		c, err := New(Config{Conn: s.conn, Group: group, TTL: time.Second, Shards: replicated.Shards("orders", 2)})
+		c, err := New(Config{Conn: s.conn, Group: group, TTL: time.Second, Shards: shardset.Range("orders", 2)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -188,7 +188,7 @@ func TestGroupWithoutHints(t *testing.T) {
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	core, logs := observer.New(zap.WarnLevel)
 	c, err := New(Config{Conn: worker.conn, Group: "orders", Namespace: namespace, TTL: 4 * time.Second,
-		Shards: replicated.Shards("orders", 4), Logger: zap.New(core)})
+		Shards: shardset.Range("orders", 4), Logger: zap.New(core)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // DefaultSchema is the schema of a Config that names none.
@@ -41,7 +40,7 @@ type Config struct {
 	TTL time.Duration
 	// Shards are the shards of a group that this Client makes. SetShards changes those
 	// of one that exists.
-	Shards []group.Shard
+	Shards []shardset.Shard
 	// Ordered makes the children of a split shard wait for their ancestors. All
 	// processes of a group have to say the same.
 	Ordered bool

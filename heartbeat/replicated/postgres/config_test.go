@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // nowhere is a pool of a server that is not there. It is never used.
@@ -27,7 +26,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 	t.Parallel()
 	_, err := New(Config{
 		Schema: "Rollcall; DROP", Group: "a\x00b", TTL: -time.Second,
-		Shards: []group.Shard{{ID: shardset.ID{Number: -1}}},
+		Shards: []shardset.Shard{{ID: shardset.ID{Number: -1}}},
 	})
 	var refused *shardset.ConfigError
 	if !errors.As(err, &refused) {

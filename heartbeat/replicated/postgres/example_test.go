@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rollcall-go/rollcall/coordinator"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/postgres"
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // A worker of a group with 16 shards. Any number of these share them out.
@@ -28,7 +28,7 @@ func ExampleNew() {
 		log.Fatal(err)
 	}
 	defer pool.Close()
-	group, err := postgres.New(postgres.Config{Pool: pool, Group: "billing", Shards: replicated.Shards("orders", 16)})
+	group, err := postgres.New(postgres.Config{Pool: pool, Group: "billing", Shards: shardset.Range("orders", 16)})
 	if err != nil {
 		log.Fatal(err)
 	}

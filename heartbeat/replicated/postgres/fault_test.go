@@ -159,7 +159,7 @@ func TestGroupLivesThroughFaults(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
 	const ttl = 2 * time.Second
-	cfg := Config{Group: "orders", TTL: ttl, Shards: replicated.Shards("orders", 8)}
+	cfg := Config{Group: "orders", TTL: ttl, Shards: shardset.Range("orders", 8)}
 	administer := func(do func(admin *replicated.Client) error) error {
 		cfg := cfg
 		cfg.Pool = srv.pool("rollcall", 2)

@@ -15,7 +15,7 @@ func TestPurge(t *testing.T) {
 	cfg := groupConfig(t)
 	client := func(group string) *replicated.Client {
 		cfg := cfg
-		cfg.Group, cfg.TTL, cfg.Shards = group, time.Second, replicated.Shards("orders", 2)
+		cfg.Group, cfg.TTL, cfg.Shards = group, time.Second, shardset.Range("orders", 2)
 		c, err := New(cfg)
 		if err != nil {
 			t.Fatal(err)

@@ -215,7 +215,7 @@ func TestWorkerEndsWhereItCanNeverWork(t *testing.T) {
 		{"42501", func(cfg *Config, _ *pgxpool.Config) { cfg.Schema = revoked(t, "INSERT") }},
 	} {
 		cfg := groupConfig(t)
-		cfg.Shards = replicated.Shards("orders", 1)
+		cfg.Shards = shardset.Range("orders", 1)
 		cfg.Pool, _ = named(t, 2, func(pool *pgxpool.Config) { c.change(&cfg, pool) })
 		client, err := New(cfg)
 		if err != nil {

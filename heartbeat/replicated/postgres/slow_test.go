@@ -34,7 +34,7 @@ func TestSlowDiskCostsNoLease(t *testing.T) {
 	clients := make([]*replicated.Client, processes)
 	for i := range clients {
 		c, err := New(Config{
-			Pool: srv.pool("rollcall", 4), Group: "orders", TTL: ttl, Shards: replicated.Shards("orders", members),
+			Pool: srv.pool("rollcall", 4), Group: "orders", TTL: ttl, Shards: shardset.Range("orders", members),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
 	"github.com/rollcall-go/rollcall/processor"
-	"github.com/rollcall-go/rollcall/shardset/group"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 func TestStoreSuite(t *testing.T) {
@@ -56,7 +56,7 @@ func newService(t testing.TB, o heartbeattest.Options) heartbeattest.Service {
 	}
 	return heartbeattest.Service{
 		Dial:      func() (heartbeat.Client, processor.Checkpoints, error) { c, err := dial(); return c, c, err },
-		SetShards: func(shards []group.Shard) error { return admin.SetShards(t.Context(), shards) },
+		SetShards: func(shards []shardset.Shard) error { return admin.SetShards(t.Context(), shards) },
 		Delete:    func() error { return admin.Delete(t.Context()) },
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // An error of a server that cannot be reached names its address, and no password.
@@ -34,7 +35,7 @@ func TestUnreachable(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer pool.Close()
-			s, err := NewStore(Config{Pool: pool, Group: "orders", Shards: replicated.Shards("orders", 1)})
+			s, err := NewStore(Config{Pool: pool, Group: "orders", Shards: shardset.Range("orders", 1)})
 			if err != nil {
 				t.Fatal(err)
 			}

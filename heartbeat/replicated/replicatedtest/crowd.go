@@ -41,7 +41,7 @@ type CrowdConfig struct {
 	// Dial connects a process of this name to the group.
 	Dial func(name string) (Connection, error)
 	// Shards are the shards of the group.
-	Shards []shardset.ID
+	Shards []shardset.Shard
 	// TTL is the TTL of the group.
 	TTL time.Duration
 	// Interval is the members' heartbeat interval. Zero means a fifth of TTL.
@@ -105,7 +105,8 @@ func newCrowd(t testing.TB, cfg CrowdConfig) *Crowd {
 		cfg.CommitEvery = 10
 	}
 	names := make([]string, len(cfg.Shards))
-	for i, id := range cfg.Shards {
+	for i, s := range cfg.Shards {
+		id := s.ID
 		names[i] = id.String()
 	}
 	return &Crowd{
@@ -206,7 +207,8 @@ func (c *Crowd) missing(since time.Time) error {
 	}
 	var faults []error
 	c.mu.Lock()
-	for _, id := range c.cfg.Shards {
+	for _, s := range c.cfg.Shards {
+		id := s.ID
 		o, ok := c.owners[id]
 		_, there := counts[o.member]
 		switch {

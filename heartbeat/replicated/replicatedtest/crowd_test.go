@@ -18,8 +18,8 @@ const crowdTTL = 6 * time.Second
 // embedded returns a crowd on the embedded group service. Wrap, if set, is what makes
 // the service another one.
 func embedded(t testing.TB, shards int, wrap func(g Group) Group) *Crowd {
-	ids := shardset.Range("orders", shards)
-	s, err := memory.New(memory.Config{TTL: crowdTTL, Shards: ids})
+	list := shardset.Range("orders", shards)
+	s, err := memory.New(memory.Config{TTL: crowdTTL, Shards: list})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func embedded(t testing.TB, shards int, wrap func(g Group) Group) *Crowd {
 		g = wrap(s)
 	}
 	return newCrowd(t, CrowdConfig{
-		Shards: ids, TTL: crowdTTL,
+		Shards: list, TTL: crowdTTL,
 		Dial: func(string) (Connection, error) { return Connection{Group: g}, nil },
 	})
 }
@@ -126,9 +126,9 @@ func (n *noLease) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answ
 	for _, g := range r.Held {
 		held[g.ID] = g.Epoch
 	}
-	for _, id := range shardset.Range("orders", 8) {
-		g := shardset.Grant{ID: id, Epoch: n.epoch}
-		if e, ok := held[id]; ok {
+	for _, s := range shardset.Range("orders", 8) {
+		g := shardset.Grant{ID: s.ID, Epoch: n.epoch}
+		if e, ok := held[s.ID]; ok {
 			g.Epoch = e
 		}
 		a.Grants = append(a.Grants, g)
@@ -158,13 +158,13 @@ func TestCrowdFindsFaults(t *testing.T) {
 // The same holds where time is real, and the machine may be busy.
 func TestCrowdInRealTime(t *testing.T) {
 	t.Parallel()
-	ids := shardset.Range("orders", 8)
-	s, err := memory.New(memory.Config{TTL: 2 * time.Second, Shards: ids})
+	list := shardset.Range("orders", 8)
+	s, err := memory.New(memory.Config{TTL: 2 * time.Second, Shards: list})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := newCrowd(t, CrowdConfig{
-		Shards: ids, TTL: 2 * time.Second, Recovery: 30 * time.Second,
+		Shards: list, TTL: 2 * time.Second, Recovery: 30 * time.Second,
 		Dial: func(string) (Connection, error) { return Connection{Group: s}, nil },
 	})
 	defer c.stop()

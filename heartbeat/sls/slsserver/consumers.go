@@ -152,13 +152,13 @@ func (c *consumers) isOver(shard int) bool {
 // its list, and put back when a forced checkpoint opens it again.
 func (c *consumers) share(now time.Time) error {
 	c.findOver()
-	list := make([]group.Shard, 0, len(c.shards))
+	list := make([]shardset.Shard, 0, len(c.shards))
 	waits := c.unfinished()
 	for _, sh := range c.shards {
 		if c.isOver(sh.id) {
 			continue
 		}
-		s := group.Shard{ID: shardID(sh.id)}
+		s := shardset.Shard{ID: shardID(sh.id)}
 		if ancestor, ok := waits[sh.id]; ok && c.order && sh.id >= c.orderedFrom {
 			s.Parents = []shardset.ID{shardID(ancestor)}
 		}

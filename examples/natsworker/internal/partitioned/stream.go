@@ -16,7 +16,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // MaxPartitions bounds the partitions of a stream.
@@ -71,13 +70,7 @@ func (s Stream) Log() string {
 }
 
 // Shards returns the shards: one for each partition.
-func (s Stream) Shards() []group.Shard {
-	shards := make([]group.Shard, 0, s.Partitions)
-	for _, id := range shardset.Range(s.Log(), s.Partitions) {
-		shards = append(shards, group.Shard{ID: id})
-	}
-	return shards
-}
+func (s Stream) Shards() []shardset.Shard { return shardset.Range(s.Log(), s.Partitions) }
 
 // Faults returns what is wrong with it, in the words of the flags.
 func (s Stream) Faults() (faults []string) {

@@ -267,7 +267,7 @@ func TestGapIsToldFirst(t *testing.T) {
 		must(t, err)
 		must(t, c.Run(ctx))
 	}
-	service, err := memory.New(memory.Config{Shards: []shardset.ID{r.id(0)}})
+	service, err := memory.New(memory.Config{Shards: []shardset.Shard{{ID: r.id(0)}}})
 	must(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})

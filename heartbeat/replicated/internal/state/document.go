@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
@@ -29,7 +30,7 @@ type Document struct {
 
 // Remake returns the document of the group that is made after d was deleted: the group is
 // its Successor, in the same format. Checkpoints of the deleted one are void.
-func (d *Document) Remake(cfg group.Config, list []group.Shard) (Document, error) {
+func (d *Document) Remake(cfg group.Config, list []shardset.Shard) (Document, error) {
 	g, err := d.Group.Successor(still, cfg, list)
 	if err != nil {
 		return Document{}, err

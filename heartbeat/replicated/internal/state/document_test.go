@@ -63,7 +63,7 @@ func crowded(t testing.TB, members, shards int) *group.Group {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := make([]group.Shard, shards)
+	ids := make([]shardset.Shard, shards)
 	for i := range ids {
 		ids[i].ID = shardset.ID{Log: "orders", Number: i}
 	}

@@ -183,7 +183,7 @@ func TestFormatStepsUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := g.SetShards(still, []group.Shard{{ID: shardset.ID{Log: "orders"}}}); err != nil {
+		if err := g.SetShards(still, []shardset.Shard{{ID: shardset.ID{Log: "orders"}}}); err != nil {
 			t.Fatal(err)
 		}
 		c.doc = (&Document{Group: g, Born: 9}).Encode()

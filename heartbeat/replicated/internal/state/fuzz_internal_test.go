@@ -88,15 +88,15 @@ func FuzzColumns(f *testing.F) {
 			t.Fatal(err)
 		}
 		checked(t, g, "when it gave up half")
-		var list []group.Shard
+		var list []shardset.Shard
 		s := g.State()
 		for i, id := range s.IDs {
 			if i%2 == 0 {
-				list = append(list, group.Shard{ID: id})
+				list = append(list, shardset.Shard{ID: id})
 			}
 		}
 		for _, r := range s.Retired {
-			list = append(list, group.Shard{ID: r.ID})
+			list = append(list, shardset.Shard{ID: r.ID})
 		}
 		if err := g.SetShards(still, list); err != nil {
 			t.Fatal(err)
@@ -132,7 +132,7 @@ func remade() *table {
 		panic(err)
 	}
 	d := Document{Group: g, Deleted: true}
-	next, err := d.Remake(group.Config{TTL: time.Minute, FirstEpoch: 100}, []group.Shard{{ID: shardset.ID{Log: "orders"}}})
+	next, err := d.Remake(group.Config{TTL: time.Minute, FirstEpoch: 100}, []shardset.Shard{{ID: shardset.ID{Log: "orders"}}})
 	if err != nil {
 		panic(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 const rigTTL = 10 * time.Second
@@ -12,8 +11,8 @@ const rigTTL = 10 * time.Second
 var simStart = time.Unix(1_000_000_000, 0)
 
 // list is the shards 0 to n-1, without parents.
-func list(n int) []group.Shard {
-	shards := make([]group.Shard, n)
+func list(n int) []shardset.Shard {
+	shards := make([]shardset.Shard, n)
 	for i := range shards {
 		shards[i].ID.Number = i
 	}

@@ -21,7 +21,7 @@ func small() *table {
 	return &table{format: 1, born: 3, State: group.State{
 		Config: group.Config{TTL: time.Second, FirstEpoch: 10}, Generation: 20,
 		Names: []string{"a", "b", "gone"}, Instances: []uint64{5, 6}, Weights: []int{1, 1}, Former: []bool{false, false},
-		IDs: shardset.Range("orders", 3),
+		IDs: []shardset.ID{{Log: "orders"}, {Log: "orders", Number: 1}, {Log: "orders", Number: 2}},
 		Shards: []group.ShardRow{
 			{State: group.StateHeld, Owner: 1, Epoch: 11, Granted: 12},
 			{State: group.StateTransfer, Owner: 1, Next: 2, Epoch: 11, Granted: 12, Revoked: 13},
@@ -180,8 +180,8 @@ func TestRecordSortsItsShards(t *testing.T) {
 func TestManyRetiredShards(t *testing.T) {
 	const n = 100_000 // an earlier version remembered all of them
 	s := group.State{Config: group.Config{TTL: time.Second, FirstEpoch: 10}, Generation: 10}
-	for _, id := range shardset.Range("orders", n) {
-		s.Retired = append(s.Retired, group.RetiredRow{ID: id, Epoch: 11})
+	for _, shard := range shardset.Range("orders", n) {
+		s.Retired = append(s.Retired, group.RetiredRow{ID: shard.ID, Epoch: 11})
 	}
 	g, err := group.Restore(still, &s)
 	if err != nil {
