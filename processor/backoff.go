@@ -6,13 +6,14 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// Backoff spaces attempts: the first pause is about Min, each further one twice as
-// long, up to Max, all of them random by half so that many do not act at once.
+// Backoff sets the pauses between attempts. The first pause is about Min, and each further
+// one about twice as long, up to Max. Each is random by half, so that many shards do not
+// try again at the same time.
 type Backoff struct {
 	Min, Max time.Duration
 }
 
-// Schedule returns a function that gives one pause after the other, without an end.
+// Schedule returns a function that returns the next pause at each call. It never ends.
 func (b Backoff) Schedule() func() time.Duration {
 	policy := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(b.Min),

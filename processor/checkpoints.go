@@ -7,82 +7,81 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Position is a place in a shard: the next thing to read, never the last one done.
-// Only the source of the data knows its form; nothing else compares or computes it.
-// The empty position is no position.
+// Position is a place in a shard: the next item to read, never the last one handled. Only the
+// source of the data knows its form: do not compare or compute positions elsewhere. The empty
+// position means that there is none.
 type Position string
 
-// Owner is the fencing token that goes with every load and save.
+// Owner is the fencing token of a load or a save: who owns which shard, under which epoch.
 type Owner struct {
-	// Member and Instance say who: the name, and the run of it.
+	// Member is the name of the owner, and Instance is its run under that name.
 	Member   string
 	Instance uint64
-	// Lease says what: the shard, its epoch, and until when.
+	// Lease has the shard, its epoch, and the time at which the lease expires.
 	Lease shardset.Lease
-	// Epochs says that the lease's epoch is the service's, which orders all owners
-	// of the shard. Otherwise it is made from the member's clock (shardset.Lease), and
-	// is certain to order the grants to this instance only.
+	// Epochs: the group service counts the epochs, so they order all owners of the shard.
+	// Otherwise the member makes them from its clock (shardset.Lease), and they are certain
+	// to order only the grants to this instance.
 	Epochs bool
 }
 
-// Checkpoints is a store of one position per shard. Most group services are one.
-// Implementations must be safe for concurrent use and honour their context.
+// Checkpoints stores one position per shard. Most group services are also a store.
+// Implementations are safe for concurrent use and return when their context ends.
 type Checkpoints interface {
-	// Load returns the shard's position, or false if there is none. It is called
-	// after the grant and before the first Save under it, and claims the shard for
-	// the owner where the store can fence: saves of earlier owners are refused from
-	// then on. The present owner may load again: when its processor is restarted, and,
-	// without Owner.Epochs, now and then before a Save. It returns an error that matches
-	// ErrNotOwner if a newer owner has claimed the shard, and one made with Halt if what
-	// is stored is damaged: somebody has to mend it. Any other error is tried again.
+	// Load returns the shard's position, or false if there is none. A store that can fence
+	// also claims the shard for o: from then on it refuses the saves of earlier owners.
+	// Load comes after the grant and before the first Save. The same owner may load again:
+	// when its processor is restarted, and, without Owner.Epochs, now and then before a
+	// Save. The error matches ErrNotOwner if a newer owner has claimed the shard, and is
+	// made with Halt if the stored position is damaged. After any other error the worker
+	// tries again.
 	Load(ctx context.Context, o Owner) (Position, bool, error)
 
-	// Save stores the position durably before it returns nil. It returns an error
-	// that matches ErrNotOwner, and stores nothing, if o is not the owner. Any
-	// other error leaves it open whether the position was stored.
+	// Save stores the position, and returns nil once it is durable. If o is not the owner,
+	// Save stores nothing, and its error matches ErrNotOwner. After any other error the
+	// position may be stored or not.
 	Save(ctx context.Context, o Owner, p Position) error
 }
 
-// Fencer is the ability of a store, which is not the group service itself, to say
-// that it refuses the commits of all but the last owner who loaded.
+// Fencer is an ability of Checkpoints that are not the group service itself: to refuse the
+// saves of all owners but the last one that loaded.
 type Fencer interface {
-	// FencesCommits reports whether it does. It always returns the same.
+	// FencesCommits reports whether the store can. It always returns the same.
 	FencesCommits() bool
 }
 
-// Lister is the ability of a store to list what it holds. Sources use it to tell whether
-// a shard without a checkpoint is younger than the group: see batch.Start.
+// Lister is an ability of Checkpoints: to list what they hold. Sources use it to find out
+// whether a shard without a checkpoint is younger than the group: see batch.Start.
 type Lister interface {
-	// ListCheckpoints returns what is stored of the shards of a log, in no order. It
-	// claims nothing.
+	// ListCheckpoints returns the stored shards of a log, in any order. It claims nothing.
 	ListCheckpoints(ctx context.Context, log string) ([]Stored, error)
 }
 
 // Stored is what a store holds of one shard.
 type Stored struct {
 	ID shardset.ID
-	// Position is empty if the store knows the shard but no position of it.
+	// Position is empty if the store knows the shard, but has no position of it.
 	Position Position
-	// Updated is when the position was stored; zero if the store does not say.
+	// Updated is when the position was stored. Zero: the store does not know.
 	Updated time.Time
 }
 
-// CheckpointHooks are called around every commit, on the goroutine that commits.
-// A nil hook is none. A panic in one is a panic of the processor.
+// CheckpointHooks are called around every commit, on the goroutine that commits. A nil
+// hook is not called. A panic in a hook is a panic of the processor.
 type CheckpointHooks struct {
-	// Before may veto: its error is returned by Shard.Commit and nothing is saved.
-	// It is the place to flush what the position stands for.
+	// Before is called before the store. Use it to flush what the position stands for. If it
+	// returns an error, nothing is stored, and Shard.Commit returns that error.
 	Before func(ctx context.Context, c Commit) error
-	// After hears how the commit went: nil, or the error that Shard.Commit returns.
-	// A vetoed commit is one of them.
+	// After is called at the end of each commit, also of one that Before has vetoed. err is
+	// the result of Shard.Commit.
 	After func(c Commit, err error)
 }
 
-// Commit is what a hook hears about.
+// Commit is one commit, as CheckpointHooks see it.
 type Commit struct {
 	Member   string
 	Lease    shardset.Lease
 	Position Position
-	// Took is the time in the store; zero in Before, and when it was not reached.
+	// Took is the time that the store took. Zero in Before, and if the store was not called.
 	Took time.Duration
 }

@@ -2,14 +2,14 @@ package processor
 
 import "fmt"
 
-// claim is who may save to a shard: the last one who loaded. A load that was held
-// up does not count as later than one under a newer epoch.
+// claim is the owner that may save to a shard: the last one that loaded. A load that was
+// delayed does not replace the claim of a newer epoch.
 type claim struct {
 	taken bool
 	owner Owner
 }
 
-// take makes o the one who may save, unless a newer owner already is.
+// take makes o the owner that may save, unless a newer owner has the claim.
 func (c *claim) take(o Owner) error {
 	if c.taken && o.comparable(c.owner) && o.Lease.Epoch < c.owner.Lease.Epoch {
 		return fmt.Errorf("shard %s was claimed under epoch %d, which is later than %d: %w",
@@ -19,8 +19,8 @@ func (c *claim) take(o Owner) error {
 	return nil
 }
 
-// check returns nil if o is the one who may save. Tokens are compared for equality,
-// so that a service that lost its epochs and counts them again cannot let two in.
+// check returns nil if o may save. It compares tokens for equality, so that two owners never
+// pass, even if the service lost its epochs and counts them again.
 func (c *claim) check(o Owner) error {
 	same := c.owner.Member == o.Member && c.owner.Instance == o.Instance && c.owner.Lease.Epoch == o.Lease.Epoch
 	if !c.taken || !same {
@@ -29,7 +29,7 @@ func (c *claim) check(o Owner) error {
 	return nil
 }
 
-// comparable reports whether the epochs of two owners say which is later.
+// comparable reports whether the epochs of two owners show which of them is later.
 func (o Owner) comparable(other Owner) bool {
 	return o.Epochs && other.Epochs || o.Member == other.Member && o.Instance == other.Instance
 }

@@ -1,40 +1,42 @@
-// Package processor is the part of a worker that its author writes: what to do with
-// one shard. A Factory makes a Processor for each shard that the group grants; its
-// Process method runs on a goroutine of its own, with a Shard as its handle, until
-// the shard has to go.
+// Package processor is the part of a worker that you write: what to do with one shard.
+//
+// A Factory makes a Processor for each shard that the group grants to the worker. The
+// worker calls Process on a goroutine of its own, with a Shard to read the start position
+// from and to commit positions to. Each makes a Factory of a function. Package batch is a
+// Processor for most uses: it reads, retries and commits for you. Package processortest
+// has a Shard for unit tests of your own.
 //
 // # The life of a shard
 //
-//  1. The group grants the shard. Its checkpoint is read, the Factory is called, and
-//     Process starts, with Shard.Resume saying where to go on.
-//  2. Process works, and calls Shard.Commit for what it has done. Only what was
-//     committed is done for good: whoever has the shard next starts there.
-//  3. The shard is wanted elsewhere, or the worker shuts down: Shard.Revoked closes
-//     while the context is still alive. Process finishes what it has in hand,
-//     commits, and returns. Its return is what frees the shard.
-//  4. If it has not returned after the drain timeout, its context is cancelled.
-//     context.Cause says why: ErrRevoked or ErrShutdown. If the lease is lost, by a
-//     crash of the network for instance, the context is cancelled at once with the
-//     cause ErrLeaseLost: somebody else may have the shard already.
+//  1. The group grants the shard. The worker reads its checkpoint, calls the Factory, and
+//     calls Process. Shard.Resume returns the position to start from.
+//  2. Process works, and commits with Shard.Commit. The next owner of the shard starts at
+//     the last committed position, and repeats what was not committed.
+//  3. The group wants the shard for another member, or the worker shuts down:
+//     Shard.Revoked closes, and the context stays alive. Process finishes what it has
+//     begun, commits, and returns. Only then does another member get the shard.
+//  4. If Process has not returned after the drain timeout, the worker cancels the context;
+//     context.Cause returns ErrRevoked or ErrShutdown. If the lease is lost, because the
+//     network is down for instance, the worker cancels the context at once with the cause
+//     ErrLeaseLost: another member may have the shard already.
 //
-// # What the return of Process means
+// # The result of Process
 //
-//   - nil after Revoked closed: the shard is free.
-//   - nil before: there is nothing left to do. The shard stays held, idle and
-//     visible, so that no other member repeats it, until the group takes it back.
-//   - ErrShardClosed: as nil, and the group is told that the shard has ended. If the group
-//     goes on granting it, Process is started again after a while.
-//   - an error made with Halt or Fatal: the shard stays held, stopped and visible, or
-//     the whole worker stops.
-//   - any other error, or a panic: Process is started again from the checkpoint, with
-//     a fresh Processor, after a pause that grows while it keeps failing. Other
-//     shards do not notice.
+//   - nil after Revoked closed: the shard is released.
+//   - nil before: the work is complete. The worker keeps the shard, idle and visible, so
+//     that no other member repeats it, until the group revokes it.
+//   - ErrShardClosed: as nil, and the group marks the shard as closed. If the group grants
+//     it all the same, the worker calls Process again after a while.
+//   - an error made with Halt: the worker keeps the shard, and does not start it again.
+//   - an error made with Fatal: the whole worker stops.
+//   - any other error, or a panic: the worker makes a new Processor and starts it from the
+//     checkpoint, after a pause that grows while attempts fail. Other shards go on.
 //
 // # Signs of progress
 //
-// A Process that calls none of Shard.Commit, Check and ReportProgress for a while, five minutes
-// by default, is reported as stuck. One that waits for data says that it is idle: it
-// reports a Progress with CaughtUp. Package batch does both.
+// If Process calls none of Shard.Commit, Check and ReportProgress for a while, five minutes
+// by default, the worker reports it as stuck. A Processor that waits for data reports a
+// Progress with CaughtUp to say that it is idle. Package batch does both.
 //
-// Everything here may be called from any goroutine unless it says otherwise.
+// All functions and methods may be called from any goroutine, unless they say otherwise.
 package processor

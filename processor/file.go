@@ -12,29 +12,27 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// ErrDirInUse is matched by the error of OpenFileCheckpoints when an open store, of
-// this process or another, has the directory.
+// ErrDirInUse: another open store, of this process or another, uses the directory.
 var ErrDirInUse = errors.New("in use by another open store")
 
 const (
-	// lockName is the file that an open store holds locked. It is never removed:
-	// whoever locks a new file of that name would not see the holder of the old.
+	// lockName is the file that an open store holds locked. It is never removed: two
+	// processes could otherwise each lock a file of that name.
 	lockName = "lock"
 
-	// tempSuffix ends the name of a file that is being written. No checkpoint's
-	// name ends so: those end in a digit.
+	// tempSuffix ends the name of a file that is being written. The name of a checkpoint
+	// ends in a digit.
 	tempSuffix = ".tmp"
 )
 
-// FileCheckpoints keeps positions in a directory on a local disk, one small file per
-// shard: for the workers of one process, which find them again when it restarts.
-// One open store at a time has the directory. It remembers in memory who loaded a
-// shard last, and refuses the saves of earlier owners; a store that was just opened
-// knows of none. Safe for concurrent use: the calls for one shard go one after the
-// other, those for different shards do not wait for each other.
+// FileCheckpoints keeps positions in a directory on a local disk, one small file per shard.
+// It is for the workers of one process: they find their positions again after a restart.
+// One open store at a time may use the directory. The store remembers in memory which owner
+// loaded a shard last, and refuses the saves of earlier owners. Opening it forgets them.
 //
-// A call waits for its turn no longer than its context lasts, but what it has begun
-// to ask of the disk it waits for.
+// It is safe for concurrent use. Calls for one shard wait for each other, calls for
+// different shards do not. The context ends the wait, but not a disk operation that has
+// begun.
 type FileCheckpoints struct {
 	dir  string // absolute
 	lock *os.File
@@ -54,15 +52,15 @@ type fileShard struct {
 	claim claim         // guarded by slot
 }
 
-// OpenFileCheckpoints opens a directory of checkpoints, and creates it with mode
-// 0700, parents too, if it is not there. It removes what a killed process left half
-// written. It does not read the checkpoints: a damaged one is reported by the Load
-// of its shard and stops no other.
+// OpenFileCheckpoints opens a directory of checkpoints. If the directory is missing, it is
+// created with mode 0700, and its parents too. Files that a killed process left half written
+// are removed. The checkpoints are not read: only Load reports a damaged one, and only for
+// its shard.
 //
-// The directory is the store's until Close or the end of the process, a kill
-// included. The error matches ErrDirInUse if another open store has it; otherwise it
-// wraps what the operating system said. On systems without a file lock (neither Unix
-// nor Windows) it matches errors.ErrUnsupported.
+// The directory stays locked until Close or the end of the process, also by a kill. The
+// error matches ErrDirInUse if another open store uses the directory, and
+// errors.ErrUnsupported on systems without a file lock, which are neither Unix nor Windows;
+// otherwise it wraps the error of the operating system.
 func OpenFileCheckpoints(dir string) (*FileCheckpoints, error) {
 	f := &FileCheckpoints{disk: osDisk{}, closing: make(chan struct{}), shards: map[shardset.ID]*fileShard{}}
 	if err := f.open(dir); err != nil {
@@ -95,15 +93,15 @@ func (f *FileCheckpoints) open(dir string) (err error) {
 	if err := removeLeftovers(f.dir); err != nil {
 		return err
 	}
-	// A file system that cannot sync a directory says so here, not at the first Save.
+	// A file system that cannot sync a directory fails here, not at the first Save.
 	return f.disk.syncDir(f.dir)
 }
 
-// Load returns the shard's position and claims the shard for o. It returns false
-// only if the shard has no file. The error matches ErrNotOwner if a later epoch was
-// claimed, and os.ErrClosed after Close; it is a *corruptError, made with Halt, if the
-// file is not what a Save left; otherwise it is the end of ctx or wraps what the operating
-// system said. With an error, nothing is claimed.
+// Load returns the shard's position and claims the shard for o. It returns false only if the
+// shard has no file. The error matches ErrNotOwner if the shard was claimed under a later
+// epoch, and os.ErrClosed after Close. It is made with Halt if the file is damaged: its text
+// names the file and says what to do. Otherwise it is the cause of ctx, or wraps the error
+// of the operating system. After an error nothing is claimed.
 func (f *FileCheckpoints) Load(ctx context.Context, o Owner) (Position, bool, error) {
 	s, err := f.enter(ctx, o.Lease.ID, true)
 	if err != nil {
@@ -114,7 +112,7 @@ func (f *FileCheckpoints) Load(ctx context.Context, o Owner) (Position, bool, er
 	if err := next.take(o); err != nil {
 		return "", false, err
 	}
-	// A directory that is gone has no file either, and that does not mean that
+	// A directory that is gone has no file either. That is not the same as a shard of which
 	// nothing was ever committed.
 	if err := f.check(); err != nil {
 		return "", false, err
@@ -130,17 +128,15 @@ func (f *FileCheckpoints) Load(ctx context.Context, o Owner) (Position, bool, er
 	return p, found, nil
 }
 
-// Save stores the position if o has the newest claim. When it returns nil, the
-// position survives a kill and, as far as the disk keeps the promise of fsync, a
-// power cut; on Windows, which cannot sync a directory, a power cut may bring back
-// the position before it. If it is interrupted at any point, the next Load finds
-// this position or the one before.
+// Save stores the position if o has the newest claim. When it returns nil, the position
+// survives a kill and, if the disk honours fsync, a power cut. On Windows, which cannot sync
+// a directory, a power cut may bring back the position before it. After an interrupted Save
+// the next Load finds this position or the one before.
 //
-// A position is 1 to 65,536 bytes of any kind: longer ones are refused, and for the
-// empty one the error matches ErrEmptyPosition. The error matches ErrNotOwner if o
-// is not the owner, and os.ErrClosed after Close; otherwise it is the end of ctx or
-// wraps what the operating system said: syscall.ENOSPC, syscall.EROFS and the like
-// can be matched. Only after the latter may the position be stored all the same.
+// A position is 1 to 65,536 bytes of any kind. The error matches ErrEmptyPosition for the
+// empty one, ErrNotOwner if o is not the owner, and os.ErrClosed after Close; otherwise it
+// is the cause of ctx, or wraps the error of the operating system, such as syscall.ENOSPC.
+// Only after an error of the operating system may the position be stored all the same.
 func (f *FileCheckpoints) Save(ctx context.Context, o Owner, p Position) error {
 	switch {
 	case p == "":
@@ -167,12 +163,11 @@ func (f *FileCheckpoints) Save(ctx context.Context, o Owner, p Position) error {
 	return nil
 }
 
-// FencesCommits returns true: all who may save to the directory share this store.
+// FencesCommits returns true: all members that use the directory share this store.
 func (f *FileCheckpoints) FencesCommits() bool { return true }
 
-// Close waits for the calls that have reached the disk, refuses all others, and
-// releases the directory. A further Close returns an error that matches
-// os.ErrClosed, at once.
+// Close waits for the calls that have reached the disk, refuses all others, and unlocks the
+// directory. A further Close returns at once with an error that matches os.ErrClosed.
 func (f *FileCheckpoints) Close() error {
 	f.mu.Lock()
 	if f.closed {
@@ -202,7 +197,7 @@ func (f *FileCheckpoints) enter(ctx context.Context, id shardset.ID, create bool
 	s := f.shards[id]
 	if s == nil {
 		s = &fileShard{slot: make(chan struct{}, 1)}
-		if create { // a Save without a Load has no claim, and its entry no use
+		if create { // a Save without a Load has no claim: it needs no entry
 			f.shards[id] = s
 		}
 	}
@@ -229,8 +224,8 @@ func (f *FileCheckpoints) leave(s *fileShard) {
 	f.calls.Done()
 }
 
-// check returns an error if the directory is not the one that was locked: removed,
-// replaced, covered by a mount. Somebody else may have locked the other.
+// check returns an error if the directory is not the one that was locked: it was removed,
+// replaced, or covered by a mount. Another process may use the new one.
 func (f *FileCheckpoints) check() error {
 	now, err := os.Stat(filepath.Join(f.dir, lockName))
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// disk is what a save asks of the file system, step by step. Tests use one that
-// dies between two steps, and one that forgets what was not synced.
+// disk is the file system, one method for each step of a save. Tests use one that stops
+// between two steps, and one that loses what was not synced.
 type disk interface {
 	// create makes the file, or empties it.
 	create(path string) (diskFile, error)
@@ -29,13 +29,13 @@ type diskFile interface {
 	Close() error
 }
 
-// replaceFile gives the file this content, or leaves it as it was. The order counts.
-// The content is made durable before the rename: otherwise a power cut could leave
-// the name on an empty file. The name is made durable before the return: otherwise
-// the old content could come back after it was said to be gone.
+// replaceFile gives the file this content, or leaves it as it was. The order counts. It
+// makes the content durable before the rename: otherwise a power cut could leave the name
+// on an empty file. It makes the name durable before it returns: otherwise a power cut could
+// bring back the old content.
 //
-// If ctx ends before the rename, nothing has happened. There is one temporary name
-// per file: the caller sees to it that no two calls for a file overlap.
+// If ctx ends before the rename, the file is unchanged. There is one temporary name per
+// file, so two calls for one file must not overlap.
 func replaceFile(ctx context.Context, d disk, path string, data []byte) error {
 	temp := path + tempSuffix
 	err := writeFile(d, temp, data)
@@ -46,13 +46,13 @@ func replaceFile(ctx context.Context, d disk, path string, data []byte) error {
 		err = d.rename(temp, path)
 	}
 	if err != nil {
-		_ = d.remove(temp) // the next save or open would, too
+		_ = d.remove(temp) // if that fails, the next save or open removes it
 		return err
 	}
 	return d.syncDir(filepath.Dir(path))
 }
 
-// writeFile makes a file whose content is durable. Its name is not yet.
+// writeFile makes a file whose content is durable. Its name is not durable yet.
 func writeFile(d disk, path string, data []byte) error {
 	f, err := d.create(path)
 	if err != nil {
@@ -82,7 +82,7 @@ func (osDisk) remove(path string) error { return os.Remove(path) }
 
 func (osDisk) syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
-		return nil // it cannot be asked there; the file system's journal has to do
+		return nil // Windows cannot sync a directory; its journal has to do
 	}
 	f, err := os.Open(dir)
 	if err != nil {
@@ -99,8 +99,8 @@ func makeDir(dir string) error {
 		if !info.IsDir() {
 			return &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
 		}
-		// A process that made it may have been killed before it could sync. Where
-		// that fails, the parent is not ours, and its owner made the directory.
+		// The process that made dir may have been killed before it synced the parent. If
+		// this sync fails, the parent belongs to another user, who made dir.
 		_ = osDisk{}.syncDir(parent)
 		return nil
 	}
@@ -116,8 +116,8 @@ func makeDir(dir string) error {
 	return osDisk{}.syncDir(parent)
 }
 
-// removeLeftovers removes what was being written when a process was killed. Only the
-// holder of the lock may.
+// removeLeftovers removes the files that were being written when a process was killed. The
+// caller holds the lock.
 func removeLeftovers(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 //	position 9
 //	MTYzNjk5N
 //
-// The checksum is of all that follows its line. The length is there because a
-// checksum finds a cut only most probably.
+// The checksum covers all that follows its line. The length is there because a checksum
+// misses a cut now and then.
 const checkpointVersion = "rollcall checkpoint 1\n"
 
 const (
@@ -33,18 +33,16 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// corruptError is what FileCheckpoints.Load returns for a file that no Save has left
-// like this: torn, changed, or in the wrong place. The file is not touched. The
-// shard is halted until somebody restores the file, or deletes it, which starts the
-// shard over, and restarts the worker.
+// corruptError is a file that no Save has left like this: torn, changed, or in the wrong
+// place. The file stays as it is.
 type corruptError struct {
-	Path   string // of the file
-	Reason string // what is wrong with it
+	path   string
+	reason string
 }
 
 func (e *corruptError) Error() string {
 	return fmt.Sprintf("checkpoint file %q is not usable: %s; restore it from a copy, or delete it to process the shard as if nothing had been committed, and restart the worker",
-		e.Path, e.Reason)
+		e.path, e.reason)
 }
 
 // readCheckpoint returns the position in the file, or false if there is no file.
@@ -56,12 +54,12 @@ func readCheckpoint(path string, id shardset.ID) (Position, bool, error) {
 	if err != nil {
 		return "", false, fmt.Errorf("read the checkpoint of shard %s: %w", id, err)
 	}
-	// Checked first: to open a pipe would block, and to read a huge file fill the memory.
+	// Checked first: opening a pipe would block, and reading a huge file would fill the memory.
 	if !info.Mode().IsRegular() {
-		return "", false, &corruptError{Path: path, Reason: "it is not a regular file"}
+		return "", false, &corruptError{path: path, reason: "it is not a regular file"}
 	}
 	if info.Size() > maxFile {
-		return "", false, &corruptError{Path: path, Reason: fmt.Sprintf("its size of %d bytes is more than any checkpoint has", info.Size())}
+		return "", false, &corruptError{path: path, reason: fmt.Sprintf("its size of %d bytes is more than any checkpoint has", info.Size())}
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -69,10 +67,10 @@ func readCheckpoint(path string, id shardset.ID) (Position, bool, error) {
 	}
 	named, p, err := decodeCheckpoint(data)
 	if err != nil {
-		return "", false, &corruptError{Path: path, Reason: err.Error()}
+		return "", false, &corruptError{path: path, reason: err.Error()}
 	}
 	if named != id {
-		return "", false, &corruptError{Path: path, Reason: fmt.Sprintf("it is the checkpoint of shard %s, not of %s", named, id)}
+		return "", false, &corruptError{path: path, reason: fmt.Sprintf("it is the checkpoint of shard %s, not of %s", named, id)}
 	}
 	return p, true, nil
 }
@@ -83,7 +81,7 @@ func encodeCheckpoint(id shardset.ID, p Position) []byte {
 	return []byte(checkpointVersion + sumLine(body) + "\n" + body)
 }
 
-// decodeCheckpoint returns what was encoded, or says what is wrong with the content.
+// decodeCheckpoint returns the shard and its position, or what is wrong with the content.
 func decodeCheckpoint(data []byte) (shardset.ID, Position, error) {
 	rest, ok := strings.CutPrefix(string(data), checkpointVersion)
 	if !ok {
@@ -103,7 +101,7 @@ func decodeCheckpoint(data []byte) (shardset.ID, Position, error) {
 	if p == "" || len(p) > maxPosition {
 		return shardset.ID{}, "", fmt.Errorf("its position has %d bytes", len(p))
 	}
-	// What has the right sum and is not what we would write was not written by us.
+	// Content with the right sum that encodeCheckpoint would not write is not a Save's.
 	if !bytes.Equal(data, encodeCheckpoint(id, p)) {
 		return shardset.ID{}, "", errors.New("its lines do not fit each other")
 	}
@@ -114,14 +112,14 @@ func sumLine(body string) string {
 	return fmt.Sprintf("crc32c %08x", crc32.Checksum([]byte(body), castagnoli))
 }
 
-// fileName returns the name of the shard's file: "shard-orders@7", "shard-7" for the
-// unnamed log. Two shards never share one, not even where case does not count: a
-// name with capitals is written in small letters, followed by one hex digit for
-// every four of its bytes, a set bit for a capital, without the zeros at the end:
-// "Orders" is "orders+8". Escaping them one by one would double the length of a name
-// of capitals, past what file systems take; this one is at most 187 bytes.
+// fileName returns the name of the shard's file: "shard-orders@7", or "shard-7" for the
+// unnamed log. Two shards never share a name, also where the file system ignores case: a
+// name with capitals is written in small letters, with a mask after it. The mask has one hex
+// digit for every four bytes, a set bit for each capital, and no zeros at the end: "Orders"
+// is "orders+8". A name has at most 187 bytes. Escaping each capital would double the length
+// of a name of capitals, which is more than file systems allow.
 //
-// The prefix keeps a log called "con.1" or "nul" away from the devices of Windows.
+// The prefix keeps a log called "con.1" or "nul" from naming a device of Windows.
 func fileName(id shardset.ID) string {
 	if id.Log == "" {
 		return namePrefix + strconv.Itoa(id.Number)

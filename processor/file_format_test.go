@@ -54,7 +54,7 @@ func TestCorruptEveryByte(t *testing.T) {
 			}
 		case !errors.As(err, &corrupt) || ok || p != "":
 			t.Errorf("%s at %d: %q, %t, %v, want it damaged", what, at, p, ok, err)
-		case corrupt.Path != path || corrupt.Reason == "":
+		case corrupt.path != path || corrupt.reason == "":
 			t.Errorf("%s at %d: %+v, want the path %s and a reason", what, at, corrupt, path)
 		}
 	}
@@ -100,7 +100,7 @@ func TestCorruptReasons(t *testing.T) {
 		mustLoad(t, f, ownerOf(other))
 		_, _, err := f.Load(t.Context(), ownerOf(id))
 		var corrupt *corruptError
-		if !errors.As(err, &corrupt) || !strings.Contains(corrupt.Reason, tt.want) {
+		if !errors.As(err, &corrupt) || !strings.Contains(corrupt.reason, tt.want) {
 			t.Errorf("%s: %v, want it damaged with %q", tt.name, err, tt.want)
 			continue
 		}

@@ -13,10 +13,10 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// ListCheckpoints returns the positions of a log's shards. A file that is damaged counts
-// as a shard without a position: its Load reports it, and other shards need not wait for
-// somebody to mend it. The error matches os.ErrClosed after Close; otherwise it is the
-// end of ctx or wraps what the operating system said.
+// ListCheckpoints returns the positions of a log's shards. A damaged file counts as a shard
+// without a position: Load reports it, and other shards do not wait until it is mended. The
+// error matches os.ErrClosed after Close; otherwise it is the cause of ctx, or wraps the
+// error of the operating system.
 func (f *FileCheckpoints) ListCheckpoints(ctx context.Context, log string) ([]Stored, error) {
 	f.mu.Lock()
 	if f.closed {
@@ -51,7 +51,8 @@ func (f *FileCheckpoints) ListCheckpoints(ctx context.Context, log string) ([]St
 	return list, nil
 }
 
-// stored reads the file of a shard. It may be replaced meanwhile, which leaves it whole.
+// stored reads the file of a shard. A Save may replace the file at the same time; the file
+// is always whole.
 func (f *FileCheckpoints) stored(id shardset.ID) (Stored, error) {
 	path := filepath.Join(f.dir, fileName(id))
 	p, found, err := readCheckpoint(path, id)

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// lockFile refuses: a directory that two processes could have at once would let one
-// of them write over the positions of the other.
+// lockFile fails: without a lock, two processes could use one directory and overwrite each
+// other's positions.
 func lockFile(path string) (*os.File, error) {
 	return nil, &os.PathError{Op: "lock", Path: path, Err: errors.ErrUnsupported}
 }

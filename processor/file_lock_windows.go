@@ -6,11 +6,11 @@ import (
 	"syscall"
 )
 
-// sharingViolation is ERROR_SHARING_VIOLATION: somebody has the file open.
+// sharingViolation is ERROR_SHARING_VIOLATION: the file is open elsewhere.
 const sharingViolation = syscall.Errno(32)
 
-// lockFile opens the file, creating it if needed, for nobody else until it is closed
-// or the process ends. The error matches ErrDirInUse if it is open already, in this
+// lockFile opens the file, and creates it if needed. Until it is closed or the process ends,
+// no other open succeeds. The error matches ErrDirInUse if the file is open already, in this
 // process or another.
 func lockFile(path string) (*os.File, error) {
 	name, err := syscall.UTF16PtrFromString(path)

@@ -8,9 +8,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Host runs a Processor, and is what the Shard of the Processor calls. There are two: the
-// coordinator's, and the one of package processortest. An author of a Processor needs
-// neither this interface nor NewShard.
+// Host is what a Shard calls: the program that runs the Processor. The coordinator is one;
+// package processortest has another, for unit tests. You need neither Host nor NewShard to
+// write a Processor.
 type Host interface {
 	// Lease returns the lease as it stands now. Its ID and Epoch never change.
 	Lease() shardset.Lease
@@ -18,25 +18,26 @@ type Host interface {
 	Resume() (Position, bool)
 	// Context ends when the shard has to go. Its cause is Shard.Cause.
 	Context() context.Context
-	// Check returns nil while the shard is this member's, or the cause of its loss.
+	// Check is Shard.Check, while Process has not returned.
 	Check() error
 	// Commit stores p, which is not empty. The Shard calls it for one commit at a time.
 	Commit(ctx context.Context, p Position) error
 	// ListCheckpoints is Shard.ListCheckpoints.
 	ListCheckpoints(ctx context.Context) ([]Stored, error)
-	// Begin is Shard.Begin.
+	// Begin is Shard.Begin. The Shard does not call it after settle.
 	Begin(ctx context.Context, what string) Activity
-	// ReportProgress, ReportPoison and ReportGap take the reports of the Shard.
+	// ReportProgress, ReportPoison and ReportGap are those of the Shard. The Shard does not
+	// call them after settle.
 	ReportProgress(p Progress)
 	ReportPoison(p Poison)
 	ReportGap(g Gap)
-	// Logger returns a logger with the fields of the shard.
+	// Logger is Shard.Logger.
 	Logger() *zap.Logger
 }
 
 // NewShard returns the Shard for one call of Process. The host calls settle when Process
-// has returned: settle waits for the commit and the reports that are under way, and from
-// then on the Shard calls none of Commit, Begin and the reports.
+// has returned. settle waits for the commit and the reports under way; the Shard refuses
+// later ones.
 func NewShard(h Host) (s *Shard, settle func()) {
 	s = &Shard{host: h, id: h.Lease().ID, slot: make(chan struct{}, 1)}
 	return s, s.settle

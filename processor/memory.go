@@ -8,8 +8,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// MemoryCheckpoints keeps positions in memory: for tests, and for work that starts
-// over with the process. It fences like FileCheckpoints. Safe for concurrent use.
+// MemoryCheckpoints keeps positions in memory, for tests and for work that starts over with
+// the process. The zero value does not work: use NewMemoryCheckpoints. It fences like
+// FileCheckpoints, and is safe for concurrent use.
 type MemoryCheckpoints struct {
 	mu     sync.Mutex
 	shards map[shardset.ID]*memoryShard
@@ -26,8 +27,8 @@ func NewMemoryCheckpoints() *MemoryCheckpoints {
 	return &MemoryCheckpoints{shards: map[shardset.ID]*memoryShard{}}
 }
 
-// Load returns the shard's position and claims the shard for o. It returns an error
-// that matches ErrNotOwner if a later epoch was claimed.
+// Load returns the shard's position and claims the shard for o. The error matches
+// ErrNotOwner if the shard was claimed under a later epoch.
 func (m *MemoryCheckpoints) Load(_ context.Context, o Owner) (Position, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -42,13 +43,14 @@ func (m *MemoryCheckpoints) Load(_ context.Context, o Owner) (Position, bool, er
 	return s.position, s.position != "", nil
 }
 
-// Save stores the position if o has the newest claim.
+// Save stores the position if o has the newest claim. Otherwise the error matches
+// ErrNotOwner.
 func (m *MemoryCheckpoints) Save(_ context.Context, o Owner, p Position) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.shards[o.Lease.ID]
 	if s == nil {
-		s = &memoryShard{} // never claimed, which check says
+		s = &memoryShard{} // never claimed, so check returns an error
 	}
 	if err := s.claim.check(o); err != nil {
 		return err
@@ -70,10 +72,10 @@ func (m *MemoryCheckpoints) ListCheckpoints(_ context.Context, log string) ([]St
 	return list, nil
 }
 
-// FencesCommits returns true: among the members that share this store.
+// FencesCommits returns true: the members that share this store are fenced.
 func (m *MemoryCheckpoints) FencesCommits() bool { return true }
 
-// Position returns what is stored for a shard, for a look from outside.
+// Position returns the stored position of a shard, and claims nothing: for tests.
 func (m *MemoryCheckpoints) Position(id shardset.ID) (Position, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -12,58 +12,61 @@ type Progress struct {
 	Batches, Items, Bytes int64
 	// Retries is how often something was handled again after an error.
 	Retries int64
-	// Reading is the place that the reading has come to, ahead of what was committed.
+	// Reading is the position up to which the processor has read, ahead of what it has
+	// committed.
 	Reading Position
-	// Lag is how far the work is behind the end of the shard, in time. Negative: nobody
-	// knows.
+	// Lag is how far the work is behind the end of the shard, in time. Negative: unknown.
 	Lag time.Duration
-	// LagSince is when Lag was so, if it has grown with the clock since: nothing of what
-	// was read then is acknowledged, or nothing was read since. The status adds the time
-	// that has passed to Lag. Zero: Lag does not grow.
+	// LagSince is when Lag was measured, if the lag has grown with the clock since. The
+	// status then adds the time since LagSince to Lag. Zero: Lag does not grow.
 	LagSince time.Time
-	// CaughtUp: the work has come to the end of what there is, and looks for more. A
-	// processor that says so is idle, and is not reported as stuck.
+	// CaughtUp: the processor has read to the end of the shard and waits for more. It is
+	// idle, and is not reported as stuck.
 	CaughtUp bool
-	// Buffered is the bytes that were read and are not done with.
+	// Buffered is the number of bytes that were read and are still in memory.
 	Buffered int64
-	// Trouble is why the work does not go on just now: a read that fails, or a batch.
-	// Nil while it does.
+	// Trouble is why the work does not go on at the moment: the error of a read or of a
+	// batch that is tried again. Nil while the work goes on.
 	Trouble error
 }
 
-// Poison is a piece of a shard that was given up after it had failed.
+// Poison is a part of a shard that a processor gave up after it had failed.
 type Poison struct {
-	// From and Next are where it begins, and what comes after it.
+	// From is where the part begins, and Next is the position after it.
 	From, Next Position
-	// Items is how many of them were given up.
+	// Items is how many items were given up.
 	Items int
 	// Attempts is how often they were tried.
 	Attempts int
-	// DeadLettered: they went elsewhere. Otherwise they were skipped.
+	// DeadLettered: the items were stored elsewhere. Otherwise they were skipped.
 	DeadLettered bool
-	// Err is how the last attempt failed.
+	// Err is the error of the last attempt.
 	Err error
 }
 
-// Gap is a hole in what a shard was read for: what had been there at Lost was gone,
-// and the reading went on at Resumed. An empty Resumed means that the shard itself is
-// gone, with what was left of it; an empty Lost that nothing of it had been read.
+// Gap is a part of a shard that was gone before the processor had read it, for instance
+// because the log keeps its records too short a time.
 type Gap struct {
-	Lost, Resumed Position
-	// Err is how the source said so.
+	// Lost is the position that could not be read any more. Empty: nothing of the shard had
+	// been read.
+	Lost Position
+	// Resumed is the position at which reading went on. Empty: the shard itself is gone.
+	Resumed Position
+	// Err is the error of the source.
 	Err error
 }
 
-// Activity is a call under way that a processor waits for: see Shard.Begin.
+// Activity is a call that a processor waits for: see Shard.Begin.
 type Activity interface {
-	// Progress is a sign of progress: a part of the call is done. It costs next to nothing.
+	// Progress is a sign of progress: a part of the call is done. It costs a few
+	// nanoseconds, so call it as often as you like.
 	Progress()
-	// End notes that the call has returned. Further calls do nothing.
+	// End says that the call has returned. Further calls do nothing.
 	End()
 }
 
-// ReportProgress has the worker's status show p, until the next ReportProgress or the
-// next call of Process. After Process has returned it does nothing.
+// ReportProgress shows p in the worker's status, until the next ReportProgress or the next
+// call of Process. After Process has returned it does nothing.
 func (s *Shard) ReportProgress(p Progress) {
 	if s.enter() {
 		defer s.calls.Done()
@@ -71,8 +74,8 @@ func (s *Shard) ReportProgress(p Progress) {
 	}
 }
 
-// ReportPoison has p counted, logged and passed to the hooks. After Process has returned
-// it does nothing.
+// ReportPoison counts and logs p, and passes it to the worker's hooks. After Process has
+// returned it does nothing.
 func (s *Shard) ReportPoison(p Poison) {
 	if s.enter() {
 		defer s.calls.Done()
@@ -80,8 +83,8 @@ func (s *Shard) ReportPoison(p Poison) {
 	}
 }
 
-// ReportGap has g counted, logged and passed to the hooks. After Process has returned it
-// does nothing.
+// ReportGap counts and logs g, and passes it to the worker's hooks. After Process has
+// returned it does nothing.
 func (s *Shard) ReportGap(g Gap) {
 	if s.enter() {
 		defer s.calls.Done()
@@ -89,13 +92,14 @@ func (s *Shard) ReportGap(g Gap) {
 	}
 }
 
-// Begin notes that a call begins which may hang: "the handler", "Reader.Read". If it gives
-// no sign for coordinator.Config.NoProgressAfter, the worker reports the processor as stuck.
-// ctx is the context of the call: the report says if it has ended. Call End when the call
+// Begin says that a call begins that may hang. what names the call in the log: "the
+// handler", "Reader.Read". If the call makes no progress for
+// coordinator.Config.NoProgressAfter, the worker reports the processor as stuck. ctx is the
+// context of the call; the worker also reports if it has ended. Call End when the call
 // returns.
 //
-// A processor that has called Begin is judged by its activities alone: with none under way
-// it is idle, for however long. Package batch does this for the code that it calls.
+// Once a Process has called Begin, only its activities count: without one it is idle, however
+// long. Package batch calls Begin for the code that it calls.
 func (s *Shard) Begin(ctx context.Context, what string) Activity {
 	if !s.enter() {
 		return ended{}
@@ -104,7 +108,7 @@ func (s *Shard) Begin(ctx context.Context, what string) Activity {
 	return s.host.Begin(ctx, what)
 }
 
-// ended is an Activity of a Process that has returned.
+// ended is the Activity of a Process that has returned.
 type ended struct{}
 
 func (ended) Progress() {}

@@ -12,52 +12,49 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Shard is a Processor's handle of its shard. It is good for one call of Process; all
-// methods may be called from any goroutine.
+// Shard is what Process gets of its shard: the position to start from, the lease, and the
+// way to commit. It is valid for one call of Process.
 type Shard struct {
 	host Host
 	id   shardset.ID
 	slot chan struct{} // held by the commit in flight
 
-	// returned is set when Process has returned: while holding slot and mu.
-	returned atomic.Bool
-	mu       sync.Mutex // guards calls against settle; held for no call
-	// calls counts the reports under way. It does not rise once returned is set.
-	calls sync.WaitGroup
+	returned atomic.Bool    // Process has returned; set while holding slot and mu
+	mu       sync.Mutex     // keeps calls from rising once returned is set; held for no call
+	calls    sync.WaitGroup // reports under way
 }
 
 // ID returns the shard's ID.
 func (s *Shard) ID() shardset.ID { return s.id }
 
-// Lease returns the shard's lease as it stands now. Its Epoch is the fencing token
-// for the user's own sinks; its NotAfter moves with every heartbeat.
+// Lease returns the lease as it stands now. Use its Epoch as the fencing token for your own
+// sinks. Each answered heartbeat moves its NotAfter.
 func (s *Shard) Lease() shardset.Lease { return s.host.Lease() }
 
-// Resume returns the position to go on from: the last one that any owner committed
-// before this Process started. It is false if nothing was ever committed.
+// Resume returns the position to start from: the last one that any owner committed before
+// this call of Process. It returns false if no position was ever committed.
 func (s *Shard) Resume() (Position, bool) { return s.host.Resume() }
 
-// ListCheckpoints returns what the store has of all shards of this shard's log. It reads
-// only, and is bounded by the commit timeout. The error matches errors.ErrUnsupported if
-// the store is not a Lister.
+// ListCheckpoints returns what the store has of all shards of this shard's log. It claims
+// and changes nothing. The commit timeout bounds it. The error matches errors.ErrUnsupported
+// if the store is not a Lister.
 func (s *Shard) ListCheckpoints(ctx context.Context) ([]Stored, error) {
 	return s.host.ListCheckpoints(ctx)
 }
 
-// Revoked returns a channel that is closed when the shard has to go, for whatever
-// reason. If the context is still alive then, there is time to finish: no more than
-// the drain timeout.
+// Revoked returns a channel that closes when the shard has to go, for any reason: see
+// Cause. If the context is still alive then, Process has the drain timeout to finish.
 func (s *Shard) Revoked() <-chan struct{} { return s.host.Context().Done() }
 
-// Cause returns why the shard has to go, ErrRevoked, ErrShutdown, ErrLeaseLost or
-// ErrNotOwner, or nil as long as it need not. The first reason stays.
+// Cause returns why the shard has to go: ErrRevoked, ErrShutdown, ErrLeaseLost or
+// ErrNotOwner. It returns nil while the shard may stay. The first cause stays.
 func (s *Shard) Cause() error { return context.Cause(s.host.Context()) }
 
-// Check returns nil while the shard is this member's, draining included, and the
-// cause of its loss after that: ErrLeaseLost, ErrNotOwner, or ErrReturned once
-// Process has returned. It looks at the clock, so it is right even in the first
-// instant after a frozen process wakes, before any context could be cancelled. Call
-// it before each piece of work that must not be done twice.
+// Check returns nil while this member owns the shard, also while it drains. Afterwards it
+// returns ErrLeaseLost, ErrNotOwner, or ErrReturned once Process has returned. Call it
+// before each piece of work that must not be done twice. It looks at the clock: when a
+// frozen process wakes after its lease has expired, Check says so before any context is
+// cancelled.
 func (s *Shard) Check() error {
 	if s.returned.Load() {
 		return ErrReturned
@@ -65,25 +62,26 @@ func (s *Shard) Check() error {
 	return s.host.Check()
 }
 
-// Commit stores p as the place to go on from: everything before it has been
-// processed. When it returns nil, p is durable and the next owner starts there.
-// Commits of one shard are made one after the other.
+// Commit stores p as the position to start from next: everything before p has been
+// processed. When Commit returns nil, p is durable. Concurrent commits of one shard wait
+// for each other.
 //
-// It returns ErrLeaseLost if the lease has expired, and an error that matches
-// ErrNotOwner if the store says that another member has the shard; in both cases
-// nothing was stored and the context is cancelled with that cause. It returns the
-// error of the Before hook if that vetoed, ErrEmptyPosition, ErrReturned, or the error
-// of the store: then p may or may not be stored, and a later commit settles it.
+// The error matches
+//   - ErrLeaseLost if the lease has expired, and ErrNotOwner if the store says that another
+//     member has the shard. p is not stored, and the worker cancels the context with that
+//     cause;
+//   - ErrEmptyPosition, ErrReturned, or the cause of ctx if ctx had ended: p is not stored;
+//   - the error of CheckpointHooks.Before, which can veto a commit: p is not stored;
+//   - any other error of the store: p may be stored or not. A later commit settles it.
 //
-// A commit ends by itself after the commit timeout, or when the lease expires as it
-// stood when the commit began; with a ctx that has ended it does not reach the store.
-// Do not call it from a commit hook: it would wait for itself.
+// The store has until the commit timeout, or until the lease expires as it stood when the
+// commit began. Do not call Commit from a commit hook: it would wait for itself.
 func (s *Shard) Commit(ctx context.Context, p Position) error {
 	if p == "" {
 		return fmt.Errorf("commit of shard %s: %w", s.id, ErrEmptyPosition)
 	}
 	select {
-	case s.slot <- struct{}{}: // even if ctx has ended: the reason may be a better one
+	case s.slot <- struct{}{}: // even if ctx has ended: the host may know a better reason
 	default:
 		select {
 		case s.slot <- struct{}{}:
@@ -98,12 +96,12 @@ func (s *Shard) Commit(ctx context.Context, p Position) error {
 	return s.host.Commit(ctx, p)
 }
 
-// Logger returns the worker's logger with the shard's fields. It is made at each
-// call, so keep it. Lines that many shards may write at once can be marked with Fold.
+// Logger returns the worker's logger with the shard and its epoch as fields. Each call makes
+// a new one, so keep it. Mark lines that many shards may write at once with Fold.
 func (s *Shard) Logger() *zap.Logger { return s.host.Logger() }
 
-// Fold marks a line of Shard.Logger that many shards may write at once. In each 10 s the
-// worker writes the first five lines of one level and message; one line counts the others
-// and names their shards. A marked line does not wait for the log's sink. The field itself
-// is not written.
+// Fold marks a line of Shard.Logger that many shards may write at once. Of the marked lines
+// with one level and message, the worker writes the first five in each 10 s, and then one
+// line that counts the others and names their shards. A marked line does not wait for the
+// log's sink. The field itself is not written.
 func Fold() zap.Field { return zap.Field{Key: "rollcall.fold", Type: zapcore.SkipType} }
