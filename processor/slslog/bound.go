@@ -30,7 +30,7 @@ func (r *reader) bound(ctx context.Context, now time.Time) (stop string, err err
 			return "", err
 		}
 	}
-	if stop, err = c.Cursor(ctx, r.shard, received(until)); err != nil {
+	if stop, err = c.Cursor(ctx, r.shard, fromTime(until)); err != nil {
 		return "", err
 	}
 	if final { // the answer has measured the clocks again: one may have been set

@@ -128,7 +128,7 @@ func TestBoundRoundsUp(t *testing.T) {
 	if at := time.Unix(5, 0); !roundUp(at).Equal(at) || !roundUp(at.Add(1)).Equal(at.Add(time.Second)) {
 		t.Error("roundUp is wrong")
 	}
-	if received(time.Time{}) != sls.Begin || received(time.Unix(7, 5)) != "7" {
+	if fromTime(time.Time{}) != sls.Begin || fromTime(time.Unix(7, 5)) != "7" {
 		t.Error("received is wrong")
 	}
 }

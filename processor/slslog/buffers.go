@@ -63,7 +63,7 @@ func (p *buffers) reuse(class int) []byte {
 	defer p.mu.Unlock()
 	for i := len(p.idle) - 1; i >= 0; i-- {
 		if b := p.idle[i]; cap(b) == class {
-			p.drop(i)
+			p.remove(i)
 			return b
 		}
 	}
@@ -79,13 +79,13 @@ func (p *buffers) keep(b []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.bytes+cap(b) > p.maxIdle || len(p.idle) >= maxIdleBuffers {
-		p.drop(0)
+		p.remove(0)
 	}
 	p.idle = append(p.idle, b)
 	p.bytes += cap(b)
 }
 
-func (p *buffers) drop(i int) {
+func (p *buffers) remove(i int) {
 	p.bytes -= cap(p.idle[i])
 	copy(p.idle[i:], p.idle[i+1:])
 	p.idle[len(p.idle)-1] = nil

@@ -29,9 +29,9 @@ type closedShards struct {
 	shards shardList
 }
 
-// known reports whether the shard was closed, by a list that was asked for at the given
+// isClosed reports whether the shard was closed, by a list that was asked for at the given
 // time or later.
-func (c *closedShards) known(shard int, since time.Time) bool {
+func (c *closedShards) isClosed(shard int, since time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.shards.closed(shard, since)
@@ -44,11 +44,11 @@ func (c *closedShards) doubt(shard int) (unknown bool, trouble error) {
 	return c.shards.doubt(shard)
 }
 
-// begin reports whether the caller is to ask.
-func (c *closedShards) begin(now time.Time) bool {
+// startAsking reports whether the caller is to ask.
+func (c *closedShards) startAsking(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.shards.begin(now)
+	return c.shards.startAsking(now)
 }
 
 // ask asks for the list and notes what came of it. It comes back soon after ctx ends.
@@ -58,27 +58,27 @@ func (c *closedShards) ask(ctx context.Context, log *zap.Logger) {
 	defer cancel()
 	var list []sls.Shard
 	err := processor.ErrGoexit
-	defer func() { c.answered(ctx, log, asked, list, err) }()
+	defer func() { c.onAnswer(ctx, log, asked, list, err) }()
 	err = contain.Call("Client.ListShards", func() (err error) {
 		list, err = c.list(limited)
 		return err
 	})
 }
 
-// answered notes the answer, and logs what has changed.
-func (c *closedShards) answered(ctx context.Context, log *zap.Logger, asked time.Time, list []sls.Shard, err error) {
+// onAnswer notes the answer, and logs what has changed.
+func (c *closedShards) onAnswer(ctx context.Context, log *zap.Logger, asked time.Time, list []sls.Shard, err error) {
 	c.mu.Lock()
-	var n news
+	var n changes
 	if err != nil && ctx.Err() != nil {
-		c.shards.gaveUp()
+		c.shards.abandon()
 	} else {
-		n = c.shards.answered(asked, time.Now(), list, err)
+		n = c.shards.onAnswer(asked, time.Now(), list, err)
 	}
 	c.mu.Unlock()
 	switch {
 	case n.failed != nil:
 		log.Warn("the list of shards cannot be had; reading goes on", zap.Error(n.failed), zap.Duration("retry", n.retry))
-	case n.mended:
+	case n.recovered:
 		log.Info("the list of shards can be had again")
 	}
 	for _, s := range n.odd {
@@ -86,8 +86,8 @@ func (c *closedShards) answered(ctx context.Context, log *zap.Logger, asked time
 	}
 }
 
-// asker owns the goroutines on which a reader asks for the list of shards.
-type asker struct {
+// background owns the goroutines on which a reader asks for the list of shards.
+type background struct {
 	ctx  context.Context // nil: it has never asked
 	stop context.CancelFunc
 	wait sync.WaitGroup
@@ -95,7 +95,7 @@ type asker struct {
 
 // launch starts f. Owner: the reader. Stop and waiter: close. The values of ctx count, its
 // end does not: a read that is over does not end the asking.
-func (a *asker) launch(ctx context.Context, f func(context.Context)) {
+func (a *background) launch(ctx context.Context, f func(context.Context)) {
 	if a.ctx == nil {
 		a.ctx, a.stop = context.WithCancel(context.WithoutCancel(ctx))
 	}
@@ -103,7 +103,7 @@ func (a *asker) launch(ctx context.Context, f func(context.Context)) {
 }
 
 // close has what was launched end, and waits for that.
-func (a *asker) close() {
+func (a *background) close() {
 	if a.ctx == nil {
 		return
 	}

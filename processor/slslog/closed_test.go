@@ -63,7 +63,7 @@ func TestClosedDuringARead(t *testing.T) {
 			s.put(0, 1)
 			s.close(0)
 			r.source.closed.ask(t.Context(), zap.NewNop())
-			if !r.source.closed.known(0, r.reader.opened) {
+			if !r.source.closed.isClosed(0, r.reader.opened) {
 				t.Error("the list did not say it")
 			}
 		}

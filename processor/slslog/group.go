@@ -77,9 +77,9 @@ func (g Group) last(number byte) (p []byte) {
 	return p
 }
 
-// number gives the groups of a page their cursors. The service tells that of the last
+// setCursors gives the groups of a page their cursors. The service tells that of the last
 // one only; those before it are consecutive.
-func number(groups []Group, last int64) {
+func setCursors(groups []Group, last int64) {
 	first := last - int64(len(groups)) + 1
 	for i := range groups {
 		groups[i].cursor, groups[i].numbered = first+int64(i), true

@@ -42,10 +42,10 @@ func (s *served) stream(d time.Duration) {
 	}
 }
 
-// TestInitialIsForTheBirth: a worker that begins at the end, or at a time, reads all that
+// TestInitialIsForTheFirstStart: a worker that begins at the end, or at a time, reads all that
 // comes after that: also what comes to shards that are split and merged while it runs and
 // while it does not. And nothing that came before.
-func TestInitialIsForTheBirth(t *testing.T) {
+func TestInitialIsForTheFirstStart(t *testing.T) {
 	for name, c := range map[string]struct {
 		initial func(now time.Time) batch.Initial // of each worker anew
 		refused bool                              // the list of shards

@@ -105,7 +105,7 @@ func TestRecommitsWhileTheListFails(t *testing.T) {
 			t.Errorf("%d positions were committed again in ten minutes, want one or two a minute and shard", n)
 		}
 		for at, n := range count {
-			if at < firstReminder || n > shards/2 {
+			if at < firstRecommit || n > shards/2 {
 				t.Errorf("%d positions were committed again after %v", n, at)
 			}
 		}

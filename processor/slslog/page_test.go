@@ -20,8 +20,8 @@ import (
 func TestGivenBackOnce(t *testing.T) {
 	wrong := errors.New("wrong")
 	for name, c := range map[string]struct {
-		spoil func(p *sls.Page)
-		fail  error
+		damage func(p *sls.Page)
+		fail   error
 	}{
 		"nothing wrong":    {func(*sls.Page) {}, nil},
 		"empty":            {func(p *sls.Page) { p.Count, p.RawSize, p.Body = 0, 0, nil }, nil},
@@ -48,8 +48,8 @@ func TestGivenBackOnce(t *testing.T) {
 			b.release()
 		}
 		before := pool.bytes
-		if c.spoil != nil {
-			s.spoil = func(_ sls.PullRequest, p *sls.Page) { c.spoil(p) }
+		if c.damage != nil {
+			s.damage = func(_ sls.PullRequest, p *sls.Page) { c.damage(p) }
 		}
 		s.failPull = func(sls.PullRequest) error { return c.fail }
 		at := r.reader.Position()
@@ -111,10 +111,10 @@ func TestTooLarge(t *testing.T) {
 				}
 			}
 			took := time.Since(began)
-			if halts := processor.IsHalt(err); halts != (took >= largeFor) {
+			if halts := processor.IsHalt(err); halts != (took >= haltTooLargeAfter) {
 				t.Errorf("after %v: halts %v", took, halts)
 			}
-			if took >= largeFor {
+			if took >= haltTooLargeAfter {
 				break
 			}
 		}
@@ -128,19 +128,19 @@ func TestTooLargeByMistake(t *testing.T) {
 		s.put(0, 3)
 		r := newRig(t, s, Options{}, batch.Start{})
 		for round := range 3 {
-			for _, spoil := range []func(p *sls.Page){
+			for _, damage := range []func(p *sls.Page){
 				func(p *sls.Page) { p.RawSize = 1 << 30 },
 				func(p *sls.Page) { p.RawSize++ },
 				func(p *sls.Page) { p.RawSize = 1 << 30 },
 			} {
-				s.spoil = func(_ sls.PullRequest, p *sls.Page) { spoil(p) }
+				s.damage = func(_ sls.PullRequest, p *sls.Page) { damage(p) }
 				if _, err := r.reader.Read(t.Context(), anything); err == nil || processor.IsHalt(err) {
 					t.Fatalf("round %d: %v", round, err)
 				}
 				time.Sleep(4 * time.Second)
 			}
 		}
-		s.spoil = nil
+		s.damage = nil
 		got, _ := r.all()
 		same(t, "read", got, upTo(3))
 	})
@@ -160,7 +160,7 @@ func TestTooLargeForTheClient(t *testing.T) {
 		}
 		c.most = 0 // however few are asked for
 		c.asked = nil
-		for began := time.Now(); time.Since(began) <= largeFor; time.Sleep(time.Second) {
+		for began := time.Now(); time.Since(began) <= haltTooLargeAfter; time.Sleep(time.Second) {
 			_, err = r.Read(t.Context(), anything)
 			if !errors.As(err, new(*TooLargeError)) {
 				t.Fatalf("it is %v", err)
@@ -194,25 +194,25 @@ func (o *oversized) Pull(ctx context.Context, r sls.PullRequest) (sls.Page, erro
 	return c.Pull(ctx, r)
 }
 
-// TestSpoilt: a page that cannot be read is read again for as long as that takes.
-func TestSpoilt(t *testing.T) {
+// TestDamagedPage: a page that cannot be read is read again for as long as that takes.
+func TestDamagedPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
 		s.put(0, 10)
-		s.spoil = func(_ sls.PullRequest, p *sls.Page) { p.Body[0] = 0 }
+		s.damage = func(_ sls.PullRequest, p *sls.Page) { p.Body[0] = 0 }
 		r := newRig(t, s, Options{}, batch.Start{})
 		for range 1000 {
 			_, err := r.reader.Read(t.Context(), anything)
 			var decode *DecodeError
 			if !errors.As(err, &decode) || processor.IsHalt(err) || !strings.Contains(err.Error(), "shard 0") {
-				t.Fatalf("a spoilt page: %v", err)
+				t.Fatalf("a damaged page: %v", err)
 			}
 			time.Sleep(4 * time.Second)
 		}
 		if r.reader.cursor != formatCursor(1000) {
 			t.Errorf("at %q", r.reader.cursor)
 		}
-		s.spoil = nil
+		s.damage = nil
 		got, _ := r.all()
 		same(t, "read", got, upTo(10))
 	})
@@ -229,7 +229,7 @@ func TestNumbersWithAGapAreNotBelieved(t *testing.T) {
 			n := string(g.raw)
 			return strings.Contains(n, "n\x12\x012") || strings.Contains(n, "n\x12\x013") || strings.Contains(n, "n\x12\x014")
 		}
-		s.spoil = func(_ sls.PullRequest, p *sls.Page) { numberPage(t, p, 1005) }
+		s.damage = func(_ sls.PullRequest, p *sls.Page) { numberPage(t, p, 1005) }
 		r := newRig(t, s, Options{}, batch.Start{})
 		c := r.read()
 		if c.After != nil {

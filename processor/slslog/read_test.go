@@ -75,12 +75,12 @@ func TestCountFollowsTheGroups(t *testing.T) {
 		}{
 			{0, batch.Limit{Bytes: 1, Items: 1}, 1 << 20, 1},
 			{1 << 30, batch.Limit{Bytes: 1, Items: 100}, 1 << 20, 1},
-			{0, batch.Limit{Bytes: 1 << 20, Items: 10000}, 1 << 30, (1 << 20) / (firstGroup + groupBytes)},
+			{0, batch.Limit{Bytes: 1 << 20, Items: 10000}, 1 << 30, (1 << 20) / (firstGroupSize + groupBytes)},
 			{4, batch.Limit{Bytes: 1 << 20, Items: 7}, 1 << 20, 7},
 			{4, batch.Limit{Bytes: 1 << 40, Items: 10000}, 1 << 30, sls.MaxCount},
 			{904, batch.Limit{Bytes: 1 << 40, Items: 10000}, 100000, 100},
 		} {
-			r.reader.group, r.source.o.MaxRaw = c.group, c.raw
+			r.reader.groupSize, r.source.o.MaxRaw = c.group, c.raw
 			if got := r.reader.count(c.l); got != c.want {
 				t.Errorf("%+v: asks for %d", c, got)
 			}
@@ -91,10 +91,10 @@ func TestCountFollowsTheGroups(t *testing.T) {
 // TestMoreAndLag is what the headers of a page lead to.
 func TestMoreAndLag(t *testing.T) {
 	for name, c := range map[string]struct {
-		query string
-		spoil func(p *sls.Page, now time.Time)
-		more  bool
-		lag   time.Duration
+		query  string
+		damage func(p *sls.Page, now time.Time)
+		more   bool
+		lag    time.Duration
 	}{
 		"at the end":            {"", func(p *sls.Page, now time.Time) { p.CursorTime = now }, false, 0},
 		"behind":                {"", func(p *sls.Page, now time.Time) { p.CursorTime = now.Add(-4 * time.Second) }, true, 4 * time.Second},
@@ -104,9 +104,9 @@ func TestMoreAndLag(t *testing.T) {
 		"full without a time":   {"", func(p *sls.Page, _ time.Time) { p.Count, p.CursorTime = 1000, time.Time{} }, true, batch.LagUnknown},
 		"full":                  {"", func(p *sls.Page, _ time.Time) { p.Count = 1000 }, true, 0},
 		"full, clock ahead":     {"", func(p *sls.Page, now time.Time) { p.Count, p.CursorTime = 1000, now.Add(time.Hour) }, true, 0},
-		"large":                 {"", func(p *sls.Page, now time.Time) { p.RawSize, p.CursorTime = full, now.Add(-time.Second) }, true, time.Second},
+		"large":                 {"", func(p *sls.Page, now time.Time) { p.RawSize, p.CursorTime = fullPage, now.Add(-time.Second) }, true, time.Second},
 		"query":                 {"*", func(p *sls.Page, now time.Time) { p.RawDataCount = 1000 }, true, 0},
-		"query of large groups": {"*", func(p *sls.Page, now time.Time) { p.RawDataSize = full }, true, 0},
+		"query of large groups": {"*", func(p *sls.Page, now time.Time) { p.RawDataSize = fullPage }, true, 0},
 		"query drops all":       {"*", func(p *sls.Page, _ time.Time) { p.Count, p.CursorTime = 0, time.Time{} }, true, batch.LagUnknown},
 		"not moved": {"", func(p *sls.Page, now time.Time) {
 			p.Next, p.Count, p.CursorTime = formatCursor(1000), 1000, now.Add(-time.Hour)
@@ -117,10 +117,10 @@ func TestMoreAndLag(t *testing.T) {
 				s := newShelf(1)
 				s.put(0, 3)
 				r := newRig(t, s, Options{Query: c.query}, batch.Start{})
-				s.spoil = func(_ sls.PullRequest, p *sls.Page) {
+				s.damage = func(_ sls.PullRequest, p *sls.Page) {
 					now := time.Now()
 					p.CursorTime = now
-					c.spoil(p, now)
+					c.damage(p, now)
 					n := p.Count
 					p.Body = p.Body[:0]
 					for range n {
@@ -163,7 +163,7 @@ func TestPositionOfEachGroup(t *testing.T) {
 		p := sls.Page{Next: formatCursor(1005), Count: 5, RawSize: 10, Body: []byte("\n\x00\n\x00\n\x00\n\x00\n\x00"), Compression: sls.None}
 		numberPage(t, &p, c.last)
 		s := newShelf(1)
-		s.spoil = func(_ sls.PullRequest, page *sls.Page) { *page = p }
+		s.damage = func(_ sls.PullRequest, page *sls.Page) { *page = p }
 		r := newRig(t, s, c.o, batch.Start{})
 		got := r.read()
 		if (got.After != nil) != c.want {

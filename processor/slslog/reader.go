@@ -15,35 +15,35 @@ import (
 
 // reader reads one shard. It belongs to one goroutine at a time.
 type reader struct {
-	source *Source
-	shard  int
-	log    *zap.Logger
-	opened time.Time
-	cursor string    // empty: not known before start
-	start  time.Time // where to begin, as long as its cursor is not known
-	until  time.Time // where to stop, as long as its cursor is not known
-	end    string    // where to stop; empty: nowhere, or not known yet
-	large  time.Time // since when the smallest page is too large; zero: it is not
+	source        *Source
+	shard         int
+	log           *zap.Logger
+	opened        time.Time
+	cursor        string    // empty: not known before start
+	start         time.Time // where to begin, as long as its cursor is not known
+	until         time.Time // where to stop, as long as its cursor is not known
+	end           string    // where to stop; empty: nowhere, or not known yet
+	tooLargeSince time.Time // since when the smallest page is too large; zero: it is not
 
 	// What the last pages were like, to guess what the next will be.
-	asked int // the most groups that the last page could have
-	group int // bytes of a log group, decompressed
-	body  int // bytes of a page, compressed
+	askedCount int // the most groups that the last page could have
+	groupSize  int // bytes of a log group, decompressed
+	bodySize   int // bytes of a page, compressed
 
-	asker    asker
-	reminder reminder
+	background    background
+	recommitTimer recommitTimer
 }
 
 const (
 	// firstGroup is the guess before the first page.
-	firstGroup = 4 << 10
+	firstGroupSize = 4 << 10
 
 	// full is a page that the service may have cut because of its size: there is more.
 	// Where it cuts is not documented; the official consumer paces itself by 1 and 4 MB.
-	full = 1 << 20
+	fullPage = 1 << 20
 
 	// behind is a page after which something is waiting that is older than this.
-	behind = 3 * time.Second
+	farBehind = 3 * time.Second
 )
 
 // Position implements batch.Reader.
@@ -51,22 +51,22 @@ func (r *reader) Position() processor.Position { return processor.Position(r.cur
 
 // Close implements batch.Reader.
 func (r *reader) Close() error {
-	r.asker.close()
+	r.background.close()
 	return nil
 }
 
 // Read implements batch.Reader.
 func (r *reader) Read(ctx context.Context, l batch.Limit) (batch.Chunk[Group], error) {
 	if r.cursor == "" {
-		return r.await(ctx)
+		return r.awaitStart(ctx)
 	}
 	// Before the page: see closedShards. A list from before the reader was opened does not
 	// count: if it had been wrong, this shard would end again at once, for ever.
-	closed := r.source.closed.known(r.shard, r.opened)
+	closed := r.source.closed.isClosed(r.shard, r.opened)
 	now := time.Now()
 	stop, err := r.bound(ctx, now)
 	if err != nil {
-		return batch.Chunk[Group]{}, meaning(err)
+		return batch.Chunk[Group]{}, batchError(err)
 	}
 	if r.reached() {
 		return batch.Chunk[Group]{Next: r.Position(), End: batch.EndBound, Lag: batch.LagUnknown}, nil
@@ -78,7 +78,7 @@ func (r *reader) Read(ctx context.Context, l batch.Limit) (batch.Chunk[Group], e
 	moved := p.Next != r.cursor
 	r.cursor = p.Next
 	there := r.source.serviceTime(now)
-	c.Next, c.More = r.Position(), moved && r.more(p, there)
+	c.Next, c.More = r.Position(), moved && r.probablyMore(p, there)
 	c.Lag = lag(p, c.More, there)
 	if r.reached() {
 		c.End, c.More = batch.EndBound, false
@@ -95,9 +95,9 @@ func (r *reader) Read(ctx context.Context, l batch.Limit) (batch.Chunk[Group], e
 	unknown, trouble := r.source.closed.doubt(r.shard)
 	c.Trouble = trouble
 	if !moved {
-		c.Recommit = r.reminder.due(now, unknown, rand.Float64())
-		if r.source.closed.begin(now) {
-			r.asker.launch(ctx, func(ctx context.Context) { r.source.closed.ask(ctx, r.log) })
+		c.Recommit = r.recommitTimer.due(now, unknown, rand.Float64())
+		if r.source.closed.startAsking(now) {
+			r.background.launch(ctx, func(ctx context.Context) { r.source.closed.ask(ctx, r.log) })
 		}
 	}
 	return c, nil
@@ -118,13 +118,13 @@ func (r *reader) page(ctx context.Context, count int, stop string) (sls.Page, ba
 		var large *TooLargeError
 		switch {
 		case err == nil:
-			r.large = time.Time{}
+			r.tooLargeSince = time.Time{}
 			return p, c, nil
 		case !errors.As(err, &large):
-			r.large = time.Time{}
+			r.tooLargeSince = time.Time{}
 			return p, c, err
 		case count == 1:
-			return p, c, r.tooLarge(time.Now(), err)
+			return p, c, r.haltIfStillTooLarge(time.Now(), err)
 		}
 		count = max(1, min(count, large.Groups)/2)
 	}
@@ -133,9 +133,9 @@ func (r *reader) page(ctx context.Context, count int, stop string) (sls.Page, ba
 // count is how many groups to ask for: what fits the limit, if they are like the last
 // ones.
 func (r *reader) count(l batch.Limit) int {
-	group := r.group
+	group := r.groupSize
 	if group == 0 {
-		group = firstGroup
+		group = firstGroupSize
 	}
 	fit := min(l.Bytes, int64(r.source.o.MaxRaw)) / int64(group+groupBytes)
 	return int(max(1, min(fit, int64(l.Items), sls.MaxCount)))
@@ -149,67 +149,67 @@ func (r *reader) pull(ctx context.Context, count int, stop string) (sls.Page, *b
 		Shard: r.shard, Cursor: r.cursor, EndCursor: stop, Count: count,
 		Query: s.o.Query, Processor: s.o.Processor, Compression: s.o.Compression,
 	}
-	if r.body > 0 { // an idle shard needs none
-		body = s.buffers.take(r.body + r.body/4)
+	if r.bodySize > 0 { // an idle shard needs none
+		body = s.buffers.take(r.bodySize + r.bodySize/4)
 		request.Buffer = body.b
 	}
 	p, err := s.client.Pull(ctx, request)
 	if err != nil {
-		giveBack(body)
+		releaseBuffer(body)
 		var large *sls.PageSizeError
 		if errors.As(err, &large) {
-			r.group = large.RawSize/max(1, large.Count) + 1
-			return p, nil, r.overBound(large.Count, large.RawSize, large.Max)
+			r.groupSize = large.RawSize/max(1, large.Count) + 1
+			return p, nil, r.tooLargeError(large.Count, large.RawSize, large.Max)
 		}
-		return p, nil, meaning(err)
+		return p, nil, batchError(err)
 	}
-	r.asked, r.body = count, len(p.Body)
+	r.askedCount, r.bodySize = count, len(p.Body)
 	if p.Count > 0 {
-		r.group = p.RawSize/p.Count + 1
+		r.groupSize = p.RawSize/p.Count + 1
 	}
 	return p, body, nil
 }
 
 // chunk decompresses and parses a page. It gives the body back.
 func (r *reader) chunk(p sls.Page, body *buffer) (batch.Chunk[Group], error) {
-	defer giveBack(body)
+	defer releaseBuffer(body)
 	s := r.source
 	if p.Count == 0 {
 		return batch.Chunk[Group]{}, nil
 	}
 	if p.RawSize > s.o.MaxRaw {
-		return batch.Chunk[Group]{}, r.overBound(p.Count, p.RawSize, s.o.MaxRaw)
+		return batch.Chunk[Group]{}, r.tooLargeError(p.Count, p.RawSize, s.o.MaxRaw)
 	}
 	if err := checkRaw(p.Compression, len(p.Body), p.RawSize); err != nil {
-		return batch.Chunk[Group]{}, r.spoilt(err)
+		return batch.Chunk[Group]{}, r.damaged(err)
 	}
 	page := s.buffers.take(p.RawSize)
 	raw, err := decompress(page.b, p.Body, p.Compression, p.RawSize)
 	if err != nil {
 		page.release()
-		return batch.Chunk[Group]{}, r.spoilt(err)
+		return batch.Chunk[Group]{}, r.damaged(err)
 	}
 	groups, err := parse(raw, p.Count)
 	if err != nil {
 		page.release()
-		return batch.Chunk[Group]{}, r.spoilt(err)
+		return batch.Chunk[Group]{}, r.damaged(err)
 	}
 	c := batch.Chunk[Group]{
 		Items: groups, Bytes: int64(page.size() + groupBytes*len(groups)), Release: page.release,
 	}
-	if last, ok := r.last(p); ok {
-		number(groups, last)
+	if last, ok := r.lastNumber(p); ok {
+		setCursors(groups, last)
 		first := last - int64(len(groups)) + 1
 		c.After = func(i int) processor.Position { return processor.Position(formatCursor(first + int64(i) + 1)) }
 	}
 	return c, nil
 }
 
-// last returns the number of the last log group of a page, from which those of the
+// lastNumber returns the number of the last log group of a page, from which those of the
 // others follow. A query leaves out some of them, and nobody tells which. A number that
 // is not that of the group before the next position is not believed: commits depend on
 // it.
-func (r *reader) last(p sls.Page) (int64, bool) {
+func (r *reader) lastNumber(p sls.Page) (int64, bool) {
 	o := &r.source.o
 	if o.Query != "" || o.Processor != "" {
 		return 0, false
@@ -226,25 +226,25 @@ func (r *reader) last(p sls.Page) (int64, bool) {
 	return last, ok
 }
 
-// giveBack releases a buffer, if there is one.
-func giveBack(b *buffer) {
+// releaseBuffer releases a buffer, if there is one.
+func releaseBuffer(b *buffer) {
 	if b != nil {
 		b.release()
 	}
 }
 
-// more reports whether there is probably more to read at once, after a page that
+// probablyMore reports whether there is probably more to read at once, after a page that
 // moved.
-func (r *reader) more(p sls.Page, now time.Time) bool {
+func (r *reader) probablyMore(p sls.Page, now time.Time) bool {
 	switch {
-	case p.Count >= r.asked, p.RawSize >= full:
+	case p.Count >= r.askedCount, p.RawSize >= fullPage:
 		return true
-	case p.RawDataCount >= r.asked, p.RawDataSize >= full:
+	case p.RawDataCount >= r.askedCount, p.RawDataSize >= fullPage:
 		return true
 	case p.CursorTime.IsZero():
 		return p.Count == 0 // it went through what a query drops
 	}
-	return now.Sub(p.CursorTime) > behind
+	return now.Sub(p.CursorTime) > farBehind
 }
 
 // lag is how far the next position is behind the end of the shard. The service tells

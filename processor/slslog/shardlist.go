@@ -23,27 +23,27 @@ const (
 // shardList decides when the list of shards is asked for, and keeps what came of it. It
 // waits for nothing and reads no clock.
 type shardList struct {
-	every  time.Duration
-	asking bool
-	next   time.Time         // not to be asked before
-	asked  time.Time         // when the newest list was asked for; zero: there is none
-	shards map[int]sls.Shard // of that list
-	err    error             // why there is no newer list; nil: there is no reason
-	said   string            // the kind of the failure that was logged; empty: none, or it is mended
-	pauses [2]func() time.Duration
+	every      time.Duration
+	asking     bool
+	next       time.Time         // not to be asked before
+	asked      time.Time         // when the newest list was asked for; zero: there is none
+	shards     map[int]sls.Shard // of that list
+	err        error             // why there is no newer list; nil: there is no reason
+	loggedKind string            // the kind of the failure that was logged; empty: none, or it is mended
+	pauses     [2]func() time.Duration
 }
 
-// news is what is to be logged of a list, or of its failure.
-type news struct {
-	failed error         // it cannot be had, for this reason
-	retry  time.Duration // with failed: the pause
-	mended bool          // it can be had again
-	odd    []sls.Shard   // these have a state that is not known
+// changes is what is to be logged of a list, or of its failure.
+type changes struct {
+	failed    error         // it cannot be had, for this reason
+	retry     time.Duration // with failed: the pause
+	recovered bool          // it can be had again
+	odd       []sls.Shard   // these have a state that is not known
 }
 
-// begin reports whether to ask for the list now. Whoever asks says answered or gaveUp
+// startAsking reports whether to ask for the list now. Whoever asks says answered or gaveUp
 // afterwards; until then nobody else asks.
-func (l *shardList) begin(now time.Time) bool {
+func (l *shardList) startAsking(now time.Time) bool {
 	if l.asking || now.Before(l.next) {
 		return false
 	}
@@ -51,24 +51,24 @@ func (l *shardList) begin(now time.Time) bool {
 	return true
 }
 
-// gaveUp notes that whoever asked had to go before the answer came.
-func (l *shardList) gaveUp() { l.asking = false }
+// abandon notes that whoever asked had to go before the answer came.
+func (l *shardList) abandon() { l.asking = false }
 
-// answered takes the list that was asked for, or why it did not come. It returns what has
+// onAnswer takes the list that was asked for, or why it did not come. It returns what has
 // changed.
-func (l *shardList) answered(asked, now time.Time, list []sls.Shard, err error) (n news) {
+func (l *shardList) onAnswer(asked, now time.Time, list []sls.Shard, err error) (n changes) {
 	l.asking = false
 	if err != nil {
 		pause := l.pause(err)
 		l.next, l.err = now.Add(pause), lookupError(err)
-		if kind := kindOf(err); kind != l.said {
-			l.said = kind
+		if kind := failureKind(err); kind != l.loggedKind {
+			l.loggedKind = kind
 			n.failed, n.retry = l.err, pause
 		}
 		return n
 	}
-	n.mended = l.said != ""
-	l.next, l.err, l.said, l.pauses = asked.Add(l.every), nil, "", [2]func() time.Duration{}
+	n.recovered = l.loggedKind != ""
+	l.next, l.err, l.loggedKind, l.pauses = asked.Add(l.every), nil, "", [2]func() time.Duration{}
 	old := l.shards
 	l.asked, l.shards = asked, make(map[int]sls.Shard, len(list))
 	for _, s := range list {
@@ -126,8 +126,8 @@ func lookupError(err error) error {
 	return fmt.Errorf("slslog: a shard that was split or merged is noticed late%s: %w", hint, err)
 }
 
-// kindOf tells failures apart whose texts differ by a request id or a port at each try.
-func kindOf(err error) string {
+// failureKind tells failures apart whose texts differ by a request id or a port at each try.
+func failureKind(err error) string {
 	var refused *sls.Error
 	var senseless *sls.ResponseError
 	switch {
@@ -139,28 +139,28 @@ func kindOf(err error) string {
 	return "no answer"
 }
 
-// reminder decides when a shard that stands at its end commits its position again, as
+// recommitTimer decides when a shard that stands at its end commits its position again, as
 // long as nobody can say whether it is closed. The service looks whether a closed shard
 // was read to its end when a position is committed, and not before.
-type reminder struct {
+type recommitTimer struct {
 	next time.Time
 }
 
 const (
-	firstReminder = 10 * time.Second // to three times that
-	nextReminder  = 30 * time.Second // to twice that
+	firstRecommit = 10 * time.Second // to three times that
+	nextRecommit  = 30 * time.Second // to twice that
 )
 
 // due reports whether to commit now. chance is between 0 and 1: the shards of a worker
 // must not all commit at once.
-func (r *reminder) due(now time.Time, unknown bool, chance float64) bool {
+func (r *recommitTimer) due(now time.Time, unknown bool, chance float64) bool {
 	switch {
 	case !unknown:
 		r.next = time.Time{}
 	case r.next.IsZero():
-		r.next = now.Add(firstReminder + time.Duration(chance*2*float64(firstReminder)))
+		r.next = now.Add(firstRecommit + time.Duration(chance*2*float64(firstRecommit)))
 	case !now.Before(r.next):
-		r.next = now.Add(nextReminder + time.Duration(chance*float64(nextReminder)))
+		r.next = now.Add(nextRecommit + time.Duration(chance*float64(nextRecommit)))
 		return true
 	}
 	return false

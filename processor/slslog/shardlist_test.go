@@ -48,12 +48,12 @@ func TestListPauses(t *testing.T) {
 		now := time.Now()
 		var pauses []time.Duration
 		for range 12 {
-			if !l.begin(now) || l.begin(now) {
+			if !l.startAsking(now) || l.startAsking(now) {
 				t.Fatalf("%s: not asked once at %v", name, pauses)
 			}
-			l.answered(now, now, nil, c.err)
+			l.onAnswer(now, now, nil, c.err)
 			pause := l.next.Sub(now)
-			if pauses = append(pauses, pause); pause > time.Second && l.begin(now.Add(pause-time.Second)) {
+			if pauses = append(pauses, pause); pause > time.Second && l.startAsking(now.Add(pause-time.Second)) {
 				t.Errorf("%s: asked within the pause", name)
 			}
 			now = l.next
@@ -62,8 +62,8 @@ func TestListPauses(t *testing.T) {
 		if first < c.first[0] || first > c.first[1] || last < c.last[0] || last > c.last[1] {
 			t.Errorf("%s: the pauses are %v", name, pauses)
 		}
-		l.begin(now)
-		if n := l.answered(now, now, nil, nil); !n.mended || l.next != now.Add(c.every) {
+		l.startAsking(now)
+		if n := l.onAnswer(now, now, nil, nil); !n.recovered || l.next != now.Add(c.every) {
 			t.Errorf("%s: after a list: %+v, the next in %v", name, n, l.next.Sub(now))
 		}
 	}
@@ -90,8 +90,8 @@ func TestListNews(t *testing.T) {
 		{errors.New("port 3"), true, false},
 		{nil, false, true},
 	} {
-		n := l.answered(now, now, nil, c.err)
-		if (n.failed != nil) != c.failed || n.mended != c.mended {
+		n := l.onAnswer(now, now, nil, c.err)
+		if (n.failed != nil) != c.failed || n.recovered != c.mended {
 			t.Errorf("answer %d, %v: %+v", i, c.err, n)
 		}
 		if hint := c.failed && strings.Contains(n.failed.Error(), "log:ListShards"); hint != (i == 3 || i == 5) {
@@ -112,23 +112,23 @@ func TestListStates(t *testing.T) {
 	}
 	check("before the first list", 0, false, true, false)
 	list := []sls.Shard{{Number: 0}, {Number: 1, ReadOnly: true}, {Number: 2, OddStatus: "x"}}
-	if n := l.answered(now, now, list, nil); len(n.odd) != 1 || n.odd[0].Number != 2 {
+	if n := l.onAnswer(now, now, list, nil); len(n.odd) != 1 || n.odd[0].Number != 2 {
 		t.Errorf("the first list: %+v", n)
 	}
 	check("listed", 0, false, false, false)
 	check("listed", 1, true, false, false)
 	check("listed", 2, false, true, true)
 	check("listed", 3, false, true, false)
-	if n := l.answered(now, now, list, nil); len(n.odd) != 0 {
+	if n := l.onAnswer(now, now, list, nil); len(n.odd) != 0 {
 		t.Errorf("the same list: %+v", n)
 	}
 	list[0].OddStatus = "y"
-	if n := l.answered(now, now, list, nil); len(n.odd) != 1 || n.odd[0].Number != 0 {
+	if n := l.onAnswer(now, now, list, nil); len(n.odd) != 1 || n.odd[0].Number != 0 {
 		t.Errorf("another list: %+v", n)
 	}
 	list[0].OddStatus = ""
-	l.answered(now, now, list, nil)
-	l.answered(now, now, nil, errors.New("no"))
+	l.onAnswer(now, now, list, nil)
+	l.onAnswer(now, now, nil, errors.New("no"))
 	check("failing", 0, false, true, true)
 	check("failing", 1, true, true, true)
 	if l.closed(1, now.Add(1)) {

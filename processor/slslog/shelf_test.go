@@ -28,7 +28,7 @@ type shelf struct {
 	beforePull   func()                              // without the lock
 	beforeCursor func(sls.From)                      // without the lock
 	afterPull    func(sls.PullRequest)               // without the lock
-	spoil        func(sls.PullRequest, *sls.Page)    // changes a page
+	damage       func(sls.PullRequest, *sls.Page)    // changes a page
 	failPull     func(sls.PullRequest) error         // instead of a page
 	failList     error                               // instead of a list
 	odd          string                              // the status of shard 0, if it is an odd one
@@ -191,8 +191,8 @@ func (s *shelf) page(r sls.PullRequest) (sls.Page, error) {
 		p.RawDataCount = 0
 	}
 	p.Next, p.RawSize, p.Body = formatCursor(at), len(raw), append(r.Buffer[:0], raw...)
-	if s.spoil != nil {
-		s.spoil(r, &p)
+	if s.damage != nil {
+		s.damage(r, &p)
 	}
 	return p, nil
 }

@@ -66,9 +66,9 @@ type Options struct {
 type Source struct {
 	client  Client
 	o       Options
-	made    time.Time // by the wall clock
+	created time.Time // by the wall clock
 	closed  closedShards
-	births  births
+	origins origins
 	buffers *buffers
 }
 
@@ -111,7 +111,7 @@ func New(c Client, o Options) (*Source, error) {
 	if o.ShardsEvery == 0 {
 		o.ShardsEvery = defaultShardsEvery
 	}
-	s := &Source{client: c, o: o, made: time.Now().Round(0), births: newBirths(), buffers: newBuffers(maxIdle)}
+	s := &Source{client: c, o: o, created: time.Now().Round(0), origins: newOrigins(), buffers: newBuffers(maxIdle)}
 	s.closed = closedShards{list: c.ListShards, shards: shardList{every: o.ShardsEvery}}
 	return s, nil
 }
@@ -130,8 +130,8 @@ func (s *Source) Open(ctx context.Context, id shardset.ID, start batch.Start) (b
 		cursor: string(start.Position), until: start.Until,
 	}
 	if r.cursor == "" {
-		if err := r.begin(ctx, start); err != nil {
-			return nil, meaning(err)
+		if err := r.findStart(ctx, start); err != nil {
+			return nil, batchError(err)
 		}
 	}
 	if start.UntilPosition != "" {
@@ -142,10 +142,10 @@ func (s *Source) Open(ctx context.Context, id shardset.ID, start batch.Start) (b
 	return r, nil
 }
 
-// place is where an Initial is, in the service's words.
-func place(i batch.Initial) (sls.From, error) {
+// fromInitial is where an Initial is, in the service's words.
+func fromInitial(i batch.Initial) (sls.From, error) {
 	if at, ok := i.Time(); ok {
-		return received(at), nil
+		return fromTime(at), nil
 	}
 	switch {
 	case i == batch.Earliest():
@@ -156,17 +156,17 @@ func place(i batch.Initial) (sls.From, error) {
 	return "", processor.Fatal(fmt.Errorf("slslog: the initial position %v is not known", i))
 }
 
-// received is the first log group of the second that t is in, or later. Nothing was
+// fromTime is the first log group of the second that t is in, or later. Nothing was
 // received before 1970.
-func received(t time.Time) sls.From {
+func fromTime(t time.Time) sls.From {
 	if t.Unix() < 0 {
 		return sls.Begin
 	}
 	return sls.At(t)
 }
 
-// meaning translates an error of the client into what the loop knows.
-func meaning(err error) error {
+// batchError translates an error of the client into what the loop knows.
+func batchError(err error) error {
 	var refused *sls.Error
 	var senseless *sls.UsageError
 	switch {

@@ -124,7 +124,7 @@ func TestIterationStops(t *testing.T) {
 
 func TestCursors(t *testing.T) {
 	groups := make([]Group, 3)
-	number(groups, 1447299606896632356)
+	setCursors(groups, 1447299606896632356)
 	for i, g := range groups {
 		want := int64(1447299606896632354) + int64(i)
 		if got, ok := g.Cursor(); !ok || got != want {
@@ -134,7 +134,7 @@ func TestCursors(t *testing.T) {
 			t.Errorf("the clone of group %d has cursor %d, %v, want %d", i, got, ok, want)
 		}
 	}
-	number(nil, 5)
+	setCursors(nil, 5)
 }
 
 func TestZeroViews(t *testing.T) {

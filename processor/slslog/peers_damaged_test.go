@@ -15,7 +15,7 @@ import (
 
 // Pages that something on the way spoils are read again, for an hour if need be, at a pace
 // that harms nobody; the shard shows it, and goes on by itself when they are clean.
-func TestSpoiltPagesAreReadAgain(t *testing.T) {
+func TestDamagedPagesAreReadAgain(t *testing.T) {
 	for name, change := range map[string]func(h http.Header, body []byte) []byte{
 		"bits":       func(_ http.Header, body []byte) []byte { body[0] ^= 0xff; body[len(body)/2] ^= 0xff; return body },
 		"cut":        func(_ http.Header, body []byte) []byte { return body[:len(body)/2] },

@@ -11,10 +11,10 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// look is what there was when this process first had to say where a shard without a
+// snapshot is what there was when this process first had to say where a shard without a
 // checkpoint begins. The group's birth is written down nowhere, so whether a shard is
 // younger than the group is told from this alone. It is pure, and never changed.
-type look struct {
+type snapshot struct {
 	shards []sls.Shard        // by number; nil: the service refuses to list them
 	stored []processor.Stored // what the store has of them
 	listed bool               // the store could list
@@ -25,7 +25,7 @@ type look struct {
 // start. Where nothing suggests that, it was there at the group's birth: at that moment
 // several workers start, and a shard that another of them has not committed yet must not
 // have its history read.
-func (l *look) younger(shard int) bool {
+func (l *snapshot) younger(shard int) bool {
 	if l.shards == nil {
 		return l.youngerByNumber(shard)
 	}
@@ -33,7 +33,7 @@ func (l *look) younger(shard int) bool {
 	switch {
 	case !found:
 		return true // it came to be after the look
-	case l.birth():
+	case l.groupIsNew():
 		return false
 	}
 	ancestors := l.ancestors(i)
@@ -45,13 +45,13 @@ func (l *look) younger(shard int) bool {
 			return true
 		}
 	}
-	oldest := l.oldest()
+	oldest := l.oldestCheckpoint()
 	return !oldest.IsZero() && l.shards[i].Created.After(oldest)
 }
 
-// oldest returns when the oldest checkpoint was stored: the group is at least as old as
+// oldestCheckpoint returns when the oldest checkpoint was stored: the group is at least as old as
 // that. It is zero if nobody knows.
-func (l *look) oldest() (at time.Time) {
+func (l *snapshot) oldestCheckpoint() (at time.Time) {
 	for _, s := range l.stored {
 		if s.Position != "" && !s.Updated.IsZero() && (at.IsZero() || s.Updated.Before(at)) {
 			at = s.Updated
@@ -60,16 +60,16 @@ func (l *look) oldest() (at time.Time) {
 	return at
 }
 
-// birth reports whether the group was being born at the look: nothing was ever committed.
-func (l *look) birth() bool {
+// groupIsNew reports whether the group was being born at the look: nothing was ever committed.
+func (l *snapshot) groupIsNew() bool {
 	return l.listed && !slices.ContainsFunc(l.stored, func(s processor.Stored) bool { return s.Position != "" })
 }
 
 // youngerByNumber is younger without a list of the shards. Their numbers only rise: one
 // above all that have a checkpoint is younger than those. At the group's birth none has,
 // but the service names every shard that it knows of.
-func (l *look) youngerByNumber(shard int) bool {
-	highest, birth := -1, l.birth()
+func (l *snapshot) youngerByNumber(shard int) bool {
+	highest, birth := -1, l.groupIsNew()
 	for _, s := range l.stored {
 		if birth || s.Position != "" {
 			highest = max(highest, s.ID.Number)
@@ -81,7 +81,7 @@ func (l *look) youngerByNumber(shard int) bool {
 // ancestors returns the numbers of those from which a shard was split or merged. The
 // service does not say that: they are the read-only ones with lower numbers that
 // share keys with it, or with one of its ancestors.
-func (l *look) ancestors(i int) map[int]bool {
+func (l *snapshot) ancestors(i int) map[int]bool {
 	found := map[int]bool{}
 	begin, end := l.shards[i].BeginKey, l.shards[i].EndKey // of all that was found: one range
 	for i--; i >= 0; i-- {
@@ -93,14 +93,14 @@ func (l *look) ancestors(i int) map[int]bool {
 	return found
 }
 
-// births takes the look of a process.
-type births struct {
-	slot  chan struct{} // a lock with room for one: guards the fields below; held while the look is taken
-	look  *look         // nil: not taken yet
-	since time.Time     // when it was first tried to take it; zero: it was not
+// origins takes the look of a process.
+type origins struct {
+	lock     chan struct{} // a lock with room for one: guards the fields below; held while the look is taken
+	snapshot *snapshot     // nil: not taken yet
+	firstTry time.Time     // when it was first tried to take it; zero: it was not
 }
 
-func newBirths() births { return births{slot: make(chan struct{}, 1)} }
+func newOrigins() origins { return origins{lock: make(chan struct{}, 1)} }
 
 // origin is what can be said of a shard without a checkpoint.
 type origin struct {
@@ -108,45 +108,45 @@ type origin struct {
 	since   time.Time // the group is at least as old as that, by the service's clock; zero: it is as good as new
 }
 
-// asNew is the age up to which a group counts as new: its workers start one after the
+// newFor is the age up to which a group counts as new: its workers start one after the
 // other.
-const asNew = time.Second
+const newFor = time.Second
 
-// origin returns the origin of a shard, from the look of this process. The first call takes
+// originOf returns the origin of a shard, from the look of this process. The first call takes
 // the look, and the others wait for it. After an error the next call tries again.
-func (s *Source) origin(ctx context.Context, shard int, stored func(context.Context) ([]processor.Stored, error)) (origin, error) {
-	b := &s.births
+func (s *Source) originOf(ctx context.Context, shard int, stored func(context.Context) ([]processor.Stored, error)) (origin, error) {
+	b := &s.origins
 	select {
-	case b.slot <- struct{}{}:
-		defer func() { <-b.slot }()
+	case b.lock <- struct{}{}:
+		defer func() { <-b.lock }()
 	case <-ctx.Done():
 		return origin{}, context.Cause(ctx)
 	}
-	if b.since.IsZero() {
-		b.since = time.Now()
+	if b.firstTry.IsZero() {
+		b.firstTry = time.Now()
 	}
-	l := b.look
+	l := b.snapshot
 	if l == nil {
 		var err error
-		if l, err = s.takeLook(ctx, stored); err != nil {
+		if l, err = s.takeSnapshot(ctx, stored); err != nil {
 			return origin{}, err
 		}
 		if l.shards != nil || l.listed { // else the next one may learn more
-			b.look = l
+			b.snapshot = l
 		}
 	}
-	return origin{younger: l.younger(shard), since: s.birthday(time.Now(), b.since, l.oldest())}, nil
+	return origin{younger: l.younger(shard), since: s.groupSince(time.Now(), b.firstTry, l.oldestCheckpoint())}, nil
 }
 
-// birthday returns how old the group is at least, from what this process has seen and the
+// groupSince returns how old the group is at least, from what this process has seen and the
 // store has. The times in the store may be those of our clock or the service's: the
 // less favourable counts.
-func (s *Source) birthday(now, seen, stored time.Time) (since time.Time) {
+func (s *Source) groupSince(now, seen, stored time.Time) (since time.Time) {
 	least, most := s.client.ClockOffset()
-	if now.Sub(seen) > asNew {
+	if now.Sub(seen) > newFor {
 		since = seen.Round(0).Add(least)
 	}
-	if stored.IsZero() || now.Sub(stored) <= asNew || now.Round(0).Add(most).Sub(stored) <= asNew {
+	if stored.IsZero() || now.Sub(stored) <= newFor || now.Round(0).Add(most).Sub(stored) <= newFor {
 		return since
 	}
 	if at := stored.Add(min(0, least)); since.IsZero() || at.Before(since) {
@@ -155,21 +155,21 @@ func (s *Source) birthday(now, seen, stored time.Time) (since time.Time) {
 	return since
 }
 
-// patience is how long the list of shards is waited for. Without it, reading goes on as if
+// maxListWait is how long the list of shards is waited for. Without it, reading goes on as if
 // it were refused: a list that fails for ever must keep no shard from beginning.
-const patience = 30 * time.Second
+const maxListWait = 30 * time.Second
 
-// takeLook asks for the shards first: one that comes between the two questions is then
+// takeSnapshot asks for the shards first: one that comes between the two questions is then
 // not among them.
-func (s *Source) takeLook(ctx context.Context, stored func(context.Context) ([]processor.Stored, error)) (*look, error) {
-	l := &look{}
+func (s *Source) takeSnapshot(ctx context.Context, stored func(context.Context) ([]processor.Stored, error)) (*snapshot, error) {
+	l := &snapshot{}
 	limited, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	shards, err := s.client.ListShards(limited)
 	switch {
 	case err == nil:
 		l.shards = slices.SortedFunc(slices.Values(shards), func(a, b sls.Shard) int { return cmp.Compare(a.Number, b.Number) })
-	case ctx.Err() != nil || !refused(err) && time.Since(s.births.since) < patience:
+	case ctx.Err() != nil || !refused(err) && time.Since(s.origins.firstTry) < maxListWait:
 		return nil, err
 	}
 	if stored == nil {

@@ -51,30 +51,30 @@ func TestYounger(t *testing.T) {
 	flat := []sls.Shard{made(0, "05", 900, false), made(1, "5a", 900, false), made(2, "af", 900, false)}
 	none := []processor.Stored{has(0, -1), has(1, -1), has(2, -1)}
 	for name, c := range map[string]struct {
-		look look
+		look snapshot
 		want []int // of the shards 0 to 9
 	}{
-		"birth":                           {look{flat, none, true}, count(3, 10)},
-		"birth, of a store without names": {look{flat, nil, true}, count(3, 10)},
-		"birth behind old splits":         {look{family, nil, true}, count(7, 10)},
-		"others have begun":               {look{flat, []processor.Stored{has(0, 3), has(1, -1)}, true}, count(3, 10)},
-		"a parent was read":               {look{family[:4], []processor.Stored{has(0, 600), has(1, 1)}, true}, count(2, 10)},
-		"only one grandparent was read":   {look{family, []processor.Stored{has(0, 1)}, true}, count(2, 10)},
-		"the other grandparent was":       {look{family, []processor.Stored{has(1, 1)}, true}, append([]int{4}, count(7, 10)...)},
-		"the parents are gone": {look{[]sls.Shard{made(1, "8f", 900, false), made(5, "02", 200, false), made(6, "28", 200, false)},
+		"new group":                           {snapshot{flat, none, true}, count(3, 10)},
+		"new group, of a store without names": {snapshot{flat, nil, true}, count(3, 10)},
+		"new group behind old splits":         {snapshot{family, nil, true}, count(7, 10)},
+		"others have begun":                   {snapshot{flat, []processor.Stored{has(0, 3), has(1, -1)}, true}, count(3, 10)},
+		"a parent was read":                   {snapshot{family[:4], []processor.Stored{has(0, 600), has(1, 1)}, true}, count(2, 10)},
+		"only one grandparent was read":       {snapshot{family, []processor.Stored{has(0, 1)}, true}, count(2, 10)},
+		"the other grandparent was":           {snapshot{family, []processor.Stored{has(1, 1)}, true}, append([]int{4}, count(7, 10)...)},
+		"the parents are gone": {snapshot{[]sls.Shard{made(1, "8f", 900, false), made(5, "02", 200, false), made(6, "28", 200, false)},
 			[]processor.Stored{has(1, 201)}, true}, append([]int{0}, count(2, 10)...)},
-		"the parents are gone, read since": {look{[]sls.Shard{made(1, "8f", 900, false), made(5, "02", 200, false), made(6, "28", 200, false)},
+		"the parents are gone, read since": {snapshot{[]sls.Shard{made(1, "8f", 900, false), made(5, "02", 200, false), made(6, "28", 200, false)},
 			[]processor.Stored{has(1, 199)}, true}, append([]int{0, 2, 3, 4}, count(7, 10)...)},
-		"a store without times": {look{[]sls.Shard{made(1, "8f", 900, false), made(5, "08", 200, false)},
+		"a store without times": {snapshot{[]sls.Shard{made(1, "8f", 900, false), made(5, "08", 200, false)},
 			[]processor.Stored{{ID: shardset.ID{Number: 1}, Position: "MTA="}}, true}, append([]int{0, 2, 3, 4}, count(6, 10)...)},
-		"no keys, no times":       {look{[]sls.Shard{{Number: 0, ReadOnly: true}, {Number: 1}}, []processor.Stored{has(0, 5)}, true}, count(2, 10)},
-		"a store that cannot":     {look{family, nil, false}, count(2, 10)},
-		"a store that cannot, no": {look{flat, nil, false}, count(3, 10)},
+		"no keys, no times":       {snapshot{[]sls.Shard{{Number: 0, ReadOnly: true}, {Number: 1}}, []processor.Stored{has(0, 5)}, true}, count(2, 10)},
+		"a store that cannot":     {snapshot{family, nil, false}, count(2, 10)},
+		"a store that cannot, no": {snapshot{flat, nil, false}, count(3, 10)},
 
-		"no list, birth":                     {look{nil, none, true}, count(3, 10)},
-		"no list, birth, nothing known":      {look{nil, nil, true}, nil},
-		"no list, older":                     {look{nil, []processor.Stored{has(0, 5), has(1, -1), has(2, 7), has(3, -1), has(4, -1)}, true}, count(3, 10)},
-		"no list, no checkpoints to be seen": {look{}, nil},
+		"no list, new group":                 {snapshot{nil, none, true}, count(3, 10)},
+		"no list, new group, nothing known":  {snapshot{nil, nil, true}, nil},
+		"no list, older":                     {snapshot{nil, []processor.Stored{has(0, 5), has(1, -1), has(2, 7), has(3, -1), has(4, -1)}, true}, count(3, 10)},
+		"no list, no checkpoints to be seen": {snapshot{}, nil},
 	} {
 		var got []int
 		for n := range 10 {
@@ -221,9 +221,9 @@ func TestLookIsGivenUp(t *testing.T) {
 	})
 }
 
-// TestBirthday: how old the group is at least, by the service's clock, from what the process
+// TestGroupSince: how old the group is at least, by the service's clock, from what the process
 // has seen and what the store has; ours is behind by one to two seconds.
-func TestBirthday(t *testing.T) {
+func TestGroupSince(t *testing.T) {
 	now := time.Unix(10_000, 0)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	src, err := New(&shelf{least: time.Second, most: 2 * time.Second}, Options{})
@@ -238,12 +238,12 @@ func TestBirthday(t *testing.T) {
 		"others have, and long after it": {seen: ago(time.Hour), stored: ago(time.Minute), want: ago(time.Hour - time.Second)},
 		"the store does not say":         {seen: ago(time.Hour), want: ago(time.Hour - time.Second)},
 	} {
-		if got := src.birthday(now, c.seen, c.stored); !got.Equal(c.want) {
+		if got := src.groupSince(now, c.seen, c.stored); !got.Equal(c.want) {
 			t.Errorf("%s: the group is there since %v, want %v", name, got, c.want)
 		}
 	}
 	src.client.(*shelf).least, src.client.(*shelf).most = -2*time.Second, -time.Second
-	if got := src.birthday(now, now, ago(time.Minute)); !got.Equal(ago(62 * time.Second)) {
+	if got := src.groupSince(now, now, ago(time.Minute)); !got.Equal(ago(62 * time.Second)) {
 		t.Errorf("with our clock ahead it is there since %v: the store's time may be ours", got)
 	}
 }

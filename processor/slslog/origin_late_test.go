@@ -27,9 +27,9 @@ func (h hidingStore) ListCheckpoints(ctx context.Context, log string) ([]process
 	return h.MemoryCheckpoints.ListCheckpoints(ctx, log)
 }
 
-// TestTheEndIsThatOfTheBirth: a shard that is begun long after the group was born, for
+// TestLatestIsTheEndAtTheFirstStart: a shard that is begun long after the group first started, for
 // whatever reason, begins where its end was then. What came since came after the start.
-func TestTheEndIsThatOfTheBirth(t *testing.T) {
+func TestLatestIsTheEndAtTheFirstStart(t *testing.T) {
 	one := 1
 	busy := func(t *testing.T, s *served, op string, shard *int) int {
 		id, err := s.server.AddFault(slsserver.Fault{Op: op, Shard: shard, Status: 503, Code: "ServerBusy", Message: "no"})
