@@ -109,3 +109,40 @@ type GapEvent struct {
 	ID     shardset.ID
 	Epoch  uint64
 }
+
+// JoinHooks returns Hooks that call those of each argument, in that order. A hook that panics
+// does not keep the ones after it from being called; the log has the last panic, and the
+// stack of all.
+func JoinHooks(hooks ...Hooks) Hooks {
+	var all Hooks
+	for _, h := range hooks {
+		all.Member = inOrder(all.Member, h.Member)
+		all.Heartbeat = inOrder(all.Heartbeat, h.Heartbeat)
+		all.Assigned = inOrder(all.Assigned, h.Assigned)
+		all.Started = inOrder(all.Started, h.Started)
+		all.Failed = inOrder(all.Failed, h.Failed)
+		all.Halted = inOrder(all.Halted, h.Halted)
+		all.Draining = inOrder(all.Draining, h.Draining)
+		all.Cancelled = inOrder(all.Cancelled, h.Cancelled)
+		all.Stopped = inOrder(all.Stopped, h.Stopped)
+		all.Stuck = inOrder(all.Stuck, h.Stuck)
+		all.Commit = inOrder(all.Commit, h.Commit)
+		all.Poisoned = inOrder(all.Poisoned, h.Poisoned)
+		all.Gap = inOrder(all.Gap, h.Gap)
+	}
+	return all
+}
+
+// inOrder returns a hook that calls two, of which either may be nil.
+func inOrder[E any](first, second func(E)) func(E) {
+	switch {
+	case first == nil:
+		return second
+	case second == nil:
+		return first
+	}
+	return func(e E) {
+		defer second(e) // also after a panic
+		first(e)
+	}
+}

@@ -73,7 +73,7 @@ func TestTwoWorkersOfOneNameAreTold(t *testing.T) {
 		b := launch(t, "same", nameless{newWire(t, 1)}, coordinator.Config{Checkpoints: store, Processor: work(3 * time.Second)})
 		time.Sleep(10 * time.Minute)
 		lines := seen.All()
-		if len(lines) != 1 || !strings.Contains(lines[0].Message, `"same"`) || !strings.Contains(lines[0].Message, "MemberSuffix") {
+		if len(lines) != 1 || lines[0].ContextMap()["member"] != "same" || !strings.Contains(lines[0].Message, "MemberSuffix") {
 			t.Errorf("logged %v, want one warning that names the member and the cure", lines)
 		}
 		a.end()

@@ -3,8 +3,10 @@ package coordinator
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/rollcall-go/rollcall/coordinator/internal/event"
 	"github.com/rollcall-go/rollcall/coordinator/internal/runner"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
@@ -44,13 +46,13 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) (next []followUp) {
 	}
 	for _, s := range p.Revoke {
 		cause := causeOf(s.Cause)
-		r.rec.draining(s, cause)
+		r.rec.shard(event.Event{Kind: event.Draining, Lease: shardset.Lease{ID: s.ID, Epoch: s.Epoch}, Err: cause})
 		r.runs[s.ID].Revoke(cause)
 	}
-	for _, id := range p.StillGranted {
-		r.rec.stillGranted(id)
-	}
 	for _, l := range p.Start {
+		if slices.Contains(p.StillGranted, l.ID) {
+			r.rec.shard(event.Event{Kind: event.AssignedAgain, Lease: l})
+		}
 		r.start(l)
 	}
 	for _, id := range p.Stuck {
@@ -75,7 +77,7 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) (next []followUp) {
 // that no goroutine will return.
 func (r *run) cancel(s shardset.Stop) bool {
 	cause := causeOf(s.Cause)
-	r.rec.cancelled(s, cause)
+	r.rec.shard(event.Event{Kind: event.Cancelled, Lease: shardset.Lease{ID: s.ID, Epoch: s.Epoch}, Err: cause})
 	run := r.runs[s.ID]
 	if run == nil {
 		return false
@@ -98,7 +100,7 @@ func (r *run) extendLease(now time.Time, p shardset.Plan) bool {
 func (r *run) markStuck(id shardset.ID) {
 	if run := r.runs[id]; run != nil { // else it returned at this very event
 		r.stuck[id] = true
-		r.rec.stuck(id, run.Epoch())
+		r.rec.shard(event.Event{Kind: event.Stuck, Lease: lease(id, run)})
 	}
 }
 
@@ -116,7 +118,7 @@ func (r *run) reportState() {
 func (r *run) start(l shardset.Lease) {
 	run := r.runner.New(r.base, l, r.tracker.Instance(), r.term)
 	r.runs[l.ID] = run
-	r.rec.assigned(l)
+	r.rec.shard(event.Event{Kind: event.Assigned, Lease: l})
 	r.tasks.launch(func() {
 		run.Do(func(o shardset.Outcome) {
 			r.do(func() { r.returned(l, o, run.Fatal()) })
@@ -129,7 +131,7 @@ func (r *run) returned(l shardset.Lease, o shardset.Outcome, fatal error) {
 	delete(r.runs, l.ID)
 	delete(r.stuck, l.ID)
 	delete(r.stalled, l.ID)
-	r.rec.returned(l, o)
+	r.rec.shard(event.Event{Kind: event.Stopped, Lease: l, Outcome: o})
 	now := time.Now()
 	r.apply(now, r.tracker.Returned(now, l.ID, o))
 	if fatal != nil {

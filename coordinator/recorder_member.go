@@ -20,8 +20,8 @@ func (rc *recorder) line(f func(log *zap.Logger)) {
 	rc.lines.add(func() { f(rc.own) })
 }
 
-func (rc *recorder) shardLine(id shardset.ID, epoch uint64, f func(log *zap.Logger)) {
-	rc.lines.add(func() { f(rc.own.With(zap.Stringer("shard", id), zap.Uint64("epoch", epoch), processor.Fold())) })
+func (rc *recorder) shardLine(l shardset.Lease, f func(log *zap.Logger)) {
+	rc.lines.add(func() { f(rc.own.With(zap.Stringer("shard", l.ID), zap.Uint64("epoch", l.Epoch), processor.Fold())) })
 }
 
 // state has a change of the member's state told.

@@ -40,6 +40,7 @@ type run struct {
 	runs        map[shardset.ID]*runner.Run
 	stuck       map[shardset.ID]bool
 	stalled     map[shardset.ID]time.Time // since when: told as without progress
+	stacksAt    time.Time                 // when the stacks of a processor were logged last
 	wakeTimer   *time.Timer               // of the Tracker
 	beatTimer   *time.Timer               // of the Pacer: a heartbeat in flight must not delay the end of the lease
 	pacer       shardset.Pacer
@@ -88,7 +89,7 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		Restart:       cfg.Restart,
 		CommitTimeout: cfg.CommitTimeout,
 		Loads:         cfg.Loads,
-		Observer:      r.rec.observer(),
+		Report:        r.rec.shard,
 		Logger:        r.rec.log,
 	})
 	r.tracker = shardset.NewTracker(shardset.TrackerConfig{

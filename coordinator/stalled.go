@@ -6,8 +6,8 @@ import (
 	"runtime/pprof"
 	"time"
 
-	"go.uber.org/zap"
-
+	"github.com/rollcall-go/rollcall/coordinator/internal/event"
+	"github.com/rollcall-go/rollcall/coordinator/internal/runner"
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
@@ -24,11 +24,13 @@ func (r *run) findStalled(now time.Time) {
 		case err == nil && was:
 			delete(r.stalled, id)
 			if !run.Cancelled() {
-				r.rec.goesOn(id, run.Epoch(), now.Sub(told))
+				r.rec.shard(event.Event{Kind: event.Resumed, Lease: lease(id, run), For: now.Sub(told)})
 			}
 		case err != nil && (!was || !told.Equal(since)):
 			r.stalled[id] = since
-			r.rec.stalled(id, run.Epoch(), now, since, err)
+			r.rec.shard(event.Event{
+				Kind: event.Stalled, Lease: lease(id, run), Err: err, For: now.Sub(since), Stacks: r.stacksDue(now),
+			})
 		}
 	}
 }
@@ -37,26 +39,16 @@ func (r *run) findStalled(now time.Time) {
 // stops the whole process for a moment.
 const stackEvery = time.Minute
 
-// stalled has a processor told that gives no sign of progress.
-func (rc *recorder) stalled(id shardset.ID, epoch uint64, now, since time.Time, err error) {
-	rc.count(func(c *Counters) { c.NoProgress++ })
-	stacks := rc.stacksAt.IsZero() || now.Sub(rc.stacksAt) >= stackEvery
-	if stacks {
-		rc.stacksAt = now
+func (r *run) stacksDue(now time.Time) bool {
+	if !r.stacksAt.IsZero() && now.Sub(r.stacksAt) < stackEvery {
+		return false
 	}
-	rc.event(rc.hooks.Stuck, ShardEvent{ID: id, Epoch: epoch, Err: err}, func(log *zap.Logger) {
-		fields := []zap.Field{zap.Duration("for", now.Sub(since)), zap.Error(err)}
-		if stacks { // on the goroutine that writes the lines: the owner does not wait for it
-			fields = append(fields, zap.ByteString("stacks", shardStacks(rc.member, id, epoch)))
-		}
-		log.Error("processor makes no progress; its shard stays held", fields...)
-	})
+	r.stacksAt = now
+	return true
 }
 
-func (rc *recorder) goesOn(id shardset.ID, epoch uint64, after time.Duration) {
-	rc.shardLine(id, epoch, func(log *zap.Logger) {
-		log.Info("processor makes progress again", zap.Duration("after", after))
-	})
+func lease(id shardset.ID, run *runner.Run) shardset.Lease {
+	return shardset.Lease{ID: id, Epoch: run.Epoch()}
 }
 
 // maxStacks is how many bytes of stacks one line has.
@@ -64,15 +56,15 @@ const maxStacks = 16 << 10
 
 // shardStacks returns the stacks of the goroutines of one run, as a profile shows them: it
 // has the goroutines that the labels of runner.Run name.
-func shardStacks(member string, id shardset.ID, epoch uint64) []byte {
+func shardStacks(member string, l shardset.Lease) []byte {
 	var all, own bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&all, 1); err != nil {
 		return nil
 	}
 	labels := [][]byte{
 		fmt.Appendf(nil, "%q:%q", "rollcall.member", member),
-		fmt.Appendf(nil, "%q:%q", "rollcall.shard", id.String()),
-		fmt.Appendf(nil, "%q:\"%d\"", "rollcall.epoch", epoch),
+		fmt.Appendf(nil, "%q:%q", "rollcall.shard", l.ID.String()),
+		fmt.Appendf(nil, "%q:\"%d\"", "rollcall.epoch", l.Epoch),
 	}
 	for group := range bytes.SplitSeq(all.Bytes(), []byte("\n\n")) {
 		if hasAll(group, labels) && own.Len() < maxStacks {

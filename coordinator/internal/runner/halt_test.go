@@ -79,7 +79,7 @@ func TestHalt(t *testing.T) {
 // watchHalts notes halts among the events, and returns their errors.
 func watchHalts(r *rig) *[]error {
 	var told []error
-	r.cfg.Observer.Halted = func(l shardset.Lease, err error) {
+	r.reports.Halted = func(l shardset.Lease, err error) {
 		if l.ID != r.lease.ID || l.Epoch != r.lease.Epoch {
 			r.t.Errorf("halted under %+v, want %+v", l, r.lease)
 		}
@@ -94,7 +94,7 @@ func watchHalts(r *rig) *[]error {
 func TestHaltUnobserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, halts)
-		r.cfg.Observer = runner.Observer{}
+		r.cfg.Report = nil
 		r.start()
 		if got := r.run.Status().Phase; got != runner.PhaseHalted {
 			t.Errorf("the phase is %v, want %v", got, runner.PhaseHalted)

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rollcall-go/rollcall/coordinator/internal/event"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -63,17 +64,13 @@ func (a *attempt) ReportProgress(p processor.Progress) {
 // ReportPoison implements processor.Host.
 func (a *attempt) ReportPoison(p processor.Poison) {
 	a.count(func(st *Status) { st.Poison++ })
-	if poisoned := a.runner.cfg.Observer.Poisoned; poisoned != nil {
-		poisoned(a.lease(), p)
-	}
+	a.report(event.Event{Kind: event.PoisonGivenUp, Poison: p})
 }
 
 // ReportGap implements processor.Host.
 func (a *attempt) ReportGap(g processor.Gap) {
 	a.count(func(st *Status) { st.Gaps++ })
-	if skipped := a.runner.cfg.Observer.Skipped; skipped != nil {
-		skipped(a.lease(), g)
-	}
+	a.report(event.Event{Kind: event.GapSkipped, Gap: g})
 }
 
 // count changes the status by a report, which is a sign of progress.

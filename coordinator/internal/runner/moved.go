@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollcall-go/rollcall/coordinator/internal/event"
 	"github.com/rollcall-go/rollcall/processor"
 )
 
@@ -77,7 +78,5 @@ func (r *Run) compare(p processor.Position) {
 		return
 	}
 	r.written.told = true
-	if moved := r.runner.cfg.Observer.Moved; moved != nil {
-		moved(r.lease(), r.written.last, p)
-	}
+	r.report(event.Event{Kind: event.CheckpointMoved, Wrote: r.written.last, Stored: p})
 }

@@ -70,7 +70,7 @@ func TestAMovedCheckpoint(t *testing.T) {
 					}
 				})
 				r.cfg.Epochs = c.epochs
-				r.cfg.Observer.Moved = func(_ shardset.Lease, wrote, found processor.Position) {
+				r.reports.Moved = func(_ shardset.Lease, wrote, found processor.Position) {
 					told = append(told, fmt.Sprintf("wrote %q found %q", wrote, found))
 				}
 				r.start().want(shardset.OutcomeComplete)

@@ -71,8 +71,8 @@ func TestDoneWaitsForATellingInFlight(t *testing.T) {
 					time.Sleep(time.Nanosecond) // it is with the observer
 					return nil
 				})
-				r.cfg.Observer.Poisoned = func(shardset.Lease, processor.Poison) { time.Sleep(time.Second); r.event("told") }
-				r.cfg.Observer.Skipped = func(shardset.Lease, processor.Gap) { time.Sleep(time.Second); r.event("told") }
+				r.reports.Poisoned = func(shardset.Lease, processor.Poison) { time.Sleep(time.Second); r.event("told") }
+				r.reports.Skipped = func(shardset.Lease, processor.Gap) { time.Sleep(time.Second); r.event("told") }
 				r.start().want(shardset.OutcomeComplete)
 				r.wantEvents("load", `started "" false`, "told", "done complete")
 			})
@@ -109,10 +109,10 @@ func TestReportsRace(t *testing.T) {
 	})
 	rn := runner.New(runner.Config{
 		Factory: processor.Each(work), Checkpoints: processor.NewMemoryCheckpoints(),
-		Observer: runner.Observer{
+		Report: (&reports{
 			Poisoned: func(shardset.Lease, processor.Poison) { count() },
 			Skipped:  func(shardset.Lease, processor.Gap) { count() },
-		},
+		}).report,
 	})
 	run := rn.New(t.Context(), shardset.Lease{Epoch: 1}, 1, runner.NewTerm(time.Now().Add(time.Hour)))
 	var last runner.Status

@@ -24,7 +24,7 @@ func watchReports(r *rig) (poisoned, skipped func() int) {
 	var p, g int
 	lease := r.lease
 	lease.NotAfter = r.term.NotAfter()
-	r.cfg.Observer.Poisoned = func(l shardset.Lease, got processor.Poison) {
+	r.reports.Poisoned = func(l shardset.Lease, got processor.Poison) {
 		if l != lease || got != poison {
 			r.t.Errorf("Poisoned(%+v, %+v), want %+v and %+v", l, got, lease, poison)
 		}
@@ -34,7 +34,7 @@ func watchReports(r *rig) (poisoned, skipped func() int) {
 		defer mu.Unlock()
 		p++
 	}
-	r.cfg.Observer.Skipped = func(l shardset.Lease, got processor.Gap) {
+	r.reports.Skipped = func(l shardset.Lease, got processor.Gap) {
 		if l != lease || got != gap {
 			r.t.Errorf("Skipped(%+v, %+v), want %+v and %+v", l, got, lease, gap)
 		}
@@ -153,8 +153,8 @@ func TestTellingPanics(t *testing.T) {
 			}
 			return nil
 		})
-		r.cfg.Observer.Poisoned = func(shardset.Lease, processor.Poison) { panic("poisoned") }
-		r.cfg.Observer.Skipped = func(shardset.Lease, processor.Gap) { panic("skipped") }
+		r.reports.Poisoned = func(shardset.Lease, processor.Poison) { panic("poisoned") }
+		r.reports.Skipped = func(shardset.Lease, processor.Gap) { panic("skipped") }
 		r.start().want(shardset.OutcomeComplete)
 		var p *processor.PanicError
 		if st := r.run.Status(); st.Restarts != 2 || !errors.As(st.LastError, &p) || p.Value != "skipped" {
@@ -175,7 +175,7 @@ func TestReportsUnobserved(t *testing.T) {
 			s.ReportProgress(processor.Progress{Items: 1})
 			return nil
 		})
-		r.cfg.Observer = runner.Observer{}
+		r.cfg.Report = nil
 		r.start()
 		r.run.Revoke(processor.ErrRevoked)
 		synctest.Wait()

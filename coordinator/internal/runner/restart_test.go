@@ -17,8 +17,8 @@ import (
 // pauses collects what the observer is told, next to the rig's own notes.
 func pauses(r *rig) *[]time.Duration {
 	var all []time.Duration
-	failed := r.cfg.Observer.Failed
-	r.cfg.Observer.Failed = func(l shardset.Lease, err error, pause time.Duration) {
+	failed := r.reports.Failed
+	r.reports.Failed = func(l shardset.Lease, err error, pause time.Duration) {
 		all = append(all, pause)
 		failed(l, err, pause)
 	}

@@ -16,13 +16,14 @@ import (
 
 // rig is one run with everything around it observed. Make it inside a bubble.
 type rig struct {
-	t     *testing.T
-	cfg   runner.Config
-	lease shardset.Lease
-	term  *runner.Term
-	store *fakeStore
-	run   *runner.Run
-	out   chan shardset.Outcome
+	reports reports
+	t       *testing.T
+	cfg     runner.Config
+	lease   shardset.Lease
+	term    *runner.Term
+	store   *fakeStore
+	run     *runner.Run
+	out     chan shardset.Outcome
 
 	mu    sync.Mutex
 	notes []string
@@ -45,15 +46,16 @@ func newRig(t *testing.T, work processor.Func) *rig {
 		Checkpoints:   r.store,
 		Restart:       processor.Backoff{Min: time.Second, Max: 8 * time.Second},
 		CommitTimeout: 5 * time.Second,
-		Observer: runner.Observer{
-			Started: func(_ shardset.Lease, resume processor.Position, found bool) {
-				r.event("started %q %v", resume, found)
-			},
-			Failed: func(_ shardset.Lease, err error, pause time.Duration) {
-				r.event("failed, restart %v: %v", pause > 0, err)
-			},
-			Committed: func(c processor.Commit, err error) { r.event("committed %q: %v", c.Position, err) },
+		Report:        r.reports.report,
+	}
+	r.reports = reports{
+		Started: func(_ shardset.Lease, resume processor.Position, found bool) {
+			r.event("started %q %v", resume, found)
 		},
+		Failed: func(_ shardset.Lease, err error, pause time.Duration) {
+			r.event("failed, restart %v: %v", pause > 0, err)
+		},
+		Committed: func(c processor.Commit, err error) { r.event("committed %q: %v", c.Position, err) },
 	}
 	return r
 }

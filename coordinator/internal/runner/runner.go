@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rollcall-go/rollcall/coordinator/internal/event"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -22,8 +23,9 @@ type Config struct {
 	// CommitTimeout bounds each load and save. Zero means 10 s.
 	CommitTimeout time.Duration
 	// Loads is how many checkpoints are loaded at a time. Zero means 16.
-	Loads    int
-	Observer Observer
+	Loads int
+	// Report takes what happens to the shards, on their own goroutines. Nil means nothing does.
+	Report func(event.Event)
 	// Logger is what Shard.Logger derives from. Nil means none.
 	Logger *zap.Logger
 }
@@ -61,25 +63,4 @@ func (rn *Runner) labels(l shardset.Lease) []string {
 	return []string{
 		"rollcall.member", rn.cfg.Member, "rollcall.shard", l.ID.String(), "rollcall.epoch", strconv.FormatUint(l.Epoch, 10),
 	}
-}
-
-// Observer hears what runs do, on their own goroutines. Nil fields are not called.
-type Observer struct {
-	// Started: Process is about to be called.
-	Started func(l shardset.Lease, resume processor.Position, found bool)
-	// Failed: an attempt ended with err, or user code failed while it stopped.
-	// After a positive pause there is another attempt.
-	Failed func(l shardset.Lease, err error, pause time.Duration)
-	// Halted: an attempt ended with err, made with Halt. The shard stays held, and idle.
-	// If it had to go anyway, Failed tells.
-	Halted func(l shardset.Lease, err error)
-	// Committed: a commit went through, or with an error did not.
-	Committed func(c processor.Commit, err error)
-	// Moved: the shard's checkpoint is at found, and the run wrote another position last.
-	// Somebody else writes it. It is looked at only where the service has no epochs.
-	Moved func(l shardset.Lease, wrote, found processor.Position)
-	// Poisoned and Skipped: what was said with the methods of Shard, on the goroutine
-	// that said it, and before the run is over.
-	Poisoned func(l shardset.Lease, p processor.Poison)
-	Skipped  func(l shardset.Lease, g processor.Gap)
 }

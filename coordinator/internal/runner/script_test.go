@@ -76,7 +76,7 @@ func runScript(t *testing.T, seed uint64) coverage {
 	s.store.save = s.save
 	s.store.load = func(ctx context.Context, _ processor.Owner) error { return s.answer(ctx) }
 	s.term = runner.NewTerm(time.Now().Add(20 * time.Second))
-	s.cfg.Observer.Halted = func(shardset.Lease, error) { s.event("halted"); s.halts.Add(1) }
+	s.reports.Halted = func(shardset.Lease, error) { s.event("halted"); s.halts.Add(1) }
 	s.start()
 	s.coordinate(rand.New(rand.NewPCG(seed, 3)))
 	outcome := s.finish()

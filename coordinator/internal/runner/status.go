@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rollcall-go/rollcall/coordinator/internal/event"
 	"github.com/rollcall-go/rollcall/processor"
 )
 
@@ -87,18 +88,14 @@ func (a *attempt) started() {
 	r.status.Progress = processor.Progress{} // it counts from the call of Process
 	r.watch = watch{working: true, sign: r.status.Since}
 	r.mu.Unlock()
-	if started := r.runner.cfg.Observer.Started; started != nil {
-		started(r.lease(), a.resume, a.found)
-	}
+	r.report(event.Event{Kind: event.Started, Resume: a.resume, Found: a.found})
 }
 
 func (r *Run) failed(err error, pause time.Duration) {
 	r.mu.Lock()
 	r.status.LastError = err
 	r.mu.Unlock()
-	if failed := r.runner.cfg.Observer.Failed; failed != nil {
-		failed(r.lease(), err, pause)
-	}
+	r.report(event.Event{Kind: event.Failed, Err: err, Retry: pause})
 }
 
 // halted notes that user code stopped its shard for good.
@@ -107,20 +104,26 @@ func (r *Run) halted(err error) {
 	r.status.LastError = err
 	r.status.Phase, r.status.Since = PhaseHalted, time.Now()
 	r.mu.Unlock()
-	if halted := r.runner.cfg.Observer.Halted; halted != nil {
-		halted(r.lease(), err)
-	}
+	r.report(event.Event{Kind: event.Halted, Err: err})
 }
 
 func (r *Run) committed(c processor.Commit, err error) {
+	kind := event.Committed
 	r.mu.Lock()
 	if err == nil {
 		r.status.Position, r.status.CommittedAt = c.Position, time.Now()
 	} else {
+		kind = event.CommitFailed
 		r.status.LastError = err
 	}
 	r.mu.Unlock()
-	if committed := r.runner.cfg.Observer.Committed; committed != nil {
-		committed(c, err)
+	r.report(event.Event{Kind: kind, Commit: c, Err: err})
+}
+
+// report passes an event on, with the lease as it stands.
+func (r *Run) report(e event.Event) {
+	if report := r.runner.cfg.Report; report != nil {
+		e.Lease = r.lease()
+		report(e)
 	}
 }

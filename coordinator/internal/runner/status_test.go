@@ -112,7 +112,7 @@ func TestObserver(t *testing.T) {
 		lease := r.lease
 		lease.NotAfter = r.term.NotAfter()
 		var resumed []processor.Position
-		r.cfg.Observer = runner.Observer{
+		r.reports = reports{
 			Started: func(l shardset.Lease, resume processor.Position, found bool) {
 				if l != lease || found != (resume == "a") {
 					t.Errorf("Started(%+v, %q, %v), want the lease %+v", l, resume, found, lease)

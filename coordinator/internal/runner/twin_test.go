@@ -33,8 +33,8 @@ func newRunnerHost(t *testing.T, l shardset.Lease, store processor.Checkpoints) 
 	term := runner.NewTerm(l.NotAfter)
 	run := runner.New(runner.Config{
 		Member: "test", Epochs: true, Checkpoints: store, Restart: processor.Backoff{Min: never, Max: never},
-		Factory:  func(context.Context, shardset.Lease) (processor.Processor, error) { return f, nil },
-		Observer: runner.Observer{Failed: func(shardset.Lease, error, time.Duration) { settle() }},
+		Factory: func(context.Context, shardset.Lease) (processor.Processor, error) { return f, nil },
+		Report:  (&reports{Failed: func(shardset.Lease, error, time.Duration) { settle() }}).report,
 	}).New(t.Context(), l, 1, term)
 	return host{
 		run: func(g processor.Func) {

@@ -1,0 +1,55 @@
+// Package event is the one list of what happens to a shard. The runner of processors and the
+// owner of the protocol make events; the coordinator's recorder counts each, logs it and
+// calls its hook.
+package event
+
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// Kind says what happened.
+type Kind uint8
+
+const (
+	Assigned        Kind = iota + 1 // the group granted the shard
+	AssignedAgain                   // the group grants a closed shard that was processed to its end
+	Started                         // Process is about to be called
+	Failed                          // an attempt failed, or user code failed while it stopped
+	Halted                          // an attempt ended with processor.Halt; the shard stays held, and idle
+	Draining                        // the processor was asked to finish
+	Cancelled                       // its context was cancelled
+	Stopped                         // its goroutine has returned, and its last commit is decided
+	Stuck                           // it ignores its cancelled context
+	Stalled                         // it gives no sign of progress
+	Resumed                         // it does again
+	Committed                       // a commit went through
+	CommitFailed                    // a commit did not
+	CheckpointMoved                 // another process writes the shard's checkpoint
+	PoisonGivenUp                   // the processor gave up a piece of the shard
+	GapSkipped                      // a piece of the shard was gone
+
+	Kinds = iota // the number of kinds
+)
+
+// Event is one thing that happened to a shard.
+type Event struct {
+	Kind  Kind
+	Lease shardset.Lease // as it stood
+	// Err says why: Failed, Halted, Draining, Cancelled, Stalled, CommitFailed.
+	Err error
+
+	Resume  processor.Position // Started: where Process goes on from
+	Found   bool               // Started: there was a checkpoint
+	Retry   time.Duration      // Failed: the pause before the next attempt; zero: there is none
+	Outcome shardset.Outcome   // Stopped
+	For     time.Duration      // Stalled, Resumed: how long there was no progress
+	Stacks  bool               // Stalled: the stacks of its goroutines are due in the log
+	Commit  processor.Commit   // Committed, CommitFailed
+	Wrote   processor.Position // CheckpointMoved: what this process committed last
+	Stored  processor.Position // CheckpointMoved: what is stored
+	Poison  processor.Poison   // PoisonGivenUp
+	Gap     processor.Gap      // GapSkipped
+}
