@@ -85,7 +85,7 @@ func (c *Client) ForceDelete(ctx context.Context) error {
 		if v.Data == nil {
 			return c.notFound()
 		}
-		gone, err := state.Tombstone(v.Data, c.cfg.group(uint64(time.Now().UnixMilli())))
+		gone, err := state.DeletedDocument(v.Data, c.cfg.group(uint64(time.Now().UnixMilli())))
 		if err != nil {
 			return err
 		}

@@ -75,7 +75,7 @@ func TestSilentMemberIsEvicted(t *testing.T) {
 		if early := rigTTL - time.Since(silent); early > 0 {
 			t.Errorf("b has the shards %v before a's lease ended", early)
 		}
-		if rec, _ := r.record("a"); rec.Standing != state.StandingDead || rec.Instance != a.r.Instance {
+		if rec, _ := r.record("a"); rec.Standing != state.StandingExpired || rec.Instance != a.r.Instance {
 			t.Errorf("a's record says %s of %d", rec.Standing, rec.Instance)
 		}
 		r.wants("a heartbeat of a, with what it had", a.say(a.answer.Grants...), heartbeat.ErrEvicted)
@@ -325,10 +325,10 @@ func TestEvictedByTheRecordAlone(t *testing.T) {
 		q.shut.Store(true) // the verdict comes, and no document
 		r.until(2*rigTTL, "the verdict is there", func() bool {
 			rec, _ := r.record("b")
-			return rec.Standing == state.StandingDead
+			return rec.Standing == state.StandingExpired
 		}, b)
 		r.wants("a heartbeat of the dead", a.say(a.answer.Grants...), heartbeat.ErrEvicted)
-		if rec, _ := r.record("b"); rec.Standing != state.StandingDead {
+		if rec, _ := r.record("b"); rec.Standing != state.StandingExpired {
 			t.Errorf("the record is %s again", rec.Standing)
 		}
 	})

@@ -156,7 +156,7 @@ func (c *Client) outbid(ctx context.Context, tok group.Token, epoch uint64) {
 	c.log.Warn("a checkpoint has a later epoch than the group gives: the store has lost writes",
 		zap.Stringer("shard", tok.ID), zap.Uint64("found", epoch), zap.Uint64("granted", tok.Epoch))
 	err := c.edit(ctx, nil, func() ([]byte, error) {
-		return c.replica.Change(func(g *group.Group) error { g.Outbid(epoch); return nil })
+		return c.replica.Change(func(g *group.Group) error { g.RaiseEpochs(epoch); return nil })
 	})
 	if err != nil {
 		c.log.Warn("the group's epochs could not be raised", zap.Error(err))

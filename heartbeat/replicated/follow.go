@@ -150,7 +150,7 @@ func (c *Client) observe(now time.Time, e Event, rec *state.Record) {
 	c.replica.Observe(now, e.Key.Name, e.Value.Revision, rec)
 	// An instance of this process that somebody took for dead is told by its next heartbeat.
 	l := c.locals[e.Key.Name]
-	if l != nil && !l.over && rec != nil && rec.Standing == state.StandingDead && rec.Instance == l.instance &&
+	if l != nil && !l.over && rec != nil && rec.Standing == state.StandingExpired && rec.Instance == l.instance &&
 		e.Value.Revision > l.revision {
 		c.wake(l.name)
 	}

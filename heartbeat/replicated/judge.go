@@ -35,7 +35,7 @@ func (c *Client) judge(ctx context.Context, ttl time.Duration) time.Time {
 		return at
 	}
 	wait := c.rankDelay()
-	due, next := c.replica.Overdue(now.Add(-wait))
+	due, next := c.replica.ExpiredMembers(now.Add(-wait))
 	if next.IsZero() {
 		next = now.Add(ttl / 2)
 	}
@@ -55,7 +55,7 @@ func (c *Client) noteQuiet(now time.Time) {
 	if _, ok := c.store.(RecordClock); ok || !c.turn.seeing {
 		return
 	}
-	quiet, _ := c.replica.Overdue(now.Add(c.replica.Silence() / 2))
+	quiet, _ := c.replica.ExpiredMembers(now.Add(c.replica.Expiry() / 2))
 	names := make([]string, len(quiet))
 	for i, v := range quiet {
 		names[i] = v.Member
@@ -89,7 +89,7 @@ func (c *Client) rankDelay() time.Duration {
 func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock RecordClock) time.Time {
 	now := time.Now()
 	c.mu.Lock()
-	wait, silence, watching, at := c.rankDelay(), c.replica.Silence(), c.turn.watching, c.turn.judgeAt
+	wait, silence, watching, at := c.rankDelay(), c.replica.Expiry(), c.turn.watching, c.turn.judgeAt
 	c.mu.Unlock()
 	if !watching {
 		return time.Time{}
@@ -112,12 +112,12 @@ func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Reco
 		records[i], _ = state.DecodeRecord(e.Key.Name, e.Value.Data) // what cannot be read is old, too
 	}
 	c.mu.Lock()
-	var due []state.Verdict
+	var due []state.Tombstone
 	if c.turn.seeing {
-		due = c.replica.Absent(now)
+		due = c.replica.MissingRecords(now)
 	}
 	for i, e := range silent {
-		if v, ok := c.replica.Condemn(e.Key.Name, e.Value.Revision, &records[i]); ok {
+		if v, ok := c.replica.Expire(e.Key.Name, e.Value.Revision, &records[i]); ok {
 			due = append(due, v)
 		}
 	}
@@ -138,7 +138,7 @@ func (c *Client) judgeByClock(ctx context.Context, ttl time.Duration, clock Reco
 
 // pass writes verdicts, each over the member's last word. Who has spoken meanwhile is
 // alive, and heard by those who are shown the records.
-func (c *Client) pass(ctx context.Context, due []state.Verdict) {
+func (c *Client) pass(ctx context.Context, due []state.Tombstone) {
 	var g errgroup.Group
 	g.SetLimit(maxVerdicts)
 	for _, v := range due {
@@ -197,13 +197,13 @@ func (c *Client) tidy(ctx context.Context, ttl time.Duration) time.Time {
 		return t.tidyAt
 	}
 	t.tidyAt = now.Add(ttl)
-	at, waste := t.tidyAt, c.replica.Waste(now)
+	at, waste := t.tidyAt, c.replica.OrphanedRecords(now)
 	c.mu.Unlock()
 	for _, v := range waste {
 		k := Key{Kind: KindRecord, Name: v.Member}
 		if err := c.store.Delete(ctx, k, v.Revision); err == nil {
 			c.mu.Lock()
-			c.replica.Drop(v)
+			c.replica.ForgetRecord(v)
 			c.mu.Unlock()
 		}
 	}

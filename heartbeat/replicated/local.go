@@ -82,7 +82,7 @@ func (c *Client) own(member string, revision uint64) bool {
 // end ends an instance whose record was taken from it: what that said counts no more. The
 // caller holds mu.
 func (c *Client) end(l *local) {
-	c.replica.Drop(state.Verdict{Member: l.name, Revision: l.revision})
+	c.replica.ForgetRecord(state.Tombstone{Member: l.name, Revision: l.revision})
 	l.over, l.revision = true, 0
 }
 

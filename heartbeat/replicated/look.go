@@ -60,7 +60,7 @@ func (c *Client) look(ctx context.Context, ttl time.Duration) time.Time {
 
 // lookAt reads the records of some members, and returns the verdicts on those that have
 // not changed for a TTL.
-func (c *Client) lookAt(ctx context.Context, members []string) (due []state.Verdict) {
+func (c *Client) lookAt(ctx context.Context, members []string) (due []state.Tombstone) {
 	var mu sync.Mutex // guards due and seen
 	seen := map[string]glance{}
 	var g errgroup.Group
@@ -98,7 +98,7 @@ func (c *Client) lookAt(ctx context.Context, members []string) (due []state.Verd
 
 // weigh compares a record with what was found before. One that says that its instance is
 // over, which the document does not know, is learnt.
-func (c *Client) weigh(name string, v Value) (verdict state.Verdict, at glance, dead bool) {
+func (c *Client) weigh(name string, v Value) (verdict state.Tombstone, at glance, dead bool) {
 	now := time.Now()
 	rec, err := state.DecodeRecord(name, v.Data)
 	c.mu.Lock()
@@ -109,8 +109,8 @@ func (c *Client) weigh(name string, v Value) (verdict state.Verdict, at glance, 
 	if at.at.IsZero() || at.revision != v.Revision {
 		at = glance{revision: v.Revision, at: now}
 	}
-	verdict, alive := c.replica.Condemn(name, v.Revision, &rec)
-	silent, known := now.After(at.at.Add(c.replica.Silence())), c.replica.Instance(name) != 0
+	verdict, alive := c.replica.Expire(name, v.Revision, &rec)
+	silent, known := now.After(at.at.Add(c.replica.Expiry())), c.replica.Instance(name) != 0
 	c.mu.Unlock()
 	if alive || !known {
 		return verdict, at, alive && silent
@@ -120,7 +120,7 @@ func (c *Client) weigh(name string, v Value) (verdict state.Verdict, at glance, 
 	case rec.Standing != state.StandingAlive:
 		c.learn(Key{Kind: KindRecord, Name: name}, v)
 	default: // a later instance, that may have died before it was a member
-		return state.Verdict{Member: name, Instance: rec.Instance, Revision: v.Revision}, at, silent
+		return state.Tombstone{Member: name, Instance: rec.Instance, Revision: v.Revision}, at, silent
 	}
 	return verdict, at, false
 }

@@ -30,7 +30,7 @@ func (c *Client) shrink(now time.Time, ttl time.Duration) time.Time {
 		}
 	}
 	if !t.seeing { // else the store says which records are there
-		c.replica.Shrink(now)
+		c.replica.ForgetOrphanedRecords(now)
 	}
 	return t.shrinkAt
 }

@@ -69,7 +69,7 @@ func (c *Client) round(ctx context.Context, pause func() time.Duration, recovere
 func (c *Client) current(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return now.Sub(c.turn.currentAt) <= c.replica.Silence() && !c.tooOld()
+	return now.Sub(c.turn.currentAt) <= c.replica.Expiry() && !c.tooOld()
 }
 
 // again reads the document after a step that failed, and returns when to try the next one:

@@ -127,7 +127,7 @@ func TestOneJudges(t *testing.T) {
 		dead, rest := members[3], members[:3]
 		r.until(2*rigTTL, "the verdict is there", func() bool {
 			rec, _ := r.record(dead.name)
-			return rec.Standing == state.StandingDead
+			return rec.Standing == state.StandingExpired
 		}, rest...)
 		time.Sleep(time.Second)
 		if n := r.store.Counts(replicated.KindRecord).Conflicts; n != 0 {

@@ -36,9 +36,9 @@ func (g *Group) Fence(now time.Time, tok Token) error {
 	return nil
 }
 
-// Outbid makes all epochs to come higher than this one, which some store has seen: a
+// RaiseEpochs makes all epochs to come higher than this one, which some store has seen: a
 // group that has lost what it granted may be behind it.
-func (g *Group) Outbid(epoch uint64) {
+func (g *Group) RaiseEpochs(epoch uint64) {
 	if epoch > g.cfg.FirstEpoch {
 		g.cfg.FirstEpoch = epoch
 		g.changes++

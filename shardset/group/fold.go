@@ -39,7 +39,7 @@ func (g *Group) fold() {
 		return cmp.Or(cmp.Compare(x.granted, y.granted), cmp.Compare(x.epoch, y.epoch), a.Compare(b))
 	})
 	for _, id := range ids[:len(ids)-maxRetired/2] { // not one at a time
-		g.Outbid(g.retired[id].epoch)
+		g.RaiseEpochs(g.retired[id].epoch)
 		delete(g.retired, id)
 	}
 	g.changes++

@@ -62,10 +62,10 @@ type RetiredRow struct {
 // it is being changed.
 func (s *State) Lease() time.Duration { return s.Change.lease(s.TTL) }
 
-// Silence is how long a member, or a former one, may say nothing before it is over: the TTL,
+// Expiry is how long a member, or a former one, may say nothing before it is over: the TTL,
 // or the longer one while it is being changed, or that of a deleted group whose members may be
 // at work.
-func (s *State) Silence() time.Duration { return max(s.Change.silence(s.TTL), s.FormerTTL) }
+func (s *State) Expiry() time.Duration { return max(s.Change.silence(s.TTL), s.FormerTTL) }
 
 // State returns the group's state.
 func (g *Group) State() *State {
@@ -136,7 +136,7 @@ func Restore(now time.Time, s *State) (*Group, error) {
 		names[i] = &member{name: name, stale: true}
 		if i < len(s.Instances) {
 			m := names[i]
-			m.instance, m.weight, m.expires, m.former = s.Instances[i], s.Weights[i], now.Add(s.Silence()), s.Former[i]
+			m.instance, m.weight, m.expires, m.former = s.Instances[i], s.Weights[i], now.Add(s.Expiry()), s.Former[i]
 			g.members[name] = m
 			g.sorted = append(g.sorted, m)
 			g.nextExpiry = m.expires

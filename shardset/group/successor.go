@@ -39,7 +39,7 @@ func (g *Group) Successor(now time.Time, cfg Config, list []shardset.Shard) (*Gr
 func (g *Group) inherit(old *Group, m *member) {
 	f := &member{name: m.name, instance: m.instance, expires: m.expires, former: true, stale: true}
 	g.insert(f)
-	g.formerTTL = max(g.formerTTL, old.Silence())
+	g.formerTTL = max(g.formerTTL, old.Expiry())
 	if g.nextExpiry.IsZero() || f.expires.Before(g.nextExpiry) {
 		g.nextExpiry = f.expires
 	}
@@ -81,10 +81,10 @@ func (g *Group) highestEpoch() uint64 {
 	return highest
 }
 
-// Silence is how long a member, or a former one, may say nothing before it is over: the TTL,
+// Expiry is how long a member, or a former one, may say nothing before it is over: the TTL,
 // or the longer one while it is being changed, or that of a deleted group whose members may be
 // at work.
-func (g *Group) Silence() time.Duration { return max(g.change.silence(g.cfg.TTL), g.formerTTL) }
+func (g *Group) Expiry() time.Duration { return max(g.change.silence(g.cfg.TTL), g.formerTTL) }
 
 // hasFormer reports whether there are former members.
 func (g *Group) hasFormer() bool {

@@ -53,14 +53,14 @@ func TestSuccessorOfAChangedTTL(t *testing.T) {
 	if err := r.g.SetTTL(r.now, rigTTL/2); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.g.Silence(); got != rigTTL {
+	if got := r.g.Expiry(); got != rigTTL {
 		t.Errorf("members of the deleted group are waited for %v, want %v", got, rigTTL)
 	}
 	next, err := r.g.Successor(time.Time{}, group.Config{TTL: time.Second}, list(2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := next.Silence(); got != rigTTL {
+	if got := next.Expiry(); got != rigTTL {
 		t.Errorf("they are waited for %v, want %v", got, rigTTL)
 	}
 }

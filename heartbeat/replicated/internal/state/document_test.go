@@ -132,7 +132,7 @@ func TestEpochsOfDocuments(t *testing.T) {
 			t.Errorf("a document above epoch %d, void up to %d: %v", c.first, c.void, err)
 		}
 		if c.want {
-			g.Outbid(state.MaxEpoch)
+			g.RaiseEpochs(state.MaxEpoch)
 			goOn(t, data)
 		}
 	}
@@ -226,7 +226,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	full.Complete = []shardset.ID{{Log: "events", Number: 4}}
 	full.Closed = []shardset.ID{{Log: "orders", Number: 2}, {Log: "orders", Number: 9}}
 	for _, rec := range []state.Record{
-		full, record(state.StandingLeft, "m", 1, 0), record(state.StandingDead, strings.Repeat("m", 128), 7, 0),
+		full, record(state.StandingLeft, "m", 1, 0), record(state.StandingExpired, strings.Repeat("m", 128), 7, 0),
 	} {
 		got, err := state.DecodeRecord(rec.Member, rec.Encode())
 		if err != nil || !reflect.DeepEqual(got, rec) {

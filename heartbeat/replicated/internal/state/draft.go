@@ -57,7 +57,7 @@ func (d *draft) apply(rec *Record, seq uint64, own bool) {
 	b.Seq = seq
 	instance, known := d.group.Instance(rec.Member)
 	switch rec.Standing {
-	case StandingDead:
+	case StandingExpired:
 		// A later instance that was never a member has died: so has the earlier one,
 		// over whose word it spoke.
 		if known && instance <= rec.Instance {

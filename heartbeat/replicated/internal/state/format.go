@@ -76,10 +76,10 @@ func (r *Replica) Writable() error {
 	return nil
 }
 
-// Tombstone returns the document of a deleted group, to be put in the place of data by force.
-// If data can be read, though it may be of a newer version, what it says of who may be at
-// work is kept. If not, the deleted group is an empty one of this Config.
-func Tombstone(data []byte, cfg group.Config) ([]byte, error) {
+// DeletedDocument returns the document of a deleted group, to be put in the place of data by
+// force. It keeps what data says of members that may be at work, if data can be read, even of a
+// newer version. If not, the deleted group is an empty one of this Config.
+func DeletedDocument(data []byte, cfg group.Config) ([]byte, error) {
 	t, err := parse(data)
 	if err != nil {
 		g, err := group.New(cfg)

@@ -64,7 +64,7 @@ func TestDocumentsOfOtherVersions(t *testing.T) {
 		if a := r.Answer("a", 5); len(a.Grants) != 1 || a.TTL != time.Second {
 			t.Errorf("%s: the answer is %+v", name, a)
 		}
-		left := Record{Standing: StandingDead, Heartbeat: shardset.Heartbeat{Member: "a"}}
+		left := Record{Standing: StandingExpired, Heartbeat: shardset.Heartbeat{Member: "a"}}
 		left.Instance = 5
 		r.Observe(simNow, "a", 2, &left)
 		for what, write := range map[string]func() ([]byte, error){
@@ -283,7 +283,7 @@ func TestTombstone(t *testing.T) {
 		"later, for later readers": {foreign([]byte{2, 2, 0}, 7), false},
 		"damaged":                  {[]byte("damaged"), false},
 	} {
-		data, err := Tombstone(c.data, group.Config{TTL: time.Minute, FirstEpoch: 1000})
+		data, err := DeletedDocument(c.data, group.Config{TTL: time.Minute, FirstEpoch: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -292,7 +292,7 @@ func TestTombstone(t *testing.T) {
 			t.Errorf("%s: deleted %v, %v", name, d.Deleted, err)
 		}
 	}
-	if _, err := Tombstone(nil, group.Config{}); err == nil {
+	if _, err := DeletedDocument(nil, group.Config{}); err == nil {
 		t.Error("a Config without a TTL was taken")
 	}
 }

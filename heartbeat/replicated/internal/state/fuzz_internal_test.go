@@ -114,7 +114,7 @@ func FuzzReplica(f *testing.F) {
 	grants := []shardset.Grant{{ID: shardset.ID{Log: "orders"}, Epoch: 11}}
 	alive := Record{Standing: StandingAlive, Heartbeat: shardset.Heartbeat{Member: "a"}}
 	alive.Born, alive.Instance, alive.Generation, alive.Held = 3, 5, 20, grants
-	dead := Verdict{Member: "b", Instance: 6}
+	dead := Tombstone{Member: "b", Instance: 6}
 	later := small()
 	later.Generation, later.Shards[0].Epoch = 30, 30
 	f.Add(script(
@@ -179,10 +179,10 @@ func play(t *testing.T, data []byte) {
 			step(t, r, now, &revision)
 		case 5:
 			now = now.Add(time.Duration(o.by) * 100 * time.Millisecond)
-			due, _ := r.Overdue(now)
-			for _, v := range append(due, r.Waste(now)...) {
+			due, _ := r.ExpiredMembers(now)
+			for _, v := range append(due, r.OrphanedRecords(now)...) {
 				revision++
-				rec := Record{Standing: StandingDead, Heartbeat: shardset.Heartbeat{Member: v.Member}}
+				rec := Record{Standing: StandingExpired, Heartbeat: shardset.Heartbeat{Member: v.Member}}
 				rec.Instance = v.Instance
 				r.Observe(now, v.Member, revision, &rec)
 			}

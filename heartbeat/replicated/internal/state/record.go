@@ -11,14 +11,14 @@ import (
 type Standing uint8
 
 const (
-	// StandingAlive: the member speaks, and goes on.
+	// StandingAlive: the member sends heartbeats.
 	StandingAlive Standing = iota + 1
-	// StandingLeft: it has left. Shards that it still lists stay its own until its
-	// record is a TTL old.
+	// StandingLeft: the member has left. It keeps the shards that its record lists until
+	// the record is a TTL old.
 	StandingLeft
-	// StandingDead: it was silent for a TTL, and another member put this over its last
-	// word: the instance is over.
-	StandingDead
+	// StandingExpired: the member sent no heartbeat for a TTL, and another process has
+	// written this tombstone over its record. The instance is over.
+	StandingExpired
 )
 
 func (s Standing) String() string {
@@ -27,22 +27,21 @@ func (s Standing) String() string {
 		return "alive"
 	case StandingLeft:
 		return "left"
-	case StandingDead:
-		return "dead"
+	case StandingExpired:
+		return "expired"
 	}
 	return fmt.Sprintf("Standing(%d)", uint8(s))
 }
 
-// Record is what a store keeps of one member: the last thing it said, or the verdict
-// on it. The number of the heartbeat is not part of it: the store's revisions put
-// records into order.
+// Record is what a store keeps of one member: its last heartbeat, or its tombstone. The
+// sequence number is not part of it: the store's revisions put records into order.
 type Record struct {
 	Standing Standing
-	// Version is the newest format that its writer knows. Encode writes this process's.
+	// Version is the newest format that its writer knows. Encode writes that of this process.
 	Version byte
-	// Born is that of the Document to whose group the member speaks.
+	// Born is that of the Document of the member's group.
 	Born uint64
-	// Heartbeat is what it said. Of one that is dead, only the instance counts.
+	// Heartbeat is the last one. Of a tombstone, only the instance counts.
 	shardset.Heartbeat
 }
 
@@ -91,7 +90,7 @@ func (r *reader) record(member string) (Record, error) {
 		return Record{}, err
 	}
 	rec := Record{Version: version, Standing: Standing(r.byte())}
-	if rec.Standing < StandingAlive || rec.Standing > StandingDead {
+	if rec.Standing < StandingAlive || rec.Standing > StandingExpired {
 		r.fail("the standing is %s", rec.Standing)
 	}
 	rec.Leaving = r.flags(flagLeaving, newer)&flagLeaving != 0
@@ -123,7 +122,7 @@ func (r *reader) record(member string) (Record, error) {
 
 // over reports whether the record's instance neither holds nor takes anything more.
 func (rec *Record) over() bool {
-	return rec.Standing == StandingDead || rec.Standing == StandingLeft && len(rec.Held) == 0
+	return rec.Standing == StandingExpired || rec.Standing == StandingLeft && len(rec.Held) == 0
 }
 
 // heldIDs returns a report's shards, sorted and each once.

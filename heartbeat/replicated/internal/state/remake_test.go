@@ -35,8 +35,8 @@ func TestRecordsOfTheDeletedGroup(t *testing.T) {
 	d.adopt(gone)
 	d.adopt(next.Encode())
 	d.settled()
-	if !d.r.Former("a", 1) || d.r.Former("a", 2) || d.r.Former("idle", 1) || d.r.Members() != 0 || d.r.Silence() != rigTTL {
-		t.Errorf("of %d members, with a silence of %v", d.r.Members(), d.r.Silence())
+	if !d.r.Former("a", 1) || d.r.Former("a", 2) || d.r.Former("idle", 1) || d.r.Members() != 0 || d.r.Expiry() != rigTTL {
+		t.Errorf("of %d members, with a silence of %v", d.r.Members(), d.r.Expiry())
 	}
 	if _, owned := d.r.Owner(at(0, 0).ID); owned {
 		t.Error("a former member owns a shard")
@@ -53,23 +53,23 @@ func TestRecordsOfTheDeletedGroup(t *testing.T) {
 	if d.r.Members() != 1 || d.r.Instance("stranger") != 0 || d.r.Instance("b") != 1 {
 		t.Errorf("of the deleted group %d members have joined", d.r.Members()-1)
 	}
-	due, _ := d.r.Overdue(d.now.Add(rigTTL))
+	due, _ := d.r.ExpiredMembers(d.now.Add(rigTTL))
 	if len(due) != 0 {
-		t.Errorf("within their lease there are verdicts %v", due)
+		t.Errorf("within their lease there are tombstones %v", due)
 	}
-	due, _ = d.r.Overdue(d.now.Add(rigTTL + 1))
+	due, _ = d.r.ExpiredMembers(d.now.Add(rigTTL + 1))
 	if len(due) != 3 || due[0].Member != "a" || due[1].Member != "b" || due[1].Instance != 2 {
-		t.Fatalf("after it the verdicts are %+v", due)
+		t.Fatalf("after it the tombstones are %+v", due)
 	}
 	foreign := record(state.StandingAlive, "b", 2, 0)
-	if v, ok := d.r.Condemn("b", 77, &foreign); !ok || v.Instance != 2 {
+	if v, ok := d.r.Expire("b", 77, &foreign); !ok || v.Instance != 2 {
 		t.Errorf("by the store's clock: %+v, %v", v, ok)
 	}
-	d.say(record(state.StandingDead, "b", 2, 0))
+	d.say(record(state.StandingExpired, "b", 2, 0))
 	d.say(record(state.StandingLeft, "a", 1, 0))
 	d.step()
-	if n := len(d.r.Answer("c", 1).Grants); n != 4 || d.r.Silence() != rigTTL/2 {
-		t.Errorf("when both are over c has %d shards, with a silence of %v", n, d.r.Silence())
+	if n := len(d.r.Answer("c", 1).Grants); n != 4 || d.r.Expiry() != rigTTL/2 {
+		t.Errorf("when both are over c has %d shards, with a silence of %v", n, d.r.Expiry())
 	}
 }
 
@@ -100,7 +100,7 @@ func TestSuccessorOfAChangedTTL(t *testing.T) {
 	if err := replica.Adopt(simStart, 1, version(t, d.Encode())); err != nil {
 		t.Fatal(err)
 	}
-	if got := replica.Silence(); got != rigTTL {
+	if got := replica.Expiry(); got != rigTTL {
 		t.Errorf("they are waited for %v, want %v", got, rigTTL)
 	}
 }

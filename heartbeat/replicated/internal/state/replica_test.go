@@ -187,7 +187,7 @@ func TestReplicaBelievesRevisions(t *testing.T) {
 	}
 }
 
-func TestReplicaCondemnsMembersOnly(t *testing.T) {
+func TestReplicaExpiresMembersOnly(t *testing.T) {
 	d := newDesk(t, 2)
 	d.say(record(state.StandingAlive, "a", 5, 0))
 	d.step()
@@ -199,14 +199,14 @@ func TestReplicaCondemnsMembersOnly(t *testing.T) {
 		{"its own record", record(state.StandingAlive, "a", 5, 0), true},
 		{"one that left and lists something", record(state.StandingLeft, "a", 5, 0, at(0, 101)), true},
 		{"one that left", record(state.StandingLeft, "a", 5, 0), false},
-		{"a verdict", record(state.StandingDead, "a", 5, 0), false},
+		{"a tombstone", record(state.StandingExpired, "a", 5, 0), false},
 		{"a later instance, which is about to join", record(state.StandingAlive, "a", 6, 0), false},
 		{"an earlier instance's, as its own was lost", record(state.StandingAlive, "a", 4, 0), true},
-		{"a verdict on an earlier instance", record(state.StandingDead, "a", 4, 0), true},
+		{"a tombstone of an earlier instance", record(state.StandingExpired, "a", 4, 0), true},
 		{"a stranger", record(state.StandingAlive, "z", 5, 0), false},
 	} {
-		if v, ok := d.r.Condemn(c.rec.Member, 77, &c.rec); ok != c.want || ok && (v.Revision != 77 || v.Instance != 5) {
-			t.Errorf("%s: verdict %+v, %v, want %v", c.what, v, ok, c.want)
+		if v, ok := d.r.Expire(c.rec.Member, 77, &c.rec); ok != c.want || ok && (v.Revision != 77 || v.Instance != 5) {
+			t.Errorf("%s: tombstone %+v, %v, want %v", c.what, v, ok, c.want)
 		}
 	}
 }

@@ -32,13 +32,13 @@ func (r *Replica) Former(member string, instance uint64) bool {
 	return ok && r.doc.Former[i] && instance <= r.doc.Instances[i]
 }
 
-// Silence is how long a member says nothing before it is over: the TTL, or the longer one
+// Expiry is how long after its last heartbeat a member expires: the TTL, or the longer one
 // while it is being changed, or that of a deleted group while its members may be at work.
-func (r *Replica) Silence() time.Duration {
+func (r *Replica) Expiry() time.Duration {
 	if r.doc == nil {
 		return 0
 	}
-	return r.doc.State.Silence()
+	return r.doc.State.Expiry()
 }
 
 // TTL is how long a heartbeat keeps a member's shards, by the document: while the TTL is

@@ -39,7 +39,7 @@ func TestReplicaForgetsFormerMembers(t *testing.T) {
 	if n := len(r.work.versions); n > 5 {
 		t.Errorf("it knows the versions of %d members", n)
 	}
-	if r.Shrink(now); len(r.records) > 5 {
+	if r.ForgetOrphanedRecords(now); len(r.records) > 5 {
 		t.Errorf("it knows the records of %d members", len(r.records))
 	}
 	for i := range 100 { // showings that never end

@@ -8,7 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
-func TestReplicaVerdicts(t *testing.T) {
+func TestReplicaTombstones(t *testing.T) {
 	d := newDesk(t, 4)
 	d.say(record(state.StandingAlive, "a", 1, 0))
 	d.say(record(state.StandingAlive, "b", 1, 0))
@@ -16,31 +16,31 @@ func TestReplicaVerdicts(t *testing.T) {
 	d.say(d.alive("a", 1))
 	d.now = d.now.Add(rigTTL - time.Second)
 	rev := d.say(d.alive("b", 1))
-	if due, next := d.r.Overdue(d.now); len(due) > 0 || !next.Equal(simStart.Add(rigTTL)) {
-		t.Fatalf("verdicts %v, and the next at %v", due, next)
+	if due, next := d.r.ExpiredMembers(d.now); len(due) > 0 || !next.Equal(simStart.Add(rigTTL)) {
+		t.Fatalf("tombstones %v, and the next at %v", due, next)
 	}
 	d.now = d.now.Add(1001 * time.Millisecond)
-	due, next := d.r.Overdue(d.now)
+	due, next := d.r.ExpiredMembers(d.now)
 	if len(due) != 1 || due[0].Member != "a" || due[0].Instance != 1 || due[0].Revision >= rev || !next.Equal(d.now.Add(rigTTL-1001*time.Millisecond)) {
-		t.Fatalf("verdicts %+v, and the next at %v", due, next)
+		t.Fatalf("tombstones %+v, and the next at %v", due, next)
 	}
 	d.settled() // silence alone changes nothing: the record has to say it
 	d.revision++
 	observe(d.r, d.now, "a", d.revision, due[0].Encode())
 	d.say(d.alive("b", 1))
-	again, _ := d.r.Overdue(d.now.Add(rigTTL + 1))
-	if slices.ContainsFunc(again, func(v state.Verdict) bool { return v.Member == "a" }) {
-		t.Errorf("verdicts %v on one who is dead already", again)
+	again, _ := d.r.ExpiredMembers(d.now.Add(rigTTL + 1))
+	if slices.ContainsFunc(again, func(v state.Tombstone) bool { return v.Member == "a" }) {
+		t.Errorf("tombstones %v of a member that has one already", again)
 	}
-	if waste := d.r.Waste(d.now.Add(3 * rigTTL)); len(waste) != 0 {
-		t.Errorf("a verdict would go that nobody has taken up: %v", waste)
+	if waste := d.r.OrphanedRecords(d.now.Add(3 * rigTTL)); len(waste) != 0 {
+		t.Errorf("a tombstone would go that nobody has taken up: %v", waste)
 	}
 	d.step()
 	d.want("b", 1, at(0, 102), at(1, 102), at(2, 101), at(3, 101))
-	if waste := d.r.Waste(d.now.Add(2 * rigTTL)); len(waste) != 0 {
+	if waste := d.r.OrphanedRecords(d.now.Add(2 * rigTTL)); len(waste) != 0 {
 		t.Errorf("the verdict goes too early: %v", waste)
 	}
-	if waste := d.r.Waste(d.now.Add(2*rigTTL + 1)); len(waste) != 1 || waste[0].Revision != d.revision-2 {
+	if waste := d.r.OrphanedRecords(d.now.Add(2*rigTTL + 1)); len(waste) != 1 || waste[0].Revision != d.revision-2 {
 		t.Errorf("of the verdict nothing would go: %v", waste)
 	}
 
@@ -52,17 +52,17 @@ func TestReplicaVerdicts(t *testing.T) {
 	}
 	// One more instance has spoken, and is no member yet: the member is not silent.
 	d.say(record(state.StandingAlive, "b", 2, 0))
-	if due, _ := d.r.Overdue(d.now.Add(rigTTL + 1)); slices.ContainsFunc(due, func(v state.Verdict) bool { return v.Member == "b" }) {
-		t.Errorf("verdicts %v on one who is about to be replaced", due)
+	if due, _ := d.r.ExpiredMembers(d.now.Add(rigTTL + 1)); slices.ContainsFunc(due, func(v state.Tombstone) bool { return v.Member == "b" }) {
+		t.Errorf("tombstones %v on one who is about to be replaced", due)
 	}
 	d.step()
-	// A verdict on the former instance does not concern it.
-	old := state.Verdict{Member: "a", Instance: 1}
+	// A tombstone of the former instance does not concern it.
+	old := state.Tombstone{Member: "a", Instance: 1}
 	d.revision++
 	observe(d.r, d.now, "a", d.revision, old.Encode())
 	d.settled()
 	// Its own record is gone with that, so its time runs from when it was met.
-	if due, _ := d.r.Overdue(d.now.Add(rigTTL + 1)); !slices.ContainsFunc(due, func(v state.Verdict) bool { return v.Member == "a" && v.Instance == 2 }) {
+	if due, _ := d.r.ExpiredMembers(d.now.Add(rigTTL + 1)); !slices.ContainsFunc(due, func(v state.Tombstone) bool { return v.Member == "a" && v.Instance == 2 }) {
 		t.Errorf("nobody would find that a has no record: %v", due)
 	}
 }
@@ -77,7 +77,7 @@ func TestReplicaRestart(t *testing.T) {
 		revs[name] = d.say(record(state.StandingAlive, name, 1, 0))
 	}
 	d.step()
-	dead := state.Verdict{Member: "c", Instance: 1}
+	dead := state.Tombstone{Member: "c", Instance: 1}
 	d.revision++
 	revs["c"] = d.revision
 	observe(d.r, d.now, "c", revs["c"], dead.Encode())
@@ -88,8 +88,8 @@ func TestReplicaRestart(t *testing.T) {
 	d.r.Restart(func(member string, revision uint64) bool {
 		return (member == "a" || member == "x") && revision == revs[member]
 	})
-	if due, next := d.r.Overdue(start.Add(rigTTL)); len(due) != 0 || !next.Equal(start.Add(rigTTL)) {
-		t.Errorf("verdicts %v; the next one is due at %v, when a is silent for a TTL", due, next)
+	if due, next := d.r.ExpiredMembers(start.Add(rigTTL)); len(due) != 0 || !next.Equal(start.Add(rigTTL)) {
+		t.Errorf("tombstones %v; the next one is due at %v, when a is silent for a TTL", due, next)
 	}
 	d.step()
 	if d.r.Instance("x") != 1 || d.r.Instance("c") != 0 || d.r.Instance("y") != 0 {
@@ -101,18 +101,18 @@ func TestReplicaRestart(t *testing.T) {
 	old := record(state.StandingAlive, "b", 1, 0)
 	observe(d.r, d.now, "b", revs["b"], old.Encode())
 	d.r.Shown(d.now)
-	if due, _ := d.r.Overdue(start.Add(rigTTL + 1)); len(due) != 1 || due[0].Member != "b" {
-		t.Errorf("a TTL after b spoke there are verdicts on %v", due)
+	if due, _ := d.r.ExpiredMembers(start.Add(rigTTL + 1)); len(due) != 1 || due[0].Member != "b" {
+		t.Errorf("a TTL after b spoke there are tombstones on %v", due)
 	}
-	due, _ := d.r.Overdue(d.now.Add(rigTTL + 1))
-	if !slices.ContainsFunc(due, func(v state.Verdict) bool { return v.Member == "x" && v.Revision == 0 }) {
+	due, _ := d.r.ExpiredMembers(d.now.Add(rigTTL + 1))
+	if !slices.ContainsFunc(due, func(v state.Tombstone) bool { return v.Member == "x" && v.Revision == 0 }) {
 		t.Errorf("a record that is not in the store any more is not missed: %v", due)
 	}
 	// An age is good for one showing.
 	d.r.Restart(func(string, uint64) bool { return false })
 	d.r.Shown(d.now)
 	observe(d.r, d.now, "b", revs["b"], old.Encode())
-	if due, _ := d.r.Overdue(start.Add(rigTTL + 1)); len(due) != 0 {
+	if due, _ := d.r.ExpiredMembers(start.Add(rigTTL + 1)); len(due) != 0 {
 		t.Errorf("what was removed and came again is as old as before: %v", due)
 	}
 }
@@ -126,38 +126,38 @@ func TestReplicaMissesRecords(t *testing.T) {
 	d.r.Restart(func(string, uint64) bool { return false })
 	d.now = d.now.Add(time.Hour) // it is shown late: until now there may have been one
 	d.r.Shown(d.now)
-	if due, next := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 || !next.Equal(d.now.Add(rigTTL)) {
-		t.Errorf("verdicts %v, and the next at %v", due, next)
+	if due, next := d.r.ExpiredMembers(d.now.Add(rigTTL)); len(due) != 0 || !next.Equal(d.now.Add(rigTTL)) {
+		t.Errorf("tombstones %v, and the next at %v", due, next)
 	}
-	due, _ := d.r.Overdue(d.now.Add(rigTTL + 1))
-	if len(due) != 1 || due[0] != (state.Verdict{Member: "a", Instance: 1}) {
-		t.Errorf("verdicts %+v", due)
+	due, _ := d.r.ExpiredMembers(d.now.Add(rigTTL + 1))
+	if len(due) != 1 || due[0] != (state.Tombstone{Member: "a", Instance: 1}) {
+		t.Errorf("tombstones %+v", due)
 	}
-	if absent := d.r.Absent(d.now.Add(rigTTL + 1)); !slices.Equal(absent, due) {
+	if absent := d.r.MissingRecords(d.now.Add(rigTTL + 1)); !slices.Equal(absent, due) {
 		t.Errorf("absent are %+v", absent)
 	}
 	// One that is removed before its eyes was there until then.
 	d.say(record(state.StandingAlive, "a", 1, 0))
 	d.now = d.now.Add(time.Hour)
 	d.r.Observe(d.now, "a", 0, nil)
-	if due, _ := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 {
-		t.Errorf("as soon as its record was removed there are verdicts %v", due)
+	if due, _ := d.r.ExpiredMembers(d.now.Add(rigTTL)); len(due) != 0 {
+		t.Errorf("as soon as its record was removed there are tombstones %v", due)
 	}
 	// It comes back as another instance, and that one's record is lost at once.
 	d.say(record(state.StandingAlive, "a", 2, 0))
 	d.step()
 	d.r.Observe(d.now, "a", 0, nil)
-	if due, next := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 || !next.Equal(d.now.Add(rigTTL)) {
-		t.Errorf("verdicts %v on an instance that has just come, and the next at %v", due, next)
+	if due, next := d.r.ExpiredMembers(d.now.Add(rigTTL)); len(due) != 0 || !next.Equal(d.now.Add(rigTTL)) {
+		t.Errorf("tombstones %v on an instance that has just come, and the next at %v", due, next)
 	}
 	// A record that this version cannot read is a sign of life.
 	observe(d.r, d.now, "a", 900, []byte{99})
 	d.now = d.now.Add(rigTTL)
 	observe(d.r, d.now, "a", 901, []byte{99})
-	if due, _ := d.r.Overdue(d.now.Add(rigTTL)); len(due) != 0 {
-		t.Errorf("verdicts %v", due)
+	if due, _ := d.r.ExpiredMembers(d.now.Add(rigTTL)); len(due) != 0 {
+		t.Errorf("tombstones %v", due)
 	}
-	if v, ok := d.r.Condemn("a", 901, &state.Record{}); !ok || v != (state.Verdict{Member: "a", Instance: 2, Revision: 901}) {
+	if v, ok := d.r.Expire("a", 901, &state.Record{}); !ok || v != (state.Tombstone{Member: "a", Instance: 2, Revision: 901}) {
 		t.Errorf("by the store's clock: %+v, %v", v, ok)
 	}
 }
