@@ -1,6 +1,8 @@
 package slsserver
 
 import (
+	"cmp"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -65,117 +67,38 @@ func (s *Server) filterOf(c *call) (*filter, error) {
 	return nil, badParameter("there is no processor %q", id)
 }
 
-// parseQuery reads the part of the query language that there is: see the package.
+// The parts of a query. A quote within quotes is doubled.
+var (
+	everything = regexp.MustCompile(`^\s*\*\s*$`)
+	where      = regexp.MustCompile(`^\s*\*\s*\|\s*(?i:where)\b`)
+	equality   = regexp.MustCompile(`^\s*(?:(\w+)|"((?:[^"]|"")*)")\s*=\s*'((?:[^']|'')*)'\s*`)
+	and        = regexp.MustCompile(`^(?i:and)\b`)
+)
+
+// parseQuery reads the part of the query language that the package comment describes.
 func parseQuery(text string) (*filter, error) {
-	unsupported := badParameter("only this much of a query is supported: * | where key = 'value' and key = 'value'")
 	if len(text) > maxQueryBytes {
 		return nil, badParameter("the query has more than %d bytes", maxQueryBytes)
 	}
-	p := queryParser{rest: text}
 	f := &filter{conditions: map[condition]uint64{}}
-	if !p.symbol("*") {
-		return nil, unsupported
-	}
-	if p.end() {
+	if everything.MatchString(text) {
 		return f, nil
 	}
-	if !p.symbol("|") || !p.word("where") {
-		return nil, unsupported
-	}
-	for {
-		key, ok := p.key()
-		if !ok || !p.symbol("=") {
-			return nil, unsupported
-		}
-		value, ok := p.quoted('\'')
-		if !ok {
-			return nil, unsupported
-		}
-		if !f.add(condition{key, value}) {
-			return nil, badParameter("the query has more than %d conditions", maxConditions)
-		}
-		if p.end() {
-			return f, nil
-		}
-		if !p.word("and") {
-			return nil, unsupported
-		}
-	}
-}
-
-type queryParser struct{ rest string }
-
-func (p *queryParser) skip() { p.rest = strings.TrimLeft(p.rest, " \t\r\n") }
-
-func (p *queryParser) end() bool {
-	p.skip()
-	return p.rest == ""
-}
-
-func (p *queryParser) symbol(s string) bool {
-	p.skip()
-	rest, ok := strings.CutPrefix(p.rest, s)
-	if ok {
-		p.rest = rest
-	}
-	return ok
-}
-
-func (p *queryParser) word(want string) bool {
-	p.skip()
-	before := p.rest
-	if strings.EqualFold(p.bare(), want) {
-		return true
-	}
-	p.rest = before
-	return false
-}
-
-// bare takes letters, digits and underscores.
-func (p *queryParser) bare() string {
-	n := 0
-	for n < len(p.rest) {
-		c := p.rest[n]
-		if c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+	for rest, before := text, where; before.MatchString(rest); before = and {
+		rest = rest[len(before.FindString(rest)):]
+		m := equality.FindStringSubmatch(rest)
+		if m == nil {
 			break
 		}
-		n++
-	}
-	word := p.rest[:n]
-	p.rest = p.rest[n:]
-	return word
-}
-
-func (p *queryParser) key() (string, bool) {
-	p.skip()
-	if strings.HasPrefix(p.rest, `"`) {
-		return p.quoted('"')
-	}
-	word := p.bare()
-	return word, word != ""
-}
-
-// quoted takes a string in quotes. A quote within it is doubled.
-func (p *queryParser) quoted(quote byte) (string, bool) {
-	p.skip()
-	if p.rest == "" || p.rest[0] != quote {
-		return "", false
-	}
-	var b strings.Builder
-	for i := 1; i < len(p.rest); i++ {
-		if p.rest[i] != quote {
-			b.WriteByte(p.rest[i])
-			continue
+		key := cmp.Or(m[1], strings.ReplaceAll(m[2], `""`, `"`))
+		if !f.add(condition{key, strings.ReplaceAll(m[3], "''", "'")}) {
+			return nil, badParameter("the query has more than %d conditions", maxConditions)
 		}
-		if i+1 < len(p.rest) && p.rest[i+1] == quote {
-			b.WriteByte(quote)
-			i++
-			continue
+		if rest = rest[len(m[0]):]; rest == "" {
+			return f, nil
 		}
-		p.rest = p.rest[i+1:]
-		return b.String(), true
 	}
-	return "", false
+	return nil, badParameter("only this much of a query is supported: * | where key = 'value' and key = 'value'")
 }
 
 // apply appends the log group with the logs that match, and counts them. It appends
