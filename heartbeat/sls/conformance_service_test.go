@@ -232,7 +232,7 @@ func (s *service) end(ctx context.Context, name int) error {
 			return err
 		}
 	}
-	if state, err = s.srv.Group("p", s.config.Logstore, "g"); err == nil && !slices.Contains(state.Over, number) {
+	if state, err = s.srv.Group("p", s.config.Logstore, "g"); err == nil && !slices.Contains(state.Complete, number) {
 		err = fmt.Errorf("shard %d is not over", number)
 	}
 	return err

@@ -209,8 +209,8 @@ func TestD18ChildrenOfFilteredParents(t *testing.T) {
 					}
 					state, err := p.srv.Group("p", "log", "g")
 					p.check(err)
-					if !slices.Equal(state.Over, []int{0}) {
-						t.Errorf("the shards that are over: %v", state.Over)
+					if !slices.Equal(state.Complete, []int{0}) {
+						t.Errorf("the complete shards: %v", state.Complete)
 					}
 					for _, c := range p.made("", "logs") {
 						if c.shard > 1 && c.at.Before(split) {
@@ -260,8 +260,8 @@ func TestShardsChangeUnderWork(t *testing.T) {
 				p.await(2*peerTimeout, "every log was handled", func() bool { return len(p.missing("")) == 0 })
 				state, err := p.srv.Group("p", "log", "g")
 				p.check(err)
-				if !slices.Equal(state.Over, []int{0, 2, 3}) || len(b.Status().Shards) != 2 {
-					t.Errorf("over are %v; b has %d shards, want 0, 2 and 3 to be over and 2", state.Over, len(b.Status().Shards))
+				if !slices.Equal(state.Complete, []int{0, 2, 3}) || len(b.Status().Shards) != 2 {
+					t.Errorf("complete are %v; b has %d shards, want 0, 2 and 3, and 2 shards", state.Complete, len(b.Status().Shards))
 				}
 				if ordered {
 					var order []int // of what has the lowest hash key: it was in 0, 2, 4

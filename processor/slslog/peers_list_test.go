@@ -58,8 +58,8 @@ func TestChildrenStartWithoutTheList(t *testing.T) {
 				p.await(90*time.Second, "the children were read", func() bool { return len(p.missing("")) == 0 })
 				state, err := p.srv.Group("p", "log", "g")
 				p.check(err)
-				if !slices.Equal(state.Over, []int{0}) {
-					t.Errorf("the shards that are over: %v", state.Over)
+				if !slices.Equal(state.Complete, []int{0}) {
+					t.Errorf("the complete shards: %v", state.Complete)
 				}
 			})
 		})

@@ -145,11 +145,11 @@ func readAdmin(r *http.Request, v any) error {
 type GroupState struct {
 	Timeout time.Duration
 	Order   bool
-	// Members and Shards are those of the state machine: shards that are over are not in
-	// the list, but in Over.
+	// Shards lists the shards that are not complete.
 	Members []group.MemberInfo
 	Shards  []group.ShardInfo
-	Over    []int
+	// Complete lists the read-only shards that were read to their end.
+	Complete []int
 }
 
 // Group returns the state of a consumer group.
@@ -164,15 +164,15 @@ func (s *Server) Group(project, logstore, name string) (GroupState, error) {
 	return GroupState{}, fmt.Errorf("slsserver: group %q: %w", name, errNotFound)
 }
 
-func (c *consumers) state() GroupState {
+func (c *consumerGroup) state() GroupState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.group.Expire(c.logstore.server.cfg.Clock())
 	snap := c.group.Snapshot()
 	st := GroupState{Timeout: c.ttl, Order: c.order, Members: snap.Members, Shards: snap.Shards}
 	for _, sh := range c.shards {
-		if c.isOver(sh.id) {
-			st.Over = append(st.Over, sh.id)
+		if c.isComplete(sh.id) {
+			st.Complete = append(st.Complete, sh.id)
 		}
 	}
 	return st
@@ -184,7 +184,7 @@ func (s *Server) adminState(r *http.Request) (any, error) {
 		return nil, errNotFound
 	}
 	ls.mu.RLock()
-	groups := make([]*consumers, 0, len(ls.groups))
+	groups := make([]*consumerGroup, 0, len(ls.groups))
 	for _, g := range ls.groups {
 		groups = append(groups, g)
 	}

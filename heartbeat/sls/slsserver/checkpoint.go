@@ -60,8 +60,8 @@ func parseBool(s string) (bool, error) {
 	return s == "true", nil
 }
 
-// commit stores a checkpoint if the consumer holds the shard, or regardless.
-func (c *consumers) commit(consumer string, id, cursor int64, forced bool) error {
+// commit stores a checkpoint if the consumer holds the shard or the commit is forced.
+func (c *consumerGroup) commit(consumer string, id, cursor int64, forced bool) error {
 	return c.do(func(now time.Time) error {
 		sh := c.find(int(id))
 		if sh == nil {
@@ -69,11 +69,11 @@ func (c *consumers) commit(consumer string, id, cursor int64, forced bool) error
 		}
 		_, end, _ := sh.bounds()
 		cp := checkpoint{cursor: cursor, at: now, by: consumer}
-		over := c.isOver(sh.id)
+		complete := c.isComplete(sh.id)
 		if !forced {
-			// The answer to a first commit of the end may have been lost, or the shard was over
-			// before its holder said so.
-			again := over && cursor == end && (c.checkpoints[sh.id].by == consumer || c.over[sh.id] == consumer)
+			// The answer to a first commit of the end may have been lost, or the shard became
+			// complete without a commit.
+			again := complete && cursor == end && (c.checkpoints[sh.id].by == consumer || c.complete[sh.id] == consumer)
 			if err := c.fence(now, consumer, sh.id); err != nil && !again {
 				return err
 			}
@@ -82,22 +82,22 @@ func (c *consumers) commit(consumer string, id, cursor int64, forced bool) error
 			return fail(400, "InvalidShardCheckPoint", "%d is beyond the end of the shard, %d", cursor, end)
 		}
 		c.checkpoints[sh.id] = cp
-		if c.consumed(sh) == over {
+		if c.nothingLeft(sh) == complete {
 			return nil
 		}
-		return c.share(now)
+		return c.updateShards(now)
 	})
 }
 
-// fence refuses who does not hold the shard, by name: the protocol carries no more.
-func (c *consumers) fence(now time.Time, consumer string, shard int) error {
+// fence refuses a consumer that does not hold the shard. It knows the name alone: the protocol
+// carries no more.
+func (c *consumerGroup) fence(now time.Time, consumer string, shard int) error {
 	err := c.group.Fence(now, group.Token{Member: consumer, ID: shardID(shard)})
 	if err == nil {
 		return nil
 	}
 	snap := c.group.Snapshot()
-	member := slices.ContainsFunc(snap.Members, func(m group.MemberInfo) bool { return m.Name == consumer })
-	if member {
+	if slices.ContainsFunc(snap.Members, func(m group.MemberInfo) bool { return m.Name == consumer }) {
 		return fail(400, "ConsumerNotMatch", "the consumer does not hold the shard")
 	}
 	return fail(404, "ConsumerNotExist", "consumer not exist")
@@ -129,9 +129,9 @@ func (s *Server) getCheckpoint(c *call) error {
 	return c.replyJSON(list)
 }
 
-// list returns the checkpoints of one shard, or of all if it is negative. Shards
-// without one are in the list: some clients fail without them.
-func (c *consumers) list(one int) (list []shardCheckpoint, err error) {
+// list returns the checkpoint of one shard, or of all if one is negative. Shards without a
+// checkpoint are in the list, because some clients fail without them.
+func (c *consumerGroup) list(one int) (list []shardCheckpoint, err error) {
 	err = c.do(func(now time.Time) error {
 		c.group.Expire(now)
 		shards := c.shards

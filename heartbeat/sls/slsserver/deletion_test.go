@@ -34,7 +34,7 @@ func TestDeletionEndsAll(t *testing.T) {
 		}
 		// Requests that were at work when it was deleted.
 		var e *apiError
-		if _, err := g.beat("c1", nil); !errors.As(err, &e) || e.code != code {
+		if _, err := g.heartbeat("c1", nil); !errors.As(err, &e) || e.code != code {
 			t.Errorf("a late heartbeat: %v", err)
 		}
 		if taken, err := sh.append(block{}, time.Now(), 0); taken || err != nil {

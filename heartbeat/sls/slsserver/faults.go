@@ -122,21 +122,21 @@ func (f *faultList) list() map[int]Fault {
 	return list
 }
 
-// strike counts a request and returns what goes wrong with it.
-func (f *faultList) strike(c *call) (delay time.Duration, what Fault) {
+// hit counts a request and returns the delay and the other effects of the faults that it matches.
+func (f *faultList) hit(c *call) (delay time.Duration, what Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.active) == 0 {
 		return 0, what
 	}
-	struck := false
+	acted := false
 	for _, n := range slices.Sorted(maps.Keys(f.active)) {
 		fault := f.active[n]
 		if !fault.matches(c) {
 			continue
 		}
 		acts := fault.Status != 0 || fault.Cut || fault.CutBefore
-		if acts && struck {
+		if acts && acted {
 			continue
 		}
 		if fault.Skip > 0 {
@@ -145,7 +145,7 @@ func (f *faultList) strike(c *call) (delay time.Duration, what Fault) {
 		}
 		delay += fault.Latency
 		if acts {
-			what, struck = *fault, true
+			what, acted = *fault, true
 		}
 		if fault.Times > 0 {
 			if fault.Times--; fault.Times == 0 {
@@ -179,9 +179,9 @@ func (c *call) shardNumber() int {
 	return -1
 }
 
-// apply does to a request what the faults want.
+// apply delays, cuts or refuses a request as the faults say.
 func (f *faultList) apply(c *call) error {
-	delay, what := f.strike(c)
+	delay, what := f.hit(c)
 	if delay > 0 {
 		t := time.NewTimer(delay)
 		defer t.Stop()
@@ -193,7 +193,7 @@ func (f *faultList) apply(c *call) error {
 	}
 	switch {
 	case what.CutBefore:
-		panic(http.ErrAbortHandler) // the server knows it and closes the connection
+		panic(http.ErrAbortHandler) // net/http then closes the connection
 	case what.Status != 0:
 		c.cut = what.Cut
 		return &apiError{status: what.Status, code: what.Code, message: what.Message}
@@ -231,5 +231,5 @@ func (s *Server) Expire(project, logstore string, shard, n int) error {
 		begin, _, _ := sh.bounds()
 		before = begin + int64(n)
 	}
-	return ls.expireAll(sh, before)
+	return ls.expireBefore(sh, before)
 }

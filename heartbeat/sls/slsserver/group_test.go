@@ -195,7 +195,7 @@ func TestDeleteAndCreate(t *testing.T) {
 	old := ls.group("g")
 	r.want(r.do("DELETE", groupPath, ""), 200, "")
 	var e *apiError
-	if _, err := old.beat("c1", nil); !errors.As(err, &e) || e.code != "ConsumerGroupNotExist" {
+	if _, err := old.heartbeat("c1", nil); !errors.As(err, &e) || e.code != "ConsumerGroupNotExist" {
 		t.Errorf("a heartbeat that was at work during the deletion: %v", err)
 	}
 	r.createGroup(60, false)

@@ -54,7 +54,7 @@ func (o object) timeout() (time.Duration, error) {
 func (ls *logstore) createGroup(name string, ttl time.Duration, order bool) error {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	if ls.gone {
+	if ls.deleted {
 		return noLogstore(ls.name)
 	}
 	if ls.groups[name] != nil {
@@ -63,7 +63,7 @@ func (ls *logstore) createGroup(name string, ttl time.Duration, order bool) erro
 	if limit := ls.server.cfg.MaxGroups; len(ls.groups) >= limit {
 		return fail(403, "ConsumerGroupQuotaExceed", "the logstore has its %d consumer groups", limit)
 	}
-	g, err := newConsumers(ls, name, ttl, order)
+	g, err := newConsumerGroup(ls, name, ttl, order)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (s *Server) heartbeat(c *call) error {
 	for i, id := range ids {
 		held[i].ID = shardID(id)
 	}
-	grants, err := g.beat(consumer, held)
+	grants, err := g.heartbeat(consumer, held)
 	if err != nil {
 		return err
 	}

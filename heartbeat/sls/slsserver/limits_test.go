@@ -117,7 +117,7 @@ func TestClosed(t *testing.T) {
 		t.Error(err)
 	}
 	// A request that was at work must not be told that its group is deleted.
-	if _, err := g.beat("c", nil); !errors.Is(err, errClosed) {
+	if _, err := g.heartbeat("c", nil); !errors.Is(err, errClosed) {
 		t.Errorf("a late heartbeat: %v", err)
 	}
 	r.wantCode(r.beat("c", "[0,1]"), 503, "ServerBusy")

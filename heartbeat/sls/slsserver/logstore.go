@@ -13,21 +13,21 @@ type logstore struct {
 	server  *Server
 	project string
 	name    string
-	days    int // the ttl that its creator wanted; zero: none
+	days    int // the ttl that the request named; zero: none
 	created time.Time
 
-	turn atomic.Uint64 // whose turn it is to take an unrouted log group
+	unrouted atomic.Uint64 // log groups without a hash key so far; they go to the shards in turn
 
-	mu     sync.RWMutex
-	gone   bool     // it was deleted; whoever still has it changes nothing
-	shards []*shard // by ID
-	next   int      // the next shard's ID
-	groups map[string]*consumers
+	mu      sync.RWMutex
+	deleted bool     // requests that still have the logstore change nothing
+	shards  []*shard // by ID
+	next    int      // the next shard's ID
+	groups  map[string]*consumerGroup
 }
 
 // newLogstore makes a logstore with shards. The caller holds the server's lock.
 func newLogstore(s *Server, project string, l Logstore) *logstore {
-	ls := &logstore{server: s, project: project, name: l.Name, groups: map[string]*consumers{}}
+	ls := &logstore{server: s, project: project, name: l.Name, groups: map[string]*consumerGroup{}}
 	now := s.cfg.Clock()
 	ls.created = now
 	for _, r := range wholeSpace.divide(l.Shards) {
@@ -50,7 +50,7 @@ func (ls *logstore) shard(id int) *shard {
 	return ls.find(id)
 }
 
-// find is shard for who holds mu.
+// find returns a shard, or nil. The caller holds mu.
 func (ls *logstore) find(id int) *shard {
 	i, ok := slices.BinarySearchFunc(ls.shards, id, func(sh *shard, id int) int { return sh.id - id })
 	if !ok {
@@ -59,7 +59,7 @@ func (ls *logstore) find(id int) *shard {
 	return ls.shards[i]
 }
 
-func (ls *logstore) group(name string) *consumers {
+func (ls *logstore) group(name string) *consumerGroup {
 	ls.mu.RLock()
 	defer ls.mu.RUnlock()
 	return ls.groups[name]
@@ -81,7 +81,7 @@ func (ls *logstore) forKey(k hashKey) *shard {
 func (ls *logstore) forAny() *shard {
 	ls.mu.RLock()
 	defer ls.mu.RUnlock()
-	turn := ls.turn.Add(1) - 1
+	turn := ls.unrouted.Add(1) - 1
 	for i := range ls.shards {
 		sh := ls.shards[(turn+uint64(i))%uint64(len(ls.shards))]
 		if _, _, readonly := sh.bounds(); !readonly {
@@ -91,8 +91,8 @@ func (ls *logstore) forAny() *shard {
 	return nil
 }
 
-// tellGroups hands every group the present shards. The caller holds mu.
-func (ls *logstore) tellGroups(now time.Time) error {
+// updateGroups gives every group the logstore's shards. The caller holds mu.
+func (ls *logstore) updateGroups(now time.Time) error {
 	var errs []error
 	for _, g := range ls.groups {
 		errs = append(errs, g.setShards(now, ls.shards))
@@ -104,6 +104,6 @@ func (ls *logstore) close() {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	for _, g := range ls.groups {
-		g.stop(errClosed) // not that it is deleted: its members shall come back
+		g.stop(errClosed) // not that the group is deleted: its members shall come back
 	}
 }

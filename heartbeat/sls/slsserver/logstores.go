@@ -179,5 +179,5 @@ func (ls *logstore) remove(why error) {
 		sh.drop(len(sh.entries))
 		sh.mu.Unlock()
 	}
-	ls.gone, ls.shards, ls.groups = true, nil, nil
+	ls.deleted, ls.shards, ls.groups = true, nil, nil
 }

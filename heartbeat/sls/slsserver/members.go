@@ -12,17 +12,17 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// beat is a heartbeat: it answers which shards the consumer may hold.
-func (c *consumers) beat(consumer string, held []shardset.Grant) (grants []shardset.Grant, err error) {
+// heartbeat returns the shards that the consumer may hold.
+func (c *consumerGroup) heartbeat(consumer string, held []shardset.Grant) (grants []shardset.Grant, err error) {
 	err = c.do(func(now time.Time) error {
 		if err := c.admit(now, consumer); err != nil {
 			return err
 		}
-		b := shardset.Heartbeat{Member: strings.Clone(consumer)} // it is kept, and must not keep its request
+		b := shardset.Heartbeat{Member: strings.Clone(consumer)} // a copy, so that the group does not keep the request
 		listed := len(held) > 0
 		b.Held = c.existing(held)
 		if len(b.Held) == 0 && listed && !c.isMember(now, consumer) {
-			return notMember() // its list is not empty, whatever is in it
+			return notMember() // its list is not empty, although no entry counts
 		}
 		a, err := c.group.Beat(now, b)
 		if errors.Is(err, shardset.ErrEvicted) {
@@ -38,14 +38,13 @@ func (c *consumers) beat(consumer string, held []shardset.Grant) (grants []shard
 	return grants, err
 }
 
-// existing returns those of the shards that are the logstore's. The state machine keeps
-// what a member holds of others, in case they come back, and numbers that the logstore never
-// had would be kept for ever.
-func (c *consumers) existing(held []shardset.Grant) []shardset.Grant {
+// existing returns the shards that the logstore has. The state machine remembers other shards
+// that a member lists, in case they come back; it would remember invented numbers for ever.
+func (c *consumerGroup) existing(held []shardset.Grant) []shardset.Grant {
 	return slices.DeleteFunc(held, func(h shardset.Grant) bool { return c.find(h.ID.Number) == nil })
 }
 
-func (c *consumers) isMember(now time.Time, consumer string) bool {
+func (c *consumerGroup) isMember(now time.Time, consumer string) bool {
 	c.group.Expire(now)
 	return slices.ContainsFunc(c.group.Snapshot().Members, func(m group.MemberInfo) bool { return m.Name == consumer })
 }
@@ -54,21 +53,21 @@ func notMember() error {
 	return fail(400, "NotExistConsumerWithBody", "non-exist consumer with non-empty body of heartbeat message")
 }
 
-// admit bounds the number of consumers.
-func (c *consumers) admit(now time.Time, consumer string) error {
+// admit refuses a new consumer if the group has Config.MaxConsumers.
+func (c *consumerGroup) admit(now time.Time, consumer string) error {
 	if _, ok := c.known[consumer]; ok || len(c.known) < c.logstore.server.cfg.MaxConsumers {
 		return nil
 	}
 	c.group.Expire(now)
-	c.forget()
+	c.forgetExpired()
 	if len(c.known) < c.logstore.server.cfg.MaxConsumers {
 		return nil
 	}
 	return fail(403, "ConsumerGroupQuotaExceed", "the group has its %d consumers", len(c.known))
 }
 
-// forget drops the names of those who are members no more, and says so.
-func (c *consumers) forget() {
+// forgetExpired drops the names that are no longer members, and logs them.
+func (c *consumerGroup) forgetExpired() {
 	gone := c.known
 	c.known = map[string]struct{}{}
 	for _, m := range c.group.Snapshot().Members {
@@ -76,12 +75,12 @@ func (c *consumers) forget() {
 		delete(gone, m.Name)
 	}
 	for name := range gone {
-		c.logstore.server.log.Info("consumer gone", zap.String("group", c.name), zap.String("consumer", name))
+		c.logstore.server.log.Info("consumer expired", zap.String("group", c.name), zap.String("consumer", name))
 	}
 }
 
 // evict ends a membership, as if its lease had ended.
-func (c *consumers) evict(consumer string) bool {
+func (c *consumerGroup) evict(consumer string) bool {
 	found := false
 	_ = c.do(func(now time.Time) error {
 		for _, m := range c.group.Snapshot().Members {

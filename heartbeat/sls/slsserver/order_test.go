@@ -109,8 +109,8 @@ func TestChildrenWait(t *testing.T) {
 	r.want(r.commit("c1", 1, r.cursor(1, "end"), true), 200, "") // forced counts too
 	r.want(r.beat("c1", "[1,2]"), 200, "[2,4]")
 	st, err := r.Group("p", "ls", "g")
-	if err != nil || fmt.Sprint(st.Over) != "[0 1 3]" {
-		t.Errorf("over: %v, %v", st.Over, err)
+	if err != nil || fmt.Sprint(st.Complete) != "[0 1 3]" {
+		t.Errorf("over: %v, %v", st.Complete, err)
 	}
 
 	// A forced checkpoint opens shard 0 again.

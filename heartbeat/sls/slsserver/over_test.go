@@ -153,8 +153,8 @@ func TestOverByAge(t *testing.T) {
 		synctest.Wait()
 		r.want(r.beat("c1", "[0,1]"), 200, "[1,2,3]")
 		r.want(r.commit("c1", 0, r.cursor(0, "end"), false), 200, "") // its holder had it in its hands
-		if st, err := r.Group("p", "ls", "g"); err != nil || fmt.Sprint(st.Over) != "[0]" {
-			t.Errorf("over: %v, %v", st.Over, err)
+		if st, err := r.Group("p", "ls", "g"); err != nil || fmt.Sprint(st.Complete) != "[0]" {
+			t.Errorf("over: %v, %v", st.Complete, err)
 		}
 		_ = r.Close()
 	})

@@ -13,7 +13,7 @@ const (
 	maxSweep = time.Minute
 )
 
-// armSweeper sets the timer that drops what has expired.
+// armSweeper sets the timer that drops expired log groups.
 func (s *Server) armSweeper() {
 	if s.cfg.Retention == 0 {
 		return
@@ -35,7 +35,7 @@ func (s *Server) sweep(now time.Time) {
 			drained = sh.expire(now.Add(-s.cfg.Retention).UnixNano()) || drained
 		}
 		if drained {
-			ls.reconsider(now)
+			ls.refreshGroups(now)
 		}
 		if err := ls.removeShards(now, func(sh *shard) bool {
 			return now.Sub(sh.closedAt) >= s.cfg.Retention
@@ -45,11 +45,11 @@ func (s *Server) sweep(now time.Time) {
 	}
 }
 
-// reconsider has every group look at its shards again, after data has expired.
-func (ls *logstore) reconsider(now time.Time) {
+// refreshGroups updates every group after data has expired.
+func (ls *logstore) refreshGroups(now time.Time) {
 	ls.mu.RLock()
 	defer ls.mu.RUnlock()
-	if err := ls.tellGroups(now); err != nil {
+	if err := ls.updateGroups(now); err != nil {
 		ls.server.log.Error("a group could not take its shards", zap.String("logstore", ls.name), zap.Error(err))
 	}
 }
@@ -60,30 +60,30 @@ func (ls *logstore) all() []*shard {
 	return slices.Clone(ls.shards)
 }
 
-// removeShards removes the read-only shards that have no data left, if old says so too.
-func (ls *logstore) removeShards(now time.Time, old func(*shard) bool) error {
+// removeShards removes the read-only shards without data for which remove returns true.
+func (ls *logstore) removeShards(now time.Time, remove func(*shard) bool) error {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	gone := func(sh *shard) bool {
 		sh.mu.RLock()
 		defer sh.mu.RUnlock()
-		return sh.readonly() && len(sh.entries) == 0 && old(sh)
+		return sh.readonly() && len(sh.entries) == 0 && remove(sh)
 	}
 	if !slices.ContainsFunc(ls.shards, gone) {
 		return nil
 	}
 	ls.shards = slices.DeleteFunc(slices.Clone(ls.shards), gone)
-	return ls.tellGroups(now)
+	return ls.updateGroups(now)
 }
 
-// expireAll drops all data of a shard, as if it were too old; a read-only shard is gone
-// then.
-func (ls *logstore) expireAll(sh *shard, before int64) error {
+// expireBefore drops the log groups of a shard before a cursor. If that is all of them, it
+// removes a read-only shard.
+func (ls *logstore) expireBefore(sh *shard, before int64) error {
 	sh.mu.Lock()
 	sh.drop(int(min(max(before-sh.first, 0), int64(len(sh.entries)))))
 	sh.mu.Unlock()
 	if before < math.MaxInt64 {
-		ls.reconsider(ls.server.cfg.Clock())
+		ls.refreshGroups(ls.server.cfg.Clock())
 		return nil
 	}
 	return ls.removeShards(ls.server.cfg.Clock(), func(other *shard) bool { return other == sh })

@@ -19,8 +19,8 @@ type shard struct {
 	closedAt time.Time // when it became read-only; zero: it is not
 	first    int64     // the cursor of entries[0], or the end
 	entries  []entry
-	unused   int   // places in front of entries that their array still has, at most
-	bytes    int64 // what the entries cost
+	unused   int   // dropped entries whose places in the array are still taken, at most
+	bytes    int64 // the cost of the entries
 }
 
 // entry is one log group.
@@ -29,13 +29,12 @@ type entry struct {
 	at int64 // when it was received, Unix nanoseconds; never before its predecessor
 }
 
-// entryBytes is what a log group takes at most beside its data: its place in entries two
-// and a quarter times, because a slice grows ahead, by up to its length, and is cut late.
+// entryBytes bounds the memory that a log group takes beside its data: two and a quarter
+// entries, because a slice grows ahead by up to its length and drop copies it late.
 const entryBytes = 128
 
-// cost is what a log group counts for, and no less than the memory that it takes. Its raw
-// size counts if it is larger, so that what is kept does not depend on how a client
-// compresses.
+// cost is at least the memory that a log group takes. The raw size counts if it is larger, so
+// that retention does not depend on how a client compresses.
 func (e *entry) cost() int64 { return max(int64(e.raw), int64(cap(e.data))) + entryBytes }
 
 // end is the cursor that the next log group takes. The caller holds mu.
@@ -81,8 +80,7 @@ func (sh *shard) push(e entry, maxBytes int64) {
 	sh.drop(n)
 }
 
-// drop forgets the n oldest log groups and gives their memory up. Readers have copies of
-// the entries. The caller holds mu.
+// drop frees the n oldest log groups. Readers have copies of the entries. The caller holds mu.
 func (sh *shard) drop(n int) {
 	if n == 0 {
 		return
@@ -116,8 +114,8 @@ func (sh *shard) receivedAt(cursor int64, now time.Time) time.Time {
 	return now
 }
 
-// read returns up to count entries from a cursor on, none at or after limit, and no
-// further one after maxBytes; and the end of the shard. The data is only to be read.
+// read returns up to count entries from a cursor on, before limit, and the end of the shard. It
+// stops after the entry that reaches maxBytes. The caller must not change the data.
 func (sh *shard) read(cursor, limit int64, count, maxBytes int) (entries []entry, end int64) {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
@@ -135,8 +133,8 @@ func (sh *shard) read(cursor, limit int64, count, maxBytes int) (entries []entry
 	return slices.Clone(sh.entries[i : i+n]), end
 }
 
-// expire drops the log groups received before at. It reports whether that took the last one of a
-// read-only shard.
+// expire drops the log groups received before at. It reports whether a read-only shard lost its
+// last one.
 func (sh *shard) expire(at int64) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

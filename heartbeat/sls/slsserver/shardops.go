@@ -143,7 +143,7 @@ func (ls *logstore) replace(parents []*shard, ranges []keyRange) ([]*shard, erro
 	for _, p := range parents {
 		p.setClosed(now)
 	}
-	return children, ls.tellGroups(ls.server.cfg.Clock())
+	return children, ls.updateGroups(ls.server.cfg.Clock())
 }
 
 func (sh *shard) setClosed(at time.Time) {

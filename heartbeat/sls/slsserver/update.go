@@ -8,8 +8,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// update changes the timeout, unless it is zero, and the order, unless it is nil.
-func (c *consumers) update(ttl time.Duration, order *bool) error {
+// update changes the timeout if it is not zero, and the order if it is not nil.
+func (c *consumerGroup) update(ttl time.Duration, order *bool) error {
 	return c.do(func(now time.Time) error {
 		if order != nil {
 			if *order && !c.order {
@@ -18,11 +18,11 @@ func (c *consumers) update(ttl time.Duration, order *bool) error {
 			c.order = *order
 		}
 		if ttl != 0 && ttl != c.ttl {
-			if err := c.retime(now, ttl); err != nil {
+			if err := c.setTTL(now, ttl); err != nil {
 				return err
 			}
 		}
-		return c.share(now)
+		return c.updateShards(now)
 	})
 }
 
@@ -34,10 +34,11 @@ func nextShard(shards []*shard) int {
 	return shards[len(shards)-1].id + 1
 }
 
-// retime changes the timeout. The state machine's own is fixed, so its members are told
-// anew to another one, each at the time of its last heartbeat: as if the timeout had
-// been the new one when they sent it. Sharing out the shards again is left to the caller.
-func (c *consumers) retime(now time.Time, ttl time.Duration) error {
+// setTTL changes the timeout as the service does: the new one counts from each member's last
+// heartbeat. group.SetTTL would wait until every member has seen the change, which SLS heartbeats
+// do not tell. So setTTL makes a new state machine and repeats the last heartbeat of each member.
+// The caller calls updateShards then.
+func (c *consumerGroup) setTTL(now time.Time, ttl time.Duration) error {
 	c.group.Expire(now)
 	snap := c.group.Snapshot()
 	firstEpoch := uint64(0)
@@ -54,11 +55,11 @@ func (c *consumers) retime(now time.Time, ttl time.Duration) error {
 	}
 	old := c.group
 	c.group = g
-	if err := c.share(now); err != nil {
+	if err := c.updateShards(now); err != nil {
 		c.group = old
 		return err
 	}
-	g.Recover(now.Add(c.ttl)) // it believes what members say they hold
+	g.Recover(now.Add(c.ttl)) // it accepts what members list as held
 	members := snap.Members
 	slices.SortStableFunc(members, func(a, b group.MemberInfo) int { return a.Expires.Compare(b.Expires) })
 	for _, m := range members {
