@@ -91,7 +91,7 @@ func (r *run) extendLease(now time.Time, p shardset.Plan) bool {
 	if r.term != nil {
 		return r.term.Extend(now, p.NotAfter)
 	}
-	r.term = runner.NewTerm(p.NotAfter)
+	r.term = runner.NewMemberLease(p.NotAfter)
 	r.joined = true
 	r.rec.joined(r.tracker.Instance(), len(p.Start))
 	return true

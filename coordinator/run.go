@@ -36,7 +36,7 @@ type run struct {
 
 	// The owner's.
 	tracker     *shardset.Tracker
-	term        *runner.Term // the lease that all shards share; nil: none
+	term        *runner.MemberLease // the lease that all shards share; nil: none
 	runs        map[shardset.ID]*runner.Run
 	stuck       map[shardset.ID]bool
 	stalled     map[shardset.ID]time.Time // since when: told as without progress

@@ -9,12 +9,11 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// ErrNoProcessor is why an attempt fails if its Factory returned neither a Processor nor
-// an error.
+// ErrNoProcessor: a Factory has returned neither a Processor nor an error.
 var ErrNoProcessor = errors.New("factory returned no processor")
 
-// try lets a fresh processor work, once. When it returns, or user code ends the
-// goroutine, what belongs to the attempt is dead: its handle and its context.
+// try makes a new processor and calls it, once. When try returns, or user code ends the
+// goroutine, the Shard of the attempt refuses everything and its context has ended.
 func (r *Run) try() error {
 	ctx, cancel := context.WithCancelCause(r.ctx)
 	a := &attempt{Run: r}
@@ -60,15 +59,15 @@ func (a *attempt) work(ctx context.Context, s *processor.Shard) error {
 	return contain("Process", func() error { return p.Process(ctx, s) })
 }
 
-// load reads the checkpoint. It waits for its turn first, without a bound of its own: a
-// member that is granted a thousand shards at once makes a few requests at a time.
+// load reads the checkpoint. It first waits for its turn, however long: a member that is
+// granted a thousand shards at once makes Config.Loads requests at a time.
 func (a *attempt) load() error {
 	select {
 	case a.runner.loads <- struct{}{}:
 		defer func() { <-a.runner.loads }()
 	case <-a.soft.Done():
 	}
-	// A load claims the shard, so not even that is done without a lease.
+	// A load claims the shard, so it needs a valid lease too.
 	if err := a.mayStart(); err != nil {
 		return err
 	}
@@ -87,13 +86,13 @@ func (a *attempt) load() error {
 	return nil
 }
 
-// contain is the function contain for a call that may hang.
+// contain is the function contain for a call that may hang, with an activity.
 func (r *Run) contain(ctx context.Context, where string, f func() error) error {
 	defer r.begin(ctx, where).End()
 	return contain(where, f)
 }
 
-// mayStart returns nil unless the lease is over or the shard has to go.
+// mayStart returns an error if the lease has expired or the shard has to go.
 func (r *Run) mayStart() error {
 	if err := r.check(time.Now()); err != nil {
 		return err
@@ -101,7 +100,7 @@ func (r *Run) mayStart() error {
 	return context.Cause(r.soft)
 }
 
-// pause waits between two attempts, and reports whether there is another one.
+// pause waits between two attempts. It returns false if the shard has to go meanwhile.
 func (r *Run) pause(err error, d time.Duration) bool {
 	r.failed(err, d)
 	r.phase(PhaseRestarting)

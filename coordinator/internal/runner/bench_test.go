@@ -33,7 +33,7 @@ func BenchmarkCommit(b *testing.B) {
 		return nil
 	})
 	rn := runner.New(runner.Config{Factory: processor.Each(work), Checkpoints: discard{}})
-	run := rn.New(context.Background(), shardset.Lease{Epoch: 1}, 1, runner.NewTerm(time.Now().Add(time.Hour)))
+	run := rn.New(context.Background(), shardset.Lease{Epoch: 1}, 1, runner.NewMemberLease(time.Now().Add(time.Hour)))
 	run.Do(func(o shardset.Outcome) {
 		if o != shardset.OutcomeComplete {
 			b.Errorf("the run ended with outcome %v, want %v", o, shardset.OutcomeComplete)
@@ -53,7 +53,7 @@ func BenchmarkIdleRun(b *testing.B) {
 			return nil
 		})
 		rn := runner.New(runner.Config{Factory: processor.Each(idle), Checkpoints: discard{}})
-		term := runner.NewTerm(time.Now().Add(time.Hour))
+		term := runner.NewMemberLease(time.Now().Add(time.Hour))
 		runs := make([]*runner.Run, shards)
 
 		before := inUse()

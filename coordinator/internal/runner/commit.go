@@ -33,8 +33,8 @@ func (r *Run) commit(ctx context.Context, c *processor.Commit) error {
 			return err
 		}
 	}
-	r.look(ctx, time.Now())
-	// Both may have taken their time, or the process may have been frozen in them.
+	r.checkMoved(ctx, time.Now())
+	// Both may take long, or the process may be frozen in them: check again.
 	start := time.Now()
 	if err := r.mayCommit(ctx, start); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (r *Run) commit(ctx context.Context, c *processor.Commit) error {
 	return err
 }
 
-// mayCommit returns nil if a commit with ctx may go on to the store.
+// mayCommit returns an error if a commit with ctx must not reach the store.
 func (r *Run) mayCommit(ctx context.Context, now time.Time) error {
 	if err := r.check(now); err != nil {
 		return err
@@ -65,11 +65,11 @@ func (r *Run) mayCommit(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// storeContext bounds a call to the store: it must not outlive the lease, because a
-// store that cannot fence would take it after the shard has a new owner.
+// storeContext bounds a call to the store by the commit timeout and by the lease: a store
+// that cannot fence would accept a later save although the shard has a new owner.
 func (r *Run) storeContext(ctx context.Context, now time.Time) (context.Context, context.CancelFunc) {
 	end := now.Add(r.runner.cfg.CommitTimeout)
-	if notAfter := r.term.NotAfter(); notAfter.Before(end) {
+	if notAfter := r.member.NotAfter(); notAfter.Before(end) {
 		end = notAfter
 	}
 	return context.WithDeadline(ctx, end)

@@ -36,7 +36,7 @@ func TestSaveIsBounded(t *testing.T) {
 					return nil
 				})
 				r.cfg.CommitTimeout = c.timeout
-				r.term = runner.NewTerm(time.Now().Add(c.lease))
+				r.term = runner.NewMemberLease(time.Now().Add(c.lease))
 				r.store.save = func(ctx context.Context, _ processor.Owner, _ processor.Position) error {
 					err := hang(ctx)
 					cause = context.Cause(ctx)

@@ -109,7 +109,7 @@ func TestLeaseEndsInTheBeforeHook(t *testing.T) {
 			}
 			return nil
 		})
-		r.term = runner.NewTerm(time.Now().Add(time.Second))
+		r.term = runner.NewMemberLease(time.Now().Add(time.Second))
 		r.cfg.Hooks.Before = func(context.Context, processor.Commit) error { time.Sleep(time.Second); return nil }
 		r.store.save = func(context.Context, processor.Owner, processor.Position) error {
 			t.Error("Save was called after the lease")
@@ -190,7 +190,7 @@ func TestCommitsRace(t *testing.T) {
 		return nil
 	})
 	rn := runner.New(runner.Config{Factory: processor.Each(work), Checkpoints: store})
-	term := runner.NewTerm(time.Now().Add(time.Hour))
+	term := runner.NewMemberLease(time.Now().Add(time.Hour))
 	run := rn.New(t.Context(), shardset.Lease{Epoch: 1}, 1, term)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup

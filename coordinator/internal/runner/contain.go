@@ -6,7 +6,7 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// contain calls user code and turns a panic in it into a *processor.PanicError. A
+// contain calls user code, and returns a panic in it as a *processor.PanicError. A
 // runtime.Goexit in f cannot be stopped: then contain does not return either.
 func contain(where string, f func() error) (err error) {
 	returned := false

@@ -15,7 +15,7 @@ import (
 // A process that was frozen past the end of its lease has nobody who cancelled its
 // contexts. Whatever it does first when it wakes is refused, and by that everything
 // else ends.
-func TestFrozenPastTheTerm(t *testing.T) {
+func TestFrozenPastTheLease(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		first func(context.Context, *processor.Shard) error
@@ -26,7 +26,7 @@ func TestFrozenPastTheTerm(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil)
-				r.term = runner.NewTerm(time.Now().Add(10 * time.Second))
+				r.term = runner.NewMemberLease(time.Now().Add(10 * time.Second))
 				r.cfg.Factory = processor.Each(func(ctx context.Context, s *processor.Shard) error {
 					time.Sleep(10*time.Second - 1)
 					if err := s.Check(); err != nil {
@@ -72,7 +72,7 @@ func TestFrozenBeforeTheReturn(t *testing.T) {
 				time.Sleep(time.Minute)
 				return result
 			})
-			r.term = runner.NewTerm(time.Now().Add(time.Minute))
+			r.term = runner.NewMemberLease(time.Now().Add(time.Minute))
 			from := time.Now()
 			r.start().want(shardset.OutcomeLost)
 			if took := time.Since(from); took != time.Minute {
@@ -83,9 +83,9 @@ func TestFrozenBeforeTheReturn(t *testing.T) {
 }
 
 // One goroutine of the process noticing is enough for all its shards.
-func TestFrozenShardsShareTheTerm(t *testing.T) {
+func TestFrozenShardsShareTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		term := runner.NewTerm(time.Now().Add(time.Second))
+		term := runner.NewMemberLease(time.Now().Add(time.Second))
 		rigs := make([]*rig, 3)
 		for i := range rigs {
 			rigs[i] = newRig(t, func(ctx context.Context, s *processor.Shard) error {

@@ -30,7 +30,7 @@ func newRunnerHost(t *testing.T, l shardset.Lease, store processor.Checkpoints) 
 	var f processor.Func
 	settled := make(chan struct{}, 3)
 	settle := func() { settled <- struct{}{} }
-	term := runner.NewTerm(l.NotAfter)
+	term := runner.NewMemberLease(l.NotAfter)
 	run := runner.New(runner.Config{
 		Member: "test", Epochs: true, Checkpoints: store, Restart: processor.Backoff{Min: never, Max: never},
 		Factory: func(context.Context, shardset.Lease) (processor.Processor, error) { return f, nil },

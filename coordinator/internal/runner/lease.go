@@ -7,54 +7,53 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Term is the one lease that all shards of a member share: each accepted heartbeat
-// extends it, and once it has ended it stays ended. A process that was frozen past
-// the end finds out at its first look, whichever goroutine wakes first.
-type Term struct {
+// MemberLease is the one lease that all shards of a member share. Each answered heartbeat
+// extends it. Once it has expired or ended it stays so: the first look of any goroutine after
+// a freeze decides for all of them.
+type MemberLease struct {
 	mu       sync.Mutex // guards the fields; held for a comparison of times, no longer
 	notAfter time.Time
-	over     bool
+	ended    bool
 }
 
-// NewTerm returns a Term that lasts until notAfter.
-func NewTerm(notAfter time.Time) *Term { return &Term{notAfter: notAfter} }
+// NewMemberLease returns a lease that expires at notAfter.
+func NewMemberLease(notAfter time.Time) *MemberLease { return &MemberLease{notAfter: notAfter} }
 
-// Valid reports whether the term still lasts at now. The first false is final.
-func (t *Term) Valid(now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.validLocked(now)
+// Valid reports whether the lease is valid at now. The first false is final.
+func (l *MemberLease) Valid(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.validLocked(now)
 }
 
-// Extend moves the end to notAfter, and reports whether there was still something
-// to extend at now.
-func (t *Term) Extend(now, notAfter time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.validLocked(now) {
+// Extend moves the expiry to notAfter. It returns false if the lease was not valid at now.
+func (l *MemberLease) Extend(now, notAfter time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.validLocked(now) {
 		return false
 	}
-	t.notAfter = notAfter
+	l.notAfter = notAfter
 	return true
 }
 
-// End ends the term.
-func (t *Term) End() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.over = true
+// End ends the lease before it expires.
+func (l *MemberLease) End() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
 }
 
-// NotAfter returns the present end of the term.
-func (t *Term) NotAfter() time.Time {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.notAfter
+// NotAfter returns when the lease expires, as it stands now.
+func (l *MemberLease) NotAfter() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.notAfter
 }
 
-func (t *Term) validLocked(now time.Time) bool {
-	if !t.over && !(shardset.Lease{NotAfter: t.notAfter}).Valid(now) {
-		t.over = true
+func (l *MemberLease) validLocked(now time.Time) bool {
+	if !l.ended && !(shardset.Lease{NotAfter: l.notAfter}).Valid(now) {
+		l.ended = true
 	}
-	return !t.over
+	return !l.ended
 }

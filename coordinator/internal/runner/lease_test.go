@@ -32,10 +32,10 @@ func setWall(t *testing.T, at time.Time, d time.Duration) time.Time {
 	return moved
 }
 
-func TestTermIsALatch(t *testing.T) {
+func TestMemberLeaseIsALatch(t *testing.T) {
 	start := time.Now()
 	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
-	term := runner.NewTerm(at(10))
+	term := runner.NewMemberLease(at(10))
 	if !term.Valid(at(0)) || !term.Valid(at(10).Add(-1)) {
 		t.Fatal("a term of 10s is over before 10s")
 	}
@@ -55,9 +55,9 @@ func TestTermIsALatch(t *testing.T) {
 	}
 }
 
-func TestTermExtendFindsTheEnd(t *testing.T) {
+func TestMemberLeaseExtendFindsTheEnd(t *testing.T) {
 	start := time.Now()
-	term := runner.NewTerm(start.Add(10))
+	term := runner.NewMemberLease(start.Add(10))
 	if term.Extend(start.Add(10), start.Add(time.Hour)) {
 		t.Error("a term was extended at the instant of its end")
 	}
@@ -66,9 +66,9 @@ func TestTermExtendFindsTheEnd(t *testing.T) {
 	}
 }
 
-func TestTermEnd(t *testing.T) {
+func TestMemberLeaseEnd(t *testing.T) {
 	start := time.Now()
-	term := runner.NewTerm(start.Add(time.Hour))
+	term := runner.NewMemberLease(start.Add(time.Hour))
 	term.End()
 	if term.Valid(start) || term.Extend(start, start.Add(2*time.Hour)) {
 		t.Error("a term went on after End")
@@ -77,7 +77,7 @@ func TestTermEnd(t *testing.T) {
 
 // A wall clock that runs ahead, as after a suspend, ends the term; one that was set
 // back changes nothing; and either way the latch holds when it is set right again.
-func TestTermAndTheWallClock(t *testing.T) {
+func TestMemberLeaseAndTheWallClock(t *testing.T) {
 	start := time.Now()
 	for _, c := range []struct {
 		passed, wall time.Duration
@@ -89,7 +89,7 @@ func TestTermAndTheWallClock(t *testing.T) {
 		{passed: 9 * time.Second, wall: -365 * 24 * time.Hour, want: true},
 		{passed: 10 * time.Second, wall: -365 * 24 * time.Hour, want: false},
 	} {
-		term := runner.NewTerm(start.Add(10 * time.Second))
+		term := runner.NewMemberLease(start.Add(10 * time.Second))
 		now := setWall(t, start.Add(c.passed), c.wall)
 		if got := term.Valid(now); got != c.want {
 			t.Errorf("a 10s term, %v later with the wall clock set by %v: Valid = %v, want %v", c.passed, c.wall, got, c.want)
@@ -112,7 +112,7 @@ func TestWallClockJumpUnderARun(t *testing.T) {
 		{jump: -time.Hour, want: shardset.OutcomeComplete},
 	} {
 		// The end of the term was read before the jump.
-		term := runner.NewTerm(time.Now().Add(time.Minute))
+		term := runner.NewMemberLease(time.Now().Add(time.Minute))
 		work := processor.Func(func(ctx context.Context, s *processor.Shard) error {
 			term.Extend(time.Now(), setWall(t, time.Now().Add(time.Minute), -c.jump))
 			if got := s.Check(); got != c.err {
@@ -134,10 +134,10 @@ func TestWallClockJumpUnderARun(t *testing.T) {
 
 // Looks and extensions from many goroutines: none begins after another saw the term
 // over and finds it valid.
-func TestTermConcurrently(t *testing.T) {
+func TestMemberLeaseConcurrently(t *testing.T) {
 	start := time.Now()
 	const ticks = 2000
-	term := runner.NewTerm(start.Add(ticks / 2))
+	term := runner.NewMemberLease(start.Add(ticks / 2))
 	var over atomic.Bool
 	var wg sync.WaitGroup
 	for g := range 8 {

@@ -9,39 +9,39 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// A service without epochs knows members by their names only. Two processes of one name both
-// get all shards of the name, and each one's commits are taken. Nobody hears of that, but
-// the checkpoints show it: they are not what this process wrote last.
+// A service without epochs knows members only by their names. Two processes with one name
+// both get all shards of that name, and the store accepts the commits of both. Only the
+// checkpoints show it: they are not what this process wrote last.
 
-// lookEvery is how often a worker looks for that, all its shards together: two of one name
-// meet at every shard, so any one shows it, and a look costs a request.
-const lookEvery = 10 * time.Second
+// moveCheckEvery is how often a worker checks that, for all its shards together. A check costs
+// a request, and one shard is enough: two processes with one name meet at every shard.
+const moveCheckEvery = 10 * time.Second
 
-// looks spaces the looks of all runs.
-type looks struct {
+// moveChecks says when the next check of any run is due.
+type moveChecks struct {
 	mu   sync.Mutex // guards the field below
 	next time.Time
 }
 
-func (l *looks) due(now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if now.Before(l.next) {
+func (m *moveChecks) due(now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if now.Before(m.next) {
 		return false
 	}
-	l.next = now.Add(lookEvery)
+	m.next = now.Add(moveCheckEvery)
 	return true
 }
 
-// written is what a run has written to its checkpoint. Whoever holds the run's slot, or its
-// goroutine between two attempts, owns it.
+// written has what a run wrote to its checkpoint. The commit in flight owns it, and between
+// two attempts the run's goroutine.
 type written struct {
-	last  processor.Position // stored for certain; empty: nothing yet
-	tried processor.Position // the newest of which nobody knows whether it was stored
-	told  bool
+	last     processor.Position // stored for certain; empty: nothing yet
+	tried    processor.Position // the newest that may be stored or not
+	reported bool
 }
 
-// saved notes how a save ended.
+// saved takes the result of a save.
 func (w *written) saved(p processor.Position, err error) {
 	if err != nil {
 		w.tried = p
@@ -50,20 +50,20 @@ func (w *written) saved(p processor.Position, err error) {
 	w.last = p
 }
 
-// moved reports whether somebody else has stored p.
+// moved reports whether another process has stored p.
 func (w *written) moved(p processor.Position) bool {
 	return w.last != "" && p != "" && p != w.last && p != w.tried
 }
 
-// look reads the checkpoint before a save, now and then, where only that can show that
-// somebody else writes it. A look that fails says nothing: the save will.
-func (r *Run) look(ctx context.Context, now time.Time) {
-	if r.runner.cfg.Epochs || r.written.last == "" || r.written.told || !r.runner.looks.due(now) {
+// checkMoved reads the checkpoint before a save, now and then, where only that can show that
+// another process writes it. An error does not matter here: the save will have it too.
+func (r *Run) checkMoved(ctx context.Context, now time.Time) {
+	if r.runner.cfg.Epochs || r.written.last == "" || r.written.reported || !r.runner.moves.due(now) {
 		return
 	}
 	ctx, cancel := r.storeContext(ctx, now)
 	defer cancel()
-	if r.saving(cancel) != nil { // a loss ends the look as it ends a save
+	if r.saving(cancel) != nil { // a loss ends the load as it ends a save
 		return
 	}
 	defer r.saving(nil)
@@ -72,11 +72,11 @@ func (r *Run) look(ctx context.Context, now time.Time) {
 	}
 }
 
-// compare has it told, once in a run, if somebody else has stored p.
+// compare tells the observer, once in a run, if another process has stored p.
 func (r *Run) compare(p processor.Position) {
-	if r.runner.cfg.Epochs || r.written.told || !r.written.moved(p) {
+	if r.runner.cfg.Epochs || r.written.reported || !r.written.moved(p) {
 		return
 	}
-	r.written.told = true
+	r.written.reported = true
 	r.report(event.Event{Kind: event.CheckpointMoved, Wrote: r.written.last, Stored: p})
 }

@@ -83,9 +83,9 @@ func TestAMovedCheckpoint(t *testing.T) {
 }
 
 // All shards of a worker together look once in ten seconds, however often they commit.
-func TestLooksAreBounded(t *testing.T) {
+func TestMoveChecksAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		looks, commits := 0, 0
+		checks, commits := 0, 0
 		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
 			begin := time.Now()
 			for time.Since(begin) < time.Minute {
@@ -98,10 +98,10 @@ func TestLooksAreBounded(t *testing.T) {
 			return nil
 		})
 		r.cfg.Epochs = false
-		r.store.load = func(context.Context, processor.Owner) error { looks++; return nil }
+		r.store.load = func(context.Context, processor.Owner) error { checks++; return nil }
 		r.start().want(shardset.OutcomeComplete)
-		if looks--; looks < 4 || looks > 6 { // without the load at the start
-			t.Errorf("%d looks with %d commits in a minute, want about 6", looks, commits)
+		if checks--; checks < 4 || checks > 6 { // without the load at the start
+			t.Errorf("%d checks with %d commits in a minute, want about 6", checks, commits)
 		}
 	})
 }

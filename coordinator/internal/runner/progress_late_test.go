@@ -114,7 +114,7 @@ func TestReportsRace(t *testing.T) {
 			Skipped:  func(shardset.Lease, processor.Gap) { count() },
 		}).report,
 	})
-	run := rn.New(t.Context(), shardset.Lease{Epoch: 1}, 1, runner.NewTerm(time.Now().Add(time.Hour)))
+	run := rn.New(t.Context(), shardset.Lease{Epoch: 1}, 1, runner.NewMemberLease(time.Now().Add(time.Hour)))
 	var last runner.Status
 	run.Do(func(shardset.Outcome) {
 		last = run.Status()

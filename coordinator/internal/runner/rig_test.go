@@ -20,7 +20,7 @@ type rig struct {
 	t       *testing.T
 	cfg     runner.Config
 	lease   shardset.Lease
-	term    *runner.Term
+	term    *runner.MemberLease
 	store   *fakeStore
 	run     *runner.Run
 	out     chan shardset.Outcome
@@ -36,7 +36,7 @@ func newRig(t *testing.T, work processor.Func) *rig {
 	r := &rig{
 		t:     t,
 		lease: shardset.Lease{ID: shardset.ID{Log: "orders", Number: 7}, Epoch: 3},
-		term:  runner.NewTerm(time.Now().Add(time.Hour)),
+		term:  runner.NewMemberLease(time.Now().Add(time.Hour)),
 		out:   make(chan shardset.Outcome, 2),
 	}
 	r.store = &fakeStore{rig: r}

@@ -11,13 +11,14 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Run is one shard being processed under one grant. Do is its goroutine's body.
+// Run processes one shard under one grant. Its goroutine runs Do. All methods but Do may be
+// called from any goroutine.
 type Run struct {
 	runner   *Runner
 	id       shardset.ID
 	epoch    uint64
 	instance uint64
-	term     *Term
+	member   *MemberLease
 
 	ctx    context.Context // ends when the shard must not be touched
 	cancel context.CancelCauseFunc
@@ -29,34 +30,34 @@ type Run struct {
 	mu     sync.Mutex // guards the fields below; never held across a call
 	status Status
 	watch  watch
-	// gone is ErrLeaseLost or ErrNotOwner once the shard is not this member's any
-	// more. The contexts do not tell: their cause may be an earlier ErrRevoked.
+	// gone is ErrLeaseLost or ErrNotOwner once the member does not own the shard any more.
+	// The cause of the contexts does not show it: that may be an earlier ErrRevoked.
 	gone  error
-	fatal error              // what an attempt returned as Fatal
+	fatal error              // of an attempt, made with processor.Fatal
 	abort context.CancelFunc // ends the save under way; nil: there is none
 }
 
-// New returns a Run for the lease. ctx gives its values to the contexts of user
-// code, not its end: only Revoke and Cancel stop a run. The term is the lease that
-// the run shares with the member's others.
-func (rn *Runner) New(ctx context.Context, l shardset.Lease, instance uint64, term *Term) *Run {
+// New returns a Run for a grant. The contexts of user code have the values of ctx, but do
+// not end with it: only Revoke and Cancel stop a run. member is the lease that the run
+// shares with the other runs of the member.
+func (rn *Runner) New(ctx context.Context, l shardset.Lease, instance uint64, member *MemberLease) *Run {
 	r := &Run{
-		runner: rn, id: l.ID, epoch: l.Epoch, instance: instance, term: term,
+		runner: rn, id: l.ID, epoch: l.Epoch, instance: instance, member: member,
 		status: Status{Phase: PhaseStarting, Since: time.Now()},
 	}
-	// Goroutines that user code starts inherit the labels, and pprof.Do with its context keeps them.
+	// Goroutines that user code starts inherit the labels, and pprof.Do with the context keeps them.
 	base := pprof.WithLabels(context.WithoutCancel(ctx), pprof.Labels(rn.labels(l)...))
 	r.ctx, r.cancel = context.WithCancelCause(base)
 	r.soft, r.revoke = context.WithCancelCause(base)
 	return r
 }
 
-// Revoke asks the run to finish, with ErrRevoked or ErrShutdown as the cause. The
-// first cause stays.
+// Revoke asks the processor to finish, with ErrRevoked or ErrShutdown as the cause. The first
+// cause stays.
 func (r *Run) Revoke(cause error) { r.revoke(cause) }
 
-// Cancel ends the run's context. The first cause stays. With ErrLeaseLost or
-// ErrNotOwner nothing is committed any more, whatever the cause was before.
+// Cancel cancels the context of user code. The first cause stays. With ErrLeaseLost or
+// ErrNotOwner the run commits nothing more, whatever the first cause was.
 func (r *Run) Cancel(cause error) {
 	if errors.Is(cause, processor.ErrLeaseLost) || errors.Is(cause, processor.ErrNotOwner) {
 		r.lose(cause)
@@ -71,9 +72,9 @@ func (r *Run) Cancelled() bool { return r.ctx.Err() != nil }
 // Epoch returns the epoch of the grant.
 func (r *Run) Epoch() uint64 { return r.epoch }
 
-// Do runs the shard until it is released, done, or lost, restarting its processor
-// after errors. Then, with the last commit decided, it calls done, once, as the
-// last thing on this goroutine. It does so even if user code ends the goroutine.
+// Do processes the shard until it is released, complete or lost, and restarts the processor
+// after errors. When the last commit is decided, it calls done, once, as the last thing on
+// this goroutine, also if user code ends the goroutine.
 func (r *Run) Do(done func(shardset.Outcome)) {
 	outcome := shardset.OutcomeFailed
 	pprof.SetGoroutineLabels(r.ctx)
@@ -106,14 +107,14 @@ func (r *Run) Do(done func(shardset.Outcome)) {
 	}
 }
 
-// outcome says what the end of an attempt means, and whether it ends the run. It
-// looks at the lease: a process that wakes from a freeze may come here first.
+// outcome returns the outcome that the end of an attempt means, and whether it ends the run.
+// It checks the lease: a process that wakes from a freeze may come here first.
 func (r *Run) outcome(err error) (outcome shardset.Outcome, final bool) {
 	gone, cause := r.check(time.Now()), context.Cause(r.soft)
 	var p *processor.PanicError
 	panicked := errors.As(err, &p)
-	is := func(target error) bool { return !panicked && errors.Is(err, target) } // a panic is no result
-	ended := is(processor.ErrShardClosed) && !processor.IsHalt(err)              // what is halted is not over
+	is := func(target error) bool { return !panicked && errors.Is(err, target) } // a panic does not count as a result
+	ended := is(processor.ErrShardClosed) && !processor.IsHalt(err)              // a halted shard is not complete
 	switch {
 	case errors.Is(gone, processor.ErrNotOwner), is(processor.ErrNotOwner):
 		outcome = shardset.OutcomeFenced
@@ -130,14 +131,14 @@ func (r *Run) outcome(err error) (outcome shardset.Outcome, final bool) {
 	default:
 		return shardset.OutcomeFailed, false
 	}
-	echo := is(cause) || is(gone) || is(context.Canceled) || ended // of being stopped
-	if err != nil && !echo {
+	expected := is(cause) || is(gone) || is(context.Canceled) || ended
+	if err != nil && !expected {
 		r.failed(err, 0)
 	}
 	return outcome, true
 }
 
-// isFatal reports whether err ends the worker, and remembers it.
+// isFatal reports whether err ends the worker, and stores it for Fatal.
 func (r *Run) isFatal(err error) bool {
 	if !processor.IsFatal(err) {
 		return false
@@ -148,19 +149,19 @@ func (r *Run) isFatal(err error) bool {
 	return true
 }
 
-// Fatal returns the error that a processor returned as Fatal, or nil. It is final once
-// Do has called done.
+// Fatal returns the error that was made with processor.Fatal, or nil. It is final once Do has
+// called done.
 func (r *Run) Fatal() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.fatal
 }
 
-// check returns nil while the shard is this member's at now. A context that was
-// cancelled because the drain took too long says nothing about that: the shard is
-// reported as held until the goroutine returns.
+// check returns nil if the member owns the shard at now. It does so also after the drain
+// timeout has cancelled the context: the member reports the shard as held until the goroutine
+// returns.
 func (r *Run) check(now time.Time) error {
-	if !r.term.Valid(now) {
+	if !r.member.Valid(now) {
 		r.Cancel(processor.ErrLeaseLost)
 	}
 	r.mu.Lock()
@@ -169,7 +170,7 @@ func (r *Run) check(now time.Time) error {
 	return r.gone
 }
 
-// lose notes that the shard is not this member's, and ends the save under way.
+// lose stores that the member does not own the shard any more, and ends the save under way.
 func (r *Run) lose(cause error) {
 	r.mu.Lock()
 	if r.gone == nil {
@@ -182,7 +183,8 @@ func (r *Run) lose(cause error) {
 	}
 }
 
-// saving notes how to end the save that is about to begin, unless the shard is gone.
+// saving stores how to end the save that is about to begin. It returns why the member does
+// not own the shard any more, if so.
 func (r *Run) saving(abort context.CancelFunc) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -191,7 +193,7 @@ func (r *Run) saving(abort context.CancelFunc) error {
 }
 
 func (r *Run) lease() shardset.Lease {
-	return shardset.Lease{ID: r.id, Epoch: r.epoch, NotAfter: r.term.NotAfter()}
+	return shardset.Lease{ID: r.id, Epoch: r.epoch, NotAfter: r.member.NotAfter()}
 }
 
 func (r *Run) owner() processor.Owner {

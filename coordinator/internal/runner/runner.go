@@ -14,19 +14,19 @@ import (
 // Config is what the runs of one member have in common.
 type Config struct {
 	Member      string
-	Epochs      bool // the group service numbers its grants: see processor.Owner
+	Epochs      bool // the group service counts the epochs: see processor.Owner
 	Factory     processor.Factory
 	Checkpoints processor.Checkpoints
 	Hooks       processor.CheckpointHooks
-	// Restart spaces the attempts after errors. Zero fields mean 200 ms and 30 s.
+	// Restart sets the pauses after failed attempts. Zero fields mean 200 ms and 30 s.
 	Restart processor.Backoff
 	// CommitTimeout bounds each load and save. Zero means 10 s.
 	CommitTimeout time.Duration
-	// Loads is how many checkpoints are loaded at a time. Zero means 16.
+	// Loads is the number of checkpoints loaded at a time. Zero means 16.
 	Loads int
 	// Report takes what happens to the shards, on their own goroutines. Nil means nothing does.
 	Report func(event.Event)
-	// Logger is what Shard.Logger derives from. Nil means none.
+	// Logger is the base of processor.Shard.Logger. Nil means silence.
 	Logger *zap.Logger
 }
 
@@ -34,7 +34,7 @@ type Config struct {
 type Runner struct {
 	cfg   Config
 	loads chan struct{} // holds one token for each load under way
-	looks looks
+	moves moveChecks
 }
 
 // New returns a Runner with the defaults filled in.
@@ -58,7 +58,7 @@ func New(cfg Config) *Runner {
 	return &Runner{cfg: cfg, loads: make(chan struct{}, cfg.Loads)}
 }
 
-// labels are those of a run's goroutines in profiles.
+// labels returns the profile labels of a run's goroutines.
 func (rn *Runner) labels(l shardset.Lease) []string {
 	return []string{
 		"rollcall.member", rn.cfg.Member, "rollcall.shard", l.ID.String(), "rollcall.epoch", strconv.FormatUint(l.Epoch, 10),

@@ -75,7 +75,7 @@ func runScript(t *testing.T, seed uint64) coverage {
 	s.rig = newRig(t, s.process)
 	s.store.save = s.save
 	s.store.load = func(ctx context.Context, _ processor.Owner) error { return s.answer(ctx) }
-	s.term = runner.NewTerm(time.Now().Add(20 * time.Second))
+	s.term = runner.NewMemberLease(time.Now().Add(20 * time.Second))
 	s.reports.Halted = func(shardset.Lease, error) { s.event("halted"); s.halts.Add(1) }
 	s.start()
 	s.coordinate(rand.New(rand.NewPCG(seed, 3)))

@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// activity is a call under way that a processor waits for: see processor.Shard.Begin.
+// activity is a call that a processor, or the run itself, waits for: see processor.Shard.Begin.
 type activity struct {
 	run    *Run
 	ctx    context.Context
@@ -19,7 +19,7 @@ type activity struct {
 	signed atomic.Bool
 }
 
-// begin notes that a call begins: one of the processor, or of the run itself.
+// begin adds a call to those under way.
 func (r *Run) begin(ctx context.Context, what string) *activity {
 	a := &activity{run: r, ctx: ctx, what: what, since: time.Now()}
 	r.mu.Lock()
@@ -28,21 +28,21 @@ func (r *Run) begin(ctx context.Context, what string) *activity {
 	return a
 }
 
-// forgetCalls ends the watch over an attempt that has settled.
+// forgetCalls ends the watch over an attempt. Its Shard has settled.
 func (r *Run) forgetCalls() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.watch = watch{}
 }
 
-// Progress is a sign: something of the call is done. It costs next to nothing.
+// Progress implements processor.Activity.
 func (a *activity) Progress() {
 	if !a.signed.Load() {
 		a.signed.Store(true)
 	}
 }
 
-// End notes that the call has returned. Further calls do nothing.
+// End implements processor.Activity.
 func (a *activity) End() {
 	r := a.run
 	r.mu.Lock()
@@ -53,17 +53,17 @@ func (a *activity) End() {
 	}
 }
 
-// watch is what a run knows about the progress of its processor.
+// watch has the signs of progress of one attempt.
 type watch struct {
 	calls    []*activity // under way
 	working  bool        // Process was called, and has not returned
-	tracked  bool        // it says with Begin what it waits for
-	caughtUp bool        // it says that it is idle
-	sign     time.Time   // the last one of Process: its start, Check, Commit, ReportProgress and the like
+	tracked  bool        // Process has called Begin
+	caughtUp bool        // Process has reported that it is idle
+	sign     time.Time   // the last sign of Process: its start, Check, Commit or a report
 }
 
-// stall decides whether there was no sign at now for the bound, and since when. The call is
-// the one without a sign, or nil if it is Process itself.
+// stall reports whether there was no sign of progress for as long as bound, and since when.
+// call is the one without a sign, or nil if it is Process itself.
 func (w *watch) stall(now time.Time, bound time.Duration) (since time.Time, call *activity, stalled bool) {
 	for _, a := range w.calls {
 		if call == nil || a.since.Before(call.since) {
@@ -80,8 +80,9 @@ func (w *watch) stall(now time.Time, bound time.Duration) (since time.Time, call
 }
 
 // Stall returns since when the processor has given no sign of progress, if that is as long as
-// bound, and an error that matches processor.ErrNoProgress and says what is waited for. A run whose
-// context was cancelled has no stall: whether it is stuck is judged by that.
+// bound. The error matches processor.ErrNoProgress and names the call that does not return.
+// After its context is cancelled a run does not stall: the coordinator then watches for its
+// return.
 func (r *Run) Stall(now time.Time, bound time.Duration) (time.Time, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -103,7 +103,7 @@ func TestNoStartUnderAnEndedLease(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil)
-				r.term = runner.NewTerm(time.Now().Add(time.Second))
+				r.term = runner.NewMemberLease(time.Now().Add(time.Second))
 				freeze := func(where string) {
 					if where == c.frozen {
 						time.Sleep(time.Second)
@@ -131,7 +131,7 @@ func TestNoStartUnderAnEndedLease(t *testing.T) {
 func TestNoLoadUnderAnEndedLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(context.Context, *processor.Shard) error { return errFlaky })
-		r.term = runner.NewTerm(time.Now().Add(100 * time.Millisecond)) // ends in the first pause
+		r.term = runner.NewMemberLease(time.Now().Add(100 * time.Millisecond)) // ends in the first pause
 		r.start().want(shardset.OutcomeLost)
 		r.wantEvents("load", `started "" false`, "failed, restart true: flaky", "done lost")
 	})
