@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// reply sends an answer of a kind: 200, unless an error says otherwise.
+// reply sends an answer with status 200.
 func (c *call) reply(contentType string, body []byte) error {
 	c.send(http.StatusOK, contentType, body)
 	return nil
@@ -42,10 +42,10 @@ func (c *call) send(status int, contentType string, body []byte) {
 		_ = http.NewResponseController(c.w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	_, _ = c.w.Write(body) // a client that is gone needs no answer
+	_, _ = c.w.Write(body) // an error means that the client has gone
 }
 
-// refuse answers with an error. What is not meant for clients is logged instead.
+// refuse answers with an error. It logs an error that is not an *apiError, and answers 500.
 func (s *Server) refuse(c *call, err error) {
 	var e *apiError
 	if !errors.As(err, &e) {

@@ -13,11 +13,11 @@ import (
 
 const v4Algorithm = "SLS4-HMAC-SHA256"
 
-// authenticate verifies the signature of a request, if there are keys at all, before its
-// body is read: nobody unknown makes the server keep a body. A signature covers a hash of
-// the body; verifyBody looks at that later. The order of its refusals is the
-// documentation's: what is missing, who it is, when it was, and whether it is true. An
-// unknown key is computed with like a known one.
+// authenticate verifies the signature of a request, if the server has keys. It runs before the
+// body is read, so that the server keeps no body of an unknown client; verifyBody compares the
+// body with the signed hash later. It refuses in the order of the documentation: missing headers,
+// unknown key, wrong time, wrong signature. It computes the signature for an unknown key too, so
+// that the time it takes tells nothing.
 func (s *Server) authenticate(c *call) error {
 	keys := *s.keys.Load()
 	if len(keys) == 0 {
@@ -67,7 +67,7 @@ func (s *Server) authenticate(c *call) error {
 	return c.mayUse(c.project)
 }
 
-// mayUse refuses a project that is none of the key's.
+// mayUse refuses a project that the key may not use.
 func (c *call) mayUse(project string) error {
 	if c.only != nil && !slices.Contains(c.only, project) {
 		return fail(401, "Unauthorized", "The project does not belong to you.")
@@ -83,12 +83,12 @@ func (c *call) verifyBody() error {
 	return nil
 }
 
-// signedName says whether a header, in lower case, takes part in a signature.
+// signedName reports whether signatures cover a header, whose name is in lower case.
 func signedName(name string) bool {
 	return strings.HasPrefix(name, "x-log-") || strings.HasPrefix(name, "x-acs-")
 }
 
-// claim is what a request says of its signature.
+// claim is the signature of a request and what it was made with.
 type claim struct {
 	v4        bool
 	id        string

@@ -29,7 +29,7 @@ func readV1(h http.Header, rest string) (claim, error) {
 	default:
 		return c, fail(400, "InvalidSignatureMethod", "x-log-signaturemethod is not hmac-sha1")
 	}
-	// x-log-date stands in for Date. The Python SDK adds it after signing.
+	// x-log-date replaces Date. The Python SDK adds it after it has signed.
 	if c.date = h.Get("X-Log-Date"); c.date == "" {
 		c.date = h.Get("Date")
 	}
@@ -38,7 +38,7 @@ func readV1(h http.Header, rest string) (claim, error) {
 	}
 	at, err := http.ParseTime(c.date)
 	if err != nil {
-		// Days of one digit are not in the standard, but in use.
+		// Some clients write days with one digit, against the standard.
 		if at, err = time.Parse("Mon, 2 Jan 2006 15:04:05 GMT", c.date); err != nil {
 			return c, fail(400, "InvalidDateFormat", "the date is not like %s", http.TimeFormat)
 		}
@@ -58,12 +58,12 @@ func isBodyV1(h http.Header, body []byte) bool {
 	return err == nil && subtle.ConstantTimeCompare(got[:], want) == 1
 }
 
-// verifyV1 compares the signature with each that a correct client may have made. All
-// are computed whether or not one has matched.
+// verifyV1 compares the signature with each one that a correct client may have made. It
+// computes all of them, so that the time it takes tells nothing.
 func verifyV1(c *call, cl claim, secret heartbeat.Secret) bool {
 	sent, err := base64.StdEncoding.DecodeString(cl.signature)
 	if err != nil {
-		sent = nil // what could be read of it is not a signature
+		sent = nil // not the part that could be decoded
 	}
 	paths := []string{c.r.URL.EscapedPath()}
 	if c.signedPath != paths[0] {

@@ -12,44 +12,47 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Config is what a Server is made with. The zero value is a server without projects.
+// Config configures a Server. The zero value makes a server without projects.
 type Config struct {
 	// Projects exist from the start.
 	Projects []Project
-	// DefaultProject serves requests that name none. Empty means the first of Projects.
+	// DefaultProject is the project of requests that name none. Empty means the first of
+	// Projects.
 	DefaultProject string
-	// HostSuffixes are the domains under which the first label of a host is a project. A host that
-	// is one of them names none. Case does not matter. Nil means log.aliyuncs.com, sls.aliyuncs.com,
-	// sls.test and localhost. Without Keys no other hosts are served, except loopback addresses.
+	// HostSuffixes are the domains under which the first label of a host is a project. A host
+	// that equals one of them names no project. Case does not matter. Without Keys the server
+	// serves these hosts and loopback addresses alone. Nil means log.aliyuncs.com,
+	// sls.aliyuncs.com, sls.test and localhost.
 	HostSuffixes []string
 
-	// Keys are who may sign requests. Without any, signatures are not looked at.
+	// Keys may sign requests. Without keys the server does not verify signatures.
 	Keys []Key
-	// Clock is what the server takes for the time, and says so in the Date of its answers.
-	// Nil means time.Now. A clock that differs from the clients' shows how they bear that.
+	// Clock is the server's clock, which the Date of its answers shows. Set it to test clients
+	// whose clocks differ. Nil means time.Now.
 	Clock func() time.Time
-	// ClockSkew is how far a signed request's date may be off. Zero means 15 minutes.
+	// ClockSkew is how far the date of a signed request may be off. Zero means 15 minutes.
 	ClockSkew time.Duration
-	// UnsignedPayload takes V4 requests whose signature does not cover the body.
+	// UnsignedPayload accepts V4 requests whose signature does not cover the body.
 	UnsignedPayload bool
-	// Insecure allows listening on other than loopback addresses without Keys, and serves
-	// them under any host.
+	// Insecure allows a server without Keys to listen on addresses that are not loopback ones,
+	// and to serve all hosts.
 	Insecure bool
 
 	// Retention is how long log groups are kept. Zero means for ever.
 	Retention time.Duration
-	// RetentionBytes bounds the memory of a shard's log groups. Each counts for 128 bytes
-	// and its size, raw or as it is kept, whichever is larger. The oldest are dropped for
-	// new ones; a log group that alone is larger is refused. Zero means 256 MiB, negative
-	// no bound.
+	// RetentionBytes bounds the memory of a shard's log groups. A new log group drops the
+	// oldest ones; the server refuses one that is larger than the bound. A log group counts
+	// 128 bytes more than its size, raw or compressed, whichever is larger. Zero means 256
+	// MiB, negative no bound.
 	RetentionBytes int64
-	// ExpiredFromBegin reads from the oldest log group where a cursor has expired. Without
-	// it such a cursor gets InvalidCursor.
+	// ExpiredFromBegin answers a cursor whose data has expired with the oldest log groups
+	// instead of InvalidCursor.
 	ExpiredFromBegin bool
 
-	// MaxPageBytes is how many raw bytes end a page. Zero means 4 MiB.
+	// MaxPageBytes is the raw size at which a page ends. Zero means 4 MiB.
 	MaxPageBytes int
-	// MaxPutBytes bounds a log group, compressed and raw. Zero means 10 MiB; 32 MiB is the most.
+	// MaxPutBytes bounds a log group, compressed and raw. Zero means 10 MiB; the most is 32
+	// MiB.
 	MaxPutBytes int
 	// CheckLogTime refuses logs older than 7 days or more than 15 minutes ahead.
 	CheckLogTime bool
@@ -57,31 +60,32 @@ type Config struct {
 	MaxGroups int
 	// MaxConsumers bounds the consumers of a group. Zero means 10,000.
 	MaxConsumers int
-	// MaxShards bounds the shards of a logstore, read-only ones included. Zero means 10,000.
-	// With ten times as many in all logstores together, requests make no more.
+	// MaxShards bounds the shards of a logstore, read-only ones included, and ten times as many
+	// bound those that requests make in all logstores together. Zero means 10,000.
 	MaxShards int
-	// MaxInFlight bounds the requests at work; the others get 503 ServerBusy. Zero
-	// means 1024.
+	// MaxInFlight bounds the requests that are served at once; the others get 503 ServerBusy.
+	// Zero means 1024.
 	MaxInFlight int
-	// MisspeltCodes spells ConsumerNotExsit and ShardNotExsit as some clients do.
+	// MisspeltCodes spells the codes ConsumerNotExsit and ShardNotExsit as some clients expect.
 	MisspeltCodes bool
 
-	// Logger gets what is worth knowing. Nil means silence.
+	// Logger gets failures, expired consumers and, at the debug level, refused requests. Nil
+	// means silence.
 	Logger *zap.Logger
 }
 
-// Project is a project and its logstores.
+// Project is a project that New creates.
 type Project struct {
 	Name      string
 	Logstores []Logstore
-	// Processors are stored queries, by name, that PullLogs may refer to.
+	// Processors are stored queries by name, which PullLogs may name.
 	Processors map[string]string
 }
 
-// Logstore is a logstore to create.
+// Logstore is a logstore that New or CreateLogstore creates.
 type Logstore struct {
 	Name string
-	// Shards is into how many shards the key space is divided at first. Zero means 2.
+	// Shards is the number of shards at first. Zero means 2.
 	Shards int
 }
 

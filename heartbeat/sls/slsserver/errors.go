@@ -14,14 +14,14 @@ type apiError struct {
 
 func (e *apiError) Error() string { return fmt.Sprintf("%d %s: %s", e.status, e.code, e.message) }
 
-// What a message shows of a value is enough for a name in full.
+// Messages show up to maxShown bytes of a value, enough for a whole name.
 const (
 	maxShown   = maxName
 	maxMessage = 1 << 10
 )
 
-// fail makes an answer. Values that are long are cut before they are formatted: what a
-// client sends never comes back whole.
+// fail makes an answer. It cuts long values before it formats them, so that no answer repeats a
+// large request.
 func fail(status int, code, format string, args ...any) *apiError {
 	for i, arg := range args {
 		switch v := arg.(type) {
@@ -69,7 +69,7 @@ func noMethod(path string) *apiError {
 	return fail(405, "InvalidMethod", "invalid request method : %s", path)
 }
 
-// noShard is 404 for checkpoints and 400 for everything else, as the documentation has it.
+// noShard has the status 404 for checkpoints and 400 for all else, as the documentation says.
 func noShard(status, id int) *apiError {
 	return fail(status, "ShardNotExist", "shard %d does not exist", id)
 }

@@ -215,8 +215,7 @@ func (s *Server) Evict(project, logstore, group, consumer string) error {
 }
 
 // Expire drops the oldest n log groups of a shard, as if they were older than
-// Config.Retention; a negative n drops all. A read-only shard that has no data left then is
-// removed.
+// Config.Retention. A negative n drops all of them, and removes the shard if it is read-only.
 func (s *Server) Expire(project, logstore string, shard, n int) error {
 	ls, err := s.findLogstore(project, logstore)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// pickProject says which project a request is about, and returns what the path says after that.
+// pickProject finds the project of a request. It returns the rest of the path.
 func (s *Server) pickProject(rt *route, host string, segments []string) ([]string, error) {
 	name, sure := s.projectOfHost(host)
 	_, known := s.projectNamed(name)
@@ -27,9 +27,9 @@ func (s *Server) pickProject(rt *route, host string, segments []string) ([]strin
 	return segments, nil
 }
 
-// projectOfHost finds the project that a host names. A host that names none for sure is the
-// server's own: an address, a suffix, or a name without dots. Where it is not sure, the path decides,
-// and without one the name is taken: a project that does not exist is never another one.
+// projectOfHost finds the project that a host names. It is sure of a name under a suffix or
+// before an address, and sure of none where the host is an address, a suffix or a name without dots.
+// Otherwise a project in the path takes precedence over the name.
 func (s *Server) projectOfHost(host string) (name string, sure bool) {
 	host = hostName(host)
 	if before, ok := s.beforeSuffix(host); ok {
@@ -55,8 +55,8 @@ func (s *Server) projectOfHost(host string) (name string, sure bool) {
 	return name, false
 }
 
-// beforeSuffix returns what stands before the first of Config.HostSuffixes that a host ends in: nothing,
-// or labels with a dot behind each.
+// beforeSuffix returns the part of a host before the first of Config.HostSuffixes that the host
+// ends in: nothing, or labels with a dot behind each.
 func (s *Server) beforeSuffix(host string) (before string, ok bool) {
 	for _, suffix := range s.cfg.HostSuffixes {
 		before, ok := strings.CutSuffix(host, suffix)
@@ -67,8 +67,8 @@ func (s *Server) beforeSuffix(host string) (before string, ok bool) {
 	return "", false
 }
 
-// projectNamed returns the name of the project that a host's label, in lower case, means: hosts have
-// no case, and projects have.
+// projectNamed returns the name of the project that a host's label in lower case names. Case
+// counts in the names of projects, and not in hosts.
 func (s *Server) projectNamed(label string) (name string, known bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -83,8 +83,8 @@ func (s *Server) projectNamed(label string) (name string, known bool) {
 	return label, false
 }
 
-// beforeAddress returns what stands before an IP address in a host: a project, or nothing. Rollcall and
-// Python dial an address as it is and put the project before it in the host.
+// beforeAddress returns the part of a host before an IP address: a project, or nothing. Rollcall
+// and the Python SDK dial the address and put the project before it in the Host header.
 func beforeAddress(host string) (label string, ok bool) {
 	at := 0 // where the address begins
 	labels := strings.Split(host, ".")
@@ -105,7 +105,7 @@ func beforeAddress(host string) (label string, ok bool) {
 	return strings.TrimSuffix(host[:at], "."), at == 0 || host[at-1] == '.'
 }
 
-// withoutPort cuts the port off a host. An IPv6 address has one only behind brackets.
+// withoutPort cuts the port off a host. An IPv6 address needs brackets to have one.
 func withoutPort(host string) string {
 	colon, bracket := strings.LastIndexByte(host, ':'), strings.LastIndexByte(host, ']')
 	if colon < bracket || colon < 0 || bracket < 0 && strings.IndexByte(host, ':') != colon ||

@@ -14,12 +14,12 @@ import (
 type Key struct {
 	ID     string
 	Secret heartbeat.Secret
-	// Token, if it is not empty, makes the key a temporary one: requests have to carry
-	// the token as x-acs-security-token.
+	// Token makes the key a temporary one: requests must carry the token as
+	// x-acs-security-token. Empty means a lasting key.
 	Token heartbeat.Secret
-	// Expires is when a temporary key ends. Zero means never.
+	// Expires is when the key ends. Zero means never.
 	Expires time.Time
-	// Projects are those the key is good for. Nil means all.
+	// Projects are the projects that the key may use. Nil means all.
 	Projects []string
 }
 

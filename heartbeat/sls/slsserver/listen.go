@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxHeaderBytes    = 3 * maxTarget // or net/http answers in place of the server, with no error of the service
+	maxHeaderBytes    = 3 * maxTarget // larger than what the server refuses by itself, with an error of the service
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 60 * time.Second
 	writeTimeout      = 90 * time.Second
@@ -22,16 +22,16 @@ const (
 	closeGrace        = 2 * time.Second
 )
 
-// network is the part of a Server that Close has to end.
+// network is what Close has to close.
 type network struct {
 	mu      sync.Mutex
 	servers []*http.Server
-	bound   []net.Listener // by Listen; Serve may not have come to them yet
+	bound   []net.Listener // by Listen; Serve may not have started yet
 	closed  bool
 }
 
-// Listen binds addr, a host:port. It refuses an address that is not a loopback address
-// if signatures are not verified, unless Config.Insecure says so. Close closes it.
+// Listen binds addr, a host:port. Without keys it refuses an address that is not a loopback
+// address, unless Config.Insecure is set. Close closes the listener.
 func (s *Server) Listen(addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *Server) permitted(l net.Listener) error {
 	if s.cfg.Insecure || len(*s.keys.Load()) > 0 || isLoopback(l.Addr()) {
 		return nil
 	}
-	return fmt.Errorf("slsserver: %s is not a loopback address: without keys that takes Config.Insecure", l.Addr())
+	return fmt.Errorf("slsserver: %s is not a loopback address; set Config.Keys, or Config.Insecure", l.Addr())
 }
 
 func isLoopback(a net.Addr) bool {
@@ -64,7 +64,8 @@ func isLoopback(a net.Addr) bool {
 	return err == nil && ap.Addr().Unmap().IsLoopback()
 }
 
-// Serve answers requests on l until Close, and returns nil then. It closes l.
+// Serve serves requests on l until Close, closes l and returns nil. It refuses what Listen
+// refuses.
 func (s *Server) Serve(l net.Listener) error {
 	if err := s.permitted(l); err != nil {
 		return errors.Join(err, l.Close())

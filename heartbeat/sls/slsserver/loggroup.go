@@ -68,8 +68,8 @@ func walk(message []byte, visit func(field) error) error {
 	return nil
 }
 
-// checkGroup says what is wrong with a log group, with the code that the service has for
-// it. Times are compared with now unless it is zero.
+// checkGroup refuses a log group that is wrong, with the service's code for the fault. It
+// compares log times with now, unless now is zero.
 func checkGroup(group []byte, now time.Time) *apiError {
 	logs := 0
 	err := walk(group, func(f field) error {

@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// logstoreInfo is a logstore in the answer of GetLogStore. This server splits nothing by itself, and
-// has no other kinds of logstores.
+// logstoreInfo is a logstore in the answer of GetLogStore. Clients need the fields that have no
+// meaning here.
 type logstoreInfo struct {
 	Name          string `json:"logstoreName"`
 	TTL           int    `json:"ttl"` // days
@@ -21,7 +21,7 @@ type logstoreInfo struct {
 	Modified      int64  `json:"lastModifyTime"`
 }
 
-// forEver is the ttl of what is never deleted.
+// forEver is the ttl that means never.
 const forEver = 3650
 
 func (s *Server) createLogstore(c *call) error {
@@ -62,12 +62,12 @@ func (s *Server) createLogstore(c *call) error {
 	return c.reply("", nil)
 }
 
-// shardRoom is how many logstores' worth of Config.MaxShards requests may make in all. A request
-// of a hundred bytes makes thousands of shards, and what it makes stays.
+// shardRoom times Config.MaxShards bounds the shards that requests may make in all. A request of a
+// hundred bytes can make thousands, and they stay.
 const shardRoom = 10
 
 // roomFor refuses more shards than all logstores together may have. The caller holds no lock, so
-// requests at one moment may exceed that by what they ask for.
+// concurrent requests may exceed the bound by what they ask for.
 func (s *Server) roomFor(shards int) error {
 	limit := shardRoom * s.cfg.MaxShards
 	for _, ls := range s.everyLogstore() {
@@ -110,7 +110,7 @@ func (s *Server) getLogstore(c *call) error {
 	return c.replyJSON(info)
 }
 
-// ttl is how many days the logstore was made for, or else how many the server keeps data.
+// ttl returns the days that the creating request named, or else those that the server keeps data.
 func (ls *logstore) ttl() int {
 	switch kept := ls.server.cfg.Retention; {
 	case ls.days > 0:
@@ -140,7 +140,7 @@ func (s *Server) listLogstores(c *call) error {
 	}{len(names), total, append([]string{}, names...)})
 }
 
-// getIndex says that there is none: this server searches nothing.
+// getIndex answers that there is no index: this server has no search.
 func (s *Server) getIndex(c *call) error {
 	if _, err := c.logstoreOf(s); err != nil {
 		return err

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// Programs that set up what they use make projects and logstores first. Both are bounded, because a
-// request is all that one takes.
+// Bounds of what requests can create.
 const (
 	maxProjects    = 1000
 	maxLogstores   = 1000
@@ -20,7 +19,7 @@ const (
 )
 
 // projectInfo is a project in the answers of GetProject and ListProject. Some clients fail without
-// members that mean nothing here.
+// the fields that have no meaning here.
 type projectInfo struct {
 	Name          string `json:"projectName"`
 	Description   string `json:"description"`
@@ -40,8 +39,8 @@ func (p *project) info() projectInfo {
 	}
 }
 
-// projectOf returns the project that a request is about: the one of its body, if that names one, and
-// else the one of the host or the path. They have to agree, unless only the default one is meant.
+// projectOf returns the project that a request is about: the one that its body names, or else the
+// one that its host or path names. It refuses two different names.
 func (c *call) projectOf() (string, object, error) {
 	var o object
 	if len(c.body) > 0 {
@@ -104,8 +103,8 @@ func (s *Server) getProject(c *call) error {
 	return c.replyJSON(p.info())
 }
 
-// listProjects lists the projects that the key may use. A client that has no name for the default
-// project asks for it in the same words, so the answer describes that one as well.
+// listProjects lists the projects that the key may use. A client that means the default project by
+// an empty name sends the same request, so the answer describes that project as well.
 func (s *Server) listProjects(c *call) error {
 	var answer struct {
 		*projectInfo
@@ -135,8 +134,8 @@ func (s *Server) listProjects(c *call) error {
 	return c.replyJSON(answer)
 }
 
-// page returns the names that the parameter pattern is part of, and of those the page that offset and
-// size say.
+// page returns the names that contain the parameter pattern, cut to the page of the parameters
+// offset and size, and how many names there are in all.
 func page(q url.Values, pattern string, names []string) (part []string, total int, err error) {
 	offset, size := 0, maxPage
 	for name, n := range map[string]*int{"offset": &offset, "size": &size} {

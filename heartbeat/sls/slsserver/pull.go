@@ -58,8 +58,8 @@ func (s *Server) pull(c *call) error {
 	return s.replyPage(c, entries, cursor, sh, kind)
 }
 
-// compressionFor reads Accept-Encoding. A client that asks for neither gets lz4: none can
-// read an uncompressed page.
+// compressionFor reads Accept-Encoding. A client that asks for neither lz4 nor zstd gets lz4,
+// because no client can read an uncompressed page.
 func compressionFor(accept string) string {
 	for kind := range strings.SplitSeq(accept, ",") {
 		kind, _, _ = strings.Cut(strings.TrimSpace(kind), ";")
@@ -131,7 +131,7 @@ func (c *call) replyList(count, raw int, kind string, packed []byte) error {
 	return c.reply("application/x-protobuf", packed)
 }
 
-// pack compresses a list that was made for one answer.
+// pack compresses a LogGroupList.
 func pack(list []byte, kind string) ([]byte, error) {
 	if kind == "zstd" {
 		return zstdframe.Encode(list), nil
@@ -140,8 +140,8 @@ func pack(list []byte, kind string) ([]byte, error) {
 	return b.data, err
 }
 
-// pageCache keeps the newest zstd pages, because zstd frames cannot be joined as lz4
-// blocks can. What a page holds never changes.
+// pageCache keeps the newest zstd pages, because zstd frames cannot be joined as lz4 blocks can. A
+// page never changes.
 type pageCache struct {
 	mu    sync.Mutex
 	pages map[pageKey][]byte
@@ -150,7 +150,7 @@ type pageCache struct {
 }
 
 type pageKey struct {
-	shard  weak.Pointer[shard] // or the cache would keep what is deleted
+	shard  weak.Pointer[shard] // weak, so that the cache does not keep deleted shards
 	cursor int64
 	count  int
 }
@@ -174,7 +174,7 @@ func (p *pageCache) put(k pageKey, page []byte) {
 	if p.pages == nil {
 		p.pages = map[pageKey][]byte{}
 	}
-	page = clipped(page) // the encoder takes as much as the page is before compression
+	page = clipped(page) // the encoder's buffer has the raw size
 	if _, ok := p.pages[k]; ok || len(page) > pageCacheBytes/4 {
 		return
 	}

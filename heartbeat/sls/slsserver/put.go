@@ -43,11 +43,11 @@ func (s *Server) put(c *call) error {
 		if taken {
 			return c.reply("", nil)
 		}
-		// It was split between the two.
+		// The shard was split or merged after pick: take another one.
 	}
 }
 
-// groupOfBody decompresses and checks the log group that a request brings.
+// groupOfBody decompresses and checks the log group of a request.
 func (s *Server) groupOfBody(c *call) (block, error) {
 	if err := c.mediaType("application/x-protobuf"); err != nil {
 		return block{}, err
@@ -58,7 +58,7 @@ func (s *Server) groupOfBody(c *call) (block, error) {
 	}
 	kind := c.r.Header.Get("X-Log-Compresstype")
 	if err := checkSizes(kind, int64(len(c.body)), int64(raw)); err != nil {
-		return block{}, err // before there is memory for it
+		return block{}, err // before takeBuffer
 	}
 	buf := takeBuffer(raw)
 	defer giveBuffer(buf)
@@ -72,7 +72,7 @@ func (s *Server) groupOfBody(c *call) (block, error) {
 	if err := checkGroup(*buf, now); err != nil {
 		return block{}, err
 	}
-	if kind == "lz4" { // it need not be compressed again, if it is a plain block
+	if kind == "lz4" { // keep the block as it is, if joinBlocks can use it
 		if b, err := readBlock(clipped(c.body), raw); err == nil {
 			return b, nil
 		}
@@ -80,7 +80,7 @@ func (s *Server) groupOfBody(c *call) (block, error) {
 	return newBlock(*buf)
 }
 
-// rawSize reads how large the log group is, which the formats themselves do not say.
+// rawSize reads the size of the log group, which the compressed formats do not carry.
 func (s *Server) rawSize(c *call) (int, error) {
 	text := c.r.Header.Get("X-Log-Bodyrawsize")
 	if text == "" {
@@ -98,9 +98,8 @@ func (s *Server) rawSize(c *call) (int, error) {
 
 var errDamaged = fail(400, "PostBodyUncompressError", "the body does not decompress to x-log-bodyrawsize bytes")
 
-// checkSizes refuses a body of n bytes that cannot become raw bytes. The format of each
-// compression has a bound: an lz4 byte stands for 255 at most, one of deflate for 1032, and
-// four of zstd for a block of 128 KiB.
+// checkSizes refuses a body of n bytes that cannot become raw bytes. Each format has a bound: a
+// byte of lz4 becomes at most 255, a byte of deflate 1032, and four bytes of zstd 128 KiB.
 func checkSizes(kind string, n, raw int64) error {
 	most := int64(0)
 	switch kind {
@@ -124,7 +123,7 @@ func checkSizes(kind string, n, raw int64) error {
 	return nil
 }
 
-// decompress fills raw from the body, exactly. It takes no memory that a body asks for.
+// decompress fills raw from the body, exactly. It allocates nothing that the body asks for.
 func decompress(raw, body []byte, kind string) error {
 	switch kind {
 	case "":
@@ -147,8 +146,7 @@ func decompress(raw, body []byte, kind string) error {
 
 var zstdReader, _ = zstd.NewReader(nil, zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true))
 
-// inflate reads exactly len(raw) bytes and then the end, so a small body cannot become a
-// large one.
+// inflate reads exactly len(raw) bytes and then the end.
 func inflate(raw, body []byte) error {
 	r, err := zlib.NewReader(bytes.NewReader(body))
 	if err != nil {

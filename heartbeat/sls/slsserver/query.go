@@ -9,19 +9,19 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// filter is a parsed query: all its conditions have to hold. Each has a bit of its own, so
-// that a log costs what it is long, and not that times the conditions.
+// filter is a parsed query: all of its conditions must hold. Each condition has a bit, so that
+// the time for a log does not grow with the number of conditions.
 type filter struct{ conditions map[condition]uint64 }
 
 type condition struct{ key, value string }
 
-// The bounds of a query. One condition more would not have a bit.
+// The bounds of a query. There are 64 bits for conditions.
 const (
 	maxConditions = 64
 	maxQueryBytes = 16 << 10
 )
 
-// add adds a condition, unless it is there, and reports whether there was room for it.
+// add adds a condition if it is new. It returns false if there is no room for it.
 func (f *filter) add(c condition) bool {
 	if _, ok := f.conditions[c]; ok {
 		return true
@@ -38,10 +38,10 @@ func (f *filter) meets(key, value []byte) uint64 {
 	return f.conditions[condition{string(key), string(value)}] // does not allocate
 }
 
-// all is what a log has to meet.
+// all returns the bits of all conditions.
 func (f *filter) all() uint64 { return 1<<len(f.conditions) - 1 }
 
-// filterOf finds the query of a request, or the stored one that it names.
+// filterOf returns the filter of a request: its query, or the stored query that it names.
 func (s *Server) filterOf(c *call) (*filter, error) {
 	text := c.query.Get("query")
 	id := c.query.Get("processor")
@@ -101,8 +101,8 @@ func parseQuery(text string) (*filter, error) {
 	return nil, badParameter("only this much of a query is supported: * | where key = 'value' and key = 'value'")
 }
 
-// apply appends the log group with the logs that match, and counts them. It appends
-// nothing if there are none.
+// apply appends the log group with its matching logs and counts both. It appends nothing if no
+// log matches.
 func (f *filter) apply(dst, group []byte) (out []byte, lines, matched int) {
 	met := f.groupConditions(group)
 	start := len(dst)
@@ -166,8 +166,7 @@ func (f *filter) matches(log []byte, met uint64) bool {
 	return met == all
 }
 
-// replyFiltered answers with the logs that match. The cursor has moved even when there
-// are none.
+// replyFiltered answers with the matching logs. The cursor moves even if no log matches.
 func (c *call) replyFiltered(entries []entry, f *filter, kind string) error {
 	var list, group, kept []byte
 	var err error

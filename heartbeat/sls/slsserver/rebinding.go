@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// knownHost refuses a request for a host that is not this server's, while nobody has to
-// sign. An attacker's page can point its own name at this machine (DNS rebinding); to the
-// browser its requests are then no cross-site ones, and nothing but the host tells.
+// knownHost refuses a request for another host, if the server has no keys. A page can point its
+// own name at this machine (DNS rebinding). The browser then does not mark its requests as another
+// site's: only the host tells.
 func (s *Server) knownHost(host string) error {
 	if len(*s.keys.Load()) > 0 || s.cfg.Insecure || isLoopbackName(host) {
 		return nil
@@ -19,9 +19,9 @@ func (s *Server) knownHost(host string) error {
 		"without keys only loopback hosts and those of Config.HostSuffixes are served, and %q is neither", host)
 }
 
-// isLoopbackName reports whether a host, with a port or without, is this machine's whoever
-// resolves it: localhost or a loopback address, with or without a project in front. No page
-// has an origin with an address behind other labels: browsers refuse such a name.
+// isLoopbackName reports whether a host means this machine for every resolver: localhost or a
+// loopback address, with or without a project in front and a port behind. No page can have an
+// address behind other labels as its host, because browsers refuse such a name.
 func isLoopbackName(host string) bool {
 	name := hostName(host)
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") {

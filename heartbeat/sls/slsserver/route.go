@@ -61,7 +61,7 @@ var handlers = map[string]func(*Server, *call) error{
 	opGetIndex:       (*Server).getIndex,
 }
 
-// route says what a request asks for.
+// route is the operation that a request asks for, and its object.
 type route struct {
 	op       string
 	project  string
@@ -72,14 +72,13 @@ type route struct {
 	key      string // hash key of a put
 	routed   bool   // the put names a key
 
-	// What a client may have signed instead of what it sent: the path without the
-	// project's segment, and that segment.
+	// signedPath is the path without the project's segment, prefix: some clients sign that.
 	signedPath string
 	prefix     string
 }
 
-// findRoute reads the request line and the host. Slashes may be doubled; a trailing one is an
-// empty name, for which the service has this very message.
+// findRoute reads the request line and the host. Slashes may be doubled. A slash at the end is an
+// empty name, which the service answers with this same message.
 func (s *Server) findRoute(r *http.Request, q url.Values) (route, error) {
 	var rt route
 	path := r.URL.EscapedPath()
@@ -123,7 +122,7 @@ func (s *Server) findRoute(r *http.Request, q url.Values) (route, error) {
 	return rt, nil
 }
 
-// ofProjects reads a request for the root: what it wants of one project, or of all.
+// ofProjects reads a request for the root, which is about one project or all.
 func (rt *route) ofProjects(method string, q url.Values) {
 	switch method {
 	case http.MethodGet:
@@ -148,7 +147,7 @@ func (rt *route) operation(method string, rest []string, q url.Values) error {
 		case http.MethodDelete:
 			rt.op = opDeleteLogstore
 		case http.MethodGet:
-			if q.Get("type") == "" { // with one it is a search, which is not there
+			if q.Get("type") == "" { // with a type it is a search, which this server has not
 				rt.op = opGetLogstore
 			}
 		}

@@ -15,8 +15,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Server is an SLS-compatible server. It is an http.Handler; Listen and Serve put it on
-// the network with the limits and timeouts that it needs there. Safe for concurrent use.
+// Server is an SLS-compatible server. It is an http.Handler. Listen and Serve put it on the
+// network with the limits and timeouts that it needs there. Safe for concurrent use.
 type Server struct {
 	cfg    Config
 	log    *zap.Logger
@@ -68,7 +68,7 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// ensure creates what a configured project lacks.
+// ensure creates a configured project.
 func (s *Server) ensure(p Project) error {
 	if err := s.makeProject(p.Name, ""); err != nil && !errors.Is(err, errExists) {
 		return err
@@ -163,7 +163,7 @@ func (s *Server) findLogstore(projectName, name string) (*logstore, error) {
 	return s.lookUp(projectName, name)
 }
 
-// lookUp is findLogstore for who holds mu.
+// lookUp returns a logstore. The caller holds mu.
 func (s *Server) lookUp(projectName, name string) (*logstore, error) {
 	p := s.projects[projectName]
 	if p == nil {

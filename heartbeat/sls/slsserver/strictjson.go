@@ -12,14 +12,14 @@ import (
 	"strings"
 )
 
-// The bounds of JSON bodies. The operations take a few members, and clients send few more.
+// The bounds of JSON bodies.
 const (
 	maxMembers = 64
 	maxHeld    = 100_000 // shards in a heartbeat
 )
 
-// object is a JSON object whose members that count are flat. Others are left alone, because clients
-// may send more than this server reads; a member that is there twice is not.
+// object is a JSON object whose known members have no nested values. Unknown members may be
+// nested: clients send more than this server reads. A repeated member is an error.
 type object map[string]any
 
 // parseObject reads an object and nothing after it.
@@ -62,7 +62,7 @@ func parseObject(body []byte) (object, error) {
 	return o, nil
 }
 
-// nesting is by how much a token makes what follows deeper.
+// nesting returns the change of depth that a token makes.
 func nesting(t json.Token) int {
 	switch t {
 	case json.Delim('{'), json.Delim('['):
