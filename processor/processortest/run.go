@@ -13,10 +13,10 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Run reads the checkpoint, makes a Processor with f and calls its Process once, on the
-// caller's goroutine. It returns the error of Process, a *processor.PanicError if it
-// panicked, or why Process was not called. From then on the Shard that Process had refuses
-// commits, as in a worker.
+// Run reads the checkpoint, makes a Processor with f, and calls its Process once, on the
+// caller's goroutine. It returns the result of Process, a *processor.PanicError if Process
+// panicked, or why Process was not called: the error of the store or of f, or the cause if
+// the shard had to go before.
 func (s *Shard) Run(f processor.Factory) error {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	a := &attempt{shard: s}

@@ -16,24 +16,23 @@ import (
 // commitTimeout is the default of coordinator.Config.CommitTimeout.
 const commitTimeout = 10 * time.Second
 
-// Config says what a test grants. Its zero value is a shard on which nothing was ever
+// Config is what a test grants. The zero value is a shard of which nothing was ever
 // committed.
 type Config struct {
-	// Lease is the grant. A zero ID is shard 0 of the log "test". A zero Epoch is 1. A zero
-	// NotAfter is ten years from now. The lease is never extended: see Shard.Expire for what
-	// happens at NotAfter.
+	// Lease is the grant. A zero ID is shard 0 of the log "test", a zero Epoch is 1, and a
+	// zero NotAfter is ten years from now. No heartbeat extends the lease.
 	Lease shardset.Lease
-	// Resume is the position that was committed before the first Run. Empty means none,
-	// or what Checkpoints has.
+	// Resume is stored as the shard's position when Run is first called. Empty: Checkpoints
+	// stay as they are.
 	Resume processor.Position
-	// Checkpoints keeps the positions. Nil means a new store in memory.
+	// Checkpoints is the store. Nil means a new store in memory.
 	Checkpoints processor.Checkpoints
 	// Logger is what processor.Shard.Logger derives from. Nil means silence.
 	Logger *zap.Logger
 }
 
-// Shard is the test's side of one shard: it grants the shard to a Processor and takes it
-// away. Its methods may be called from any goroutine; Run once at a time.
+// Shard is the test's side of one shard: it calls the Processor, and takes the shard away. Its
+// methods may be called from any goroutine, but only one Run at a time.
 type Shard struct {
 	cfg Config
 
@@ -41,7 +40,7 @@ type Shard struct {
 	cancel context.CancelCauseFunc
 	soft   context.Context // ends when the shard has to go, and not later than ctx
 	revoke context.CancelCauseFunc
-	owned  context.Context // ends when the shard is not this member's any more
+	owned  context.Context // ends when the member does not own the shard any more
 	lose   context.CancelCauseFunc
 
 	mu      sync.Mutex // guards the fields below
@@ -51,11 +50,11 @@ type Shard struct {
 
 // Status is what a Processor has done with its shard so far, in all calls of Run.
 type Status struct {
-	// Commits are the positions that were stored, in order.
+	// Commits are the positions that Process has committed, in order.
 	Commits []processor.Position
-	// Progress is the last report of the last call of Process; its Lag is of now.
+	// Progress is the last report of the last call of Process. Its Lag is of now.
 	Progress processor.Progress
-	// Poison and Gaps are what was reported, in order.
+	// Poison and Gaps are the reports, in order.
 	Poison []processor.Poison
 	Gaps   []processor.Gap
 }
@@ -85,13 +84,15 @@ func New(cfg Config) *Shard {
 }
 
 // Revoke asks Process to finish: processor.Shard.Revoked closes, and the context stays
-// alive. The cause is processor.ErrRevoked or processor.ErrShutdown. The first cause stays.
+// alive. The cause is processor.ErrRevoked or processor.ErrShutdown; the first one stays.
+// Wait until Process works, with synctest.Wait for instance: Run does not call Process for
+// a shard that was revoked before.
 func (s *Shard) Revoke(cause error) { s.revoke(cause) }
 
 // Cancel ends the context of Process. With the cause of Revoke it is the end of the drain
-// timeout: commits are accepted until Process returns. With processor.ErrLeaseLost or
-// processor.ErrNotOwner the shard is lost: commits are refused. The first cause stays the
-// cause of the context.
+// timeout: the Shard accepts commits until Process returns. With processor.ErrLeaseLost or
+// processor.ErrNotOwner the shard is lost: the Shard refuses commits. The first cause stays
+// the cause of the context.
 func (s *Shard) Cancel(cause error) {
 	if errors.Is(cause, processor.ErrLeaseLost) || errors.Is(cause, processor.ErrNotOwner) {
 		s.lose(cause)
@@ -100,9 +101,10 @@ func (s *Shard) Cancel(cause error) {
 	s.cancel(cause)
 }
 
-// Expire ends the lease and cancels nothing, as a process finds it that was frozen past the
-// end of its lease: the next Check or Commit finds out, and cancels the context with the
-// cause processor.ErrLeaseLost. At Config.Lease.NotAfter the same happens.
+// Expire ends the lease and cancels nothing: a process that was frozen past the end of its
+// lease wakes like this. The next Check or Commit of Process finds it, and cancels the context
+// with the cause processor.ErrLeaseLost. The lease expires in the same way at
+// Config.Lease.NotAfter.
 func (s *Shard) Expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

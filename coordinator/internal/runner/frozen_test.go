@@ -30,7 +30,7 @@ func TestFrozenPastTheLease(t *testing.T) {
 				r.cfg.Factory = processor.Each(func(ctx context.Context, s *processor.Shard) error {
 					time.Sleep(10*time.Second - 1)
 					if err := s.Check(); err != nil {
-						t.Errorf("Check in the last instant of the term: %v", err)
+						t.Errorf("Check in the last instant of the lease: %v", err)
 					}
 					time.Sleep(time.Nanosecond) // frozen
 					if ctx.Err() != nil {
@@ -43,7 +43,7 @@ func TestFrozenPastTheLease(t *testing.T) {
 						t.Errorf("cause of the context after that: %v, want %v", got, processor.ErrLeaseLost)
 					}
 					if r.term.Extend(time.Now(), time.Now().Add(time.Hour)) {
-						t.Error("a late answer extended the term")
+						t.Error("a late answer extended the lease")
 					}
 					if err := s.Commit(context.WithoutCancel(ctx), "q"); !errors.Is(err, processor.ErrLeaseLost) {
 						t.Errorf("Commit after a late answer: %v, want %v", err, processor.ErrLeaseLost)
@@ -51,12 +51,12 @@ func TestFrozenPastTheLease(t *testing.T) {
 					return nil
 				})
 				r.cfg.Hooks.Before = func(_ context.Context, c processor.Commit) error {
-					t.Errorf("the Before hook was asked to flush for %q after the term", c.Position)
+					t.Errorf("the Before hook was asked to flush for %q after the lease", c.Position)
 					return nil
 				}
 				r.start().want(shardset.OutcomeLost)
 				if got := r.store.positions(); len(got) != 0 {
-					t.Errorf("saved %q after the term, want nothing", got)
+					t.Errorf("saved %q after the lease, want nothing", got)
 				}
 			})
 		})
@@ -98,7 +98,7 @@ func TestFrozenShardsShareTheLease(t *testing.T) {
 		for _, r := range rigs {
 			r.want(shardset.OutcomeLost)
 			if got := r.store.positions(); len(got) != 0 {
-				t.Errorf("saved %q after the term, want nothing", got)
+				t.Errorf("saved %q after the lease, want nothing", got)
 			}
 		}
 	})

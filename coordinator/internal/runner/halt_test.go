@@ -36,8 +36,8 @@ func TestHalt(t *testing.T) {
 			"revoked":  func(r *rig) { r.run.Revoke(processor.ErrRevoked) },
 			"shutdown": func(r *rig) { r.run.Revoke(processor.ErrShutdown) },
 			"lost":     func(r *rig) { r.run.Cancel(processor.ErrLeaseLost) },
-			// The process was frozen past the term, and the owner is told later.
-			"term over": func(r *rig) { r.term.End(); r.run.Revoke(processor.ErrRevoked) },
+			// The process was frozen past the lease, and the owner is told later.
+			"lease over": func(r *rig) { r.term.End(); r.run.Revoke(processor.ErrRevoked) },
 		} {
 			t.Run(name+"/"+stop, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestHalt(t *testing.T) {
 					from := time.Now()
 					tell(r)
 					want := shardset.OutcomeReleased
-					if stop == "lost" || stop == "term over" {
+					if stop == "lost" || stop == "lease over" {
 						want = shardset.OutcomeLost
 					}
 					r.want(want)

@@ -19,11 +19,11 @@ func TestHaltTooLate(t *testing.T) {
 		err    error
 		want   shardset.Outcome
 	}{
-		"draining":     {func(r *rig) { r.run.Revoke(processor.ErrRevoked) }, errBad, shardset.OutcomeReleased},
-		"leaving":      {func(r *rig) { r.run.Revoke(processor.ErrShutdown) }, errBad, shardset.OutcomeReleased},
-		"drain is out": {func(r *rig) { r.run.Cancel(processor.ErrRevoked) }, errBad, shardset.OutcomeReleased},
-		"lost":         {func(r *rig) { r.run.Cancel(processor.ErrLeaseLost) }, errBad, shardset.OutcomeLost},
-		"term is over": {func(r *rig) { r.term.End() }, errBad, shardset.OutcomeLost},
+		"draining":      {func(r *rig) { r.run.Revoke(processor.ErrRevoked) }, errBad, shardset.OutcomeReleased},
+		"leaving":       {func(r *rig) { r.run.Revoke(processor.ErrShutdown) }, errBad, shardset.OutcomeReleased},
+		"drain is out":  {func(r *rig) { r.run.Cancel(processor.ErrRevoked) }, errBad, shardset.OutcomeReleased},
+		"lost":          {func(r *rig) { r.run.Cancel(processor.ErrLeaseLost) }, errBad, shardset.OutcomeLost},
+		"lease is over": {func(r *rig) { r.term.End() }, errBad, shardset.OutcomeLost},
 		"about an end": {func(r *rig) { r.run.Revoke(processor.ErrRevoked) },
 			errors.Join(errBad, processor.ErrShardClosed), shardset.OutcomeReleased},
 		"fenced":           {func(r *rig) { r.run.Cancel(processor.ErrNotOwner) }, errBad, shardset.OutcomeFenced},

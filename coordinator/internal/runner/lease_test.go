@@ -37,21 +37,21 @@ func TestMemberLeaseIsALatch(t *testing.T) {
 	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
 	term := runner.NewMemberLease(at(10))
 	if !term.Valid(at(0)) || !term.Valid(at(10).Add(-1)) {
-		t.Fatal("a term of 10s is over before 10s")
+		t.Fatal("a lease of 10s is over before 10s")
 	}
 	if !term.Extend(at(9), at(20)) || !term.Valid(at(19)) || !term.NotAfter().Equal(at(20)) {
-		t.Fatalf("a term extended at 9s to 20s ends at %v", term.NotAfter().Sub(start))
+		t.Fatalf("a lease extended at 9s to 20s ends at %v", term.NotAfter().Sub(start))
 	}
 	if term.Valid(at(20)) {
-		t.Error("a term until 20s is valid at 20s")
+		t.Error("a lease until 20s is valid at 20s")
 	}
 	// Somebody saw the end. A look at an older clock reading, and an answer that
 	// came late, do not undo that.
 	if term.Valid(at(19)) {
-		t.Error("the term came back at an older clock reading")
+		t.Error("the lease came back at an older clock reading")
 	}
 	if term.Extend(at(19), at(40)) || term.Valid(at(19)) {
-		t.Error("the term was extended after its end")
+		t.Error("the lease was extended after its end")
 	}
 }
 
@@ -59,7 +59,7 @@ func TestMemberLeaseExtendFindsTheEnd(t *testing.T) {
 	start := time.Now()
 	term := runner.NewMemberLease(start.Add(10))
 	if term.Extend(start.Add(10), start.Add(time.Hour)) {
-		t.Error("a term was extended at the instant of its end")
+		t.Error("a lease was extended at the instant of its end")
 	}
 	if term.Valid(start) {
 		t.Error("a refused extension is not final")
@@ -71,11 +71,11 @@ func TestMemberLeaseEnd(t *testing.T) {
 	term := runner.NewMemberLease(start.Add(time.Hour))
 	term.End()
 	if term.Valid(start) || term.Extend(start, start.Add(2*time.Hour)) {
-		t.Error("a term went on after End")
+		t.Error("a lease went on after End")
 	}
 }
 
-// A wall clock that runs ahead, as after a suspend, ends the term; one that was set
+// A wall clock that runs ahead, as after a suspend, ends the lease; one that was set
 // back changes nothing; and either way the latch holds when it is set right again.
 func TestMemberLeaseAndTheWallClock(t *testing.T) {
 	start := time.Now()
@@ -92,7 +92,7 @@ func TestMemberLeaseAndTheWallClock(t *testing.T) {
 		term := runner.NewMemberLease(start.Add(10 * time.Second))
 		now := setWall(t, start.Add(c.passed), c.wall)
 		if got := term.Valid(now); got != c.want {
-			t.Errorf("a 10s term, %v later with the wall clock set by %v: Valid = %v, want %v", c.passed, c.wall, got, c.want)
+			t.Errorf("a 10s lease, %v later with the wall clock set by %v: Valid = %v, want %v", c.passed, c.wall, got, c.want)
 		}
 		if got := term.Valid(start); got != c.want {
 			t.Errorf("the same with the wall clock set right again: Valid = %v, want %v", got, c.want)
@@ -111,7 +111,7 @@ func TestWallClockJumpUnderARun(t *testing.T) {
 		{jump: time.Hour, want: shardset.OutcomeLost, err: processor.ErrLeaseLost},
 		{jump: -time.Hour, want: shardset.OutcomeComplete},
 	} {
-		// The end of the term was read before the jump.
+		// The end of the lease was read before the jump.
 		term := runner.NewMemberLease(time.Now().Add(time.Minute))
 		work := processor.Func(func(ctx context.Context, s *processor.Shard) error {
 			term.Extend(time.Now(), setWall(t, time.Now().Add(time.Minute), -c.jump))
@@ -132,7 +132,7 @@ func TestWallClockJumpUnderARun(t *testing.T) {
 	}
 }
 
-// Looks and extensions from many goroutines: none begins after another saw the term
+// Looks and extensions from many goroutines: none begins after another saw the lease
 // over and finds it valid.
 func TestMemberLeaseConcurrently(t *testing.T) {
 	start := time.Now()
@@ -151,7 +151,7 @@ func TestMemberLeaseConcurrently(t *testing.T) {
 					ok = term.Valid(now)
 				}
 				if wasOver && ok {
-					t.Errorf("goroutine %d found the term valid at tick %d, after its end was seen", g, i)
+					t.Errorf("goroutine %d found the lease valid at tick %d, after its end was seen", g, i)
 					return
 				}
 				if !ok {
@@ -165,6 +165,6 @@ func TestMemberLeaseConcurrently(t *testing.T) {
 		term.Valid(start.Add(time.Hour))
 	}
 	if term.Valid(start) || term.Extend(start, start.Add(time.Hour)) {
-		t.Error("the term is valid after its end was seen")
+		t.Error("the lease is valid after its end was seen")
 	}
 }

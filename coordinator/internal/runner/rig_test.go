@@ -30,7 +30,7 @@ type rig struct {
 	over  bool // done was called
 }
 
-// newRig returns a rig for a shard that work processes, with a term of an hour,
+// newRig returns a rig for a shard that work processes, with a lease of an hour,
 // pauses of 1 s to 8 s and a commit timeout of 5 s. Change cfg before start.
 func newRig(t *testing.T, work processor.Func) *rig {
 	r := &rig{

@@ -143,7 +143,7 @@ func (s *script) save(ctx context.Context, o processor.Owner, p processor.Positi
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !now.Before(s.term.NotAfter()) {
-		s.t.Errorf("position %s was saved %v after the end of the term", p, now.Sub(s.term.NotAfter()))
+		s.t.Errorf("position %s was saved %v after the end of the lease", p, now.Sub(s.term.NotAfter()))
 	}
 	if !s.ended.IsZero() && now.After(s.ended) {
 		s.t.Errorf("position %s was saved %v after the lease was taken away", p, now.Sub(s.ended))

@@ -93,7 +93,7 @@ func TestEachAttemptStartsAfresh(t *testing.T) {
 func TestNoStartUnderAnEndedLease(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		frozen string // where the process is while the term ends
+		frozen string // where the process is while the lease ends
 		events []string
 	}{
 		{"before the run", "before", []string{"done lost"}},

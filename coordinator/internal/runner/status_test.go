@@ -186,7 +186,7 @@ func TestShardLeaseAndContext(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 			if got := s.Lease().NotAfter; !got.Equal(end) {
-				t.Errorf("the lease ends at %v, want the end of the extended term, %v", got, end)
+				t.Errorf("the lease ends at %v, want the end of the extended lease, %v", got, end)
 			}
 			return nil
 		})
