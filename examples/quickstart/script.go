@@ -86,7 +86,7 @@ func (w *work) kill() (string, error) {
 	w.journal.kill(k.name)
 	d := &death{member: k.name}
 	for _, s := range w.service.Snapshot().Shards {
-		if s.Owner == k.name && s.State != group.StateOver {
+		if s.Owner == k.name && s.State != group.StateClosed {
 			d.shards++
 			d.open += w.open(s.ID)
 		}
@@ -115,7 +115,7 @@ func (w *work) open(id shardset.ID) int {
 // settled reports whether every shard runs with a living worker, or is done.
 func (w *work) settled() bool {
 	for _, s := range w.service.Snapshot().Shards {
-		if s.State == group.StateOver {
+		if s.State == group.StateClosed {
 			continue
 		}
 		if s.State != group.StateHeld || w.isDead(s.Owner) || !w.journal.settled(s.ID, s.Epoch) {

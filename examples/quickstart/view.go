@@ -104,7 +104,7 @@ func (v *viewer) shard(now time.Time, s *span, info group.ShardInfo, h handover)
 		row.moved = h.at.Sub(w.begin)
 	}
 	switch {
-	case info.State == group.StateOver:
+	case info.State == group.StateClosed:
 		row.state, row.style = "done", dim
 	case info.State == group.StateFree:
 		row.state, row.style = "free", yellow

@@ -45,7 +45,7 @@ func finishMutants() []mutant {
 		}},
 		{name: "a shard that is over is not done", by: []string{"Finish/ended counts"}, build: func(b *broken) {
 			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) {
-				a.Complete = everyShard(b, func(s group.ShardInfo) bool { return s.Done })
+				a.Complete = everyShard(b, func(s group.ShardInfo) bool { return s.Complete })
 			})
 		}},
 		{name: "done counts for a grant to come", by: []string{"Finish/granted again"}, build: func(b *broken) {
@@ -72,7 +72,7 @@ func finishMutants() []mutant {
 				go func() {
 					defer close(out)
 					for range in {
-						if b.Snapshot().Finished {
+						if b.Snapshot().Complete {
 							continue
 						}
 						select {

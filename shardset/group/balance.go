@@ -8,9 +8,9 @@ import (
 
 // rebalance moves the fewest shards that bring every member to its quota.
 func (g *Group) rebalance(now time.Time) {
-	g.order()
+	g.orderShards()
 	for _, m := range g.sorted {
-		m.quiet = m.hushed || m.expires.Sub(now) < g.cfg.TTL/2
+		m.quiet = m.quietInStore || m.expires.Sub(now) < g.cfg.TTL/2
 	}
 	var free, moving []int32
 	n := 0
@@ -32,7 +32,7 @@ func (g *Group) rebalance(now time.Time) {
 	take := g.taker()
 	g.repromise(moving, take)
 	g.assignFree(free, take)
-	g.shed(take)
+	g.revokeExcess(take)
 }
 
 // setQuotas gives every member its number of shards. One that is quiet gets none above
@@ -124,7 +124,7 @@ func (g *Group) taker() func() *member {
 // repromise finds a new next member for the shards in transfer whose next is gone
 // or has too much by now. The owner itself comes first: that is no move.
 func (g *Group) repromise(moving []int32, take func() *member) {
-	var homeless []int32
+	var unpromised []int32
 	for _, i := range moving {
 		s := &g.shards[i]
 		if s.next != nil && s.next.deficit < 0 {
@@ -133,10 +133,10 @@ func (g *Group) repromise(moving []int32, take func() *member) {
 			s.next = nil
 		}
 		if s.next == nil {
-			homeless = append(homeless, i)
+			unpromised = append(unpromised, i)
 		}
 	}
-	for _, i := range homeless {
+	for _, i := range unpromised {
 		s := &g.shards[i]
 		if s.owner.deficit > 0 {
 			s.owner.deficit--
@@ -178,7 +178,7 @@ func (g *Group) assignFree(free []int32, take func() *member) {
 }
 
 // shed revokes what a member has above its quota, its last shards first.
-func (g *Group) shed(take func() *member) {
+func (g *Group) revokeExcess(take func() *member) {
 	for _, m := range g.sorted {
 		owned := g.owned(m)
 		for k := len(owned) - 1; k >= 0 && m.deficit < 0; k-- {
@@ -197,7 +197,7 @@ func (g *Group) shed(take func() *member) {
 }
 
 // order makes shards wait for their ancestors, and releases those that need not.
-func (g *Group) order() {
+func (g *Group) orderShards() {
 	blocked := make(map[int32]bool)
 	for i := range g.shards {
 		s := &g.shards[i]
@@ -224,7 +224,7 @@ func (g *Group) blocked(i int32, memo map[int32]bool) bool {
 	}
 	b := false
 	for _, p := range g.shards[i].parents {
-		if g.shards[p].state != StateOver || g.blocked(p, memo) {
+		if g.shards[p].state != StateClosed || g.blocked(p, memo) {
 			b = true
 			break
 		}

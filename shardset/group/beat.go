@@ -33,24 +33,24 @@ func (g *Group) Beat(now time.Time, b shardset.Heartbeat) (shardset.Answer, erro
 	if m.quiet { // what it was not given may be its now
 		m.quiet, g.dirty = false, true
 	}
-	g.weigh(m, &b)
+	g.setWeight(m, &b)
 	if g.recovering(now) {
 		g.adopt(m, b.Held)
 		g.generation = max(g.generation, b.Generation)
 	}
-	g.ended(m, &b)
-	g.marks(m, &b)
-	g.released(m, &b)
+	g.takeClosed(m, &b)
+	g.takeComplete(m, &b)
+	g.takeReleased(m, &b)
 	g.end(now)
 	m.pending = false // this answer tells it
-	return shardset.Answer{Grants: g.grants(m), TTL: g.change.lease(g.cfg.TTL), Generation: g.generation, Complete: g.finished}, nil
+	return shardset.Answer{Grants: g.grants(m), TTL: g.change.lease(g.cfg.TTL), Generation: g.generation, Complete: g.complete}, nil
 }
 
 // admit finds the member that speaks, or makes it one.
 func (g *Group) admit(now time.Time, b *shardset.Heartbeat) (*member, error) {
 	m := g.members[b.Member]
 	if m == nil {
-		if d, ok := g.graves[b.Member]; ok && !now.After(d.until) && b.Instance != 0 && b.Instance <= d.instance {
+		if d, ok := g.tombstones[b.Member]; ok && !now.After(d.until) && b.Instance != 0 && b.Instance <= d.instance {
 			if b.Instance < d.instance {
 				return nil, &shardset.ReplacedError{Member: b.Member, Newest: d.instance}
 			}
@@ -91,21 +91,21 @@ func (m *member) succeeds(b *shardset.Heartbeat) bool {
 // ended takes the shards that their owner has read to the end. A member repeats
 // itself until it is answered: what it has said before the shard was reopened and
 // granted again does not count.
-func (g *Group) ended(m *member, b *shardset.Heartbeat) {
+func (g *Group) takeClosed(m *member, b *shardset.Heartbeat) {
 	for _, id := range b.Closed {
 		i, ok := g.index[id]
 		if !ok || g.shards[i].owner != m || b.Seq != 0 && b.Generation < g.shards[i].granted {
 			continue
 		}
 		g.free(i)
-		g.shards[i].state = StateOver
-		g.complete++
+		g.shards[i].state = StateClosed
+		g.completeShards++
 	}
 }
 
-// weigh sets the weight of the member that speaks. One that leaves has none: it takes
+// setWeight sets the weight of the member that speaks. One that leaves has none: it takes
 // nothing more, not even back what it has just given up.
-func (g *Group) weigh(m *member, b *shardset.Heartbeat) {
+func (g *Group) setWeight(m *member, b *shardset.Heartbeat) {
 	w := max(b.Weight, 1)
 	if b.Leaving {
 		w = 0
@@ -119,14 +119,14 @@ func (g *Group) weigh(m *member, b *shardset.Heartbeat) {
 
 // released takes the shards that their owner has given up: those that its heartbeat
 // omits although it knew that it had them, or will take none any more.
-func (g *Group) released(m *member, b *shardset.Heartbeat) {
-	if m.out == 0 && m.retired == 0 && slices.Equal(b.Held, m.grants) && !m.stale {
+func (g *Group) takeReleased(m *member, b *shardset.Heartbeat) {
+	if m.out == 0 && m.removed == 0 && slices.Equal(b.Held, m.grants) && !m.stale {
 		return // the steady state: it holds exactly what it was told
 	}
-	held := heldIDs(b.Held)
+	held := sortedGrants(b.Held)
 	numbered := b.Seq != 0
 	knew := func(generation uint64) bool { return b.Leaving || b.Generation >= generation }
-	g.letGo(m, func(id shardset.ID, r retiree) bool {
+	g.releaseRemoved(m, func(id shardset.ID, r removedShard) bool {
 		return !has(held, id) && (!numbered || knew(r.granted))
 	})
 	for _, i := range g.owned(m) {
@@ -143,8 +143,8 @@ func (g *Group) released(m *member, b *shardset.Heartbeat) {
 	}
 }
 
-// heldIDs returns a report's shards, sorted and each once.
-func heldIDs(held []shardset.Grant) []shardset.Grant {
+// sortedGrants returns a report's shards, sorted and each once.
+func sortedGrants(held []shardset.Grant) []shardset.Grant {
 	return ascending(held, func(a, b shardset.Grant) int { return a.ID.Compare(b.ID) })
 }
 

@@ -49,10 +49,10 @@ func (g *Group) RaiseEpochs(epoch uint64) {
 // off its end. Others are left alone.
 func (g *Group) Reopen(now time.Time, id shardset.ID) {
 	g.begin(now)
-	if i, ok := g.index[id]; ok && g.shards[i].state == StateOver {
+	if i, ok := g.index[id]; ok && g.shards[i].state == StateClosed {
 		g.touch()
 		g.shards[i].state = StateFree
-		g.complete--
+		g.completeShards--
 		g.dirty = true
 	}
 	g.end(now)

@@ -18,7 +18,7 @@ func TestFence(t *testing.T) {
 	r.settle(a, b)
 	c := r.peer("c")
 	c.say()
-	r.want("over@1 a@1 b@2 a@1 b>c@2")
+	r.want("closed@1 a@1 b@2 a@1 b>c@2")
 	for _, c := range []struct {
 		name string
 		tok  group.Token

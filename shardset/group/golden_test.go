@@ -28,7 +28,7 @@ var update = flag.Bool("update", false, "write the golden files of testdata anew
 //
 // A member lists what it was ever granted, until it says "drained", which drops what
 // the last answer did not list, or "holds=1,2", which names what is left. "weight=2",
-// "ended=1" and "gen=0" say what they say; so does "done=1,2", which stays until the
+// "closed=1" and "gen=0" say what they say; so does "complete=1,2", which stays until the
 // next one; "instance=2" is a new process of that name.
 type script struct {
 	rig     *rig
@@ -104,7 +104,7 @@ func (s *script) run(t *testing.T, words []string) string {
 		if err := p.try(); err != nil {
 			answer = "  " + err.Error() + "\n"
 		} else {
-			answer = fmt.Sprintf("  %s may hold %s, generation %d%s%s\n", p.beat.Member, grants(p.told), p.beat.Generation, finished(p.finished), s.ttl())
+			answer = fmt.Sprintf("  %s may hold %s, generation %d%s%s\n", p.beat.Member, grants(p.told), p.beat.Generation, complete(p.complete), s.ttl())
 		}
 		p.beat.Closed = nil
 	case "leave":
@@ -142,11 +142,11 @@ func (s *script) peer(t *testing.T, words []string) *peer {
 			for _, k := range n {
 				p.beat.Held = append(p.beat.Held, shardset.Grant{ID: id(k)})
 			}
-		case "ended":
+		case "closed":
 			for _, k := range n {
 				p.beat.Closed = append(p.beat.Closed, id(k))
 			}
-		case "done":
+		case "complete":
 			p.done(n...)
 		case "gen":
 			p.beat.Generation = uint64(n[0])
@@ -172,8 +172,8 @@ func (s *script) table() string {
 	fmt.Fprint(w, "    shard\tstate\towner\tnext\tepoch\n")
 	for _, sh := range s.rig.g.Snapshot().Shards {
 		state := sh.State.String()
-		if sh.Done {
-			state += ", done"
+		if sh.Complete {
+			state += ", complete"
 		}
 		fmt.Fprintf(w, "    %s\t%s\t%s\t%s\t%d\n", sh.ID, state, orDash(sh.Owner), orDash(sh.Next), sh.Epoch)
 	}
@@ -192,9 +192,9 @@ func (s *script) ttl() string {
 	return ""
 }
 
-func finished(yes bool) string {
+func complete(yes bool) string {
 	if yes {
-		return ", finished"
+		return ", complete"
 	}
 	return ""
 }

@@ -33,7 +33,7 @@ const (
 	StateFree                           // consumable, and nobody holds it
 	StateHeld                           // held by its owner
 	StateTransfer                       // held by its owner, and promised to the next member
-	StateOver                           // read-only and processed to its end
+	StateClosed                         // read-only and processed to its end
 )
 
 func (s ShardState) String() string {
@@ -46,8 +46,8 @@ func (s ShardState) String() string {
 		return "held"
 	case StateTransfer:
 		return "transfer"
-	case StateOver:
-		return "over"
+	case StateClosed:
+		return "closed"
 	}
 	return fmt.Sprintf("ShardState(%d)", uint8(s))
 }
@@ -59,38 +59,38 @@ type Group struct {
 	change  TTLChange
 	shards  []shard // sorted by ID
 	index   map[shardset.ID]int32
-	retired map[shardset.ID]retiree // shards that were taken out of the list
+	removed map[shardset.ID]removedShard // shards that were taken out of the list
 
-	members map[string]*member
-	sorted  []*member        // by name
-	graves  map[string]grave // nil: none are remembered, see Restore
-	// manyGraves is how many graves are worth a look for old ones.
-	manyGraves int
+	members    map[string]*member
+	sorted     []*member            // by name
+	tombstones map[string]tombstone // nil: none are remembered, see Restore
+	// manyTombstones is how many tombstones are worth a look for old ones.
+	manyTombstones int
 
-	generation   uint64
-	touched      bool   // the generation was raised in this event
-	changes      uint64 // of what State returns
-	batch        bool   // the events of now are one: see Batch
-	dirty        bool   // the balance has to be looked at
-	nextExpiry   time.Time
-	recoverUntil time.Time
-	changed      []*member     // whose answers changed since TakeChanged
-	complete     int           // shards that are over, or done at their owner
-	finished     bool          // what members are told: all of them are
-	formerTTL    time.Duration // the lease time of the former members
+	generation     uint64
+	touched        bool   // the generation was raised in this event
+	changes        uint64 // of what State returns
+	batch          bool   // the events of now are one: see Batch
+	dirty          bool   // the balance has to be looked at
+	nextExpiry     time.Time
+	recoverUntil   time.Time
+	changed        []*member     // whose answers changed since TakeChanged
+	completeShards int           // shards that are over, or done at their owner
+	complete       bool          // what members are told: all of them are
+	formerTTL      time.Duration // the lease time of the former members
 }
 
 type shard struct {
-	id      shardset.ID
-	parents []int32
-	owner   *member
-	next    *member // StateTransfer: who gets it; nil: nobody yet
-	last    *member // who held it, or was promised it, before: gets it back if there is room
-	epoch   uint64
-	granted uint64 // generation of the grant; zero: the owner told us of it
-	revoked uint64 // generation of the revocation, in StateTransfer
-	state   ShardState
-	done    bool // the owner has reported it as done, under this grant
+	id       shardset.ID
+	parents  []int32
+	owner    *member
+	next     *member // StateTransfer: who gets it; nil: nobody yet
+	last     *member // who held it, or was promised it, before: gets it back if there is room
+	epoch    uint64
+	granted  uint64 // generation of the grant; zero: the owner told us of it
+	revoked  uint64 // generation of the revocation, in StateTransfer
+	state    ShardState
+	complete bool // the owner has reported it as done, under this grant
 }
 
 type member struct {
@@ -101,27 +101,27 @@ type member struct {
 	weight   int
 	expires  time.Time
 
-	owned   []int32 // shards it owns, sorted once tidy; may hold stale ones before
-	untidy  bool
-	held    int // owned, in StateHeld
-	out     int // owned, in StateTransfer
-	in      int // promised to it
-	done    int // owned, and done
-	grants  []shardset.Grant
-	stale   bool // grants has to be rebuilt
-	pending bool // its answer changed and it was not told
-	listed  bool // in Group.changed
-	quota   int
-	deficit int
-	retired int  // shards that it holds although they were taken out of the list
-	quiet   bool // it was not heard for half a TTL when the shards were shared out last
-	hushed  bool // whoever keeps the group in a store says so
-	former  bool // of a group of this name that was deleted: it may be at work, and gets nothing
+	owned        []int32 // shards it owns, sorted once tidy; may hold stale ones before
+	untidy       bool
+	held         int // owned, in StateHeld
+	out          int // owned, in StateTransfer
+	in           int // promised to it
+	complete     int // owned, and done
+	grants       []shardset.Grant
+	stale        bool // grants has to be rebuilt
+	pending      bool // its answer changed and it was not told
+	listed       bool // in Group.changed
+	quota        int
+	deficit      int
+	removed      int  // shards that it holds although they were taken out of the list
+	quiet        bool // it was not heard for half a TTL when the shards were shared out last
+	quietInStore bool // whoever keeps the group in a store says so
+	former       bool // of a group of this name that was deleted: it may be at work, and gets nothing
 }
 
-// grave remembers the last instance of a member that is gone, so that a message of
+// tombstone remembers the last instance of a member that is gone, so that a message of
 // it that was held up does not raise it from the dead.
-type grave struct {
+type tombstone struct {
 	instance uint64
 	until    time.Time
 }
@@ -132,11 +132,11 @@ func New(cfg Config) (*Group, error) {
 		return nil, err
 	}
 	return &Group{
-		cfg:     cfg,
-		index:   map[shardset.ID]int32{},
-		retired: map[shardset.ID]retiree{},
-		members: map[string]*member{},
-		graves:  map[string]grave{},
+		cfg:        cfg,
+		index:      map[shardset.ID]int32{},
+		removed:    map[shardset.ID]removedShard{},
+		members:    map[string]*member{},
+		tombstones: map[string]tombstone{},
 		// A member takes a generation that goes back for a service that lost writes,
 		// and gives up everything.
 		generation: cfg.FirstEpoch,
@@ -159,7 +159,7 @@ func (g *Group) begin(now time.Time) {
 		return
 	}
 	g.touched = false
-	g.bury(now)
+	g.expireMembers(now)
 }
 
 // end closes an event: whatever it freed finds its new owner, and everybody hears of
@@ -179,8 +179,8 @@ func (g *Group) end(now time.Time) {
 		}
 	}
 	g.settleTTL()
-	g.judge(now)
-	g.fold()
+	g.updateComplete(now)
+	g.forgetRemoved()
 }
 
 func (g *Group) recovering(now time.Time) bool { return now.Before(g.recoverUntil) }
@@ -197,11 +197,11 @@ func (g *Group) touch() {
 // changedAnswer notes that m's next answer differs from its last.
 func (g *Group) changedAnswer(m *member) {
 	m.stale = true
-	g.tell(m)
+	g.changedFor(m)
 }
 
 // tell lists m among those whose answers have changed.
-func (g *Group) tell(m *member) {
+func (g *Group) changedFor(m *member) {
 	m.pending = true
 	if !m.listed {
 		m.listed = true

@@ -11,7 +11,7 @@ import (
 func (g *Group) join(b *shardset.Heartbeat) *member {
 	m := &member{name: b.Member, instance: b.Instance, weight: max(b.Weight, 1), stale: true}
 	g.insert(m)
-	delete(g.graves, b.Member)
+	delete(g.tombstones, b.Member)
 	g.dirty = true
 	g.changes++
 	return m
@@ -24,12 +24,12 @@ func (g *Group) adopt(m *member, held []shardset.Grant) {
 	for _, h := range held {
 		i, ok := g.index[h.ID]
 		if !ok {
-			g.adoptRetired(m, h)
+			g.adoptRemoved(m, h)
 			continue
 		}
 		s := &g.shards[i]
 		switch {
-		case s.state == StateOver, s.owner == m && h.Epoch <= s.epoch:
+		case s.state == StateClosed, s.owner == m && h.Epoch <= s.epoch:
 			continue
 		case h.Epoch == 0 && s.owner == nil:
 			g.grant(i, m) // a member that knows no epochs
@@ -47,27 +47,27 @@ func (g *Group) adopt(m *member, held []shardset.Grant) {
 	}
 }
 
-// adoptRetired remembers that m holds a shard that is not in the list: it may have been
+// adoptRemoved remembers that m holds a shard that is not in the list: it may have been
 // taken out before the service forgot, and be put back.
-func (g *Group) adoptRetired(m *member, h shardset.Grant) {
-	r := g.retired[h.ID]
+func (g *Group) adoptRemoved(m *member, h shardset.Grant) {
+	r := g.removed[h.ID]
 	if r.holder != nil {
 		if h.Epoch <= r.epoch {
 			return
 		}
-		r.holder.retired--
+		r.holder.removed--
 	}
-	m.retired++
-	g.retired[h.ID] = retiree{epoch: max(h.Epoch, r.epoch), holder: m}
+	m.removed++
+	g.removed[h.ID] = removedShard{epoch: max(h.Epoch, r.epoch), holder: m}
 }
 
 // replace ends the old instance of a name and goes on with the new one. What the
 // new one reports, a processor of the old one that ignores its end, stays with the
 // member under a new epoch, so that nobody doubles it; everything else is free.
 func (g *Group) replace(m *member, b *shardset.Heartbeat) {
-	held := heldIDs(b.Held)
-	g.letGo(m, func(id shardset.ID, _ retiree) bool { return !has(held, id) })
-	g.raiseRetired(m)
+	held := sortedGrants(b.Held)
+	g.releaseRemoved(m, func(id shardset.ID, _ removedShard) bool { return !has(held, id) })
+	g.raiseRemoved(m)
 	for _, i := range g.owned(m) {
 		s := &g.shards[i]
 		if s.state == StateHeld && !has(held, s.id) {
@@ -100,7 +100,7 @@ func (g *Group) Leave(now time.Time, b shardset.Heartbeat) error {
 	m := g.members[b.Member]
 	if m == nil {
 		// Its first heartbeat may be on the way still, and must not make it a member.
-		g.mourn(now, b.Member, b.Instance)
+		g.rememberInstance(now, b.Member, b.Instance)
 		return nil
 	}
 	if !m.former || b.Instance != m.instance { // a former one may say that it has left
@@ -110,16 +110,16 @@ func (g *Group) Leave(now time.Time, b shardset.Heartbeat) error {
 	}
 	m.seq = b.Seq
 	if !m.former { // what it has done of the deleted group is to be done again
-		g.ended(m, &b)
-		g.marks(m, &b)
+		g.takeClosed(m, &b)
+		g.takeComplete(m, &b)
 	}
 	if len(b.Held) == 0 {
-		g.drop(now, m)
+		g.removeMember(now, m)
 		return nil
 	}
 	b.Leaving = true
-	g.weigh(m, &b)
-	g.released(m, &b)
+	g.setWeight(m, &b)
+	g.takeReleased(m, &b)
 	return nil
 }
 
@@ -130,15 +130,15 @@ func (g *Group) Expire(now time.Time) {
 	g.end(now)
 }
 
-// bury drops the members whose leases have ended.
-func (g *Group) bury(now time.Time) {
+// expireMembers drops the members whose leases have ended.
+func (g *Group) expireMembers(now time.Time) {
 	if g.nextExpiry.IsZero() || now.Before(g.nextExpiry) {
 		return
 	}
 	g.nextExpiry = time.Time{}
 	for _, m := range slices.Clone(g.sorted) {
 		if !now.Before(m.expires) {
-			g.drop(now, m)
+			g.removeMember(now, m)
 			continue
 		}
 		if g.nextExpiry.IsZero() || m.expires.Before(g.nextExpiry) {
@@ -147,29 +147,29 @@ func (g *Group) bury(now time.Time) {
 	}
 }
 
-// mourn remembers an instance that is gone, and forgets those of long ago.
-func (g *Group) mourn(now time.Time, name string, instance uint64) {
-	if instance == 0 || g.graves == nil {
+// rememberInstance remembers an instance that is gone, and forgets those of long ago.
+func (g *Group) rememberInstance(now time.Time, name string, instance uint64) {
+	if instance == 0 || g.tombstones == nil {
 		return
 	}
-	g.graves[name] = grave{instance: max(instance, g.graves[name].instance), until: now.Add(2 * g.change.silence(g.cfg.TTL))}
-	if len(g.graves) <= g.manyGraves {
+	g.tombstones[name] = tombstone{instance: max(instance, g.tombstones[name].instance), until: now.Add(2 * g.change.silence(g.cfg.TTL))}
+	if len(g.tombstones) <= g.manyTombstones {
 		return
 	}
-	for name, d := range g.graves {
+	for name, d := range g.tombstones {
 		if now.After(d.until) {
-			delete(g.graves, name)
+			delete(g.tombstones, name)
 		}
 	}
-	g.manyGraves = 2*len(g.graves) + 16
+	g.manyTombstones = 2*len(g.tombstones) + 16
 }
 
 // drop ends a member.
-func (g *Group) drop(now time.Time, m *member) {
+func (g *Group) removeMember(now time.Time, m *member) {
 	for _, i := range g.owned(m) {
 		g.free(i)
 	}
-	g.letGo(m, func(shardset.ID, retiree) bool { return true })
+	g.releaseRemoved(m, func(shardset.ID, removedShard) bool { return true })
 	if m.in > 0 {
 		for i := range g.shards {
 			if s := &g.shards[i]; s.next == m {
@@ -184,18 +184,18 @@ func (g *Group) drop(now time.Time, m *member) {
 	if m.listed { // else it would stay until somebody calls TakeChanged
 		g.changed = slices.DeleteFunc(g.changed, isM)
 	}
-	g.mourn(now, m.name, m.instance)
+	g.rememberInstance(now, m.name, m.instance)
 	g.dirty = true
 	g.changes++
 }
 
-// Evict is the event of the group being told that an instance is over: a member of a
+// Evict is the event of the group being told that an instance is closed: a member of a
 // replicated group that was silent for a TTL. Another instance of the name, or an
 // unknown one, is left alone.
 func (g *Group) Evict(now time.Time, name string, instance uint64) {
 	g.begin(now)
 	if m := g.members[name]; m != nil && m.instance == instance {
-		g.drop(now, m)
+		g.removeMember(now, m)
 	}
 	g.end(now)
 }

@@ -33,7 +33,7 @@ func (g *Group) raise(i int32) {
 func (g *Group) free(i int32) {
 	g.touch()
 	s := &g.shards[i]
-	g.mark(i, false)
+	g.setComplete(i, false)
 	s.last = s.owner
 	switch s.state {
 	case StateHeld:

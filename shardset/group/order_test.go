@@ -26,17 +26,17 @@ func TestOrderedShardsWaitForAllAncestors(t *testing.T) {
 		want   []string // before, and after each end
 	}{
 		{"split", []shardset.Shard{child(0), child(1, 0), child(2, 0)}, []int{0},
-			[]string{"a@1 wait@0 wait@0", "over@1 a@1 a@1"}},
+			[]string{"a@1 wait@0 wait@0", "closed@1 a@1 a@1"}},
 		{"merge", []shardset.Shard{child(0), child(1), child(2, 0, 1)}, []int{1, 0},
-			[]string{"a@1 a@1 wait@0", "a@1 over@1 wait@0", "over@1 over@1 a@1"}},
+			[]string{"a@1 a@1 wait@0", "a@1 closed@1 wait@0", "closed@1 closed@1 a@1"}},
 		{"chain", []shardset.Shard{child(0), child(1, 0), child(2, 1)}, []int{0, 1, 2},
-			[]string{"a@1 wait@0 wait@0", "over@1 a@1 wait@0", "over@1 over@1 a@1", "over@1 over@1 over@1"}},
+			[]string{"a@1 wait@0 wait@0", "closed@1 a@1 wait@0", "closed@1 closed@1 a@1", "closed@1 closed@1 closed@1"}},
 		{"the parent has expired", []shardset.Shard{child(5, 1), child(6, 5)}, []int{5},
-			[]string{"a@1 wait@0", "over@1 a@1"}},
+			[]string{"a@1 wait@0", "closed@1 a@1"}},
 		{"a parent of two has expired", []shardset.Shard{child(1), child(5, 0, 1)}, []int{1},
-			[]string{"a@1 wait@0", "over@1 a@1"}},
+			[]string{"a@1 wait@0", "closed@1 a@1"}},
 		{"listed before its parent", []shardset.Shard{child(1, 7), child(7)}, []int{7},
-			[]string{"wait@0 a@1", "a@1 over@1"}},
+			[]string{"wait@0 a@1", "a@1 closed@1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRigWith(t, group.Config{TTL: rigTTL, Ordered: true}, c.shards...)
@@ -75,7 +75,7 @@ func TestSplitDuringTransfer(t *testing.T) {
 	r.set(child(0), child(1), child(2, 1))
 	r.want("a@1 a>b@1 wait@0")
 	a.finish(1) // the end was reached while it drained
-	r.want("a@1 over@1 b@1")
+	r.want("a@1 closed@1 b@1")
 }
 
 func TestReopen(t *testing.T) {
@@ -83,18 +83,18 @@ func TestReopen(t *testing.T) {
 	a := r.peer("a")
 	a.say()
 	a.finish(0)
-	r.want("over@1 a@1 wait@0")
-	r.g.Reopen(r.now, id(1)) // not over: left alone
+	r.want("closed@1 a@1 wait@0")
+	r.g.Reopen(r.now, id(1)) // not closed: left alone
 	r.g.Reopen(r.now, id(9))
-	r.want("over@1 a@1 wait@0")
+	r.want("closed@1 a@1 wait@0")
 	r.g.Reopen(r.now, id(0))
 	r.check()
 	r.want("a@2 a@1 wait@0")
 	a.say()
 	a.finish(1)
-	r.want("a@2 over@1 wait@0") // its grandparent is open again
+	r.want("a@2 closed@1 wait@0") // its grandparent is open again
 	a.finish(0)
-	r.want("over@2 over@1 a@1")
+	r.want("closed@2 closed@1 a@1")
 }
 
 // A member repeats that a shard has ended until it is answered. After a Reopen that
@@ -108,7 +108,7 @@ func TestReopenOutlivesARepeatedEnd(t *testing.T) {
 	if _, err := r.g.Beat(r.now, lost); err != nil {
 		t.Fatal(err)
 	}
-	r.want("over@1")
+	r.want("closed@1")
 	r.g.Reopen(r.now, id(0))
 	r.want("a@2")
 	lost.Seq++

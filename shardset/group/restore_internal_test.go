@@ -26,7 +26,7 @@ func TestRestoredGroupsForgetFormerMembers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(g.graves); n > 0 {
-		t.Errorf("it knows the graves of %d members", n)
+	if n := len(g.tombstones); n > 0 {
+		t.Errorf("it knows the tombstones of %d members", n)
 	}
 }

@@ -80,7 +80,7 @@ func (r *rig) check() {
 }
 
 // table is the state of all shards in order: "a@1" is held by a under epoch 1,
-// "a>b@1" is on its way to b, "-@1" is free, "wait@0" and "over@1" say so.
+// "a>b@1" is on its way to b, "-@1" is free, "wait@0" and "closed@1" say so.
 func (r *rig) table() string {
 	var b strings.Builder
 	for i, s := range r.g.Snapshot().Shards {
@@ -114,7 +114,7 @@ type peer struct {
 	beat shardset.Heartbeat
 	told []shardset.Grant // the last answer
 
-	finished bool // it said so
+	complete bool // it said so
 }
 
 func (r *rig) peer(name string) *peer {
@@ -130,7 +130,7 @@ func (p *peer) try() error {
 	a, err := p.r.g.Beat(p.r.now, p.beat)
 	p.r.check()
 	if err == nil {
-		p.told, p.beat.Generation, p.finished = a.Grants, a.Generation, a.Complete
+		p.told, p.beat.Generation, p.complete = a.Grants, a.Generation, a.Complete
 		for _, g := range a.Grants {
 			if i := slices.IndexFunc(p.beat.Held, func(h shardset.Grant) bool { return h.ID == g.ID }); i < 0 {
 				p.beat.Held = append(slices.Clone(p.beat.Held), g)

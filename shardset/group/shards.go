@@ -9,14 +9,14 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// retiree remembers a shard that was taken out of the list, in case it comes back:
+// removedShard remembers a shard that was taken out of the list, in case it comes back:
 // its epochs go on rising, its end stays its end, and as long as its holder has not
 // let go of it, nobody else gets it.
-type retiree struct {
+type removedShard struct {
 	epoch   uint64
 	granted uint64
 	holder  *member
-	over    bool
+	closed  bool
 }
 
 // SetShards replaces the list of shards. Known ones keep their state; ones that are
@@ -44,7 +44,7 @@ func (g *Group) SetShards(now time.Time, list []shardset.Shard) error {
 		if j, ok := oldIndex[s.ID]; ok {
 			g.shards[i] = old[j]
 		} else {
-			g.shards[i] = g.comeBack(s.ID)
+			g.shards[i] = g.restoreShard(s.ID)
 		}
 		g.shards[i].parents = g.shards[i].parents[:0:0]
 		for _, p := range s.Parents {
@@ -55,7 +55,7 @@ func (g *Group) SetShards(now time.Time, list []shardset.Shard) error {
 	}
 	for i := range old {
 		if _, ok := g.index[old[i].id]; !ok {
-			g.retire(&old[i])
+			g.removeShard(&old[i])
 		}
 	}
 	g.recount()
@@ -66,56 +66,56 @@ func (g *Group) SetShards(now time.Time, list []shardset.Shard) error {
 }
 
 // retire remembers a shard that is taken out.
-func (g *Group) retire(s *shard) {
+func (g *Group) removeShard(s *shard) {
 	g.touch()
-	g.retired[s.id] = retiree{epoch: s.epoch, granted: s.granted, holder: s.owner, over: s.state == StateOver}
+	g.removed[s.id] = removedShard{epoch: s.epoch, granted: s.granted, holder: s.owner, closed: s.state == StateClosed}
 	if s.owner != nil {
-		s.owner.retired++
+		s.owner.removed++
 	}
 }
 
-// comeBack is the state of a shard that is put in, for the first time or again.
-func (g *Group) comeBack(id shardset.ID) shard {
-	r := g.retired[id]
-	delete(g.retired, id)
+// restoreShard is the state of a shard that is put in, for the first time or again.
+func (g *Group) restoreShard(id shardset.ID) shard {
+	r := g.removed[id]
+	delete(g.removed, id)
 	s := shard{id: id, epoch: r.epoch, granted: r.granted, state: StateFree}
 	switch {
-	case r.over:
-		s.state = StateOver
+	case r.closed:
+		s.state = StateClosed
 	case r.holder != nil:
-		r.holder.retired--
+		r.holder.removed--
 		s.owner, s.last, s.state = r.holder, r.holder, StateHeld
 	}
 	return s
 }
 
-// letGo forgets that m holds retired shards, those that gone says.
-func (g *Group) letGo(m *member, gone func(shardset.ID, retiree) bool) {
-	if m.retired == 0 {
+// releaseRemoved forgets that m holds retired shards, those that gone says.
+func (g *Group) releaseRemoved(m *member, gone func(shardset.ID, removedShard) bool) {
+	if m.removed == 0 {
 		return
 	}
-	for id, r := range g.retired {
+	for id, r := range g.removed {
 		if r.holder == m && gone(id, r) {
 			r.holder = nil
-			g.retired[id] = r
-			m.retired--
+			g.removed[id] = r
+			m.removed--
 			g.changes++
 		}
 	}
 }
 
-// raiseRetired gives a new epoch to each retired shard that m holds. A new instance of m
+// raiseRemoved gives a new epoch to each retired shard that m holds. A new instance of m
 // reports it, and if the shard is put back it must not run under an epoch that the old
 // instance has.
-func (g *Group) raiseRetired(m *member) {
-	if m.retired == 0 {
+func (g *Group) raiseRemoved(m *member) {
+	if m.removed == 0 {
 		return
 	}
-	for id, r := range g.retired {
+	for id, r := range g.removed {
 		if r.holder == m {
 			g.touch()
 			r.epoch, r.granted = max(r.epoch, g.cfg.FirstEpoch)+1, g.generation
-			g.retired[id] = r
+			g.removed[id] = r
 		}
 	}
 }
@@ -123,9 +123,9 @@ func (g *Group) raiseRetired(m *member) {
 // recount rebuilds what the members know of their shards, after the list changed.
 func (g *Group) recount() {
 	for _, m := range g.sorted {
-		m.owned, m.held, m.out, m.in, m.done = m.owned[:0], 0, 0, 0, 0
+		m.owned, m.held, m.out, m.in, m.complete = m.owned[:0], 0, 0, 0, 0
 	}
-	g.complete = 0
+	g.completeShards = 0
 	for i := range g.shards {
 		s := &g.shards[i]
 		switch s.state {
@@ -138,12 +138,12 @@ func (g *Group) recount() {
 			if s.next != nil {
 				s.next.in++
 			}
-		case StateOver:
-			g.complete++
+		case StateClosed:
+			g.completeShards++
 		}
-		if s.done {
-			s.owner.done++
-			g.complete++
+		if s.complete {
+			s.owner.complete++
+			g.completeShards++
 		}
 	}
 	for _, m := range g.sorted {

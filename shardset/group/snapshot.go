@@ -10,12 +10,12 @@ import (
 
 // ShardInfo is one shard in a Snapshot.
 type ShardInfo struct {
-	ID    shardset.ID
-	State ShardState
-	Owner string // who holds it; empty: nobody
-	Next  string // who gets it when the owner has released it
-	Epoch uint64 // of the present owner, or of the last one
-	Done  bool   // the owner has done it, and keeps it so that nobody repeats it
+	ID       shardset.ID
+	State    ShardState
+	Owner    string // who holds it; empty: nobody
+	Next     string // who gets it when the owner has released it
+	Epoch    uint64 // of the present owner, or of the last one
+	Complete bool   // the owner has done it, and keeps it so that nobody repeats it
 }
 
 // MemberInfo is one member in a Snapshot.
@@ -40,7 +40,7 @@ type Snapshot struct {
 	// only until every member has seen a change of it.
 	TTL, Lease, Expiry time.Duration
 
-	Finished bool // every shard is over or done, and there is one
+	Complete bool // every shard is over or done, and there is one
 	Shards   []ShardInfo
 	Members  []MemberInfo
 }
@@ -49,14 +49,14 @@ type Snapshot struct {
 func (g *Group) Snapshot() Snapshot {
 	snap := Snapshot{
 		Generation: g.generation,
-		Finished:   g.finished,
+		Complete:   g.complete,
 		Shards:     make([]ShardInfo, len(g.shards)),
 		Members:    make([]MemberInfo, len(g.sorted)),
 	}
 	snap.TTL, snap.Lease, snap.Expiry = g.cfg.TTL, g.change.lease(g.cfg.TTL), g.change.silence(g.cfg.TTL)
 	for i := range g.shards {
 		s := &g.shards[i]
-		info := ShardInfo{ID: s.id, State: s.state, Epoch: s.epoch, Done: s.done}
+		info := ShardInfo{ID: s.id, State: s.state, Epoch: s.epoch, Complete: s.complete}
 		if s.owner != nil {
 			info.Owner = s.owner.name
 		}
@@ -93,13 +93,13 @@ func (g *Group) Check() error {
 			}
 		}
 	}
-	retired := map[*member]int{}
-	for id, r := range g.retired {
+	removed := map[*member]int{}
+	for id, r := range g.removed {
 		if r.holder != nil {
-			retired[r.holder]++
+			removed[r.holder]++
 		}
 		if _, listed := g.index[id]; listed {
-			return fmt.Errorf("shard %s is listed and retired", id)
+			return fmt.Errorf("shard %s is listed and removed", id)
 		}
 	}
 	if len(g.sorted) != len(g.members) {
@@ -117,8 +117,8 @@ func (g *Group) Check() error {
 			return fmt.Errorf("the former member %q has the weight %d, holds %d shards and is promised %d, with a TTL of %v",
 				m.name, m.weight, m.held, m.in, g.formerTTL)
 		}
-		if m.retired != retired[m] {
-			return fmt.Errorf("member %q counts %d retired shards and holds %d", m.name, m.retired, retired[m])
+		if m.removed != removed[m] {
+			return fmt.Errorf("member %q counts %d removed shards and holds %d", m.name, m.removed, removed[m])
 		}
 		if len(g.owned(m)) != m.held+m.out {
 			return fmt.Errorf("member %q lists %d shards and owns %d", m.name, len(m.owned), m.held+m.out)
@@ -130,38 +130,38 @@ func (g *Group) Check() error {
 			return fmt.Errorf("member %q expires at %v and nobody wakes for it", m.name, m.expires)
 		}
 	}
-	if err := g.checkDone(); err != nil {
+	if err := g.checkComplete(); err != nil {
 		return err
 	}
 	return g.checkBalance()
 }
 
-// checkDone verifies the counts of what is over or done, by counting.
-func (g *Group) checkDone() error {
+// checkComplete verifies the counts of what is over or done, by counting.
+func (g *Group) checkComplete() error {
 	complete, done := 0, map[*member]int{}
 	for i := range g.shards {
 		s := &g.shards[i]
 		switch {
-		case s.done && s.owner == nil:
+		case s.complete && s.owner == nil:
 			return fmt.Errorf("shard %s is %s, and done by nobody", s.id, s.state)
-		case s.done:
+		case s.complete:
 			done[s.owner]++
 			complete++
-		case s.state == StateOver:
+		case s.state == StateClosed:
 			complete++
 		}
 	}
 	for _, m := range g.sorted {
-		if m.done != done[m] {
-			return fmt.Errorf("member %q counts %d shards as done, and %d are", m.name, m.done, done[m])
+		if m.complete != done[m] {
+			return fmt.Errorf("member %q counts %d shards as done, and %d are", m.name, m.complete, done[m])
 		}
 	}
 	all := len(g.shards) > 0 && complete == len(g.shards)
 	switch {
-	case complete != g.complete:
-		return fmt.Errorf("%d shards are over or done, and %d are counted", complete, g.complete)
-	case g.finished != all && (g.finished || g.recoverUntil.IsZero()):
-		return fmt.Errorf("the group is finished: %v, with %d of %d shards over or done", g.finished, complete, len(g.shards))
+	case complete != g.completeShards:
+		return fmt.Errorf("%d shards are over or done, and %d are counted", complete, g.completeShards)
+	case g.complete != all && (g.complete || g.recoverUntil.IsZero()):
+		return fmt.Errorf("the group is finished: %v, with %d of %d shards over or done", g.complete, complete, len(g.shards))
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func (g *Group) checkDone() error {
 func (g *Group) checkShard(s *shard) error {
 	owned := s.state == StateHeld || s.state == StateTransfer
 	switch {
-	case s.state < StateWait || s.state > StateOver:
+	case s.state < StateWait || s.state > StateClosed:
 		return fmt.Errorf("shard %s has the state %s", s.id, s.state)
 	case owned != (s.owner != nil):
 		return fmt.Errorf("shard %s is %s, with an owner: %v", s.id, s.state, s.owner != nil)

@@ -26,7 +26,7 @@ type State struct {
 	IDs     []shardset.ID // sorted
 	Shards  []ShardRow    // one for each of IDs
 	Parents []Lineage     // of those shards that have parents in IDs, by Child
-	Retired []RetiredRow  // shards that were taken out of the list, sorted by ID
+	Removed []RemovedRow  // shards that were taken out of the list, sorted by ID
 }
 
 // ShardRow is what a State says of one shard. Members are their places in State.Names
@@ -38,7 +38,7 @@ type ShardRow struct {
 	Owner, Next int32
 	Last        int32 // of a shard that nobody owns: whose it was
 	State       ShardState
-	Done        bool
+	Complete    bool
 }
 
 // Owned reports whether the shard has an owner.
@@ -50,19 +50,19 @@ type Lineage struct {
 	Parents []int32
 }
 
-// RetiredRow is a shard that was taken out of the list.
-type RetiredRow struct {
+// RemovedRow is a shard that was taken out of the list.
+type RemovedRow struct {
 	ID             shardset.ID
 	Epoch, Granted uint64
 	Holder         int // its place in State.Names plus one; zero: nobody
-	Over           bool
+	Closed         bool
 }
 
 // Lease is how long a heartbeat keeps a member's shards: the TTL, or the shorter one while
 // it is being changed.
 func (s *State) Lease() time.Duration { return s.Change.lease(s.TTL) }
 
-// Expiry is how long a member, or a former one, may say nothing before it is over: the TTL,
+// Expiry is how long a member, or a former one, may say nothing before it is closed: the TTL,
 // or the longer one while it is being changed, or that of a deleted group whose members may be
 // at work.
 func (s *State) Expiry() time.Duration { return max(s.Change.silence(s.TTL), s.FormerTTL) }
@@ -87,7 +87,7 @@ func (g *Group) State() *State {
 	for i := range g.shards {
 		from := &g.shards[i]
 		s.IDs[i] = from.id
-		r := ShardRow{State: from.state, Done: from.done, Epoch: from.epoch}
+		r := ShardRow{State: from.state, Complete: from.complete, Epoch: from.epoch}
 		switch {
 		case r.Owned():
 			r.Owner, r.Granted = place[from.owner.name], from.granted
@@ -97,7 +97,7 @@ func (g *Group) State() *State {
 					r.Next = place[from.next.name]
 				}
 			}
-		case from.last != nil && from.state != StateOver:
+		case from.last != nil && from.state != StateClosed:
 			r.Last = place[from.last.name]
 			if r.Last == 0 {
 				s.Names = append(s.Names, from.last.name)
@@ -110,14 +110,14 @@ func (g *Group) State() *State {
 			s.Parents = append(s.Parents, Lineage{Child: i, Parents: from.parents})
 		}
 	}
-	for id, r := range g.retired {
-		row := RetiredRow{ID: id, Epoch: r.epoch, Granted: r.granted, Over: r.over}
+	for id, r := range g.removed {
+		row := RemovedRow{ID: id, Epoch: r.epoch, Granted: r.granted, Closed: r.closed}
 		if r.holder != nil {
 			row.Holder = int(place[r.holder.name])
 		}
-		s.Retired = append(s.Retired, row)
+		s.Removed = append(s.Removed, row)
 	}
-	slices.SortFunc(s.Retired, func(a, b RetiredRow) int { return a.ID.Compare(b.ID) })
+	slices.SortFunc(s.Removed, func(a, b RemovedRow) int { return a.ID.Compare(b.ID) })
 	return s
 }
 
@@ -129,7 +129,7 @@ func Restore(now time.Time, s *State) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.graves = nil
+	g.tombstones = nil
 	g.generation, g.change, g.formerTTL = s.Generation, s.Change, s.FormerTTL
 	names := make([]*member, len(s.Names))
 	for i, name := range s.Names {
@@ -151,7 +151,7 @@ func Restore(now time.Time, s *State) (*Group, error) {
 	g.shards = make([]shard, len(s.Shards))
 	for i, r := range s.Shards {
 		to := shard{
-			id: s.IDs[i], state: r.State, done: r.Done, epoch: r.Epoch,
+			id: s.IDs[i], state: r.State, complete: r.Complete, epoch: r.Epoch,
 			owner: who(r.Owner), next: who(r.Next), last: who(r.Last), granted: r.Granted, revoked: r.Revoked,
 		}
 		if to.owner != nil {
@@ -163,16 +163,16 @@ func Restore(now time.Time, s *State) (*Group, error) {
 	for _, l := range s.Parents {
 		g.shards[l.Child].parents = l.Parents
 	}
-	for _, r := range s.Retired {
+	for _, r := range s.Removed {
 		h := who(int32(r.Holder))
-		g.retired[r.ID] = retiree{epoch: r.Epoch, granted: r.Granted, holder: h, over: r.Over}
+		g.removed[r.ID] = removedShard{epoch: r.Epoch, granted: r.Granted, holder: h, closed: r.Closed}
 		if h != nil {
-			h.retired++
+			h.removed++
 		}
 	}
 	g.recount()
 	g.TakeChanged()
-	g.finished = g.allComplete()
+	g.complete = g.allShardsComplete()
 	g.dirty = true // whoever wrote it has shared the shards out; if not, the first event does
 	return g, nil
 }
@@ -205,6 +205,6 @@ func (g *Group) Members(yield func(name string) bool) {
 // half a TTL: they get nothing more while others can. It counts from the next event on.
 func (g *Group) SetQuiet(names map[string]bool) {
 	for _, m := range g.sorted {
-		m.hushed = names[m.name]
+		m.quietInStore = names[m.name]
 	}
 }

@@ -37,6 +37,6 @@ func timeless(s group.Snapshot) group.Snapshot {
 	for i := range s.Members {
 		s.Members[i].Expires = time.Time{}
 	}
-	s.Finished = false
+	s.Complete = false
 	return s
 }

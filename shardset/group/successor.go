@@ -24,7 +24,7 @@ func (g *Group) Successor(now time.Time, cfg Config, list []shardset.Shard) (*Gr
 	next.begin(now)
 	next.touch()
 	for _, m := range g.sorted {
-		if m.held+m.out+m.retired > 0 {
+		if m.held+m.out+m.removed > 0 {
 			next.inherit(g, m)
 		}
 	}
@@ -46,10 +46,10 @@ func (g *Group) inherit(old *Group, m *member) {
 	for _, i := range old.owned(m) {
 		g.holdBack(f, old.shards[i].id, old.shards[i].epoch)
 	}
-	if m.retired == 0 {
+	if m.removed == 0 {
 		return
 	}
-	for id, r := range old.retired {
+	for id, r := range old.removed {
 		if r.holder == m {
 			g.holdBack(f, id, r.epoch)
 		}
@@ -60,8 +60,8 @@ func (g *Group) inherit(old *Group, m *member) {
 func (g *Group) holdBack(f *member, id shardset.ID, epoch uint64) {
 	i, ok := g.index[id]
 	if !ok {
-		g.retired[id] = retiree{epoch: epoch, granted: g.generation, holder: f}
-		f.retired++
+		g.removed[id] = removedShard{epoch: epoch, granted: g.generation, holder: f}
+		f.removed++
 		return
 	}
 	s := &g.shards[i]
@@ -75,13 +75,13 @@ func (g *Group) highestEpoch() uint64 {
 	for i := range g.shards {
 		highest = max(highest, g.shards[i].epoch)
 	}
-	for _, r := range g.retired {
+	for _, r := range g.removed {
 		highest = max(highest, r.epoch)
 	}
 	return highest
 }
 
-// Expiry is how long a member, or a former one, may say nothing before it is over: the TTL,
+// Expiry is how long a member, or a former one, may say nothing before it is closed: the TTL,
 // or the longer one while it is being changed, or that of a deleted group whose members may be
 // at work.
 func (g *Group) Expiry() time.Duration { return max(g.change.silence(g.cfg.TTL), g.formerTTL) }

@@ -57,7 +57,7 @@ func (g *Group) SetTTL(now time.Time, ttl time.Duration) error {
 		Shortest: min(ttl, g.change.lease(g.cfg.TTL)), Longest: max(ttl, g.change.silence(g.cfg.TTL)),
 	}
 	g.cfg.TTL = ttl
-	g.tellAll()
+	g.changedForAll()
 	return nil
 }
 
@@ -73,12 +73,12 @@ func (g *Group) settleTTL() {
 	}
 	g.change = TTLChange{}
 	g.changes++
-	g.tellAll()
+	g.changedForAll()
 }
 
-// tellAll has every member wake: each answer differs.
-func (g *Group) tellAll() {
+// changedForAll has every member wake: each answer differs.
+func (g *Group) changedForAll() {
 	for _, m := range g.sorted {
-		g.tell(m)
+		g.changedFor(m)
 	}
 }

@@ -51,7 +51,7 @@ func timeless(s group.Snapshot) group.Snapshot {
 	for i := range s.Members {
 		s.Members[i].Expires = time.Time{}
 	}
-	s.Finished = false
+	s.Complete = false
 	return s
 }
 

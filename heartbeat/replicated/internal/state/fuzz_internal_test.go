@@ -95,7 +95,7 @@ func FuzzColumns(f *testing.F) {
 				list = append(list, shardset.Shard{ID: id})
 			}
 		}
-		for _, r := range s.Retired {
+		for _, r := range s.Removed {
 			list = append(list, shardset.Shard{ID: r.ID})
 		}
 		if err := g.SetShards(still, list); err != nil {

@@ -36,7 +36,7 @@ const (
 	minName    = 2                 // of who is no member any more
 	minShard   = 1 + 1 + 1 + 1     // step of the ID, state, last owner, epoch
 	minLineage = 1 + 1 + 1         // child, number of parents, a parent
-	minRetired = 1 + 1 + 1 + 1 + 1 // step of the ID, over, epoch, grant, holder
+	minRemoved = 1 + 1 + 1 + 1 + 1 // step of the ID, over, epoch, grant, holder
 	minGrant   = 1 + 1             // in a record: step of the ID, epoch
 )
 
@@ -80,7 +80,7 @@ func parse(data []byte) (*table, error) {
 	t.readMembers(r)
 	t.readShards(r)
 	t.readParents(r)
-	t.readRetired(r)
+	t.readRemoved(r)
 	if highest := max(t.highest(), t.void, t.born); highest > 2*MaxEpoch {
 		r.fail("the highest epoch or generation is %d", highest)
 	}
@@ -116,8 +116,8 @@ func (t *table) highest() uint64 {
 	for i := range t.Shards {
 		highest = max(highest, t.Shards[i].Epoch)
 	}
-	for i := range t.Retired {
-		highest = max(highest, t.Retired[i].Epoch)
+	for i := range t.Removed {
+		highest = max(highest, t.Removed[i].Epoch)
 	}
 	return highest
 }
@@ -155,8 +155,8 @@ func (t *table) readShards(r *reader) {
 	t.Shards = make([]group.ShardRow, len(t.IDs))
 	for i := 0; i < len(t.Shards) && r.err == nil; i++ {
 		b, s := r.byte(), &t.Shards[i]
-		s.State, s.Done = group.ShardState(b&^doneBit), b&doneBit != 0
-		if s.State < group.StateWait || s.State > group.StateOver || s.Done && !s.Owned() {
+		s.State, s.Complete = group.ShardState(b&^completeBit), b&completeBit != 0
+		if s.State < group.StateWait || s.State > group.StateClosed || s.Complete && !s.Owned() {
 			r.fail("shard %s has the state %d", t.IDs[i], b)
 		}
 	}
@@ -165,7 +165,7 @@ func (t *table) readShards(r *reader) {
 			switch s.Owner = int32(r.below(members + 1)); {
 			case s.Owner == 0:
 				r.fail("shard %s is %s by nobody", t.IDs[i], s.State)
-			case t.Former[s.Owner-1] && (s.State != group.StateTransfer || s.Done):
+			case t.Former[s.Owner-1] && (s.State != group.StateTransfer || s.Complete):
 				r.fail("shard %s is %s by a former member", t.IDs[i], s.State)
 			}
 		}
@@ -256,12 +256,12 @@ func (t *table) cyclic() bool {
 	return left > 0
 }
 
-func (t *table) readRetired(r *reader) {
+func (t *table) readRemoved(r *reader) {
 	listed := t.IDs
-	for _, id := range r.ids("retired shards", minRetired, MaxShards) {
+	for _, id := range r.ids("retired shards", minRemoved, MaxShards) {
 		over := r.byte()
-		s := group.RetiredRow{
-			ID: id, Over: over == 1, Epoch: t.FirstEpoch + uint64(r.signed()),
+		s := group.RemovedRow{
+			ID: id, Closed: over == 1, Epoch: t.FirstEpoch + uint64(r.signed()),
 			Granted: r.generation(t.Generation), Holder: r.below(len(t.Instances) + 1),
 		}
 		for len(listed) > 0 && listed[0].Compare(id) < 0 {
@@ -270,12 +270,12 @@ func (t *table) readRetired(r *reader) {
 		switch {
 		case len(listed) > 0 && listed[0] == id:
 			r.fail("shard %s is listed and retired", id)
-		case over > 1, s.Over && s.Holder != 0, s.Epoch == 0 && s.Holder != 0:
+		case over > 1, s.Closed && s.Holder != 0, s.Epoch == 0 && s.Holder != 0:
 			r.fail("retired shard %s is over %d, and held by %d under epoch %d", id, over, s.Holder, s.Epoch)
 		}
 		if r.err != nil {
 			return
 		}
-		t.Retired = append(t.Retired, s)
+		t.Removed = append(t.Removed, s)
 	}
 }

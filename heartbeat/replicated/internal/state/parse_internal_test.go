@@ -27,7 +27,7 @@ func small() *table {
 			{State: group.StateTransfer, Owner: 1, Next: 2, Epoch: 11, Granted: 12, Revoked: 13},
 			{State: group.StateHeld, Owner: 2, Epoch: 12, Granted: 13},
 		},
-		Retired: []group.RetiredRow{{ID: shardset.ID{Log: "orders", Number: 7}, Epoch: 11, Granted: 12, Holder: 2}},
+		Removed: []group.RemovedRow{{ID: shardset.ID{Log: "orders", Number: 7}, Epoch: 11, Granted: 12, Holder: 2}},
 	}}
 }
 
@@ -36,11 +36,11 @@ func TestHostileDocuments(t *testing.T) {
 	id := func(log string, n int) shardset.ID { return shardset.ID{Log: log, Number: n} }
 	long := strings.Repeat("n", 4<<20)
 	for name, damage := range map[string]func(*table){
-		"a retired shard twice":         func(t *table) { t.Retired = append(t.Retired, t.Retired[0]) },
-		"retired shards out of order":   func(t *table) { t.Retired = append(t.Retired, group.RetiredRow{ID: id("orders", 5)}) },
-		"listed and retired":            func(t *table) { t.Retired[0].ID.Number = 1 },
-		"over, and yet held":            func(t *table) { t.Retired[0].Over = true },
-		"retired, held, without epoch":  func(t *table) { t.Retired[0].Epoch = 0 },
+		"a retired shard twice":         func(t *table) { t.Removed = append(t.Removed, t.Removed[0]) },
+		"retired shards out of order":   func(t *table) { t.Removed = append(t.Removed, group.RemovedRow{ID: id("orders", 5)}) },
+		"listed and retired":            func(t *table) { t.Removed[0].ID.Number = 1 },
+		"over, and yet held":            func(t *table) { t.Removed[0].Closed = true },
+		"retired, held, without epoch":  func(t *table) { t.Removed[0].Epoch = 0 },
 		"a shard twice":                 func(t *table) { t.IDs[1] = t.IDs[0] },
 		"shards out of order":           func(t *table) { t.IDs[0], t.IDs[2] = t.IDs[2], t.IDs[0] },
 		"logs out of order":             func(t *table) { t.IDs[0] = id("users", 0) },
@@ -181,7 +181,7 @@ func TestManyRetiredShards(t *testing.T) {
 	const n = 100_000 // an earlier version remembered all of them
 	s := group.State{Config: group.Config{TTL: time.Second, FirstEpoch: 10}, Generation: 10}
 	for _, shard := range shardset.Range("orders", n) {
-		s.Retired = append(s.Retired, group.RetiredRow{ID: shard.ID, Epoch: 11})
+		s.Removed = append(s.Removed, group.RemovedRow{ID: shard.ID, Epoch: 11})
 	}
 	g, err := group.Restore(still, &s)
 	if err != nil {
@@ -193,12 +193,12 @@ func TestManyRetiredShards(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%d bytes: %v", len(data), err)
 	}
-	if k := len(back.Group.State().Retired); k != n || !bytes.Equal(back.Encode(), data) {
+	if k := len(back.Group.State().Removed); k != n || !bytes.Equal(back.Encode(), data) {
 		t.Errorf("of %d retired shards %d came back", n, k)
 	}
 	back.Group.Expire(still)
 	after := back.Group.State()
-	if k := len(after.Retired); k > 1<<12 || after.FirstEpoch < 11 || back.Group.Changes() == 0 {
+	if k := len(after.Removed); k > 1<<12 || after.FirstEpoch < 11 || back.Group.Changes() == 0 {
 		t.Errorf("after an event it remembers %d retired shards, and counts from %d", k, after.FirstEpoch)
 	}
 }

@@ -60,7 +60,7 @@ func (rec *Record) Encode() []byte {
 	b = appendNumber(b, rec.Instance)
 	b = appendNumber(b, uint64(rec.Weight))
 	b = appendNumber(b, rec.Generation)
-	held, done, ended := heldIDs(rec.Held), doneIDs(rec.Complete), doneIDs(rec.Closed)
+	held, done, ended := sortedGrants(rec.Held), sortedIDs(rec.Complete), sortedIDs(rec.Closed)
 	b = appendIDs(b, len(held), func(i int) shardset.ID { return held[i].ID })
 	last := uint64(0)
 	for _, h := range held {
@@ -125,13 +125,13 @@ func (rec *Record) over() bool {
 	return rec.Standing == StandingExpired || rec.Standing == StandingLeft && len(rec.Held) == 0
 }
 
-// heldIDs returns a report's shards, sorted and each once.
-func heldIDs(held []shardset.Grant) []shardset.Grant {
+// sortedGrants returns a report's shards, sorted and each once.
+func sortedGrants(held []shardset.Grant) []shardset.Grant {
 	return ascending(held, func(a, b shardset.Grant) int { return a.ID.Compare(b.ID) })
 }
 
-// doneIDs returns what a report lists as done, sorted and each once.
-func doneIDs(done []shardset.ID) []shardset.ID { return ascending(done, shardset.ID.Compare) }
+// sortedIDs returns what a report lists as done, sorted and each once.
+func sortedIDs(done []shardset.ID) []shardset.ID { return ascending(done, shardset.ID.Compare) }
 
 // ascending returns a list sorted, without what compares as equal to the one before.
 func ascending[T any](list []T, compare func(a, b T) int) []T {

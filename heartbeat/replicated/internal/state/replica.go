@@ -331,7 +331,7 @@ func (t *table) place(member string) (int, bool) {
 // finished reports whether every shard is over, or done at its owner.
 func (t *table) finished() bool {
 	for i := range t.Shards {
-		if s := &t.Shards[i]; !s.Done && s.State != group.StateOver {
+		if s := &t.Shards[i]; !s.Complete && s.State != group.StateClosed {
 			return false
 		}
 	}

@@ -114,14 +114,14 @@ func (r *Replica) Taken(rec *Record) bool {
 	if !ok || r.doc.Instances[i] != rec.Instance || r.doc.Weights[i] != max(rec.Weight, 1) || r.doc.owned[i] != len(rec.Held) {
 		return false
 	}
-	held, done := heldIDs(rec.Held), doneIDs(rec.Complete)
+	held, done := sortedGrants(rec.Held), sortedIDs(rec.Complete)
 	for k := range r.doc.Shards {
 		s := &r.doc.Shards[k]
 		if s.Owner != int32(i+1) || !s.Owned() {
 			continue
 		}
 		_, said := slices.BinarySearchFunc(done, r.doc.IDs[k], shardset.ID.Compare)
-		if !has(held, r.doc.IDs[k]) || said != s.Done {
+		if !has(held, r.doc.IDs[k]) || said != s.Complete {
 			return false
 		}
 	}
@@ -201,7 +201,7 @@ func (r *Replica) Released(member string, instance uint64, held []shardset.Grant
 	if !ok || r.doc.Instances[i] != instance || slices.Equal(held, r.grants[i]) && len(held) == r.doc.owned[i] {
 		return nil
 	}
-	held = heldIDs(held)
+	held = sortedGrants(held)
 	var gone []shardset.Grant
 	for k := range r.doc.Shards {
 		s := &r.doc.Shards[k]

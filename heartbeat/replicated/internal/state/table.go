@@ -73,7 +73,7 @@ func (t *table) columns() []byte {
 			b = appendNumber(b, uint64(p))
 		}
 	}
-	return t.retiredColumns(b)
+	return t.removedColumns(b)
 }
 
 // shardColumns writes each property of all shards together, because the values of one
@@ -81,8 +81,8 @@ func (t *table) columns() []byte {
 func (t *table) shardColumns(b []byte) []byte {
 	for _, s := range t.Shards {
 		state := byte(s.State)
-		if s.Done {
-			state |= doneBit
+		if s.Complete {
+			state |= completeBit
 		}
 		b = append(b, state)
 	}
@@ -115,8 +115,8 @@ func (t *table) shardColumns(b []byte) []byte {
 	return b
 }
 
-// doneBit marks the state of a shard that its owner has done.
-const doneBit = 1 << 4
+// completeBit marks the state of a shard that its owner has done.
+const completeBit = 1 << 4
 
 // appendGeneration writes an earlier generation, or zero for none.
 func (t *table) appendGeneration(b []byte, g uint64) []byte {
@@ -126,11 +126,11 @@ func (t *table) appendGeneration(b []byte, g uint64) []byte {
 	return appendNumber(b, t.Generation-g+1)
 }
 
-func (t *table) retiredColumns(b []byte) []byte {
-	b = appendIDs(b, len(t.Retired), func(i int) shardset.ID { return t.Retired[i].ID })
-	for _, s := range t.Retired {
+func (t *table) removedColumns(b []byte) []byte {
+	b = appendIDs(b, len(t.Removed), func(i int) shardset.ID { return t.Removed[i].ID })
+	for _, s := range t.Removed {
 		over := byte(0)
-		if s.Over {
+		if s.Closed {
 			over = 1
 		}
 		b = append(b, over)

@@ -34,7 +34,7 @@ func TestRetiredShardsAreFolded(t *testing.T) {
 		}
 	}
 	r.check()
-	if n := len(r.g.State().Retired); n > 1<<12+step {
+	if n := len(r.g.State().Removed); n > 1<<12+step {
 		t.Errorf("after %d shards have come and gone the group remembers %d of them", step*rounds, n)
 	}
 	a.release()
@@ -61,10 +61,10 @@ func TestHeldAndOverShardsAreFoldedLast(t *testing.T) {
 	a.release(0, 1)
 	a.say()
 	a.beat.Closed = nil
-	r.want("over@1 over@1 a@1 a@1 a@1")
+	r.want("closed@1 closed@1 a@1 a@1 a@1")
 	for i := range 4 {
 		r.set(numbered((i+1)*3000, (i+2)*3000)...) // a goes on with 2, 3 and 4
 	}
 	r.set(list(5)...)
-	r.want("over@1 over@1 a@1 a@1 a@1")
+	r.want("closed@1 closed@1 a@1 a@1 a@1")
 }

@@ -16,12 +16,12 @@ func (r *rig) marked(want string) {
 	snap := r.g.Snapshot()
 	var done []int
 	for _, s := range snap.Shards {
-		if s.Done {
+		if s.Complete {
 			done = append(done, s.ID.Number)
 		}
 	}
-	if got := fmt.Sprint(done) + finished(snap.Finished); got != want {
-		r.t.Errorf("done are %s, want %s: %s", got, want, r.table())
+	if got := fmt.Sprint(done) + complete(snap.Complete); got != want {
+		r.t.Errorf("complete are %s, want %s: %s", got, want, r.table())
 	}
 }
 
@@ -61,22 +61,22 @@ func TestFinishedIsTold(t *testing.T) {
 	}
 	b.done(2, 3)
 	b.say()
-	r.marked("[0 1 2 3], finished")
+	r.marked("[0 1 2 3], complete")
 	r.changed("a") // b was answered
-	if !b.finished || a.finished {
-		t.Errorf("a was told %v and b %v, want b alone", a.finished, b.finished)
+	if !b.complete || a.complete {
+		t.Errorf("a was told %v and b %v, want b alone", a.complete, b.complete)
 	}
 	a.say()
 	b.say()
 	r.changed()
-	if !a.finished || r.g.Generation() != generation {
-		t.Errorf("a was told %v; the generation went from %d to %d", a.finished, generation, r.g.Generation())
+	if !a.complete || r.g.Generation() != generation {
+		t.Errorf("a was told %v; the generation went from %d to %d", a.complete, generation, r.g.Generation())
 	}
 	b.done(2)
 	b.say()
 	r.marked("[0 1 2]")
 	r.changed("a")
-	if b.finished {
+	if b.complete {
 		t.Error("b takes a shard back, and the group is finished all the same")
 	}
 }
@@ -89,8 +89,8 @@ func TestStandbyIsTold(t *testing.T) {
 	a.done(0)
 	a.say()
 	b.say()
-	if !b.finished || len(b.told) != 0 {
-		t.Errorf("b is told %v and %v, want nothing and that all is done", b.told, b.finished)
+	if !b.complete || len(b.told) != 0 {
+		t.Errorf("b is told %v and %v, want nothing and that all is done", b.told, b.complete)
 	}
 	a.done()
 	a.say()
@@ -106,7 +106,7 @@ func TestAnEmptyGroupIsNotFinished(t *testing.T) {
 	a.say()
 	a.done(0)
 	a.say()
-	r.marked("[0], finished")
+	r.marked("[0], complete")
 	r.set()
 	r.marked("[]")
 	if r.g.TakeChanged() == nil {
@@ -121,7 +121,7 @@ func TestTheMarkBelongsToTheGrant(t *testing.T) {
 		event func(r *rig, a, b *peer)
 		want  string
 	}{
-		{"another heartbeat", func(_ *rig, a, _ *peer) { a.say() }, "[0 1 2 3], finished"},
+		{"another heartbeat", func(_ *rig, a, _ *peer) { a.say() }, "[0 1 2 3], complete"},
 		{"omitted from Done", func(_ *rig, a, _ *peer) { a.done(1); a.say() }, "[1 2 3]"},
 		{"given up", func(_ *rig, a, _ *peer) { a.release(0); a.say() }, "[1 2 3]"},
 		{"given up, and said to be done", func(_ *rig, a, _ *peer) { a.release(0, 1); a.say() }, "[2 3]"},
@@ -134,12 +134,12 @@ func TestTheMarkBelongsToTheGrant(t *testing.T) {
 			a.say()
 		}, "[2 3]"},
 		{"one more shard", func(r *rig, _, _ *peer) { r.set(list(5)...) }, "[0 1 2 3]"},
-		{"one less", func(r *rig, _, _ *peer) { r.set(list(3)...) }, "[0 1 2], finished"},
+		{"one less", func(r *rig, _, _ *peer) { r.set(list(3)...) }, "[0 1 2], complete"},
 		{"out and back", func(r *rig, _, _ *peer) { r.set(list(3)...); r.set(list(4)...) }, "[0 1 2]"},
-		{"out, back and said again", func(r *rig, _, b *peer) { r.set(list(3)...); r.set(list(4)...); b.say() }, "[0 1 2 3], finished"},
-		{"in transfer", func(r *rig, _, _ *peer) { r.peer("c").say() }, "[0 1 2 3], finished"},
+		{"out, back and said again", func(r *rig, _, b *peer) { r.set(list(3)...); r.set(list(4)...); b.say() }, "[0 1 2 3], complete"},
+		{"in transfer", func(r *rig, _, _ *peer) { r.peer("c").say() }, "[0 1 2 3], complete"},
 		{"handed over", func(r *rig, a, b *peer) { c := r.peer("c"); c.say(); r.settle(a, b, c) }, "[0 1 2]"},
-		{"ended", func(_ *rig, a, _ *peer) { a.beat.Closed = []shardset.ID{id(0)}; a.say() }, "[1 2 3], finished"},
+		{"closed", func(_ *rig, a, _ *peer) { a.beat.Closed = []shardset.ID{id(0)}; a.say() }, "[1 2 3], complete"},
 		{"ended and reopened", func(r *rig, a, _ *peer) {
 			a.beat.Closed = []shardset.ID{id(0)}
 			a.say()
@@ -153,7 +153,7 @@ func TestTheMarkBelongsToTheGrant(t *testing.T) {
 			a.say()
 			b.done(2, 3)
 			b.say()
-			r.marked("[0 1 2 3], finished")
+			r.marked("[0 1 2 3], complete")
 			tc.event(r, a, b)
 			r.marked(tc.want)
 		})
@@ -188,13 +188,13 @@ func TestDoneOfAnEarlierGrant(t *testing.T) {
 		}
 		r.check()
 		r.want("a@2")
-		if r.g.Snapshot().Finished {
+		if r.g.Snapshot().Complete {
 			t.Errorf("%s, and the shard counts as done", name)
 		}
 	}
 	a.done(0)
 	a.say()
-	r.marked("[0], finished")
+	r.marked("[0], complete")
 }
 
 // Only the owner's word counts.
@@ -220,9 +220,9 @@ func TestWaitingAndFreeShardsAreNotDone(t *testing.T) {
 	r.marked("[]")
 	a.done(1)
 	a.say()
-	r.marked("[1], finished")
+	r.marked("[1], complete")
 	r.wait(rigTTL)
-	r.want("over@1 -@1")
+	r.want("closed@1 -@1")
 	r.marked("[]")
 }
 
@@ -245,12 +245,12 @@ func TestRecoveringGroupIsNotFinished(t *testing.T) {
 	late.say()
 	b.say()
 	r.marked("[0 1]")
-	if late.finished || b.finished {
+	if late.complete || b.complete {
 		t.Error("a group that recovers says that all is done")
 	}
 	r.g.TakeChanged()
 	r.wait(rigTTL / 2)
-	r.marked("[0 1], finished")
+	r.marked("[0 1], complete")
 	r.changed("a", "b")
 }
 
@@ -293,7 +293,7 @@ func BenchmarkDoneBeat(b *testing.B) {
 		}
 		c.beat(b, i)
 	}
-	if !c.g.Snapshot().Finished {
+	if !c.g.Snapshot().Complete {
 		b.Fatal("everything is done, and the group is not finished")
 	}
 	c.now = c.now.Add(time.Second)
