@@ -15,7 +15,7 @@ import (
 // The state machines decide everything without waiting. That stays true because
 // this test fails on whatever could wait, share, or ask a clock.
 func TestSourcesArePure(t *testing.T) {
-	for _, dir := range []string{".", "group", "../heartbeat/replicated/internal/state"} {
+	for _, dir := range []string{".", "group", "../heartbeat/replicated/internal/state", "../heartbeat/replicated/internal/schedule"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/schedule"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
@@ -41,7 +42,7 @@ func (c *Client) create(ctx context.Context, shards []shardset.Shard) error {
 				return c.documentError(err)
 			}
 			if !d.Deleted {
-				return c.adopt(v)
+				return c.show(v)
 			}
 			gone = &d
 		}
@@ -63,7 +64,7 @@ func (c *Client) create(ctx context.Context, shards []shardset.Shard) error {
 // work still is kept, for Create; Purge removes what is left when nobody is. A document that
 // is damaged, or of a newer version of this package, takes ForceDelete.
 func (c *Client) Delete(ctx context.Context) error {
-	return c.edit(ctx, nil, c.replica.Delete)
+	return c.edit(ctx, nil, (*state.Replica).Delete)
 }
 
 // ForceDelete is Delete also for a document that this process cannot read, or must not write:
@@ -103,8 +104,8 @@ func (c *Client) ForceDelete(ctx context.Context) error {
 // are gone are kept. A bad list changes nothing. A group that never was is made, unless the
 // list is empty.
 func (c *Client) SetShards(ctx context.Context, shards []shardset.Shard) error {
-	return c.edit(ctx, shards, func() ([]byte, error) {
-		return c.replica.Change(func(g *group.Group) error { return g.SetShards(time.Time{}, shards) })
+	return c.edit(ctx, shards, func(r *state.Replica) ([]byte, error) {
+		return r.Change(func(g *group.Group) error { return g.SetShards(time.Time{}, shards) })
 	})
 }
 
@@ -118,8 +119,8 @@ func (c *Client) SetTTL(ctx context.Context, ttl time.Duration) error {
 	if least := shardset.MinHeartbeats * shardset.ShortestInterval; ttl < least || ttl > group.MaxTTL {
 		return fmt.Errorf("the TTL is %v; it must be %v to %v", ttl, least, group.MaxTTL)
 	}
-	return c.edit(ctx, nil, func() ([]byte, error) {
-		return c.replica.Change(func(g *group.Group) error { return g.SetTTL(time.Time{}, ttl) })
+	return c.edit(ctx, nil, func(r *state.Replica) ([]byte, error) {
+		return r.Change(func(g *group.Group) error { return g.SetTTL(time.Time{}, ttl) })
 	})
 }
 
@@ -135,15 +136,17 @@ func (c *Client) Snapshot(ctx context.Context) (group.Snapshot, error) {
 	if err := c.ensure(ctx); err != nil {
 		return group.Snapshot{}, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.replica.Snapshot()
+	var s group.Snapshot
+	if visitErr := c.ask(func(o *owner, _ time.Time) { s, err = o.Snapshot() }); visitErr != nil {
+		return s, visitErr
+	}
+	return s, err
 }
 
 // edit changes the document at somebody's request, as often as it takes until nobody
 // else comes between; shards make one that never was. change says what it shall be, nil for
 // as it is; it is called with mu held.
-func (c *Client) edit(ctx context.Context, shards []shardset.Shard, change func() ([]byte, error)) error {
+func (c *Client) edit(ctx context.Context, shards []shardset.Shard, change func(r *state.Replica) ([]byte, error)) error {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
 		return err
@@ -154,22 +157,21 @@ func (c *Client) edit(ctx context.Context, shards []shardset.Shard, change func(
 		if err := c.ensureMade(ctx, shards); err != nil {
 			return err
 		}
-		c.mu.Lock()
-		if c.replica.TTL() == 0 { // it has gone since
-			c.mu.Unlock()
+		var w schedule.Write
+		var known bool
+		if visitErr := c.tell(func(o *owner, _ time.Time) { w, known, err = o.Edit(change) }); visitErr != nil {
+			return visitErr
+		}
+		if !known { // it has gone since
 			continue
 		}
-		revision := c.replica.Revision()
-		data, err := change()
-		c.replica.Redo()
-		c.mu.Unlock()
-		if err == nil && data != nil {
-			_, err = state.ReadVersion(data) // what nobody could read is not written
+		if err == nil && w.Data != nil {
+			_, err = state.ReadVersion(w.Data) // what no process could read is not written
 		}
-		if err != nil || data == nil {
+		if err != nil || w.Data == nil {
 			return err
 		}
-		if err := c.swapDocument(ctx, revision, data); !isConflict(err) {
+		if err := c.swapDocument(ctx, w.Over, w.Data); !isConflict(err) {
 			return err
 		}
 		if err := c.refresh(ctx); err != nil {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/schedule"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/shardset"
 )
@@ -47,109 +47,131 @@ func (e finalError) Retryable() bool { return false }
 // shards either, *MismatchError, whatever the Store says, which may pass, that the
 // document is damaged, and ErrNewer if it is of a newer version of this package.
 func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
-	if err := r.Validate(); err != nil {
+	if err := check(r); err != nil {
 		return shardset.Answer{}, err
-	}
-	if r.Instance == 0 {
-		return shardset.Answer{}, errNoInstance
 	}
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
 		return shardset.Answer{}, err
 	}
 	defer done()
-	if err := c.join(ctx); err != nil {
+	if err := c.admit(ctx, r); err != nil {
 		return shardset.Answer{}, err
 	}
-	l, err := c.admit(r)
+	leave, err := c.writes.enter(ctx, r.Member)
 	if err != nil {
 		return shardset.Answer{}, err
 	}
-	if err := l.acquire(ctx); err != nil {
-		return shardset.Answer{}, err
-	}
-	defer l.letGo()
-	if err := c.overtaken(l, r); err != nil {
-		return shardset.Answer{}, err
-	}
-	rec, ttl := c.prepare(l, r, state.StandingAlive)
-	if err := c.write(ctx, l, rec); err != nil {
-		return shardset.Answer{}, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if l.over || c.outdated(l) { // the group was forgotten, or made anew, meanwhile
-		return shardset.Answer{}, heartbeat.ErrEvicted
-	}
-	c.noteReleased(l, rec) // by the document of now, which answers
-	if c.replica.TTL() == 0 {
-		return shardset.Answer{}, errors.New("the group's document went away during the heartbeat")
-	}
-	return c.answer(l, ttl), nil
-}
-
-// admit finds the local that speaks, or says why it is not heard.
-func (c *Client) admit(r shardset.Heartbeat) (*local, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.fault != nil {
-		// What it has been granted or has to give up is written there. Without heartbeats
-		// it gives up everything in time.
-		return nil, c.fault
-	}
-	if c.tooOld() {
-		// It could answer, but change nothing for its members. None of the group's is so old.
-		return nil, c.documentError(state.ErrNewer)
-	}
-	l, err := c.enter(r)
+	defer leave()
+	w, err := c.prepare(r, state.StandingAlive)
 	if err != nil {
-		return nil, err
+		return shardset.Answer{}, err
 	}
-	if c.outdated(l) || len(r.Held) > 0 && c.replica.Instance(r.Member) == 0 {
-		// The group does not know the member, or no more: it holds nothing.
-		return nil, heartbeat.ErrEvicted
+	revision, err := c.writeRecord(ctx, w)
+	if err != nil {
+		return shardset.Answer{}, err
 	}
-	if c.replica.Members() >= state.MaxMembers && c.replica.Instance(r.Member) == 0 {
-		return nil, fmt.Errorf("the group has %d members, and takes no more", c.replica.Members())
+	rec, _ := decodeRecord(r.Member, Value{Data: w.Data}) // it is well formed: we made it
+	var a shardset.Answer
+	if visitErr := c.tell(func(o *owner, now time.Time) { a, err = o.RecordWritten(now, w, revision, rec) }); visitErr != nil {
+		return shardset.Answer{}, visitErr
 	}
-	return l, nil
+	return a, err
 }
 
-// prepare makes the record, and notes what it gives up. That counts from now on, and
-// not only when the record is known to be in the store; and until it is taken, no later
-// record says otherwise: nobody may have seen this one. The TTL is that of the document which
-// the record knows of: see answer.
-func (c *Client) prepare(l *local, r shardset.Heartbeat, s state.Standing) (rec *state.Record, ttl time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.dropTaken(l)
-	if slices.ContainsFunc(r.Held, l.gaveUp) {
-		r.Held = slices.DeleteFunc(slices.Clone(r.Held), l.gaveUp)
+func check(r shardset.Heartbeat) error {
+	if err := r.Validate(); err != nil {
+		return err
 	}
-	rec = &state.Record{Standing: s, Born: l.born, Heartbeat: r}
-	c.noteReleased(l, rec)
-	return rec, c.replica.TTL()
-}
-
-// noteReleased notes what a record gives up by the newest document. The caller holds mu.
-func (c *Client) noteReleased(l *local, rec *state.Record) {
-	for _, g := range c.replica.Released(l.name, l.instance, rec.Held, rec.Generation) {
-		l.released[g.ID] = max(g.Epoch, l.released[g.ID])
-	}
-}
-
-// overtaken says why a call has nothing to write any more that has waited for another one
-// of its member.
-func (c *Client) overtaken(l *local, r shardset.Heartbeat) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case l.over:
-		return heartbeat.ErrEvicted
-	case r.Seq < l.seq:
-		return heartbeat.ErrStaleHeartbeat
+	if r.Instance == 0 {
+		return errNoInstance
 	}
 	return nil
+}
+
+// admit has the scheduler admit a heartbeat, once this process knows the group.
+func (c *Client) admit(ctx context.Context, r shardset.Heartbeat) (err error) {
+	admitted := false
+	visitErr := c.ask(func(o *owner, now time.Time) {
+		if known, deleted := o.Known(); known && !deleted && c.joined.Load() && o.Ordered() == c.cfg.Ordered {
+			admitted, err = true, o.Admit(now, r)
+		}
+	})
+	if visitErr != nil || admitted {
+		return errors.Join(visitErr, err)
+	}
+	if err := c.join(ctx); err != nil {
+		return err
+	}
+	if visitErr := c.ask(func(o *owner, now time.Time) { err = o.Admit(now, r) }); visitErr != nil {
+		return visitErr
+	}
+	return err
+}
+
+func (c *Client) prepare(r shardset.Heartbeat, standing state.Standing) (w schedule.RecordWrite, err error) {
+	if visitErr := c.ask(func(o *owner, _ time.Time) { w, err = o.Prepare(r, standing) }); visitErr != nil {
+		return w, visitErr
+	}
+	return w, err
+}
+
+// maxTries is how often a swap of what is one's own is tried again that met another
+// version: an earlier try of one's own which had seemed to fail.
+const maxTries = 4
+
+// writeRecord puts a member's record into the store, over what it wrote last, and returns its
+// revision. It returns heartbeat.ErrEvicted if the record was taken from the instance, and a
+// ReplacedError if a later instance did that.
+func (c *Client) writeRecord(ctx context.Context, w schedule.RecordWrite) (revision uint64, err error) {
+	defer func() {
+		if err != nil {
+			_ = c.ask(func(o *owner, _ time.Time) { o.RecordNotWritten(w) })
+		}
+	}()
+	// A member that is new has no record: its first one is written without a look, which a
+	// thousand that join at once would wait for. Where there is one, the write conflicts.
+	swap := c.store.Swap
+	if c.clock != nil && w.Quiet {
+		swap = c.clock.SwapQuietly
+	}
+	for try := 0; ; try++ {
+		c.pace(ctx, try)
+		if try > 0 {
+			swap = c.store.Swap
+			if w.Over, err = c.findRecord(ctx, w); err != nil {
+				return 0, err
+			}
+		}
+		revision, err := swap(ctx, recordKey(w.Name), w.Over, w.Data)
+		if err == nil {
+			return revision, nil
+		}
+		if !isConflict(err) || try >= maxTries {
+			return 0, recordError(w.Name, err)
+		}
+	}
+}
+
+func recordError(member string, err error) error { return fmt.Errorf("record of %q: %w", member, err) }
+
+// findRecord reads what is in the place of a record, and returns its revision if it may be
+// written over.
+func (c *Client) findRecord(ctx context.Context, w schedule.RecordWrite) (over uint64, err error) {
+	var seen uint64
+	if err := c.ask(func(o *owner, _ time.Time) { seen = o.RecordRevision(w.Name, w.Instance) }); err != nil {
+		return 0, err
+	}
+	v, err := c.read(ctx, recordKey(w.Name), seen)
+	if err != nil {
+		return 0, recordError(w.Name, err)
+	}
+	rec, unreadable := decodeRecord(w.Name, v)
+	visitErr := c.ask(func(o *owner, _ time.Time) { over, err = o.RecordFound(w, v.Revision, rec, unreadable) })
+	if visitErr != nil {
+		return 0, visitErr
+	}
+	return over, err
 }
 
 // leaveWait is how long a leaving process that may have to remove itself from the
@@ -160,88 +182,76 @@ const leaveWait = 250 * time.Millisecond
 // list is free. The instance must not beat any more. It may take a quarter of a second
 // longer than the store does, until somebody has taken that up.
 func (c *Client) Leave(ctx context.Context, r shardset.Heartbeat) error {
-	if err := r.Validate(); err != nil {
+	if err := check(r); err != nil {
 		return err
-	}
-	if r.Instance == 0 {
-		return errNoInstance
 	}
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if err := c.ensure(ctx); err != nil && !(errors.Is(err, heartbeat.ErrGroupNotFound) && c.spoke(r)) {
-		return err
+	if err := c.ensure(ctx); err != nil && !(errors.Is(err, heartbeat.ErrGroupNotFound) && c.recordRevision(r) != 0) {
+		return err // a record is worth a last word also in a deleted group: the next one waits for that
 	}
-	c.mu.Lock()
-	l, err := c.enter(r)
-	c.mu.Unlock()
+	if visitErr := c.ask(func(o *owner, now time.Time) { err = o.AdmitLeave(now, r) }); visitErr != nil {
+		return visitErr
+	}
+	if err == nil {
+		err = c.leave(ctx, r)
+	}
 	if errors.Is(err, heartbeat.ErrEvicted) {
-		return nil // it has left before, or was taken for dead
+		return nil // it has left before, or has expired
 	}
+	return err
+}
+
+func (c *Client) recordRevision(r shardset.Heartbeat) (revision uint64) {
+	_ = c.ask(func(o *owner, _ time.Time) { revision = o.RecordRevision(r.Member, r.Instance) })
+	return revision
+}
+
+// leave writes the last record of an instance.
+func (c *Client) leave(ctx context.Context, r shardset.Heartbeat) error {
+	done, err := c.writes.enter(ctx, r.Member)
 	if err != nil {
 		return err
 	}
-	if err := l.acquire(ctx); err != nil {
+	defer done()
+	if c.recordRevision(r) == 0 {
+		if v, err := c.store.Get(ctx, recordKey(r.Member)); err != nil || v.Data == nil {
+			return err // there is nothing to leave
+		}
+	}
+	w, err := c.prepare(r, state.StandingLeft)
+	if err != nil {
 		return err
 	}
-	defer l.letGo()
-	if err := c.overtaken(l, r); errors.Is(err, heartbeat.ErrEvicted) {
-		return nil
-	} else if err != nil {
+	revision, err := c.writeRecord(ctx, w)
+	if err != nil {
 		return err
 	}
-	left, err := c.writeLast(ctx, l, r)
-	if err != nil || !left {
+	rec, _ := decodeRecord(r.Member, Value{Data: w.Data})
+	if err := c.tell(func(o *owner, now time.Time) { o.LeaveWritten(now, w, revision, rec) }); err != nil {
 		return err
 	}
-	c.mu.Lock()
-	l.over = true
-	c.mu.Unlock()
 	if len(r.Held) == 0 {
-		c.awaitStep(ctx, l)
+		c.awaitStep(ctx, r)
 	}
 	return nil
 }
 
-// spoke reports whether an instance has a record of this process: that it has left is worth
-// saying also of a group that was deleted, because one that is made after it waits for that.
-func (c *Client) spoke(r shardset.Heartbeat) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	l := c.locals[r.Member]
-	return l != nil && l.instance == r.Instance && l.revision != 0
-}
-
-// writeLast writes the last record of an instance, and reports whether there was
-// anything to leave.
-func (c *Client) writeLast(ctx context.Context, l *local, r shardset.Heartbeat) (left bool, err error) {
-	if l.revision == 0 { // only who has busy writes it
-		v, err := c.store.Get(ctx, Key{Kind: KindRecord, Name: l.name})
-		if err != nil || v.Data == nil {
-			return false, err
-		}
-	}
-	rec, _ := c.prepare(l, r, state.StandingLeft)
-	err = c.write(ctx, l, rec)
-	if errors.Is(err, heartbeat.ErrEvicted) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// awaitStep waits until the document knows a member no more, if it may be for this
-// process to see to that.
-func (c *Client) awaitStep(ctx context.Context, l *local) {
+// awaitStep waits until the document does not have the instance any more, if this process may
+// be the one that has to write that.
+func (c *Client) awaitStep(ctx context.Context, r shardset.Heartbeat) {
 	ctx, cancel := context.WithTimeout(ctx, leaveWait)
 	defer cancel()
 	for {
-		c.mu.Lock()
-		gone := c.replica.Instance(l.name) != l.instance || !c.turn.watching
-		changed := c.changed
-		c.mu.Unlock()
-		if gone {
+		var waits bool
+		var changed chan struct{}
+		err := c.ask(func(o *owner, _ time.Time) {
+			waits, changed = o.Member(r.Member, r.Instance) && o.Watching(), o.changed
+		})
+		if err != nil || !waits {
 			return
 		}
 		select {

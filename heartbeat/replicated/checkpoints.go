@@ -3,20 +3,16 @@ package replicated
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/schedule"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
-
-// claim is what this process knows of a checkpoint that one of its members has claimed.
-type claim struct {
-	token    group.Token
-	revision uint64
-}
 
 func token(o processor.Owner) group.Token {
 	return group.Token{Member: o.Member, Instance: o.Instance, ID: o.Lease.ID, Epoch: o.Lease.Epoch}
@@ -79,21 +75,27 @@ func (c *Client) Save(ctx context.Context, o processor.Owner, p processor.Positi
 		return err
 	}
 	tok := token(o)
-	c.mu.Lock()
-	cl, ok := c.claims[tok.ID]
-	now, owned := c.replica.Owner(tok.ID)
-	c.mu.Unlock()
+	var cl schedule.Claim
+	var now group.Token
+	var ok, owned bool
+	err = c.ask(func(o *owner, _ time.Time) {
+		cl, ok = o.Claim(tok.ID)
+		now, owned = o.Owner(tok.ID)
+	})
+	if err != nil {
+		return err
+	}
 	if owned && now.Epoch > tok.Epoch {
 		return notOwner("shard %s has epoch %d, not %d", tok.ID, now.Epoch, tok.Epoch)
 	}
 	data := (&checkpoint{member: tok.Member, instance: tok.Instance, epoch: tok.Epoch, position: p}).encode()
 	for try := 0; ; try++ {
-		if !ok || cl.token != tok || try > 0 {
+		if !ok || cl.Token != tok || try > 0 {
 			if cl, err = c.reclaim(ctx, tok); err != nil {
 				return err
 			}
 		}
-		revision, err := c.store.Swap(ctx, checkpointKey(tok.ID), cl.revision, data)
+		revision, err := c.store.Swap(ctx, checkpointKey(tok.ID), cl.Revision, data)
 		if err == nil {
 			c.claimed(tok, revision)
 			return nil
@@ -106,15 +108,15 @@ func (c *Client) Save(ctx context.Context, o processor.Owner, p processor.Positi
 }
 
 // reclaim finds the revision of a checkpoint that is claimed with this very token.
-func (c *Client) reclaim(ctx context.Context, tok group.Token) (claim, error) {
+func (c *Client) reclaim(ctx context.Context, tok group.Token) (schedule.Claim, error) {
 	cp, revision, err := c.readCheckpoint(ctx, tok.ID)
 	if err != nil {
-		return claim{}, err
+		return schedule.Claim{}, err
 	}
 	if revision == 0 || cp.token(tok.ID) != tok {
-		return claim{}, notOwner("the checkpoint of shard %s is not claimed under epoch %d", tok.ID, tok.Epoch)
+		return schedule.Claim{}, notOwner("the checkpoint of shard %s is not claimed under epoch %d", tok.ID, tok.Epoch)
 	}
-	return claim{token: tok, revision: revision}, nil
+	return schedule.Claim{Token: tok, Revision: revision}, nil
 }
 
 // owns verifies that the document has tok as the owner of its shard. It reads the
@@ -124,9 +126,7 @@ func (c *Client) owns(ctx context.Context, tok group.Token) error {
 		if err := c.ensure(ctx); err != nil {
 			return err
 		}
-		c.mu.Lock()
-		now, ok := c.replica.Owner(tok.ID)
-		c.mu.Unlock()
+		now, ok := c.ownerOf(tok.ID)
 		if ok && now == tok {
 			return nil
 		}
@@ -147,16 +147,14 @@ func (c *Client) outbid(ctx context.Context, tok group.Token, epoch uint64) {
 	if c.refresh(ctx) != nil {
 		return
 	}
-	c.mu.Lock()
-	now, ok := c.replica.Owner(tok.ID)
-	c.mu.Unlock()
+	now, ok := c.ownerOf(tok.ID)
 	if !ok || now != tok {
 		return
 	}
 	c.log.Warn("a checkpoint has a later epoch than the group gives: the store has lost writes",
 		zap.Stringer("shard", tok.ID), zap.Uint64("found", epoch), zap.Uint64("granted", tok.Epoch))
-	err := c.edit(ctx, nil, func() ([]byte, error) {
-		return c.replica.Change(func(g *group.Group) error { g.RaiseEpochs(epoch); return nil })
+	err := c.edit(ctx, nil, func(r *state.Replica) ([]byte, error) {
+		return r.Change(func(g *group.Group) error { g.RaiseEpochs(epoch); return nil })
 	})
 	if err != nil {
 		c.log.Warn("the group's epochs could not be raised", zap.Error(err))
@@ -164,11 +162,13 @@ func (c *Client) outbid(ctx context.Context, tok group.Token, epoch uint64) {
 }
 
 func (c *Client) claimed(tok group.Token, revision uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if cl := c.claims[tok.ID]; cl.token.Epoch <= tok.Epoch {
-		c.claims[tok.ID] = claim{token: tok, revision: revision}
-	}
+	_ = c.ask(func(o *owner, _ time.Time) { o.Claimed(schedule.Claim{Token: tok, Revision: revision}) })
+}
+
+// ownerOf returns who owns a shard according to the newest document.
+func (c *Client) ownerOf(id shardset.ID) (tok group.Token, ok bool) {
+	_ = c.ask(func(o *owner, _ time.Time) { tok, ok = o.Owner(id) })
+	return tok, ok
 }
 
 // Position returns what is stored for a shard, for a look from outside.
@@ -199,9 +199,11 @@ func (c *Client) readCheckpoint(ctx context.Context, id shardset.ID) (checkpoint
 	if err != nil {
 		return checkpoint{}, 0, damaged(id)
 	}
-	c.mu.Lock()
-	void, known := c.replica.Void(), c.replica.TTL() != 0
-	c.mu.Unlock()
+	var void uint64
+	var known bool
+	if err := c.ask(func(o *owner, _ time.Time) { void, known = o.Void() }); err != nil {
+		return checkpoint{}, 0, err
+	}
 	if !known {
 		return checkpoint{}, 0, fmt.Errorf("checkpoint of shard %s: the group's document is not known", id)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,7 +13,6 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/processor"
-	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // ErrClosed is the result of a call after Close.
@@ -31,30 +31,22 @@ var ErrNewer = state.ErrNewer
 type Client struct {
 	cfg   Config
 	store Store
+	clock RecordClock // the store's ability; nil: it has none
 	log   *zap.Logger
 
-	mu       sync.Mutex // guards everything below; never held across I/O, a send or a call out
-	replica  *state.Replica
-	locals   map[string]*local // the instances that speak through this client, by name
-	wakes    map[string]map[chan struct{}]struct{}
-	claims   map[shardset.ID]claim
-	born     uint64        // of the group of the claims
-	changed  chan struct{} // closed, and made anew, with each version of the document
-	changeAt time.Time     // when the last version came
-	fault    error         // why the newest document cannot be read; nil: it can
-	faultOf  uint64        // the revision of that document
-	turn     turn
-	health   watches
-	joined   bool // a heartbeat has met the group, and brought or compared its shards
-	running  bool
-	closed   bool
+	visits chan *visit   // calls of the owner
+	spare  sync.Pool     // of visits that have been made
+	newest atomic.Uint64 // the revision of the newest document that the owner knows
+	joined atomic.Bool   // a heartbeat has met the group, and brought or compared its shards
+	finds  chan struct{} // has a value while a call looks for the group
+	writes lanes         // of records, by member
 
-	finding chan struct{} // has a value while somebody looks for the group
-	kick    chan struct{} // something may be due: has a value while the stepper has not looked
-	scope   chan struct{} // likewise for whether the records are to be watched
+	mu      sync.Mutex // guards what follows, and is held for a moment only
+	running bool
+	closed  bool
 	ctx     context.Context
 	stop    context.CancelFunc
-	tasks   errgroup.Group
+	tasks   errgroup.Group // the owner, and what it has launched; Close waits for them
 }
 
 var (
@@ -66,7 +58,8 @@ var (
 	_ processor.Checkpoints = (*Client)(nil)
 )
 
-// New returns a Client. It reports every fault of the Config at once, and does no I/O.
+// New returns a Client. It does no I/O. A Config that it refuses is a *shardset.ConfigError
+// that has every fault.
 func New(store Store, cfg Config) (*Client, error) {
 	cfg, err := cfg.complete(store)
 	if err != nil {
@@ -74,10 +67,9 @@ func New(store Store, cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, store: store, log: cfg.Logger.With(zap.String("group", cfg.Group)),
-		replica: state.NewReplica(), locals: map[string]*local{}, claims: map[shardset.ID]claim{},
-		wakes: map[string]map[chan struct{}]struct{}{}, changed: make(chan struct{}),
-		finding: make(chan struct{}, 1), kick: make(chan struct{}, 1), scope: make(chan struct{}, 1),
+		visits: make(chan *visit), finds: make(chan struct{}, 1),
 	}
+	c.clock, _ = store.(RecordClock)
 	return c, nil
 }
 
@@ -107,18 +99,10 @@ func (c *Client) Close() {
 		c.stop()
 		_ = c.tasks.Wait() // every task returns nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for member, chans := range c.wakes {
-		for wake := range chans {
-			close(wake)
-		}
-		delete(c.wakes, member)
-	}
 }
 
-// begin opens a call: it starts the goroutines at the first one. The context that it
-// returns ends with the Client, too.
+// begin opens a call: it starts the owner at the first one. The context that it returns ends
+// with the Client, too.
 func (c *Client) begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -131,22 +115,26 @@ func (c *Client) begin(ctx context.Context) (context.Context, context.CancelFunc
 	if !c.running {
 		c.running = true
 		c.ctx, c.stop = context.WithCancel(context.Background())
-		c.tasks.Go(func() error { c.followDocument(c.ctx); return nil })
-		c.tasks.Go(func() error { c.followRecords(c.ctx); return nil })
-		c.tasks.Go(func() error { c.work(c.ctx); return nil })
+		o := newOwner(c)
+		c.launch(o.run)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	unhook := context.AfterFunc(c.ctx, func() { cancel(ErrClosed) })
 	return ctx, func() { unhook(); cancel(nil) }, nil
 }
 
-// poke has the stepper look.
-func (c *Client) poke() { signal(c.kick) }
+// launch runs a task until it returns, which it does soon after the Client's context has
+// ended. Close waits for it.
+func (c *Client) launch(task func(ctx context.Context)) {
+	c.tasks.Go(func() error { task(c.ctx); return nil })
+}
 
-// signal leaves a value in a channel of one place.
-func signal(ch chan struct{}) {
+// rest waits, or until ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
 	select {
-	case ch <- struct{}{}:
-	default:
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/schedule"
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
@@ -31,10 +32,12 @@ func (c *Client) ensureMade(ctx context.Context, shards []shardset.Shard) error 
 			return err
 		}
 	}
-	c.mu.Lock()
-	ordered, known := c.replica.Ordered(), c.replica.TTL() != 0
-	c.mu.Unlock()
-	if known && ordered != c.cfg.Ordered {
+	var ordered bool
+	var ttl time.Duration
+	if err := c.ask(func(o *owner, _ time.Time) { ordered, ttl = o.Ordered(), o.TTL() }); err != nil {
+		return err
+	}
+	if ttl != 0 && ordered != c.cfg.Ordered {
 		return &MismatchError{Field: "Ordered", Ours: c.cfg.Ordered, Group: ordered}
 	}
 	return nil
@@ -46,35 +49,37 @@ func (c *Client) join(ctx context.Context) error {
 	if err := c.ensureMade(ctx, c.cfg.Shards); err != nil {
 		return err
 	}
-	c.mu.Lock()
-	known, joined, shards := c.replica.TTL() != 0, c.joined, c.replica.Shards()
-	c.mu.Unlock()
-	if joined || !known {
-		return nil
+	shards, ttl, err := c.shards()
+	if c.joined.Load() || ttl == 0 || err != nil {
+		return err
 	}
 	if len(shards) == 0 && len(c.cfg.Shards) > 0 {
 		if err := c.bring(ctx); err != nil {
 			return err
 		}
+		if shards, ttl, err = c.shards(); err != nil {
+			return err
+		}
 	}
-	c.mu.Lock()
-	joined, shards = c.joined, c.replica.Shards()
-	c.joined = true
-	ttl := c.replica.TTL()
-	c.mu.Unlock()
-	if !joined {
+	if c.joined.CompareAndSwap(false, true) {
 		c.compare(shards, ttl)
 	}
 	return nil
 }
 
+// shards returns the group's shards and TTL; without a group the TTL is zero.
+func (c *Client) shards() (shards []shardset.ID, ttl time.Duration, err error) {
+	err = c.ask(func(o *owner, _ time.Time) { shards, ttl = o.Shards(), o.TTL() })
+	return shards, ttl, err
+}
+
 // bring gives the shards of the Config to a group that has none.
 func (c *Client) bring(ctx context.Context) error {
-	return c.edit(ctx, nil, func() ([]byte, error) {
-		if len(c.replica.Shards()) > 0 {
-			return nil, nil // somebody else was quicker
+	return c.edit(ctx, nil, func(r *state.Replica) ([]byte, error) {
+		if len(r.Shards()) > 0 {
+			return nil, nil // another process was faster
 		}
-		return c.replica.Change(func(g *group.Group) error { return g.SetShards(time.Time{}, c.cfg.Shards) })
+		return r.Change(func(g *group.Group) error { return g.SetShards(time.Time{}, c.cfg.Shards) })
 	})
 }
 
@@ -102,8 +107,8 @@ func (c *Client) compare(shards []shardset.ID, ttl time.Duration) {
 // One call at a time does that for all.
 func (c *Client) find(ctx context.Context, shards []shardset.Shard) error {
 	select {
-	case c.finding <- struct{}{}:
-		defer func() { <-c.finding }()
+	case c.finds <- struct{}{}:
+		defer func() { <-c.finds }()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -133,28 +138,55 @@ func (c *Client) notFound() error {
 }
 
 func (c *Client) known() (known, deleted bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.replica.Known()
+	_ = c.ask(func(o *owner, _ time.Time) { known, deleted = o.Known() })
+	return known, deleted
 }
 
 // refresh reads the document by the store's best read.
 func (c *Client) refresh(ctx context.Context) error {
-	c.mu.Lock()
-	seen := c.replica.Revision()
-	c.mu.Unlock()
-	start := time.Now()
+	began, seen := time.Now(), c.newest.Load()
 	v, err := c.read(ctx, documentKey, seen)
 	if err != nil {
 		return c.documentError(err)
 	}
-	err = c.adoptRead(v, seen)
-	if err == nil {
-		c.mu.Lock()
-		c.turn.currentAt = latest(c.turn.currentAt, start)
-		c.mu.Unlock()
+	d := c.decodeDocument(v)
+	if visitErr := c.tell(func(o *owner, now time.Time) { err = o.DocumentRead(now, began, seen, d) }); visitErr != nil {
+		return visitErr
 	}
 	return err
+}
+
+// decodeDocument reads a version of the document, unless a newer one is known: a large one
+// takes a while.
+func (c *Client) decodeDocument(v Value) schedule.Document {
+	d := schedule.Document{Revision: v.Revision, Exists: v.Data != nil}
+	if d.Exists && d.Revision > c.newest.Load() {
+		d.Version, d.Err = state.ReadVersion(v.Data)
+	}
+	return d
+}
+
+// show shows the owner a version of the document, from a watch, which may be late, or from a
+// write.
+func (c *Client) show(v Value) (err error) {
+	if v.Revision <= c.newest.Load() {
+		return nil
+	}
+	d := c.decodeDocument(v)
+	if visitErr := c.tell(func(o *owner, now time.Time) { err = o.DocumentSeen(now, d) }); visitErr != nil {
+		return visitErr
+	}
+	return err
+}
+
+// swapDocument writes the document over the version old, and shows it to the owner. The error
+// matches ErrConflict if the store has another version than old.
+func (c *Client) swapDocument(ctx context.Context, old uint64, data []byte) error {
+	revision, err := c.store.Swap(ctx, documentKey, old, data)
+	if err != nil {
+		return c.documentError(err)
+	}
+	return c.show(Value{Data: data, Revision: revision})
 }
 
 // read reads a key of which a version was seen. One that is older may come from a machine
@@ -183,110 +215,4 @@ func (c *Client) pace(ctx context.Context, try int) {
 	if try > 1 {
 		rest(ctx, c.readPause())
 	}
-}
-
-// adoptRead takes a version of the document that was read. One that is older than what had
-// been seen before says that the store has lost writes, or that it does not know its own
-// newest: either way, what this process believes may be granted to somebody else.
-func (c *Client) adoptRead(v Value, seen uint64) error {
-	if v.Revision < seen || v.Data == nil && seen != 0 {
-		c.mu.Lock()
-		_, deleted := c.replica.Known()
-		c.forget()
-		c.mu.Unlock()
-		if deleted && v.Revision == 0 {
-			return nil // somebody has purged it
-		}
-		c.log.Warn("the group's document went back: the store has lost writes", zap.Uint64("seen", seen), zap.Uint64("found", v.Revision))
-		return nil
-	}
-	if v.Data == nil {
-		return nil
-	}
-	c.mu.Lock()
-	if v.Revision < c.faultOf {
-		c.fault = nil // the store has lost the version that could not be read
-	}
-	c.mu.Unlock()
-	return c.adopt(v)
-}
-
-// adopt takes a version of the document, from a watch, which may be late, or from a
-// write. It is read before anybody takes mu: a large or damaged one takes a while.
-func (c *Client) adopt(v Value) error {
-	c.mu.Lock()
-	before := c.replica.Revision()
-	c.mu.Unlock()
-	if v.Revision <= before {
-		return nil
-	}
-	version, err := state.ReadVersion(v.Data)
-	now := time.Now()
-	c.mu.Lock()
-	before = c.replica.Revision()
-	switch {
-	case v.Revision <= before:
-		err = nil // another one has come meanwhile
-	case err != nil:
-		c.unreadable(v.Revision, err)
-	default:
-		if err = c.replica.Adopt(now, v.Revision, version); err != nil {
-			c.forget()
-		}
-	}
-	changed := c.replica.Revision() != before
-	if changed && err == nil {
-		c.fault = nil
-		if born := c.replica.Born(); born != c.born {
-			c.born = born
-			clear(c.claims) // what was claimed belongs to a group that was deleted
-		}
-		c.tell(now)
-	}
-	c.mu.Unlock()
-	if err != nil {
-		c.log.Warn("the group's document cannot be used", zap.Uint64("revision", v.Revision), zap.Error(err))
-		return c.documentError(err)
-	}
-	if changed {
-		c.poke()
-	}
-	return nil
-}
-
-// swapDocument writes the document over the version old, and adopts what it wrote. The error
-// matches ErrConflict if the store has another version than old.
-func (c *Client) swapDocument(ctx context.Context, old uint64, data []byte) error {
-	revision, err := c.store.Swap(ctx, documentKey, old, data)
-	if err != nil {
-		return c.documentError(err)
-	}
-	return c.adopt(Value{Data: data, Revision: revision})
-}
-
-// unreadable notes that a version of the document is of no use: heartbeats end until
-// another one is there. The caller holds mu.
-func (c *Client) unreadable(revision uint64, err error) {
-	c.fault, c.faultOf = c.documentError(err), revision
-}
-
-// tooOld reports whether the newest document is of a newer version, so that this process
-// neither writes it nor judges its members. The caller holds mu.
-func (c *Client) tooOld() bool {
-	return errors.Is(c.fault, state.ErrNewer) || c.replica.Writable() != nil
-}
-
-// forget ends every instance of this process and what it knows of the group: they join
-// anew, and the records are shown to it anew. The caller holds mu.
-func (c *Client) forget() {
-	for _, l := range c.locals {
-		c.end(l)
-	}
-	c.replica.Forget()
-	c.fault = nil
-	c.turn.lookAt, c.turn.looked = time.Time{}, nil
-	if c.turn.seeing = false; c.turn.endWatch != nil {
-		c.turn.endWatch()
-	}
-	c.tell(time.Now())
 }

@@ -80,12 +80,7 @@ func (c *Client) purge(ctx context.Context, lister Lister) error {
 			return err
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.replica.Revision() == document {
-		c.forget()
-	}
-	return nil
+	return c.tell(func(o *owner, now time.Time) { o.DocumentPurged(now, document) })
 }
 
 // tombstone returns the revision of a deleted group's document, zero if there is none, and how
@@ -114,7 +109,7 @@ func (c *Client) revisions(ctx context.Context, lister Lister, kind Kind) (map[K
 	var mu sync.Mutex // guards found
 	found := make(map[Key]uint64, len(keys))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(maxVerdicts)
+	g.SetLimit(maxAtOnce)
 	for _, k := range keys {
 		g.Go(func() error {
 			v, err := c.store.Get(ctx, k)
@@ -132,7 +127,7 @@ func (c *Client) revisions(ctx context.Context, lister Lister, kind Kind) (map[K
 // remove deletes keys. One that has changed since is somebody's who is at work.
 func (c *Client) remove(ctx context.Context, keys map[Key]uint64) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(maxVerdicts)
+	g.SetLimit(maxAtOnce)
 	for k, revision := range keys {
 		g.Go(func() error {
 			err := c.store.Delete(ctx, k, revision)

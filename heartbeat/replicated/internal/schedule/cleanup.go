@@ -1,0 +1,52 @@
+package schedule
+
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
+)
+
+// keptTTLs is how many TTLs this process remembers a member that says nothing through it
+// any more. Its last requests have ended by then, and others have found it expired.
+const keptTTLs = 3
+
+// planDeletes deletes orphaned records, once in a TTL: names change with every start of a
+// worker, and would fill the store.
+func (s *Scheduler) planDeletes(now time.Time, ttl time.Duration, p *Plan) time.Time {
+	switch {
+	case !s.records.shown || s.role.rank != 0:
+		return time.Time{}
+	case now.Before(s.cleanAt):
+		return s.cleanAt
+	}
+	s.cleanAt = now.Add(ttl)
+	p.Delete = s.replica.OrphanedRecords(now)
+	return s.cleanAt
+}
+
+// RecordDeleted tells that a record of the plan is deleted.
+func (s *Scheduler) RecordDeleted(v state.Tombstone) { s.replica.ForgetRecord(v) }
+
+// shrink forgets, once in a TTL, the members that have spoken through this process and do so
+// no more, and the checkpoints of shards that are not theirs any more.
+func (s *Scheduler) shrink(now time.Time, ttl time.Duration) time.Time {
+	if now.Before(s.shrinkAt) {
+		return s.shrinkAt
+	}
+	s.shrinkAt = now.Add(ttl)
+	for name, l := range s.members {
+		if !l.writing && now.Sub(l.spokeAt) > keptTTLs*ttl {
+			delete(s.members, name)
+			s.role.stale = true
+		}
+	}
+	for id, c := range s.claims {
+		if owner, ok := s.replica.Owner(id); !ok || owner != c.Token {
+			delete(s.claims, id) // if it is needed after all, it is read again
+		}
+	}
+	if !s.records.shown { // else the store says which records are there
+		s.replica.ForgetOrphanedRecords(now)
+	}
+	return s.shrinkAt
+}

@@ -1,0 +1,192 @@
+package schedule
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
+	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/shardset/group"
+)
+
+// Document is a version of the group's document that was read from the store.
+type Document struct {
+	// Revision is zero if there is none and no trace of any.
+	Revision uint64
+	// Exists says that it was not deleted.
+	Exists bool
+	// Version is nil if there is no document, if it cannot be used, or if it was not decoded,
+	// because a newer one was known.
+	Version *state.Version
+	// Err is why it cannot be used.
+	Err error
+}
+
+// readState is what is known of reads of the document.
+type readState struct {
+	at       time.Time // when it is read again
+	underWay bool      // a plan reads it
+	// currentAt is when the last read began that found no newer document than the replica
+	// knows now, or knew before.
+	currentAt time.Time
+}
+
+// planRead reads the document every half TTL, whatever the watch says, so that a watch that
+// shows nothing any more costs no more than that; and at once after a write that failed.
+func (s *Scheduler) planRead(now time.Time, ttl time.Duration, p *Plan) time.Time {
+	switch {
+	case s.read.underWay:
+		return time.Time{}
+	case !s.step.failed && now.Before(s.read.at):
+		return s.read.at
+	}
+	p.ReadDocument, s.read.underWay = true, true
+	s.read.at = now.Add(s.jitter(ttl / 2))
+	return s.read.at
+}
+
+// DocumentSeen tells of a version of the document that a watch has shown, which may be late,
+// or that somebody has written. The error says that it cannot be used.
+func (s *Scheduler) DocumentSeen(now time.Time, d Document) error {
+	if d.Revision <= s.replica.Revision() || d.Version == nil && d.Err == nil {
+		return nil
+	}
+	err := d.Err
+	if err != nil {
+		s.unreadable(d.Revision, err)
+	} else if err = s.replica.Adopt(now, d.Revision, d.Version); err != nil {
+		s.forget(now)
+	}
+	if err != nil {
+		s.notices = append(s.notices, Notice{Kind: DocumentUnusable, Revision: d.Revision, Err: err})
+		return s.documentError(err)
+	}
+	s.adopted(now)
+	return nil
+}
+
+// adopted notes that the replica has another document.
+func (s *Scheduler) adopted(now time.Time) {
+	s.fault = nil
+	if born := s.replica.Born(); born != s.born {
+		s.born = born
+		clear(s.claims) // what was claimed belongs to a group that was deleted
+	}
+	s.documentChanged(now)
+}
+
+// DocumentRead tells what a read of the document found that began at began, when the newest
+// one that was known had the revision seen. One that is older says that the store has lost
+// writes, or that it does not know its own newest: either way, what this process believes may
+// be granted to somebody else.
+func (s *Scheduler) DocumentRead(now, began time.Time, seen uint64, d Document) error {
+	switch {
+	case d.Revision < seen || !d.Exists && seen != 0:
+		_, deleted := s.replica.Known()
+		s.forget(now)
+		if !deleted || d.Revision != 0 { // else somebody has purged it
+			s.notices = append(s.notices, Notice{Kind: DocumentWentBack, Revision: d.Revision, Seen: seen})
+		}
+	case d.Exists:
+		if d.Revision < s.faultOf {
+			s.fault = nil // the store has lost the version that could not be read
+		}
+		if err := s.DocumentSeen(now, d); err != nil {
+			return err
+		}
+	}
+	s.read.currentAt = latest(s.read.currentAt, began)
+	return nil
+}
+
+// DocumentReadDone ends the read of a plan. The error is that of the read or of DocumentRead.
+func (s *Scheduler) DocumentReadDone(now time.Time, err error) {
+	s.read.underWay = false
+	if err != nil {
+		s.read.at = now.Add(s.ttl() / 10)
+	}
+	if s.step.failed {
+		s.retryStep(now, err)
+	}
+}
+
+// DocumentPurged tells that the deleted group's document of this revision was removed.
+func (s *Scheduler) DocumentPurged(now time.Time, revision uint64) {
+	if s.replica.Revision() == revision {
+		s.forget(now)
+	}
+}
+
+// unreadable notes that a version of the document is of no use: heartbeats end until
+// another one is there.
+func (s *Scheduler) unreadable(revision uint64, err error) {
+	s.fault, s.faultOf = s.documentError(err), revision
+}
+
+// documentError says of an error that it is about the group's document.
+func (s *Scheduler) documentError(err error) error {
+	return fmt.Errorf("document of group %q: %w", s.cfg.Group, err)
+}
+
+// tooOld reports whether the newest document is of a newer version, so that this process
+// neither writes it nor expires its members.
+func (s *Scheduler) tooOld() bool {
+	return errors.Is(s.fault, state.ErrNewer) || s.replica.Writable() != nil
+}
+
+// forget ends every instance of this process and what it knows of the group: they join anew,
+// and the records are shown to it anew.
+func (s *Scheduler) forget(now time.Time) {
+	for _, l := range s.members {
+		s.endInstance(l)
+	}
+	s.replica.Forget()
+	s.fault = nil
+	s.probe.at, s.probe.found = time.Time{}, nil
+	s.dropExpired()
+	s.records.end()
+	s.documentChanged(now)
+}
+
+// documentChanged has everybody woken whom the newest document concerns.
+func (s *Scheduler) documentChanged(now time.Time) {
+	s.changed = true
+	s.step.changedAt = now
+	s.step.pendingAt = time.Time{} // what is left to do is anybody's anew
+	for name := range s.watched {
+		l := s.members[name]
+		if l == nil || l.over || s.outdated(l) || !sameAnswer(l.told, s.allowed(l)) {
+			s.wakeUp(name)
+		}
+	}
+}
+
+// Known reports whether there is a document, and whether it is a deleted group's.
+func (s *Scheduler) Known() (known, deleted bool) { return s.replica.Known() }
+
+// Revision is that of the newest document; zero: none is known.
+func (s *Scheduler) Revision() uint64 { return s.replica.Revision() }
+
+// TTL is the group's; zero: there is no group.
+func (s *Scheduler) TTL() time.Duration { return s.replica.TTL() }
+
+// Ordered reports whether the group is ordered.
+func (s *Scheduler) Ordered() bool { return s.replica.Ordered() }
+
+// Shards are the group's, sorted. The caller does not change them.
+func (s *Scheduler) Shards() []shardset.ID { return s.replica.Shards() }
+
+// Snapshot returns the group as the newest document has it.
+func (s *Scheduler) Snapshot() (group.Snapshot, error) { return s.replica.Snapshot() }
+
+// Edit returns the document as change makes it, to be written over the newest revision; nil
+// data: it is so already. It reports false if there is no group.
+func (s *Scheduler) Edit(change func(r *state.Replica) ([]byte, error)) (w Write, ok bool, err error) {
+	if s.replica.TTL() == 0 {
+		return Write{}, false, nil
+	}
+	data, err := change(s.replica)
+	s.replica.Redo()
+	return Write{Data: data, Over: s.replica.Revision()}, true, err
+}

@@ -1,0 +1,181 @@
+package schedule
+
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
+)
+
+// expiryState is what is known of the members that are about to expire.
+type expiryState struct {
+	notBefore time.Time // nobody is expired before
+	dueAt     time.Time // and nobody is due before that; not with a record clock
+
+	asking  question // what the record clock was asked and has not answered
+	askedAt time.Time
+	silence time.Duration     // of the group when it was asked
+	expired []state.Tombstone // found by the clock; written once the clock has said who is quiet
+
+	next    []state.Tombstone // for the next plan
+	writing map[string]bool   // members whose tombstone is under way
+}
+
+// question is what the record clock is asked.
+type question uint8
+
+const (
+	questionNone    question = iota
+	questionExpired          // who has been silent for a TTL?
+	questionQuiet            // and for half a TTL?
+)
+
+// planExpiry finds the members that have been silent for a TTL, and returns when the next one
+// will be.
+func (s *Scheduler) planExpiry(now time.Time, ttl time.Duration, p *Plan) time.Time {
+	if s.cfg.RecordClock {
+		return s.planClock(now, p)
+	}
+	e := &s.expiry
+	at := latest(e.notBefore, e.dueAt) // records and members only ever get younger
+	switch {
+	case !s.records.shown:
+		return time.Time{}
+	case now.Before(at):
+		return at
+	}
+	wait := s.rankDelay()
+	due, next := s.replica.ExpiredMembers(now.Add(-wait))
+	if next.IsZero() {
+		next = now.Add(ttl / 2)
+	}
+	e.dueAt = next.Add(wait + time.Millisecond)
+	if len(due) > 0 {
+		e.dueAt = now.Add(rankStep) // in case a tombstone cannot be written
+	}
+	s.expire(due...)
+	return e.dueAt
+}
+
+// planClock asks the record clock for the members that have been silent for a TTL. Only those
+// ask that watch all records: the store has to look at every record for that, and with all
+// processes the cost would rise with the square of the group.
+func (s *Scheduler) planClock(now time.Time, p *Plan) time.Time {
+	e := &s.expiry
+	switch {
+	case e.asking != questionNone:
+		return time.Time{}
+	case len(e.expired) > 0:
+		e.asking, p.AskClock = questionQuiet, s.replica.Expiry()/2
+		return time.Time{}
+	case !s.role.watch:
+		return time.Time{}
+	case now.Before(e.notBefore):
+		return e.notBefore
+	}
+	e.asking, e.askedAt, e.silence = questionExpired, now, s.replica.Expiry()
+	p.AskClock = e.silence + s.rankDelay()
+	return time.Time{}
+}
+
+// OldRecord is a record that is old by the record clock. The zero Record is one that cannot be
+// read.
+type OldRecord struct {
+	Name     string
+	Revision uint64
+	Record   state.Record
+}
+
+// ClockAnswered tells which records are older than the plan asked for, and how long it will be
+// until the next one is; negative: there is none. With an error nothing is known.
+func (s *Scheduler) ClockAnswered(old []OldRecord, next time.Duration, err error) {
+	e := &s.expiry
+	asked := e.asking
+	e.asking = questionNone
+	switch asked {
+	case questionExpired:
+		if e.silence == s.replica.Expiry() { // else the answer is to another question by now
+			s.clockExpired(old, next, err)
+		}
+	case questionQuiet:
+		if err == nil {
+			names := make([]string, len(old))
+			for i, o := range old {
+				names[i] = o.Name
+			}
+			s.replica.Quiet(names)
+		}
+		s.expire(e.expired...)
+		e.expired = nil
+	}
+}
+
+func (s *Scheduler) clockExpired(old []OldRecord, next time.Duration, err error) {
+	e := &s.expiry
+	ttl := s.replica.TTL()
+	if err != nil {
+		next = ttl / 20
+	}
+	if next < 0 || next > ttl/2 {
+		next = ttl / 2 // records are not the only thing that can be missing
+	}
+	var due []state.Tombstone
+	if s.records.shown {
+		due = s.replica.MissingRecords(e.askedAt)
+	}
+	for _, o := range old {
+		if v, ok := s.replica.Expire(o.Name, o.Revision, &o.Record); ok {
+			due = append(due, v)
+		}
+	}
+	switch {
+	case len(due) > 0:
+		next = min(next, rankStep) // in case a tombstone cannot be written
+		e.expired = due
+	case err == nil:
+		s.replica.Quiet(nil)
+	}
+	e.notBefore = latest(e.notBefore, e.askedAt.Add(next+time.Millisecond))
+}
+
+// expire has tombstones written, except those that are under way.
+func (s *Scheduler) expire(due ...state.Tombstone) {
+	for _, v := range due {
+		if !s.expiry.writing[v.Member] {
+			s.expiry.writing[v.Member] = true
+			s.expiry.next = append(s.expiry.next, v)
+		}
+	}
+}
+
+func (s *Scheduler) takeTombstones() []state.Tombstone {
+	next := s.expiry.next
+	s.expiry.next = nil
+	return next
+}
+
+// dropExpired forgets what is not written yet.
+func (s *Scheduler) dropExpired() {
+	for _, v := range s.takeTombstones() {
+		delete(s.expiry.writing, v.Member)
+	}
+	s.expiry.expired = nil
+}
+
+// TombstoneWritten tells that a tombstone of the plan is in the store.
+func (s *Scheduler) TombstoneWritten(now time.Time, v state.Tombstone, revision uint64, rec *state.Record) {
+	delete(s.expiry.writing, v.Member)
+	s.observeEnd(now, v.Member, revision, rec)
+}
+
+// TombstoneConflicted tells what is in the store instead of the record that a tombstone was
+// for: the member has spoken meanwhile and lives. Only a process that knows all records
+// takes note of it.
+func (s *Scheduler) TombstoneConflicted(now time.Time, name string, revision uint64, rec *state.Record) {
+	delete(s.expiry.writing, name)
+	if s.records.shown {
+		s.observe(now, name, revision, rec)
+	}
+}
+
+// TombstoneFailed tells that nothing is known of a tombstone of the plan.
+func (s *Scheduler) TombstoneFailed(name string) { delete(s.expiry.writing, name) }

@@ -1,0 +1,327 @@
+package schedule
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat"
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// localMember is an instance of a member that speaks through this process.
+type localMember struct {
+	name     string
+	instance uint64
+	born     uint64 // of the group that it speaks to
+
+	spokeAt  time.Time
+	seq      uint64 // of the newest heartbeat that was begun
+	revision uint64 // of the record as this instance wrote it last; zero: it has not yet
+	data     []byte
+	writing  bool // a record of this instance is under way
+	settled  bool // the document had applied its last record
+	over     bool // its record was taken from it, or it has left
+
+	// released are the shards that it has released, with their epochs, as long as the
+	// document still says that they are its own.
+	released map[shardset.ID]uint64
+	told     shardset.Answer // the last answer
+}
+
+// errDocumentGone is the result of a heartbeat during which the document went away.
+var errDocumentGone = errors.New("the group's document went away during the heartbeat")
+
+// Admit begins a heartbeat. An error answers it.
+func (s *Scheduler) Admit(now time.Time, r shardset.Heartbeat) error {
+	if s.fault != nil {
+		// What the member was granted or has to release is written there. Without heartbeats
+		// it gives up everything in time.
+		return s.fault
+	}
+	if s.tooOld() {
+		// It could answer, but change nothing for its members. None of the group's is so old.
+		return s.documentError(state.ErrNewer)
+	}
+	l, err := s.enter(now, r)
+	if err != nil {
+		return err
+	}
+	if s.outdated(l) || len(r.Held) > 0 && s.replica.Instance(r.Member) == 0 {
+		// The group does not know the member, or no more: it holds nothing.
+		return heartbeat.ErrEvicted
+	}
+	if n := s.replica.Members(); n >= state.MaxMembers && s.replica.Instance(r.Member) == 0 {
+		return fmt.Errorf("the group has %d members, and takes no more", n)
+	}
+	return nil
+}
+
+// AdmitLeave begins the last request of an instance. An error answers it.
+func (s *Scheduler) AdmitLeave(now time.Time, r shardset.Heartbeat) error {
+	_, err := s.enter(now, r)
+	return err
+}
+
+// enter finds or makes the local member of a request.
+func (s *Scheduler) enter(now time.Time, r shardset.Heartbeat) (*localMember, error) {
+	l := s.members[r.Member]
+	if l == nil || r.Instance > l.instance {
+		l = &localMember{name: r.Member, instance: r.Instance, born: s.replica.Born(), released: map[shardset.ID]uint64{}}
+		s.members[r.Member] = l
+		s.role.stale = true
+	}
+	l.spokeAt = now
+	newest := max(l.instance, s.replica.Instance(r.Member))
+	switch {
+	case r.Instance < newest:
+		return nil, &shardset.ReplacedError{Member: r.Member, Newest: newest}
+	case l.over:
+		return nil, heartbeat.ErrEvicted
+	case r.Seq <= l.seq:
+		return nil, heartbeat.ErrStaleHeartbeat
+	}
+	l.seq = r.Seq
+	return l, nil
+}
+
+// find returns the local member that an instance is, or why it is over.
+func (s *Scheduler) find(name string, instance uint64) (*localMember, error) {
+	switch l := s.members[name]; {
+	case l == nil, l.instance == instance && l.over:
+		return nil, heartbeat.ErrEvicted
+	case l.instance != instance:
+		return nil, &shardset.ReplacedError{Member: name, Newest: l.instance}
+	default:
+		return l, nil
+	}
+}
+
+// RecordWrite is a record of a local member that is to be written.
+type RecordWrite struct {
+	Name     string
+	Instance uint64
+	Write
+	// Quiet says that the record has no news: only that its member lives.
+	Quiet bool
+	// First says that the instance has written none before, as far as is known.
+	First bool
+	ttl   time.Duration // by the document that the record knows of: see answer
+}
+
+// Prepare makes the record of a request that was admitted, and notes what it releases. That
+// counts from now on, and not only when the record is known to be in the store; and until it
+// is applied, no later record says otherwise: somebody may have seen this one. The caller
+// writes one record of a name at a time, and ends each by RecordWritten, LeaveWritten or
+// RecordNotWritten. An error answers the request, which has been overtaken.
+func (s *Scheduler) Prepare(r shardset.Heartbeat, standing state.Standing) (RecordWrite, error) {
+	l, err := s.find(r.Member, r.Instance)
+	if err != nil {
+		return RecordWrite{}, err
+	}
+	if r.Seq < l.seq {
+		return RecordWrite{}, heartbeat.ErrStaleHeartbeat
+	}
+	s.dropTaken(l)
+	if slices.ContainsFunc(r.Held, l.gaveUp) {
+		r.Held = slices.DeleteFunc(slices.Clone(r.Held), l.gaveUp)
+	}
+	rec := &state.Record{Standing: standing, Born: l.born, Heartbeat: r}
+	s.noteReleased(l, rec)
+	data, applied := rec.Encode(), s.replica.Taken(rec)
+	w := RecordWrite{
+		Name: l.name, Instance: l.instance, Write: Write{Data: data, Over: l.revision},
+		Quiet: slices.Equal(data, l.data) || l.settled && applied, First: l.revision == 0, ttl: s.replica.TTL(),
+	}
+	l.settled, l.writing = applied, true
+	return w, nil
+}
+
+// noteReleased notes what a record releases by the newest document.
+func (s *Scheduler) noteReleased(l *localMember, rec *state.Record) {
+	for _, g := range s.replica.Released(l.name, l.instance, rec.Held, rec.Generation) {
+		l.released[g.ID] = max(g.Epoch, l.released[g.ID])
+	}
+}
+
+// Revision of a local member's record, as far as this process knows; zero: none.
+func (s *Scheduler) RecordRevision(name string, instance uint64) uint64 {
+	if l := s.members[name]; l != nil && l.instance == instance {
+		return l.revision
+	}
+	return 0
+}
+
+// RecordFound tells what is in the place of a local member's record, after a write of it has
+// met another version: nil if there is none, the zero Record with an error for one that cannot
+// be read. It returns the revision to write over, or why the instance is over.
+func (s *Scheduler) RecordFound(w RecordWrite, revision uint64, rec *state.Record, err error) (uint64, error) {
+	l, over := s.find(w.Name, w.Instance)
+	switch {
+	case over != nil:
+		return 0, over
+	case revision < l.revision || rec == nil && l.revision != 0:
+		// The store has lost it, or it was deleted after a tombstone. What was granted on its
+		// strength may be granted again.
+		s.endInstance(l)
+		return 0, heartbeat.ErrEvicted
+	case rec == nil:
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case rec.Instance > l.instance:
+		s.endInstance(l)
+		return 0, &shardset.ReplacedError{Member: l.name, Newest: rec.Instance}
+	case rec.Instance == l.instance && rec.Standing != state.StandingAlive:
+		s.endInstance(l)
+		return 0, heartbeat.ErrEvicted
+	}
+	return revision, nil
+}
+
+// RecordWritten tells that a local member's record is in the store, and returns the answer to
+// its heartbeat. The record is what the store has, as DecodeRecord reads it.
+func (s *Scheduler) RecordWritten(now time.Time, w RecordWrite, revision uint64, rec *state.Record) (shardset.Answer, error) {
+	l, err := s.wrote(now, w, revision, rec)
+	if err != nil {
+		return shardset.Answer{}, err
+	}
+	if s.outdated(l) { // the group was made anew meanwhile
+		return shardset.Answer{}, heartbeat.ErrEvicted
+	}
+	s.noteReleased(l, rec) // by the document of now, which answers
+	if s.replica.TTL() == 0 {
+		return shardset.Answer{}, errDocumentGone
+	}
+	return s.answer(l, w.ttl), nil
+}
+
+// LeaveWritten tells that a local member's last record is in the store.
+func (s *Scheduler) LeaveWritten(now time.Time, w RecordWrite, revision uint64, rec *state.Record) {
+	if l, err := s.wrote(now, w, revision, rec); err == nil {
+		l.over = true
+	}
+}
+
+func (s *Scheduler) wrote(now time.Time, w RecordWrite, revision uint64, rec *state.Record) (*localMember, error) {
+	l, err := s.find(w.Name, w.Instance)
+	if err != nil { // the group was forgotten meanwhile: nobody says this any more
+		s.RecordNotWritten(w)
+		return nil, err
+	}
+	l.revision, l.data, l.writing = revision, w.Data, false
+	s.replica.Observe(now, l.name, revision, rec)
+	if !w.Quiet {
+		s.asked(now)
+	}
+	return l, nil
+}
+
+// RecordNotWritten tells that nothing is known of a local member's record.
+func (s *Scheduler) RecordNotWritten(w RecordWrite) {
+	if l := s.members[w.Name]; l != nil && l.instance == w.Instance {
+		l.writing = false
+	}
+}
+
+// Member reports whether an instance is a member by the newest document.
+func (s *Scheduler) Member(name string, instance uint64) bool {
+	return s.replica.Instance(name) == instance
+}
+
+// endInstance ends an instance whose record was taken from it: what that said counts no more.
+func (s *Scheduler) endInstance(l *localMember) {
+	s.replica.ForgetRecord(state.Tombstone{Member: l.name, Revision: l.revision})
+	l.over, l.revision = true, 0
+}
+
+// outdated reports whether the group is another one than an instance speaks to: it was
+// deleted and made anew since, and the instance is over.
+func (s *Scheduler) outdated(l *localMember) bool {
+	return s.replica.TTL() != 0 && (l.born != s.replica.Born() || s.replica.Former(l.name, l.instance))
+}
+
+// mine reports whether an instance speaks through this process, or one before it did, here or
+// elsewhere: a process that starts again takes its predecessor's rank at once.
+func (s *Scheduler) mine(member string, instance uint64) bool {
+	l := s.members[member]
+	return l != nil && instance <= l.instance
+}
+
+// ownRecord reports whether a version of a record is the last one of an instance that speaks
+// through this process.
+func (s *Scheduler) ownRecord(member string, revision uint64) bool {
+	l := s.members[member]
+	return l != nil && l.revision == revision
+}
+
+// answer returns what an instance may hold, and notes that it was told. The lease is no longer
+// than ttl, which was the group's when its record was made: another process that judges by
+// that record may know no later TTL.
+func (s *Scheduler) answer(l *localMember, ttl time.Duration) shardset.Answer {
+	l.told = s.allowed(l)
+	l.told.TTL = min(l.told.TTL, ttl)
+	return l.told
+}
+
+// allowed is what the document grants, less what the instance has released: the step that
+// applies that has not come yet, and may grant it to another member.
+func (s *Scheduler) allowed(l *localMember) shardset.Answer {
+	a := s.replica.Answer(l.name, l.instance)
+	s.dropTaken(l)
+	if len(l.released) > 0 {
+		a.Complete = false // what it has released is to be done again
+	}
+	if slices.ContainsFunc(a.Grants, l.gaveUp) {
+		a.Grants = slices.DeleteFunc(slices.Clone(a.Grants), l.gaveUp)
+	}
+	return a
+}
+
+// gaveUp reports whether the instance has released a grant that was not taken from it yet.
+func (l *localMember) gaveUp(g shardset.Grant) bool {
+	epoch, ok := l.released[g.ID]
+	return ok && g.Epoch <= epoch
+}
+
+// dropTaken forgets what the instance had released and a step has taken from it.
+func (s *Scheduler) dropTaken(l *localMember) {
+	for id, epoch := range l.released {
+		if tok, ok := s.replica.Owner(id); !ok || tok.Member != l.name || tok.Instance != l.instance || tok.Epoch > epoch {
+			delete(l.released, id)
+		}
+	}
+}
+
+// sameAnswer reports whether a member that was told a learns nothing from b.
+func sameAnswer(a, b shardset.Answer) bool {
+	return a.TTL == b.TTL && a.Complete == b.Complete && slices.Equal(a.Grants, b.Grants)
+}
+
+// SetWatched says whether the shell wants to hear by Plan.Wake that a member's answer may have
+// changed.
+func (s *Scheduler) SetWatched(name string, watched bool) {
+	if watched {
+		s.watched[name] = true
+		return
+	}
+	delete(s.watched, name)
+	delete(s.wake, name)
+}
+
+func sortedKeys(set map[string]bool) []string {
+	if len(set) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// wakeUp has the next plan wake a member's watchers, if it has any.
+func (s *Scheduler) wakeUp(name string) {
+	if s.watched[name] {
+		s.wake[name] = true
+	}
+}

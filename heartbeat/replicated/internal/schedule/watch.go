@@ -1,0 +1,102 @@
+package schedule
+
+import (
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
+)
+
+// watch is a watch of the store, as its shell runs it. The zero value does not run.
+type watch struct {
+	running  bool // a plan started it, and its end was not told yet
+	ending   bool // it is to end, and its events do not count any more
+	shown    bool // it has shown everything that was there
+	failures int  // in a row
+	retryAt  time.Time
+	health   watchHealth
+}
+
+// plan reports whether the watch runs, whether it begins with this plan, and when a failed one
+// is tried again.
+func (w *watch) plan(now time.Time, wanted bool) (run, begins bool, at time.Time) {
+	switch {
+	case w.running:
+		if !wanted {
+			w.end()
+		}
+		return !w.ending, false, time.Time{}
+	case !wanted:
+		w.health.unneeded()
+		return false, false, time.Time{}
+	case now.Before(w.retryAt):
+		return false, false, w.retryAt
+	}
+	w.running = true
+	w.health.begun(now)
+	return true, true, time.Time{}
+}
+
+// end has the watch end, if it runs.
+func (w *watch) end() { w.ending, w.shown = w.running, false }
+
+// ended notes that the watch does not run any more; a failure has it tried again later.
+func (w *watch) ended(now time.Time, err error, pause func(failures int) time.Duration) {
+	if !w.ending {
+		w.failures++
+		w.retryAt = now.Add(pause(w.failures))
+		w.health.failed(now, err)
+	}
+	w.running, w.ending, w.shown = false, false, false
+}
+
+func (s *Scheduler) planWatches(now time.Time, p *Plan) time.Time {
+	var at, retry time.Time
+	p.WatchDocument, _, at = s.document.plan(now, true)
+	shown := s.records.shown
+	run, begins, retry := s.records.plan(now, s.role.watch)
+	if p.WatchRecords = run; begins || shown && !s.records.shown {
+		s.restartRecords()
+	}
+	return soonest(at, retry)
+}
+
+// restartRecords drops what is known of the records of others: it is outdated before all
+// records are shown, and once they are not watched any more.
+func (s *Scheduler) restartRecords() {
+	s.expiry.dueAt = time.Time{}
+	s.replica.Restart(s.ownRecord)
+}
+
+// DocumentWatchWorked tells that the watch of the document has shown what was there.
+func (s *Scheduler) DocumentWatchWorked() {
+	s.document.failures, s.document.shown = 0, true
+	s.document.health.worked()
+}
+
+// DocumentWatchEnded tells that the watch of the document has ended, and why.
+func (s *Scheduler) DocumentWatchEnded(now time.Time, err error) { s.document.ended(now, err, s.pause) }
+
+// RecordWatchWorked tells that the watch of the records has shown all that were there.
+func (s *Scheduler) RecordWatchWorked(now time.Time) {
+	if !s.records.running || s.records.ending {
+		return
+	}
+	s.records.failures, s.records.shown = 0, true
+	s.records.health.worked()
+	s.replica.Shown(now)
+	s.step.pendingAt = time.Time{} // it need not be as patient as before
+}
+
+// RecordWatchEnded tells that the watch of the records has ended, and why.
+func (s *Scheduler) RecordWatchEnded(now time.Time, err error) {
+	s.records.ended(now, err, s.pause)
+	s.restartRecords()
+}
+
+// RecordSeen tells of a version of a record that the watch of the records has shown; see
+// observe.
+func (s *Scheduler) RecordSeen(now time.Time, name string, revision uint64, rec *state.Record) {
+	if s.records.running && !s.records.ending {
+		s.observe(now, name, revision, rec)
+	}
+}

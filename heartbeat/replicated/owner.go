@@ -1,0 +1,191 @@
+package replicated
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/schedule"
+)
+
+// owner is the one goroutine that has the Scheduler. Calls and the results of I/O visit it;
+// it does no I/O itself, and never waits for anything but visits and the time of the next plan.
+type owner struct {
+	*schedule.Scheduler
+	c *Client
+
+	changed  chan struct{}                         // closed, and made anew, with each document
+	watchers map[string]map[chan struct{}]struct{} // what Watch has returned, by member
+
+	// These end the watches that run; nil: the watch does not.
+	endDocumentWatch, endRecordWatch context.CancelFunc
+
+	notices []schedule.Notice // for the log
+	logging bool              // a task writes those before them
+}
+
+// visit is a call that the owner makes.
+type visit struct {
+	do    func(o *owner, now time.Time)
+	event bool          // a plan comes after it
+	done  chan struct{} // has a value when the call was made
+}
+
+// maxVisits is how many visits the owner takes before it makes a plan: what waits is cheap
+// together, and a plan may have to compute a step.
+const maxVisits = 256
+
+func newOwner(c *Client) *owner {
+	return &owner{
+		Scheduler: schedule.New(schedule.Config{
+			Group: c.cfg.Group, TTL: c.cfg.TTL, RecordClock: c.clock != nil,
+			Random: rand.Int64N,
+		}),
+		c: c, changed: make(chan struct{}), watchers: map[string]map[chan struct{}]struct{}{},
+	}
+}
+
+// tell has the owner call do with an event, and waits for that. It returns ErrClosed if the
+// Client was closed before.
+func (c *Client) tell(do func(o *owner, now time.Time)) error { return c.visit(do, true) }
+
+// ask is tell for a question, after which there is nothing more to do than before.
+func (c *Client) ask(do func(o *owner, now time.Time)) error { return c.visit(do, false) }
+
+func (c *Client) visit(do func(o *owner, now time.Time), event bool) error {
+	v, ok := c.spare.Get().(*visit)
+	if !ok {
+		v = &visit{done: make(chan struct{}, 1)}
+	}
+	v.do, v.event = do, event
+	defer func() { v.do = nil; c.spare.Put(v) }()
+	select {
+	case c.visits <- v:
+		<-v.done // do does not wait
+		return nil
+	case <-c.ctx.Done():
+		return ErrClosed
+	}
+}
+
+func (o *owner) run(ctx context.Context) {
+	defer o.closeWatchers()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for wakeAt := (time.Time{}); ; {
+		event := true
+		select {
+		case v := <-o.c.visits:
+			event = o.take(v)
+		case <-timer.C:
+			wakeAt = time.Time{}
+		case <-ctx.Done():
+			return
+		}
+		if !event {
+			continue
+		}
+		o.takeWaiting()
+		p := o.Plan(time.Now())
+		o.execute(p)
+		if !p.WakeAt.Equal(wakeAt) {
+			wakeAt = p.WakeAt
+			timer.Stop()
+			if !wakeAt.IsZero() {
+				timer.Reset(time.Until(wakeAt))
+			}
+		}
+	}
+}
+
+// take makes the call of a visit. Its caller goes on before the next plan.
+func (o *owner) take(v *visit) (event bool) {
+	event = v.event
+	v.do(o, time.Now())
+	o.c.newest.Store(o.Revision())
+	v.done <- struct{}{}
+	return event
+}
+
+// takeWaiting makes the calls of those that wait already.
+func (o *owner) takeWaiting() {
+	for range maxVisits {
+		select {
+		case v := <-o.c.visits:
+			o.take(v)
+		default:
+			return
+		}
+	}
+}
+
+// execute starts all that a plan asks for.
+func (o *owner) execute(p schedule.Plan) {
+	c := o.c
+	o.setWatch(&o.endDocumentWatch, p.WatchDocument, c.watchDocument)
+	o.setWatch(&o.endRecordWatch, p.WatchRecords, c.watchRecords)
+	within := func(task func(ctx context.Context)) {
+		c.launch(func(ctx context.Context) {
+			ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+			defer cancel()
+			task(ctx)
+		})
+	}
+	if p.ReadDocument {
+		within(c.keepUp)
+	}
+	if p.WriteDocument != nil {
+		within(func(ctx context.Context) { c.step(ctx, *p.WriteDocument) })
+	}
+	if len(p.Expire) > 0 {
+		within(func(ctx context.Context) { c.writeTombstones(ctx, p.Expire) })
+	}
+	if len(p.Probe) > 0 {
+		within(func(ctx context.Context) { c.probeRecords(ctx, p.Probe) })
+	}
+	if p.AskClock > 0 {
+		within(func(ctx context.Context) { c.askClock(ctx, p.AskClock) })
+	}
+	if len(p.Delete) > 0 {
+		within(func(ctx context.Context) { c.deleteRecords(ctx, p.Delete) })
+	}
+	for _, member := range p.Wake {
+		o.wakeWatchers(member)
+	}
+	if p.DocumentChanged {
+		close(o.changed)
+		o.changed = make(chan struct{})
+	}
+	o.notices = append(o.notices, p.Notices...)
+	o.logNotices()
+}
+
+// setWatch starts or ends a watch, whose end tells the owner.
+func (o *owner) setWatch(end *context.CancelFunc, run bool, watch func(ctx context.Context)) {
+	switch {
+	case run && *end == nil:
+		ctx, cancel := context.WithCancel(o.c.ctx)
+		*end = cancel
+		o.c.launch(func(context.Context) { watch(ctx) })
+	case !run && *end != nil:
+		(*end)()
+	}
+}
+
+// logNotices has a task write what is for the log, one after the other: a logger may wait.
+func (o *owner) logNotices() {
+	if o.logging || len(o.notices) == 0 {
+		return
+	}
+	batch := o.notices
+	o.logging, o.notices = true, nil
+	o.c.launch(func(context.Context) {
+		for _, n := range batch {
+			o.c.notice(n)
+		}
+		_ = o.c.tell(func(o *owner, _ time.Time) {
+			o.logging = false
+			o.logNotices()
+		})
+	})
+}
