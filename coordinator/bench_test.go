@@ -85,7 +85,7 @@ func waitFor(b *testing.B, c *coordinator.Coordinator, shards int) {
 	for range 1000 {
 		running := 0
 		for _, s := range c.Status().Shards {
-			if s.Run.Phase == coordinator.PhaseRunning {
+			if s.State == coordinator.ShardRunning {
 				running++
 			}
 		}

@@ -61,11 +61,11 @@ func TestOneShardsTroubleIsItsOwn(t *testing.T) {
 			t.Errorf("%d panics and %d starts in a minute, want some panics and 8 starts", s.Counters.Panics, s.Counters.Assigned)
 		}
 		var panicked *processor.PanicError
-		if !errors.As(s.Shards[0].Run.LastError, &panicked) || panicked.Value != "poison" {
-			t.Errorf("the status of the panicking shard says %v", s.Shards[0].Run.LastError)
+		if !errors.As(s.Shards[0].LastError, &panicked) || panicked.Value != "poison" {
+			t.Errorf("the status of the panicking shard says %v", s.Shards[0].LastError)
 		}
-		if s.Shards[1].Run.Restarts == 0 || s.Shards[1].Run.LastError == nil {
-			t.Errorf("the status of the failing shard says %+v", s.Shards[1].Run)
+		if s.Shards[1].Restarts == 0 || s.Shards[1].LastError == nil {
+			t.Errorf("the status of the failing shard says %+v", s.Shards[1])
 		}
 		close(release)
 		w.end()
@@ -105,7 +105,7 @@ func TestUserCodeNeverDelaysAHeartbeat(t *testing.T) {
 		// The other four gave no sign for five minutes.
 		stuck := 0
 		for _, s := range w.Status().Shards {
-			if s.Stuck {
+			if s.State == coordinator.ShardStuck {
 				stuck++
 			}
 		}
@@ -219,7 +219,7 @@ func TestDoneStaysHeld(t *testing.T) {
 			t.Errorf("%d starts, want 2", c.Assigned)
 		}
 		for _, s := range w.Status().Shards {
-			if s.State != shardset.StateComplete {
+			if s.State != coordinator.ShardComplete {
 				t.Errorf("shard %s is %s, want done", s.ID, s.State)
 			}
 		}

@@ -91,7 +91,7 @@ func TestHaltIsTold(t *testing.T) {
 		}
 		s := w.Status()
 		halted := s.Shards[1]
-		if halted.State != shardset.StateHeld || halted.Run.Phase != coordinator.PhaseHalted || !errors.Is(halted.Run.LastError, errBad) {
+		if halted.State != coordinator.ShardHalted || !errors.Is(halted.LastError, errBad) {
 			t.Errorf("the status of the halted shard is %+v, want held and halted by %v", halted, errBad)
 		}
 		if c := s.Counters; c.Halted != 1 || c.Failures != 0 || c.Assigned != 3 || c.Stopped != 0 {
@@ -159,7 +159,7 @@ func TestHaltedStaysHeld(t *testing.T) {
 				other := launch(t, "b", line.another(), coordinator.Config{})
 				for range 60 {
 					time.Sleep(time.Minute)
-					if got := w.Status().Shards; len(got) != 1 || got[0].ID != id(0) || got[0].Run.Phase != coordinator.PhaseHalted {
+					if got := w.Status().Shards; len(got) != 1 || got[0].ID != id(0) || got[0].State != coordinator.ShardHalted {
 						t.Fatalf("the member with the halted shard holds %+v, want that one, halted", got)
 					}
 					if got, want := other.running(), []shardset.ID{id(1)}; !slices.Equal(got, want) {
@@ -214,7 +214,7 @@ func TestHaltedShardAfterALostLease(t *testing.T) {
 		}
 		line.setCut(false)
 		time.Sleep(time.Minute)
-		if got := w.Status(); len(got.Shards) != 1 || got.Shards[0].Run.Phase != coordinator.PhaseHalted || got.Counters.Halted != 2 {
+		if got := w.Status(); len(got.Shards) != 1 || got.Shards[0].State != coordinator.ShardHalted || got.Counters.Halted != 2 {
 			t.Errorf("with a new lease the status is %+v, want the shard halted for the second time", got)
 		}
 		w.end()

@@ -183,7 +183,7 @@ func TestReassignedWhileDraining(t *testing.T) {
 		})}
 		draining := func(w *worker) bool {
 			s := w.Status().Shards
-			return len(s) == 2 && s[1].State == shardset.StateDraining
+			return len(s) == 2 && s[1].State == coordinator.ShardDraining
 		}
 		wire := newWire(t, 2)
 		a := launch(t, "a", wire.another(), cfg)

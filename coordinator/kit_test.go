@@ -203,7 +203,7 @@ func (w *worker) end() (time.Duration, error) {
 func (w *worker) running() []shardset.ID {
 	var ids []shardset.ID
 	for _, s := range w.Status().Shards {
-		if s.State == shardset.StateHeld && s.Run.Phase == coordinator.PhaseRunning {
+		if s.State == coordinator.ShardRunning {
 			ids = append(ids, s.ID)
 		}
 	}

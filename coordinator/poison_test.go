@@ -49,14 +49,14 @@ func TestPoisonAndGapsAreTold(t *testing.T) {
 		})
 		time.Sleep(time.Second)
 		s := w.Status()
-		if run := s.Shards[0].Run; run.Poison != 2 || run.Gaps != 1 || run.Progress.Items != 12 || run.Progress.Lag != time.Minute {
+		if run := s.Shards[0]; run.Poison != 2 || run.Gaps != 1 || run.Progress.Items != 12 || run.Progress.Lag != time.Minute {
 			t.Errorf("the shard's status is %+v, want 2 poison, 1 gap and the report", run)
 		}
 		if s.Counters.Poison != 2 || s.Counters.Gaps != 1 {
 			t.Errorf("counted %d poison and %d gaps, want 2 and 1", s.Counters.Poison, s.Counters.Gaps)
 		}
 		epoch := s.Shards[0].Epoch
-		at := s.Shards[0].Run.Since // it said so when it was called
+		at := s.Shards[0].Since // it said so when it was called
 		mu.Lock()
 		want := coordinator.PoisonEvent{Poison: poison, Member: "a", At: at, ID: id(0), Epoch: epoch}
 		if !slices.Equal(poisoned, []coordinator.PoisonEvent{want, want}) {

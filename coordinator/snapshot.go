@@ -4,6 +4,9 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/rollcall-go/rollcall/coordinator/internal/runner"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // snapshot returns the status, by the owner while there is one.
@@ -47,15 +50,28 @@ func (r *run) status(state State) Status {
 	shards := r.tracker.Shards()
 	s.Shards = make([]ShardStatus, len(shards))
 	for i, sh := range shards {
-		s.Shards[i] = ShardStatus{ID: sh.ID, Epoch: sh.Epoch, State: sh.State, Since: sh.Since, Stuck: r.stuck[sh.ID]}
-		if s.Shards[i].Stuck {
-			s.Shards[i].StuckSince = sh.Since
-		} else if since, ok := r.stalled[sh.ID]; ok {
-			s.Shards[i].Stuck, s.Shards[i].StuckSince = true, since
-		}
-		if run := r.runs[sh.ID]; run != nil {
-			s.Shards[i].Run = run.Status()
-		}
+		s.Shards[i] = r.shardStatus(sh)
+	}
+	return s
+}
+
+func (r *run) shardStatus(sh shardset.ShardState) ShardStatus {
+	var st runner.Status
+	if run := r.runs[sh.ID]; run != nil {
+		st = run.Status()
+	}
+	stalledSince, stalled := r.stalled[sh.ID]
+	s := ShardStatus{
+		ID: sh.ID, Epoch: sh.Epoch, State: shardState(sh.State, st.Phase, r.stuck[sh.ID] || stalled), Since: sh.Since,
+		Restarts: st.Restarts, LastError: st.LastError, Position: st.Position, CommittedAt: st.CommittedAt,
+		Progress: st.Progress, Poison: st.Poison, Gaps: st.Gaps,
+	}
+	switch {
+	case r.stuck[sh.ID]:
+	case stalled:
+		s.Since = stalledSince
+	case sh.State == shardset.StateHeld && !st.Since.IsZero():
+		s.Since = st.Since // of the phase
 	}
 	return s
 }

@@ -82,9 +82,16 @@ func TestAHandlerThatHangsIsTold(t *testing.T) {
 		}
 		s := w.Status()
 		for i, sh := range s.Shards {
-			if sh.Stuck != (i == 1) || sh.StuckSince.IsZero() != !sh.Stuck || sh.State != shardset.StateHeld {
+			want := coordinator.ShardRunning
+			if i == 1 {
+				want = coordinator.ShardStuck
+			}
+			if sh.State != want {
 				t.Errorf("the status of shard %d is %+v", i, sh)
 			}
+		}
+		if since := told[0].At.Sub(s.Shards[1].Since); since < 5*time.Minute || since > 5*time.Minute+2*interval {
+			t.Errorf("it is stuck since %v before the hook, want five minutes", since)
 		}
 		if s.Counters.NoProgress != 1 || s.Counters.Stuck != 0 {
 			t.Errorf("counted %v, want one without progress", s.Counters)
@@ -99,7 +106,7 @@ func TestAHandlerThatHangsIsTold(t *testing.T) {
 		}
 		release <- struct{}{}
 		time.Sleep(time.Minute)
-		if sh := w.Status().Shards[1]; sh.Stuck || seen.FilterMessage("processor makes progress again").Len() != 1 {
+		if sh := w.Status().Shards[1]; sh.State == coordinator.ShardStuck || seen.FilterMessage("processor makes progress again").Len() != 1 {
 			t.Errorf("after it went on the status is %+v", sh)
 		}
 		time.Sleep(time.Hour)
@@ -168,7 +175,7 @@ func TestNoProgress(t *testing.T) {
 				release := make(chan struct{})
 				w := launch(t, "a", newWire(t, 1), coordinator.Config{Processor: c.work(release), NoProgressAfter: c.after})
 				time.Sleep(time.Hour)
-				told, stuck := w.heard("stuck"), w.Status().Shards[0].Stuck
+				told, stuck := w.heard("stuck"), w.Status().Shards[0].State == coordinator.ShardStuck
 				if c.want == "" && (len(told) != 0 || stuck) {
 					t.Errorf("told %+v, and the status says %v; want nothing", told, stuck)
 				}

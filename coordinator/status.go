@@ -7,9 +7,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/rollcall-go/rollcall/coordinator/internal/runner"
 	"github.com/rollcall-go/rollcall/heartbeat"
-	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // State is what a Coordinator is doing.
@@ -59,39 +57,6 @@ type Status struct {
 	Shards        []ShardStatus
 	Counters      Counters
 }
-
-// ShardStatus is one shard that the member reports as held.
-type ShardStatus struct {
-	ID    shardset.ID
-	Epoch uint64
-	// State is the protocol's view: held, draining, cancelled, cooling, done.
-	State shardset.State
-	// Since is when it took that state.
-	Since time.Time
-	// Stuck: it ignores its cancelled context, or gives no sign of progress for
-	// Config.NoProgressAfter.
-	Stuck bool
-	// StuckSince is when the last sign of progress came, or when the context was cancelled;
-	// zero if it is not stuck.
-	StuckSince time.Time
-	// Run is the processor's view: its phase, restarts, last error and position.
-	Run RunStatus
-}
-
-// RunStatus is a snapshot of the run of a shard's processor.
-type RunStatus = runner.Status
-
-// Phase is what such a run is doing.
-type Phase = runner.Phase
-
-// The phases of a run.
-const (
-	PhaseStarting   = runner.PhaseStarting   // reading the checkpoint, making the processor
-	PhaseRunning    = runner.PhaseRunning    // in Process
-	PhaseRestarting = runner.PhaseRestarting // pausing after an error
-	PhaseHalted     = runner.PhaseHalted     // stopped by its processor, and still held: see processor.Halt
-	PhaseReturned   = runner.PhaseReturned   // over
-)
 
 // Counters count since Run was called. They print as the counts that are not zero.
 type Counters struct {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/coordinator"
-	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // tally is what was handled.
@@ -61,11 +60,11 @@ func (w *worker) status(took time.Duration, out io.Writer) {
 	s, t := w.coord.Status(), &w.tally
 	draining, halted, lag := 0, 0, time.Duration(0)
 	for _, sh := range s.Shards {
-		lag = max(lag, sh.Run.Progress.Lag)
-		if sh.State == shardset.StateDraining {
+		lag = max(lag, sh.Progress.Lag)
+		switch sh.State {
+		case coordinator.ShardDraining:
 			draining++
-		}
-		if sh.Run.Phase == coordinator.PhaseHalted {
+		case coordinator.ShardHalted:
 			halted++
 		}
 	}

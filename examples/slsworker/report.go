@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/rollcall-go/rollcall/coordinator"
-	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // tally is what was handled.
@@ -70,22 +69,19 @@ func (w *worker) report(begin time.Time, out io.Writer) (stop func()) {
 // status prints a line about the worker as it is.
 func (w *worker) status(took time.Duration, out io.Writer) {
 	s, t := w.coord.Status(), &w.tally
-	states := map[shardset.State]int{}
-	halted, troubled, lag := 0, 0, time.Duration(0)
+	states := map[coordinator.ShardState]int{}
+	troubled, lag := 0, time.Duration(0)
 	var trouble error // one of them
 	for _, sh := range s.Shards {
 		states[sh.State]++
-		if err := sh.Run.Progress.Trouble; err != nil {
+		if err := sh.Progress.Trouble; err != nil {
 			troubled++
 			trouble = err
 		}
-		lag = max(lag, sh.Run.Progress.Lag)
-		if sh.Run.Phase == coordinator.PhaseHalted {
-			halted++
-		}
+		lag = max(lag, sh.Progress.Lag)
 	}
 	fmt.Fprintf(out, "status: after=%v state=%v shards=%d draining=%d done=%d halted=%d troubled=%d lag_max=%v batches=%d logs=%d bytes=%d retries=%d handovers=%d",
-		took.Round(time.Millisecond), s.State, len(s.Shards), states[shardset.StateDraining], states[shardset.StateComplete], halted, troubled,
+		took.Round(time.Millisecond), s.State, len(s.Shards), states[coordinator.ShardDraining], states[coordinator.ShardComplete], states[coordinator.ShardHalted], troubled,
 		lag.Round(time.Millisecond), t.batches.Load(), t.logs.Load(), t.bytes.Load(), t.retries.Load(), t.handovers.Load())
 	if trouble != nil {
 		fmt.Fprintf(out, " trouble=%q", trouble)

@@ -31,8 +31,8 @@ func TestStartInTheFuture(t *testing.T) {
 				a := s.work(false, o)
 				time.Sleep(5 * time.Minute)
 				for _, sh := range a.c.Status().Shards {
-					if p := sh.Run.Progress; p.Trouble != nil || !p.CaughtUp || p.Lag != 0 || sh.Run.Position != "" {
-						t.Errorf("shard %v shows %+v while it waits", sh.ID, sh.Run)
+					if p := sh.Progress; p.Trouble != nil || !p.CaughtUp || p.Lag != 0 || sh.Position != "" {
+						t.Errorf("shard %v shows %+v while it waits", sh.ID, sh)
 					}
 				}
 				if n := s.server.Stats()["PullLogs"] + s.server.Stats()["GetCursor"]; n != 0 {

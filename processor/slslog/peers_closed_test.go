@@ -88,9 +88,9 @@ func TestD17ExpiredPositions(t *testing.T) {
 			p.await(2*peerTimeout, "b has both shards", func() bool { return len(b.Status().Shards) == 2 })
 			before := len(p.made("b", "logs"))
 			p.stream(time.Minute, time.Second, "")
-			run := b.Status().Shards[0].Run
-			if run.Phase != coordinator.PhaseHalted || !errors.Is(run.LastError, batch.ErrExpired) || !errors.Is(run.LastError, sls.ErrInvalidCursor) {
-				t.Errorf("the shard is %v: %v", run.Phase, run.LastError)
+			run := b.Status().Shards[0]
+			if run.State != coordinator.ShardHalted || !errors.Is(run.LastError, batch.ErrExpired) || !errors.Is(run.LastError, sls.ErrInvalidCursor) {
+				t.Errorf("the shard is %v: %v", run.State, run.LastError)
 			}
 			if n := len(p.did(&p.begun, "b", 0)); n != 0 {
 				t.Errorf("%d logs were handled behind a gap that nobody allowed", n)

@@ -41,9 +41,9 @@ func TestDamagedPagesAreReadAgain(t *testing.T) {
 				p.add(1, 5, "")
 				before := len(p.made("a", "logs"))
 				time.Sleep(10 * time.Minute)
-				s := a.Status().Shards[0].Run
-				if s.Phase != coordinator.PhaseRunning || s.Progress.Trouble == nil {
-					t.Errorf("after ten minutes it is %v, trouble %v", s.Phase, s.Progress.Trouble)
+				s := a.Status().Shards[0]
+				if s.State != coordinator.ShardRunning || s.Progress.Trouble == nil {
+					t.Errorf("after ten minutes it is %v, trouble %v", s.State, s.Progress.Trouble)
 				}
 				var decode *slslog.DecodeError
 				var decompress *slslog.DecompressError

@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/rollcall-go/rollcall/shardset"
+	"github.com/rollcall-go/rollcall/coordinator"
 )
 
 // claimClosed has the list of shards say that all of them are read-only.
@@ -37,7 +37,7 @@ func TestEndThatCameTooEarly(t *testing.T) {
 				p.add(1, 5, "")
 				p.await(time.Minute, "both shards have ended", func() bool {
 					s := a.Status().Shards
-					return len(s) == 2 && s[0].State == shardset.StateComplete && s[1].State == shardset.StateComplete
+					return len(s) == 2 && s[0].State == coordinator.ShardComplete && s[1].State == coordinator.ShardComplete
 				})
 				p.done(time.Second)
 				if mended {

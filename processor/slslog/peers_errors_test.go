@@ -90,7 +90,7 @@ func TestD23NoRaces(t *testing.T) {
 				for ctx.Err() == nil {
 					s := w.Status()
 					for i := range s.Shards {
-						_ = s.Shards[i].Run.LastError
+						_ = s.Shards[i].LastError
 					}
 					time.Sleep(7 * time.Millisecond)
 				}
@@ -242,8 +242,8 @@ func TestD28OneShardFailsAlone(t *testing.T) {
 			t.Fatalf("the worker is %v with %d shards: %+v", s.State, len(s.Shards), s.Counters)
 		}
 		for _, shard := range s.Shards[:2] {
-			if shard.Run.Phase != coordinator.PhaseHalted {
-				t.Errorf("shard %v is %v after ten attempts", shard.ID, shard.Run.Phase)
+			if shard.State != coordinator.ShardHalted {
+				t.Errorf("shard %v is %v after ten attempts", shard.ID, shard.State)
 			}
 		}
 		for shard := 3; shard < 8; shard++ {

@@ -296,7 +296,7 @@ func shares(want ...int) func(workers ...*peerWorker) func() bool {
 			for i, w := range workers {
 				n := 0
 				for _, s := range w.Status().Shards {
-					if s.Run.Phase == coordinator.PhaseRunning {
+					if s.State == coordinator.ShardRunning {
 						n++
 					}
 				}

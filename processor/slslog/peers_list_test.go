@@ -41,7 +41,7 @@ func TestChildrenStartWithoutTheList(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 				for _, s := range a.Status().Shards {
 					var refused *sls.Error
-					if err := s.Run.Progress.Trouble; !errors.As(err, &refused) || refused.Code != "Unauthorized" || !strings.Contains(err.Error(), "log:ListShards") {
+					if err := s.Progress.Trouble; !errors.As(err, &refused) || refused.Code != "Unauthorized" || !strings.Contains(err.Error(), "log:ListShards") {
 						t.Errorf("shard %v has the trouble %v", s.ID, err)
 					}
 				}
@@ -93,7 +93,7 @@ func TestHangingListDelaysNothing(t *testing.T) {
 		}
 		var trouble error
 		for _, s := range a.Status().Shards {
-			trouble = errors.Join(trouble, s.Run.Progress.Trouble)
+			trouble = errors.Join(trouble, s.Progress.Trouble)
 		}
 		if !errors.Is(trouble, context.DeadlineExceeded) {
 			t.Errorf("the trouble is %v", trouble)
@@ -135,8 +135,8 @@ func TestListComesBack(t *testing.T) {
 
 func troubles(w *peerWorker) (all []error) {
 	for _, s := range w.Status().Shards {
-		if s.Run.Phase == coordinator.PhaseRunning {
-			all = append(all, s.Run.Progress.Trouble)
+		if s.State == coordinator.ShardRunning {
+			all = append(all, s.Progress.Trouble)
 		}
 	}
 	return all

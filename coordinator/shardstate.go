@@ -1,0 +1,88 @@
+package coordinator
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rollcall-go/rollcall/coordinator/internal/runner"
+	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
+)
+
+// ShardState is what a shard that the member holds is doing.
+type ShardState uint8
+
+const (
+	ShardStarting   ShardState = iota + 1 // its checkpoint is read, its processor made
+	ShardRunning                          // in Process
+	ShardRestarting                       // pausing after a failure
+	ShardDraining                         // asked to finish
+	ShardCancelled                        // its context is cancelled, its goroutine has not returned
+	ShardHalted                           // stopped by processor.Halt; held and idle
+	ShardComplete                         // its processor returned nil or processor.ErrShardClosed; held and idle
+	ShardStuck                            // it ignores its cancelled context, or makes no progress (Config.NoProgressAfter)
+)
+
+func (s ShardState) String() string {
+	switch s {
+	case ShardStarting:
+		return "starting"
+	case ShardRunning:
+		return "running"
+	case ShardRestarting:
+		return "restarting"
+	case ShardDraining:
+		return "draining"
+	case ShardCancelled:
+		return "cancelled"
+	case ShardHalted:
+		return "halted"
+	case ShardComplete:
+		return "complete"
+	case ShardStuck:
+		return "stuck"
+	}
+	return fmt.Sprintf("ShardState(%d)", uint8(s))
+}
+
+// ShardStatus is one shard that the member reports as held.
+type ShardStatus struct {
+	ID    shardset.ID
+	Epoch uint64
+	State ShardState
+	// Since is when it took that state. A stuck shard is so since its context was cancelled, or
+	// since the last sign of progress.
+	Since time.Time
+
+	Restarts    int                // attempts after the first
+	LastError   error              // of an attempt or a commit; nil if none failed
+	Position    processor.Position // where it resumed, or the last one committed
+	CommittedAt time.Time          // zero: this run of the shard has committed nothing
+	Progress    processor.Progress // what the processor last reported; its Lag is of now
+	Poison      int                // calls of Shard.ReportPoison
+	Gaps        int                // calls of Shard.ReportGap
+}
+
+// shardState makes one state of the protocol's and the processor's. The phase counts only
+// while the protocol has the shard running; zero means that there is no run.
+func shardState(p shardset.State, phase runner.Phase, stuck bool) ShardState {
+	switch {
+	case stuck:
+		return ShardStuck
+	case p == shardset.StateDraining:
+		return ShardDraining
+	case p == shardset.StateCancelled:
+		return ShardCancelled
+	case p == shardset.StateRestarting:
+		return ShardRestarting
+	case p == shardset.StateComplete:
+		return ShardComplete
+	case phase == runner.PhaseRestarting:
+		return ShardRestarting
+	case phase == runner.PhaseHalted:
+		return ShardHalted
+	case phase == runner.PhaseRunning, phase == runner.PhaseReturned: // the owner hears of the return in a moment
+		return ShardRunning
+	}
+	return ShardStarting
+}
