@@ -8,10 +8,10 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 )
 
-// bound returns where the next read has to stop; empty means nowhere. A bound in time
-// has a cursor once it has passed: before, the service takes the end of the shard for
-// it. That is final as soon as there is something behind it, or nothing can come in
-// front of it any more: when the service's clock, at its earliest, has passed it.
+// bound returns the cursor where the next read has to stop; empty means nowhere. A time has a cursor
+// only when it has passed: before, the service returns the end of the shard instead. The cursor is
+// final once the shard has something after it, or nothing can come before it any more: when the
+// service's clock, at the earliest that it can be, has passed the time.
 func (r *reader) bound(ctx context.Context, now time.Time) (stop string, err error) {
 	if r.until.IsZero() {
 		return r.end, nil
@@ -24,8 +24,8 @@ func (r *reader) bound(ctx context.Context, now time.Time) (stop string, err err
 	final := !now.Add(least).Before(until)
 	end := ""
 	if !final {
-		// The end comes first. In the other order, what is put between the two would
-		// make the old end look like the place of the bound, and be left out.
+		// The end first. In the other order, logs that come between the two requests would make the
+		// old end look like the final cursor, and be left out.
 		if end, err = c.Cursor(ctx, r.shard, sls.End); err != nil {
 			return "", err
 		}
@@ -33,7 +33,7 @@ func (r *reader) bound(ctx context.Context, now time.Time) (stop string, err err
 	if stop, err = c.Cursor(ctx, r.shard, fromTime(until)); err != nil {
 		return "", err
 	}
-	if final { // the answer has measured the clocks again: one may have been set
+	if final { // the answer has measured the clocks again, and one of them may have been set
 		least, _ = c.ClockOffset()
 		final = !now.Add(least).Before(until)
 	}
@@ -61,20 +61,20 @@ func (r *reader) stopAt(cursor string) error {
 	return nil
 }
 
-// reached reports whether there is nothing left to read before the end.
+// reached reports whether everything before the end was read.
 func (r *reader) reached() bool { return r.end != "" && !before(r.cursor, r.end) }
 
-// serviceTime is what the service's clock shows, about, when ours shows now.
+// serviceTime returns about what the service's clock shows when ours shows now.
 func (s *Source) serviceTime(now time.Time) time.Time {
 	least, most := s.client.ClockOffset()
 	return now.Round(0).Add(least + (most-least)/2)
 }
 
-// roundUp returns the second that begins at t or after it: the service counts seconds,
-// and what it received before t must not be left out.
+// roundUp returns the second that begins at t or later: the service counts seconds, and what it
+// received before t must not be left out.
 func roundUp(t time.Time) time.Time {
 	if s := t.Truncate(time.Second); !s.Equal(t) {
 		return s.Add(time.Second)
 	}
-	return t.Round(0) // without the monotonic reading, which does not follow clocks that are set
+	return t.Round(0) // without the monotonic reading, which does not follow a clock that is set
 }

@@ -7,26 +7,26 @@ import (
 )
 
 const (
-	// minBuffer is the smallest buffer. Idle shards have small pages.
+	// minBuffer is the smallest buffer, in bytes.
 	minBuffer = 16 << 10
 
-	// maxIdleBuffers bounds the walk over them.
+	// maxIdleBuffers bounds the search for a buffer.
 	maxIdleBuffers = 256
 )
 
-// buffers lends out memory for pages. What comes back is kept for the next page, up to a
-// bound: a sync.Pool would keep whatever was ever in use, of every size, until two
-// collections have passed, and with memory that is reused these are far apart.
+// buffers lends memory for pages, and keeps what comes back for later pages, up to a bound. A
+// sync.Pool would keep memory of every size that was ever in use until the second garbage
+// collection, and a program that reuses its memory collects rarely.
 type buffers struct {
 	maxIdle int // bytes
 
-	mu    sync.Mutex // held for a walk over idle
-	idle  [][]byte   // the oldest first
-	bytes int        // of their capacities
+	mu    sync.Mutex // guards the fields below; held for a search
+	idle  [][]byte   // the one that has been idle longest is the first
+	bytes int        // capacity of all idle ones
 }
 
-// buffer is memory on loan. Each loan has its own, so that giving one back twice cannot
-// give back the memory of the next borrower.
+// buffer is lent memory. Each loan has its own buffer, so that releasing it twice cannot release the
+// memory of the next loan.
 type buffer struct {
 	b    []byte
 	from *buffers
@@ -35,7 +35,7 @@ type buffer struct {
 
 func newBuffers(maxIdle int) *buffers { return &buffers{maxIdle: maxIdle} }
 
-// take lends a buffer of n bytes, which hold anything.
+// take lends a buffer of n bytes. Their values are arbitrary.
 func (p *buffers) take(n int) *buffer {
 	class := sizeClass(n)
 	b := p.reuse(class)
@@ -45,19 +45,19 @@ func (p *buffers) take(n int) *buffer {
 	return &buffer{b: b[:n], from: p}
 }
 
-// size is the memory that the buffer takes.
+// size returns the memory that the buffer takes, in bytes.
 func (b *buffer) size() int { return cap(b.b) }
 
-// release gives the buffer back. Doing it again does nothing.
+// release gives the buffer back. A second call does nothing, and neither does one for nil.
 func (b *buffer) release() {
-	if b.done.Swap(true) {
+	if b == nil || b.done.Swap(true) {
 		return
 	}
 	b.from.keep(b.b[:cap(b.b)])
 }
 
-// reuse returns an idle buffer of that class, the one that was used last: it is the most
-// likely to be in the processor's cache.
+// reuse returns the idle buffer of a class that was used last: most likely it is still in the
+// processor's cache.
 func (p *buffers) reuse(class int) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,8 +70,8 @@ func (p *buffers) reuse(class int) []byte {
 	return nil
 }
 
-// keep makes room for b by letting go of what has been idle the longest, so that sizes
-// that are not used any more do not stay for ever.
+// keep stores b for reuse. To make room, it drops what has been idle the longest, so that sizes that
+// are not used any more do not stay.
 func (p *buffers) keep(b []byte) {
 	if cap(b) > p.maxIdle {
 		return
@@ -92,8 +92,8 @@ func (p *buffers) remove(i int) {
 	p.idle = p.idle[:len(p.idle)-1]
 }
 
-// sizeClass rounds n up to the capacity of its buffer: four classes between a power of
-// two and the next, so that at most a fifth is unused.
+// sizeClass rounds n up to the capacity of its buffer. There are four classes between a power of two
+// and the next, so at most a fifth is unused.
 func sizeClass(n int) int {
 	if n <= minBuffer {
 		return minBuffer

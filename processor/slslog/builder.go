@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// Content is a key and a value of a log to be written.
+// Content is a key and a value of a log for a Builder.
 type Content struct {
 	Key   string
 	Value []byte
 }
 
-// Builder makes one log group. What would break a limit of the service is refused with a
-// *LimitError, and the group stays as it was. The zero value is an empty group, ready to
-// use. A Builder is for one goroutine at a time.
+// Builder encodes one log group. An addition that would break a limit of the service is refused with a
+// *LimitError, and the group does not change. The zero value is an empty group, ready to use. A Builder
+// is not safe for concurrent use.
 type Builder struct {
-	b      []byte // the logs; behind them, what Bytes has appended
+	b      []byte // the logs; after its length, what Bytes has appended
 	tags   []byte
 	topic  string
 	source string
 	logs   int
 }
 
-// SetTopic sets the topic. An empty one is none.
+// SetTopic sets the topic. Empty means none.
 func (b *Builder) SetTopic(topic string) error {
 	if err := b.fits(stringField(topic) - stringField(b.topic)); err != nil {
 		return err
@@ -33,8 +33,7 @@ func (b *Builder) SetTopic(topic string) error {
 	return nil
 }
 
-// SetSource sets where the group comes from: the address of this machine, mostly. An
-// empty one is none.
+// SetSource sets the source of the group, usually the address of this machine. Empty means none.
 func (b *Builder) SetSource(source string) error {
 	if err := b.fits(stringField(source) - stringField(b.source)); err != nil {
 		return err
@@ -43,7 +42,7 @@ func (b *Builder) SetSource(source string) error {
 	return nil
 }
 
-// AddTag appends a tag. Tags belong to all logs of the group.
+// AddTag appends a tag, which holds for all logs of the group.
 func (b *Builder) AddTag(key, value string) error {
 	if err := checkKey(key); err != nil {
 		return err
@@ -58,8 +57,8 @@ func (b *Builder) AddTag(key, value string) error {
 	return nil
 }
 
-// AddLog appends a log. Besides a *LimitError, the error can be ErrLogTime. The service
-// refuses logs that are older than a week or a quarter of an hour in the future.
+// AddLog appends a log. The error is a *LimitError or ErrLogTime. The service refuses logs that are
+// older than a week or more than a quarter of an hour in the future.
 func (b *Builder) AddLog(at time.Time, contents ...Content) error {
 	seconds, nanos := at.Unix(), at.Nanosecond()
 	if seconds < 0 || seconds > math.MaxUint32 {
@@ -105,8 +104,8 @@ func (b *Builder) Size() int {
 	return len(b.b) + stringField(b.topic) + stringField(b.source) + len(b.tags)
 }
 
-// Bytes returns the encoded group. It is valid until the Builder is used again, which
-// may go on with adding to the group.
+// Bytes returns the encoded group. It is valid until the next method call. More can be added to the
+// group afterwards.
 func (b *Builder) Bytes() []byte {
 	out := appendString(b.b, groupTopic, b.topic)
 	out = appendString(out, groupSource, b.source)
@@ -120,7 +119,7 @@ func (b *Builder) Reset() {
 	*b = Builder{b: b.b[:0], tags: b.tags[:0]}
 }
 
-// fits reports whether the group can take that many bytes more.
+// fits returns nil if the group can take that many more bytes.
 func (b *Builder) fits(more int) error {
 	if size := b.Size() + more; size > MaxGroupBytes {
 		return &LimitError{What: "log group", Size: size, Max: MaxGroupBytes, GroupFull: true}
@@ -140,7 +139,7 @@ func checkKey(key string) error {
 // bytesField is the size of a length-delimited field with a payload of n bytes.
 func bytesField(n int) int { return 1 + uvarintSize(uint64(n)) + n }
 
-// stringField is that of an optional string, which is left out if it is empty.
+// stringField is the size of an optional string, which is left out if it is empty.
 func stringField(s string) int {
 	if s == "" {
 		return 0

@@ -12,16 +12,15 @@ import (
 	"github.com/rollcall-go/rollcall/processor/internal/contain"
 )
 
-// listTimeout bounds one request for the list of shards. The client's own bound is for
-// pages; a list that takes longer than this is not worth waiting for.
+// listTimeout bounds one request for the list of shards. The client's own timeout is meant for pages.
 const listTimeout = 10 * time.Second
 
-// closedShards knows which shards take no more data. A page does not tell: the end of a
-// closed shard looks like that of an open one. So a shard has ended when a read finds
-// nothing that began after the shard was known to be closed.
+// closedShards knows which shards are closed. A page does not tell: the end of a closed shard looks
+// like that of an open one. So a shard is read to its last log when a read finds nothing that began
+// after the shard was known to be closed.
 //
-// Of all shards that come here one asks for the list, beside its reads, and the others go
-// on with what is known. Its failure is no error of a read.
+// One reader at a time requests the list, beside its reads; the others use the last list. A request
+// that fails is no error of a read.
 type closedShards struct {
 	list func(context.Context) ([]sls.Shard, error)
 
@@ -29,29 +28,29 @@ type closedShards struct {
 	shards shardList
 }
 
-// isClosed reports whether the shard was closed, by a list that was asked for at the given
-// time or later.
+// isClosed reports whether a list that was requested at the given time or later says that the shard is
+// closed.
 func (c *closedShards) isClosed(shard int, since time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.shards.closed(shard, since)
+	return c.shards.isClosed(shard, since)
 }
 
-// doubt returns what shardList.doubt says of the shard.
+// doubt is shardList.doubt.
 func (c *closedShards) doubt(shard int) (unknown bool, trouble error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.shards.doubt(shard)
 }
 
-// startAsking reports whether the caller is to ask.
+// startAsking reports whether the caller has to call ask.
 func (c *closedShards) startAsking(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.shards.startAsking(now)
 }
 
-// ask asks for the list and notes what came of it. It comes back soon after ctx ends.
+// ask requests the list and notes the answer. It returns soon after ctx ends.
 func (c *closedShards) ask(ctx context.Context, log *zap.Logger) {
 	asked := time.Now()
 	limited, cancel := context.WithTimeout(ctx, listTimeout)
@@ -68,45 +67,45 @@ func (c *closedShards) ask(ctx context.Context, log *zap.Logger) {
 // onAnswer notes the answer, and logs what has changed.
 func (c *closedShards) onAnswer(ctx context.Context, log *zap.Logger, asked time.Time, list []sls.Shard, err error) {
 	c.mu.Lock()
-	var n changes
+	var changed changes
 	if err != nil && ctx.Err() != nil {
 		c.shards.abandon()
 	} else {
-		n = c.shards.onAnswer(asked, time.Now(), list, err)
+		changed = c.shards.onAnswer(asked, time.Now(), list, err)
 	}
 	c.mu.Unlock()
 	switch {
-	case n.failed != nil:
-		log.Warn("the list of shards cannot be had; reading goes on", zap.Error(n.failed), zap.Duration("retry", n.retry))
-	case n.recovered:
-		log.Info("the list of shards can be had again")
+	case changed.failed != nil:
+		log.Warn("the list of shards is not available; reading goes on", zap.Error(changed.failed), zap.Duration("retry", changed.retry))
+	case changed.recovered:
+		log.Info("the list of shards is available again")
 	}
-	for _, s := range n.odd {
-		log.Warn("the state of a shard is not known; it counts as open", zap.Int("number", s.Number), zap.String("status", s.OddStatus))
+	for _, s := range changed.odd {
+		log.Warn("the service reports an unknown state of a shard; it counts as open", zap.Int("number", s.Number), zap.String("status", s.OddStatus))
 	}
 }
 
-// background owns the goroutines on which a reader asks for the list of shards.
+// background owns the goroutines that a reader starts.
 type background struct {
-	ctx  context.Context // nil: it has never asked
+	ctx  context.Context // nil: none was started
 	stop context.CancelFunc
 	wait sync.WaitGroup
 }
 
-// launch starts f. Owner: the reader. Stop and waiter: close. The values of ctx count, its
-// end does not: a read that is over does not end the asking.
-func (a *background) launch(ctx context.Context, f func(context.Context)) {
-	if a.ctx == nil {
-		a.ctx, a.stop = context.WithCancel(context.WithoutCancel(ctx))
+// launch starts f. Owner: the reader. Stop and waiter: close. f gets the values of ctx but not its end: it
+// goes on after the read that has started it.
+func (b *background) launch(ctx context.Context, f func(context.Context)) {
+	if b.ctx == nil {
+		b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))
 	}
-	a.wait.Go(func() { f(a.ctx) })
+	b.wait.Go(func() { f(b.ctx) })
 }
 
-// close has what was launched end, and waits for that.
-func (a *background) close() {
-	if a.ctx == nil {
+// close stops all goroutines and waits for them.
+func (b *background) close() {
+	if b.ctx == nil {
 		return
 	}
-	a.stop()
-	a.wait.Wait()
+	b.stop()
+	b.wait.Wait()
 }

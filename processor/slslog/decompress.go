@@ -11,16 +11,15 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 )
 
-// decompress decompresses src into dst's memory, from its beginning, and returns what it
-// has written: exactly rawSize bytes. It never writes more, whatever src says, and
-// allocates a new slice if dst has no room for them. Errors are *decompressError. The
-// caller bounds rawSize.
+// decompress decompresses src to the beginning of dst, and returns exactly rawSize bytes. It never
+// writes more, whatever src contains. If the capacity of dst is too small, it allocates a new slice.
+// The caller bounds rawSize. Errors are *decompressError.
 func decompress(dst, src []byte, kind sls.Compression, rawSize int) ([]byte, error) {
 	if rawSize < 0 {
 		return nil, &decompressError{Compression: kind, RawSize: rawSize, Err: errRawSize}
 	}
 	if rawSize == 0 && len(src) == 0 {
-		return dst[:0], nil // nothing is nothing in any compression
+		return dst[:0], nil // in any compression
 	}
 	if err := checkRaw(kind, len(src), rawSize); err != nil {
 		return nil, err
@@ -38,9 +37,8 @@ func decompress(dst, src []byte, kind sls.Compression, rawSize int) ([]byte, err
 	return dst[:rawSize], nil
 }
 
-// checkRaw refuses a body of n bytes that cannot become rawSize bytes, so that nobody takes
-// memory for it. The formats have bounds: a byte of lz4 stands for 255 at most, and four of
-// zstd for a block of 128 KiB.
+// checkRaw refuses a body of n bytes that cannot become rawSize bytes, before memory is taken for it.
+// One byte of lz4 expands to 255 at most, and four bytes of zstd to a block of 128 KiB.
 func checkRaw(kind sls.Compression, n, rawSize int) error {
 	most := int64(n)
 	switch kind {
@@ -58,8 +56,8 @@ func checkRaw(kind sls.Compression, n, rawSize int) error {
 	return nil
 }
 
-// inflate fills dst and returns how much of it src has filled. More than that is an
-// error.
+// inflate decompresses src to dst and returns how many bytes it has written. It is an error if dst is
+// too small.
 func inflate(dst, src []byte, kind sls.Compression) (int, error) {
 	switch kind {
 	case sls.None:
@@ -70,7 +68,7 @@ func inflate(dst, src []byte, kind sls.Compression) (int, error) {
 	case "", sls.LZ4:
 		n, err := lz4.UncompressBlock(src, dst)
 		if err != nil {
-			// It does not tell a block that is too long from one that makes no sense.
+			// The error does not distinguish a block that is too long from a corrupt one.
 			return 0, fmt.Errorf("%w: %w", errCorrupt, err)
 		}
 		return n, nil
@@ -80,9 +78,8 @@ func inflate(dst, src []byte, kind sls.Compression) (int, error) {
 	return 0, errCompression
 }
 
-// zstdDecoder is shared by all. It allows as many pages at a time as there are
-// processors, up to four; with one, the shards would wait for each other. It writes into
-// the capacity that it is given only, so no frame can make it allocate a page.
+// zstdDecoder is shared by all Sources. It decodes as many pages at a time as there are processors, up
+// to four. It writes only into the capacity that it gets, so no frame can make it allocate a page.
 var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true))
 })
@@ -99,7 +96,7 @@ func unzstd(dst, src []byte) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", errCorrupt, err)
 	}
-	return copy(dst, out), nil // onto itself
+	return copy(dst, out), nil // out is the same memory
 }
 
 // decompressError says why a body could not be decompressed. It matches errRawSize,
@@ -117,8 +114,8 @@ func (e *decompressError) Error() string {
 func (e *decompressError) Unwrap() error { return e.Err }
 
 var (
-	// errRawSize: the body does not decompress to exactly the announced raw size. A body
-	// that is longer may count as corrupt.
+	// errRawSize: the body does not decompress to exactly the announced raw size. A longer one may be
+	// errCorrupt instead.
 	errRawSize = errors.New("raw size is not as announced")
 
 	// errCorrupt: the body is not what its compression requires.

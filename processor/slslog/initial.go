@@ -2,21 +2,23 @@ package slslog
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
+	"github.com/rollcall-go/rollcall/processor"
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
-// findStart finds the cursor where a shard without a position begins. A time in the future has
-// none yet, so the reader is left without one: see await. A time that was in the future when
-// the Source was made counts as one for good: the children of shards that waited for it may
-// be granted after it.
+// findStart finds the cursor where a shard without a position begins. A time in the future has no
+// cursor yet: then the reader keeps the time, see awaitStart. A time that was in the future when the
+// Source was made stays one for all shards: children of a shard that waited for it may be granted
+// later.
 func (r *reader) findStart(ctx context.Context, start batch.Start) error {
 	s := r.source
 	at, timed := start.Initial.Time()
 	if _, most := s.client.ClockOffset(); timed && s.created.Add(most).Before(at) {
-		r.start = at // nothing before it is wanted of any shard, however young
+		r.start = at // of every shard, however young
 		return nil
 	}
 	from, err := fromInitial(start.Initial)
@@ -30,8 +32,8 @@ func (r *reader) findStart(ctx context.Context, start batch.Start) error {
 			return err
 		case origin.younger:
 			from, timed = sls.Begin, false
-		case !timed && !origin.since.IsZero():
-			from = fromTime(origin.since) // the end as it was when the group was born
+		case !timed && !origin.groupSince.IsZero():
+			from = fromTime(origin.groupSince) // the end of the shard at that time
 		}
 	}
 	if timed {
@@ -43,15 +45,38 @@ func (r *reader) findStart(ctx context.Context, start batch.Start) error {
 	return err
 }
 
-// untilStart returns how long it takes until it is at or after the second that t is in,
-// certainly and by the service's clock; not positive if it is.
+// fromInitial returns the place in a shard that an Initial names.
+func fromInitial(i batch.Initial) (sls.From, error) {
+	if at, ok := i.Time(); ok {
+		return fromTime(at), nil
+	}
+	switch i {
+	case batch.Earliest():
+		return sls.Begin, nil
+	case batch.Latest():
+		return sls.End, nil
+	}
+	return "", processor.Fatal(fmt.Errorf("slslog: the initial position %v is not supported", i))
+}
+
+// fromTime returns the place of the first log group that was received in the second of t or later.
+// Nothing was received before 1970.
+func fromTime(t time.Time) sls.From {
+	if t.Unix() < 0 {
+		return sls.Begin
+	}
+	return sls.At(t)
+}
+
+// untilStart returns how long it takes until the service's clock has certainly reached the second
+// of t. It is not positive if that is so now.
 func (s *Source) untilStart(now, t time.Time) time.Duration {
 	least, _ := s.client.ClockOffset()
 	return t.Truncate(time.Second).Sub(now.Round(0).Add(least))
 }
 
-// resolveStart finds the cursor of the start, or returns how long it is until there is one.
-// Before that time the service takes the end of the shard for it.
+// resolveStart finds the cursor of r.start, or returns how long to wait for it. Before that time, the
+// service returns the end of the shard instead.
 func (r *reader) resolveStart(ctx context.Context) (wait time.Duration, err error) {
 	now := time.Now()
 	if wait := r.source.untilStart(now, r.start); wait > 0 {
@@ -61,7 +86,7 @@ func (r *reader) resolveStart(ctx context.Context) (wait time.Duration, err erro
 	if err != nil {
 		return 0, err
 	}
-	// The answer has measured the clocks again: one may have been set.
+	// The answer has measured the clocks again. One of them may have been set.
 	if wait := r.source.untilStart(now, r.start); wait > 0 {
 		return wait, nil
 	}
@@ -69,8 +94,8 @@ func (r *reader) resolveStart(ctx context.Context) (wait time.Duration, err erro
 	return 0, nil
 }
 
-// awaitStart is Read as long as the start is in the future: once it has come, the reader knows
-// its position.
+// awaitStart is Read while the start has no cursor. It returns empty chunks with a pause, and then
+// the position of the start.
 func (r *reader) awaitStart(ctx context.Context) (c batch.Chunk[Group], err error) {
 	before, err := r.endsBeforeStart(ctx)
 	if err != nil {
@@ -87,7 +112,7 @@ func (r *reader) awaitStart(ctx context.Context) (c batch.Chunk[Group], err erro
 	return c, nil
 }
 
-// endsBeforeStart reports whether the bound of the run comes before its start.
+// endsBeforeStart reports whether the end of the run comes before its start.
 func (r *reader) endsBeforeStart(ctx context.Context) (bool, error) {
 	if !r.until.IsZero() && !r.until.After(r.start) {
 		return true, nil

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Log is one log: a view into a page, see the package's description. The zero value is
-// a log of 1970 without contents.
+// Log is one log: a view into a page, valid until the handler returns; see the package comment. The
+// zero value is a log of 1970 without contents.
 type Log struct {
 	body []byte
 }
 
-// Time returns when the log says it was written, to the nanosecond if it says so. It is
-// looked for at each call: the part below the second comes after the contents.
+// Time returns the time that the log carries: in seconds, with nanoseconds if it has them. Each call
+// searches the log, because the nanoseconds come after the contents.
 func (l Log) Time() time.Time {
 	seconds, nanos := l.stamp()
 	return time.Unix(int64(seconds), int64(nanos))
 }
 
-// Contents returns the keys and values in their order. A key may come twice.
+// Contents returns the keys and values in their order. A key may occur twice.
 func (l Log) Contents() iter.Seq2[[]byte, []byte] {
 	b := l.body
 	return func(yield func(key, value []byte) bool) { pairs(b, logContent, yield) }
@@ -32,10 +32,10 @@ func (l Log) Value(key string) (value []byte, ok bool) { return lookup(l.body, l
 // Size returns how many bytes the log takes in the page.
 func (l Log) Size() int { return len(l.body) }
 
-// Clone returns a copy that has memory of its own, and is valid for ever.
+// Clone returns a copy with its own memory. It stays valid.
 func (l Log) Clone() Log { return Log{body: bytes.Clone(l.body)} }
 
-// stamp returns the two parts of the time as they are written.
+// stamp returns the two parts of the time as they are encoded.
 func (l Log) stamp() (seconds, nanos uint32) {
 	b := l.body
 	for i := 0; i < len(b); {
@@ -52,7 +52,7 @@ func (l Log) stamp() (seconds, nanos uint32) {
 		switch {
 		case f.number == logTime && f.wire == wireVarint:
 			v, _, _ := uvarint(b, f.start)
-			seconds = uint32(v) // as protobuf has it: what is above 32 bits is dropped
+			seconds = uint32(v) // protobuf drops the bits above 32
 		case f.number == logTimeNs && f.wire == wireFixed32:
 			nanos = binary.LittleEndian.Uint32(b[f.start:])
 		}
@@ -64,7 +64,7 @@ func (l Log) stamp() (seconds, nanos uint32) {
 // lookup returns the value of the first content or tag with that key.
 func lookup(b []byte, number byte, key string) (value []byte, ok bool) {
 	pairs(b, number, func(k, v []byte) bool {
-		if string(k) == key { // compares, and converts nothing
+		if string(k) == key { // the conversion does not allocate
 			value, ok = v, true
 		}
 		return !ok

@@ -1,19 +1,18 @@
 package slslog
 
-// Parse checks a page, the decompressed body of a read, and returns its log groups in
-// their order. They are views into page, and valid as long as it is. If anything in it
-// is wrong the error is a *DecodeError and there are no groups: half a page could not be
-// committed.
+// Parse checks a page, the decompressed body of a read, and returns its log groups in their order. They
+// are views into page. If any part of the page is wrong, the error is a *DecodeError and there are no
+// groups: half a page could not be committed.
 //
-// It allocates the slice and nothing else. A hostile page can hold a log group in every
-// two bytes, and so make that slice fifty times as large as itself.
+// Parse allocates only the result. A hostile page can hold a log group in every two bytes, which makes
+// the result fifty times as large as the page.
 func Parse(page []byte) ([]Group, error) { return parse(page, unannounced) }
 
-// unannounced is the number of groups when nobody has said it.
+// unannounced is the number of groups of a page without a header.
 const unannounced = -1
 
-// parse refuses a page that has not as many groups as announced, before it allocates
-// anything for them.
+// parse is Parse, and refuses a page that does not have the announced number of groups before it
+// allocates memory for them.
 func parse(page []byte, announced int) ([]Group, error) {
 	n, err := countGroups(page, announced)
 	if err != nil {
@@ -34,8 +33,7 @@ func parse(page []byte, announced int) ([]Group, error) {
 	return groups, nil
 }
 
-// countGroups checks the fields of the page itself, not what is in them. Here and below
-// the errors are plain ones, so that none is ever a typed nil.
+// countGroups checks the outermost fields of the page, and counts its groups.
 func countGroups(page []byte, announced int) (n int, err error) {
 	for i := 0; i < len(page); {
 		f, r := next(page, i)
@@ -153,7 +151,7 @@ func logField(f field) reason {
 	return 0
 }
 
-// checkPair checks a content or a tag, in the same way.
+// checkPair checks a content or a tag that begins at base in the page, in a field that begins at at.
 func checkPair(b []byte, base, at int) error {
 	var key, value bool
 	for i := 0; i < len(b); {

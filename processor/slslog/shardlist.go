@@ -11,8 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// Pauses after a list of shards that could not be had. The first of them are those of
-// lists that can.
+// Longest pauses after requests that failed, and both pauses after requests that were throttled.
 const (
 	maxLookupPause = time.Minute
 
@@ -20,29 +19,30 @@ const (
 	maxThrottledLookupPause = 5 * time.Minute
 )
 
-// shardList decides when the list of shards is asked for, and keeps what came of it. It
-// waits for nothing and reads no clock.
+// shardList decides when to request the list of shards, and keeps the last one. It waits for nothing
+// and reads no clock.
 type shardList struct {
-	every      time.Duration
-	asking     bool
-	next       time.Time         // not to be asked before
-	asked      time.Time         // when the newest list was asked for; zero: there is none
-	shards     map[int]sls.Shard // of that list
-	err        error             // why there is no newer list; nil: there is no reason
-	loggedKind string            // the kind of the failure that was logged; empty: none, or it is mended
+	every  time.Duration
+	asking bool              // a request is running
+	next   time.Time         // not to be requested before
+	asked  time.Time         // when the last list was requested; zero: there is none
+	shards map[int]sls.Shard // of the last list
+	err    error             // why the last request failed; nil after one succeeds
+
+	loggedKind string // kind of the failure that was logged; empty: none, or the list is available again
 	pauses     [2]func() time.Duration
 }
 
-// changes is what is to be logged of a list, or of its failure.
+// changes is what to log about an answer.
 type changes struct {
-	failed    error         // it cannot be had, for this reason
+	failed    error         // the list is not available, for this reason
 	retry     time.Duration // with failed: the pause
-	recovered bool          // it can be had again
-	odd       []sls.Shard   // these have a state that is not known
+	recovered bool          // the list is available again
+	odd       []sls.Shard   // shards with an unknown state
 }
 
-// startAsking reports whether to ask for the list now. Whoever asks says answered or gaveUp
-// afterwards; until then nobody else asks.
+// startAsking reports whether to request the list now. If it returns true, the caller must call onAnswer
+// or abandon later, and until then it returns false to others.
 func (l *shardList) startAsking(now time.Time) bool {
 	if l.asking || now.Before(l.next) {
 		return false
@@ -51,11 +51,10 @@ func (l *shardList) startAsking(now time.Time) bool {
 	return true
 }
 
-// abandon notes that whoever asked had to go before the answer came.
+// abandon notes that the asking reader was closed before the answer came.
 func (l *shardList) abandon() { l.asking = false }
 
-// onAnswer takes the list that was asked for, or why it did not come. It returns what has
-// changed.
+// onAnswer notes the list, or why it did not come.
 func (l *shardList) onAnswer(asked, now time.Time, list []sls.Shard, err error) (n changes) {
 	l.asking = false
 	if err != nil {
@@ -80,8 +79,7 @@ func (l *shardList) onAnswer(asked, now time.Time, list []sls.Shard, err error) 
 	return n
 }
 
-// pause returns the pause after a failure: they grow, and are longer if the service asks
-// for fewer requests.
+// pause returns the pause after a failure. Pauses grow, and are longer if the service throttles.
 func (l *shardList) pause(err error) time.Duration {
 	which, b := 0, processor.Backoff{Min: l.every, Max: max(l.every, maxLookupPause)}
 	if errors.Is(err, sls.ErrThrottled) {
@@ -98,70 +96,44 @@ func (l *shardList) pause(err error) time.Duration {
 	return pause
 }
 
-// closed reports whether the shard takes no more data, by the word of a list that was
-// asked for at the given time or later.
-func (l *shardList) closed(shard int, since time.Time) bool {
+// isClosed reports whether a list that was requested at the given time or later says that the shard is
+// closed.
+func (l *shardList) isClosed(shard int, since time.Time) bool {
 	return !l.asked.Before(since) && l.shards[shard].ReadOnly
 }
 
-// doubt returns whether the shard's state is not known, and what is the trouble with it,
-// if there is any: the first list may just not have come yet.
+// doubt returns whether the state of a shard is unknown, and the reason. Without a reason, the first
+// list has not come yet.
 func (l *shardList) doubt(shard int) (unknown bool, trouble error) {
 	s, listed := l.shards[shard]
 	switch {
 	case l.err != nil:
 		return true, l.err
 	case s.OddStatus != "":
-		return true, fmt.Errorf("slslog: the service says that shard %d is %s, which is not known; it counts as open", shard, s.OddStatus)
+		return true, fmt.Errorf("slslog: the service reports the unknown state %[2]s of shard %[1]d; it counts as open", shard, s.OddStatus)
 	}
 	return !listed, nil
 }
 
-// lookupError says what the failure of a list means, and what to do about a refusal.
+// lookupError says what the failure means for the worker, and what to do about a refusal.
 func lookupError(err error) error {
 	hint := ""
 	if errors.Is(err, heartbeat.ErrUnauthorized) {
 		hint = " (grant the right log:ListShards)"
 	}
-	return fmt.Errorf("slslog: a shard that was split or merged is noticed late%s: %w", hint, err)
+	return fmt.Errorf("slslog: without the list of shards, a split or merged shard is noticed late%s: %w", hint, err)
 }
 
-// failureKind tells failures apart whose texts differ by a request id or a port at each try.
+// failureKind returns the same text for failures of the same kind. Their own texts differ in request
+// IDs and ports.
 func failureKind(err error) string {
 	var refused *sls.Error
-	var senseless *sls.ResponseError
+	var response *sls.ResponseError
 	switch {
 	case errors.As(err, &refused):
 		return strconv.Itoa(refused.HTTPStatus) + " " + refused.Code
-	case errors.As(err, &senseless):
-		return "senseless"
+	case errors.As(err, &response):
+		return "bad answer"
 	}
 	return "no answer"
-}
-
-// recommitTimer decides when a shard that stands at its end commits its position again, as
-// long as nobody can say whether it is closed. The service looks whether a closed shard
-// was read to its end when a position is committed, and not before.
-type recommitTimer struct {
-	next time.Time
-}
-
-const (
-	firstRecommit = 10 * time.Second // to three times that
-	nextRecommit  = 30 * time.Second // to twice that
-)
-
-// due reports whether to commit now. chance is between 0 and 1: the shards of a worker
-// must not all commit at once.
-func (r *recommitTimer) due(now time.Time, unknown bool, chance float64) bool {
-	switch {
-	case !unknown:
-		r.next = time.Time{}
-	case r.next.IsZero():
-		r.next = now.Add(firstRecommit + time.Duration(chance*2*float64(firstRecommit)))
-	case !now.Before(r.next):
-		r.next = now.Add(nextRecommit + time.Duration(chance*float64(nextRecommit)))
-		return true
-	}
-	return false
 }

@@ -106,8 +106,8 @@ func TestListStates(t *testing.T) {
 	check := func(what string, shard int, closed, unknown, trouble bool) {
 		t.Helper()
 		u, err := l.doubt(shard)
-		if l.closed(shard, now) != closed || u != unknown || (err != nil) != trouble {
-			t.Errorf("%s: shard %d: closed %v, unknown %v, %v", what, shard, l.closed(shard, now), u, err)
+		if l.isClosed(shard, now) != closed || u != unknown || (err != nil) != trouble {
+			t.Errorf("%s: shard %d: closed %v, unknown %v, %v", what, shard, l.isClosed(shard, now), u, err)
 		}
 	}
 	check("before the first list", 0, false, true, false)
@@ -131,7 +131,7 @@ func TestListStates(t *testing.T) {
 	l.onAnswer(now, now, nil, errors.New("no"))
 	check("failing", 0, false, true, true)
 	check("failing", 1, true, true, true)
-	if l.closed(1, now.Add(1)) {
+	if l.isClosed(1, now.Add(1)) {
 		t.Error("an old list counts")
 	}
 }

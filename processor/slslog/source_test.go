@@ -26,7 +26,7 @@ func TestOptions(t *testing.T) {
 	for _, f := range faults.Faults {
 		fields = append(fields, f.Field)
 	}
-	if want := []string{"Client", "Pause", "Compression", "MaxRaw", "ShardsEvery", "Processor"}; !slices.Equal(fields, want) {
+	if want := []string{"Client", "Processor", "Compression", "Pause", "MaxRaw", "ShardsEvery"}; !slices.Equal(fields, want) {
 		t.Errorf("the faults are of %v, want %v: %v", fields, want, err)
 	}
 	for _, text := range []string{`"gzip"`, "Query"} {

@@ -22,7 +22,7 @@ const (
 	groupTag      = 6
 
 	logTime    = 1
-	logContent = 2 // 3 is known to exist; nobody says what it means
+	logContent = 2 // 3 exists too, and is not documented
 	logTimeNs  = 4
 
 	pairKey   = 1 // of a content or a tag
@@ -31,20 +31,18 @@ const (
 
 const maxFieldNumber = 1<<29 - 1
 
-// tagBytes returns the tag of a length-delimited field as every encoder writes it: a
-// single byte, as all numbers of this format are below 16.
+// tagBytes returns the tag of a length-delimited field. It is one byte, because all field numbers of
+// this format are below 16.
 func tagBytes(number byte) byte { return number<<3 | wireBytes }
 
-// field is one field of a message b: its payload is b[start:end], and the next field
-// begins at end.
+// field is one field of a message b. Its payload is b[start:end], and the next field begins at end.
 type field struct {
 	number     uint32
 	wire       byte
 	start, end int
 }
 
-// next reads the field at b[i]. It takes all that is valid, in all its spellings, and is
-// the slow path of everything here.
+// next reads the field at b[i], in every valid encoding. It is the slow path of the functions below.
 func next(b []byte, i int) (field, reason) {
 	tag, i, r := uvarint(b, i)
 	if r != 0 {
@@ -101,9 +99,9 @@ func uvarint(b []byte, i int) (v uint64, end int, r reason) {
 	return 0, i, truncated
 }
 
-// payload finds the payload of the length-delimited field whose tag is the byte b[i]. It
-// knows lengths of up to two bytes, which are nearly all, and leaves the rest, and all
-// that is wrong, to next.
+// payload returns where the payload of a length-delimited field begins and ends. b[i] is the tag, of one
+// byte. It reads lengths of up to two bytes, which are nearly all. It leaves longer ones, and all errors,
+// to next.
 func payload(b []byte, i int) (start, end int, ok bool) {
 	i++
 	if i >= len(b) {
@@ -121,8 +119,8 @@ func payload(b []byte, i int) (start, end int, ok bool) {
 	return i, i + n, n <= len(b)-i
 }
 
-// split divides a content or a tag into key and value if it is written as nearly all
-// are: key, value, nothing else, lengths of up to one and two bytes.
+// split divides a content or a tag into key and value, if it is encoded as nearly all are: the key, the
+// value, nothing else, and lengths of one byte and of up to two.
 func split(b []byte) (key, value []byte, ok bool) {
 	if len(b) < 4 || b[0] != pairKey<<3|wireBytes {
 		return nil, nil, false
@@ -142,11 +140,11 @@ func split(b []byte) (key, value []byte, ok bool) {
 	if v+n != len(b) {
 		return nil, nil, false
 	}
-	// A capacity that ends with the view keeps an append from writing into the page.
+	// The capacity ends with the view, so that an append cannot write to the page.
 	return b[2:k:k], b[v:len(b):len(b)], true
 }
 
-// splitAny divides a content or a tag however it is written.
+// splitAny divides a content or a tag in any encoding.
 func splitAny(b []byte) (key, value []byte) {
 	for i := 0; i < len(b); {
 		f, r := next(b, i)
@@ -164,7 +162,7 @@ func splitAny(b []byte) (key, value []byte) {
 	return key, value
 }
 
-// pairs calls yield for the contents or tags of a message: its fields of that number.
+// pairs calls yield for the contents or tags of a message: its fields with that number.
 func pairs(b []byte, number byte, yield func(key, value []byte) bool) {
 	for i := 0; i < len(b); {
 		p, end, more := nested(b, i, number)
@@ -185,9 +183,9 @@ func pairs(b []byte, number byte, yield func(key, value []byte) bool) {
 	}
 }
 
-// nested returns the payload of the field at b[i] if it is length-delimited and has that
-// number, nil if it is another one, and where the next field begins. It is false only
-// for bytes that were not checked, or have changed since.
+// nested returns the payload of the field at b[i], or nil if it is not a length-delimited field with that
+// number, and where the next field begins. ok is false only if the bytes were not checked, or have
+// changed since.
 func nested(b []byte, i int, number byte) (p []byte, end int, ok bool) {
 	if b[i] == tagBytes(number) {
 		if start, end, ok := payload(b, i); ok {
