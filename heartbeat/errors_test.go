@@ -28,7 +28,7 @@ func TestRetryable(t *testing.T) {
 		{ErrEvicted, true},
 		{ErrStaleHeartbeat, true},
 		{shardset.ErrStaleAnswer, true},
-		{&shardset.AnswerError{Reason: "listed twice"}, true},
+		{errors.New("bad heartbeat answer: listed twice"), true},
 		{ErrGroupNotFound, false},
 		{fmt.Errorf("group %q: %w", "g", ErrGroupNotFound), false},
 		{ErrUnauthorized, false},

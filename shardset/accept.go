@@ -7,32 +7,45 @@ import (
 	"time"
 )
 
+// ErrStaleAnswer is what Tracker.Accepted returns for an answer that it dropped:
+// to any but the newest heartbeat, to one from before the lease was lost, or one that
+// took longer than the lease it would have given.
+var ErrStaleAnswer = errors.New("answer is not to the newest heartbeat of a living lease")
+
 // Accepted is the event of an answer to heartbeat seq that came at now. It compares
-// what the member may hold with what runs: what is new is started, what is gone is
-// revoked, what came back under another epoch is cancelled and taken afresh.
+// what the member holds with what it is assigned (diff), and starts and stops processors
+// accordingly.
 //
-// An error means that the answer was not obeyed: ErrStaleAnswer for one that came
-// too late to count, *AnswerError for one that makes no sense, *IntervalError when
-// this member cannot live with the group's TTL. The Plan is to be obeyed all the
-// same, because time has passed.
+// An error means that the answer changed nothing: ErrStaleAnswer for one that came
+// too late to count, *IntervalError when this member cannot live with the group's TTL, and
+// another one for an answer that makes no sense. Apply the Plan all the same, because time
+// has passed.
 func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	p := t.tick(now)
-	if seq != t.seq || seq <= t.barrier || seq == t.answered {
-		return t.finish(now, p), ErrStaleAnswer
+	err := t.accept(now, seq, a, &p)
+	return t.finish(now, p), err
+}
+
+func (t *Tracker) accept(now time.Time, seq uint64, a Answer, p *Plan) error {
+	if seq != t.seq || seq <= t.voidUpTo || seq == t.answered {
+		return ErrStaleAnswer
 	}
-	want, changed, err := t.normalize(a)
+	if a.TTL <= 0 {
+		return badAnswer("the TTL %v is not positive", a.TTL)
+	}
+	if !t.fits(a.TTL) {
+		t.shortenLease(now, a.TTL, p)
+		return &IntervalError{Interval: t.cfg.Interval, TTL: a.TTL}
+	}
+	assigned, changed, err := t.checkGrants(a.Grants)
 	if err != nil {
-		var interval *IntervalError
-		if errors.As(err, &interval) {
-			t.shorten(now, a.TTL, &p)
-		}
-		return t.finish(now, p), err
+		return err
 	}
 	if a.Generation != 0 && a.Generation < t.generation {
-		// The service lost writes: whatever it gave us since may be given again.
-		reason := fmt.Sprintf("the generation went back from %d to %d", t.generation, a.Generation)
-		t.lapse(now, &p)
-		return t.finish(now, p), &AnswerError{Reason: reason}
+		// The service lost writes: it may grant again whatever it granted us since.
+		err := badAnswer("the generation went back from %d to %d", t.generation, a.Generation)
+		t.loseLease(now, p)
+		return err
 	}
 	// The lease counts from when the request left, not from when the reply came.
 	// Sent 0s, stamped by the server 1s, read by us 9s, TTL 10s: the server frees
@@ -40,218 +53,108 @@ func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	deadline := t.sentAt.Add(a.TTL - Margin(a.TTL))
 	t.interval = t.intervalFor(a.TTL)
 	if !before(now, deadline) {
-		t.shorten(now, a.TTL, &p)
-		return t.finish(now, p), ErrStaleAnswer
+		t.shortenLease(now, a.TTL, p)
+		return ErrStaleAnswer
 	}
-	t.answered, t.patience = seq, time.Time{}
+	if changed || !t.joined {
+		t.unsettle(now)
+	}
+	t.answered, t.refusedUntil = seq, time.Time{}
 	t.answers++
-	if !t.joined {
-		t.settledAt = now.Add(unsettledIntervals * t.interval)
-	}
 	t.joined, t.joinEmpty = true, false
 	t.generation = a.Generation
 	t.ttl, t.deadline = a.TTL, deadline
-	t.heard(a)
-	p.leaseUntil(deadline)
+	t.noteCompletion(a)
+	p.setLease(deadline)
 
 	if changed {
-		t.diff(now, seq, want, &p)
-		t.want = slices.Clone(want)
+		t.assigned, t.diffDue = slices.Clone(assigned), true
+		t.ending.since = time.Time{}
 	}
-	t.startMissing(now, seq, &p)
-	t.startAgain(now, &p)
-	t.dropGone(now, seq)
-	return t.finish(now, p), nil
+	if t.diffDue {
+		t.applyDiff(now, seq, p)
+	}
+	t.startAgain(now, p)
+	t.forget(now, seq)
+	return nil
 }
 
-// fits reports whether this member can live with a TTL. A group with a shorter one than
-// before gets more heartbeats, as long as there is a point in that.
-func (t *Tracker) fits(ttl time.Duration) bool {
-	switch longest := ttl / MinHeartbeats; {
-	case t.cfg.Interval <= longest:
-		return true
-	case t.cfg.FirmInterval && !t.joined:
-		return false
-	default:
-		return longest >= ShortestInterval
-	}
+func badAnswer(format string, args ...any) error {
+	return fmt.Errorf("bad heartbeat answer: "+format, args...)
 }
 
-// intervalFor returns the time between regular heartbeats in a group with this TTL.
-func (t *Tracker) intervalFor(ttl time.Duration) time.Duration {
-	interval := t.cfg.Interval
-	if t.cfg.FollowTTL {
-		part := float64(interval) / float64(t.cfg.TTL)
-		interval = max(time.Duration(part*float64(ttl)), min(interval, ShortestInterval))
-	}
-	return min(interval, ttl/MinHeartbeats)
-}
-
-// shorten ends the lease earlier if an answer that is not obeyed says so: the group's
-// TTL was made shorter meanwhile, and the newest heartbeat, which this answers, set
-// when the service may give the shards away.
-func (t *Tracker) shorten(now time.Time, ttl time.Duration, p *Plan) {
-	deadline := t.sentAt.Add(ttl - Margin(ttl))
-	if ttl <= 0 || t.deadline.IsZero() || !deadline.Before(t.deadline) {
-		return
-	}
-	if !before(now, deadline) {
-		t.lapse(now, p)
-		return
-	}
-	t.deadline = deadline
-	p.leaseUntil(deadline)
-}
-
-// leaseUntil gives a plan the new end of the lease. What has cooled by now starts under
-// that one.
-func (p *Plan) leaseUntil(deadline time.Time) {
-	p.NotAfter = deadline
-	for i := range p.Start {
-		p.Start[i].NotAfter = deadline
-	}
-}
-
-// normalize returns the grants sorted, and whether they differ from the last ones, or
-// says why the answer makes no sense. An answer that repeats the last one, as nearly
+// checkGrants returns the grants of an answer sorted, and whether they differ from the last
+// ones, or says why they make no sense. An answer that repeats the last one, as nearly
 // all do, needs no second look.
-func (t *Tracker) normalize(a Answer) ([]Grant, bool, error) {
-	if a.TTL <= 0 {
-		return nil, false, &AnswerError{Reason: fmt.Sprintf("the TTL %v is not positive", a.TTL)}
+func (t *Tracker) checkGrants(grants []Grant) (sorted []Grant, changed bool, err error) {
+	if slices.Equal(grants, t.assigned) {
+		return t.assigned, false, nil
 	}
-	if !t.fits(a.TTL) {
-		return nil, false, &IntervalError{Interval: t.cfg.Interval, TTL: a.TTL}
+	sorted = grants
+	if !slices.IsSortedFunc(sorted, compareGrants) {
+		sorted = slices.Clone(sorted)
+		slices.SortFunc(sorted, compareGrants)
 	}
-	if slices.Equal(a.Grants, t.want) {
-		return t.want, false, nil
-	}
-	want := a.Grants
-	if !slices.IsSortedFunc(want, compareGrants) {
-		want = slices.Clone(want)
-		slices.SortFunc(want, compareGrants)
-	}
-	for i, g := range want {
+	for i, g := range sorted {
 		if err := g.ID.Validate(); err != nil {
-			return nil, false, &AnswerError{ID: g.ID, Reason: err.Error()}
+			return nil, false, badAnswer("%w", err)
 		}
-		if i > 0 && want[i-1].ID == g.ID {
-			return nil, false, &AnswerError{ID: g.ID, Reason: fmt.Sprintf("shard %s is listed twice", g.ID)}
+		if i > 0 && sorted[i-1].ID == g.ID {
+			return nil, false, badAnswer("shard %s is listed twice", g.ID)
 		}
 	}
-	return want, !slices.Equal(want, t.want), nil
+	return sorted, !slices.Equal(sorted, t.assigned), nil
 }
 
-// diff walks the last answer and this one side by side.
-func (t *Tracker) diff(now time.Time, seq uint64, want []Grant, p *Plan) {
-	added, removed := countDiff(t.want, want)
-	p.Revoke = slices.Grow(p.Revoke, removed)
-	p.Start = slices.Grow(p.Start, added)
-	t.moving = slices.Grow(t.moving, removed)
-	fresh := make([]entry, 0, added)
-	find := t.finder()
-	t.ending.since = time.Time{}
-	t.settledAt = now.Add(unsettledIntervals * t.interval)
-	old := t.want
-	for len(old) > 0 || len(want) > 0 {
-		switch {
-		case len(want) == 0 || len(old) > 0 && old[0].ID.Compare(want[0].ID) < 0:
-			t.unwanted(now, old[0].ID, find(old[0].ID), p)
-			old = old[1:]
-		case len(old) == 0 || want[0].ID.Compare(old[0].ID) < 0:
-			if t.wanted(now, seq, want[0], find(want[0].ID), p) {
-				fresh = append(fresh, entry{grant: want[0]})
-			}
-			want = want[1:]
-		default:
-			if old[0].Epoch != want[0].Epoch && t.wanted(now, seq, want[0], find(want[0].ID), p) {
-				fresh = append(fresh, entry{grant: want[0]})
-			}
-			old, want = old[1:], want[1:]
+func compareGrants(a, b Grant) int { return a.ID.Compare(b.ID) }
+
+// applyDiff does what the difference asks for. What cannot start yet stays assigned and not
+// held: the answer to the next heartbeat finds it again.
+func (t *Tracker) applyDiff(now time.Time, seq uint64, p *Plan) {
+	d := diff(t.entries.sorted(), t.assigned)
+	t.diffDue = false // until something is removed
+	p.Revoke = slices.Grow(p.Revoke, len(d.revoke))
+	p.Start = slices.Grow(p.Start, len(d.start))
+	t.timed = slices.Grow(t.timed, len(d.revoke))
+	for _, e := range d.revoke {
+		t.giveUp(now, e, StateDraining, CauseRevoked, p)
+	}
+	for _, e := range d.regrant {
+		t.giveUp(now, e, StateCancelled, CauseLost, p)
+	}
+	fresh := make([]entry, 0, len(d.start))
+	for _, g := range d.start {
+		if t.mayStart(g.ID, seq) {
+			fresh = append(fresh, entry{grant: g})
+			t.take(now, &fresh[len(fresh)-1], p)
 		}
 	}
-	for i := range fresh {
-		t.take(now, &fresh[i], p)
-	}
+	t.diffDue = t.diffDue || len(fresh) < len(d.start)
 }
 
-// countDiff says how many shards only the new answer has, and how many only the old
-// one, so that a plan for thousands is allocated once.
-func countDiff(old, want []Grant) (added, removed int) {
-	for len(old) > 0 && len(want) > 0 {
-		switch c := old[0].ID.Compare(want[0].ID); {
-		case c < 0:
-			removed++
-			old = old[1:]
-		case c > 0:
-			added++
-			want = want[1:]
-		default:
-			old, want = old[1:], want[1:]
-		}
-	}
-	return added + len(want), removed + len(old)
-}
-
-// wanted deals with a grant that the last answer did not have, and with its entry, if
-// there is one. It reports whether the grant can be taken at once; if not, the shard
-// is missing.
-func (t *Tracker) wanted(now time.Time, seq uint64, g Grant, e *entry, p *Plan) bool {
-	if e == nil {
-		// It may have run until a moment ago, and this answer not know of that.
-		after := max(t.missing[g.ID], t.gone[g.ID])
-		if t.leaving || seq <= after {
-			t.missing[g.ID] = after
-			return false
-		}
-		delete(t.missing, g.ID)
-		return true
-	}
+// giveUp stops a shard whose processor runs, and drops one that is only reported. A shard
+// that stops already goes on stopping.
+func (t *Tracker) giveUp(now time.Time, e *entry, to State, why Cause, p *Plan) {
 	switch e.state {
 	case StateHeld:
-		// The same shard under another epoch: between the two it was nobody's, or
-		// somebody else's. The old run is over and its checkpoint is not ours to know.
-		t.stop(now, e, StateCancelled, CauseLost, p)
+		t.stop(now, e, to, why, p)
 	case StateRestarting, StateComplete:
-		t.remove(g.ID)
-		p.Beat = true
-	}
-	// In every case, a drain that has to end included: the heartbeat that this
-	// answers listed the last run, so only the answer to a later one starts afresh.
-	t.missing[g.ID] = seq
-	return false
-}
-
-// unwanted deals with a shard that the last answer had and this one has not.
-func (t *Tracker) unwanted(now time.Time, id ID, e *entry, p *Plan) {
-	delete(t.missing, id)
-	switch {
-	case e == nil:
-	case e.state == StateHeld:
-		t.stop(now, e, StateDraining, CauseRevoked, p)
-	case e.state == StateRestarting || e.state == StateComplete:
-		t.remove(id)
+		t.remove(e)
 		p.Beat = true
 	}
 }
 
-// startMissing starts what is wanted and not running. A shard that ran here before
-// is started only from the answer to a heartbeat that omitted it: an answer computed
-// while its last run was still listed knows nothing of that run's last commit.
-func (t *Tracker) startMissing(now time.Time, seq uint64, p *Plan) {
-	if len(t.missing) == 0 || t.leaving {
-		return
-	}
-	for _, g := range t.want {
-		after, ok := t.missing[g.ID]
-		if !ok || t.entries.get(g.ID) != nil || seq <= after {
-			continue
-		}
-		delete(t.missing, g.ID)
-		t.take(now, &entry{grant: g}, p)
-	}
+// mayStart reports whether the answer to heartbeat seq may start a shard. A shard
+// that ran here before is started only from the answer to a heartbeat that omitted it: an
+// answer computed while its last run was still listed knows nothing of that run's last
+// commit.
+func (t *Tracker) mayStart(id ID, seq uint64) bool {
+	listed, ok := t.released[id]
+	return !t.leaving && (!ok || listed < seq)
 }
 
-// take files an entry that has its grant, running at once unless it has to cool.
+// take files an entry that has its grant. The shard runs at once, unless it was fenced a
+// moment ago.
 func (t *Tracker) take(now time.Time, e *entry, p *Plan) {
 	g := e.grant
 	e.epoch, e.since = g.Epoch, now
@@ -260,11 +163,10 @@ func (t *Tracker) take(now time.Time, e *entry, p *Plan) {
 		e.epoch = t.clockEpoch
 	}
 	t.entries.put(e)
-	delete(t.ended, g.ID) // the heartbeat that this answers told it, and the service knows better
-	t.heldDirty = true
+	delete(t.closed, g.ID) // the answered heartbeat reported it, and the service knows better
 	p.Beat = true
-	t.settledAt = now.Add(unsettledIntervals * t.interval)
-	if until := t.holdoff[g.ID]; now.Before(until) {
+	t.unsettle(now)
+	if until := t.notBefore[g.ID]; now.Before(until) {
 		t.schedule(e, StateRestarting, until)
 		return
 	}
@@ -276,23 +178,30 @@ func (t *Tracker) start(now time.Time, e *entry, p *Plan) {
 	p.Start = append(p.Start, Lease{ID: e.grant.ID, Epoch: e.epoch, NotAfter: t.deadline})
 }
 
-// dropGone forgets what the service has now heard of: the closed shards that ended,
-// and the last runs of the shards that this heartbeat no longer listed; and the
-// pauses that are over.
-func (t *Tracker) dropGone(now time.Time, seq uint64) {
-	for id, listed := range t.gone {
+// remove takes a shard off the list of what is held.
+func (t *Tracker) remove(e *entry) {
+	t.unschedule(e)
+	t.entries.remove(e)
+	t.released[e.grant.ID] = t.seq
+	t.diffDue = true
+}
+
+// forget drops what the answered heartbeat has told the service: closed shards, and shards
+// that it no longer listed. It also drops the pauses that have passed.
+func (t *Tracker) forget(now time.Time, seq uint64) {
+	for id, listed := range t.released {
 		if seq > listed {
-			delete(t.gone, id)
+			delete(t.released, id)
 		}
 	}
-	for id, until := range t.holdoff {
+	for id, until := range t.notBefore {
 		if !now.Before(until) {
-			delete(t.holdoff, id)
+			delete(t.notBefore, id)
 		}
 	}
-	for id, since := range t.ended {
+	for id, since := range t.closed {
 		if seq >= since && t.entries.get(id) == nil {
-			delete(t.ended, id)
+			delete(t.closed, id)
 		}
 	}
 }

@@ -98,14 +98,3 @@ func BenchmarkTrackerReturns(b *testing.B) {
 		b.StartTimer()
 	}
 }
-
-func BenchmarkDiff(b *testing.B) {
-	ids := ids("orders", benchShards+benchShards/10)
-	old, new := NewSet(ids[:benchShards]...), NewSet(ids[benchShards/10:]...)
-	b.ReportAllocs()
-	for b.Loop() {
-		if added, removed := Diff(old, new); added.Len() != removed.Len() {
-			b.Fatal("as many shards come as go")
-		}
-	}
-}

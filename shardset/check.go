@@ -1,102 +1,122 @@
 package shardset
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
 
-// Check verifies what must be true of a Tracker between two events, and says what
-// is not. Tests call it after every step; it costs a walk over all shards.
+// Check returns an error if something is not as it must be between two events. Tests call it
+// after every step; it costs a walk over all shards.
 func (t *Tracker) Check() error {
-	if err := t.checkDone(); err != nil {
-		return err
-	}
-	for id, e := range t.entries.all() {
-		if e.grant.ID != id {
-			return fmt.Errorf("entry %s is filed under %s", e.grant.ID, id)
-		}
-		moving := e.slot != 0
-		switch e.state {
-		case StateHeld, StateComplete:
-			if moving {
-				return fmt.Errorf("shard %s is %s and yet has something due", id, e.state)
-			}
-			if e.cause != 0 {
-				return fmt.Errorf("shard %s is %s with the cause %s", id, e.state, e.cause)
-			}
-			if t.deadline.IsZero() {
-				return fmt.Errorf("shard %s is %s without a lease", id, e.state)
-			}
-			if t.leaving {
-				return fmt.Errorf("shard %s is %s in a leaving member", id, e.state)
-			}
-		case StateDraining:
-			if !moving || e.cause != CauseRevoked && e.cause != CauseShutdown {
-				return fmt.Errorf("shard %s drains with cause %s, due %v", id, e.cause, moving)
-			}
-		case StateCancelled:
-			if e.cause == 0 {
-				return fmt.Errorf("shard %s is cancelled without a cause", id)
-			}
-		case StateRestarting:
-			if !moving {
-				return fmt.Errorf("shard %s cools for ever", id)
-			}
-		default:
-			return fmt.Errorf("shard %s has the state %s", id, e.state)
+	held := t.entries
+	held.order = slices.Clone(held.order)
+	held.sort() // the copy, so that the Tracker's own lists stay as they are
+	for _, e := range held.order {
+		if err := t.checkEntry(e); err != nil {
+			return fmt.Errorf("shard %s is %s: %w", e.grant.ID, e.state, err)
 		}
 	}
-	for i, e := range t.moving {
-		id := e.grant.ID
-		if t.entries.get(id) != e || e.slot != i+1 {
-			return fmt.Errorf("shard %s is due and not held, or not in slot %d but %d", id, i+1, e.slot)
-		}
-		if t.moveAt.IsZero() || e.due.Before(t.moveAt) {
-			return fmt.Errorf("shard %s is due at %v and nobody wakes for it", id, e.due)
-		}
-	}
-	for id := range t.missing {
-		if !t.leaving && !t.wants(id) {
-			return fmt.Errorf("shard %s is missing and not wanted", id)
-		}
-	}
-	for _, g := range t.want {
-		_, missing := t.missing[g.ID]
-		if t.entries.get(g.ID) == nil && !missing && !t.leaving {
-			return fmt.Errorf("shard %s is wanted, does not run, and is not missing", g.ID)
+	for _, err := range []error{t.checkLists(held), t.checkTimed(), t.checkDiff(held), t.checkEnding()} {
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// checkDone verifies what the Tracker knows of the shards that are done, and of the
-// end of a finite run.
-func (t *Tracker) checkDone() error {
-	done := 0
-	for id, e := range t.entries.all() {
+// checkLists verifies the lists that a heartbeat is made of.
+func (t *Tracker) checkLists(held entryTable) error {
+	if t.entries.len() != len(held.order) {
+		return fmt.Errorf("%d shards are held, and %d are counted", len(held.order), t.entries.len())
+	}
+	if !t.entries.stale && !slices.Equal(t.entries.held, held.held) {
+		return fmt.Errorf("%v are held, and %v are reported", held.held, t.entries.held)
+	}
+	var complete []ID
+	for _, e := range held.order {
 		if e.state == StateComplete {
-			done++
-		}
-		if !e.againAt.IsZero() && (e.state != StateComplete || t.againAt.IsZero() || e.againAt.Before(t.againAt)) {
-			return fmt.Errorf("shard %s is %s, to be started again at %v, and nobody looks before %v", id, e.state, e.againAt, t.againAt)
+			complete = append(complete, e.grant.ID)
 		}
 	}
-	if done != t.doneCount {
-		return fmt.Errorf("%d shards are done, and %d are counted", done, t.doneCount)
+	if len(complete) != t.entries.completeCount {
+		return fmt.Errorf("%v are complete, and %d are counted", complete, t.entries.completeCount)
 	}
-	if !t.heldDirty && !t.doneDirty {
-		for _, id := range t.done {
-			if e := t.entries.get(id); e == nil || e.state != StateComplete {
-				return fmt.Errorf("shard %s is reported as done and is not", id)
-			}
+	if !t.entries.stale && !t.entries.completeStale && !slices.Equal(t.entries.completeIDs, complete) {
+		return fmt.Errorf("%v are complete, and %v are reported", complete, t.entries.completeIDs)
+	}
+	return nil
+}
+
+func (t *Tracker) checkEntry(e *entry) error {
+	if t.entries.get(e.grant.ID) != e {
+		return errors.New("it is not found by its ID")
+	}
+	timed := e.slot != 0
+	switch e.state {
+	case StateHeld, StateComplete:
+		switch {
+		case timed:
+			return errors.New("something is due")
+		case e.cause != 0:
+			return fmt.Errorf("it has the cause %s", e.cause)
+		case t.deadline.IsZero():
+			return errors.New("there is no lease")
+		case t.leaving:
+			return errors.New("the member leaves")
 		}
-		if len(t.done) != done || !slices.IsSortedFunc(t.done, ID.Compare) {
-			return fmt.Errorf("%d shards are done, and %v are reported", done, t.done)
+	case StateDraining:
+		if !timed || e.cause != CauseRevoked && e.cause != CauseShutdown {
+			return fmt.Errorf("its cause is %s, something is due: %v", e.cause, timed)
+		}
+	case StateCancelled:
+		if e.cause == 0 {
+			return errors.New("it has no cause")
+		}
+	case StateRestarting:
+		if !timed {
+			return errors.New("it never starts")
+		}
+	default:
+		return errors.New("there is no such state")
+	}
+	if !e.doubtAt.IsZero() && (e.state != StateComplete || t.doubtAt.IsZero() || e.doubtAt.Before(t.doubtAt)) {
+		return fmt.Errorf("it may start again at %v, and the Tracker looks at %v", e.doubtAt, t.doubtAt)
+	}
+	return nil
+}
+
+// checkTimed verifies that the Tracker wakes for everything that is due.
+func (t *Tracker) checkTimed() error {
+	for i, e := range t.timed {
+		id := e.grant.ID
+		if t.entries.get(id) != e || e.slot != i+1 {
+			return fmt.Errorf("shard %s is due and not held, or not in slot %d but %d", id, i+1, e.slot)
+		}
+		if t.timedAt.IsZero() || e.due.Before(t.timedAt) {
+			return fmt.Errorf("shard %s is due at %v, and the Tracker wakes at %v", id, e.due, t.timedAt)
 		}
 	}
+	return nil
+}
+
+// checkDiff verifies that the Tracker compares what it holds with what it is assigned when
+// there may be a difference.
+func (t *Tracker) checkDiff(held entryTable) error {
+	if t.diffDue || t.leaving {
+		return nil
+	}
+	if d := diff(held.order, t.assigned); len(d.start) > 0 {
+		return fmt.Errorf("%v are assigned and not held, and no answer will start them", d.start)
+	}
+	return nil
+}
+
+// checkEnding verifies what the Tracker knows of the end of a finite run.
+func (t *Tracker) checkEnding() error {
 	switch {
-	case !t.cfg.Finite && t.ending.told:
-		return fmt.Errorf("the run is not finite and has finished")
+	case !t.cfg.Finite && t.ending.reported:
+		return errors.New("the run is not finite and is complete")
 	case !t.cfg.Finite || t.leaving:
 		return nil
 	case t.nothingToDo() == t.ending.since.IsZero():

@@ -1,53 +1,126 @@
 package shardset
 
-import "iter"
+import (
+	"slices"
+	"time"
+)
 
-// entryTable finds entries by ID. It is a map of maps, because the runtime has a
-// faster map for int keys than for keys with a string in them, and a member has few
-// logs and many shards: a swap of 10,000 shards spends most of its time here.
+// entry is one shard that this member reports as held.
+type entry struct {
+	grant   Grant  // as the service gave it
+	epoch   uint64 // the grant's, or a local number where the service has none
+	state   State
+	cause   Cause     // why it stops, from StateDraining on
+	since   time.Time // when it took this state
+	due     time.Time // StateDraining: cancel; StateCancelled: stuck; StateRestarting: start
+	slot    int       // its place in Tracker.timed, plus one; zero: not there
+	removed bool
+
+	// Of StateComplete, if the shard is closed: see doubtEnd.
+	doubtAt time.Time     // not to be started again before; zero: not at all
+	answers uint64        // nor before so many answers were accepted
+	pause   time.Duration // the last one; kept while the shard runs again
+}
+
+// entryTable is the set of entries, with the lists that a heartbeat is made of. Mostly
+// nothing changes from one heartbeat to the next, so the lists are kept. A list is replaced,
+// never changed: a heartbeat in flight keeps its own.
 type entryTable struct {
-	logs map[string]map[int]*entry
-	n    int
+	// byLog finds entries by ID. It is a map of maps, because the runtime has a faster
+	// map for int keys than for keys with a string in them, and a member has few logs
+	// and many shards: a swap of 10,000 shards spends most of its time here.
+	byLog map[string]map[int]*entry
+	n     int
+
+	order []*entry // sorted; while stale, with new ones at the end and removed ones still in it
+	held  []Grant  // those of order
+	stale bool     // an entry was added or removed
+
+	completeIDs   []ID
+	completeStale bool
+	completeCount int
 }
 
-func newEntryTable() entryTable { return entryTable{logs: map[string]map[int]*entry{}} }
-
-// get returns the entry, or nil.
-func (t *entryTable) get(id ID) *entry { return t.logs[id.Log][id.Number] }
-
-// put files an entry that is not there.
-func (t *entryTable) put(e *entry) {
-	m := t.logs[e.grant.ID.Log]
-	if m == nil {
-		m = map[int]*entry{}
-		t.logs[e.grant.ID.Log] = m
-	}
-	m[e.grant.ID.Number] = e
-	t.n++
-}
-
-// remove takes out an entry that is there.
-func (t *entryTable) remove(id ID) {
-	m := t.logs[id.Log]
-	delete(m, id.Number)
-	t.n--
-	if len(m) == 0 {
-		delete(t.logs, id.Log)
-	}
-}
+func newEntryTable() entryTable { return entryTable{byLog: map[string]map[int]*entry{}} }
 
 // len returns the number of entries.
 func (t *entryTable) len() int { return t.n }
 
-// all walks the entries, in no order. Removing the one at hand is fine.
-func (t *entryTable) all() iter.Seq2[ID, *entry] {
-	return func(yield func(ID, *entry) bool) {
-		for log, m := range t.logs {
-			for n, e := range m {
-				if !yield(ID{Log: log, Number: n}, e) {
-					return
-				}
-			}
+// get returns the entry, or nil.
+func (t *entryTable) get(id ID) *entry { return t.byLog[id.Log][id.Number] }
+
+// put files an entry that is not there.
+func (t *entryTable) put(e *entry) {
+	m := t.byLog[e.grant.ID.Log]
+	if m == nil {
+		m = map[int]*entry{}
+		t.byLog[e.grant.ID.Log] = m
+	}
+	m[e.grant.ID.Number] = e
+	t.n++
+	t.order, t.stale = append(t.order, e), true
+}
+
+// remove takes out an entry that is there.
+func (t *entryTable) remove(e *entry) {
+	id := e.grant.ID
+	m := t.byLog[id.Log]
+	delete(m, id.Number)
+	if len(m) == 0 {
+		delete(t.byLog, id.Log)
+	}
+	t.n--
+	e.removed, t.stale = true, true
+	if e.state == StateComplete {
+		t.countComplete(-1)
+	}
+}
+
+// countComplete notes that the state of one entry became StateComplete, or was until now.
+func (t *entryTable) countComplete(n int) {
+	t.completeCount += n
+	t.completeStale = true
+}
+
+// sorted returns all entries, sorted by shard. Removing one while walking them is fine.
+func (t *entryTable) sorted() []*entry {
+	if t.stale {
+		t.sort()
+	}
+	return t.order
+}
+
+func (t *entryTable) sort() {
+	t.stale, t.completeStale = false, true
+	t.order = slices.DeleteFunc(t.order, func(e *entry) bool { return e.removed })
+	slices.SortFunc(t.order, func(a, b *entry) int { return a.grant.ID.Compare(b.grant.ID) })
+	t.held = make([]Grant, len(t.order))
+	for i, e := range t.order {
+		t.held[i] = e.grant
+	}
+}
+
+// grants returns the grants of all entries, sorted.
+func (t *entryTable) grants() []Grant {
+	t.sorted()
+	return t.held
+}
+
+// complete returns the shards that are complete, sorted.
+func (t *entryTable) complete() []ID {
+	order := t.sorted()
+	if !t.completeStale {
+		return t.completeIDs
+	}
+	t.completeStale, t.completeIDs = false, nil
+	if t.completeCount == 0 {
+		return nil
+	}
+	t.completeIDs = make([]ID, 0, t.completeCount)
+	for _, e := range order {
+		if e.state == StateComplete {
+			t.completeIDs = append(t.completeIDs, e.grant.ID)
 		}
 	}
+	return t.completeIDs
 }

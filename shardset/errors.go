@@ -34,8 +34,3 @@ func (e *ReplacedError) Error() string {
 
 // Is makes errors.Is(err, ErrReplaced) true.
 func (e *ReplacedError) Is(target error) bool { return target == ErrReplaced }
-
-// ErrStaleAnswer is what Tracker.Accepted returns for an answer that it dropped:
-// to any but the newest heartbeat, to one from before the lease ended, or one that
-// took longer than the lease it would have given.
-var ErrStaleAnswer = errors.New("answer is not to the newest heartbeat of a living lease")

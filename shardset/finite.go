@@ -4,19 +4,19 @@ import "time"
 
 // ending is what the member of a finite run knows of the run's end.
 type ending struct {
-	worked bool      // a processor of this member has finished its shard, ever
-	all    bool      // the newest accepted answer said Finished
-	sentAt time.Time // when the heartbeat left that it answers
-	since  time.Time // the member has had nothing to do from then on; zero: it has
-	told   bool      // Plan.Complete was told
+	worked   bool      // a processor of this member has finished its shard, ever
+	all      bool      // the newest accepted answer said Finished
+	sentAt   time.Time // when the heartbeat left that it answers
+	since    time.Time // the member has had nothing to do from then on; zero: it has
+	reported bool      // Plan.Complete was true
 }
 
-// heard notes what an accepted answer says about the end.
-func (t *Tracker) heard(a Answer) {
+// noteCompletion notes what an accepted answer says about the end.
+func (t *Tracker) noteCompletion(a Answer) {
 	t.ending.all, t.ending.sentAt = a.Complete, t.sentAt
 }
 
-// finiteRun decides at the end of every event whether the member of a finite run has
+// decideCompletion decides at the end of every event whether the member of a finite run has
 // nothing left to do.
 //
 // A service that counts says so itself. Without one, a member waits for a TTL. What a
@@ -25,7 +25,7 @@ func (t *Tracker) heard(a Answer) {
 // answer to a heartbeat that left after it. Heartbeats every 2s, TTL 6s: we are idle
 // from 0s on, another crashed at 0s; its shards are free at 6s, and our heartbeat of 5s
 // knows nothing of that.
-func (t *Tracker) finiteRun(now time.Time, p *Plan) {
+func (t *Tracker) decideCompletion(now time.Time, p *Plan) {
 	if !t.cfg.Finite {
 		return
 	}
@@ -36,7 +36,7 @@ func (t *Tracker) finiteRun(now time.Time, p *Plan) {
 	if t.ending.since.IsZero() {
 		t.ending.since = now
 	}
-	if t.ending.told {
+	if t.ending.reported {
 		return
 	}
 	p.Complete = t.ending.all
@@ -50,32 +50,13 @@ func (t *Tracker) finiteRun(now time.Time, p *Plan) {
 			p.Beat = true
 		}
 	}
-	t.ending.told = p.Complete
+	t.ending.reported = p.Complete
 }
 
 // nothingToDo reports whether the member has a lease and, under it, nothing but shards
 // that are done. Without a service that counts, one that never finished any may be a
 // standby of others that are still at work.
 func (t *Tracker) nothingToDo() bool {
-	return !t.deadline.IsZero() && t.doneCount == t.entries.len() && len(t.missing) == 0 &&
+	return !t.deadline.IsZero() && t.entries.completeCount == t.entries.len() && t.entries.len() == len(t.assigned) &&
 		(t.cfg.Completion || t.ending.worked)
-}
-
-// doneIDs returns the shards to report as done, sorted. Like the slice of heldGrants,
-// which has to be called before, it is replaced and never changed.
-func (t *Tracker) doneIDs() []ID {
-	if !t.doneDirty {
-		return t.done
-	}
-	t.doneDirty, t.done = false, nil
-	if t.doneCount == 0 {
-		return nil
-	}
-	t.done = make([]ID, 0, t.doneCount)
-	for _, e := range t.sorted {
-		if e.state == StateComplete {
-			t.done = append(t.done, e.grant.ID)
-		}
-	}
-	return t.done
 }

@@ -224,7 +224,13 @@ func or(text, otherwise string) string {
 	return text
 }
 
-func idsText(ids []ID) string { return strings.Trim(NewSet(ids...).String(), "{}") }
+func idsText(ids []ID) string {
+	var words []string
+	for _, id := range ids {
+		words = append(words, id.String())
+	}
+	return strings.Join(words, " ")
+}
 
 func prefixed(prefix, text string) string {
 	if text == "" {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"time"
 )
 
 // MaxWeight bounds a member's weight.
@@ -42,6 +44,26 @@ type Heartbeat struct {
 	// Leaving says that the member takes no more shards: the service grants what it
 	// releases, and what it has not started yet, to other members.
 	Leaving bool
+}
+
+// Beat is the event of a heartbeat leaving at now. From then on only the answer to
+// this one counts, and a lease that it gives counts from now.
+func (t *Tracker) Beat(now time.Time) Heartbeat {
+	t.seq++
+	t.sentAt = now
+	h := Heartbeat{
+		Member: t.cfg.Member, Weight: t.cfg.Weight,
+		Seq: t.seq, Instance: t.instance, Generation: t.generation, Leaving: t.leaving,
+	}
+	if t.joinEmpty {
+		return h
+	}
+	h.Held, h.Complete = t.entries.grants(), t.entries.complete()
+	for id := range t.closed {
+		h.Closed = append(h.Closed, id)
+	}
+	slices.SortFunc(h.Closed, ID.Compare)
+	return h
 }
 
 // Validate reports everything that is wrong with the heartbeat, or nil.

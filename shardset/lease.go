@@ -1,7 +1,6 @@
 package shardset
 
 import (
-	"fmt"
 	"time"
 )
 
@@ -78,36 +77,4 @@ type Answer struct {
 	// reported it as done, and that there is at least one. A service that does not
 	// count them never says so.
 	Complete bool
-}
-
-// MinHeartbeats is how many heartbeats must fit into one TTL, so that a lost one or two
-// do not cost the lease.
-const MinHeartbeats = 3
-
-// ShortestInterval is how far the TTL of a group can shorten the interval of a member:
-// heartbeats that follow each other faster are more than a network can be asked for.
-const ShortestInterval = 100 * time.Millisecond
-
-// AnswerError says why an answer cannot be obeyed. An answer that cannot be
-// obeyed changes nothing: it is a failed heartbeat, never "you own nothing".
-type AnswerError struct {
-	ID     ID     // the offending shard, where there is one
-	Reason string // what is wrong with it
-}
-
-func (e *AnswerError) Error() string {
-	return fmt.Sprintf("bad heartbeat answer: %s", e.Reason)
-}
-
-// IntervalError says that this member's heartbeat interval does not fit the
-// group's TTL: fewer than MinHeartbeats heartbeats fit into one lease. It is returned for
-// the first answer if somebody chose the interval, and for any if the TTL has no room
-// for MinHeartbeats of ShortestInterval.
-type IntervalError struct {
-	Interval, TTL time.Duration
-}
-
-func (e *IntervalError) Error() string {
-	return fmt.Sprintf("the heartbeat interval %v is too long for the group's TTL %v: at least %d heartbeats must fit, so use %v or less",
-		e.Interval, e.TTL, MinHeartbeats, e.TTL/MinHeartbeats)
 }

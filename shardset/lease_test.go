@@ -99,7 +99,7 @@ func TestErrorTexts(t *testing.T) {
 		err  error
 		want string
 	}{
-		{&AnswerError{ID: ID{"a", 1}, Reason: "shard a/1 is listed twice"}, "bad heartbeat answer: shard a/1 is listed twice"},
+		{badAnswer("shard %s is listed twice", ID{"a", 1}), "bad heartbeat answer: shard a/1 is listed twice"},
 		{&IntervalError{Interval: 5 * time.Second, TTL: 9 * time.Second},
 			"the heartbeat interval 5s is too long for the group's TTL 9s: at least 3 heartbeats must fit, so use 3s or less"},
 		{&ReplacedError{Member: "m1", Newest: 9}, ErrReplaced.Error()},

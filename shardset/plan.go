@@ -2,6 +2,7 @@ package shardset
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -138,4 +139,26 @@ type Plan struct {
 	// Finished: the run is a finite one and this member has nothing left to do;
 	// leave. Told once under a lease.
 	Complete bool
+}
+
+// finish gives a plan its order, its next wake-up, and what it says about leaving.
+func (t *Tracker) finish(now time.Time, p Plan) Plan {
+	sortStops(p.Cancel)
+	sortStops(p.Revoke)
+	slices.SortFunc(p.Start, func(a, b Lease) int { return a.ID.Compare(b.ID) })
+	slices.SortFunc(p.Stuck, ID.Compare)
+	slices.SortFunc(p.StillGranted, ID.Compare)
+	p.WakeAt = earliest(t.deadline, t.timedAt)
+	if t.leaving {
+		p.WakeAt = earliest(p.WakeAt, t.leaveUntil)
+		p.Beat = p.Beat && t.cfg.CanLeave && !t.deadline.IsZero()
+		p.Left = t.entries.len() == 0 || !now.Before(t.leaveUntil)
+		return p
+	}
+	t.decideCompletion(now, &p)
+	return p
+}
+
+func sortStops(stops []Stop) {
+	slices.SortFunc(stops, func(a, b Stop) int { return a.ID.Compare(b.ID) })
 }

@@ -23,7 +23,7 @@ func (r *rig) allDone(at, grants, plan string) {
 func (r *rig) done(at, held, done string) {
 	r.t.Helper()
 	rep := r.beat(at, held)
-	if got := NewSet(rep.Complete...).String(); got != done {
+	if got := "{" + idsText(rep.Complete) + "}"; got != done {
 		r.t.Errorf("the heartbeat at %s reports %s as done, want %s", at, got, done)
 	}
 }
@@ -266,7 +266,7 @@ func TestGiveWayStartsAgain(t *testing.T) {
 			beats := func(until time.Duration) (at time.Duration) {
 				for at = 8 * time.Second; at < until; at += time.Second {
 					now := r.start.Add(at)
-					p, err := r.tr.Accepted(now, r.tr.Beat(now).Seq, Answer{Grants: r.tr.want, TTL: r.ttl})
+					p, err := r.tr.Accepted(now, r.tr.Beat(now).Seq, Answer{Grants: r.tr.assigned, TTL: r.ttl})
 					if err != nil || p.Complete {
 						return at
 					}

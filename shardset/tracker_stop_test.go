@@ -168,7 +168,7 @@ func TestEnded(t *testing.T) {
 	r.join("1@1 2@1 3@1")
 	ended := func(at, held, want string) {
 		t.Helper()
-		if got := NewSet(r.beat(at, held).Closed...).String(); got != want {
+		if got := "{" + idsText(r.beat(at, held).Closed) + "}"; got != want {
 			t.Errorf("the heartbeat at %s lists %s as ended, want %s", at, got, want)
 		}
 	}

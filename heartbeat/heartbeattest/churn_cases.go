@@ -85,7 +85,7 @@ func (w *worker) commitAll(m *member) {
 	if m.store == nil {
 		return
 	}
-	for id := range m.running().All() {
+	for _, id := range m.running() {
 		w.commits++
 		o := m.owner(id)
 		err := m.save(o, processor.Position(fmt.Sprintf("%s %d", w.name, w.commits)))

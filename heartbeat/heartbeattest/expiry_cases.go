@@ -2,8 +2,6 @@ package heartbeattest
 
 import (
 	"time"
-
-	"github.com/rollcall-go/rollcall/shardset"
 )
 
 func expiryCases() []testCase {
@@ -26,12 +24,12 @@ func expirySilent(k *kit) {
 
 // takeover waits for b to get the shards of a member whose last heartbeat left at
 // sent and was answered at back, and fails the test unless that is the right time.
-func (k *kit) takeover(b *member, sent, back time.Time, lost shardset.Set) {
+func (k *kit) takeover(b *member, sent, back time.Time, lost set) {
 	k.Helper()
 	k.until(time.Until(back.Add(k.expiry())), "b has the shards of the silent member", func() bool {
 		missing := 0
-		for id := range lost.All() {
-			if !b.running().Has(id) {
+		for _, id := range lost {
+			if !b.running().has(id) {
 				missing++
 			} else if early := k.ttl - time.Since(sent); early > 0 {
 				k.Fatalf("b has shard %s %v before the lease of its silent holder ends", id, early)
@@ -48,11 +46,11 @@ func expiryLate(k *kit) {
 	mine := a.running()
 	for range 3 {
 		k.during(k.ttl/2, "a keeps its shards until its next heartbeat", func() bool {
-			return b.running().Len()+mine.Len() == len(k.ids)
+			return len(b.running())+len(mine) == len(k.ids)
 		}, b)
 		k.answered(a)
 	}
-	if !a.running().Equal(mine) {
+	if !a.running().equal(mine) {
 		k.Fatalf("a, which was never silent for a whole TTL, no longer has %v; %s", mine, a)
 	}
 	lost := a.running()
@@ -68,5 +66,5 @@ func expiryDeaf(k *kit) {
 	k.until(k.patience, "a has to give shards to b", revoked(a), b, a)
 	k.answered(a)
 	a.die()
-	k.takeover(b, a.sent, a.back, shardset.NewSet(k.ids...))
+	k.takeover(b, a.sent, a.back, setOf(k.ids...))
 }

@@ -50,11 +50,11 @@ func fenceTransfer(k *kit) {
 		for id := range a.waiting {
 			a.commit(id, processor.Position(fmt.Sprint("drained ", n)))
 		}
-		return b.running().Len() == 0
+		return len(b.running()) == 0
 	}, a, b)
 	a.letGo()
 	k.until(k.patience, "b has its share", k.settled(a, b), a, b)
-	for id := range b.running().All() {
+	for _, id := range b.running() {
 		if got, want := b.runs[id].resume, processor.Position(fmt.Sprint("drained ", n)); got != want {
 			k.Errorf("b starts shard %s from %q, a's last commit was %q", id, got, want)
 		}
@@ -66,7 +66,7 @@ func fenceUnrelated(k *kit) {
 	a := k.together("a")[0]
 	n := 0
 	commit := func() { // some at a time: a must not be silent for a lease
-		running := a.running().IDs()
+		running := a.running()
 		for range min(2, len(running)) {
 			n++
 			a.commit(running[n%len(running)], processor.Position(fmt.Sprint(n)))
@@ -103,14 +103,14 @@ func fenceUnrelated(k *kit) {
 func fenceHandOver(k *kit) {
 	a := k.together("a")[0]
 	owners := map[shardset.ID]processor.Owner{}
-	for id := range a.running().All() {
+	for _, id := range a.running() {
 		a.beat()
 		owners[id] = a.owner(id)
 		a.commit(id, "by a")
 	}
 	b := k.member("b")
 	k.until(2*k.patience, "a and b share the shards", k.settled(a, b), a, b)
-	for id := range b.running().All() {
+	for _, id := range b.running() {
 		b.beat()
 		a.refused("b has the shard", owners[id], "by a, late")
 		b.stored(id, "by a")
@@ -124,7 +124,7 @@ func fenceHandOver(k *kit) {
 func fenceExpired(k *kit) {
 	a, b := k.pair()
 	owners := map[shardset.ID]processor.Owner{}
-	for id := range a.running().All() {
+	for _, id := range a.running() {
 		a.beat()
 		b.beat()
 		owners[id] = a.owner(id)
@@ -147,7 +147,7 @@ func fenceExpired(k *kit) {
 func fenceStranger(k *kit) {
 	a, b := k.pair()
 	for _, who := range []*member{b, k.member("nobody")} {
-		for id := range a.running().All() {
+		for _, id := range a.running() {
 			a.beat()
 			b.beat()
 			a.commit(id, "by a")
@@ -163,7 +163,7 @@ func fenceStranger(k *kit) {
 // from the owner by asking.
 func fenceLoad(k *kit) {
 	a, b := k.pair()
-	for id := range a.running().All() {
+	for _, id := range a.running() {
 		a.beat()
 		b.beat()
 		a.commit(id, "by a")

@@ -38,7 +38,7 @@ func fenceRestart(k *kit) {
 func fenceOldEpoch(k *kit) {
 	a := k.together("a")[0]
 	owners := map[shardset.ID]processor.Owner{}
-	for id := range a.running().All() {
+	for _, id := range a.running() {
 		a.beat()
 		owners[id] = a.owner(id)
 		a.commit(id, "before")
@@ -75,12 +75,12 @@ func fenceFutureEpoch(k *kit) {
 func fenceFormerLoad(k *kit) {
 	a := k.together("a")[0]
 	owners := map[shardset.ID]processor.Owner{}
-	for id := range a.running().All() {
+	for _, id := range a.running() {
 		owners[id] = a.owner(id)
 	}
 	b := k.member("b")
 	k.until(2*k.patience, "a and b share the shards", k.settled(a, b), a, b)
-	for id := range b.running().All() {
+	for _, id := range b.running() {
 		b.beat()
 		b.commit(id, "by b")
 		_, _, err := a.load(owners[id])

@@ -24,7 +24,7 @@ func finishCases() []testCase {
 // do has a member's processors finish these shards, or all that it runs.
 func (m *member) do(ids ...shardset.ID) {
 	if ids == nil {
-		ids = m.running().IDs()
+		ids = m.running()
 	}
 	for _, id := range ids {
 		m.finish(id, shardset.OutcomeComplete)
@@ -59,14 +59,14 @@ func untold(members ...*member) func() bool {
 // where it is.
 func finishAll(k *kit) {
 	a, b := k.pair()
-	mine := a.running().IDs()
+	mine := a.running()
 	a.do()
-	b.do(b.running().IDs()[1:]...)
+	b.do(b.running()[1:]...)
 	k.during(k.patience, "one shard is not done, and nobody is told that all are", untold(a, b), a, b)
 	b.do()
 	k.until(2*k.patience, "a and b are told that all is done", told(a, b), a, b)
 	k.during(k.patience, "a and b are told so again", told(a, b), a, b)
-	if !ids(a.answer.Grants).Equal(shardset.NewSet(mine...)) {
+	if !granted(a.answer.Grants).equal(setOf(mine...)) {
 		k.Errorf("a has done %v, and is granted %v", mine, a.answer.Grants)
 	}
 }
@@ -110,7 +110,7 @@ func finishDead(k *kit) {
 	a.die()
 	b.do()
 	k.until(k.expiry(), "b has the shards of a, which died", func() bool {
-		if b.answer.Complete && b.running().Len() > 0 {
+		if b.answer.Complete && len(b.running()) > 0 {
 			k.Fatalf("b is told that all is done, and runs %v", b.running())
 		}
 		return len(b.answer.Grants) == len(k.ids)
@@ -127,7 +127,7 @@ func finishNewShard(k *kit) {
 	k.until(2*k.patience, "a is told that all is done", told(a), a)
 	k.set(shards(len(k.ids) + 1))
 	k.until(2*k.patience, "a has the new shard, and is not told that it is done", func() bool {
-		return a.running().Len() == 1 && !a.answer.Complete
+		return len(a.running()) == 1 && !a.answer.Complete
 	}, a)
 	a.do()
 	k.until(2*k.patience, "a is told that all is done", told(a), a)

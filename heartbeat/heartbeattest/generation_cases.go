@@ -27,11 +27,11 @@ func generationOfGrant(k *kit) {
 	}, b)
 	k.during(k.ttl, "a has not heard of the revocation, so b has nothing", func() bool {
 		a.mustSay(granted, a.answer.Grants)
-		return b.running().Len() == 0
+		return len(b.running()) == 0
 	}, b)
 	k.until(k.patience, "a has heard of it, so b has its share", func() bool {
 		a.mustSay(a.answer.Generation, a.answer.Grants)
-		return b.running().Len() == len(all)-len(a.answer.Grants)
+		return len(b.running()) == len(all)-len(a.answer.Grants)
 	}, b)
 }
 
@@ -47,7 +47,7 @@ func generationBeforeGrant(k *kit) {
 	})
 	k.during(k.ttl, "a has heard nothing, so b has nothing", func() bool {
 		a.mustSay(0, nil)
-		return b.running().Len() == 0
+		return len(b.running()) == 0
 	}, b)
 }
 

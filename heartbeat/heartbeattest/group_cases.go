@@ -25,7 +25,7 @@ func groupExists(k *kit) {
 	a, b := k.pair()
 	var kept []shardset.ID
 	if a.store != nil {
-		kept = a.running().IDs()
+		kept = a.running()
 	}
 	for _, id := range kept {
 		a.beat()

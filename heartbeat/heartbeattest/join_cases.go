@@ -19,11 +19,11 @@ func joinAlone(k *kit) {
 func joinRestart(k *kit) {
 	a, b := k.pair()
 	mine, others := a.running(), b.running()
-	before := b.owner(others.IDs()[0]).Lease
+	before := b.owner(others[0]).Lease
 	a.die()
 	again := k.member("a")
 	k.until(k.patience, "the new process of a holds what the old one held",
-		func() bool { return again.running().Equal(mine) && b.running().Equal(others) }, again, b)
+		func() bool { return again.running().equal(mine) && b.running().equal(others) }, again, b)
 	if after := b.owner(before.ID).Lease; after.Epoch != before.Epoch {
 		k.Errorf("a's restart changed the epoch of b's shard %s from %d to %d", before.ID, before.Epoch, after.Epoch)
 	}

@@ -153,7 +153,7 @@ func (k *kit) settled(members ...*member) func() bool {
 	return func() bool {
 		n, least, most := 0, len(k.ids), 0
 		for _, m := range members {
-			running := m.running().Len()
+			running := len(m.running())
 			if running != len(m.listed()) {
 				return false
 			}
@@ -165,8 +165,8 @@ func (k *kit) settled(members ...*member) func() bool {
 
 // holding is a condition: the member runs exactly these shards.
 func holding(m *member, ids ...shardset.ID) func() bool {
-	want := shardset.NewSet(ids...)
-	return func() bool { return m.running().Equal(want) }
+	want := setOf(ids...)
+	return func() bool { return m.running().equal(want) }
 }
 
 // together makes members of these names and has them beat until they have shared the

@@ -31,7 +31,7 @@ func leaveFrees(k *kit) {
 func leaveDeaf(k *kit) {
 	a, b := k.pair()
 	k.answered(a)
-	deaf := a.running().IDs()[0]
+	deaf := a.running()[0]
 	sent, back := a.sent, a.back
 	a.deaf = true
 	a.obey(a.tracker.Leave(time.Now()))
@@ -41,16 +41,16 @@ func leaveDeaf(k *kit) {
 		}
 	}
 	a.leave()
-	_, rest := shardset.Diff(shardset.NewSet(k.ids...), shardset.NewSet(deaf))
-	k.until(k.ttl/2, "b has all shards but the deaf one", holding(b, rest.IDs()...), b)
-	k.takeover(b, sent, back, shardset.NewSet(deaf))
+	rest := setOf(k.ids...).minus(setOf(deaf))
+	k.until(k.ttl/2, "b has all shards but the deaf one", holding(b, rest...), b)
+	k.takeover(b, sent, back, setOf(deaf))
 }
 
 // A leaving member that still drains takes nothing more: what it has released is the
 // others' at once, and its heartbeats keep only what it lists.
 func leaveDraining(k *kit) {
 	a, b := k.pair()
-	deaf := a.running().IDs()[0]
+	deaf := a.running()[0]
 	a.deaf = true
 	a.obey(a.tracker.Leave(time.Now()))
 	for id := range a.waiting {
@@ -58,9 +58,9 @@ func leaveDraining(k *kit) {
 			a.finish(id, shardset.OutcomeReleased)
 		}
 	}
-	_, rest := shardset.Diff(shardset.NewSet(k.ids...), shardset.NewSet(deaf))
-	k.until(k.ttl/2, "b has all shards but the one that drains", holding(b, rest.IDs()...), a, b)
-	k.during(k.ttl+k.ttl/2, "a drains the last one, and b has the others", holding(b, rest.IDs()...), a, b)
+	rest := setOf(k.ids...).minus(setOf(deaf))
+	k.until(k.ttl/2, "b has all shards but the one that drains", holding(b, rest...), a, b)
+	k.during(k.ttl+k.ttl/2, "a drains the last one, and b has the others", holding(b, rest...), a, b)
 	a.letGo()
 	a.leave()
 	k.until(k.ttl/2, "b has all shards, because a has left", holding(b, k.ids...), b)

@@ -70,7 +70,7 @@ func (k *kit) newMember(name string) (*member, error) {
 func (k *kit) instance() uint64 { return k.instances.Add(1000) }
 
 func (m *member) String() string {
-	s := fmt.Sprintf("%s runs %v of %v granted", m.name, m.running(), ids(m.answer.Grants))
+	s := fmt.Sprintf("%s runs %v of %v granted", m.name, m.running(), granted(m.answer.Grants))
 	if len(m.waiting) > 0 {
 		s += fmt.Sprintf(", %d on their way out", len(m.waiting))
 	}
@@ -222,14 +222,14 @@ func (m *member) leave() {
 func (m *member) die() { m.k.ledger.died(m) }
 
 // running returns the shards that it processes under a valid lease.
-func (m *member) running() shardset.Set {
+func (m *member) running() set {
 	var running []shardset.ID
 	for _, s := range m.tracker.Shards() {
 		if s.State == shardset.StateHeld {
 			running = append(running, s.ID)
 		}
 	}
-	return shardset.NewSet(running...)
+	return setOf(running...)
 }
 
 // listed returns the shards that its next heartbeat lists.
@@ -243,12 +243,4 @@ func (m *member) owner(id shardset.ID) processor.Owner {
 		m.k.Fatalf("shard %s does not run at %s any more", id, m)
 	}
 	return r.owner
-}
-
-func ids(grants []shardset.Grant) shardset.Set {
-	list := make([]shardset.ID, len(grants))
-	for i, g := range grants {
-		list[i] = g.ID
-	}
-	return shardset.NewSet(list...)
 }

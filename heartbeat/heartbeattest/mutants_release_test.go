@@ -38,8 +38,8 @@ func releaseMutants() []mutant {
 	return []mutant{
 		{name: "a transfer is given away early", by: []string{"Release/while listed", "Fence/in transfer"}, build: func(b *broken) {
 			b.request(func(r *shardset.Heartbeat) {
-				told := ids(b.answers[r.Member].Grants)
-				r.Held = slices.DeleteFunc(slices.Clone(r.Held), func(g shardset.Grant) bool { return !told.Has(g.ID) })
+				told := granted(b.answers[r.Member].Grants)
+				r.Held = slices.DeleteFunc(slices.Clone(r.Held), func(g shardset.Grant) bool { return !told.has(g.ID) })
 			})
 		}},
 		{name: "omission is ignored", by: []string{"Release/one by one", "Rebalance/two members", "Generation/given up"}, build: func(b *broken) {
@@ -47,9 +47,9 @@ func releaseMutants() []mutant {
 				if len(r.Held) == 0 {
 					return
 				}
-				held := ids(r.Held)
+				held := granted(r.Held)
 				for _, g := range b.Snapshot().Shards {
-					if g.Owner == r.Member && !held.Has(g.ID) {
+					if g.Owner == r.Member && !held.has(g.ID) {
 						r.Held = append(slices.Clone(r.Held), shardset.Grant{ID: g.ID, Epoch: g.Epoch})
 					}
 				}
@@ -57,9 +57,9 @@ func releaseMutants() []mutant {
 		}},
 		{name: "a revocation is not told", by: []string{"Rebalance/two members", "Release/while listed"}, build: func(b *broken) {
 			b.answer(func(r shardset.Heartbeat, a *shardset.Answer) {
-				told := ids(a.Grants)
+				told := granted(a.Grants)
 				for _, g := range r.Held {
-					if !told.Has(g.ID) {
+					if !told.has(g.ID) {
 						a.Grants = append(slices.Clone(a.Grants), g)
 					}
 				}
@@ -70,10 +70,10 @@ func releaseMutants() []mutant {
 		}},
 		{name: "all is released together", by: []string{"Release/one by one"}, build: func(b *broken) {
 			b.request(func(r *shardset.Heartbeat) {
-				told := ids(b.answers[r.Member].Grants)
-				going := slices.DeleteFunc(slices.Clone(r.Held), func(g shardset.Grant) bool { return told.Has(g.ID) })
+				told := granted(b.answers[r.Member].Grants)
+				going := slices.DeleteFunc(slices.Clone(r.Held), func(g shardset.Grant) bool { return told.has(g.ID) })
 				if n := int(b.numbers[r.Member]); n > len(going) { // some of them are gone
-					r.Held = slices.DeleteFunc(slices.Clone(r.Held), func(g shardset.Grant) bool { return !told.Has(g.ID) })
+					r.Held = slices.DeleteFunc(slices.Clone(r.Held), func(g shardset.Grant) bool { return !told.has(g.ID) })
 				}
 				b.numbers[r.Member] = uint64(len(going))
 			})

@@ -28,18 +28,17 @@ func orderedWait(k *kit) {
 	a, b := k.member("a"), k.member("b")
 	want := func(what string, numbers ...int) {
 		k.Helper()
-		var set []shardset.ID
+		var expected set
 		for _, n := range numbers {
-			set = append(set, k.ids[n])
+			expected = append(expected, k.ids[n])
 		}
-		all := shardset.NewSet(set...)
-		granted := func() shardset.Set {
-			return shardset.NewSet(append(a.running().IDs(), b.running().IDs()...)...)
+		all := setOf(expected...)
+		running := func() set {
+			return setOf(append(a.running(), b.running()...)...)
 		}
-		k.until(2*k.patience, what, func() bool { return granted().Equal(all) }, a, b)
+		k.until(2*k.patience, what, func() bool { return running().equal(all) }, a, b)
 		k.during(k.patience, what+", and no others", func() bool {
-			more, _ := shardset.Diff(all, granted())
-			return more.Len() == 0
+			return len(running().minus(all)) == 0
 		}, a, b)
 	}
 	want("only shards without ancestors are granted", 0, 4)
@@ -69,12 +68,12 @@ func endedStays(k *kit) {
 	}, a)
 	b := k.member("b")
 	shared := func() bool {
-		all := shardset.NewSet(append(a.running().IDs(), b.running().IDs()...)...)
-		return all.Equal(shardset.NewSet(rest...)) && b.running().Len() > 0
+		all := setOf(append(a.running(), b.running()...)...)
+		return all.equal(setOf(rest...)) && len(b.running()) > 0
 	}
 	k.until(2*k.patience, "a and b share the rest", shared, a, b)
 	k.during(k.patience, "the shard that ended is nobody's", func() bool {
-		return !a.running().Has(k.ids[0]) && !b.running().Has(k.ids[0])
+		return !a.running().has(k.ids[0]) && !b.running().has(k.ids[0])
 	}, a, b)
 }
 
@@ -82,7 +81,7 @@ func endedStays(k *kit) {
 func (k *kit) end(id shardset.ID, members ...*member) {
 	k.Helper()
 	for _, m := range members {
-		if !m.running().Has(id) || m.waiting[id] {
+		if !m.running().has(id) || m.waiting[id] {
 			continue
 		}
 		if k.End != nil {

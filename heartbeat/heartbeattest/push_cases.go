@@ -67,7 +67,7 @@ func pushMoves(k *kit) {
 	k.answered(b)
 	k.woken(k.patience, "a has to give shards to b", wakeA)
 	k.quiet(wakeB)
-	k.until(k.patience, "a has heard of it", func() bool { return a.running().Len() < len(k.ids) }, a)
+	k.until(k.patience, "a has heard of it", func() bool { return len(a.running()) < len(k.ids) }, a)
 	k.answered(a) // it lists them no more
 	k.woken(k.patience, "b has what a released", wakeB)
 	k.until(k.patience, "a and b share the shards", k.settled(a, b), a, b)
@@ -79,7 +79,7 @@ func pushExpiry(k *kit) {
 	defer cancel()
 	a, b := k.pair()
 	k.answered(a)
-	k.during(k.ttl/2, "a is silent, and still a member", func() bool { return b.running().Len() < len(k.ids) }, b)
+	k.during(k.ttl/2, "a is silent, and still a member", func() bool { return len(b.running()) < len(k.ids) }, b)
 	wake := k.watch(ctx, b)
 	k.quiet(wake)
 	a.die()

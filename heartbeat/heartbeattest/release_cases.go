@@ -61,13 +61,9 @@ func releaseBack(k *kit) {
 		b.die()
 	}
 	k.until(k.expiry()+k.patience, "a is told that it may hold all shards again",
-		func() bool { return ids(a.answer.Grants).Len() == len(k.ids) }, a)
-	draining := shardset.NewSet()
-	for id := range a.waiting {
-		draining = shardset.NewSet(append(draining.IDs(), id)...)
-	}
+		func() bool { return len(granted(a.answer.Grants)) == len(k.ids) }, a)
 	old := map[shardset.ID]*run{}
-	for id := range draining.All() {
+	for id := range a.waiting {
 		old[id] = before[id]
 	}
 	a.letGo()

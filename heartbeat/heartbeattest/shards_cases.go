@@ -19,9 +19,9 @@ func shardsAdded(k *kit) {
 	k.until(2*k.patience, "a and b share thirteen shards", k.settled(a, b), a, b)
 	for _, was := range []struct {
 		m   *member
-		set shardset.Set
+		set set
 	}{{a, mine}, {b, others}} {
-		if _, lost := shardset.Diff(was.set, was.m.running()); lost.Len() > 0 {
+		if lost := was.set.minus(was.m.running()); len(lost) > 0 {
 			k.Errorf("shards were added, and %s lost %v", was.m.name, lost)
 		}
 	}
@@ -34,7 +34,7 @@ func shardsRemoved(k *kit) {
 	first := k.ids[0]
 	k.set(k.list[2:])
 	gone := func() bool {
-		return k.settled(a, b)() && !a.running().Has(first) && !b.running().Has(first)
+		return k.settled(a, b)() && !a.running().has(first) && !b.running().has(first)
 	}
 	k.until(2*k.patience, "a and b share what is left", gone, a, b)
 	k.set(shards(8))

@@ -31,7 +31,7 @@ func staleReleases(k *kit) {
 		a.mustSay(a.answer.Generation, all)
 		a.stale(before, a.answer.Grants)
 		a.stale(a.seq-1, nil)
-		return b.running().Len() == 0
+		return len(b.running()) == 0
 	}, b)
 }
 
@@ -41,7 +41,7 @@ func staleRenews(k *kit) {
 	a.beatUntil("a was granted all shards", a.all)
 	a.beatUntil("a and b share the shards", func() bool { return k.shared(a, b) }, b)
 	renewed := time.Now()
-	k.during(k.ttl*2/3, "a's lease lasts", func() bool { return b.running().Len() < len(k.ids) }, b)
+	k.during(k.ttl*2/3, "a's lease lasts", func() bool { return len(b.running()) < len(k.ids) }, b)
 	a.stale(a.seq-1, a.answer.Grants)
 	k.until(time.Until(renewed.Add(k.expiry())), "a's lease has ended, stale heartbeats or not",
 		holding(b, k.ids...), b)
@@ -60,6 +60,6 @@ func (p *puppet) stale(seq uint64, held []shardset.Grant) {
 
 // shared reports whether a puppet and a member hold all shards between them.
 func (k *kit) shared(p *puppet, m *member) bool {
-	n, o := len(p.answer.Grants), m.running().Len()
+	n, o := len(p.answer.Grants), len(m.running())
 	return n+o == len(k.ids) && n-o <= 1 && o-n <= 1
 }

@@ -17,7 +17,7 @@ func standby(k *kit) {
 		if since := time.Since(m.sent); since > k.ttl/2 {
 			k.Errorf("%s was last answered %v ago; its last error: %v", m.name, since, m.err)
 		}
-		if dead == nil && m.running().Len() > 0 {
+		if dead == nil && len(m.running()) > 0 {
 			dead = m
 		} else {
 			rest = append(rest, m)
