@@ -66,24 +66,25 @@ func (t *Tracker) Beat(now time.Time) Heartbeat {
 	return h
 }
 
-// Validate reports everything that is wrong with the heartbeat, or nil.
-func (b *Heartbeat) Validate() error {
+// Validate returns an error that lists everything wrong with the heartbeat, or nil. Services
+// call it before they believe a heartbeat.
+func (h *Heartbeat) Validate() error {
 	var faults []error
-	if b.Member == "" || len(b.Member) > maxName {
-		faults = append(faults, fmt.Errorf("the member name %.*q is not 1 to %d bytes long", maxName, b.Member, maxName))
+	if err := CheckName(h.Member); err != nil {
+		faults = append(faults, fmt.Errorf("the member name %w", err))
 	}
-	if b.Weight < 0 || b.Weight > MaxWeight {
-		faults = append(faults, fmt.Errorf("the weight %d is not between 0 and %d", b.Weight, MaxWeight))
+	if h.Weight < 0 || h.Weight > MaxWeight {
+		faults = append(faults, fmt.Errorf("the weight %d is not between 0 and %d", h.Weight, MaxWeight))
 	}
-	if b.Generation > maxNumber {
-		faults = append(faults, fmt.Errorf("the generation %d is over %d", b.Generation, uint64(maxNumber)))
+	if h.Generation > maxNumber {
+		faults = append(faults, fmt.Errorf("the generation %d is over %d", h.Generation, uint64(maxNumber)))
 	}
-	for _, h := range b.Held {
-		if err := h.ID.Validate(); err != nil {
+	for _, g := range h.Held {
+		if err := g.ID.Validate(); err != nil {
 			faults = append(faults, err)
 		}
-		if h.Epoch > maxNumber {
-			faults = append(faults, fmt.Errorf("shard %s: the epoch %d is over %d", h.ID, h.Epoch, uint64(maxNumber)))
+		if g.Epoch > maxNumber {
+			faults = append(faults, fmt.Errorf("shard %s: the epoch %d is over %d", g.ID, g.Epoch, uint64(maxNumber)))
 		}
 	}
 	if len(faults) == 0 {

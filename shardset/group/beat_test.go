@@ -173,6 +173,8 @@ func TestBadHeartbeats(t *testing.T) {
 	bad := []shardset.Heartbeat{
 		{},
 		{Member: strings.Repeat("x", 129)},
+		{Member: "a\n"},
+		{Member: "\xff"},
 		{Member: "a", Weight: -1},
 		{Member: "a", Weight: shardset.MaxWeight + 1},
 		{Member: "a", Held: []shardset.Grant{{ID: id(-1)}}},
