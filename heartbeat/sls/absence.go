@@ -36,9 +36,9 @@ func (e *laggingError) Unwrap() error { return e.cause }
 // Retryable returns true.
 func (e *laggingError) Retryable() bool { return true }
 
-// missing turns the error of a call that found no logstore, or no group where one
+// retryIfMissing turns the error of a call that found no logstore, or no group where one
 // should be, into one that is tried again for a lease.
-func (c *Client) missing(err error) error {
+func (c *Client) retryIfMissing(err error) error {
 	var refused *Error
 	noLogstore := errors.As(err, &refused) && refused.class == classLogstoreGone
 	if !noLogstore && !errors.Is(err, heartbeat.ErrGroupNotFound) {
@@ -64,17 +64,17 @@ func (c *Client) missing(err error) error {
 	return err
 }
 
-// gone is for a heartbeat that was told that there is no group. Right after the group
+// groupGone is for a heartbeat that was told that there is no group. Right after the group
 // was made, that may be old news too; otherwise its members have nothing any more.
-func (c *Client) gone(err error) error {
+func (c *Client) groupGone(err error) error {
 	c.group.mu.Lock()
 	fresh := c.group.fresh
 	c.group.mu.Unlock()
 	if fresh {
-		if err = c.missing(err); !errors.Is(err, heartbeat.ErrGroupNotFound) {
+		if err = c.retryIfMissing(err); !errors.Is(err, heartbeat.ErrGroupNotFound) {
 			return err
 		}
 	}
-	c.forget()
+	c.forgetGroup()
 	return err
 }

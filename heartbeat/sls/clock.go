@@ -17,10 +17,10 @@ const (
 	// step of less than a second may take some answers to be seen.
 	offsetMargin = time.Second
 
-	// loudOffset is a difference of the clocks that people should know of, and
-	// loudEvery how often they are told of changes.
-	loudOffset = time.Second
-	loudEvery  = time.Minute
+	// logOffset is a difference of the clocks that people should know of, and
+	// logEvery how often they are told of changes.
+	logOffset = time.Second
+	logEvery  = time.Minute
 )
 
 // offset is by how much the service's clock is ahead of ours: at least and at most. It
@@ -32,8 +32,8 @@ type offset struct {
 	known       bool
 	least, most time.Duration
 
-	told   time.Duration // what people were told last; zero: that all is well
-	toldAt time.Time
+	logged   time.Duration // what people were told last; zero: that all is well
+	loggedAt time.Time
 }
 
 // observe takes an answer with that Date to a request that left and came by our clock.
@@ -57,19 +57,19 @@ func (o *offset) bounds() (least, most time.Duration) {
 	return o.least - offsetMargin, o.most + offsetMargin
 }
 
-// news reports whether people should hear of a difference of the clocks: one that is
+// shouldLog reports whether people should hear of a difference of the clocks: one that is
 // certain to be large, and is not the one that they have heard of.
-func (o *offset) news(now time.Time) (ahead time.Duration, tell bool) {
+func (o *offset) shouldLog(now time.Time) (ahead time.Duration, tell bool) {
 	ahead = o.least + (o.most-o.least)/2
 	switch {
 	case o.least <= 0 && o.most >= 0:
-		o.told = 0
+		o.logged = 0
 		return ahead, false
-	case o.least <= loudOffset && o.most >= -loudOffset, (ahead - o.told).Abs() <= loudOffset,
-		!o.toldAt.IsZero() && now.Sub(o.toldAt) < loudEvery:
+	case o.least <= logOffset && o.most >= -logOffset, (ahead - o.logged).Abs() <= logOffset,
+		!o.loggedAt.IsZero() && now.Sub(o.loggedAt) < logEvery:
 		return ahead, false
 	}
-	o.told, o.toldAt = ahead, now
+	o.logged, o.loggedAt = ahead, now
 	return ahead, true
 }
 
@@ -101,7 +101,7 @@ func (c *Client) observeClock(sent, received time.Time, h http.Header) {
 	}
 	c.clock.mu.Lock()
 	c.clock.offset.observe(sent, received, date)
-	ahead, tell := c.clock.offset.news(received)
+	ahead, tell := c.clock.offset.shouldLog(received)
 	c.clock.mu.Unlock()
 	if tell {
 		c.cfg.Logger.Warn("the service's clock differs from this machine's: times are compared by the service's; mend this machine's time service",

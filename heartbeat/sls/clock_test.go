@@ -105,7 +105,7 @@ func TestOffsetNews(t *testing.T) {
 		for range 10 {
 			at += 1100 * time.Millisecond
 			exchange{at: at, took: 10 * time.Millisecond, ahead: c.ahead}.observe(&o)
-			if _, tell := o.news(time.Unix(1_700_000_000, 0).Add(at)); tell {
+			if _, tell := o.shouldLog(time.Unix(1_700_000_000, 0).Add(at)); tell {
 				told++
 			}
 		}

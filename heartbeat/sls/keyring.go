@@ -148,7 +148,7 @@ func (k *keyring) ask() *question {
 
 func (k *keyring) call(q *question, old Credentials) {
 	q.err = newCredentialsError("the provider ended its goroutine", nil) // unless it returns
-	defer func() { k.settle(q) }()
+	defer func() { k.finish(q) }()
 	ctx, cancel := context.WithTimeout(k.ctx, k.timeout)
 	defer cancel()
 	c, err := credentials(ctx, k.provider)
@@ -176,8 +176,8 @@ func credentials(ctx context.Context, p CredentialsProvider) (c Credentials, err
 	return c, err
 }
 
-// settle ends a question.
-func (k *keyring) settle(q *question) {
+// finish ends a question.
+func (k *keyring) finish(q *question) {
 	now := time.Now()
 	k.mu.Lock()
 	k.asking = nil

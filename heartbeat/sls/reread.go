@@ -17,22 +17,22 @@ const (
 	rereadTimeout = 10 * time.Second
 )
 
-// answered is the event of a heartbeat that was answered. It returns the newest settings
+// onAnswer is the event of a heartbeat that was answered. It returns the newest settings
 // that are known.
-func (c *Client) answered() Group {
+func (c *Client) onAnswer() Group {
 	c.group.mu.Lock()
 	g := c.group.group
 	c.group.noGroup, c.group.noLogstore, c.group.fresh = absence{}, absence{}, false
 	c.group.mu.Unlock()
-	c.reread()
+	c.rereadIfDue()
 	return g
 }
 
-// reread has the settings read again when it is time, beside the heartbeats: one must
+// rereadIfDue has the settings read again when it is time, beside the heartbeats: one must
 // not wait for the reading, and its own time may be too short for it. The next answer
 // takes what comes of it. Owner, stop and waiter of the goroutine: the client's
 // background; one runs at a time.
-func (c *Client) reread() {
+func (c *Client) rereadIfDue() {
 	s := &c.group
 	s.mu.Lock()
 	due := s.known && !s.rereading && !time.Now().Before(s.readAt)
@@ -41,29 +41,29 @@ func (c *Client) reread() {
 	}
 	version := s.version
 	s.mu.Unlock()
-	if due && !c.background.launch(func(ctx context.Context) { c.readAgain(ctx, version) }) {
-		c.readOver(version)
+	if due && !c.background.launch(func(ctx context.Context) { c.rereadSettings(ctx, version) }) {
+		c.endReading(version)
 	}
 }
 
-// readAgain reads the settings, and takes them if they are still those of that version.
+// rereadSettings reads the settings, and takes them if they are still those of that version.
 // If it fails, the settings that are known stay.
-func (c *Client) readAgain(ctx context.Context, version uint64) {
+func (c *Client) rereadSettings(ctx context.Context, version uint64) {
 	ctx, cancel := context.WithTimeout(ctx, rereadTimeout)
 	defer cancel()
 	g, err := c.find(ctx)
-	switch newest := c.readOver(version); {
+	switch newest := c.endReading(version); {
 	case !newest || c.background.closed():
 	case err != nil:
 		c.cfg.Logger.Warn("group's settings cannot be read again; the last ones count", zap.Error(err))
 	default:
-		c.learn(g)
+		c.setSettings(g)
 	}
 }
 
-// readOver ends a reading, and reports whether nobody has learned or doubted anything
+// endReading ends a reading, and reports whether nobody has learned or doubted anything
 // since it began. The next one is due soon, unless this one gave something to learn.
-func (c *Client) readOver(version uint64) (newest bool) {
+func (c *Client) endReading(version uint64) (newest bool) {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
 	c.group.rereading = false

@@ -237,7 +237,7 @@ func TestInfoFollowsTheGroup(t *testing.T) {
 		ordered(false)
 		beat()
 		ordered(true)
-		c.doubt()
+		c.invalidateSettings()
 		ordered(true)
 		beat()
 		g.mu.Lock()

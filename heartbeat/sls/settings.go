@@ -45,8 +45,8 @@ func (c *Client) lastGroup() (Group, bool) {
 // Create makes the group if there is none. It is one of the two ways to make it: the
 // first heartbeat of a client is the other, unless Config.MustExist is set.
 func (c *Client) Create(ctx context.Context) error {
-	_, err := c.settle(ctx, true, func() bool { return false })
-	return c.missing(err)
+	_, err := c.readSettings(ctx, true, func() bool { return false })
+	return c.retryIfMissing(err)
 }
 
 // settings returns the group's settings, without a call if they are known.
@@ -57,13 +57,13 @@ func (c *Client) settings(ctx context.Context) (Group, error) {
 	if known {
 		return g, nil
 	}
-	return c.settle(ctx, create, func() bool { return c.group.known })
+	return c.readSettings(ctx, create, func() bool { return c.group.known })
 }
 
-// settle reads the group's settings, and makes the group if there is none and create
+// readSettings reads the group's settings, and makes the group if there is none and create
 // says so. It does nothing if, when its turn comes, enough says that the settings are
 // known; enough is called under the lock.
-func (c *Client) settle(ctx context.Context, create bool, enough func() bool) (Group, error) {
+func (c *Client) readSettings(ctx context.Context, create bool, enough func() bool) (Group, error) {
 	if c.cfg.Group == "" {
 		return Group{}, usage(opListGroups, "the client has no group")
 	}
@@ -87,10 +87,10 @@ func (c *Client) settle(ctx context.Context, create bool, enough func() bool) (G
 		return Group{}, err
 	}
 	c.expect(false)
-	if g, err = c.adapt(ctx, g); err != nil {
+	if g, err = c.updateIfWanted(ctx, g); err != nil {
 		return Group{}, err
 	}
-	c.learn(g)
+	c.setSettings(g)
 	return g, nil
 }
 
@@ -138,9 +138,9 @@ func (c *Client) find(ctx context.Context) (Group, error) {
 	return Group{}, fmt.Errorf("sls: group %q of logstore %q is not listed: %w", c.cfg.Group, c.cfg.Logstore, heartbeat.ErrGroupNotFound)
 }
 
-// adapt obeys UpdateGroup, once in a client's life: two programs that disagree would
+// updateIfWanted obeys UpdateGroup, once in a client's life: two programs that disagree would
 // otherwise change the group back and forth for ever.
-func (c *Client) adapt(ctx context.Context, g Group) (Group, error) {
+func (c *Client) updateIfWanted(ctx context.Context, g Group) (Group, error) {
 	c.group.mu.Lock()
 	updated := c.group.updated
 	c.group.mu.Unlock()
@@ -164,8 +164,8 @@ func (c *Client) differs(g Group) bool {
 	return g.Timeout != c.cfg.Timeout || g.Ordered != c.cfg.Ordered
 }
 
-// learn notes the settings, and logs once how they differ from the Config.
-func (c *Client) learn(g Group) {
+// setSettings notes the settings, and logs once how they differ from the Config.
+func (c *Client) setSettings(g Group) {
 	c.group.mu.Lock()
 	c.group.group, c.group.known = g, true
 	c.group.version++
@@ -183,17 +183,17 @@ func (c *Client) learn(g Group) {
 	}
 }
 
-// forget makes the next heartbeat read the settings first: the group is gone.
-func (c *Client) forget() {
+// forgetGroup makes the next heartbeat read the settings first: the group is gone.
+func (c *Client) forgetGroup() {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
 	c.group.known, c.group.met, c.group.expected = false, true, false
 	c.group.version++
 }
 
-// doubt makes the next heartbeat read the settings first: an eviction may come of a
+// invalidateSettings makes the next heartbeat read the settings first: an eviction may come of a
 // timeout that was made shorter. There is no lease then that a failure could cost.
-func (c *Client) doubt() {
+func (c *Client) invalidateSettings() {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
 	c.group.known = false

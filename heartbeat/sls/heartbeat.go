@@ -30,19 +30,19 @@ func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answe
 		held[i] = h.ID.Number
 	}
 	if _, err := c.settings(ctx); err != nil {
-		return shardset.Answer{}, c.missing(err)
+		return shardset.Answer{}, c.retryIfMissing(err)
 	}
 	numbers, err := c.heartbeat(ctx, r.Member, held)
 	switch {
 	case errors.Is(err, heartbeat.ErrGroupNotFound):
-		return shardset.Answer{}, c.gone(err)
+		return shardset.Answer{}, c.groupGone(err)
 	case errors.Is(err, heartbeat.ErrEvicted):
-		c.doubt()
+		c.invalidateSettings()
 		return shardset.Answer{}, err
 	case err != nil:
-		return shardset.Answer{}, c.missing(err)
+		return shardset.Answer{}, c.retryIfMissing(err)
 	}
-	a := shardset.Answer{TTL: c.answered().Timeout}
+	a := shardset.Answer{TTL: c.onAnswer().Timeout}
 	if len(numbers) > 0 {
 		a.Grants = make([]shardset.Grant, len(numbers))
 	}
