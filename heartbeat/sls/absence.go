@@ -7,14 +7,14 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
-// absence is how long something has been missing that should be there. The service is
-// eventually consistent: a list, or a node, may not know of a group or logstore yet,
-// or for a moment no more. So absence is believed after one lease.
+// absence is since when a group or logstore has been missing. The service is eventually
+// consistent: a list or a node may not know it yet, or not for a moment. So the client believes
+// that it does not exist after one lease.
 type absence struct {
 	since time.Time // zero: it is not missing
 }
 
-// believed notes that it is missing, and reports whether to believe that.
+// believed notes that it is missing, and reports whether it has been so for a lease.
 func (a *absence) believed(now time.Time, lease time.Duration) bool {
 	if a.since.IsZero() {
 		a.since = now
@@ -22,11 +22,11 @@ func (a *absence) believed(now time.Time, lease time.Duration) bool {
 	return now.Sub(a.since) >= lease
 }
 
-// laggingError is an absence that is not believed yet. It does not match
-// heartbeat.ErrGroupNotFound, which would cost the shards, or end the worker.
+// laggingError is an absence that the client does not believe yet. It does not match
+// heartbeat.ErrGroupNotFound, for which a worker gives up its shards or ends.
 type laggingError struct {
 	text  string
-	cause error // what the service said, if it said something
+	cause error // the service's error, if there is one
 }
 
 func (e *laggingError) Error() string { return e.text }
@@ -36,8 +36,8 @@ func (e *laggingError) Unwrap() error { return e.cause }
 // Retryable returns true.
 func (e *laggingError) Retryable() bool { return true }
 
-// retryIfMissing turns the error of a call that found no logstore, or no group where one
-// should be, into one that is tried again for a lease.
+// retryIfMissing makes the error of a missing logstore, or of a missing group that should exist,
+// retryable for one lease.
 func (c *Client) retryIfMissing(err error) error {
 	var refused *Error
 	noLogstore := errors.As(err, &refused) && refused.class == classLogstoreGone
@@ -54,18 +54,18 @@ func (c *Client) retryIfMissing(err error) error {
 	}
 	switch {
 	case noLogstore && !s.noLogstore.believed(now, lease):
-		return &laggingError{text: err.Error() + "; retrying for a lease, in case that is old news", cause: err}
+		return &laggingError{text: err.Error() + "; it is retried for one lease, in case the service lags", cause: err}
 	case !noLogstore && s.expected:
 		if !s.noGroup.believed(now, lease) {
-			return &laggingError{text: err.Error() + ", although it should exist; retrying for a lease, in case that is old news"}
+			return &laggingError{text: err.Error() + ", although it should exist; it is retried for one lease, in case the service lags"}
 		}
 		s.expected = false
 	}
 	return err
 }
 
-// groupGone is for a heartbeat that was told that there is no group. Right after the group
-// was made, that may be old news too; otherwise its members have nothing any more.
+// groupGone handles the answer to a heartbeat that the group does not exist. Right after the group
+// was created the service may lag; otherwise the members hold nothing any more.
 func (c *Client) groupGone(err error) error {
 	c.group.mu.Lock()
 	fresh := c.group.fresh

@@ -21,8 +21,8 @@ type checkpoint struct {
 	Cursor string
 	// Updated is when it was stored; zero if the service does not say.
 	Updated time.Time
-	// Consumer is a member's name: who committed last or who holds the shard, which
-	// of the two is not documented. Nothing here relies on it.
+	// Consumer is the member that committed last or that holds the shard: which one is not
+	// documented. The client does not use it.
 	Consumer string
 }
 
@@ -38,8 +38,8 @@ type saveJSON struct {
 	Shard  int    `json:"shard"`
 }
 
-// Load returns the shard's checkpoint. The service does not claim the shard for the
-// reader, and lets anybody read: only its commits are fenced.
+// Load returns the checkpoint of o's shard; false if it has none. The service lets every client
+// read: it fences commits alone, so the member's name is not needed.
 func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Position, bool, error) {
 	if err := c.checkOwner(opGetCheckpoint, o); err != nil {
 		return "", false, err
@@ -48,9 +48,9 @@ func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Positio
 	return processor.Position(cp.Cursor), ok && cp.Cursor != "", err
 }
 
-// Save stores the position, if o's member holds the shard; otherwise the error matches
-// processor.ErrNotOwner. The service knows names only: the instance and the epoch of o
-// do not count.
+// Save stores the position if o's member holds the shard; otherwise the error matches
+// processor.ErrNotOwner. The service knows the member's name alone: the instance and the epoch
+// of o do not count.
 func (c *Client) Save(ctx context.Context, o processor.Owner, p processor.Position) error {
 	if err := c.checkOwner(opUpdateCheckpoint, o); err != nil {
 		return err
@@ -65,10 +65,9 @@ func (c *Client) checkOwner(op string, o processor.Owner) error {
 	return nil
 }
 
-// getCheckpoint returns the checkpoint of one shard, and asks for no other: a group of
-// a thousand shards would send a thousand each time. False means that the group has
-// none of this shard. An error is never taken for that, not even one that says that
-// the shard does not exist: starting over is not a guess to make.
+// getCheckpoint returns the checkpoint of one shard; false if the group has none. It asks for
+// that shard alone, because the service would send all of them. An error never counts as no
+// checkpoint, not even one that says that the shard does not exist: the shard would start over.
 func (c *Client) getCheckpoint(ctx context.Context, shard int) (cp checkpoint, ok bool, err error) {
 	switch {
 	case c.cfg.Group == "":
@@ -90,8 +89,8 @@ func (c *Client) getCheckpoint(ctx context.Context, shard int) (cp checkpoint, o
 	return cp, ok, nil
 }
 
-// ListCheckpoints returns the checkpoints of all shards of the group, those included that
-// have none yet. It implements processor.Lister.
+// ListCheckpoints returns the checkpoints of all shards of the group; a shard without one has an
+// empty position. The log must be the client's logstore.
 func (c *Client) ListCheckpoints(ctx context.Context, log string) (list []processor.Stored, err error) {
 	switch {
 	case c.cfg.Group == "":
@@ -113,8 +112,8 @@ func (c *Client) ListCheckpoints(ctx context.Context, log string) (list []proces
 	return list, err
 }
 
-// parseCheckpoints reads a list. What is odd about an element is left out of its shard, and
-// an element that does not say whose it is is left out; a list of nothing else is an error.
+// parseCheckpoints reads a list. A shard whose checkpoint cannot be read gets an empty one. An
+// element without a shard number is left out; a list of such elements alone is an error.
 func parseCheckpoints(b []byte) ([]checkpoint, error) {
 	var list []checkpoint
 	err := parseElements(b, func(w *checkpointJSON, _ error) error {
@@ -132,9 +131,9 @@ func parseCheckpoints(b []byte) ([]checkpoint, error) {
 	return list, err
 }
 
-// parseCheckpoint finds the checkpoint of one shard in a list. A server may send those of
-// other shards all the same, and whatever is odd about them does not matter. An element
-// that does not say whose it is may be the shard's own.
+// parseCheckpoint finds the checkpoint of one shard in a list. A server may send those of other
+// shards as well; faults in them do not matter. An element without a shard number may be the
+// shard's own.
 func parseCheckpoint(b []byte, shard int) (cp checkpoint, ok bool, err error) {
 	var fault error // of an element that may be the shard's
 	err = parseElements(b, func(w *checkpointJSON, wrong error) error {
@@ -177,8 +176,8 @@ func (w *checkpointJSON) checkpoint(shard int) (checkpoint, error) {
 	return cp, nil
 }
 
-// updateCheckpoint stores a position for a shard that the member holds. It never forces
-// the service, which would let a member that was evicted move its successor's position.
+// updateCheckpoint stores a position for a shard that the member holds. It never forces the
+// commit: a forced commit of an evicted member would move its successor's position.
 func (c *Client) updateCheckpoint(ctx context.Context, member string, shard int, cursor string) error {
 	if err := c.checkMember(opUpdateCheckpoint, member); err != nil {
 		return err

@@ -10,9 +10,9 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// Client talks to one logstore and to one consumer group of it. It is a
-// heartbeat.Client, a heartbeat.Creator and a processor.Checkpoints. Safe for
-// concurrent use by any number of members. It holds connections: Close gives them up.
+// Client is a client of one logstore and of one consumer group in it. It implements
+// heartbeat.Client, heartbeat.Creator, processor.Checkpoints and processor.Lister. Safe for
+// concurrent use by any number of members. It holds connections until Close.
 type Client struct {
 	cfg       Config
 	endpoint  endpoint
@@ -72,13 +72,13 @@ func userAgent(cfg Config) string {
 	return cfg.Group + "_" + cfg.Member
 }
 
-// Info describes the group service. The group is named with its logstore, "app/billing",
-// because each logstore has groups of its own. Commits are fenced by the member's name. Ordered is
-// the group's own as it was read last, and before that the Config's.
+// Info describes the group service. Its Group has the logstore in front, "app/billing", because
+// each logstore has groups of its own. Guarantees.Ordered is the group's order as it was last read;
+// before the first heartbeat it is Config.Ordered.
 func (c *Client) Info() heartbeat.Info {
 	ordered := c.cfg.Ordered
 	c.group.mu.Lock()
-	if c.group.group.Name != "" { // it may be in doubt now, but it was read
+	if c.group.group.Name != "" { // it was read, even if it must be read again
 		ordered = c.group.group.Ordered
 	}
 	c.group.mu.Unlock()
@@ -96,13 +96,12 @@ func (c *Client) Info() heartbeat.Info {
 // Logstore returns the logstore's name, which is the Log of all shard IDs.
 func (c *Client) Logstore() string { return c.cfg.Logstore }
 
-// Close gives up what the client holds: the connections of its own pools, and what it does
-// beside its calls, a question to the provider of credentials for instance. Call it when
-// the last call has returned: connections of calls that are under way close later, after
+// Close closes the connections of the client's own pools and stops its goroutines. Call it when
+// the last call has returned: the connection of a call that is still running closes later, after
 // some idle time. Calls after Close fail.
 //
-// Close waits for what it stops, for a provider no longer than a second: the error says
-// that the provider ignores its context. It may be called again, and from any goroutine.
+// Close waits for the goroutines. It waits at most a second for a provider of credentials, and
+// returns an error if the provider ignores its context. It may be called more than once.
 func (c *Client) Close() error {
 	c.background.close()
 	for _, t := range c.own {

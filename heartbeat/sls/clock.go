@@ -9,34 +9,32 @@ import (
 )
 
 const (
-	// guessedOffset is how far the service's clock may be from ours as long as no answer
-	// has told.
+	// guessedOffset bounds the difference of the clocks before the first answer.
 	guessedOffset = 5 * time.Second
 
-	// offsetMargin is added to what the answers tell: the service is many machines, and a
-	// step of less than a second may take some answers to be seen.
+	// offsetMargin widens the bounds that the answers give: the service has many machines, and
+	// it may take some answers to see that a clock was set by less than a second.
 	offsetMargin = time.Second
 
-	// logOffset is a difference of the clocks that people should know of, and
-	// logEvery how often they are told of changes.
+	// logOffset is the difference of the clocks above which the client logs it, at most once in
+	// logEvery.
 	logOffset = time.Second
 	logEvery  = time.Minute
 )
 
-// offset is by how much the service's clock is ahead of ours: at least and at most. It
-// is pure. Each answer was dated at some moment between its request and its arrival, in
-// whole seconds, so it says so much to about a second; together they say it to about a
-// round trip. An answer that contradicts the others shows that a clock was set: it counts
-// alone from then on.
+// offset is by how much the service's clock is ahead of ours: at least and at most. It is pure. The
+// service dates an answer between the request and the arrival, in whole seconds. So one answer gives
+// the offset to about a second, and many answers give it to about a round trip. An answer that
+// contradicts the earlier ones shows that a clock was set: from then on the earlier ones do not count.
 type offset struct {
 	known       bool
 	least, most time.Duration
 
-	logged   time.Duration // what people were told last; zero: that all is well
+	logged   time.Duration // the difference in the last log line; zero: none since the clocks agreed
 	loggedAt time.Time
 }
 
-// observe takes an answer with that Date to a request that left and came by our clock.
+// observe takes the Date of an answer. The times sent and received are of our clock.
 func (o *offset) observe(sent, received, date time.Time) {
 	// Without their monotonic readings, which do not follow a clock that is set.
 	least, most := date.Sub(received.Round(0)), date.Add(time.Second).Sub(sent.Round(0))
@@ -57,8 +55,8 @@ func (o *offset) bounds() (least, most time.Duration) {
 	return o.least - offsetMargin, o.most + offsetMargin
 }
 
-// shouldLog reports whether people should hear of a difference of the clocks: one that is
-// certain to be large, and is not the one that they have heard of.
+// shouldLog reports whether to log the difference of the clocks: it is certain to be large, and
+// differs from the one that was logged last.
 func (o *offset) shouldLog(now time.Time) (ahead time.Duration, tell bool) {
 	ahead = o.least + (o.most-o.least)/2
 	switch {
@@ -79,18 +77,18 @@ type clock struct {
 	offset offset
 }
 
-// ClockOffset returns how far the service's clock is ahead of this machine's, negative if
-// it is behind: at least and at most. It comes from the Date headers of the service's
-// answers and follows clocks that are set; before the first answer it is a guess of five
-// seconds either way. Times by which the service decides, when a log was received for
-// instance, are to be compared with ours by it.
+// ClockOffset returns by how much the service's clock is ahead of this machine's: at least and at
+// most, negative if it is behind. Add it to this machine's time to compare that with times of the
+// service, such as when it received a log. The client measures the offset by the Date headers of
+// the answers, and follows clocks that are set. Before the first answer it is five seconds either
+// way.
 func (c *Client) ClockOffset() (least, most time.Duration) {
 	c.clock.mu.Lock()
 	defer c.clock.mu.Unlock()
 	return c.clock.offset.bounds()
 }
 
-// observeClock learns from the Date of one of the service's answers, if it is fresh.
+// observeClock takes the Date of one of the service's answers, if no cache delayed it.
 func (c *Client) observeClock(sent, received time.Time, h http.Header) {
 	if h.Get("Age") != "" {
 		return
@@ -104,7 +102,7 @@ func (c *Client) observeClock(sent, received time.Time, h http.Header) {
 	ahead, tell := c.clock.offset.shouldLog(received)
 	c.clock.mu.Unlock()
 	if tell {
-		c.cfg.Logger.Warn("the service's clock differs from this machine's: times are compared by the service's; mend this machine's time service",
+		c.cfg.Logger.Warn("the service's clock differs from this machine's; the client allows for it; check this machine's time service",
 			zap.Duration("service_ahead", ahead.Round(100*time.Millisecond)))
 	}
 }

@@ -18,8 +18,8 @@ const (
 	LZ4 Compression = "lz4"
 	// Zstd is one zstd frame.
 	Zstd Compression = "zstd"
-	// None is no compression. Whether the service lets a pull go without is not
-	// documented; it may send LZ4 all the same, and Page.Compression says so.
+	// None is no compression. The service may send a page in LZ4 all the same;
+	// Page.Compression tells.
 	None Compression = "none"
 )
 

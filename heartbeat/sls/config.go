@@ -22,72 +22,67 @@ const (
 	maxTimeout = 24 * time.Hour
 )
 
-// Config is what a Client is made with.
+// Config configures a Client.
 type Config struct {
-	// Endpoint is where the service is: "cn-hangzhou.log.aliyuncs.com", with a scheme
-	// and a port if need be. Without a scheme it is https, except for a loopback
-	// address, where it is http. A loopback address is dialled as it is, and the
-	// project goes into the Host header only.
+	// Endpoint is the address of the service: "cn-hangzhou.log.aliyuncs.com", with a scheme
+	// and a port if need be. The default scheme is https, and http for a loopback address.
+	// The client dials an IP address or localhost as it is, and puts the project into the
+	// Host header alone.
 	Endpoint string
-	// Project is the project's name. Empty means that the endpoint is the whole host
-	// name, with the project in it or with none.
+	// Project is the project's name. Empty means that the endpoint is the whole host name.
 	Project string
 	// Logstore is the logstore's name. It is the Log of all shard IDs.
 	Logstore string
-	// Group is the consumer group's name. Only a client that neither beats nor commits
-	// may leave it empty.
+	// Group is the consumer group's name. Empty means that the client can send no heartbeats
+	// and has no checkpoints.
 	Group string
 
-	// Timeout is the group's lease time when this client creates it: whole seconds. It
-	// has no effect on a group that exists, unless UpdateGroup is set; leases always
-	// follow the group's own timeout. Zero means 30 s.
+	// Timeout is the lease time of a group that this client creates, in whole seconds. A
+	// group that exists keeps its own, unless UpdateGroup is set. Zero means 30 s.
 	Timeout time.Duration
-	// Ordered makes the children of a split shard wait for their ancestors. Like
-	// Timeout, it is for the group's creation.
+	// Ordered makes the children of a split shard wait for their ancestors. It applies to
+	// groups as Timeout does.
 	Ordered bool
-	// UpdateGroup changes a group that exists to Timeout and Ordered, once, when this
-	// client first meets it. Otherwise a difference is logged and the group stays as
-	// it is: another program may have its reasons.
+	// UpdateGroup changes a group that exists to Timeout and Ordered, once, when this client
+	// first reads its settings. Without UpdateGroup the client logs a difference.
 	UpdateGroup bool
-	// MustExist leaves a group that does not exist to Create. Otherwise the first
-	// heartbeat of this client creates it.
+	// MustExist makes the first heartbeat fail if the group does not exist. Without
+	// MustExist it creates the group.
 	MustExist bool
 
-	// Credentials sign the requests; see Static and FromEnv. Nil means anonymous, for
-	// servers that do not verify.
+	// Credentials sign the requests; see Static and FromEnv. Nil means unsigned requests, for
+	// servers that do not verify signatures.
 	Credentials CredentialsProvider
-	// Signature is how requests are signed. Empty means V4 in the regions that take no
-	// other, those with "-acdr-ut-" in their own or their endpoint's names, and V1 in all
-	// others.
+	// Signature is the version of the signature. Empty means V4 if the region or the endpoint
+	// has "-acdr-ut-" in its name, because those regions take no other, and V1 otherwise.
 	Signature Signature
-	// Region is the service's region, "cn-hangzhou", which V4 needs. Empty means the one
-	// that the Endpoint names: "cn-hangzhou-intranet.log.aliyuncs.com" is in cn-hangzhou.
+	// Region is the service's region, which V4 needs: "cn-hangzhou". Empty means the region
+	// in the Endpoint: "cn-hangzhou-intranet.log.aliyuncs.com" is in cn-hangzhou.
 	Region string
-	// AllowInsecure permits plain http to other hosts than the loopback, also through a
-	// Proxy, and a TLS that verifies no certificate: whoever is on the way can read all
-	// data, and the security token.
+	// AllowInsecure permits plain http to hosts that are not loopback addresses, also
+	// through a Proxy, and a TLS config that verifies no certificate. Others on the way can
+	// then read all data and the security token.
 	AllowInsecure bool
 
-	// Member is the name of this worker. It is part of the User-Agent header, by which
-	// the service's own logs can tell workers apart, and of nothing else.
+	// Member is the name of this worker. It goes into the User-Agent header alone, so that
+	// the service's own logs tell workers apart.
 	Member string
-	// RequestTimeout bounds each call, the transfer of data included. A context may
-	// end it earlier. Zero means 30 s.
+	// RequestTimeout bounds each request, the transfer of data included. Zero means 30 s.
 	RequestTimeout time.Duration
-	// TLS is what connections are secured with: RootCAs for an authority of your own,
-	// Certificates for the client's. It is copied. Nil means the system's authorities.
+	// TLS secures the connections: set RootCAs for an authority of your own, Certificates for
+	// a client certificate. New copies it. Nil means the system's authorities.
 	TLS *tls.Config
-	// Proxy returns the proxy of a request, nil for none, as the field of http.Transport
-	// does: http.ProxyURL(u), with the scheme http, https, socks5 or socks5h. New asks it
-	// once. Nil means the environment's: HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
+	// Proxy returns the proxy of a request, or nil for none, as in http.Transport:
+	// http.ProxyURL(u), with the scheme http, https, socks5 or socks5h. New calls it once.
+	// Nil means the environment's proxy: HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 	Proxy func(*http.Request) (*url.URL, error)
-	// Transport carries all requests. Nil means two pools of HTTP/1.1 connections of
-	// this client's own: one for heartbeats, one for all else, so that the data cannot
-	// delay a heartbeat. TLS and Proxy are for these.
+	// Transport carries all requests; TLS and Proxy must be nil then. Nil means two pools of
+	// HTTP/1.1 connections, one for heartbeats and one for all else, so that data cannot
+	// delay a heartbeat.
 	Transport http.RoundTripper
 	// Logger gets few lines: a group that differs from this Config or cannot be read again,
 	// plain http, a certificate that is not verified, credentials that cannot be renewed, a
-	// clock that is more than a second off. Nil means silence.
+	// clock that differs by more than a second. Nil means silence.
 	Logger *zap.Logger
 }
 

@@ -11,39 +11,40 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/accesskey"
 )
 
-// Credentials are what requests are signed with.
+// Credentials sign requests.
 type Credentials struct {
 	AccessKeyID     string
 	AccessKeySecret heartbeat.Secret
-	// SecurityToken is for temporary credentials; empty for lasting ones.
+	// SecurityToken belongs to temporary credentials. Empty means lasting ones.
 	SecurityToken heartbeat.Secret
-	// Expires is when they end. The client asks for new ones some time before. Zero
-	// means that nobody knows: the client then asks every 10 seconds, as long as it
-	// makes requests, and uses them until the service refuses them.
+	// Expires is when the credentials end. The client asks the provider for new ones up to 5
+	// minutes earlier. Zero means unknown: the client then asks every 10 seconds while it makes
+	// requests, and uses the credentials until the service refuses them.
 	Expires time.Time
 }
 
-// CredentialsProvider gives credentials. A client asks it one question at a time, on a
-// goroutine of its own, beside the requests: a provider that is slow, hangs or fails costs
-// no request while the last credentials are good. Only a request that has none to sign
-// with, or whose credentials the service refused, waits for the answer.
+// CredentialsProvider returns credentials. A client has one call to it at a time, on a goroutine
+// of its own. So a provider that is slow, hangs or fails delays no request while the last
+// credentials are good. A request waits for the provider only if it has no credentials or the
+// service refused them.
 //
-// The ctx ends after Config.RequestTimeout, and with Client.Close. A provider that ignores
-// it holds up the next question. A panic is an error. Errors are shown, with known secrets
-// taken out; they may pass, unless they have a method Retryable() bool that says otherwise.
+// The context ends after Config.RequestTimeout and with Client.Close. A provider that ignores it
+// delays the next call. A panic counts as an error. The client shows an error without known
+// secrets. heartbeat.Retryable is true of it, unless the error has a method Retryable() bool that
+// returns false.
 type CredentialsProvider interface {
 	Credentials(ctx context.Context) (Credentials, error)
 }
 
-// The names by which the official tools know them.
+// The variables that the official tools use.
 const (
 	envKeyID  = "ALIBABA_CLOUD_ACCESS_KEY_ID"
 	envSecret = "ALIBABA_CLOUD_ACCESS_KEY_SECRET" //nolint:gosec // a name, not a secret
 	envToken  = "ALIBABA_CLOUD_SECURITY_TOKEN"    //nolint:gosec // a name, not a secret
 )
 
-// Static provides credentials that never change. The token may be empty. New refuses keys
-// with blanks, line ends or other characters that keys do not have.
+// Static returns a provider of credentials that never change. The token may be empty. New refuses
+// keys with blanks, line ends or other characters that keys do not have.
 func Static(id, secret, token string) CredentialsProvider {
 	return static{Credentials{AccessKeyID: id, AccessKeySecret: heartbeat.NewSecret(secret), SecurityToken: heartbeat.NewSecret(token)}}
 }
@@ -54,10 +55,9 @@ func (s static) Credentials(context.Context) (Credentials, error) { return s.cre
 
 func (s static) validate() error { return s.credentials.validate() }
 
-// FromEnv provides the credentials in the environment: ALIBABA_CLOUD_ACCESS_KEY_ID,
-// ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for temporary ones, ALIBABA_CLOUD_SECURITY_TOKEN.
-// It reads them anew each time it is asked. New fails if they are not there, or are not
-// keys. Like those of Static they are final: only the process itself could change them.
+// FromEnv returns a provider of the credentials in the environment: ALIBABA_CLOUD_ACCESS_KEY_ID,
+// ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for temporary credentials, ALIBABA_CLOUD_SECURITY_TOKEN. It
+// reads the environment at each call. New fails if the variables are missing or hold no keys.
 func FromEnv() CredentialsProvider { return environment{} }
 
 type environment struct{}
@@ -82,8 +82,7 @@ func (e environment) validate() error {
 	return c.validate()
 }
 
-// validate checks that requests can be signed with the credentials. What it says shows
-// none of them.
+// validate checks that the credentials can sign requests. Its error does not show them.
 func (c Credentials) validate() error {
 	err := accesskey.Check(c.AccessKeyID, c.AccessKeySecret.Reveal(), c.SecurityToken.Reveal())
 	if err != nil {
@@ -92,7 +91,7 @@ func (c Credentials) validate() error {
 	return nil
 }
 
-// same reports whether signing with o gives nothing new.
+// same reports whether o signs requests in the same way.
 func (c Credentials) same(o Credentials) bool {
 	return c.AccessKeyID == o.AccessKeyID &&
 		c.AccessKeySecret.Reveal() == o.AccessKeySecret.Reveal() &&
@@ -114,8 +113,7 @@ func (e *credentialsError) Error() string { return "sls: credentials: " + e.text
 // Unwrap returns the provider's error.
 func (e *credentialsError) Unwrap() error { return e.cause.reveal() }
 
-// Retryable reports whether the provider may have credentials later. It may, unless its
-// error says otherwise.
+// Retryable returns true, unless the provider's error says otherwise.
 func (e *credentialsError) Retryable() bool {
 	var says interface{ Retryable() bool }
 	return !errors.As(e.Unwrap(), &says) || says.Retryable()

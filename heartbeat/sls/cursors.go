@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-// From is a place in a shard to start at: Begin, End or At.
+// From is a place in a shard: Begin, End or At.
 type From string
 
 const (
-	// Begin is the oldest data that the shard still has.
+	// Begin is the oldest data in the shard.
 	Begin From = "begin"
-	// End is what will be written next.
+	// End is after the newest data in the shard.
 	End From = "end"
 )
 
-// At is the first data that the service received at that second or later. The time
-// that a log itself carries does not count. It takes the whole second that t is in.
+// At returns the place of the first data that the service received in the second of t or later.
+// The times in the logs themselves do not count.
 func At(t time.Time) From { return From(strconv.FormatInt(t.Unix(), 10)) }
 
 func (f From) validate() error {
@@ -54,8 +54,8 @@ func (c *Client) Cursor(ctx context.Context, shard int, from From) (cursor strin
 	return cursor, err
 }
 
-// CursorTime returns when the service received the data at a cursor. What it says of
-// the end of a shard, where there is none, is not documented.
+// CursorTime returns when the service received the data at a cursor. The service does not document
+// its answer for the end of a shard.
 func (c *Client) CursorTime(ctx context.Context, shard int, cursor string) (at time.Time, err error) {
 	switch {
 	case shard < 0 || shard > maxShard:

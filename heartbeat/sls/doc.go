@@ -1,6 +1,6 @@
-// Package sls is a client of Alibaba Cloud Simple Log Service over net/http: the group
-// service of a worker (heartbeat.Client, heartbeat.Creator), its checkpoints
-// (processor.Checkpoints), and the calls that read and write logs.
+// Package sls is a client of Alibaba Cloud Simple Log Service over net/http. It is the group
+// service of a worker (heartbeat.Client, heartbeat.Creator) and its store of checkpoints
+// (processor.Checkpoints), and it reads and writes logs.
 //
 //	client, err := sls.New(sls.Config{
 //		Endpoint:    "cn-hangzhou.log.aliyuncs.com",
@@ -12,50 +12,51 @@
 //	...
 //	defer client.Close()
 //
-// # What the service promises, and what it does not
+// # What the service promises
 //
-// A commit is fenced by the member's name: it is never forced, so the service refuses
-// one from a member that does not hold the shard. There are no instances, hence two
-// processes under one name are one member to the service, and both get all its shards: a
-// coordinator warns when it finds another position where it has committed one. There are
-// no epochs: those of leases are made from the member's clock, see shardset.Lease. The
-// numbers of a heartbeat do not travel, so a heartbeat that arrives late can release a
-// shard that its sender has taken back: AckedRevoke is not promised. There is no leave
-// call and no push.
+//   - The service fences a commit by the member's name: it refuses a commit from a member that
+//     does not hold the shard. The client never forces a commit.
+//   - The service knows no instances. Two processes under one name are one member, and both get
+//     all of its shards. The coordinator warns when it finds a position that it did not commit.
+//   - The service has no epochs. The coordinator makes those of leases from the member's clock;
+//     see shardset.Lease.
+//   - The service does not carry the numbers of a heartbeat. A heartbeat that arrives late can
+//     release a shard that its sender has taken back. So AckedRevoke is not promised.
+//   - The service has no call to leave a group, and no push.
 //
-// The lease is the group's timeout as the service has it, never the one of a Config.
-// A member that learns of a shorter timeout late holds on for too long: if you shorten
-// it while members run, they hear of it within 30 seconds and a heartbeat, and beat
-// faster from then on. The settings are read beside the heartbeats; Close stops that.
+// A lease lasts as long as the group's timeout in the service, whatever the Config says. The
+// client reads the timeout again every 30 seconds, beside the heartbeats. If you shorten it while
+// members run, a member that does not know the new timeout yet holds its shards for too long.
 //
-// The service is eventually consistent. If a list or a node does not know the logstore, or
-// a group that the service said to exist, heartbeats are tried again for one lease.
+// The service is eventually consistent: a list or a node may not know a new logstore or group
+// yet. So for one lease the client reports a missing logstore, and a missing group that existed
+// before, as an error that is worth a retry.
 //
 // # Clocks
 //
-// Times of the service, a shard's creation or the bound of a run, are its clock's. The
-// client measures how far that is from this machine's clock, from the Date of the
-// answers: see ClockOffset. A difference of more than a second is logged, once for each
-// change: beyond 15 minutes the service refuses requests.
+// The service dates its events, such as the creation of a shard, by its own clock. The client
+// measures how far that clock is from this machine's by the Date of the answers; ClockOffset
+// returns the difference. The client logs a difference of more than a second, once for each
+// change. The service refuses requests when the difference exceeds 15 minutes.
 //
 // # Connections
 //
 // A client has two pools of HTTP/1.1 connections, so that data cannot delay heartbeats.
-// Config.TLS names an authority or a certificate of your own, Config.Proxy a proxy;
-// without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment count. With a
-// Transport of your own, HTTP/2 for instance, all share its connections. A connection
-// that goes silent is given up after a heartbeat or two that got no answer.
+// Config.TLS sets an authority or a certificate of your own. Config.Proxy sets a proxy; without
+// it the environment's HTTPS_PROXY, HTTP_PROXY and NO_PROXY count. With Config.Transport all
+// requests share its connections. After one or two requests on a connection that got no
+// answer in time, the client uses a new connection.
 //
 // # Errors
 //
-// What the service refuses is an *Error; its codes are classified in one table
-// (classify.go). A call that got no answer from the service is a *TransportError: also
-// one that a proxy, a portal or a load balancer answered in its place, with any status.
-// An answer of the service that makes no sense is a *ResponseError. A call that makes no
-// sense is a *UsageError and was not sent.
+//   - *Error: the service refused the request. One table, in classify.go, maps its codes.
+//   - *TransportError: the service did not answer. That includes answers that a proxy, a portal
+//     or a load balancer gave in its place, with any status.
+//   - *ResponseError: the service answered with something that the client cannot use.
+//   - *UsageError: an argument is wrong. The client did not send the request.
 //
-// Nothing here tries again by itself, with one exception: a request whose credentials
-// were refused is repeated once if the provider has other ones. Refused credentials are
-// final only where nothing can change: with Static and FromEnv, before the first success.
-// Otherwise heartbeats are tried again, with fresh ones, while the lease lasts.
+// The client does not retry, with one exception: it repeats a request whose credentials were
+// refused once, if the provider has other credentials. Refused credentials are final with Static
+// and FromEnv before the first success, because nothing can change them. In all other cases
+// heartbeats are retried with new credentials while the lease lasts.
 package sls

@@ -11,15 +11,14 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// What an *Error may match, besides heartbeat.ErrEvicted, heartbeat.ErrGroupNotFound,
+// An *Error may match these, heartbeat.ErrEvicted, heartbeat.ErrGroupNotFound,
 // heartbeat.ErrUnauthorized and processor.ErrNotOwner.
 var (
-	// ErrThrottled: a quota is used up. Error.RetryAfter says how long to wait.
+	// ErrThrottled: a quota is used up. Error.RetryAfter returns how long to wait.
 	ErrThrottled = errors.New("throttled")
-	// ErrInvalidCursor: the cursor is no position in this shard, or not any more. The
-	// code says so, never the words of a message.
+	// ErrInvalidCursor: the cursor is not or no longer a position in this shard.
 	ErrInvalidCursor = errors.New("invalid cursor")
-	// ErrShardNotFound: the shard does not exist, or not any more.
+	// ErrShardNotFound: the shard does not or no longer exist.
 	ErrShardNotFound = errors.New("shard not found")
 	// errGroupExists: a group of that name exists already.
 	errGroupExists = errors.New("consumer group exists already")
@@ -34,10 +33,10 @@ const (
 	maxRetryAfter = time.Minute
 )
 
-// Error is what the service says when it refuses a request. Its strings are the
-// service's own, cut to a length, with the secrets that it may have sent back removed.
+// Error is the service's refusal of a request. Its strings are the service's own, cut to a length
+// and without secrets.
 type Error struct {
-	Op         string // "heartbeat", "pull": what was refused
+	Op         string // the operation: "heartbeat", "pull"
 	HTTPStatus int
 	Code       string // "NotExistConsumerWithBody"; never empty
 	Message    string
@@ -63,8 +62,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Retryable reports whether the same request may succeed later. Refused credentials may
-// be taken later if a provider can give others, or if the service took them before.
+// Retryable reports whether the same request may succeed later. With refused credentials it may,
+// if the provider can return others or if the service accepted them before.
 func (e *Error) Retryable() bool {
 	switch e.class {
 	case classEvicted, classThrottled, classForbidden, classRetryable:
@@ -73,11 +72,10 @@ func (e *Error) Retryable() bool {
 	return e.class == classUnauthorized && e.passes
 }
 
-// RetryAfter returns how long the service wants to be left alone; zero if it does not
-// say.
+// RetryAfter returns how long to wait before a retry; zero if the service does not say.
 func (e *Error) RetryAfter() time.Duration { return e.after }
 
-// Is matches the error against what it means.
+// Is reports whether the error has the meaning of target, one of the errors listed above.
 func (e *Error) Is(target error) bool {
 	meaning := e.class.meaning()
 	return meaning != nil && target == meaning
@@ -105,22 +103,21 @@ func (c class) meaning() error {
 	return nil
 }
 
-// TransportError is a request that got no answer from the service: whether it was
-// carried out is not known. A later one may succeed.
+// TransportError means that the service did not answer a request. The service may have carried it
+// out or not. A retry may succeed.
 //
-// An answer counts as the service's own if it has the service's request id and, unless
-// its status is 200, the service's JSON error. Where the service answers in JSON, the body
-// must be JSON, complete or not; where it answers with nothing, to a commit or a put for
-// instance, it must be empty or JSON that is no error. Anything else, the page of a proxy
-// or a portal for instance, is a TransportError, whatever its status.
+// An answer counts as the service's own if it has the service's request ID and the right body:
+// with a status other than 200 the service's JSON error; with status 200 JSON, complete or not, or,
+// for calls without a result such as a put, nothing or JSON that is not an error. All other
+// answers, such as the page of a proxy or a portal, are a TransportError, whatever their status.
 type TransportError struct {
 	Op string
-	// HTTPStatus is that of an answer that is not the service's own; zero if there was
+	// HTTPStatus is the status of an answer that is not the service's own; zero if there was
 	// no answer.
 	HTTPStatus int
 
 	at          string // the service's address; empty: nothing was sent
-	unconnected bool   // there was no connection yet
+	unconnected bool   // the request waited for a connection
 	text        string // without a query and without secrets
 	after       time.Duration
 	cause       hiddenError
@@ -140,11 +137,11 @@ func (e *TransportError) Error() string {
 	return "sls: " + e.Op + ": " + where + e.text
 }
 
-// Unwrap returns what went wrong, context.DeadlineExceeded for instance.
+// Unwrap returns the cause, context.DeadlineExceeded for instance.
 func (e *TransportError) Unwrap() error { return e.cause.reveal() }
 
-// RetryAfter returns how long whoever answered wants to be left alone, 10 seconds at
-// most; zero if it does not say, and for heartbeats: their lease would not wait.
+// RetryAfter returns how long to wait before a retry, as the answer says, 10 seconds at most. It is
+// zero if the answer does not say, and for heartbeats, because the lease does not wait.
 func (e *TransportError) RetryAfter() time.Duration { return e.after }
 
 // newTransportError takes the URL out of err, because it has the query in it.
@@ -160,8 +157,8 @@ func newTransportError(op string, err error, c Credentials) *TransportError {
 	return &TransportError{Op: op, text: text, cause: func() error { return err }}
 }
 
-// hiddenError is an error that may have secrets in its text. fmt looks into errors for
-// verbs that do not suit them, but not into a closure.
+// hiddenError holds an error whose text may have secrets. For some verbs fmt prints the fields of
+// an error, but never those behind a closure.
 type hiddenError func() error
 
 func (h hiddenError) reveal() error {
@@ -171,7 +168,7 @@ func (h hiddenError) reveal() error {
 	return h()
 }
 
-// plain replaces control characters: net/http shows the odd bytes that it got.
+// plain replaces control characters, which errors of net/http quote from answers.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -181,8 +178,8 @@ func plain(s string) string {
 	}, s)
 }
 
-// ResponseError is an answer of the service that makes no sense, although its status is
-// 200. It is no answer: nothing may be concluded from it.
+// ResponseError is an answer of the service with status 200 that the client cannot use. A caller
+// must conclude nothing from it.
 type ResponseError struct {
 	Op        string
 	Reason    string
@@ -191,8 +188,7 @@ type ResponseError struct {
 	cause error
 }
 
-// Unwrap returns what is wrong with the answer, where it has a type of its own: a
-// *PageSizeError.
+// Unwrap returns a *PageSizeError if the page is too large, and an untyped error or nil otherwise.
 func (e *ResponseError) Unwrap() error { return e.cause }
 
 func (e *ResponseError) Error() string {
@@ -202,7 +198,7 @@ func (e *ResponseError) Error() string {
 	return fmt.Sprintf("sls: %s: bad answer: %s (request %q)", e.Op, e.Reason, e.RequestID)
 }
 
-// UsageError is a call that makes no sense. It was not sent.
+// UsageError is a call with a wrong argument. The client did not send it.
 type UsageError struct {
 	Op     string
 	Reason string
@@ -217,8 +213,8 @@ func usage(op, format string, args ...any) error {
 	return &UsageError{Op: op, Reason: fmt.Sprintf(format, args...)}
 }
 
-// scrub takes secrets out of a text that others wrote: services send back what they
-// were asked to sign, for instance.
+// scrub removes secrets from a text that others wrote. Services send back the string to sign, for
+// instance.
 func scrub(s string, c Credentials) string {
 	for _, secret := range []heartbeat.Secret{c.AccessKeySecret, c.SecurityToken} {
 		if !secret.Empty() {

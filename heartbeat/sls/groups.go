@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Group is a consumer group's settings.
+// Group is the name and the settings of a consumer group.
 type Group struct {
 	Name string
 	// Timeout is how long a member keeps its shards after its last heartbeat: whole
@@ -30,7 +30,7 @@ type updateJSON struct {
 	Timeout int64 `json:"timeout"`
 }
 
-// groupJSON takes whatever is there: other programs' groups are none of ours to check.
+// groupJSON takes values of any kind, because other programs' groups may be wrong.
 type groupJSON struct {
 	Name    any `json:"name"`
 	Timeout any `json:"timeout"`
@@ -41,8 +41,8 @@ func (c *Client) groupsPath() string { return "/logstores/" + c.cfg.Logstore + "
 
 func (c *Client) groupPath(name string) string { return c.groupsPath() + "/" + name }
 
-// createGroup creates a group of the logstore. If one of that name exists, it returns
-// an error that matches errGroupExists; the group is as it was.
+// createGroup creates a group of the logstore. If the group exists, the error matches
+// errGroupExists and the group does not change.
 func (c *Client) createGroup(ctx context.Context, g Group) error {
 	if err := g.validate(opCreateGroup); err != nil {
 		return err
@@ -76,14 +76,13 @@ func (c *Client) DeleteGroup(ctx context.Context, name string) error {
 	return c.send(ctx, &call{op: opDeleteGroup, method: http.MethodDelete, path: c.groupPath(name)}, nothing)
 }
 
-// ListGroups returns the groups of the logstore. One whose settings make no sense has a
-// zero Timeout; one without a name is left out.
+// ListGroups returns the groups of the logstore. A group whose settings cannot be read has a zero
+// Timeout; a group without a name is left out.
 func (c *Client) ListGroups(ctx context.Context) ([]Group, error) {
 	return c.listGroups(ctx, c.data, "")
 }
 
-// listGroups returns the groups, and fails if the settings of the one that own names
-// make no sense.
+// listGroups returns the groups. It fails if the settings of the group named own cannot be read.
 func (c *Client) listGroups(ctx context.Context, via http.RoundTripper, own string) (groups []Group, err error) {
 	q := &call{op: opListGroups, method: http.MethodGet, path: c.groupsPath(), via: via}
 	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) (err error) {
@@ -99,7 +98,7 @@ func parseGroups(b []byte, own string) ([]Group, error) {
 		name, _ := w.Name.(string)
 		if name == "" {
 			if nameless++; nameless <= maxOdd {
-				return nil // whose it is, nobody can tell: not the client's
+				return nil // it cannot be the client's
 			}
 			return errors.New("it has no name, nor have others")
 		}
@@ -117,8 +116,8 @@ func parseGroups(b []byte, own string) ([]Group, error) {
 	return groups, nil
 }
 
-// settings reads an entry. Some programs write the timeout as 5.0. A longer lease than a
-// day is cut, and so is what exceeds a second: too short is safe, too long is not.
+// settings reads an entry. Some programs write the timeout as 5.0. It cuts fractions of a second
+// and what exceeds a day: too short a lease is safe, too long a lease is not.
 func (w *groupJSON) settings() (Group, error) {
 	seconds, ok := w.Timeout.(float64)
 	if !ok || seconds < 1 {

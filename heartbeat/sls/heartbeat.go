@@ -10,17 +10,16 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Beat sends one heartbeat. The first one of a client also reads the group's settings,
-// and creates the group if need be. It tries nothing twice.
+// Beat sends one heartbeat. The first heartbeat of a client also reads the group's settings, and
+// creates the group if it does not exist, unless Config.MustExist is set. Beat does not retry.
 //
-// The service takes a list of shard numbers and no more: the sequence number, the
-// instance and the generation stay here, and its grants have no epochs. A member that
-// it does not know must send an empty list; otherwise the error matches
-// heartbeat.ErrEvicted. The answer's TTL is the group's timeout.
+// The service takes a list of shard numbers alone: the sequence number, the instance and the
+// generation are not sent, and the grants have no epochs. The answer's TTL is the group's timeout.
 //
-// The errors match heartbeat.ErrEvicted, heartbeat.ErrGroupNotFound and
-// heartbeat.ErrUnauthorized, or say of themselves whether they are Retryable. Refused
-// credentials are, except for those of Static and FromEnv at the first heartbeat.
+// The error matches heartbeat.ErrEvicted if the service does not know the member and the heartbeat
+// lists shards. Other errors match heartbeat.ErrGroupNotFound or heartbeat.ErrUnauthorized;
+// heartbeat.Retryable tells the rest apart. Refused credentials are retryable, except for those of
+// Static and FromEnv at the first heartbeat.
 func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	held := make([]int, len(r.Held))
 	for i, h := range r.Held {
@@ -52,8 +51,8 @@ func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answe
 	return a, nil
 }
 
-// heartbeat sends the bare call: the shards that the member holds, and back the ones
-// that it may hold. Beat is what a worker wants.
+// heartbeat sends the numbers of the shards that the member holds, and returns those of the
+// shards that it may hold.
 func (c *Client) heartbeat(ctx context.Context, member string, held []int) ([]int, error) {
 	if err := c.checkMember(opHeartbeat, member); err != nil {
 		return nil, err
@@ -82,7 +81,7 @@ func (c *Client) heartbeat(ctx context.Context, member string, held []int) ([]in
 	return numbers, err
 }
 
-// checkMember checks what all calls to the group need.
+// checkMember checks the client's group and the member's name.
 func (c *Client) checkMember(op, member string) error {
 	if c.cfg.Group == "" {
 		return usage(op, "the client has no group")

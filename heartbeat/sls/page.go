@@ -32,29 +32,29 @@ const (
 
 // Page is one answer to a pull.
 type Page struct {
-	// Next is the cursor to go on with, and to commit when this page is done. With a
-	// query it moves even if nothing is returned. At the end of a shard it is the
-	// cursor that was asked for. It never goes back, and moves if there is data.
+	// Next is the cursor of the next page, and the position to commit when this page is
+	// acknowledged. At the end of a shard it is the request's cursor. It moves if there is
+	// data, also if a query filters all of it out, and never goes back.
 	Next string
 	// Count is the number of log groups in Body.
 	Count int
-	// RawSize is the length of Body once it is decompressed, exactly.
+	// RawSize is the exact length of Body after decompression.
 	RawSize int
 	// Compression says how Body is compressed.
 	Compression Compression
-	// Body is a LogGroupList in protobuf, still compressed. It is nil if RawSize is
-	// zero, and shares the request's Buffer if it fitted.
+	// Body is a LogGroupList in protobuf, still compressed; nil if RawSize is zero. It is in
+	// the request's Buffer if it fits there.
 	Body []byte
 
 	// CursorTime is when the service received the data at Next; zero if it does not say.
 	CursorTime time.Time
-	// EndOfCursor is the service's word that it read to the end, of the shard or of
-	// the range; what exactly it means is not documented, so false means nothing.
+	// EndOfCursor means that the page reaches the end of the shard or of the range. False
+	// means nothing: the service does not document when it sets it.
 	EndOfCursor bool
-	// RequestID is the service's name for this request.
+	// RequestID is the service's ID of this request.
 	RequestID string
 
-	// What a query or a stored processor read and returned. Zero without one.
+	// The figures of a query or a stored processor; zero without one.
 	RawDataSize  int // bytes read
 	RawDataCount int // log groups read
 	RawDataLines int // logs read
@@ -65,18 +65,16 @@ type Page struct {
 	hasReadLast bool
 }
 
-// ReadLastCursor returns the number of the last log group that was read; false if the
-// service does not say. Without a query or a processor the groups of a page have
-// consecutive numbers that end with it.
+// ReadLastCursor returns the number of the last log group of the page; false if the service does
+// not say. Without a query or a processor the log groups of a page have consecutive numbers.
 func (p *Page) ReadLastCursor() (int64, bool) { return p.readLast, p.hasReadLast }
 
-// PageSizeError is the cause of a *ResponseError: a page that is larger than a client
-// reads, by its own header. Nothing of it was read. A pull with a smaller Count may bring
-// one that fits.
+// PageSizeError is the cause of a *ResponseError: the headers announce a page that is larger than
+// the client reads. A pull with a smaller Count may return a page that fits.
 type PageSizeError struct {
 	Count   int // log groups in it
 	RawSize int // its bytes before compression
-	Max     int // the most that a client reads
+	Max     int // the most bytes that the client reads
 }
 
 func (e *PageSizeError) Error() string {

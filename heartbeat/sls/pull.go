@@ -9,31 +9,28 @@ import (
 // MaxCount is the most log groups that one pull may ask for.
 const MaxCount = 1000
 
-// PullRequest says what to read.
+// PullRequest describes the page to read.
 type PullRequest struct {
 	Shard  int
-	Cursor string // where to start, included
-	// EndCursor is where to stop, excluded. Empty means nowhere.
+	Cursor string // the first log group to read
+	// EndCursor is the first log group not to read. Empty means no bound.
 	EndCursor string
-	// Count is the most log groups to return, up to MaxCount. Zero means MaxCount.
+	// Count bounds the log groups of the page. It is at most MaxCount; zero means MaxCount.
 	Count int
-	// Query is an SPL statement that the service applies before it sends. Empty means
-	// none.
+	// Query is an SPL statement with which the service filters the logs. Empty means none.
 	Query string
-	// Processor is the name of a processor that is stored with the service. Empty
-	// means none.
+	// Processor is the name of a query that the service stores. Empty means none.
 	Processor string
-	// Compression is what the page is to come in. Empty means LZ4.
+	// Compression is how the service shall send the page. Empty means LZ4.
 	Compression Compression
-	// Buffer is where the page is read to, from its start and up to its capacity. A
-	// page that does not fit gets memory of its own.
+	// Buffer gets the page, up to its capacity. A page that does not fit gets memory of its
+	// own.
 	Buffer []byte
 }
 
-// Pull reads one page. It is a *ResponseError if headers are missing that every page
-// has, or if they do not fit each other, the body, or the cursor that was asked for.
-//
-// Reads are not fenced: anybody may read any shard at any time.
+// Pull reads one page. The service does not fence reads: every client may read every shard at any
+// time. The error is a *ResponseError if headers of the page are missing, or contradict each other,
+// the body or the request's cursor.
 func (c *Client) Pull(ctx context.Context, r PullRequest) (Page, error) {
 	if err := r.validate(); err != nil {
 		return Page{}, err

@@ -5,18 +5,18 @@ import (
 	"net/http"
 )
 
-// PutOptions say how to write.
+// PutOptions are the options of Put.
 type PutOptions struct {
-	// HashKey picks the shard whose range it is in: 32 lower-case hex digits. Empty
-	// means that the service picks one.
+	// HashKey selects the shard whose range has the key: 32 lower-case hex digits. Empty
+	// means that the service selects a shard.
 	HashKey string
-	// Compression is what the group is sent in. Empty means LZ4.
+	// Compression is how the log group is sent. Empty means LZ4.
 	Compression Compression
 }
 
-// Put writes one LogGroup, in protobuf and not compressed. It goes to one shard as a
-// whole. Nil means that the service itself said so; an error that is not an *Error leaves
-// it open whether it was written.
+// Put writes one LogGroup, given in protobuf and not compressed, to one shard. Nil means that the
+// service confirmed it. After an *Error or a *UsageError the group was not written; after any other
+// error it may have been.
 func (c *Client) Put(ctx context.Context, group []byte, o PutOptions) error {
 	switch {
 	case len(group) == 0:

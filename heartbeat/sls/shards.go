@@ -11,15 +11,14 @@ import (
 // Shard is one shard of the logstore.
 type Shard struct {
 	Number int
-	// ReadOnly: it was split or merged, and takes no more writes.
+	// ReadOnly means that the shard was split or merged and takes no more writes.
 	ReadOnly bool
-	// OddStatus is what the service says in place of "readwrite" and "readonly", quoted.
-	// It is empty for those two. What it means is not known, so ReadOnly is false.
+	// OddStatus is the quoted status if it is neither "readwrite" nor "readonly", and empty
+	// otherwise. With an odd status ReadOnly is false.
 	OddStatus string
-	// BeginKey and EndKey are its range of hash keys, 32 hex digits each, the end
-	// excluded.
+	// BeginKey and EndKey are the range of hash keys, without EndKey: 32 hex digits each.
 	BeginKey, EndKey string
-	// Created is when it came to be; zero if the service does not say.
+	// Created is the time of creation; zero if the service does not say.
 	Created time.Time
 }
 
@@ -35,16 +34,15 @@ func (c *Client) shardPath(shard int) string {
 	return "/logstores/" + c.cfg.Logstore + "/shards/" + strconv.Itoa(shard)
 }
 
-// ListShards returns the shards of the logstore, those that were split or merged
-// included as long as they have data. It leaves out elements of the answer that have no
-// number; an answer of nothing else is a *ResponseError.
+// ListShards returns the shards of the logstore. A shard that was split or merged is in the list
+// as long as it has data.
 func (c *Client) ListShards(ctx context.Context) ([]Shard, error) {
 	q := &call{op: opListShards, method: http.MethodGet, path: "/logstores/" + c.cfg.Logstore + "/shards"}
 	return c.shards(ctx, q)
 }
 
-// SplitShard splits a shard in two at a hash key inside its range. It returns the shard,
-// which is now read-only, and its children.
+// SplitShard splits a shard in two at a hash key inside its range: 32 lower-case hex digits. It
+// returns the shard, which is now read-only, and its children.
 func (c *Client) SplitShard(ctx context.Context, shard int, key string) ([]Shard, error) {
 	switch {
 	case shard < 0 || shard > maxShard:
@@ -77,8 +75,8 @@ func (c *Client) shards(ctx context.Context, q *call) (shards []Shard, err error
 	return shards, err
 }
 
-// parseShards leaves out elements that have no number. What else is odd about one is left
-// out of its shard: a new state of one shard must not hide what the others are.
+// parseShards leaves out elements without a number; a list of such elements alone is an error. It
+// ignores other faults of an element, because a new status of one shard must not hide the others.
 func parseShards(b []byte) ([]Shard, error) {
 	list := []Shard{}
 	err := parseElements(b, func(w *shardJSON, _ error) error {

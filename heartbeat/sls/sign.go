@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Signature is a way to sign requests.
+// Signature is a version of the request signature.
 type Signature string
 
 const (
-	// V1 is HMAC-SHA1 over the request's digest. Every region knows it.
+	// V1 is HMAC-SHA1. All regions take it, except those named at Config.Signature.
 	V1 Signature = "v1"
-	// V4 is HMAC-SHA256 with a key for the day and the region.
+	// V4 is HMAC-SHA256 with a key for the day and the region. It needs Config.Region.
 	V4 Signature = "v4"
 )
 
