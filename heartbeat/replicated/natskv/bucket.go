@@ -12,8 +12,8 @@ import (
 )
 
 // bucket is one key-value bucket of JetStream: the stream KV_<name> with the subjects
-// $KV.<name>.>. It is found at the first call, or made if that is a write, and again when
-// it has gone.
+// $KV.<name>.>. The first call finds it; a write creates it if there is none. A bucket that
+// is gone is looked for again.
 type bucket struct {
 	store       *store
 	name        string
@@ -22,22 +22,23 @@ type bucket struct {
 	description string
 	storage     jetstream.StorageType
 	replicas    int
-	volatile    bool // it may lose everything: see identity.go
-	// maxConsumers is how many watches it takes; -1: as many as the server's default says.
+	volatile    bool // its nodes may lose it in a restart, see identity.go
+	// maxConsumers limits the watches of a bucket that this client creates. -1: the
+	// server's default.
 	maxConsumers int
-	markerLife   time.Duration // of its markers of deletion; zero: they stay
+	markerLife   time.Duration // of its deletion markers; zero: they stay
 
-	// binding has a value while somebody finds, makes or verifies the stream. It is no
-	// mutex, so that whoever waits can go.
+	// binding has a value while a goroutine finds, creates or verifies the stream. It is a
+	// channel so that waiting ends with the caller's context.
 	binding      chan struct{}
-	noMessageTTL bool          // its messages cannot be let expire; guarded by binding
+	noMessageTTL bool          // AllowMsgTTL cannot be switched on; guarded by binding
 	highest      atomic.Uint64 // the highest revision seen
 
 	mu       sync.Mutex // guards the fields below; never held across I/O
 	js       jetstream.JetStream
 	bound    jetstream.Stream // nil: not found yet, or gone
 	identity streamIdentity
-	warned   bool // about how the bucket differs from what was asked for
+	warned   bool // that the bucket differs from the Config
 }
 
 func newBucket(s *store, name string, storage jetstream.StorageType, replicas int) *bucket {
@@ -47,7 +48,7 @@ func newBucket(s *store, name string, storage jetstream.StorageType, replicas in
 	}
 }
 
-// current returns the stream if it needs neither to be found nor to be verified.
+// current returns the stream, or nil if it must first be found or verified.
 func (b *bucket) current() jetstream.Stream {
 	connection := b.store.conn.Stats().Reconnects
 	b.mu.Lock()
@@ -70,11 +71,11 @@ func (b *bucket) lockBinding(ctx context.Context) error {
 
 func (b *bucket) unlockBinding() { <-b.binding }
 
-// errNoBucket is the result of a look at a bucket that nobody has made.
+// errNoBucket is the result of a read of a bucket that does not exist.
 var errNoBucket = errors.New("there is no such bucket")
 
-// bind returns the bucket's stream, which it finds and verifies if need be. If there is
-// none it makes one for a write, and returns errNoBucket otherwise.
+// bind returns the stream of the bucket. It finds and verifies the stream if necessary. If
+// there is none, it creates one for a write, and otherwise returns errNoBucket.
 func (b *bucket) bind(ctx context.Context, write bool) (jetstream.Stream, error) {
 	if s := b.current(); s != nil {
 		return s, nil
@@ -84,7 +85,7 @@ func (b *bucket) bind(ctx context.Context, write bool) (jetstream.Stream, error)
 	}
 	defer b.unlockBinding()
 	if s := b.current(); s != nil {
-		return s, nil // somebody else was quicker
+		return s, nil // another goroutine has bound it
 	}
 	s, err := b.open(ctx, write)
 	if err == nil && b.volatile {
@@ -99,8 +100,8 @@ func (b *bucket) bind(ctx context.Context, write bool) (jetstream.Stream, error)
 	return s, nil
 }
 
-// forget forgets a stream that was not there when it was asked, unless somebody has found
-// another meanwhile.
+// forget forgets a stream that was gone when it was used, unless another goroutine has
+// bound a new one meanwhile.
 func (b *bucket) forget(s jetstream.Stream) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -124,15 +125,15 @@ func (b *bucket) api() (jetstream.JetStream, error) {
 	return js, nil
 }
 
-// The pauses between tries of what meets nobody.
+// The pauses between retries of a request that met no stream or no leader.
 const (
 	firstPause = 8 * time.Millisecond
 	lastPause  = 500 * time.Millisecond
 )
 
-// withStream calls do with the bucket's stream, and again if that was not there, until ctx
-// ends: it is found, or made anew for a write, and servers hear a moment later than others
-// of a new stream, or of a stream's new leader. do must not have written anything then.
+// withStream calls do with the stream of the bucket. If the stream is gone, it binds again
+// and retries until ctx ends: servers learn at different times of a new stream, or of a new
+// leader. In that case do must not have written anything.
 func (b *bucket) withStream(ctx context.Context, write bool, do func(jetstream.Stream) error) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		s, err := b.bind(ctx, write)
@@ -149,8 +150,9 @@ func (b *bucket) withStream(ctx context.Context, write bool, do func(jetstream.S
 	}
 }
 
-// info asks for a stream's state. If somebody has switched AllowDirect on again, its
-// handle now goes by that, and is not used any more: the next one switches it off.
+// info returns the state of a stream. If AllowDirect has been switched on again, the
+// stream's handle would now use it; so info forgets the handle, and the next bind switches
+// AllowDirect off.
 func (b *bucket) info(
 	ctx context.Context, s jetstream.Stream, opts ...jetstream.StreamInfoOpt,
 ) (*jetstream.StreamInfo, error) {
@@ -163,7 +165,7 @@ func (b *bucket) info(
 	return info, err
 }
 
-// subjects asks a stream's leader which subjects that a filter matches have a message.
+// subjects asks the leader which subjects that match a filter have a message.
 func (b *bucket) subjects(ctx context.Context, s jetstream.Stream, filter string) (map[string]uint64, error) {
 	info, err := b.info(ctx, s, jetstream.WithSubjectFilter(filter))
 	if err != nil {
@@ -187,7 +189,8 @@ func (b *bucket) last(ctx context.Context, subject string) (m *jetstream.RawStre
 	return m, err
 }
 
-// newest asks a stream's leader, because its handle says that there is no AllowDirect.
+// newest returns the newest message of a subject, or nil. It asks the leader, because the
+// handle says that there is no AllowDirect.
 func (b *bucket) newest(ctx context.Context, s jetstream.Stream, subject string) (*jetstream.RawStreamMsg, error) {
 	m, err := queryAPI(ctx, b, "STREAM.MSG.GET."+b.stream, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return s.GetLastMsgForSubject(ctx, subject)
@@ -198,15 +201,14 @@ func (b *bucket) newest(ctx context.Context, s jetstream.Stream, subject string)
 	return m, err
 }
 
-// The time for one try of a question, and for later ones.
+// The time for the first try of a read, and the longest for a later one.
 const (
 	firstTry = 500 * time.Millisecond
 	lastTry  = 4 * time.Second
 )
 
-// retryRead asks something that does no harm twice, and again if there is no answer, or
-// nobody who could give one: a request that meets a stream without a leader is not always
-// answered.
+// retryRead makes a request that is harmless if made twice. It retries if there is no
+// answer or no leader: a request to a stream without a leader is not always answered.
 func retryRead[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
 	pause := firstPause
 	for try := firstTry; ; try = min(2*try, lastTry) {
@@ -227,7 +229,7 @@ func retryRead[T any](ctx context.Context, ask func(context.Context) (T, error))
 	}
 }
 
-// noteRevision notes a revision.
+// noteRevision notes a revision that was seen.
 func (b *bucket) noteRevision(revision uint64) {
 	for {
 		highest := b.highest.Load()
@@ -237,7 +239,7 @@ func (b *bucket) noteRevision(revision uint64) {
 	}
 }
 
-// sleep waits, or until ctx ends.
+// sleep waits for d, or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -11,35 +11,35 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// DefaultNamespace is the namespace of a Config that does not say.
+// DefaultNamespace is the namespace of a Config without one.
 const DefaultNamespace = "rollcall"
 
-// safeTTL is the shortest TTL that outlives a failover, with some room for the
-// heartbeats that are due after it.
+// safeTTL is the shortest TTL that outlasts a failover, with time for the heartbeats after
+// it.
 const safeTTL = 15 * time.Second
 
-// Config is what a group on JetStream is made with.
+// Config configures a group on JetStream. Conn and Group are required.
 type Config struct {
-	// Conn is the connection to the servers, with the caller's credentials and TLS; its
-	// account needs JetStream. Options has what we advise for it. It stays the caller's
-	// to close, after the client. Required.
+	// Conn is the connection to the servers, made with Options and the caller's credentials
+	// and TLS. Its account needs JetStream. The caller closes it, after the client.
+	// Required.
 	Conn *nats.Conn
-	// Group is the group's name: 1 to 64 letters, digits, '-' and '_'. Required.
+	// Group is the name of the group: 1 to 64 letters, digits, '-' and '_'. Required.
 	Group string
-	// Namespace is what the buckets are called after: G_<namespace> and
-	// M_<namespace>. Groups of different namespaces do not meet. It takes the same
-	// characters as Group. Empty means DefaultNamespace.
+	// Namespace names the buckets: G_<namespace> and M_<namespace>. Groups of different
+	// namespaces are separate. It takes the same characters as Group. Empty means
+	// DefaultNamespace.
 	Namespace string
-	// Replicas is how many nodes keep each value, of buckets that this client makes:
-	// 1, 3 or 5. Zero means 1, which is as available as one node is.
+	// Replicas is the number of nodes that store each value: 1, 3 or 5. It applies to
+	// buckets that this client creates. Zero means 1, which is as available as one node.
 	Replicas int
-	// RecordsOnDisk keeps what the members said last in files, too: when all nodes are
-	// restarted within the TTL, no shard moves. Each heartbeat then waits for disks.
-	// It is for a bucket that this client makes.
+	// RecordsOnDisk stores the records of the members in files too: if all nodes restart
+	// within the TTL, no shard moves. In return, each heartbeat waits for a disk. It
+	// applies to a bucket that this client creates.
 	RecordsOnDisk bool
 
-	// Shards, TTL, Ordered and Logger are those of replicated.Config. A TTL below 15 s
-	// is taken with a warning.
+	// Shards, TTL, Ordered and Logger are those of replicated.Config. New logs a warning
+	// for a TTL below 15 s.
 	Shards  []shardset.Shard
 	TTL     time.Duration
 	Ordered bool
@@ -58,8 +58,7 @@ func New(cfg Config) (*replicated.Client, error) {
 		return nil, err
 	}
 	if s.ttl < safeTTL {
-		s.log.Warn("the TTL is shorter than a failover of JetStream may last; whenever a leading node is lost, "+
-			"all shards change hands", zap.Duration("ttl", s.ttl), zap.Duration("advised", safeTTL))
+		s.log.Warn("the TTL is shorter than a failover of JetStream can take; the loss of a leading node then moves all shards", zap.Duration("ttl", s.ttl), zap.Duration("advised", safeTTL))
 	}
 	return c, nil
 }

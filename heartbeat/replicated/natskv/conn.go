@@ -6,20 +6,19 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Options returns what we advise for a group's connection, to be followed by the
-// caller's own: servers, credentials, TLS.
+// Options returns the recommended options for the connection of a group. Append your own:
+// credentials, TLS.
 //
-// The connection does not give up. It may start without a server, and after a loss it
-// tries again every half second, with as much of jitter, on one server after the other:
-// those that were named, and those that they name as members of their cluster. A dial
-// takes two seconds at most. A server that says nothing for four and a half, because its
-// machine or the network is gone, is left: a quarter of the default TTL, so that three
-// more heartbeats fit into it. It also tries again where it was refused: by default nats.go
-// closes a connection for good when one server refuses its credentials twice, and while
-// they are changed on one server after the other that would end workers everywhere.
+// A connection with these options never gives up. It may start before the servers. After a
+// loss it tries the servers one after the other, those of the URL and those of their
+// cluster, every half second to second. A dial takes at most two seconds. A server that
+// does not answer pings is left after 4.5 seconds; within the default TTL that leaves time
+// for three more heartbeats. The connection also retries after a server has refused its
+// credentials. By default, nats.go closes a connection for good when a server refuses it
+// twice, so a change of credentials on one server after the other would end all workers.
 //
-// A connection that is closed all the same, as the program itself may do, ends the workers
-// on it: their error matches nats.ErrConnectionClosed, and is final.
+// A connection that is closed, by the program for instance, ends its workers: their error
+// matches nats.ErrConnectionClosed and is final.
 func Options() []nats.Option {
 	return []nats.Option{
 		nats.MaxReconnects(-1),

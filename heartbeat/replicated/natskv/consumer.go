@@ -12,12 +12,12 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// forgetAfter is how long the server keeps a consumer to whom nobody listens.
+// forgetAfter is how long the server keeps a consumer without a subscriber.
 const forgetAfter = 10 * time.Second
 
-// watch is one running watch: a consumer of the bucket's stream, which the server
-// forgets with it, and what it has delivered. Only the goroutine of Watch touches the
-// fields, but for the channels.
+// watch is one running watch of records: a consumer of the bucket's stream, and what it has
+// delivered. Only the goroutine of Watch touches the fields; the channels are the
+// exception.
 type watch struct {
 	store     *store
 	kind      replicated.Kind
@@ -33,28 +33,29 @@ type watch struct {
 	subscription *nats.Subscription
 	messages     chan *nats.Msg   // from the subscription's goroutine
 	changes      chan nats.Status // of the connection: any breaks the watch
-	ended        chan struct{}    // closed when nobody receives messages any more
+	ended        chan struct{}    // closed when messages are not received any more
 
-	silent    int    // beats without a message
-	behind    int    // signs of life, one after the other, without what the leader has
-	intervals int    // beats in all
+	silent    int    // intervals without a message
+	behind    int    // idle heartbeats in a row while keys are missing that the leader has
+	intervals int    // all intervals
 	delivered uint64 // the number of messages from the consumer
 	last      uint64 // the revision of the last one
 	caughtUp  bool
-	// missing are the subjects that were there when the watch began, and have not been
-	// told yet. What overtook them meanwhile is told under the same subject, later.
+	// missing are the subjects that existed when the watch began and that it has not
+	// reported yet. A newer version of a missing key is delivered later under the same
+	// subject.
 	missing map[string]uint64
-	// there asks the bucket's leader which subjects of the kind are there now.
+	// listSubjects asks the leader which subjects of the kind exist now.
 	listSubjects func(context.Context) (map[string]uint64, error)
 }
 
-// open subscribes, and makes the consumer.
+// open subscribes, and creates the consumer.
 func (w *watch) open(ctx context.Context) error {
 	w.changes = w.store.conn.StatusChanged()
 	inbox := w.store.conn.NewInbox()
 	sub, err := w.store.conn.Subscribe(inbox, func(m *nats.Msg) {
 		select {
-		case w.messages <- m: // the rest waits at the subscription
+		case w.messages <- m: // further messages wait in the subscription
 		case <-w.ended:
 		}
 	})
@@ -73,13 +74,12 @@ func (w *watch) open(ctx context.Context) error {
 	w.listSubjects = func(ctx context.Context) (map[string]uint64, error) {
 		return w.bucket.subjects(ctx, w.stream, w.filter)
 	}
-	// One name for all tries: two consumers would both deliver to the inbox.
+	// One name for all retries: two consumers would both deliver to the inbox.
 	w.consumer = nuid.Next()
 	return w.bucket.withStream(ctx, false, func(s jetstream.Stream) error { return w.consume(ctx, s, inbox) })
 }
 
-// awaitBucket waits until there is a bucket: a watch makes none, so nothing may be there to be
-// watched yet.
+// awaitBucket waits until there is a bucket. A watch does not create one.
 func (w *watch) awaitBucket(ctx context.Context) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		bounded, cancel := context.WithTimeout(ctx, callTimeout)
@@ -101,7 +101,7 @@ func (w *watch) awaitBucket(ctx context.Context) error {
 	}
 }
 
-// consume makes the consumer, and finds out what it has to deliver first.
+// consume creates the consumer, and notes which keys it must deliver first.
 func (w *watch) consume(ctx context.Context, s jetstream.Stream, inbox string) error {
 	js, err := w.bucket.api()
 	if err != nil {
@@ -123,16 +123,16 @@ func (w *watch) consume(ctx context.Context, s jetstream.Stream, inbox string) e
 	return w.noteMissing(ctx)
 }
 
-// noteMissing finds out which keys are there, so that the watch can tell when it has told all
-// of them. A number would not do: those that are overwritten meanwhile come later. Nor is
-// there nothing because the consumer has nothing: its node may be behind the leader.
+// noteMissing notes which keys exist, so that the watch knows when it has reported all of
+// them. To count messages would not do: a key that is overwritten meanwhile is delivered
+// later. An empty consumer does not mean that there are no keys: its node may be behind the
+// leader.
 func (w *watch) noteMissing(ctx context.Context) (err error) {
 	w.missing, err = w.listSubjects(ctx)
 	return err
 }
 
-// close ends the subscription, with the goroutine that delivers its messages, and lets the
-// server forget the consumer at once.
+// close ends the subscription with its goroutine, and deletes the consumer.
 func (w *watch) close() {
 	close(w.ended)
 	if w.changes != nil {
@@ -141,10 +141,10 @@ func (w *watch) close() {
 	if w.subscription == nil {
 		return
 	}
-	// It fails only if the connection is closed, which ends the subscription too.
+	// It fails only if the connection is closed, which also ends the subscription.
 	_ = w.subscription.Unsubscribe()
 	if w.consumer != "" && w.store.conn.IsConnected() {
-		// Without a reply: if it does not arrive, the server forgets it in forgetAfter.
+		// Without a reply: if it does not arrive, the server deletes the consumer after forgetAfter.
 		_ = w.store.conn.Publish("$JS.API.CONSUMER.DELETE."+w.bucket.stream+"."+w.consumer, nil)
 	}
 }

@@ -11,12 +11,11 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Copy copies a group from one server or cluster to another, or to another name: its
-// checkpoints first and its document last, so that a copy that was interrupted is no
-// group yet, and can be made again. Members are not copied; no worker of the group may
-// run anywhere meanwhile. It refuses to write over a group that is there.
-//
-// Of the Configs Shards, Ordered and TTL have no bearing: the group keeps its own.
+// Copy copies a group to another server, cluster, namespace or name. It copies the
+// checkpoints first and the document last, so an interrupted copy is not yet a group and
+// can be repeated. It does not copy members: no worker of the group may run anywhere
+// meanwhile. Copy refuses to overwrite a group. It ignores Shards, Ordered and TTL of the
+// Configs, because the group keeps its own.
 func Copy(ctx context.Context, from, to Config) error {
 	faults := &shardset.ConfigError{Config: "natskv.Config"}
 	for i, cfg := range []*Config{&from, &to} {
@@ -35,14 +34,14 @@ func Copy(ctx context.Context, from, to Config) error {
 		return err
 	}
 	if there.Data != nil {
-		return fmt.Errorf("natskv: copy to group %q: it is there already", to.Group)
+		return fmt.Errorf("natskv: copy to group %q: the group exists", to.Group)
 	}
 	group, err := source.Get(ctx, document)
 	if err != nil {
 		return err
 	}
 	if group.Data == nil {
-		return fmt.Errorf("natskv: copy from group %q: there is none", from.Group)
+		return fmt.Errorf("natskv: copy from group %q: there is no such group", from.Group)
 	}
 	checkpoints, err := source.Keys(ctx, replicated.KindCheckpoint)
 	if err != nil {
@@ -64,8 +63,8 @@ func Copy(ctx context.Context, from, to Config) error {
 	return err
 }
 
-// Keys returns the keys of a kind that are in their bucket by its leader's word, deleted
-// ones among them. A watch would say as much of a node that may be behind.
+// Keys returns the keys of a kind that the leader of their bucket has, deleted ones
+// included. A watch would say as much of a node that may be behind the leader.
 func (s *store) Keys(ctx context.Context, kind replicated.Kind) (keys []replicated.Key, err error) {
 	ctx, cancel := bound(ctx)
 	defer cancel()
@@ -89,7 +88,7 @@ func (s *store) Keys(ctx context.Context, kind replicated.Kind) (keys []replicat
 	return keys, nil
 }
 
-// put writes a key, whatever is there.
+// put writes a key over any version.
 func (s *store) put(ctx context.Context, k replicated.Key, data []byte) error {
 	for {
 		v, err := s.Get(ctx, k)

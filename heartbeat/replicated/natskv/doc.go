@@ -1,5 +1,5 @@
-// Package natskv runs a consumer group on NATS JetStream, for workers on several
-// machines without a service that assigns shards.
+// Package natskv runs a consumer group on NATS JetStream, for workers on several machines
+// that have no service which assigns shards.
 //
 //	conn, err := nats.Connect("nats://a,nats://b,nats://c", natskv.Options()...)
 //	...
@@ -9,90 +9,90 @@
 //	...
 //	defer client.Close()
 //
-// The client is the coordinator's Group and its Checkpoints. For one machine, package
-// embedded runs the server in the worker.
+// The client is both coordinator.Config.Group and Checkpoints. On one machine, package
+// embedded runs the server inside the worker.
 //
-// # What is kept where
+// # Storage
 //
-// A namespace has two buckets, which are made at the first write, never by a look, and
-// shared by all its groups:
+// A namespace has two key-value buckets, which all its groups share. The first write
+// creates them; a read never does.
 //
 //	G_<namespace>   files    <group>.doc           members, shards, owners and epochs
 //	                         <group>.cp.<shard>    checkpoints
-//	M_<namespace>   memory   <group>.m.<member>    what each member said last
+//	M_<namespace>   memory   <group>.m.<member>    the record of each member: its last heartbeat
 //
-// Names are escaped where a key of a bucket does not take them. Members' records need
-// not survive anything, and in memory a slow disk costs nobody a lease; but when all
-// nodes are restarted they are gone, and every member takes its shards afresh. With
-// RecordsOnDisk a restart within the TTL moves nothing.
+// Characters that a key must not have are escaped. Records are in memory, so that a slow
+// disk costs no member its lease. When all nodes restart, the records are lost and every
+// member receives its shards anew. With RecordsOnDisk, a restart within the TTL moves no
+// shard.
 //
-// A bucket that exists is used as it is: an operator may have made it, with a placement
-// or limits. It is refused if values could expire, or documents not fit, or if what is
-// acknowledged could be lost. Reads go to the bucket's leader, and AllowDirect, with which
-// any replica answers, is switched off: with it more than one read in ten was stale under
-// load.
+// An existing bucket is used as it is, so an operator may create it with a placement or
+// limits. It is refused if its values could expire, if a document could be too large for
+// it, or if an acknowledged write could be lost. Reads go to the leader of the bucket.
+// AllowDirect lets any replica answer, which made more than one read in ten stale under
+// load, so it is switched off.
 //
-// The record of a member that is gone is deleted, which leaves a marker of a few hundred
-// bytes in its place. It goes after an hour, so that a bucket holds the members of now and
-// the markers of one hour, however many have come and gone. That takes servers of 2.11 and
-// AllowMsgTTL, which is switched on where it is off. Without, and in a bucket on disk, or
-// with a history, markers stay, because what they have replaced could come back; so do
-// those that older versions of this package have written. So Client.Purge leaves a marker for
-// each checkpoint of the group, until somebody purges these subjects of the stream.
+// When a member is gone, its record is deleted. JetStream then keeps a deletion marker of a
+// few hundred bytes, which expires after an hour. This needs servers of version 2.11 or
+// later and AllowMsgTTL, which is switched on if necessary. Markers stay for ever on older
+// servers, in a bucket on disk or with a history (the deleted value could come back), if an
+// older version of this package wrote them, and for each checkpoint that Client.Purge
+// deletes. To remove them, purge their subjects from the stream.
 //
-// # Rights
+// # Permissions
 //
-// Where an account's users may not do everything, they need these. A stream is
-// KV_G_<namespace>, and KV_M_<namespace>, unless it says which.
+// If the permissions of the account's user are limited, grant these. A stream is
+// KV_G_<namespace> and KV_M_<namespace>, unless the line names one of them.
 //
 //	publish    $KV.G_<namespace>.>
 //	           $KV.M_<namespace>.>
 //	           $JS.API.STREAM.INFO.<stream>
 //	           $JS.API.STREAM.MSG.GET.<stream>
-//	           $JS.API.STREAM.CREATE.<stream>          KV_G only if no operator makes it
+//	           $JS.API.STREAM.CREATE.<stream>          KV_G only if no operator creates it
 //	           $JS.API.STREAM.UPDATE.<stream>          to switch AllowDirect off in both,
 //	                                                   and AllowMsgTTL on in KV_M if it
 //	                                                   is in memory
-//	           $JS.API.STREAM.DELETE.KV_M_<namespace>  to make it anew, with higher numbers,
+//	           $JS.API.STREAM.DELETE.KV_M_<namespace>  to create it anew with higher revisions
 //	                                                   after all nodes have lost it
 //	           $JS.API.CONSUMER.CREATE.KV_M_<namespace>.>
-//	           $JS.API.CONSUMER.DELETE.KV_M_<namespace>.*  or consumers stay 10 s longer
+//	           $JS.API.CONSUMER.DELETE.KV_M_<namespace>.*  without it, consumers stay 10 s longer
 //	           rollcall.<namespace>.>                  hints that a document has changed
-//	subscribe  _INBOX.>                                or what nats.CustomInboxPrefix says
+//	subscribe  _INBOX.>                                or the prefix of nats.CustomInboxPrefix
 //	           rollcall.<namespace>.>
 //
-// A server does not answer what it does not allow; it tells the connection. So a store puts
-// itself in front of the connection's error handler, which goes on hearing everything, and a
-// call that lacks a right ends at once with an error that names it. It matches
-// heartbeat.ErrUnauthorized: a worker tries again while its lease lasts, or for one TTL,
-// and ends. A program that sets another handler afterwards has to call the one that
-// nats.Conn.ErrorHandler returned, or such calls end when their time does.
+// A NATS server does not answer a request that it does not permit; it reports the violation
+// to the connection. So a store wraps the connection's error handler, which still gets
+// every error. A call without permission ends at once, and its error names the permission
+// and matches heartbeat.ErrUnauthorized. The worker retries while its lease lasts, or for
+// one TTL, and then ends. If the program sets another error handler later, that handler
+// must call the one that nats.Conn.ErrorHandler returned. Otherwise such calls end only at
+// their timeout.
 //
-// # How many processes
+// # Number of processes
 //
 // A process that changes the document publishes the new revision to
-// rollcall.<namespace>.<group>, which is no subject of a stream, and all others then read
-// the document from the bucket's leader. They need no consumer for that, so no limit of
-// consumers bounds the number of processes. A hint that is lost costs half a TTL at most.
+// rollcall.<namespace>.<group>, which belongs to no stream. The other processes then read
+// the document from the leader. They need no consumer for that, so limits on consumers do
+// not limit the number of processes. A lost hint delays a process by half a TTL at most.
 //
-// The members' records are watched through consumers, by eight processes of a group, or by
-// three of more than 64. A bucket that this package makes takes 100,000 of these. In one
-// that was made otherwise, without a limit of its own, the server's default counts: 1,000
-// for all groups of the namespace. A watch that meets a limit is logged as an error, with
-// the command that raises it.
+// Records are watched through consumers: by eight processes of a group, or by three if the
+// group has more than 64 members. A bucket that this package creates allows 100,000
+// consumers. Another bucket without a limit of its own has the server's default: 1,000 for
+// all groups of the namespace. If a watch meets a limit, an error is logged with the
+// command that raises the limit.
 //
 // # What JetStream can lose
 //
-// A write is acknowledged when most of the nodes have it, and by default before any has
-// it on disk: a power cut of all nodes at once may take acknowledged writes back, two
-// minutes of them. Set sync_interval: always in the servers' jetstream block; CheckSync
-// asks whether it is. A store that went back repeats work, but never gives two owners one
-// fencing token: that is an epoch with a random instance.
+// JetStream acknowledges a write when a majority of the nodes have it. By default, no node
+// has it on disk yet, so a power cut of all nodes at once can lose the acknowledged writes
+// of two minutes. To prevent that, set sync_interval: always in the jetstream block of each
+// server; CheckSync reports whether it is set. After such a loss work is repeated, but no
+// two owners get the same fencing token: a token is an epoch and a random instance.
 //
 // # The TTL
 //
-// When a node that leads dies, JetStream elects another in 5 to 7 seconds, and no
-// heartbeat is taken meanwhile. A TTL below that costs all shards at every such
-// failover, so the default is 20 s, and New warns below 15 s. A node that is stopped in
-// order hands over within a quarter of a second.
+// When the node that leads a stream dies, JetStream elects a new leader in 5 to 7 seconds.
+// Until then it accepts no heartbeat. A shorter TTL loses all shards at each such failover,
+// so the default is 20 s, and New warns below 15 s. A node that is shut down in order hands
+// over within a quarter of a second.
 package natskv

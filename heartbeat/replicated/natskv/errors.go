@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// isConflict reports whether a write was refused because of the key's revision: by the
-// code of a single server, or by that of a replicated stream.
+// isConflict reports whether a write was refused because of the revision of the key. A
+// single server and a replicated stream say so by different codes.
 func isConflict(err error) bool {
 	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists) {
 		return true
@@ -20,9 +20,8 @@ func isConflict(err error) bool {
 	return hasCode(err, jetstream.JSErrCodeStreamWrongLastSequence) || underWay(err)
 }
 
-// underWay reports whether a write was refused by the leader of a replicated stream
-// because it has another one of the key under way, of which it does not know yet how it
-// ends.
+// underWay reports whether the leader of a replicated stream refused a write because
+// another write of the key is under way.
 func underWay(err error) bool {
 	return hasCode(err, jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
@@ -32,33 +31,31 @@ func hasCode(err error, code jetstream.ErrorCode) bool {
 	return errors.As(err, &api) && api.ErrorCode == code
 }
 
-// noStream reports whether a request met no stream, or another than its handle says:
-// nothing was written. It has been deleted, or was in the memory of nodes that have
-// restarted, or has no leader just now.
+// noStream reports whether a request met no stream, or a stream with other settings than
+// its handle has. Nothing was written. The stream was deleted, was lost in a restart, or
+// has no leader at the moment.
 func noStream(err error) bool {
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
 		errors.Is(err, jetstream.ErrStreamNotFound) || hasCode(err, codeNoTTL)
 }
 
-// noLeader reports whether a cluster, or a stream in it, has no leader just now who could
-// answer.
+// noLeader reports whether a cluster, or a stream, has no leader at the moment.
 func noLeader(err error) bool { return hasCode(err, codeNoLeader) }
 
-// codeNoLeader is what a server says then: JetStream system temporarily unavailable.
+// codeNoLeader is the code of "JetStream system temporarily unavailable".
 const codeNoLeader jetstream.ErrorCode = 10008
 
-// finalError is an error that no repetition mends.
+// finalError is an error that no retry can solve.
 type finalError struct{ error }
 
 func (e finalError) Unwrap() error   { return e.error }
 func (e finalError) Retryable() bool { return false }
 
-// codeMaxConsumers is what a server says where another consumer would be one too many.
+// codeMaxConsumers is the code of a server or stream that takes no more consumers.
 const codeMaxConsumers jetstream.ErrorCode = 10026
 
-// final marks the error of a call on a connection that was closed for good, by the program
-// or by its last error. Nothing opens it again, so the worker ends: if it went on, it
-// would be one that never works.
+// final marks the error of a call on a closed connection. Nothing opens the connection
+// again, so the worker must end instead of retrying for ever.
 func final(err error) error {
 	if errors.Is(err, nats.ErrConnectionClosed) {
 		return finalError{err}
@@ -66,12 +63,12 @@ func final(err error) error {
 	return err
 }
 
-// codeNoTTL is what a server says of a message that is to expire, where none may.
+// codeNoTTL is the code for a message with a TTL in a stream that allows none.
 const codeNoTTL jetstream.ErrorCode = 10166
 
-// explain wraps the error of a call on a key. A context that has ended comes first:
-// what failed because of it has many forms. But a connection that is closed stays so when
-// there is time again.
+// explain wraps the error of a call on a key. The end of the context comes first, because
+// it causes errors of many forms. A closed connection comes before that: it stays closed
+// when there is time again.
 func explain(ctx context.Context, what string, k replicated.Key, err error) error {
 	if err == nil {
 		return nil

@@ -17,27 +17,26 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// Every process watches the document, and a server gives a stream a thousand consumers
-// unless it is told otherwise. So this watch has none. Whoever has written the document
-// publishes a hint, an ordinary message with the new revision, and a watch that hears one
-// asks the bucket's leader. A hint is never more than a reason to look: what a watch tells
-// is what it has read. A hint can be lost, or its writer die before it: so a watch also
-// looks now and then.
+// Every process watches the document, and by default a stream has at most a thousand
+// consumers. So a watch of the document has no consumer. A process that has written the
+// document publishes a hint: an ordinary message with the new revision. A watch that
+// receives a hint reads the document from the leader, and reports only what it has read. A
+// hint can be lost, or its writer can die before it; so a watch also reads periodically.
 //
-// The bucket's own subject would do without hints, but what is published there has not been
-// written yet, and may be refused.
+// The bucket's own subject cannot serve as the hint: a message there is not written yet and
+// may be refused.
 
-// hintPrefix is what the subjects of the hints of a namespace's groups begin with.
+// hintPrefix is the common prefix of the hints' subjects of a namespace.
 func hintPrefix(namespace string) string { return "rollcall." + namespace + "." }
 
-// publishHint tells the watches of the document that there is a revision, zero if it is not known
-// which.
+// publishHint tells the watches of the document about a revision. Zero means that the
+// revision is not known.
 func (s *store) publishHint(revision uint64) {
-	// If it fails, the connection is closed, or has lost its server: watches look anyway.
+	// It fails if the connection is closed or lost. Watches read the document anyway.
 	_ = s.conn.Publish(s.hints, strconv.AppendUint(nil, revision, 10))
 }
 
-// announce publishes a hint after a write of the document, unless it was refused.
+// announce publishes a hint after a write of the document that was not refused.
 func (s *store) announce(k replicated.Key, revision uint64, err error) {
 	if k.Kind == replicated.KindDocument && !errors.Is(err, replicated.ErrConflict) {
 		s.publishHint(revision)
@@ -45,23 +44,23 @@ func (s *store) announce(k replicated.Key, revision uint64, err error) {
 }
 
 // documentWatch is one running watch of the document. Only the goroutine of Watch touches
-// the fields, but for hinted, unknown and news.
+// the fields, except for highestHint, unnumbered and news.
 type documentWatch struct {
 	store     *store
 	sink      func(replicated.Event)
 	bucket    *bucket
 	subject   string
 	heartbeat time.Duration
-	last      uint64 // the revision of the newest version told
+	last      uint64 // the revision of the newest version reported
 
-	highestHint atomic.Uint64    // the highest revision that a hint had since the last read
-	unnumbered  atomic.Bool      // a hint had none since then
-	news        chan struct{}    // has a value when there was a hint
+	highestHint atomic.Uint64    // the highest revision in a hint since the last read
+	unnumbered  atomic.Bool      // a hint without a revision came since the last read
+	news        chan struct{}    // has a value after a hint
 	changes     chan nats.Status // of the connection: any breaks the watch
 }
 
-// watchDocument runs a watch of the document. It is told of changes by hints, and looks
-// every half TTL, more or less, without one.
+// watchDocument runs a watch of the document. It reads after each hint, and about every
+// half TTL without one.
 func (s *store) watchDocument(ctx context.Context, sink func(replicated.Event)) error {
 	w := &documentWatch{store: s, sink: sink, heartbeat: s.idleHeartbeat(), news: make(chan struct{}, 1)}
 	var err error
@@ -85,11 +84,11 @@ func (s *store) watchDocument(ctx context.Context, sink func(replicated.Event)) 
 	return w.run(ctx)
 }
 
-// onHint takes a hint, on the subscription's goroutine.
+// onHint handles a hint, on the subscription's goroutine.
 func (w *documentWatch) onHint(m *nats.Msg) {
 	revision, err := strconv.ParseUint(string(m.Data), 10, 64)
 	if err != nil {
-		return // anybody may publish
+		return // other programs may publish on the subject
 	}
 	if revision == 0 {
 		w.unnumbered.Store(true)
@@ -106,14 +105,14 @@ func (w *documentWatch) onHint(m *nats.Msg) {
 	}
 }
 
-// errNoHints is why a watch of the document ends that would hear no hints.
-var errNoHints = errors.New("hints do not come through")
+// errNoHints ends a watch of the document that would receive no hints.
+var errNoHints = errors.New("hints do not arrive")
 
-// probeHints finds out whether the account's user may publish hints and hear them: a server drops
-// what it does not allow, and says so only to the connection.
+// probeHints finds out whether the user may publish hints and subscribe to them: a server
+// drops what it does not permit, and reports it only to the connection.
 func (s *store) probeHints(ctx context.Context, wait time.Duration) error {
 	if s.conn.Opts.NoEcho {
-		return nil // it would not hear itself
+		return nil // the connection does not receive its own messages
 	}
 	subject := s.hints + "." + nuid.Next()
 	sub, err := s.conn.SubscribeSync(subject)
@@ -136,23 +135,23 @@ func (s *store) probeHints(ctx context.Context, wait time.Duration) error {
 		return err
 	}
 	prefix := strings.TrimSuffix(s.hints, s.group)
-	err = fmt.Errorf("%w: has the user the right to publish and to subscribe to %s>?", errNoHints, prefix)
+	err = fmt.Errorf("%w: the user needs permission to publish and to subscribe to %s>", errNoHints, prefix)
 	if lacking := parseViolation(s.conn.LastError()); lacking != nil && strings.HasPrefix(lacking.subject, prefix) {
 		err = fmt.Errorf("%w (%w)", err, lacking)
 	}
 	return err
 }
 
-// run tells the sink of what there is after each hint, and now and then, until the watch ends.
+// run reads the document after each hint, and periodically, until the watch ends.
 func (w *documentWatch) run(ctx context.Context) error {
-	// Not all at the same time, although all have heard the same hint.
+	// Random, because all watches have received the same hint.
 	period := func() time.Duration {
 		return heartbeatsToCheck*w.heartbeat*3/4 + rand.N(heartbeatsToCheck*w.heartbeat/2)
 	}
 	idle := time.NewTimer(period())
 	defer idle.Stop()
 	for {
-		// What has come when the context ends need not be told.
+		// After the end of the context nothing needs to be reported.
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -163,7 +162,7 @@ func (w *documentWatch) run(ctx context.Context) error {
 			return errDisconnected
 		case <-w.news:
 			if !w.unnumbered.Swap(false) && w.highestHint.Load() <= w.last {
-				continue // a read has found it meanwhile
+				continue // a read has already found it
 			}
 		case <-idle.C:
 		}
@@ -174,12 +173,13 @@ func (w *documentWatch) run(ctx context.Context) error {
 	}
 }
 
-// readsToBelieve is how often an answer has to be repeated that is older than what was told,
-// or than a hint says, to be believed. A leader may be one no more, and not know it yet.
+// readsToBelieve is how many repetitions confirm an answer that is older than the last
+// version reported, or than a hint. A server may not know yet that it is no longer the
+// leader.
 const readsToBelieve = 3
 
-// read asks the bucket's leader, and tells the sink if there is another version than was
-// told last.
+// read reads the document from the leader, and reports it to the sink if its version is
+// new.
 func (w *documentWatch) read(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

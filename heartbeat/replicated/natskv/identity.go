@@ -11,43 +11,44 @@ import (
 	"go.uber.org/zap"
 )
 
-// A stream in memory that all its nodes have lost begins anew with the number that it
-// was made with, and nobody is told. A member's record would then get a revision that an
-// earlier one had; and whoever has not noticed yet, and takes the member for dead since
-// that earlier one, could bury it alive.
+// When all nodes that have a stream in memory restart, the stream is lost and starts again
+// with its first number. No client is notified. A member's record could then get a revision
+// that an earlier record had. A process that has not noticed the loss, and that saw the
+// earlier record expire, could then write a tombstone over a living member.
 //
-// So a stream has a mark, a message with a random text, and whoever uses it remembers
-// that. When its connection was lost, which it is when all nodes restart, and before it
-// makes a key, it looks whether the mark is still there. If not, and the stream is no new
-// one that begins above all revisions it has seen, it replaces it by one that does.
+// So each stream has an identity: a message with a random text, which every process that
+// uses the stream remembers. A process checks the identity after its connection was lost
+// (the restart of all nodes closes every connection) and before it creates a key. If the
+// identity has changed, and the stream does not start above all revisions that the process
+// has seen, the process replaces the stream by one that does.
 //
-// First numbers come from the clock, in microseconds; a stream writes less than one
-// message in each. So who makes a stream without having seen its predecessor does not
-// repeat its numbers either.
+// The first number comes from the clock, in microseconds, and a stream writes less than one
+// message a microsecond. So even a process that has not seen an earlier stream does not
+// repeat its numbers.
 
-// goodFor is how long a look at the mark is good for while the connection stands.
+// goodFor is how long a check of the identity is valid while the connection lasts.
 const goodFor = time.Second
 
-// streamIdentity is what a process knows of the stream that it uses.
+// streamIdentity is what a process knows about the stream that it uses.
 type streamIdentity struct {
 	id         string    // the text of its identity message; empty: not seen yet
-	connection uint64    // in which life of the connection it was verified
-	at         time.Time // and when
+	connection uint64    // the number of reconnects when it was verified
+	at         time.Time // when it was verified
 }
 
-// firstNumber returns the number that a stream of the bucket begins with if it is made
-// now: above all that this process has seen.
+// firstNumber returns the first number for a stream that is created now. It is above all
+// numbers that this process has seen.
 func (b *bucket) firstNumber(now time.Time) uint64 {
 	return max(uint64(now.UnixMicro()), b.highest.Load()+1)
 }
 
-// recent verifies the bucket's stream if nobody has for a while. Calls that make no key go
-// on with it meanwhile.
+// recent verifies the stream if the last check is too old. Calls that create no key may use
+// the stream meanwhile.
 func (b *bucket) recent(ctx context.Context) error {
 	fresh := func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return b.bound == nil || time.Since(b.identity.at) < goodFor // if there is none, bind does it
+		return b.bound == nil || time.Since(b.identity.at) < goodFor // without a stream, bind verifies
 	}
 	if fresh() {
 		return nil
@@ -57,7 +58,7 @@ func (b *bucket) recent(ctx context.Context) error {
 	}
 	defer b.unlockBinding()
 	if fresh() {
-		return nil // somebody else was quicker
+		return nil // another goroutine has verified it
 	}
 	s := b.current()
 	if s == nil {
@@ -66,7 +67,7 @@ func (b *bucket) recent(ctx context.Context) error {
 	s, err := b.verify(ctx, s)
 	if noStream(err) {
 		b.forget(b.current())
-		return nil // bind finds it, or makes it anew
+		return nil // bind finds the stream or creates it
 	}
 	if err != nil {
 		return err
@@ -77,18 +78,18 @@ func (b *bucket) recent(ctx context.Context) error {
 	return nil
 }
 
-// verify makes sure that the stream is the one that this process knows, or one whose
-// numbers are above those of all before it. It is called with binding taken.
+// verify makes sure that the stream is the one that this process knows, or one with numbers
+// above all earlier ones. The caller has locked the binding.
 func (b *bucket) verify(ctx context.Context, s jetstream.Stream) (jetstream.Stream, error) {
 	now := streamIdentity{connection: b.store.conn.Stats().Reconnects, at: time.Now()}
-	mark, err := b.newest(ctx, s, b.identitySubject())
+	found, err := b.newest(ctx, s, b.identitySubject())
 	if err != nil {
 		return nil, err
 	}
 	b.mu.Lock()
 	known := b.identity.id
 	b.mu.Unlock()
-	if known != "" && (mark == nil || string(mark.Data) != known) {
+	if known != "" && (found == nil || string(found.Data) != known) {
 		info, err := b.info(ctx, s)
 		if err != nil {
 			return nil, err
@@ -97,10 +98,10 @@ func (b *bucket) verify(ctx context.Context, s jetstream.Stream) (jetstream.Stre
 			if s, err = b.replace(ctx, info.Config); err != nil {
 				return nil, err
 			}
-			mark = nil
+			found = nil
 		}
 	}
-	if now.id, err = b.identify(ctx, s, mark); err != nil {
+	if now.id, err = b.identify(ctx, s, found); err != nil {
 		return nil, err
 	}
 	b.mu.Lock()
@@ -111,13 +112,13 @@ func (b *bucket) verify(ctx context.Context, s jetstream.Stream) (jetstream.Stre
 
 func (b *bucket) identitySubject() string { return b.prefix + "=mark" }
 
-// identify returns a stream's mark, and marks one that has none.
-func (b *bucket) identify(ctx context.Context, s jetstream.Stream, mark *jetstream.RawStreamMsg) (string, error) {
+// identify returns the identity of a stream, and gives one to a stream without.
+func (b *bucket) identify(ctx context.Context, s jetstream.Stream, found *jetstream.RawStreamMsg) (string, error) {
 	js, err := b.api()
 	if err != nil {
 		return "", err
 	}
-	for pause := firstPause; mark == nil; pause = min(2*pause, lastPause) {
+	for pause := firstPause; found == nil; pause = min(2*pause, lastPause) {
 		text := nuid.Next()
 		m := &nats.Msg{Subject: b.identitySubject(), Header: nats.Header{}, Data: []byte(text)}
 		bounded, cancel := context.WithTimeout(ctx, firstTry)
@@ -129,26 +130,27 @@ func (b *bucket) identify(ctx context.Context, s jetstream.Stream, mark *jetstre
 		if errors.As(err, new(*rightError)) {
 			return "", err
 		}
-		// Somebody else may have marked it, or this has, and the answer was lost.
-		if mark, err = b.newest(ctx, s, b.identitySubject()); err != nil {
+		// Another process may have written it; or this one has, and the answer was lost.
+		if found, err = b.newest(ctx, s, b.identitySubject()); err != nil {
 			return "", err
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return "", err
 		}
 	}
-	return string(mark.Data), nil
+	return string(found.Data), nil
 }
 
-// replace makes the stream anew, as it was, but for its numbers. What others have
-// written since it was lost is lost once more; they notice as they did before.
+// replace creates the stream again with the same settings but higher numbers. Writes of
+// other processes since the loss are lost too; they notice it as they noticed the first
+// loss.
 //
-// To purge the empty stream up to a number would leave that number to the next message,
-// too, and be gentler. But when the purge meets a write that is under way, nats-server
-// 2.15.2 never clears that away, and refuses every later write of the key as a conflict.
+// To purge the empty stream up to a number would be gentler, because the next message gets
+// that number too. But if the purge meets a write that is under way, nats-server 2.15.2
+// never finishes that write, and refuses every later write of its key as a conflict.
 func (b *bucket) replace(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
-	b.store.log.Warn("the members' records were lost, as when all nodes restart that had them in memory; "+
-		"every member takes its shards afresh", zap.String("bucket", b.name))
+	b.store.log.Warn("the records of all members are lost, probably because all nodes restarted; "+
+		"every member receives its shards anew", zap.String("bucket", b.name))
 	js, err := b.api()
 	if err != nil {
 		return nil, err
@@ -160,6 +162,6 @@ func (b *bucket) replace(ctx context.Context, cfg jetstream.StreamConfig) (jetst
 		return nil, err
 	}
 	cfg.FirstSeq = b.firstNumber(time.Now())
-	cfg.AllowDirect = false // somebody may have switched it on since the stream was adopted
+	cfg.AllowDirect = false // it may have been switched on since the stream was adopted
 	return b.make(ctx, js, cfg)
 }

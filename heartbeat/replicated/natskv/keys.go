@@ -11,13 +11,16 @@ import (
 // for themselves, every other byte is '=' with two upper-case hexadecimal digits. So a
 // token has one name and a name one token.
 
+// Names may contain any bytes, and a key is made of tokens. In a token, letters, digits,
+// '-', '_' and '/' stand for themselves; any other byte is '=' and two upper-case
+// hexadecimal digits. So each token has one name, and each name one token.
 const hexDigits = "0123456789ABCDEF"
 
 func plain(b byte) bool {
 	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-' || b == '_' || b == '/'
 }
 
-// escape returns a name's token.
+// escape returns the token of a name.
 func escape(name string) string {
 	var t strings.Builder
 	t.Grow(len(name))
@@ -31,7 +34,7 @@ func escape(name string) string {
 	return t.String()
 }
 
-// unescape returns a token's name, or false for what escape never returns.
+// unescape returns the name of a token, or false for a token that escape does not return.
 func unescape(token string) (string, bool) {
 	var name strings.Builder
 	name.Grow(len(token))
@@ -64,7 +67,7 @@ const (
 	recordToken     = "m"
 )
 
-// locate returns the bucket of a key, and its subject.
+// locate returns the bucket and the subject of a key.
 func (s *store) locate(k replicated.Key) (*bucket, string, error) {
 	switch k.Kind {
 	case replicated.KindDocument:
@@ -79,8 +82,8 @@ func (s *store) locate(k replicated.Key) (*bucket, string, error) {
 	return nil, "", fmt.Errorf("no key is of %s", k.Kind)
 }
 
-// bucketOf returns the bucket of a kind whose keys have names, and what their subjects
-// begin with.
+// bucketOf returns the bucket of the keys of a kind, and the prefix of their subjects. The
+// document has no such prefix.
 func (s *store) bucketOf(kind replicated.Kind) (*bucket, string) {
 	if kind == replicated.KindRecord {
 		return s.records, s.records.prefix + s.group + "." + recordToken + "."
@@ -88,8 +91,7 @@ func (s *store) bucketOf(kind replicated.Kind) (*bucket, string) {
 	return s.documents, s.documents.prefix + s.group + "." + checkpointToken + "."
 }
 
-// keyOf returns the key of a kind that has a subject, or false: others than we may write
-// into a bucket.
+// keyOf returns the key of a subject, or false: other programs may write into a bucket too.
 func (s *store) keyOf(kind replicated.Kind, subject string) (replicated.Key, bool) {
 	k := replicated.Key{Kind: kind}
 	if kind == replicated.KindDocument {

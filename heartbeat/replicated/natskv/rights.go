@@ -15,7 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
-// rightError says which right the connection's user lacks. It matches
+// rightError names the permission that the connection's user lacks. It matches
 // heartbeat.ErrUnauthorized and nats.ErrPermissionViolation.
 type rightError struct {
 	subject   string
@@ -28,7 +28,7 @@ func (e *rightError) Error() string {
 	if e.subscribe {
 		verb = "subscribe"
 	}
-	return fmt.Sprintf("the user has no right to %s to %q; the package comment lists the rights that a worker needs: %v",
+	return fmt.Sprintf("the user has no permission to %s to %q; the package documentation lists the permissions that a worker needs: %v",
 		verb, e.subject, e.err)
 }
 
@@ -36,36 +36,36 @@ func (e *rightError) Unwrap() error { return e.err }
 
 func (e *rightError) Is(target error) bool { return target == heartbeat.ErrUnauthorized }
 
-// Retryable returns true: rights change while servers run. A worker tries again while its
-// lease lasts, or for one TTL.
+// Retryable returns true, because permissions can change while servers run. A worker
+// retries while its lease lasts, or for one TTL.
 func (e *rightError) Retryable() bool { return true }
 
-// rights hears what a connection's server refuses. A server does not answer a request that
-// the user has no right to make, and does not say to which one it refers; it tells the
-// connection the subject.
+// rights collects the permission violations of a connection. A server does not answer a
+// request that it does not permit. It reports the subject to the connection, and does not
+// say which request it means.
 type rights struct {
-	inboxes string // how the subjects begin to which answers come
+	inboxes string // the prefix of the subjects of answers
 
 	mu      sync.Mutex // guards the fields below
 	waiting map[*request]struct{}
-	inbox   *rightError // an inbox that may not be subscribed to: nobody hears an answer
+	inbox   *rightError // set if the inbox may not be subscribed to: no answer arrives
 }
 
-// request is a request under way.
+// request is a request that waits for its answer.
 type request struct {
-	subject string // ends with a dot if the rest is not known
+	subject string // ends with a dot if the rest is unknown
 	refuse  context.CancelCauseFunc
 }
 
-// known has the rights of each connection that a store uses: all of them share one
-// handler.
+// known has the rights of each connection that a store uses. All stores of a connection
+// share one error handler.
 var known = struct {
 	mu sync.Mutex
 	of map[weak.Pointer[nats.Conn]]*rights
 }{of: map[weak.Pointer[nats.Conn]]*rights{}}
 
-// rightsOf returns what hears the refusals of a connection. The first call puts itself in
-// front of the connection's error handler.
+// rightsOf returns the rights of a connection. The first call wraps the connection's error
+// handler.
 func rightsOf(conn *nats.Conn) *rights {
 	known.mu.Lock()
 	defer known.mu.Unlock()
@@ -83,7 +83,7 @@ func rightsOf(conn *nats.Conn) *rights {
 	}, key)
 	next := conn.ErrorHandler()
 	conn.SetErrorHandler(func(c *nats.Conn, s *nats.Subscription, err error) {
-		r.heard(err)
+		r.onError(err)
 		if next != nil {
 			next(c, s, err)
 		}
@@ -93,7 +93,7 @@ func rightsOf(conn *nats.Conn) *rights {
 
 var violation = regexp.MustCompile(`(?i)(publish|subscription) to "(\S+)"`)
 
-// parseViolation returns what a server's error says of a right, or nil.
+// parseViolation returns the permission that a server's error names, or nil.
 func parseViolation(err error) *rightError {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return nil
@@ -105,11 +105,11 @@ func parseViolation(err error) *rightError {
 	return &rightError{subject: m[2], subscribe: strings.EqualFold(m[1], "subscription"), err: err}
 }
 
-// heard takes an error of the connection, on its goroutine.
-func (r *rights) heard(err error) {
+// onError handles an error of the connection, on the connection's goroutine.
+func (r *rights) onError(err error) {
 	lacking := parseViolation(err)
 	if lacking == nil || lacking.subscribe && !strings.HasPrefix(lacking.subject, r.inboxes) {
-		return // it is the program's own affair
+		return // of a request that is not a store's
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -118,7 +118,7 @@ func (r *rights) heard(err error) {
 	}
 	for q := range r.waiting {
 		if lacking.subscribe || q.is(lacking.subject) {
-			q.refuse(lacking) // it only marks a context
+			q.refuse(lacking) // this only cancels a context
 		}
 	}
 }
@@ -127,8 +127,8 @@ func (q *request) is(subject string) bool {
 	return subject == q.subject || strings.HasSuffix(q.subject, ".") && strings.HasPrefix(subject, q.subject)
 }
 
-// permitted makes a request under a subject. If the server says that the user has no right
-// to that, it ends at once, with a *rightError.
+// permitted makes a request on a subject. If the server does not permit it, the request
+// ends at once with a *rightError.
 func permitted[T any](
 	ctx context.Context, conn *nats.Conn, subject string, ask func(context.Context) (T, error),
 ) (T, error) {
@@ -156,7 +156,7 @@ func permitted[T any](
 	case inbox != nil:
 		err = inbox
 	default:
-		// The program may have another error handler since.
+		// The program may have replaced the error handler.
 		if last := parseViolation(conn.LastError()); last != nil && !last.subscribe && q.is(last.subject) {
 			err = last
 		}
@@ -164,7 +164,8 @@ func permitted[T any](
 	return answer, err
 }
 
-// queryAPI makes a request to JetStream's API about the bucket's stream, as retryRead does.
+// queryAPI makes a request to JetStream's API about the stream of the bucket, with retries
+// as retryRead does.
 func queryAPI[T any](ctx context.Context, b *bucket, operation string, ask func(context.Context) (T, error)) (T, error) {
 	return permitted(ctx, b.store.conn, "$JS.API."+operation, func(ctx context.Context) (T, error) { return retryRead(ctx, ask) })
 }

@@ -31,7 +31,7 @@ func documented(t *testing.T, namespace string) (publish, subscribe []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rights, _ := strings.Cut(string(text), "// # Rights")
+	_, rights, _ := strings.Cut(string(text), "// # Permissions")
 	rights, _, _ = strings.Cut(rights, "\n// # ")
 	list := &publish
 	for line := range strings.Lines(rights) {
@@ -149,7 +149,7 @@ func TestReplaceWithoutTheRight(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err := worker.records.replace(ctx, cfg)
-	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("no right to publish to %q", right)) || !errors.Is(err, nats.ErrPermissionViolation) {
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("no permission to publish to %q", right)) || !errors.Is(err, nats.ErrPermissionViolation) {
 		t.Errorf("without the right to delete it, the bucket was made anew with %v", err)
 	}
 }
@@ -168,7 +168,7 @@ func TestHintsWithoutTheRight(t *testing.T) {
 			nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 		document := replicated.Key{Kind: replicated.KindDocument}
 		at := swapped(t, worker, document, 0)
-		err := worker.Watch(soon(t), replicated.KindDocument, func(replicated.Event) { t.Error("it told something") })
+		err := worker.Watch(soon(t), replicated.KindDocument, func(replicated.Event) { t.Error("it reported something") })
 		if !errors.Is(err, errNoHints) || !strings.Contains(err.Error(), "rollcall.guarded.>") || !errors.Is(err, nats.ErrPermissionViolation) ||
 			!errors.Is(err, heartbeat.ErrUnauthorized) || !heartbeat.Retryable(err) {
 			t.Errorf("without the right to %s, a watch of the document returned %v", what, err)
@@ -277,7 +277,7 @@ func TestMissingRightIsNamed(t *testing.T) {
 				t.Fatalf("it took all its time: %v", err)
 			}
 			named := cmp.Or(c.named, c.right)
-			if err == nil || !strings.Contains(err.Error(), `no right to `) || !strings.Contains(err.Error(), `"`+named) {
+			if err == nil || !strings.Contains(err.Error(), `no permission to `) || !strings.Contains(err.Error(), `"`+named) {
 				t.Errorf("it does not name %q: %v", named, err)
 			}
 			if !errors.Is(err, nats.ErrPermissionViolation) || !errors.Is(err, heartbeat.ErrUnauthorized) || !heartbeat.Retryable(err) {
@@ -313,13 +313,13 @@ func TestRefusalsOfTheProgram(t *testing.T) {
 		{`Permissions Violation for Subscription to "_INBOX.abc.*"`, 1},
 	} {
 		refused = 0
-		r.heard(fmt.Errorf("%w: %s", nats.ErrPermissionViolation, c.text))
+		r.onError(fmt.Errorf("%w: %s", nats.ErrPermissionViolation, c.text))
 		if refused != c.want {
 			t.Errorf("%s: %d requests ended, want %d", c.text, refused, c.want)
 		}
 	}
-	r.heard(errors.New(`Permissions Violation for Publish to "$KV.G_a.orders.doc"`))
-	r.heard(nats.ErrSlowConsumer)
+	r.onError(errors.New(`Permissions Violation for Publish to "$KV.G_a.orders.doc"`))
+	r.onError(nats.ErrSlowConsumer)
 	if refused != 1 {
 		t.Error("another error was taken for a refusal")
 	}

@@ -11,13 +11,13 @@ import (
 	"go.uber.org/zap"
 )
 
-// minValue is the least that a bucket and a connection have to take at once: the
-// document of a thousand members and ten thousand shards is half of that.
+// minValue is the smallest limit on a value that a bucket and a connection may have. The
+// document of 1,000 members and 10,000 shards has half of it.
 const minValue = 128 << 10
 
-// settings is what the bucket's stream is made with: what any client of buckets would
-// make, but for AllowDirect, for the number of the first message, and for markers of
-// deletion that expire. A server before 2.11 does not know of the latter, and leaves it out.
+// settings returns the settings for a new stream. They are those of any key-value bucket,
+// except for AllowDirect, the first number and AllowMsgTTL. Servers before 2.11 ignore
+// AllowMsgTTL.
 func (b *bucket) settings() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name: b.stream, Description: b.description, Subjects: []string{b.prefix + ">"},
@@ -28,37 +28,37 @@ func (b *bucket) settings() jetstream.StreamConfig {
 	}
 }
 
-// recordWatches is how many watches of records, of all groups together, a bucket takes that
-// this client makes: one for each of the first eight members of a group, of the first three
-// in a large one. Where a stream does not say, the server's default counts, which is 1,000.
+// recordWatches is how many watches of records a bucket allows that this client creates,
+// for all groups together. A group needs eight, or three if it is large. A stream without a
+// limit has the server's default of 1,000.
 const recordWatches = 100_000
 
-// explainLimit explains why a watch was refused, if the bucket has no place for another one. That
-// lasts until an operator raises the limit.
+// explainLimit explains an error of a watch that met the limit of the stream's consumers.
+// Only an operator can raise the limit.
 func (b *bucket) explainLimit(err error) error {
 	if !hasCode(err, codeMaxConsumers) {
 		return err
 	}
-	return finalError{fmt.Errorf("the stream %s has no place for another watch; raise its limit (nats stream edit %[1]s "+
-		"--max-consumers=%d), or that of its account: %w", b.stream, recordWatches, err)}
+	return finalError{fmt.Errorf("the stream %s allows no more consumers; raise its limit (nats stream edit %[1]s "+
+		"--max-consumers=%d) or that of its account: %w", b.stream, recordWatches, err)}
 }
 
-// markersMayGo reports whether a stream may lose its markers of deletion without anything
-// that was deleted coming back. In a history that is the version before. And on disk it
-// is the version which the marker has replaced: nats-server 2.15.2 leaves that in the file,
-// and when it was killed, and the marker has expired, it takes that for the newest.
+// markersMayGo reports whether the deletion markers of a stream may expire without making a
+// deleted value visible again. With a history, the earlier version would be visible. On
+// disk it is the version that the marker has replaced: nats-server 2.15.2 keeps it in the
+// file, and takes it for the newest when it was killed and the marker has expired.
 func (b *bucket) markersMayGo(cfg jetstream.StreamConfig) bool {
 	return b.markerLife > 0 && cfg.MaxMsgsPerSubject == 1 && cfg.Storage == jetstream.MemoryStorage
 }
 
-// open finds the bucket's stream, or makes it for a write.
+// open finds the stream of the bucket. For a write it creates the stream if there is none.
 func (b *bucket) open(ctx context.Context, write bool) (jetstream.Stream, error) {
 	js, err := b.api()
 	if err != nil {
 		return nil, err
 	}
 	if max := b.store.conn.MaxPayload(); max < minValue {
-		return nil, fmt.Errorf("the server takes messages of %d bytes; it must be %d (max_payload)", max, minValue)
+		return nil, fmt.Errorf("the server's max_payload is %d bytes; it must be at least %d", max, minValue)
 	}
 	s, err := b.find(ctx, js)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -79,12 +79,12 @@ func (b *bucket) find(ctx context.Context, js jetstream.JetStream) (jetstream.St
 	})
 }
 
-// make makes the stream, or finds the one that somebody else has made meanwhile.
+// make creates the stream, or finds the one that another process has created meanwhile.
 func (b *bucket) make(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
 	s, err := queryAPI(ctx, b, "STREAM.CREATE."+b.stream, func(ctx context.Context) (jetstream.Stream, error) {
 		return js.CreateStream(ctx, cfg)
 	})
-	if hasCode(err, codeMaxConsumers) && cfg.MaxConsumers > 0 { // the account's limit is lower, and counts
+	if hasCode(err, codeMaxConsumers) && cfg.MaxConsumers > 0 { // the limit of the account is lower
 		cfg.MaxConsumers = -1
 		return b.make(ctx, js, cfg)
 	}
@@ -97,9 +97,9 @@ func (b *bucket) make(ctx context.Context, js jetstream.JetStream, cfg jetstream
 	return b.adopt(ctx, js, s)
 }
 
-// adopt takes a stream that is there as it is, if it can serve; but for AllowDirect,
-// which is switched off, and AllowMsgTTL, which is switched on for markers that may go.
-// What it says of itself afterwards is what its handle goes by.
+// adopt takes an existing stream as it is, if it can store a group. It only switches
+// AllowDirect off, and AllowMsgTTL on where markers may expire. The returned handle has the
+// new settings.
 func (b *bucket) adopt(ctx context.Context, js jetstream.JetStream, s jetstream.Stream) (jetstream.Stream, error) {
 	cfg := s.CachedInfo().Config
 	if err := b.checkFit(cfg); err != nil {
@@ -112,10 +112,10 @@ func (b *bucket) adopt(ctx context.Context, js jetstream.JetStream, s jetstream.
 	cfg.AllowDirect = false
 	s, err := b.update(ctx, js, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("AllowDirect cannot be set to false, without which reads are stale: %w", err)
+		return nil, fmt.Errorf("AllowDirect cannot be switched off, and with it reads may be stale: %w", err)
 	}
 	if s.CachedInfo().Config.AllowDirect {
-		return nil, errors.New("AllowDirect stays true, and reads would be stale")
+		return nil, errors.New("AllowDirect stays on, and with it reads may be stale")
 	}
 	return b.letExpire(ctx, js, s), nil
 }
@@ -126,9 +126,9 @@ func (b *bucket) update(ctx context.Context, js jetstream.JetStream, cfg jetstre
 	})
 }
 
-// letExpire lets single messages of the stream expire, if markers may go. Where that
-// cannot be had, because the servers are older or the account may not, markers stay: one of
-// a few hundred bytes for each member that ever was.
+// letExpire switches AllowMsgTTL on if markers may expire. If that fails, because the
+// servers are older or the user may not, markers stay: a few hundred bytes for each former
+// member.
 func (b *bucket) letExpire(ctx context.Context, js jetstream.JetStream, s jetstream.Stream) jetstream.Stream {
 	cfg := s.CachedInfo().Config
 	if !b.markersMayGo(cfg) || cfg.AllowMsgTTL || b.noMessageTTL {
@@ -142,12 +142,12 @@ func (b *bucket) letExpire(ctx context.Context, js jetstream.JetStream, s jetstr
 		return updated
 	}
 	b.noMessageTTL = true
-	b.store.log.Info("AllowMsgTTL cannot be switched on; a marker stays of each member that is gone",
+	b.store.log.Info("AllowMsgTTL cannot be switched on; the deletion markers of former members stay",
 		zap.String("bucket", b.name), zap.Error(err))
 	return s
 }
 
-// checkFit says why a stream cannot keep a group; nil: it can.
+// checkFit says why a stream cannot store a group. Nil: it can.
 func (b *bucket) checkFit(cfg jetstream.StreamConfig) error {
 	var faults []error
 	fault := func(faulty bool, format string, args ...any) {
@@ -160,21 +160,21 @@ func (b *bucket) checkFit(cfg jetstream.StreamConfig) error {
 		cfg.Subjects, b.prefix+">")
 	fault(cfg.Sealed, "it is sealed")
 	fault(cfg.NoAck, "it acknowledges nothing (NoAck)")
-	fault(cfg.MaxAge > 0, "its values expire after %v; a group's must not", cfg.MaxAge)
+	fault(cfg.MaxAge > 0, "its values expire after %v; they must not", cfg.MaxAge)
 	fault(cfg.Retention != jetstream.LimitsPolicy, "its retention is %s; it must be %s", cfg.Retention, jetstream.LimitsPolicy)
-	fault(cfg.MaxMsgSize >= 0 && cfg.MaxMsgSize < minValue, "its values have at most %d bytes; it must be %d",
+	fault(cfg.MaxMsgSize >= 0 && cfg.MaxMsgSize < minValue, "its values have at most %d bytes; it must be at least %d",
 		cfg.MaxMsgSize, minValue)
 	fault(cfg.DiscardNewPerSubject && cfg.Discard == jetstream.DiscardNew, "it refuses to overwrite a value (DiscardNewPerSubject)")
 	fault(cfg.AllowMsgCounter, "its values are counters (AllowMsgCounter)")
 	fault(cfg.PersistMode != jetstream.DefaultPersistMode,
-		"it acknowledges what it has not written, whatever sync_interval says (PersistMode %s)", cfg.PersistMode)
+		"it acknowledges writes before it makes them, whatever sync_interval says (PersistMode %s)", cfg.PersistMode)
 	fault(!b.volatile && cfg.Storage == jetstream.MemoryStorage, "it is in memory, where groups and checkpoints do not last")
 	fault(cfg.Discard != jetstream.DiscardNew && (cfg.MaxMsgs > 0 || cfg.MaxBytes > 0),
 		"it drops old values when it is full")
 	return errors.Join(faults...)
 }
 
-// warnOfDifferences warns, once, of a stream that is not what the Config asks for.
+// warnOfDifferences warns, once, if the stream is not as the Config asks for.
 func (b *bucket) warnOfDifferences(cfg jetstream.StreamConfig) {
 	b.mu.Lock()
 	warned := b.warned
@@ -183,7 +183,7 @@ func (b *bucket) warnOfDifferences(cfg jetstream.StreamConfig) {
 	if warned || cfg.Replicas == b.replicas && cfg.Storage == b.storage {
 		return
 	}
-	b.store.log.Warn("the bucket exists with other settings, and is used as it is", zap.String("bucket", b.name),
+	b.store.log.Warn("the bucket has other settings than the Config, and is used as it is", zap.String("bucket", b.name),
 		zap.Int("replicas", cfg.Replicas), zap.Int("replicas_wanted", b.replicas),
 		zap.Stringer("storage", cfg.Storage), zap.Stringer("storage_wanted", b.storage))
 }

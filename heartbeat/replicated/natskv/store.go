@@ -16,21 +16,21 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// markerLife is how long a record that was deleted leaves a marker: long enough for whoever
-// looks at the bucket to see what became of a member.
+// markerLife is how long the deletion marker of a record stays, so that an operator can see
+// what happened to a member.
 const markerLife = time.Hour
 
-// callTimeout bounds a call whose context has no deadline.
+// callTimeout limits a call whose context has no deadline.
 const callTimeout = 10 * time.Second
 
-// store is one group's values. Revisions are the sequence numbers of the buckets'
+// store holds the values of one group. Revisions are the sequence numbers of the buckets'
 // streams.
 type store struct {
 	conn  *nats.Conn
 	group string
 	ttl   time.Duration
 	log   *zap.Logger
-	hints string // the subject of the hints: see hints.go
+	hints string // the subject of the hints, see hints.go
 
 	documents *bucket // and checkpoints
 	records   *bucket
@@ -70,7 +70,8 @@ func (s *store) Get(ctx context.Context, k replicated.Key) (replicated.Value, er
 	return v, err
 }
 
-// Swap writes once: whatever has no clear answer is the caller's to find out.
+// Swap sends the write once. If the answer is not clear, the caller must find out the
+// outcome.
 func (s *store) Swap(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
 	var revision uint64
 	err := s.call(ctx, "swap", k, func(ctx context.Context, b *bucket, subject string) (err error) {
@@ -86,8 +87,9 @@ func (s *store) Swap(ctx context.Context, k replicated.Key, old uint64, data []b
 	return revision, err
 }
 
-// Delete writes a marker of deletion. A record's expires where that is safe, as
-// markersMayGo says. Revisions go on rising without it: they are the stream's numbers.
+// Delete writes a deletion marker. The marker of a record expires if that is safe: see
+// markersMayGo. Revisions keep rising without the marker, because they are the stream's
+// numbers.
 func (s *store) Delete(ctx context.Context, k replicated.Key, old uint64) error {
 	err := s.call(ctx, "deletion", k, func(ctx context.Context, b *bucket, subject string) error {
 		if old == 0 {
@@ -118,7 +120,7 @@ func (s *store) call(
 	return explain(bounded, what, k, do(bounded, b, subject))
 }
 
-// bound gives a context a deadline that has none: the requests of NATS need one.
+// bound sets a deadline if ctx has none: requests of NATS need one.
 func bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, func() {}
@@ -126,8 +128,8 @@ func bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, callTimeout)
 }
 
-// connected waits until the connection stands. What is sent without it would wait in a
-// buffer, and a write could come to its server when nobody expects it any more.
+// connected waits until there is a connection. NATS buffers what is sent without one, so a
+// write could reach its server when its caller has long given up.
 func (s *store) connected(ctx context.Context) error {
 	if s.conn.IsConnected() {
 		return nil
@@ -147,8 +149,8 @@ func (s *store) connected(ctx context.Context) error {
 	return nil
 }
 
-// unconnected says which servers there is no connection to, without the credentials that
-// their URLs may have.
+// unconnected names the servers that cannot be reached, without the credentials in their
+// URLs.
 func unconnected(ctx context.Context, conn *nats.Conn) error {
 	var servers []string
 	for _, server := range conn.Servers() {
@@ -163,9 +165,9 @@ func unconnected(ctx context.Context, conn *nats.Conn) error {
 	return err
 }
 
-// closed says that a connection is closed for good, and why, if there is a reason. That is
-// no part of the chain of errors: a timeout in it would say that all may pass. A missing
-// right is no reason: it leaves a connection as it is.
+// closed says that a connection is closed, and why, if there is a reason. The reason is not
+// part of the chain of errors: a timeout in it would say that a retry may help. A
+// permission violation is no reason, because it does not close a connection.
 func closed(conn *nats.Conn) error {
 	if last := conn.LastError(); last != nil && !errors.Is(last, nats.ErrPermissionViolation) {
 		return fmt.Errorf("%w: %v", nats.ErrConnectionClosed, last)
@@ -173,8 +175,8 @@ func closed(conn *nats.Conn) error {
 	return nats.ErrConnectionClosed
 }
 
-// The headers of a marker of deletion: that of any client, and that of a server which
-// removed the value itself.
+// The headers of a deletion marker: the first is written by clients, the second by a server
+// that removes a value itself.
 const (
 	operation = "KV-Operation"
 	reason    = "Nats-Marker-Reason"
@@ -182,7 +184,7 @@ const (
 
 func deletion(h nats.Header) bool { return h.Get(operation) != "" || h.Get(reason) != "" }
 
-// value makes a Value of what was written. Its data is never nil.
+// value returns a Value whose data is not nil.
 func value(data []byte, revision uint64) replicated.Value {
 	if data == nil {
 		data = []byte{}

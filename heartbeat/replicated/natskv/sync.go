@@ -12,28 +12,30 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// ServerSync is what a server says of how it writes to disk.
+// ServerSync says when a server syncs its writes to disk.
 type ServerSync struct {
-	// Name, ID and Cluster say which server; Cluster is empty for one alone.
+	// Name, ID and Cluster identify the server. Cluster is empty for a server without a
+	// cluster.
 	Name, ID, Cluster string
-	// JetStream says that the server has JetStream. One that has not keeps nothing.
+	// JetStream says whether the server has JetStream. A server without it stores nothing.
 	JetStream bool
-	// Always says that it syncs each write before it acknowledges it.
+	// Always says that the server syncs each write before it acknowledges it.
 	Always bool
-	// Interval is the time between two syncs otherwise: what a power cut can take back.
+	// Interval is the time between two syncs otherwise. A power cut can lose the writes of
+	// this time.
 	Interval time.Duration
 }
 
-// quiet is how long CheckSync waits for one more server to answer.
+// quiet is how long CheckSync waits for one more answer.
 const quiet = 500 * time.Millisecond
 
-// CheckSync asks all servers whether they acknowledge a write before it is on disk, and
-// returns what those say that answer while ctx lasts, by name. It waits half a second
-// for another answer.
+// CheckSync asks all servers whether they acknowledge a write before it is on disk. It
+// returns the answers, sorted by name, of the servers that answer before ctx ends; it
+// returns half a second after the last answer.
 //
-// Only the system account may ask that, so system is a connection of its own: to user
-// sys, or whatever the servers' system_account has. An error says that nobody answered;
-// through an ordinary account nobody does.
+// Only the system account may ask this. So system is a separate connection: to the user
+// sys, or to the user of the servers' system_account. CheckSync returns an error if no
+// server answers, as happens over an ordinary account.
 func CheckSync(ctx context.Context, system *nats.Conn) ([]ServerSync, error) {
 	inbox := system.NewInbox()
 	answers, err := system.SubscribeSync(inbox)
@@ -63,7 +65,7 @@ func CheckSync(ctx context.Context, system *nats.Conn) ([]ServerSync, error) {
 	return found, nil
 }
 
-// next waits for an answer: for one more only a moment.
+// next waits for an answer. It waits for one more only a moment.
 func next(ctx context.Context, answers *nats.Subscription, more bool) (*nats.Msg, error) {
 	if more {
 		var cancel context.CancelFunc

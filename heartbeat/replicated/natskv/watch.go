@@ -13,24 +13,24 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// Why a watch breaks, beside its context and what a server says.
+// Why a watch ends, besides its context and the errors of a server.
 var (
-	errDisconnected = errors.New("the connection was lost, and with it what was told meanwhile")
-	errGap          = errors.New("something that was told has not arrived")
-	errSilent       = errors.New("the server has fallen silent")
-	errReplaced     = errors.New("the bucket is another, or has gone back")
-	errBehind       = errors.New("the watch's node is behind the bucket's leader")
+	errDisconnected = errors.New("the connection was lost, and changes may have been missed")
+	errGap          = errors.New("a message of the watch is missing")
+	errSilent       = errors.New("the server has sent no heartbeat")
+	errReplaced     = errors.New("the bucket was replaced, or has lost writes")
+	errBehind       = errors.New("the node of the watch is behind the leader of the bucket")
 )
 
-// Watch follows one kind of key. That of the document is in hints.go. That of the records
-// goes through a consumer of its own, and breaks at the first sign that something is
-// missing: who watches anew is told everything that is there. The server says in each
-// pause that it is still there, and up to which message. So a watch that hears nothing
-// knows whether nothing happens.
+// Watch watches one kind of key. The watch of the document is in hints.go. The watch of the
+// records has a consumer of its own, and ends at the first sign that it has missed a
+// message; a new watch then reports everything that is there. The server sends a heartbeat
+// in each pause, with the number of its last message, so the watch can tell a quiet group
+// from a lost server.
 //
-// The consumer is on one node of the bucket's, which may be behind the leader. What it
-// tells may then be older than what Get returns, the versions before the zero Event too;
-// but no key is left out of those: the leader says which there are.
+// The consumer is on one node of the bucket, which may be behind the leader. So Watch may
+// report an older version than Get returns, before the zero Event too. But it leaves out no
+// key: the leader says which keys exist.
 func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
 	if kind != replicated.KindDocument && kind != replicated.KindRecord {
 		return fmt.Errorf("natskv: a watch of %s: only documents and records can be watched", kind)
@@ -42,7 +42,7 @@ func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(repli
 	return fmt.Errorf("natskv: watch of the %ss: %w", kind, err)
 }
 
-// watch makes a watch, and runs it.
+// watch runs a watch until it ends.
 func (s *store) watch(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -62,9 +62,9 @@ func (s *store) watch(ctx context.Context, kind replicated.Kind, sink func(repli
 	return w.run(ctx)
 }
 
-// A beat is the time between two signs of life of a silent watch's server: an eighth of
-// the TTL, within bounds. The server is silent, or behind, after three, and the bucket is
-// looked at after four.
+// The server of a watch sends a heartbeat when it has nothing else to send, every eighth of
+// the TTL, within these bounds. The watch ends after three intervals without a message, or
+// with missing keys. It checks the stream after every four.
 const (
 	minHeartbeat = 500 * time.Millisecond
 	maxHeartbeat = 5 * time.Second
@@ -76,13 +76,13 @@ const (
 
 func (s *store) idleHeartbeat() time.Duration { return min(max(s.ttl/8, minHeartbeat), maxHeartbeat) }
 
-// run tells the sink what comes, until the watch ends.
+// run handles messages until the watch ends.
 func (w *watch) run(ctx context.Context) error {
 	w.catchUp()
 	ticks := time.NewTicker(w.heartbeat)
 	defer ticks.Stop()
 	for {
-		// What has come when the context ends need not be told.
+		// After the end of the context nothing needs to be reported.
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -104,8 +104,8 @@ func (w *watch) run(ctx context.Context) error {
 	}
 }
 
-// onTick notes that a beat has passed. A process that was stopped for a while notes one, not
-// all that it has missed: what came meanwhile is still on its way through it.
+// onTick notes that an interval has passed. After a pause of the process it notes one
+// interval, not all that it missed, because the messages of that time are still waiting.
 func (w *watch) onTick(ctx context.Context) error {
 	if w.silent++; w.silent >= heartbeatsToSilence {
 		return errSilent
@@ -116,7 +116,7 @@ func (w *watch) onTick(ctx context.Context) error {
 	return w.check(ctx)
 }
 
-// onMessage takes one message of the consumer: a version of a key, or a sign of life.
+// onMessage handles one message of the consumer: a version of a key, or a status.
 func (w *watch) onMessage(ctx context.Context, m *nats.Msg) error {
 	if status := m.Header.Get("Status"); status != "" {
 		return w.onStatus(ctx, m, status)
@@ -134,14 +134,14 @@ func (w *watch) onMessage(ctx context.Context, m *nats.Msg) error {
 	w.delivered, w.last, w.behind = meta.Sequence.Consumer, meta.Sequence.Stream, 0
 	w.bucket.noteRevision(w.last)
 	w.report(m)
-	// The number of what is pending, which comes with each message, is not exact while
-	// others write.
+	// The number of pending messages, which comes with each message, is not exact while
+	// other processes write.
 	delete(w.missing, m.Subject)
 	w.catchUp()
 	return nil
 }
 
-// report tells the sink of a version, unless the key is none that a store writes.
+// report reports a version to the sink, unless the key is not a store's.
 func (w *watch) report(m *nats.Msg) {
 	k, ok := w.store.keyOf(w.kind, m.Subject)
 	if !ok {
@@ -154,7 +154,7 @@ func (w *watch) report(m *nats.Msg) {
 	w.sink(e)
 }
 
-// catchUp tells the sink that it knows all there was, once it does.
+// catchUp reports the zero Event once all existing keys are reported.
 func (w *watch) catchUp() {
 	if !w.caughtUp && len(w.missing) == 0 {
 		w.caughtUp = true
@@ -162,15 +162,15 @@ func (w *watch) catchUp() {
 	}
 }
 
-// onStatus takes a sign of life: the server had nothing to send for a beat, and says
-// up to which of its messages it has sent.
+// onStatus handles a status message. A heartbeat says that the server had nothing to send
+// for an interval, and the number of its last message.
 func (w *watch) onStatus(ctx context.Context, m *nats.Msg, status string) error {
 	if status != "100" {
 		return fmt.Errorf("the server says %q %s", m.Header.Get("Description"), status)
 	}
 	sent, err := strconv.ParseUint(m.Header.Get("Nats-Last-Consumer"), 10, 64)
 	if err != nil {
-		return nil // it is about the flow, or of a kind to come
+		return nil // flow control, or unknown
 	}
 	if sent != w.delivered {
 		return errGap
@@ -178,9 +178,10 @@ func (w *watch) onStatus(ctx context.Context, m *nats.Msg, status string) error 
 	return w.checkMissing(ctx)
 }
 
-// checkMissing asks the leader what it still has of what is missing: a key that was there may have
-// gone without a trace. That the consumer's node has no more of it says nothing, for it
-// may be behind. If it stays so, the watch breaks: the next one may be on another node.
+// checkMissing asks the leader which of the missing keys still exist: one may have been
+// deleted without a trace. It does not matter that the consumer's node has no more of them,
+// because the node may be behind. If keys stay missing, the watch ends; the next watch may
+// be on another node.
 func (w *watch) checkMissing(ctx context.Context) error {
 	if len(w.missing) == 0 {
 		return nil
@@ -189,7 +190,7 @@ func (w *watch) checkMissing(ctx context.Context) error {
 	defer cancel()
 	there, err := w.listSubjects(bounded)
 	if err != nil {
-		return nil // the next sign of life is another occasion
+		return nil // the next heartbeat tries again
 	}
 	maps.DeleteFunc(w.missing, func(subject string, _ uint64) bool {
 		_, still := there[subject]
@@ -205,14 +206,14 @@ func (w *watch) checkMissing(ctx context.Context) error {
 	return nil
 }
 
-// check asks the bucket's leader whether it is the stream that the watch began with. The
-// server at the other end of the watch need not know that it is not.
+// check asks the leader whether the bucket still has the stream that the watch began with.
+// The server of the watch may not know it.
 func (w *watch) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, w.heartbeat)
 	defer cancel()
 	info, err := w.bucket.info(ctx, w.stream)
 	if err != nil && !noStream(err) {
-		return nil // it cannot be asked just now; silence is another matter
+		return nil // no answer now; errSilent ends a watch without a server
 	}
 	if err == nil && info.Created.Equal(w.created) && info.State.LastSeq >= w.last {
 		return nil

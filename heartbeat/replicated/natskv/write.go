@@ -8,9 +8,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// write writes a message over the revision old, zero for none. It sends it once, and
-// again only if nobody was there to take it. That is no second write: the answer came from
-// the first server on the way, which sent the message on to nobody.
+// write writes a message over the revision old, zero for none. It sends the message once,
+// and again only if no server has taken it. That is no second write: the first server on
+// the way said that it had passed the message to none.
 func (b *bucket) write(ctx context.Context, m *nats.Msg, old uint64) (revision uint64, err error) {
 	js, err := b.api()
 	if err != nil {
@@ -27,15 +27,15 @@ func (b *bucket) write(ctx context.Context, m *nats.Msg, old uint64) (revision u
 	return revision, err
 }
 
-// publish is the function of that name. It names the right that a user lacks.
+// publish publishes as the function publish does, and names a missing permission.
 func (b *bucket) publish(ctx context.Context, js publisher, m *nats.Msg, old uint64) (uint64, error) {
 	return permitted(ctx, b.store.conn, m.Subject, func(ctx context.Context) (uint64, error) { return publish(ctx, js, m, old) })
 }
 
-// publish sends a message once, and once more while the leader of a replicated stream
-// refuses it because another write of the subject is under way: that may be the caller's
-// last one, which the leader has acknowledged and not yet cleared away. Nothing was
-// written then, and it soon says whether the key is at the revision or not.
+// publish sends a message once. It sends it again while the leader of a replicated stream
+// refuses it because another write of the subject is under way. That may be the caller's
+// own last write, which the leader has acknowledged and not yet finished. Nothing was
+// written then, and soon the leader says whether the revision fits.
 func publish(ctx context.Context, js publisher, m *nats.Msg, old uint64) (uint64, error) {
 	for pause := firstWait; ; pause *= 2 {
 		ack, err := js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(old), jetstream.WithRetryAttempts(0))
@@ -48,25 +48,25 @@ func publish(ctx context.Context, js publisher, m *nats.Msg, old uint64) (uint64
 	}
 }
 
-// publisher is what publish needs of a jetstream.JetStream.
+// publisher is the part of jetstream.JetStream that publish calls.
 type publisher interface {
 	PublishMsg(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error)
 }
 
-// How long publish waits for another write to end: 16 ms in all.
+// The pauses while publish waits for another write to finish: 16 ms in total.
 const (
 	firstWait = time.Millisecond / 4
 	lastWait  = 8 * time.Millisecond
 )
 
-// remove writes a marker of deletion over a revision, as every client of a bucket does.
+// remove writes a deletion marker over a revision, as every client of a bucket does.
 func (b *bucket) remove(ctx context.Context, subject string, old uint64) error {
 	_, err := b.write(ctx, &nats.Msg{Subject: subject, Header: nats.Header{operation: {"DEL"}}}, old)
 	return err
 }
 
-// expiring gives a marker of deletion its time, where it may go and the stream lets messages
-// expire. The stream may be another one than at the try before.
+// expiring gives a deletion marker a TTL if it may expire and the stream allows it. The
+// stream may not be the one of the last try.
 func (b *bucket) expiring(m *nats.Msg, cfg jetstream.StreamConfig) {
 	if !deletion(m.Header) {
 		return
@@ -78,10 +78,9 @@ func (b *bucket) expiring(m *nats.Msg, cfg jetstream.StreamConfig) {
 	}
 }
 
-// create writes a message under a subject that has none, or a marker of deletion. A marker
-// may expire at any moment: between two looks at the key, then, it may be neither what
-// the write over nothing met, nor what the write over the marker expected. So a key is
-// looked at twice.
+// create writes a message under a subject that has none, or only a deletion marker. A
+// marker may expire at any moment: then the first write meets the marker, and the second,
+// over the marker, meets nothing. So create tries twice.
 func (b *bucket) create(ctx context.Context, m *nats.Msg) (uint64, error) {
 	if b.volatile {
 		if err := b.recent(ctx); err != nil {

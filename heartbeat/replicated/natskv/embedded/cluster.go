@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// StartCluster starts n servers of one cluster in this process, for tests and drills, in
-// folders below dir, and returns when all of them can be used: after about a second. Each
-// listens on the loopback. A member that was closed is started again by
-// Start(s.Dir(), s.Config()).
+// StartCluster starts a cluster of n servers in this process, for tests and drills. Each
+// server listens on loopback and keeps its state in a folder below dir. StartCluster
+// returns when all servers are ready, after about a second. To restart a server that was
+// closed, call Start(s.Dir(), s.Config()).
 //
-// cfg is for all of them; its Name, Listen and Cluster are not used.
+// All servers use cfg, except for its Name, Listen and Cluster.
 func StartCluster(ctx context.Context, dir string, n int, cfg Config) ([]*Server, error) {
 	if n < 2 {
-		return nil, fmt.Errorf("embedded: a cluster of %d; it takes two", n)
+		return nil, fmt.Errorf("embedded: a cluster of %d servers; it needs at least 2", n)
 	}
 	ports, err := freePorts(n)
 	if err != nil {
@@ -38,15 +38,15 @@ func StartCluster(ctx context.Context, dir string, n int, cfg Config) ([]*Server
 		}
 		servers = append(servers, s)
 	}
-	if err := together(ctx, servers); err != nil {
+	if err := waitForCluster(ctx, servers); err != nil {
 		CloseAll(servers)
 		return nil, err
 	}
 	return servers, nil
 }
 
-// CloseAll closes the servers, all at once: none waits for another to take over what it
-// leads.
+// CloseAll closes all servers at the same time, so that none waits for another to take over
+// its streams.
 func CloseAll(servers []*Server) {
 	done := make(chan struct{})
 	for _, s := range servers {
@@ -60,15 +60,15 @@ func CloseAll(servers []*Server) {
 	}
 }
 
-// together waits until every server is ready, and their leader knows all of them: only
-// then can a stream have a copy on each.
-func together(ctx context.Context, servers []*Server) error {
+// waitForCluster waits until every server is ready and the cluster's leader knows all
+// servers. Before that, a stream cannot have a replica on each server.
+func waitForCluster(ctx context.Context, servers []*Server) error {
 	for _, s := range servers {
 		if err := s.Ready(ctx); err != nil {
 			return err
 		}
 	}
-	tick := time.NewTicker(look)
+	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	for {
 		for _, s := range servers {
@@ -79,13 +79,12 @@ func together(ctx context.Context, servers []*Server) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("embedded: not all servers of the cluster have found its leader: %w", ctx.Err())
+			return fmt.Errorf("embedded: the servers have not formed a cluster: %w", ctx.Err())
 		}
 	}
 }
 
-// freePorts returns n addresses of the loopback that were free a moment ago. They are
-// found together, so that no two are the same.
+// freePorts returns n loopback addresses with different ports that are free now.
 func freePorts(n int) (addresses []string, err error) {
 	for range n {
 		l, lerr := net.Listen("tcp", "127.0.0.1:0")

@@ -14,7 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// InProcessOnly is the Config.Listen of a server that opens no port for clients: only
+// InProcessOnly is a Config.Listen: the server opens no port for clients, and only
 // Server.Connect reaches it.
 const InProcessOnly = "in-process only"
 
@@ -23,36 +23,36 @@ const (
 	defaultListen = "127.0.0.1:0"
 )
 
-// Config says what is not as usual about a server. The zero value is a server that runs
-// alone, and listens on a free port of the loopback.
+// Config configures a server. The zero value is a server that runs alone and listens on a
+// free loopback port.
 type Config struct {
-	// Name is the server's name: unique in its cluster, and the same after a restart.
-	// Empty means "rollcall"; a member of a cluster needs a name of its own.
+	// Name is the name of the server. It must be unique in its cluster and the same after a
+	// restart. Empty means "rollcall", except in a cluster, where a name is required.
 	Name string
-	// Listen is the "host:port" for clients, or InProcessOnly. Port 0 is a free one.
-	// Empty means "127.0.0.1:0". On any but a loopback address clients have to
-	// authenticate: Adjust says how.
+	// Listen is the "host:port" for clients, or InProcessOnly. Port 0 means a free port.
+	// Empty means "127.0.0.1:0". Any address other than loopback requires authentication,
+	// which Adjust sets.
 	Listen string
-	// Cluster makes the server a member of a cluster. Zero: it runs alone.
+	// Cluster makes the server a member of a cluster. The zero value: it runs alone.
 	Cluster Cluster
-	// Logger takes the server's own log: its warnings and errors as they are, its
-	// notices and all else at the debug level. Nil means silence.
+	// Logger takes the log of the server: warnings and errors at their levels, everything
+	// else at debug level. Nil: nothing is logged.
 	Logger *zap.Logger
-	// Adjust, if set, has the last word on the server's options before it starts:
-	// users, TLS, limits. What this Config sets is set already.
+	// Adjust, if set, changes the options of the server before it starts: users, TLS,
+	// limits. It runs after the other fields are applied.
 	Adjust func(*server.Options)
 }
 
-// Cluster is how a server finds the other members of its cluster.
+// Cluster says how a server finds the other members of its cluster.
 type Cluster struct {
-	// Name is the cluster's name, the same for all. Required.
+	// Name is the name of the cluster, the same for all members. Required.
 	Name string
-	// Listen is the "host:port" for the other members. Required, with a port: they
-	// have to know it. On any but a loopback address they have to authenticate:
-	// Config.Adjust sets a user or TLS in Options.Cluster.
+	// Listen is the "host:port" for the other members. Required, with a port other than 0.
+	// Any address other than loopback requires authentication: Config.Adjust must set a user
+	// or TLS in Options.Cluster.
 	Listen string
-	// Routes are where the members listen for each other, nats://host:port, with
-	// user:password@ if need be. At least one; the server's own may be among them.
+	// Routes are the addresses of the members: nats://host:port, with user:password@ if
+	// needed. At least one is required. The server's own address may be among them.
 	Routes []string
 }
 

@@ -40,7 +40,7 @@ func TestFaultyConfig(t *testing.T) {
 			t.Errorf("Listen %q: %s", listen, why)
 		}
 	}
-	if why := refused(t, t.TempDir(), embedded.Config{}, embedded.Config{}); !strings.Contains(why, "more than one") {
+	if why := refused(t, t.TempDir(), embedded.Config{}, embedded.Config{}); !strings.Contains(why, "at most one Config") {
 		t.Errorf("two Configs: %s", why)
 	}
 	alone := embedded.Config{Name: "a", Cluster: embedded.Cluster{Name: "c", Listen: "127.0.0.1:1"}}

@@ -11,9 +11,9 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// lockDir locks the folder for this server until the lock is closed or the process ends:
-// two servers in one folder ruin each other's files. A directory of checkpoints has one
-// owner, so an empty one is the lock.
+// lockDir locks the folder until the lock is closed or the process ends: two servers in one
+// folder damage each other's files. A directory of checkpoints has one owner, so an empty
+// one serves as the lock.
 func lockDir(dir string) (io.Closer, error) {
 	lock, err := processor.OpenFileCheckpoints(filepath.Join(dir, "rollcall"))
 	switch {
@@ -25,11 +25,11 @@ func lockDir(dir string) (io.Closer, error) {
 	return lock, nil
 }
 
-// suits refuses a folder of the other kind: a cluster would remove the streams of a
-// server that ran alone, and a server alone would not know which of a member's streams
-// are current.
-func suits(dir string, cluster bool) error {
-	root := os.DirFS(dir) // so that dir is a name, and no pattern, whatever is in it
+// checkFolder refuses the folder of a single server for a cluster member, and the reverse.
+// A cluster would remove the streams of a single server. A single server would not know
+// which of a member's streams are current.
+func checkFolder(dir string, cluster bool) error {
+	root := os.DirFS(dir) // dir may contain the characters of a pattern
 	streams, err := fs.Glob(root, "jetstream/*/streams/*")
 	if err != nil {
 		return err
@@ -41,10 +41,10 @@ func suits(dir string, cluster bool) error {
 	member := len(meta) > 0
 	switch {
 	case cluster && !member && len(streams) > 0:
-		return fmt.Errorf("dir %s holds the streams of a server that ran alone, which the cluster would remove: "+
-			"give the cluster an empty folder, and see the package's documentation on how to move the group", dir)
+		return fmt.Errorf("dir %s has the streams of a server that ran alone; the cluster would remove them: "+
+			"use an empty folder, and see the package documentation on how to move the group", dir)
 	case !cluster && member:
-		return fmt.Errorf("dir %s belongs to a member of a cluster; without the field Cluster the server would run alone",
+		return fmt.Errorf("dir %s belongs to a cluster member; set Cluster, or use another folder",
 			dir)
 	}
 	return nil

@@ -15,12 +15,12 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// startTimeout bounds how long a server may take until it accepts connections. It
-// reads what its folder holds first.
+// startTimeout is the longest time until a server accepts connections. It first reads its
+// folder.
 const startTimeout = 30 * time.Second
 
-// look is the pause between two looks at a server that is starting.
-const look = 5 * time.Millisecond
+// poll is the pause between two checks of a server that starts.
+const poll = 5 * time.Millisecond
 
 // Server is a running server. Its methods are safe for concurrent use.
 type Server struct {
@@ -31,12 +31,12 @@ type Server struct {
 	close  sync.Once
 }
 
-// Start starts a server that keeps its state in the folder dir, which it makes if need
-// be, and returns when clients can connect. At most one Config says what is not as
-// usual; it is checked whole, and the error names every faulty field. One folder
-// belongs to one server at a time.
+// Start starts a server and returns when clients can connect. The server keeps its state in
+// the folder dir, which Start creates if it does not exist. Only one server at a time can
+// use a folder. Start takes at most one Config. A Config with faults is refused with one
+// *shardset.ConfigError that lists all of them.
 //
-// A member of a cluster is of no use before most of the others run: see Ready.
+// A cluster member is ready only when most members run: see Ready.
 func Start(dir string, cfg ...Config) (*Server, error) {
 	var c Config
 	switch len(cfg) {
@@ -44,7 +44,7 @@ func Start(dir string, cfg ...Config) (*Server, error) {
 	case 1:
 		c = cfg[0]
 	default:
-		return nil, errors.New("embedded: there is more than one Config")
+		return nil, errors.New("embedded: Start takes at most one Config")
 	}
 	s, err := start(dir, c)
 	if err != nil {
@@ -75,7 +75,7 @@ func start(dir string, cfg Config) (*Server, error) {
 }
 
 func (s *Server) run(o *server.Options) (err error) {
-	if err := suits(s.dir, s.cfg.Cluster.set()); err != nil {
+	if err := checkFolder(s.dir, s.cfg.Cluster.set()); err != nil {
 		return err
 	}
 	if err := s.cfg.checkFree(); err != nil {
@@ -97,7 +97,7 @@ func (s *Server) run(o *server.Options) (err error) {
 	return nil
 }
 
-// remember writes the port that was found into the Config, for a restart.
+// remember stores the port of the server in its Config, for a restart.
 func (s *Server) remember() {
 	if s.cfg.Listen == InProcessOnly {
 		return
@@ -111,14 +111,14 @@ func (s *Server) remember() {
 	}
 }
 
-// Config returns what Start was given, with the port in Listen that the server has:
-// Start with it, once this server is closed, is a restart that clients find.
+// Config returns the Config of the server, with its port in Listen. Close followed by Start
+// with this Config is a restart; clients reconnect.
 func (s *Server) Config() Config { return s.cfg }
 
-// Dir returns the server's folder.
+// Dir returns the folder of the server.
 func (s *Server) Dir() string { return s.dir }
 
-// ClientURL returns where clients connect, or "" if the server has no port.
+// ClientURL returns the URL for clients. It is empty for InProcessOnly.
 func (s *Server) ClientURL() string {
 	if s.cfg.Listen == InProcessOnly {
 		return ""
@@ -126,34 +126,34 @@ func (s *Server) ClientURL() string {
 	return s.server.ClientURL()
 }
 
-// Connect connects to the server without a network. Such a connection ends with the
-// server; it does not find one that is started in its place.
+// Connect connects to the server inside the process, without a port. The connection ends
+// with the server, and does not reconnect to a server that is started later.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 	return nats.Connect("", append(opts, nats.InProcessServer(s.server))...)
 }
 
-// Ready waits until JetStream takes requests. For a server alone that is at once. A
-// member of a cluster needs to hear from a majority first, and, after all were
-// stopped, one election: a few seconds.
+// Ready waits until JetStream takes requests. A server that runs alone is ready at once. A
+// cluster member must first reach a majority of the members; after all members were
+// stopped, the election of a leader takes a few seconds.
 func (s *Server) Ready(ctx context.Context) error {
-	tick := time.NewTicker(look)
+	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	for !s.server.JetStreamIsCurrent() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("embedded: server %q waits for its cluster: %w", s.server.Name(), ctx.Err())
+			return fmt.Errorf("embedded: server %q has not found its cluster: %w", s.server.Name(), ctx.Err())
 		}
 	}
 	return nil
 }
 
-// Leads reports whether the server leads its cluster's metadata, which has no bearing on
-// who leads a stream. A server alone leads.
+// Leads reports whether the server leads the cluster's metadata. Streams have leaders of
+// their own. A server that runs alone leads.
 func (s *Server) Leads() bool { return s.server.JetStreamIsLeader() }
 
-// Close stops the server, having handed over what it leads, and returns when all of it
-// has stopped. It may be called again.
+// Close hands over what the server leads, and stops the server. It returns when the server
+// has stopped, and may be called again.
 func (s *Server) Close() {
 	s.close.Do(func() {
 		if s.server != nil {

@@ -165,7 +165,7 @@ func TestCluster(t *testing.T) {
 		}
 	}
 	put("without one")
-	if why := refused(t, lost.Dir(), embedded.Config{Name: "node-2"}); !strings.Contains(why, "member of a cluster") {
+	if why := refused(t, lost.Dir(), embedded.Config{Name: "node-2"}); !strings.Contains(why, "belongs to a cluster member") {
 		t.Errorf("a member's folder for a server alone: %s", why)
 	}
 	servers[2] = start(t, lost.Dir(), lost.Config())
