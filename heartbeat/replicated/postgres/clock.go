@@ -5,32 +5,33 @@ import (
 	"time"
 )
 
-// clock notices that the server's clock was put forward, or that another server with a
-// clock of its own has taken over. All records look old then, those of members too whose
-// leases still run, and the verdicts would give their shards to others. So nobody is
-// overdue until each record has had the time to be written by the new clock.
+// clock notices that the server's clock was put forward, or that another server has taken
+// over whose clock is ahead. All records look old then, although their leases may still
+// last, and members would lose their shards to others. So no record counts as old until
+// each member has had time to write again.
 //
-// A process that starts after that cannot know. The zero value has read nothing yet.
+// A process that starts after the change cannot know about it. The zero value is ready to
+// use.
 type clock struct {
 	mu   sync.Mutex // guards the fields below
 	last reading
-	hold time.Time // until when nobody is overdue
+	hold time.Time // until when no record counts as old
 }
 
-// reading is the server's time, read between two moments of this process's monotonic
-// clock.
+// reading is the server's time, and the times of this process's monotonic clock before and
+// after it was read.
 type reading struct {
 	server, sent, got time.Time
 }
 
-// read compares a reading with the last one and returns how much longer nobody is
-// overdue; zero or less: judge. Clocks that are a thousandth apart in speed are not
-// suspicious, nor is a hundredth of the age.
+// read compares a reading with the last one. It returns how long records do not count as
+// old; zero or less: they do. It accepts a clock that runs faster by a thousandth, plus a
+// hundredth of the age.
 func (c *clock) read(r reading, age time.Duration) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.last.server.IsZero() {
-		here := r.got.Sub(c.last.sent) // at most
+		here := r.got.Sub(c.last.sent) // the most that can have passed
 		ahead := r.server.Sub(c.last.server) - here
 		if ahead > here/1000+age/100 {
 			c.hold = r.got.Add(age)

@@ -13,25 +13,24 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// DefaultSchema is the schema of a Config that names none.
+// DefaultSchema is the schema of a Config without one.
 const DefaultSchema = "rollcall"
 
-// Config is what a Client is made with.
+// Config configures a group on PostgreSQL. Pool and Group are required.
 type Config struct {
-	// Pool is how to reach the server; Tune says how it should be configured. It stays the
-	// caller's, who closes it after the Client. Required.
+	// Pool connects to the server; use Tune to configure it. The caller closes it, after
+	// the client. Required.
 	Pool *pgxpool.Pool
 	// Group is the name of the group; shardset.CheckName says which names it takes. Several
 	// groups may share a schema. Required.
 	Group string
-	// Schema is the schema of the tables: a lower-case letter or underscore, then up to
-	// 62 of these and digits; the server reserves names that begin with pg_. Empty means
-	// DefaultSchema.
+	// Schema is the schema of the tables: a lower-case letter or underscore, then up to 62
+	// of these and digits. It must not begin with pg_, which the server reserves. Empty
+	// means DefaultSchema.
 	Schema string
-	// Listen is how to reach the server for the one connection that executes LISTEN. Nil
-	// means as the Pool does, with its BeforeConnect and AfterConnect. It is for pools
-	// that lead to a pooler in transaction mode, has to lead to the same database, and is
-	// made by pgx.ParseConfig.
+	// Listen connects to the server for LISTEN. Set it if Pool leads to a pooler in
+	// transaction mode. It must lead to the same database, and is made by pgx.ParseConfig.
+	// Nil: the configuration of Pool is used, with its BeforeConnect and AfterConnect.
 	Listen *pgx.ConnConfig
 
 	// TTL is how long a member keeps its shards after its last heartbeat, of a group
@@ -41,10 +40,10 @@ type Config struct {
 	// Shards are the shards of a group that this Client makes. SetShards changes those
 	// of one that exists.
 	Shards []shardset.Shard
-	// Ordered makes the children of a split shard wait for their ancestors. All
-	// processes of a group have to say the same.
+	// Ordered makes the children of a split shard wait for their ancestors. It must be the
+	// same in all processes of a group.
 	Ordered bool
-	// Logger takes what is worth a look. Nil means silence.
+	// Logger takes warnings and changes of state. Nil: nothing is logged.
 	Logger *zap.Logger
 }
 

@@ -9,14 +9,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 )
 
-// defaultPulse is how long a watch hears nothing before it asks the server for a sign of
-// life, and how long it waits for that. A peer that vanished without a word is found out
-// within twice as long; while it is there, the query also keeps the session from being
-// ended as idle by the server or by a firewall.
-const defaultPulse = 5 * time.Second
+// defaultCheckEvery is how long a listener gets no notification before it checks the
+// server, and how long it waits for the answer. So it detects a lost server within twice
+// this time. The query also keeps the server, or a firewall, from closing an idle session.
+const defaultCheckEvery = 5 * time.Second
 
-// dial makes the connection that listens. It does not come out of the pool, which would
-// be short of one connection then, and might have none to give.
+// dial makes the connection for the listener. It is not one of the pool's: the pool would
+// have one less, and may have none free.
 func (s *store) dial(ctx context.Context, heard pgconn.NotificationHandler) (*pgx.Conn, error) {
 	pool := s.pool.Config()
 	cfg := pool.ConnConfig
@@ -24,8 +23,8 @@ func (s *store) dial(ctx context.Context, heard pgconn.NotificationHandler) (*pg
 		cfg, pool.BeforeConnect, pool.AfterConnect = s.listenConfig.Copy(), nil, nil
 	}
 	cfg.OnNotification = heard
-	// Waiting for notifications is interrupted all the time. It must cost nothing,
-	// whatever the pool does with queries that take too long.
+	// The wait for notifications is often interrupted. That must be cheap, whatever the pool
+	// does to cancel slow queries.
 	cfg.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.DeadlineContextWatcherHandler{Conn: c.Conn()}
 	}
@@ -51,5 +50,5 @@ func (s *store) dial(ctx context.Context, heard pgconn.NotificationHandler) (*pg
 func hangUp(conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = conn.Close(ctx) // it is of no use any more, whatever this says
+	_ = conn.Close(ctx) // the connection is not used any more
 }

@@ -7,54 +7,54 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrNoNotifications is matched by the error of a watch whose connection gets no notifications:
-// between it and the server is a pooler that does not keep sessions, or it leads to
-// another server than the pool. Config.Listen is the remedy.
-var ErrNoNotifications = errors.New("no notification comes through the listening connection: it has to lead to the server itself, see Config.Listen")
+// ErrNoNotifications is matched by the error of a watch whose connection gets no
+// notifications: it goes through a pooler that does not keep sessions, or leads to another
+// server than the pool. Set Config.Listen.
+var ErrNoNotifications = errors.New("the listening connection gets no notifications; it must lead to the server itself, see Config.Listen")
 
-// errWentBack is the error of a watch that has read an older version after a newer one:
-// the server has lost writes.
+// errWentBack ends a watch that has read an older version after a newer one: the server has
+// lost writes.
 var errWentBack = errors.New("the server has gone back to an older version")
 
-// SchemaError says that the schema is of a newer release, which says that this one cannot
+// SchemaError says that a newer release has made the schema, and that this release cannot
 // work with it. Nothing was changed.
 type SchemaError struct {
 	Schema string
 	Found  int // the version of the schema
-	Least  int // which version a release has to know to work with it
+	Least  int // the version that a release must know to work with it
 	Known  int // the newest version that this release knows
 }
 
 func (e *SchemaError) Error() string {
-	return fmt.Sprintf("postgres: the schema %q is at version %d, for releases that know version %d, and this release knows none above %d: update this program",
+	return fmt.Sprintf("postgres: the schema %q has version %d and needs a release that knows version %d; this release knows version %d: update this program",
 		e.Schema, e.Found, e.Least, e.Known)
 }
 
-// Retryable returns false: it ends the worker.
+// Retryable returns false: the worker ends.
 func (e *SchemaError) Retryable() bool { return false }
 
 // errEscape says that what is written over these sessions could not be read over them.
-var errEscape error = settingError("the server's setting bytea_output is escape, which pgx cannot read in the query exec mode of the pool; it has to be hex")
+var errEscape error = settingError("the server's setting bytea_output is escape, which pgx cannot read in the query exec mode of the pool; set it to hex")
 
-// settingError says that a setting of the server is in the way. Sessions keep theirs, so
-// no repetition mends it.
+// settingError names a setting of the server that the client cannot work with. A session
+// keeps its settings, so no retry helps.
 type settingError string
 
 func (e settingError) Error() string { return string(e) }
 
-// Retryable returns false: it ends the worker.
+// Retryable returns false: the worker ends.
 func (e settingError) Retryable() bool { return false }
 
-// The server's codes for a schema, table or sequence that is not there.
+// The server's codes for a schema, table or sequence that does not exist.
 const (
 	codeNoSchema = "3F000"
 	codeNoTable  = "42P01"
 )
 
-// missing reports whether an error says that the schema or a part of it is not there.
+// missing reports whether an error says that the schema, or a part of it, does not exist.
 func missing(err error) bool { return hasCode(err, codeNoSchema) || hasCode(err, codeNoTable) }
 
-// hasCode reports whether an error is the server's, with this code.
+// hasCode reports whether err is an error of the server with this code.
 func hasCode(err error, code string) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && e.Code == code

@@ -277,7 +277,7 @@ func TestRights(t *testing.T) {
 	w.next(event(record("a"), rev, "x"))
 	rev = swap(t, s, record("a"), rev, "y")
 	w.next(event(record("a"), rev, "y"))
-	s.overdueIs(t, 0, "a")
+	s.olderAre(t, 0, "a")
 	if err := s.Delete(t.Context(), record("a"), rev); err != nil {
 		t.Error(err)
 	}

@@ -13,24 +13,24 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// listener is one connection that listens for all watches of a store, and the goroutine that
-// reads it. The first watch starts it, the last one to leave stops it and waits for it;
-// when the connection breaks it ends by itself, and all its watches with it.
+// listener is one connection that listens for all watches of a store, and the goroutine
+// that reads it. The first watch starts it. The last watch stops it and waits for it. If
+// the connection breaks, the listener ends, and all its watches end with it.
 type listener struct {
 	store *store
 	stop  context.CancelFunc
 	done  chan struct{} // closed when the goroutine is about to return
 	err   error         // why it returned; to be read after done
-	users int           // guarded by store.mu
+	users int           // the number of watches; guarded by store.mu
 
 	mu            sync.Mutex // guards subscriptions, their names, and interrupt
 	subscriptions map[*subscription]struct{}
-	interrupt     context.CancelFunc // ends the present wait for notifications
+	interrupt     context.CancelFunc // ends the current wait for notifications
 
-	conn         *pgx.Conn                // these are the goroutine's alone
+	conn         *pgx.Conn                // the fields from here on are used by the goroutine only
 	listening    map[replicated.Kind]bool // what LISTEN was executed for
-	probeChannel string                   // a channel that nobody else knows
-	probed       bool                     // something came through it
+	probeChannel string                   // a random channel
+	probed       bool                     // a notification has arrived on it
 }
 
 // acquireListener returns the running listener, or a new one. releaseListener must follow.
@@ -65,7 +65,7 @@ func (s *store) releaseListener(l *listener) {
 	}
 }
 
-// dropListener ends the listener that there is, and its watches with it: the next one connects anew.
+// dropListener stops the listener, and its watches with it. The next watch connects anew.
 func (s *store) dropListener() {
 	s.mu.Lock()
 	l := s.listener
@@ -79,7 +79,7 @@ func (s *store) dropListener() {
 func (l *listener) run(ctx context.Context) {
 	err := l.listen(ctx)
 	l.store.mu.Lock()
-	if l.store.listener == l { // the next watch needs another
+	if l.store.listener == l { // the next watch starts a new one
 		l.store.listener = nil
 	}
 	l.store.mu.Unlock()
@@ -97,7 +97,7 @@ func (l *listener) listen(ctx context.Context) error {
 		return err
 	}
 	for {
-		wait, cancel := context.WithTimeout(ctx, l.store.pulse)
+		wait, cancel := context.WithTimeout(ctx, l.store.checkEvery)
 		err := l.setChannels(ctx, l.beginWait(cancel))
 		if err == nil {
 			err = l.conn.PgConn().WaitForNotification(wait)
@@ -118,26 +118,26 @@ func (l *listener) listen(ctx context.Context) error {
 }
 
 func (l *listener) connect(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*l.store.pulse)
+	ctx, cancel := context.WithTimeout(ctx, 2*l.store.checkEvery)
 	defer cancel()
 	l.conn, err = l.store.dial(ctx, l.onNotification)
 	return err
 }
 
-// exec executes a statement on the listening connection. One that takes too long breaks
-// the connection, which is what is to be found out.
+// exec executes a statement on the listening connection. If the statement takes too long,
+// the connection breaks, which ends the listener.
 func (l *listener) exec(ctx context.Context, sql string) error {
-	ctx, cancel := context.WithTimeout(ctx, l.store.pulse)
+	ctx, cancel := context.WithTimeout(ctx, l.store.checkEvery)
 	defer cancel()
 	_, err := l.conn.Exec(ctx, sql)
 	return err
 }
 
-// check asks for a sign of life, and whether the pool still leads to the server that is
-// listened to. After a failover an old primary may live on, and tells nothing of what is
-// written to the new one.
+// check asks the server for an answer, and whether the pool leads to the same server. After
+// a failover, an old primary may still run, and gets no notifications of the writes to the
+// new one.
 func (l *listener) check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, l.store.pulse)
+	ctx, cancel := context.WithTimeout(ctx, l.store.checkEvery)
 	defer cancel()
 	var heard, written time.Time
 	if err := l.conn.QueryRow(ctx, startOfServer).Scan(&heard); err != nil {
@@ -145,24 +145,24 @@ func (l *listener) check(ctx context.Context) error {
 	}
 	err := l.store.ask(ctx, func() error { return l.store.pool.QueryRow(ctx, startOfServer).Scan(&written) })
 	if err == nil && !written.Equal(heard) {
-		return fmt.Errorf("it leads to another server than the pool: %w", ErrNoNotifications)
+		return fmt.Errorf("the connection leads to another server than the pool: %w", ErrNoNotifications)
 	}
-	return nil // a pool without an answer is not the listener's to report
+	return nil // the calls that use the pool report its errors
 }
 
-// startOfServer is when a server was started, in microseconds: it tells servers apart.
+// startOfServer reads when a server was started, in microseconds. It tells servers apart.
 const startOfServer = `SELECT pg_postmaster_start_time()`
 
-// probe finds out whether notifications come through at all. Poolers that do not keep
-// sessions accept LISTEN and deliver nothing.
+// probe finds out whether notifications arrive at all. A pooler that does not keep sessions
+// accepts LISTEN and delivers nothing.
 func (l *listener) probe(ctx context.Context) error {
 	if err := l.exec(ctx, `LISTEN "`+l.probeChannel+`"`); err != nil {
 		if hasCode(err, codeReadOnly) {
-			return fmt.Errorf("it leads to a standby (%w): %w", err, ErrNoNotifications)
+			return fmt.Errorf("the connection leads to a standby (%w): %w", err, ErrNoNotifications)
 		}
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*l.store.pulse)
+	ctx, cancel := context.WithTimeout(ctx, 2*l.store.checkEvery)
 	defer cancel()
 	err := l.store.ask(ctx, func() error {
 		_, err := l.store.pool.Exec(ctx, `SELECT pg_notify($1, '')`, l.probeChannel)
@@ -182,8 +182,8 @@ func (l *listener) probe(ctx context.Context) error {
 	return l.exec(ctx, `UNLISTEN "`+l.probeChannel+`"`)
 }
 
-// beginWait makes the coming wait one that subscribe can end, and returns who is subscribed.
-// Whoever subscribes after that ends the wait, even before it has begun.
+// beginWait lets subscribe interrupt the next wait, and returns the subscriptions. A later
+// subscription interrupts the wait, even before it has begun.
 func (l *listener) beginWait(interrupt context.CancelFunc) []*subscription {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -195,7 +195,8 @@ func (l *listener) beginWait(interrupt context.CancelFunc) []*subscription {
 	return subscriptions
 }
 
-// setChannels listens for what the subscribers want to hear, and for nothing else.
+// setChannels executes LISTEN and UNLISTEN, so that the connection listens for the kinds of
+// the subscriptions only.
 func (l *listener) setChannels(ctx context.Context, subscriptions []*subscription) error {
 	for kind := range l.listening {
 		if slices.ContainsFunc(subscriptions, func(s *subscription) bool { return s.kind == kind }) {

@@ -142,7 +142,7 @@ func TestWatchOfASilentPeer(t *testing.T) {
 		p.ConnConfig.TLSConfig, p.ConnConfig.Fallbacks = nil, nil
 	})
 	s := dial(t, cfg)
-	s.pulse = 2 * time.Second
+	s.checkEvery = 2 * time.Second
 	w := follow(t, s, replicated.KindRecord)
 	w.next(replicated.Event{})
 	rev := swap(t, newOther(t, cfg), record("a"), 0, "")
@@ -169,7 +169,7 @@ func TestWatchWithoutNotifications(t *testing.T) {
 		t.Skipf("this needs a second database that the role may connect to, %q: %v", cfg.Listen.Database, err)
 	}
 	s := dial(t, cfg)
-	s.pulse = 2 * time.Second
+	s.checkEvery = 2 * time.Second
 	err := s.Watch(t.Context(), replicated.KindDocument, func(replicated.Event) { t.Error("it told something") })
 	if !errors.Is(err, ErrNoNotifications) {
 		t.Errorf("the watch returned %v, want ErrNoNotifications", err)

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// digest condenses some names to bytes that no other names give.
+// digest returns a hash of some names. Different lists of names have different hashes.
 func digest(names ...string) [sha256.Size]byte {
 	h := sha256.New()
 	for _, n := range names {
@@ -21,22 +21,22 @@ func digest(names ...string) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// channel is where changes of one kind are notified. The server takes 63 bytes for a
-// name, so the group is in it as a digest. Each kind has a channel of its own: of the
-// processes that watch the document, few watch all records.
+// channel returns the channel for changes of one kind. A name may have 63 bytes, so the
+// group is in it as a hash. Each kind has its own channel: all processes watch the
+// document, and few watch the records.
 func channel(schema, group string, kind replicated.Kind) string {
 	d := digest("channel", schema, group)
 	return "rollcall_" + hex.EncodeToString(d[:16]) + "_" + kind.String()
 }
 
-// lockKey is the advisory lock of some names. The database's advisory locks are shared
-// with the application, so the key is drawn from all 64 bits.
+// lockKey returns the advisory lock of some names. The application uses advisory locks of
+// the same database, so the key is a hash of 64 bits.
 func lockKey(names ...string) int64 {
 	d := digest(append([]string{"lock"}, names...)...)
 	return int64(binary.BigEndian.Uint64(d[:8]))
 }
 
-// payload carries a key's name, which may be of any bytes, in the text of a
+// payload encodes the name of a key, which may have any bytes, as the text of a
 // notification.
 func payload(name string) string { return base64.RawURLEncoding.EncodeToString([]byte(name)) }
 

@@ -10,16 +10,16 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// sqlOverdue returns the records that are overdue; the names alone of those that have a
-// quarter of the age; and a row without a name that has the server's time and the
-// ages of the oldest of those that are not overdue and of the youngest of all, in seconds. now()
-// would be the time at which the transaction began.
+// sqlOlder returns the records that are older than an age; only the names of those that
+// have a quarter of the age; and a row without a name that has the server's time, the age
+// of the oldest of the other records, and that of the youngest record, in seconds. It does
+// not use now(), which is the time when the transaction began.
 //
-// There is no index on the time: with one, each heartbeat would be written to two indexes
-// instead of none, and the oldest entries are those of versions that are gone. A read of
-// the oldest one took fifty times as long as one of a thousand records, once they had beaten
-// for a while.
-const sqlOverdue = `
+// There is no index on the time. With one, each heartbeat would write two index entries
+// instead of none, and the oldest entries would belong to removed row versions: to read the
+// oldest record took fifty times as long as to read a thousand records, after many
+// heartbeats.
+const sqlOlder = `
 	WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS t),
 	aged AS MATERIALIZED (SELECT name, rev, data, t - seen AS age FROM {schema}.record, clock WHERE grp = $1{some}),
 	late AS MATERIALIZED (SELECT $2::bigint * interval '1 microsecond' AS age)
@@ -32,30 +32,30 @@ const sqlOverdue = `
 		(SELECT extract(epoch FROM min(age))::float8 FROM aged)
 		FROM clock`
 
-// sqlSomeOverdue has only the records of some names be looked at.
-const sqlSomeOverdue = ` AND name = ANY($3::bytea[])`
+// sqlSomeOlder limits sqlOlder to some names.
+const sqlSomeOlder = ` AND name = ANY($3::bytea[])`
 
-// sqlRestamp has records that were written in the future count from now. Their versions
-// are the same after it.
+// sqlRestamp gives records with a time in the future the current time. Their revisions do
+// not change.
 const sqlRestamp = `UPDATE {schema}.record SET seen = clock_timestamp() WHERE grp = $1 AND seen > clock_timestamp()`
 
 // OlderRecords returns the records that were written longer than age ago, by the server's
-// clock alone.
+// clock.
 func (s *store) OlderRecords(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
-	if _, there, err := s.look(ctx, replicated.KindRecord); err != nil || !there {
+	if _, there, err := s.forRead(ctx, replicated.KindRecord); err != nil || !there {
 		return nil, -1, err
 	}
 	sent := time.Now()
-	var o overdue
+	var o older
 	err := s.ask(ctx, func() (err error) {
-		o, err = s.overdue(ctx, age)
+		o, err = s.readOlder(ctx, age)
 		if err == nil && o.youngest < 0 { // the clock was put back
 			s.survey.Store(nil)
 			_, err = s.pool.Exec(ctx, s.schema.fill(sqlRestamp), s.group)
 		}
 		return err
 	})
-	if err := s.done("overdue", replicated.Key{Kind: replicated.KindRecord}, err); err != nil {
+	if err := s.done("list older", replicated.Key{Kind: replicated.KindRecord}, err); err != nil {
 		return nil, 0, err
 	}
 	if hold := s.clock.read(reading{server: o.server, sent: sent, got: time.Now()}, age); hold > 0 {
@@ -65,19 +65,20 @@ func (s *store) OlderRecords(ctx context.Context, age time.Duration) ([]replicat
 	return o.records, o.next, nil
 }
 
-// overdue is what sqlOverdue says.
-type overdue struct {
-	records  []replicated.Event
-	suspects [][]byte      // the names of those that have a quarter of the age, and of the records
-	next     time.Duration // until the next one; negative: there is none
-	server   time.Time
-	youngest time.Duration // the least age; zero if there is no record
+// older is the result of sqlOlder.
+type older struct {
+	records    []replicated.Event
+	candidates [][]byte      // the names of the records that have at least a quarter of the age
+	next       time.Duration // until the next record reaches the age; negative: there is none
+	server     time.Time
+	youngest   time.Duration // the least age; zero if there is no record
 }
 
-// overdue looks at the suspects of the last survey, or at all records if that is too old.
-func (s *store) overdue(ctx context.Context, age time.Duration) (overdue, error) {
+// readOlder reads the candidates of the last survey, or all records if the survey is too
+// old.
+func (s *store) readOlder(ctx context.Context, age time.Duration) (older, error) {
 	if last := s.survey.Load(); last != nil && last.age == age {
-		o, err := s.examine(ctx, age, last.olds)
+		o, err := s.queryOlder(ctx, age, last.names)
 		if err != nil {
 			return o, err
 		}
@@ -88,19 +89,19 @@ func (s *store) overdue(ctx context.Context, age time.Duration) (overdue, error)
 			return o, nil
 		}
 	}
-	o, err := s.examine(ctx, age, nil)
+	o, err := s.queryOlder(ctx, age, nil)
 	if err == nil {
-		s.survey.Store(&survey{age: age, at: o.server, olds: append([][]byte{}, o.suspects...)})
+		s.survey.Store(&survey{age: age, at: o.server, names: append([][]byte{}, o.candidates...)})
 	}
 	return o, err
 }
 
-// examine looks at the records of these names, or at all if they are nil.
-func (s *store) examine(ctx context.Context, age time.Duration, names [][]byte) (overdue, error) {
-	o := overdue{next: -1}
-	sql, args := strings.ReplaceAll(sqlOverdue, "{some}", ""), []any{s.group, (age + time.Microsecond - 1).Microseconds()}
+// queryOlder reads the records of these names, or all records if names is nil.
+func (s *store) queryOlder(ctx context.Context, age time.Duration, names [][]byte) (older, error) {
+	o := older{next: -1}
+	sql, args := strings.ReplaceAll(sqlOlder, "{some}", ""), []any{s.group, (age + time.Microsecond - 1).Microseconds()}
 	if names != nil {
-		sql, args = strings.ReplaceAll(sqlOverdue, "{some}", sqlSomeOverdue), append(args, names)
+		sql, args = strings.ReplaceAll(sqlOlder, "{some}", sqlSomeOlder), append(args, names)
 	}
 	var name, data []byte
 	var rev *int64
@@ -112,7 +113,7 @@ func (s *store) examine(ctx context.Context, age time.Duration, names [][]byte) 
 	}
 	_, err = pgx.ForEachRow(rows, []any{&name, &rev, &data, &server, &oldest, &youngest}, func() error {
 		if name != nil {
-			o.suspects = append(o.suspects, name)
+			o.candidates = append(o.candidates, name)
 		}
 		if rev != nil {
 			o.records = append(o.records, replicated.Event{
@@ -137,18 +138,18 @@ func (s *store) examine(ctx context.Context, age time.Duration, names [][]byte) 
 
 func seconds(f float64) time.Duration { return time.Duration(f * float64(time.Second)) }
 
-// survey is what a look at all records has found: which ones were old. A record that was
-// younger than a quarter of the age then, or was written since, is not overdue before three
-// quarters have passed: until then only the others need to be looked at. The times are the
-// server's alone. The zero value is none.
+// survey is the result of a query of all records: which ones were old. A record that was
+// younger than a quarter of the age then, or that was written since, does not reach the age
+// before three quarters of it have passed. Until then only the other records need to be
+// read. All times are the server's.
 type survey struct {
-	age  time.Duration
-	at   time.Time
-	olds [][]byte // not nil
+	age   time.Duration
+	at    time.Time
+	names [][]byte // not nil
 }
 
-// left returns for how long the survey is good for an age at a time of the server; zero or
-// less: it is not, or the clock was put back.
+// left returns how long the survey is valid for an age, at a time of the server. Zero or
+// less: it is not valid, or the clock was put back.
 func (s survey) left(age time.Duration, server time.Time) time.Duration {
 	if s.age != age || server.Before(s.at) {
 		return 0

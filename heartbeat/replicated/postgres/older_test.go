@@ -21,7 +21,7 @@ func (s *store) age(t *testing.T, name string, by time.Duration) {
 }
 
 // overdueIs asks who is overdue and fails the test unless these are.
-func (s *store) overdueIs(t *testing.T, age time.Duration, want ...string) (next time.Duration) {
+func (s *store) olderAre(t *testing.T, age time.Duration, want ...string) (next time.Duration) {
 	t.Helper()
 	events, next, err := s.OlderRecords(t.Context(), age)
 	if err != nil {
@@ -53,10 +53,10 @@ func around(t *testing.T, got, want time.Duration) {
 	}
 }
 
-func TestOverdueByTheServersClock(t *testing.T) {
+func TestOlderByTheServersClock(t *testing.T) {
 	t.Parallel()
 	s := newTestStore(t)
-	if next := s.overdueIs(t, time.Hour); next >= 0 {
+	if next := s.olderAre(t, time.Hour); next >= 0 {
 		t.Errorf("in an empty group one will be overdue in %v", next)
 	}
 	rev := swap(t, s, record("old"), 0, "1")
@@ -65,19 +65,19 @@ func TestOverdueByTheServersClock(t *testing.T) {
 	swap(t, newTestStore(t), record("other group"), 0, "4")
 	s.age(t, "old", 3*time.Hour)
 	s.age(t, "middle", 2*time.Hour)
-	around(t, s.overdueIs(t, 150*time.Minute, "old"), 30*time.Minute)
-	around(t, s.overdueIs(t, time.Hour, "old", "middle"), time.Hour)
-	s.overdueIs(t, 0, "old", "middle", "new")
+	around(t, s.olderAre(t, 150*time.Minute, "old"), 30*time.Minute)
+	around(t, s.olderAre(t, time.Hour, "old", "middle"), time.Hour)
+	s.olderAre(t, 0, "old", "middle", "new")
 
 	rev, err := s.SwapQuietly(t.Context(), record("old"), rev, []byte("5"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	around(t, s.overdueIs(t, time.Hour, "middle"), time.Hour)
+	around(t, s.olderAre(t, time.Hour, "middle"), time.Hour)
 	if err := s.Delete(t.Context(), record("old"), rev); err != nil {
 		t.Fatal(err)
 	}
-	s.overdueIs(t, 0, "middle", "new")
+	s.olderAre(t, 0, "middle", "new")
 }
 
 // A record bears the time at which it was written, not that at which its transaction
@@ -107,34 +107,34 @@ func TestRecordsAreStampedWhenWritten(t *testing.T) {
 
 // After the clock was put back, a record of the future counts from now, at the same
 // revision.
-func TestOverdueAfterTheClockWasPutBack(t *testing.T) {
+func TestOlderAfterTheClockWasPutBack(t *testing.T) {
 	t.Parallel()
 	s := newTestStore(t)
 	rev := swap(t, s, record("dead"), 0, "x")
 	s.age(t, "dead", -24*time.Hour)
-	s.overdueIs(t, time.Hour)
-	around(t, s.overdueIs(t, time.Hour), time.Hour)
+	s.olderAre(t, time.Hour)
+	around(t, s.olderAre(t, time.Hour), time.Hour)
 	if v := get(t, s, record("dead")); v.Revision != rev {
 		t.Errorf("the record is at %d, want %d", v.Revision, rev)
 	}
 }
 
 // After the clock was put forward, nobody is overdue until the members could write.
-func TestOverdueAfterTheClockWasPutForward(t *testing.T) {
+func TestOlderAfterTheClockWasPutForward(t *testing.T) {
 	t.Parallel()
 	s := newTestStore(t)
 	swap(t, s, record("a"), 0, "x")
-	s.overdueIs(t, time.Hour)
+	s.olderAre(t, time.Hour)
 	s.clock.last.server = s.clock.last.server.Add(-2 * time.Hour) // and so the server's time jumps
 	s.age(t, "a", 2*time.Hour)
-	around(t, s.overdueIs(t, time.Hour), time.Hour)
+	around(t, s.olderAre(t, time.Hour), time.Hour)
 	s.clock.hold = time.Now()
-	s.overdueIs(t, time.Hour, "a")
+	s.olderAre(t, time.Hour, "a")
 }
 
 // Of a group whose members beat, most records are read only now and then: those that were
 // young cannot be overdue soon.
-func TestOverdueReadsFewRecords(t *testing.T) {
+func TestOlderReadsFewRecords(t *testing.T) {
 	t.Parallel()
 	s := newTestStore(t)
 	const members = 500
@@ -143,12 +143,12 @@ func TestOverdueReadsFewRecords(t *testing.T) {
 	}
 	s.age(t, "m7", 40*time.Minute)
 	s.age(t, "m8", 50*time.Minute)
-	around(t, s.overdueIs(t, time.Hour), 10*time.Minute)
+	around(t, s.olderAre(t, time.Hour), 10*time.Minute)
 	// What nobody would do, to see that they are not read.
 	if _, err := shared.Exec(t.Context(), s.schema.fill(`UPDATE {schema}.record SET seen = seen - interval '2 h' WHERE grp = $1`), s.group); err != nil {
 		t.Fatal(err)
 	}
-	s.overdueIs(t, time.Hour, "m7", "m8")
+	s.olderAre(t, time.Hour, "m7", "m8")
 	s.survey.Load().at = s.survey.Load().at.Add(-46 * time.Minute) // three quarters of the age pass
 	if events, _, err := s.OlderRecords(t.Context(), time.Hour); err != nil || len(events) != members {
 		t.Errorf("%d records are overdue, want all: %v", len(events), err)

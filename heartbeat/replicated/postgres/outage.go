@@ -16,19 +16,19 @@ import (
 	"go.uber.org/zap"
 )
 
-// outageDetector notices that the server has stopped to answer. If its machine or the network
-// has gone without a word, all connections of the pool are dead, and none of them knows.
-// Each call would wait for another one of them, up to its deadline: with sixteen idle
-// ones that is longer than a lease, even if the next server has been there all the time.
-// So when the first call has ended like that, the pool forgets them all.
+// outageDetector notices that the server has stopped answering. If its machine or network
+// is lost, all connections of the pool are dead, and the pool does not know it. Each call
+// would wait for another dead connection until its deadline. With sixteen idle connections
+// that takes longer than a lease, even if the next server is available. So when a first
+// call fails like that, the pool is reset.
 //
-// That is done once in a silence. A server that is merely slow has everybody connect
-// anew once, and not after every call. The zero value has heard nothing yet.
+// This happens once in an outage. If the server is only slow, all calls connect anew once,
+// and not after each call. The zero value is ready to use.
 type outageDetector struct {
 	mu         sync.Mutex // guards the fields below
-	answeredAt time.Time  // when the server has answered last
-	resetAt    time.Time  // when the pool was told to forget its connections
-	readOnlyAt time.Time  // likewise, because the server takes no writes
+	answeredAt time.Time  // when the server last answered
+	resetAt    time.Time  // when the pool was last reset because of an outage
+	readOnlyAt time.Time  // when the pool was last reset because the server was read-only
 }
 
 // answered notes that the server has answered.
@@ -38,8 +38,8 @@ func (d *outageDetector) answered() {
 	d.answeredAt = time.Now()
 }
 
-// outage reports whether the pool has to forget its connections, after a call that had
-// no answer. If others were answered since it began, it has met a lock, and no silence.
+// outage reports whether to reset the pool, after a call without an answer. If other calls
+// were answered since it began, the call has waited for a lock, and there is no outage.
 func (d *outageDetector) outage(began time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -50,13 +50,13 @@ func (d *outageDetector) outage(began time.Time) bool {
 	return true
 }
 
-// dialPause is the least time between two resets of a pool that leads to a server which
-// takes no writes: every reset has everybody connect anew.
+// dialPause is the shortest time between two resets of a pool that leads to a read-only
+// server: after each reset all calls connect anew.
 const dialPause = time.Second
 
-// readOnly reports whether the pool has to forget its connections, after a call that was
-// refused because the server takes no writes. Of many calls on such connections one
-// does that: those that began before it say nothing about the connections made since.
+// readOnly reports whether to reset the pool, after a call that was refused because the
+// server is read-only. Of many such calls only one resets the pool: a call that began
+// before the last reset says nothing about the connections made since.
 func (d *outageDetector) readOnly(began time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -68,10 +68,10 @@ func (d *outageDetector) readOnly(began time.Time) bool {
 	return true
 }
 
-// ask makes a call, which uses the pool and ends with ctx. It forgets what lies idle in
-// the pool, and nothing if all is in use: then the call may have waited for the others
-// alone, who find out by themselves. Pool.Reset waits for nothing, and interrupts nobody;
-// what is in use is closed when it is returned.
+// ask makes a call that uses the pool and ends with ctx. If the server does not answer, ask
+// may reset the pool. It does not if no connection is idle: then the call may only have
+// waited for other calls, which detect an outage themselves. Pool.Reset does not wait and
+// interrupts no call; a connection in use is closed when it is returned.
 func (s *store) ask(ctx context.Context, call func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -81,24 +81,24 @@ func (s *store) ask(ctx context.Context, call func() error) error {
 	switch {
 	case isAnswer(err):
 		s.detector.answered()
-		s.learn(began, err)
+		s.noteAnswer(began, err)
 	case ctx.Err() == context.DeadlineExceeded && s.pool.Stat().IdleConns() > 0 && s.detector.outage(began):
 		s.pool.Reset()
 	}
-	return s.locate(err)
+	return s.nameServers(err)
 }
 
-// locate has an error that is no answer name the server. The errors of pgx do, but not one
-// of a context that ended while a connection or an answer was waited for.
-func (s *store) locate(err error) error {
+// nameServers adds the server to an error that is no answer. Errors of pgx name it, except
+// when a context ended during a wait for a connection or an answer.
+func (s *store) nameServers(err error) error {
 	if isAnswer(err) || errors.As(err, new(*pgconn.ConnectError)) {
 		return err
 	}
 	return fmt.Errorf("no answer from %s: %w", servers(s.pool.Config().ConnConfig), err)
 }
 
-// servers returns the addresses in a pool's URL, each once: with some modes of TLS the
-// configuration has each of them twice.
+// servers returns the addresses in a pool's URL. With some TLS modes the configuration has
+// each address twice; servers returns it once.
 func servers(cfg *pgx.ConnConfig) string {
 	list := []string{net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port)))}
 	for _, f := range cfg.Fallbacks {
@@ -109,22 +109,21 @@ func servers(cfg *pgx.ConnConfig) string {
 	return strings.Join(list, ", ")
 }
 
-// learn takes from an answer what it says of the connections. After a failover, or while
-// somebody has made the server read-only, those of the pool may lead to a server that takes
-// no writes and stays there, and another one takes them: the next call connects anew,
-// and so does the connection that listens.
-func (s *store) learn(began time.Time, err error) {
+// noteAnswer notes what an answer says about the connections. After a failover, the
+// connections of the pool may lead to a server that is read-only from now on, while another
+// server takes writes. Then the next call connects anew, and so does the listener.
+func (s *store) noteAnswer(began time.Time, err error) {
 	switch {
 	case err == nil || errors.Is(err, pgx.ErrNoRows):
-		s.proven.connected.Store(true)
+		s.worked.connected.Store(true)
 	case hasCode(err, codeReadOnly) && s.detector.readOnly(began):
-		s.log.Warn("the server takes no writes: the pool connects anew", zap.Error(err))
+		s.log.Warn("the server is read-only; the pool connects anew", zap.Error(err))
 		s.pool.Reset()
 		s.dropListener()
 	}
 }
 
-// isAnswer reports whether the result of a call is what the server said.
+// isAnswer reports whether the result of a call came from the server.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, pgx.ErrNoRows) || errors.As(err, new(*pgconn.PgError))
 }

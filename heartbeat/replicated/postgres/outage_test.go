@@ -97,7 +97,7 @@ func TestWatchBeginsInOutage(t *testing.T) {
 	cfg := groupConfig(t)
 	cfg.Pool = f.Pool
 	s := dial(t, cfg)
-	s.pulse = 200 * time.Millisecond
+	s.checkEvery = 200 * time.Millisecond
 	swap(t, s, record("a"), 0, "x")
 	f.rest(t)
 	f.move()

@@ -13,30 +13,29 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// codeReadOnly is the server's code for a write in a transaction that may only read:
-// the server is a standby, or default_transaction_read_only is on.
+// codeReadOnly is the server's code for a write in a read-only transaction: the server is a
+// standby, or default_transaction_read_only is on.
 const codeReadOnly = "25006"
 
-// codeNoRight is the server's code for a right that the role has not.
+// codeNoRight is the server's code for a right that the role does not have.
 const codeNoRight = "42501"
 
-// remedies are the errors of the server that only an operator mends, by their codes or
-// classes of codes, and what the operator can do. Those of the class 42 say that the schema is
-// not what its version says.
+// remedies are the errors of the server that only an operator can solve, by codes or
+// classes of codes, and what to do. Errors of class 42 say that the schema is not as its
+// version says.
 var remedies = []struct{ code, remedy string }{
-	{"3D000", "name a database that exists in the pool's URL"},
+	{"3D000", "set an existing database in the pool's URL"},
 	{"28", "check the user, its password and pg_hba.conf"},
 	{"0P000", "check the role in the pool's URL"},
-	{codeNoRight, "grant the role what the package comment lists, or have Migrate run by one that has it"},
-	{codeNoSchema, "have Migrate make the schema"},
+	{codeNoRight, "grant the role the rights that the package documentation lists, or run Migrate with a role that has them"},
+	{codeNoSchema, "run Migrate to create the schema"},
 	{codeNoTable, "a table of the schema is missing: restore it from a backup"},
 	{"42703", "a column of the schema is missing: restore it from a backup"},
 	{"42704", "check the settings in the pool's URL"},
-	{"42883", "the server has to be PostgreSQL 14 or newer"},
+	{"42883", "PostgreSQL 14 or later is required"},
 }
 
-// remedyOf returns what mends an error of the server, and reports whether it is one that
-// only an operator mends.
+// remedyOf returns the remedy for an error of the server, and whether there is one.
 func remedyOf(err error) (code, remedy string, ok bool) {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
@@ -50,7 +49,7 @@ func remedyOf(err error) (code, remedy string, ok bool) {
 	return "", "", false
 }
 
-// refusedError is an error of the server that only an operator mends. It matches
+// refusedError is an error of the server that only an operator can solve. It matches
 // heartbeat.ErrUnauthorized.
 type refusedError struct {
 	error
@@ -61,21 +60,21 @@ func (e *refusedError) Unwrap() error { return e.error }
 
 func (e *refusedError) Is(target error) bool { return target == heartbeat.ErrUnauthorized }
 
-// Retryable reports whether the same has worked before: then an operator has changed
-// something, and may change it back before the lease ends. What never worked ends the
-// worker at once.
+// Retryable reports whether the same operation has worked before. Then an operator has
+// changed something, and may change it back before the lease ends. An operation that never
+// worked ends the worker at once.
 func (e *refusedError) Retryable() bool { return e.passing }
 
-// The operations of which proven knows, beside those on keys.
+// The operations besides those on keys.
 const (
 	opLook    = "look"
 	opPrepare = "prepare"
 )
 
-// proven is what has worked once. The zero value knows of nothing.
-type proven struct {
+// workedBefore notes what has worked. The zero value is ready to use.
+type workedBefore struct {
 	connected atomic.Bool // the server has answered a query
-	done      sync.Map    // operation: the rights that one needs say nothing of another
+	done      sync.Map    // by operation, because each needs other rights
 }
 
 type operation struct {
@@ -84,21 +83,21 @@ type operation struct {
 }
 
 // did notes that an operation has worked.
-func (p *proven) did(name string, kind replicated.Kind) {
+func (p *workedBefore) did(name string, kind replicated.Kind) {
 	op := operation{name, kind}
 	if _, ok := p.done.Load(op); !ok {
 		p.done.Store(op, struct{}{})
 	}
 }
 
-// explain says of an error that only an operator mends how to mend it. The others are
-// returned as they are.
-func (p *proven) explain(err error, name string, kind replicated.Kind) error {
+// explain adds a remedy to an error that only an operator can solve, and returns other
+// errors unchanged.
+func (p *workedBefore) explain(err error, name string, kind replicated.Kind) error {
 	code, remedy, ok := remedyOf(err)
 	if !ok {
 		if hasCode(err, codeReadOnly) {
-			return fmt.Errorf("%w; the pool leads to a server that takes no writes: with several hosts in its URL, "+
-				"target_session_attrs=read-write finds the one that does", err)
+			return fmt.Errorf("%w; the pool leads to a read-only server: if its URL has several hosts, "+
+				"set target_session_attrs=read-write", err)
 		}
 		return err
 	}

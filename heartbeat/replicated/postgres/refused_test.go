@@ -130,7 +130,7 @@ func TestErrorsThatOnlyAnOperatorMends(t *testing.T) {
 		{"40001", false, false, ""},
 		{"42P05", false, false, ""}, // a pooler has the prepared statement of another
 	} {
-		var p proven
+		var p workedBefore
 		bare := fmt.Errorf("connect: %w", &pgconn.PgError{Code: c.code, Message: "no"})
 		explain := func() error { return p.explain(bare, "swap", replicated.KindRecord) }
 		before := explain()
@@ -184,9 +184,9 @@ func TestRightThatIsTakenAway(t *testing.T) {
 		t.Errorf("a right that was there: %v", err)
 	}
 	reads := map[string]func() error{
-		"get":     func() error { _, err := s.Get(t.Context(), record("a")); return err },
-		"list":    func() error { _, err := s.Keys(t.Context(), replicated.KindRecord); return err },
-		"overdue": func() error { _, _, err := s.OlderRecords(t.Context(), time.Minute); return err },
+		"get":   func() error { _, err := s.Get(t.Context(), record("a")); return err },
+		"list":  func() error { _, err := s.Keys(t.Context(), replicated.KindRecord); return err },
+		"older": func() error { _, _, err := s.OlderRecords(t.Context(), time.Minute); return err },
 	}
 	for what, read := range reads {
 		if err := read(); err != nil {

@@ -12,12 +12,12 @@ import (
 	"go.uber.org/zap"
 )
 
-// steps make and upgrade the schema: step i leads from version i to version i+1. A step
-// that was released is never changed.
+// steps create and upgrade the schema: step i leads from version i to version i+1. A
+// released step never changes.
 var steps = []string{
-	// Half of each page of records is left free, so that the next version of a row fits
-	// beside it: no index changes then, and the server prunes the old version as it
-	// passes. Documents are not worth compressing: they are compact, and rewritten whole.
+	// Half of each page of records stays free, so that the next version of a row fits into
+	// the same page. Then no index changes, and the server removes the old version early.
+	// Documents are compact and rewritten as a whole, so they are not compressed.
 	`CREATE SEQUENCE {schema}.revision;
 	CREATE TABLE {schema}.document (
 		grp  text COLLATE "C" NOT NULL,
@@ -41,11 +41,11 @@ var steps = []string{
 		PRIMARY KEY (grp, name)) WITH (fillfactor = 50);`,
 }
 
-// leastClient is the oldest release, by the newest version that it knows, whose statements
-// work on the schema after the last of the steps. A step that breaks them raises it.
+// leastClient is the oldest release that can work with the schema after the last step, as
+// the newest version that this release knows. A step that breaks older releases raises it.
 const leastClient = 1
 
-// schema is the tables' home, and what this release knows of it.
+// schema is the schema of the tables, and what this release knows of it.
 type schema struct {
 	name   string
 	steps  []string
@@ -53,10 +53,11 @@ type schema struct {
 	logger *zap.Logger
 }
 
-// Migrate makes the schema of this name, or upgrades it, as the first write of a Client
-// does. It is for those whose workers must not: a role with the right to create runs it
-// once, and grants the workers' role what it needs. Empty means DefaultSchema. The error
-// is a *SchemaError if the schema is of a newer release that this one cannot work with.
+// Migrate creates the schema of this name, or upgrades it. Use it if the role of the
+// workers has no right to create: call it once with a role that has the right, and grant
+// the workers' role what the package documentation lists. Without Migrate, the first write
+// of a client does the same. An empty name means DefaultSchema. The error is a *SchemaError
+// if this release cannot work with the schema of a newer one.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, name string) error {
 	cfg := Config{Pool: pool, Group: "none", Schema: name}
 	if err := cfg.complete(); err != nil {
@@ -65,9 +66,9 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, name string) error {
 	return schema{name: cfg.Schema, steps: steps, least: leastClient, logger: cfg.Logger}.prepare(ctx, pool)
 }
 
-// prepare sees to it that the schema is at this release's version, or at a newer one that
-// says that this release may work with it. If it is, that is one query, which needs no right
-// to create anything.
+// prepare brings the schema to this release's version, unless it has this version or a
+// newer one that this release can work with. That check is one query, which needs no right
+// to create.
 func (s schema) prepare(ctx context.Context, pool *pgxpool.Pool) error {
 	version, err := s.version(ctx, pool)
 	if err == nil && version < len(s.steps) {
@@ -90,12 +91,12 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// escaped is how a byte of zero comes as text if the setting bytea_output is escape. As
-// hex, or in the binary form of most query exec modes, it comes otherwise.
+// escaped is a zero byte as text if the setting bytea_output is escape. With hex, or in the
+// binary format of most query exec modes, it looks different.
 const escaped = `\000`
 
-// version returns the version of the schema: zero if there is none. It also finds out
-// whether what will be read can be understood.
+// version returns the version of the schema. Zero: there is none. It also checks that
+// values can be read.
 func (s schema) version(ctx context.Context, q querier) (int, error) {
 	var version, least int
 	var raw pgtype.UndecodedBytes
@@ -113,13 +114,13 @@ func (s schema) version(ctx context.Context, q querier) (int, error) {
 	return version, nil
 }
 
-// upgrade makes the missing steps. All processes that come at once wait for the first,
-// and find nothing to do.
+// upgrade makes the missing steps. Concurrent processes wait for the first one, and then
+// find nothing to do.
 func (s schema) upgrade(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lockKey("schema", s.name)); err != nil {
 		return err
 	}
-	if err := s.found(ctx, tx); err != nil {
+	if err := s.create(ctx, tx); err != nil {
 		return err
 	}
 	version, err := s.version(ctx, tx)
@@ -137,14 +138,14 @@ func (s schema) upgrade(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, s.fill(`UPDATE {schema}.version SET number = $1, least_client = $2`), len(s.steps), s.least); err != nil {
 		return err
 	}
-	s.logger.Info("the schema is made or upgraded", zap.String("schema", s.name), zap.Int("from", version), zap.Int("to", len(s.steps)))
+	s.logger.Info("the schema was created or upgraded", zap.String("schema", s.name), zap.Int("from", version), zap.Int("to", len(s.steps)))
 	return nil
 }
 
-// found makes the schema and the table of its version. CREATE SCHEMA IF NOT EXISTS asks
-// for the right to create one even if it exists, which an administrator may have made
-// for a role without it.
-func (s schema) found(ctx context.Context, tx pgx.Tx) error {
+// create creates the schema and the table of its version. CREATE SCHEMA IF NOT EXISTS needs
+// the right to create a schema even if the schema exists, and an administrator may have
+// created it for a role without that right.
+func (s schema) create(ctx context.Context, tx pgx.Tx) error {
 	var exists bool
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, s.name).Scan(&exists)
 	if err != nil {
@@ -162,9 +163,8 @@ func (s schema) found(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// fill puts the schema into a statement. Quoted, because it may be a word of the
-// language.
+// fill puts the schema into a statement. It is quoted, because it may be a keyword.
 func (s schema) fill(sql string) string { return strings.ReplaceAll(sql, "{schema}", quoted(s.name)) }
 
-// quoted returns a plain name in quotes.
+// quoted quotes a name that has no quotes in it.
 func quoted(name string) string { return `"` + name + `"` }

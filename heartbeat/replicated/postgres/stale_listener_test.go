@@ -36,13 +36,13 @@ func TestListenerThatStaysBehind(t *testing.T) {
 		}
 	})
 	s := dial(t, cfg)
-	s.pulse = time.Second
+	s.checkEvery = time.Second
 	w := follow(t, s, replicated.KindDocument)
 	w.next(replicated.Event{})
 	select {
 	case err := <-w.done:
 		t.Fatalf("a watch that hears nothing while nothing happens ended: %v", err)
-	case <-time.After(3 * s.pulse):
+	case <-time.After(3 * s.checkEvery):
 	}
 	to := srv.pool("rollcall", 1)
 	if err := Migrate(t.Context(), to, cfg.Schema); err != nil {

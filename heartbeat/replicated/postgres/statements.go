@@ -6,23 +6,23 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// statements are those for the keys of one kind. $1 is always the group and $2 the name,
+// statements are the statements for the keys of one kind. $1 is the group, and $2 the name
 // or names.
 type statements struct {
 	get, swap, swapQuietly, insert, remove, present, some, names string
 }
 
-// next is a new revision: above all that were drawn before it, in whatever order their
-// transactions commit. The 16 random bits tell it from the revision that a lost write
-// had, if the server falls back to a state before it: with the number alone, whoever
-// knows of the lost write would overwrite what came in its place. 47 bits are left to
-// count with.
+// next draws a new revision. It is above all that were drawn before, in whatever order
+// their transactions commit. If the server goes back to an earlier state, the 16 random
+// bits distinguish the revision of a lost write from that of the write in its place; with
+// the number alone, a process that knows the lost write would overwrite the other one. The
+// other 47 bits count.
 const next = `(nextval('{schema}.revision') << 16 | floor(random() * 65536)::bigint)`
 
-// A row's new revision is drawn before the row is locked. For an update that is no
-// matter: if it succeeds, it has seen the old revision committed. An insert that waits for
-// a deletion has not, and could come up with a revision below the deleted one; the lock
-// ($4) lets it draw only when no deletion, and no other insert, is under way.
+// The new revision of a row is drawn before the row is locked. For an update that does not
+// matter: if it succeeds, the old revision was committed before. An insert that waits for a
+// deletion could get a revision below the deleted one. The lock ($4) makes it draw only when
+// no deletion and no other insert of the key is under way.
 const (
 	sqlGet = `SELECT rev, data FROM {table} WHERE grp = $1 AND name = $2`
 
@@ -43,13 +43,13 @@ const (
 
 	sqlSome = sqlPresent + ` AND name = ANY($2::bytea[])`
 
-	// What was written is notified by the same transaction; the condition always holds.
-	sqlQuiet = ` SELECT rev FROM written`
-	sqlLoud  = ` SELECT rev FROM written WHERE pg_notify($5, $6) IS NOT NULL`
+	// The transaction that writes also notifies. The condition is always true.
+	sqlRevision = ` SELECT rev FROM written`
+	sqlNotify   = ` SELECT rev FROM written WHERE pg_notify($5, $6) IS NOT NULL`
 )
 
-// loud reports whether changes of a kind are notified.
-func loud(k replicated.Kind) bool {
+// notified reports whether changes of a kind are notified.
+func notified(k replicated.Kind) bool {
 	return k == replicated.KindDocument || k == replicated.KindRecord
 }
 
@@ -62,9 +62,9 @@ func newStatements(schema string, kind replicated.Kind) statements {
 		pairs = append(pairs, "{seen=}", "", "{seen}", "", "{now}", "")
 	}
 	fill := strings.NewReplacer(pairs...).Replace
-	end, swap := sqlQuiet, sqlUpdate
-	if loud(kind) {
-		end, swap = sqlLoud, `WITH written AS (`+sqlUpdate+`)`+sqlLoud
+	end, swap := sqlRevision, sqlUpdate
+	if notified(kind) {
+		end, swap = sqlNotify, `WITH written AS (`+sqlUpdate+`)`+sqlNotify
 	}
 	return statements{
 		get: fill(sqlGet), swap: fill(swap), swapQuietly: fill(sqlUpdate),

@@ -15,24 +15,24 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// store is one group in the tables of a schema. It is safe for concurrent use.
+// store is one group in the tables of a schema. Safe for concurrent use.
 type store struct {
 	pool         *pgxpool.Pool
 	group        string
 	schema       schema
 	sql          map[replicated.Kind]statements
-	listenConfig *pgx.ConnConfig // for the connection of the watches; nil: as the pool does
-	pulse        time.Duration   // how long a watch hears nothing before it asks the server
-	usable       atomic.Bool     // the schema was at this release's version when it was looked at
-	there        atomic.Bool     // there was one
+	listenConfig *pgx.ConnConfig // for the listener; nil: the configuration of the pool
+	checkEvery   time.Duration   // how long a listener gets nothing before it checks the server
+	usable       atomic.Bool     // the schema had this release's version when it was last checked
+	exists       atomic.Bool     // the schema existed then
 	clock        clock
 	detector     outageDetector
-	survey       atomic.Pointer[survey] // the last one; nil: all records are to be looked at
-	proven       proven
+	survey       atomic.Pointer[survey] // the last one; nil: the next must read all records
+	worked       workedBefore
 	log          *zap.Logger
 
 	mu       sync.Mutex // guards listener and its users
-	listener *listener  // what the watches listen with; nil while there is none
+	listener *listener  // of the watches; nil while there is none
 }
 
 var (
@@ -44,7 +44,7 @@ var (
 // openStore returns the store of a Config that is complete.
 func openStore(cfg Config) *store {
 	s := &store{
-		pool: cfg.Pool, group: cfg.Group, listenConfig: cfg.Listen, pulse: defaultPulse, log: cfg.Logger,
+		pool: cfg.Pool, group: cfg.Group, listenConfig: cfg.Listen, checkEvery: defaultCheckEvery, log: cfg.Logger,
 		schema: schema{name: cfg.Schema, steps: steps, least: leastClient, logger: cfg.Logger},
 		sql:    map[replicated.Kind]statements{},
 	}
@@ -56,7 +56,7 @@ func openStore(cfg Config) *store {
 
 // Get returns the newest version of a key.
 func (s *store) Get(ctx context.Context, k replicated.Key) (replicated.Value, error) {
-	sql, there, err := s.look(ctx, k.Kind)
+	sql, there, err := s.forRead(ctx, k.Kind)
 	if err != nil || !there {
 		return replicated.Value{}, err
 	}
@@ -75,9 +75,9 @@ func (s *store) Get(ctx context.Context, k replicated.Key) (replicated.Value, er
 	return replicated.Value{Data: data, Revision: uint64(rev)}, nil
 }
 
-// Swap writes data over the version old and tells the watchers.
+// Swap writes data over the version old and notifies the watches.
 func (s *store) Swap(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
-	sql, err := s.statements(ctx, k.Kind)
+	sql, err := s.forWrite(ctx, k.Kind)
 	if err != nil {
 		return 0, err
 	}
@@ -87,19 +87,19 @@ func (s *store) Swap(ctx context.Context, k replicated.Key, old uint64, data []b
 	return s.write(ctx, "swap", k, old, sql.swap, s.args(k, int64(old), bytes(data))...)
 }
 
-// SwapQuietly is Swap for what watchers need not be told.
+// SwapQuietly is Swap without a notification.
 func (s *store) SwapQuietly(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
 	if old == 0 {
 		return s.Swap(ctx, k, old, data)
 	}
-	sql, err := s.statements(ctx, k.Kind)
+	sql, err := s.forWrite(ctx, k.Kind)
 	if err != nil {
 		return 0, err
 	}
 	return s.write(ctx, "swap", k, old, sql.swapQuietly, s.group, []byte(k.Name), int64(old), bytes(data))
 }
 
-// Delete deletes the version old of a key and tells the watchers.
+// Delete deletes the version old of a key and notifies the watches.
 func (s *store) Delete(ctx context.Context, k replicated.Key, old uint64) error {
 	if old == 0 {
 		v, err := s.Get(ctx, k)
@@ -108,7 +108,7 @@ func (s *store) Delete(ctx context.Context, k replicated.Key, old uint64) error 
 		}
 		return err
 	}
-	sql, err := s.statements(ctx, k.Kind)
+	sql, err := s.forWrite(ctx, k.Kind)
 	if err != nil {
 		return err
 	}
@@ -116,9 +116,9 @@ func (s *store) Delete(ctx context.Context, k replicated.Key, old uint64) error 
 	return err
 }
 
-// Keys returns the keys of a kind that are there.
+// Keys returns the existing keys of a kind.
 func (s *store) Keys(ctx context.Context, kind replicated.Kind) (keys []replicated.Key, err error) {
-	sql, there, err := s.look(ctx, kind)
+	sql, there, err := s.forRead(ctx, kind)
 	if err != nil || !there {
 		return nil, err
 	}
@@ -137,21 +137,21 @@ func (s *store) Keys(ctx context.Context, kind replicated.Kind) (keys []replicat
 	return keys, s.done("list", replicated.Key{Kind: kind}, err)
 }
 
-// args are the arguments of a statement that tells the watchers of the key's kind.
+// args returns the arguments of a statement that may notify the watches.
 func (s *store) args(k replicated.Key, third, fourth any) []any {
 	args := []any{s.group, []byte(k.Name), third, fourth}
-	if loud(k.Kind) {
+	if notified(k.Kind) {
 		args = append(args, channel(s.schema.name, s.group, k.Kind), payload(k.Name))
 	}
 	return args
 }
 
-// lock is the advisory lock under which a key comes and goes.
+// lock returns the advisory lock for the creation and deletion of a key.
 func (s *store) lock(k replicated.Key) int64 {
 	return lockKey("key", s.schema.name, s.group, k.Kind.String(), k.Name)
 }
 
-// bytes keeps a nil slice from being NULL.
+// bytes returns data, or an empty slice for nil, which would be NULL.
 func bytes(data []byte) []byte {
 	if data == nil {
 		return []byte{}
@@ -159,9 +159,9 @@ func bytes(data []byte) []byte {
 	return data
 }
 
-// write executes a statement that returns the revision of the row that it has written.
-// Only one that ended in good order, its transaction too, and has written no row is a
-// conflict. After any other error, a context that ended above all, nobody knows.
+// write executes a statement that returns the revision of the row that it has written. It
+// is a conflict only if the statement and its transaction succeeded without writing a row.
+// After any other error, the end of a context included, the outcome is unknown.
 func (s *store) write(ctx context.Context, op string, k replicated.Key, old uint64, sql string, args ...any) (uint64, error) {
 	var rev int64
 	err := s.ask(ctx, func() error { return s.pool.QueryRow(ctx, sql, args...).Scan(&rev) })
@@ -176,30 +176,30 @@ func (s *store) write(ctx context.Context, op string, k replicated.Key, old uint
 }
 
 func conflict(op string, k replicated.Key, old uint64) error {
-	return fmt.Errorf("postgres: %s %v, said to be at revision %d: %w", op, k, old, replicated.ErrConflict)
+	return fmt.Errorf("postgres: %s %v at revision %d: %w", op, k, old, replicated.ErrConflict)
 }
 
-// done notes that an operation has worked if the server has executed it, with no row or
-// some, and returns the error of any other as fail does.
+// done notes that an operation has worked if the server has executed it, with or without a
+// row. It returns other errors as fail does.
 func (s *store) done(op string, k replicated.Key, err error) error {
 	if err == nil || errors.Is(err, pgx.ErrNoRows) {
-		s.proven.did(op, k.Kind)
+		s.worked.did(op, k.Kind)
 		return err
 	}
 	return s.fail(op, k, err)
 }
 
-// fail wraps an error, and has the schema looked at again if it has gone.
+// fail wraps an error. If the schema is gone, the next call looks for it again.
 func (s *store) fail(op string, k replicated.Key, err error) error {
 	if missing(err) {
 		s.usable.Store(false)
-		s.there.Store(false)
+		s.exists.Store(false)
 	}
-	return fmt.Errorf("postgres: %s %v: %w", op, k, s.proven.explain(err, op, k.Kind))
+	return fmt.Errorf("postgres: %s %v: %w", op, k, s.worked.explain(err, op, k.Kind))
 }
 
-// statements returns the statements for the keys of a kind, once the schema is there.
-func (s *store) statements(ctx context.Context, kind replicated.Kind) (statements, error) {
+// forWrite returns the statements for the keys of a kind, after it has prepared the schema.
+func (s *store) forWrite(ctx context.Context, kind replicated.Kind) (statements, error) {
 	sql, ok := s.sql[kind]
 	if !ok {
 		return statements{}, fmt.Errorf("postgres: no table for %v", kind)
@@ -207,44 +207,44 @@ func (s *store) statements(ctx context.Context, kind replicated.Kind) (statement
 	return sql, s.prepare(ctx)
 }
 
-// look returns the statements that read the keys of a kind, and whether there is a schema:
-// to look makes none.
-func (s *store) look(ctx context.Context, kind replicated.Kind) (sql statements, there bool, err error) {
+// forRead returns the statements for the keys of a kind, and whether the schema exists. It
+// does not create the schema.
+func (s *store) forRead(ctx context.Context, kind replicated.Kind) (sql statements, there bool, err error) {
 	sql, ok := s.sql[kind]
 	switch {
 	case !ok:
 		return sql, false, fmt.Errorf("postgres: no table for %v", kind)
-	case s.usable.Load() || s.there.Load():
+	case s.usable.Load() || s.exists.Load():
 		return sql, true, nil
 	}
-	there, err = s.lookAgain(ctx)
+	there, err = s.findSchema(ctx)
 	return sql, there, err
 }
 
-// lookAgain asks whether there is a schema.
-func (s *store) lookAgain(ctx context.Context) (there bool, err error) {
+// findSchema asks the server whether the schema exists.
+func (s *store) findSchema(ctx context.Context) (there bool, err error) {
 	var version int
 	err = s.ask(ctx, func() (err error) {
 		version, err = s.schema.version(ctx, s.pool)
 		return err
 	})
-	s.there.Store(err == nil && version > 0)
+	s.exists.Store(err == nil && version > 0)
 	if err == nil {
-		s.proven.did(opLook, 0)
+		s.worked.did(opLook, 0)
 	}
-	return s.there.Load(), s.proven.explain(s.schema.fail(err), opLook, 0)
+	return s.exists.Load(), s.worked.explain(s.schema.fail(err), opLook, 0)
 }
 
-// prepare prepares the schema, unless that was done. Callers that come at once do it at
-// once: the server makes them wait for each other.
+// prepare prepares the schema once. Concurrent callers all do it; the server lets one after
+// the other do so.
 func (s *store) prepare(ctx context.Context) error {
 	if s.usable.Load() {
 		return nil
 	}
 	if err := s.ask(ctx, func() error { return s.schema.prepare(ctx, s.pool) }); err != nil {
-		return s.proven.explain(err, opPrepare, 0)
+		return s.worked.explain(err, opPrepare, 0)
 	}
-	s.proven.did(opPrepare, 0)
+	s.worked.did(opPrepare, 0)
 	s.usable.Store(true)
 	return nil
 }

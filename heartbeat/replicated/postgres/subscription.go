@@ -6,19 +6,18 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// subscription is what one watch wants to hear.
+// subscription is what one watch wants to be notified of.
 type subscription struct {
 	kind replicated.Kind
 	from string              // the channel of the kind
 	open chan struct{}       // closed when no change from then on is missed
-	news chan struct{}       // has a value while there are names
+	news chan struct{}       // has a value while keys has names
 	keys map[string]struct{} // the names of changed keys; guarded by listener.mu
 
-	opened bool // the listener's goroutine's alone
+	opened bool // used by the goroutine of the listener only
 }
 
-// subscribe has the listener listen for changes of a kind. They are missed until open is
-// closed.
+// subscribe subscribes to changes of a kind. Changes are missed until open is closed.
 func (l *listener) subscribe(kind replicated.Kind) *subscription {
 	s := &subscription{
 		kind: kind, from: l.channel(kind),
@@ -56,7 +55,7 @@ func (l *listener) channel(kind replicated.Kind) string {
 	return channel(l.store.schema.name, l.store.group, kind)
 }
 
-// onNotification takes a notification, on the listener's goroutine.
+// onNotification handles a notification, on the goroutine of the listener.
 func (l *listener) onNotification(_ *pgconn.PgConn, n *pgconn.Notification) {
 	if n.Channel == l.probeChannel {
 		l.probed = true
@@ -64,7 +63,7 @@ func (l *listener) onNotification(_ *pgconn.PgConn, n *pgconn.Notification) {
 	}
 	name, ok := parsePayload(n.Payload)
 	if !ok {
-		return // anybody may notify on any channel
+		return // other programs may notify on any channel
 	}
 	for _, s := range l.note(n.Channel, name) {
 		select {
@@ -74,7 +73,7 @@ func (l *listener) onNotification(_ *pgconn.PgConn, n *pgconn.Notification) {
 	}
 }
 
-// note notes a changed key and returns the subscribers that want to know of it.
+// note notes a changed key, and returns the subscriptions to notify.
 func (l *listener) note(from, name string) (subscriptions []*subscription) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -6,13 +6,13 @@ import (
 	"syscall"
 )
 
-// tcpUserTimeout is TCP_USER_TIMEOUT, which package syscall does not name on every
-// architecture. It has this value on all of them.
+// tcpUserTimeout is TCP_USER_TIMEOUT. Package syscall does not have it on every
+// architecture. The value is the same on all of them.
 const tcpUserTimeout = 0x12
 
-// limitUnheard has the system end a connection whose other side acknowledges nothing.
-// Keep-alive alone does not: it rests while something is on its way, and that is sent
-// again and again, for a quarter of an hour.
+// limitUnheard makes the system close a connection whose peer acknowledges nothing.
+// Keep-alive does not: it pauses while sent data waits for an acknowledgement, and that is
+// sent again for a quarter of an hour.
 func limitUnheard(network, _ string, c syscall.RawConn) error {
 	if !strings.HasPrefix(network, "tcp") {
 		return nil // a socket of this machine

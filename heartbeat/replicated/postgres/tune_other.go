@@ -4,6 +4,6 @@ package postgres
 
 import "syscall"
 
-// limitUnheard does nothing: what was sent and is not acknowledged is left to the
-// system's own patience here.
+// limitUnheard does nothing: on this system the default timeout applies to data without an
+// acknowledgement.
 func limitUnheard(string, string, syscall.RawConn) error { return nil }

@@ -9,15 +9,15 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// Watch tells the present versions of a kind, then the changes. Notifications only say
-// which keys have changed; the rows are read after that, all that have changed meanwhile
-// at once, so a burst costs few queries. Each query sees a newer state than the one
-// before, so no key goes back.
+// Watch reports the existing versions of a kind, and then the changes. A notification only
+// says which key has changed. The rows of all keys that have changed are then read at once,
+// so a burst costs few queries. Each query sees a newer state than the last one, so no key
+// goes back.
 func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
-	if !loud(kind) {
+	if !notified(kind) {
 		return fmt.Errorf("postgres: no watch for %v", kind)
 	}
-	if _, err := s.present(ctx); err != nil { // it will not serve: that needs no connection
+	if _, err := s.checkSchema(ctx); err != nil { // a listener would be of no use
 		return err
 	}
 	sql := s.sql[kind]
@@ -25,12 +25,12 @@ func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(repli
 	defer s.releaseListener(l)
 	subscription := l.subscribe(kind)
 	defer l.unsubscribe(subscription)
-	w := &watch{store: s, kind: kind, sink: sink, told: map[string]int64{}}
+	w := &watch{store: s, kind: kind, sink: sink, reported: map[string]int64{}}
 	if err := await(ctx, l, subscription.open); err != nil {
 		return err
 	}
-	// Without a schema nothing is there, and the first write, which makes it, is notified.
-	there, err := s.present(ctx)
+	// Without a schema there are no keys. The first write creates it and is notified.
+	there, err := s.checkSchema(ctx)
 	if err == nil && there {
 		err = w.read(ctx, nil, sql.present, s.group)
 	}
@@ -49,20 +49,20 @@ func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(repli
 	}
 }
 
-// present asks whether there is a schema, even if that was asked: the process may be old,
-// and the schema may have changed since its last watch. The server may be gone without a
-// word, and ctx has no end.
-func (s *store) present(ctx context.Context) (there bool, err error) {
-	limited, cancel := context.WithTimeout(ctx, 2*s.pulse)
+// checkSchema asks whether the schema exists, even if that is known: the schema may have
+// been upgraded since the last watch of an older process. ctx may have no deadline, and the
+// server may not answer, so the time is limited.
+func (s *store) checkSchema(ctx context.Context) (there bool, err error) {
+	limited, cancel := context.WithTimeout(ctx, 2*s.checkEvery)
 	defer cancel()
-	there, err = s.lookAgain(limited)
+	there, err = s.findSchema(limited)
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
 	return there, err
 }
 
-// await waits for a value, or for the closing, of a channel.
+// await waits for a value from c, or until it is closed.
 func await(ctx context.Context, l *listener, c <-chan struct{}) error {
 	select {
 	case <-c:
@@ -74,12 +74,12 @@ func await(ctx context.Context, l *listener, c <-chan struct{}) error {
 	}
 }
 
-// watch is the state of one Watch. It is its goroutine's alone.
+// watch is the state of one Watch. Only its goroutine uses it.
 type watch struct {
-	store *store
-	kind  replicated.Kind
-	sink  func(replicated.Event)
-	told  map[string]int64 // the newest revision told of each key that is there
+	store    *store
+	kind     replicated.Kind
+	sink     func(replicated.Event)
+	reported map[string]int64 // the newest revision reported of each existing key
 }
 
 // row is one key as it was read.
@@ -89,11 +89,11 @@ type row struct {
 	data []byte
 }
 
-// read reads rows and tells those that are news. Keys among the names that have no row
-// were deleted.
+// read reads rows and reports the new versions. Keys among the names that have no row were
+// deleted.
 func (w *watch) read(ctx context.Context, names [][]byte, sql string, args ...any) error {
-	// The server may be gone without a word, and ctx has no end.
-	limited, cancel := context.WithTimeout(ctx, 2*w.store.pulse)
+	// ctx has no deadline, and the server may not answer.
+	limited, cancel := context.WithTimeout(ctx, 2*w.store.checkEvery)
 	defer cancel()
 	var list []row
 	err := w.store.ask(limited, func() error {
@@ -110,24 +110,24 @@ func (w *watch) read(ctx context.Context, names [][]byte, sql string, args ...an
 	})
 	switch {
 	case err == nil:
-		return w.tell(list, names)
+		return w.report(list, names)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
 	return w.store.fail("watch", replicated.Key{Kind: w.kind}, err)
 }
 
-func (w *watch) tell(rows []row, names [][]byte) error {
+func (w *watch) report(rows []row, names [][]byte) error {
 	there := make(map[string]bool, len(rows))
 	for _, r := range rows {
 		name := string(r.name)
 		there[name] = true
-		last := w.told[name]
+		last := w.reported[name]
 		if r.rev < last {
 			return fmt.Errorf("postgres: watch: %v: %w", replicated.Key{Kind: w.kind, Name: name}, errWentBack)
 		}
 		if r.rev > last {
-			w.told[name] = r.rev
+			w.reported[name] = r.rev
 			w.sink(replicated.Event{
 				Key:   replicated.Key{Kind: w.kind, Name: name},
 				Value: replicated.Value{Data: r.data, Revision: uint64(r.rev)},
@@ -136,7 +136,7 @@ func (w *watch) tell(rows []row, names [][]byte) error {
 	}
 	for _, n := range names {
 		if name := string(n); !there[name] {
-			delete(w.told, name)
+			delete(w.reported, name)
 			w.sink(replicated.Event{Key: replicated.Key{Kind: w.kind, Name: name}})
 		}
 	}

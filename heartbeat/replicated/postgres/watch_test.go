@@ -130,15 +130,15 @@ func TestNotifications(t *testing.T) {
 func TestWatchForgets(t *testing.T) {
 	t.Parallel()
 	var told []replicated.Event
-	w := &watch{kind: replicated.KindRecord, told: map[string]int64{}, sink: func(e replicated.Event) { told = append(told, e) }}
+	w := &watch{kind: replicated.KindRecord, reported: map[string]int64{}, sink: func(e replicated.Event) { told = append(told, e) }}
 	a, b := row{name: []byte("a"), rev: 5, data: []byte{}}, row{name: []byte("b"), rev: 6, data: []byte{}}
 	for _, rows := range [][]row{{a, b}, {b}, {}} {
-		if err := w.tell(rows, [][]byte{a.name, b.name}); err != nil {
+		if err := w.report(rows, [][]byte{a.name, b.name}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(w.told) != 0 {
-		t.Errorf("the watch remembers %v", w.told)
+	if len(w.reported) != 0 {
+		t.Errorf("the watch remembers %v", w.reported)
 	}
 	if last := told[len(told)-1]; last.Key != record("b") || last.Value.Data != nil {
 		t.Errorf("the last event is %v, want that b is gone", last)
