@@ -27,7 +27,7 @@ func listCases() []storeCase {
 	return []storeCase{{name: "Lister/keys", lists: true, run: listsKeys}}
 }
 
-// All keys of a kind are listed, and no others, but perhaps deleted ones.
+// All keys of a kind are listed, and no other keys except deleted ones.
 func listsKeys(k *storeKit) {
 	list := func(kind replicated.Kind) map[replicated.Key]bool {
 		ctx, cancel := k.context()
@@ -46,7 +46,7 @@ func listsKeys(k *storeKit) {
 		return got
 	}
 	if n := len(list(replicated.KindRecord)); n > 0 {
-		k.Errorf("of an empty group %d records are listed", n)
+		k.Errorf("%d records of an empty group are listed", n)
 	}
 	want := map[replicated.Kind]int{replicated.KindRecord: 40, replicated.KindCheckpoint: 30}
 	for kind, n := range want {
@@ -76,7 +76,7 @@ func (k *storeKit) swapQuietly(key replicated.Key, old uint64, data string) (uin
 	return k.store.(replicated.RecordClock).SwapQuietly(ctx, key, old, []byte(data))
 }
 
-// A quiet swap is a swap in all but what watches tell.
+// A quiet swap is a swap, except that watches need not report it.
 func quietIsASwap(k *storeKit) {
 	other, key := k.dial(), record("a")
 	last := uint64(0)
@@ -106,7 +106,7 @@ func quietIsASwap(k *storeKit) {
 	k.empty(other, key)
 }
 
-// A loud swap after quiet ones is told.
+// A watch reports a swap after quiet swaps.
 func quietThenLoud(k *storeKit) {
 	w := k.watch(k.dial(), replicated.KindRecord)
 	defer w.stop()
@@ -141,8 +141,8 @@ func (k *storeKit) overdue(age time.Duration) (map[replicated.Key]replicated.Val
 	return values, next
 }
 
-// Records are overdue by the time of their last write, at the revision that a verdict
-// has to be swapped over. Nothing else is.
+// OlderRecords returns the records whose last write is longer ago than the age, at the
+// revision that a tombstone must be written over. It returns no other keys.
 func clockRecords(k *storeKit) {
 	if list, next := k.overdue(time.Millisecond); len(list) != 0 || next >= 0 {
 		k.Errorf("of no records %d are overdue, the next one in %v", len(list), next)
@@ -166,7 +166,7 @@ func clockRecords(k *storeKit) {
 	k.holds(k.store, record("b"), b, "b")
 }
 
-// OlderRecords says when the next record will be, if nothing is written.
+// OlderRecords says when the next record reaches the age if it is not written.
 func clockNext(k *storeKit) {
 	age := k.patience / 10
 	at := k.swap(k.store, record("a"), 0, "a")
@@ -183,7 +183,7 @@ func clockNext(k *storeKit) {
 	}
 }
 
-// A quiet write is as good a sign of life as any.
+// A quiet write counts as a write.
 func clockQuietly(k *storeKit) {
 	age := k.patience / 10
 	at := k.swap(k.store, record("a"), 0, "a")

@@ -27,8 +27,8 @@ func contextExpired(k *storeKit) {
 	k.callsWith(ctx, context.DeadlineExceeded)
 }
 
-// callsWith makes every call there is with a context that has ended. Each fails at once
-// with that error, and none writes.
+// callsWith makes every call with a context that has ended. Each call must fail at once
+// with that error, and write nothing.
 func (k *storeKit) callsWith(ctx context.Context, want error) {
 	k.Helper()
 	check := func(what string, call func() error) {

@@ -15,7 +15,7 @@ func dataCases() []storeCase {
 	}
 }
 
-// Data is any bytes, one at least.
+// Data may be any bytes, at least one.
 func dataBinary(k *storeKit) {
 	every := make([]byte, 256)
 	for i := range every {
@@ -30,7 +30,7 @@ func dataBinary(k *storeKit) {
 	}
 }
 
-// A large document comes back whole, by Get and by a watch.
+// Get and a watch return a large document whole.
 func dataLarge(k *storeKit) {
 	large := strings.Repeat("0123456789abcde\x00", 200<<10/16)
 	other := k.dial()
@@ -45,8 +45,8 @@ func dataLarge(k *storeKit) {
 	}
 }
 
-// What was given to Swap may be written over afterwards, and what Get returned stays
-// as it was.
+// The caller may change the data after Swap has returned. The data that Get has returned
+// does not change.
 func dataKept(k *storeKit) {
 	ctx, cancel := k.context()
 	defer cancel()

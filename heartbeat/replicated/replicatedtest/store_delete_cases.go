@@ -8,7 +8,7 @@ func deleteCases() []storeCase {
 	}
 }
 
-// A deleted key holds nothing, for everybody.
+// A deleted key has no value, for all processes.
 func deleteGone(k *storeKit) {
 	other := k.dial()
 	for _, key := range one() {
@@ -19,7 +19,7 @@ func deleteGone(k *storeKit) {
 	}
 }
 
-// A deletion that is not of the present version is refused and deletes nothing.
+// A deletion that is not of the current version is refused and deletes nothing.
 func deleteConflicts(k *storeKit) {
 	for _, key := range one() {
 		k.refused("Delete of a key that was never written", k.tryDelete(k.store, key, 7))
@@ -38,7 +38,7 @@ func deleteConflicts(k *storeKit) {
 	}
 }
 
-// A deleted key is one that holds nothing: it can be made again, once.
+// A deleted key can be created again, once.
 func deleteMadeAgain(k *storeKit) {
 	other := k.dial()
 	for _, key := range one() {

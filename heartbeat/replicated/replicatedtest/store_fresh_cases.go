@@ -14,8 +14,8 @@ func freshCases() []storeCase {
 	}
 }
 
-// A read that begins after a write was acknowledged is not older, whoever wrote, also
-// while everybody is busy.
+// A read that begins after a write was acknowledged returns that write or a newer one,
+// whoever wrote, and under load.
 func freshReads(k *storeKit) {
 	const pairs, rounds = 4, 40
 	stores := k.dials(2 * pairs)
@@ -35,7 +35,7 @@ func freshReads(k *storeKit) {
 	})
 }
 
-// fresh reads a key, which has to be at this revision.
+// fresh reads a key, which must have this revision.
 func (k *storeKit) fresh(s replicated.Store, key replicated.Key, want uint64) error {
 	ctx, cancel := context.WithTimeout(k.Context(), k.patience)
 	defer cancel()
@@ -49,7 +49,7 @@ func (k *storeKit) fresh(s replicated.Store, key replicated.Key, want uint64) er
 	return nil
 }
 
-// A deletion is a write too.
+// The same holds after a deletion.
 func freshAfterDeletion(k *storeKit) {
 	both := k.dials(2)
 	for i := range 20 {

@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// storeKit is what a case works with: the engine, and the store as one process sees it.
+// storeKit is what a case uses: the engine, and the store as one process sees it.
 type storeKit struct {
 	testing.TB
 	engine   Engine
@@ -30,7 +30,7 @@ func (k *storeKit) dial() replicated.Store {
 	return s
 }
 
-// dials returns n of them.
+// dials returns n stores.
 func (k *storeKit) dials(n int) []replicated.Store {
 	k.Helper()
 	list := make([]replicated.Store, n)
@@ -40,7 +40,7 @@ func (k *storeKit) dials(n int) []replicated.Store {
 	return list
 }
 
-// context bounds one call.
+// context limits one call.
 func (k *storeKit) context() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(k.Context(), k.patience)
 }
@@ -56,7 +56,7 @@ func checkpoint(name string) replicated.Key {
 
 var document = replicated.Key{Kind: replicated.KindDocument}
 
-// get reads a key; it fails the test if that does.
+// get reads a key. It fails the test on an error.
 func (k *storeKit) get(s replicated.Store, key replicated.Key) replicated.Value {
 	k.Helper()
 	ctx, cancel := k.context()
@@ -66,19 +66,19 @@ func (k *storeKit) get(s replicated.Store, key replicated.Key) replicated.Value 
 		k.Fatalf("Get of %s: %v", key, err)
 	}
 	if (v.Revision == 0) != (v.Data == nil) {
-		k.Fatalf("Get of %s returned revision %d with data %.40q; nothing is revision 0 and nil", key, v.Revision, v.Data)
+		k.Fatalf("Get of %s returned revision %d with data %.40q; a key without a value has revision 0 and no data", key, v.Revision, v.Data)
 	}
 	return v
 }
 
-// trySwap swaps, within its time.
+// trySwap writes a key within its time.
 func (k *storeKit) trySwap(s replicated.Store, key replicated.Key, old uint64, data string) (uint64, error) {
 	ctx, cancel := k.context()
 	defer cancel()
 	return s.Swap(ctx, key, old, []byte(data))
 }
 
-// swap writes a key; it fails the test if that does.
+// swap writes a key. It fails the test on an error.
 func (k *storeKit) swap(s replicated.Store, key replicated.Key, old uint64, data string) uint64 {
 	k.Helper()
 	revision, err := k.trySwap(s, key, old, data)
@@ -86,7 +86,7 @@ func (k *storeKit) swap(s replicated.Store, key replicated.Key, old uint64, data
 		k.Fatalf("Swap of %s over revision %d: %v", key, old, err)
 	}
 	if revision <= old {
-		k.Fatalf("Swap of %s over revision %d made revision %d; it must rise", key, old, revision)
+		k.Fatalf("Swap of %s over revision %d made revision %d; revisions must rise", key, old, revision)
 	}
 	return revision
 }
@@ -97,7 +97,7 @@ func (k *storeKit) tryDelete(s replicated.Store, key replicated.Key, old uint64)
 	return s.Delete(ctx, key, old)
 }
 
-// delete deletes a key; it fails the test if that does.
+// delete deletes a key. It fails the test on an error.
 func (k *storeKit) delete(s replicated.Store, key replicated.Key, old uint64) {
 	k.Helper()
 	if err := k.tryDelete(s, key, old); err != nil {
@@ -113,7 +113,7 @@ func (k *storeKit) refused(what string, err error) {
 	}
 }
 
-// holds fails the test unless a key is at this version.
+// holds fails the test unless a key has this version.
 func (k *storeKit) holds(s replicated.Store, key replicated.Key, revision uint64, data string) {
 	k.Helper()
 	v := k.get(s, key)
@@ -123,15 +123,15 @@ func (k *storeKit) holds(s replicated.Store, key replicated.Key, revision uint64
 	}
 }
 
-// empty fails the test unless there is nothing under a key.
+// empty fails the test unless a key has no value.
 func (k *storeKit) empty(s replicated.Store, key replicated.Key) {
 	k.Helper()
 	if v := k.get(s, key); v.Revision != 0 {
-		k.Errorf("%s is %.40q at revision %d, want nothing", key, v.Data, v.Revision)
+		k.Errorf("%s is %.40q at revision %d, want no value", key, v.Data, v.Revision)
 	}
 }
 
-// together runs n goroutines to their end and fails the test with their errors.
+// together runs n goroutines, waits for them, and fails the test with their errors.
 func (k *storeKit) together(n int, do func(i int) error) {
 	k.Helper()
 	var all sync.WaitGroup
@@ -145,8 +145,8 @@ func (k *storeKit) together(n int, do func(i int) error) {
 	}
 }
 
-// update swaps what change makes of a key's version, again after each conflict. It
-// returns the new revision, and is for goroutines that must not end the test.
+// update writes what change makes of the current version, and retries after a conflict. It
+// returns the new revision. It does not end the test, so any goroutine may call it.
 func (k *storeKit) update(s replicated.Store, key replicated.Key, change func(v replicated.Value) string) (uint64, error) {
 	for end := time.Now().Add(k.patience); time.Now().Before(end); {
 		ctx, cancel := k.context()
@@ -160,5 +160,5 @@ func (k *storeKit) update(s replicated.Store, key replicated.Key, change func(v 
 			return revision, err
 		}
 	}
-	return 0, fmt.Errorf("%s was not swapped within %v: nothing but conflicts", key, k.patience)
+	return 0, fmt.Errorf("%s was not swapped within %v because of conflicts", key, k.patience)
 }

@@ -14,8 +14,8 @@ func nameCases() []storeCase {
 	}
 }
 
-// oddNames are names that engines trip over: what they take for syntax, what an
-// escaping could make equal, what no text is, and the longest.
+// oddNames returns names that engines have trouble with: their own syntax, names that an
+// escaping could make equal, bytes that are no text, and the longest names.
 func oddNames() []string {
 	list := []string{
 		"plain", "Plain", "PLAIN", "with space", "with  space", " leading", "trailing ", " ", "tab\t", "line\n", "\r\n",
@@ -33,7 +33,7 @@ func oddNames() []string {
 	return list
 }
 
-// Keys with different names are different keys, however odd the names.
+// Keys with different names are different keys.
 func namesApart(k *storeKit) {
 	other := k.dial()
 	for _, key := range []func(string) replicated.Key{record, checkpoint} {
@@ -70,7 +70,7 @@ func namesApart(k *storeKit) {
 	}
 }
 
-// A watch tells the names as they were given, of what was there and of what changes.
+// A watch reports the names as they were given, of existing keys and of changes.
 func namesWatched(k *storeKit) {
 	names := oddNames()
 	at := map[string]uint64{}
@@ -87,7 +87,7 @@ func namesWatched(k *storeKit) {
 		w.shows(record(name), at[name], "named "+name)
 	}
 	if got := w.keys(); got != len(names) {
-		k.Errorf("the watch told %d keys, want %d", got, len(names))
+		k.Errorf("the watch reported %d keys, want %d", got, len(names))
 	}
 	for _, name := range names {
 		k.delete(k.store, record(name), at[name])

@@ -16,8 +16,8 @@ func watchOrderCases() []storeCase {
 	}
 }
 
-// Under many writers the versions of each key come in their order, and the last one
-// comes.
+// With many writers, a watch reports the versions of each key in their order, and the last
+// version of each.
 func watchBusyKeys(k *storeKit) {
 	const writers, keys, each = 8, 3, 20
 	stores := k.dials(writers)
@@ -39,7 +39,8 @@ func watchBusyKeys(k *storeKit) {
 	}
 }
 
-// What changes while a watch begins is in what it tells first, or comes after that.
+// A change that is made while a watch begins is reported, before or after the watch has
+// caught up.
 func watchBegunWhileBusy(k *storeKit) {
 	stop := k.writing(k.dial(), document)
 	defer func() { _ = stop() }()
@@ -62,8 +63,8 @@ func watchBegunWhileBusy(k *storeKit) {
 	}
 }
 
-// writing writes a key again and again until the function that it returns is called,
-// which waits and says how it went.
+// writing writes a key again and again. The returned function stops it, waits, and returns
+// its error.
 func (k *storeKit) writing(s replicated.Store, key replicated.Key) (stop func() error) {
 	ctx, cancel := context.WithCancel(k.Context())
 	done := make(chan struct{})
@@ -82,8 +83,8 @@ func (k *storeKit) writing(s replicated.Store, key replicated.Key) (stop func() 
 	}
 }
 
-// A sink that is slow holds up nobody else: neither calls nor other watches. In the
-// end it has heard the last of each key.
+// A slow sink delays neither calls nor other watches. In the end it has the last version of
+// each key.
 func watchSlowSink(k *storeKit) {
 	slow := k.watch(k.store, replicated.KindRecord)
 	defer slow.stop()

@@ -20,8 +20,8 @@ func raceCases() []storeCase {
 
 const racers = 16
 
-// Sixteen processes count under one key. Each increment that was acknowledged is in
-// the sum, no number is acknowledged twice, and no revision.
+// Sixteen processes increment a counter. The sum has each acknowledged increment; no number
+// and no revision is acknowledged twice.
 func raceCounter(k *storeKit) {
 	const each = 15
 	stores := k.dials(racers)
@@ -59,7 +59,7 @@ func raceCounter(k *storeKit) {
 	}
 }
 
-// Of sixteen that make one key, again and again, one makes it.
+// If sixteen processes create one key, again and again, one of them succeeds.
 func raceCreate(k *storeKit) {
 	stores := k.dials(racers)
 	for round := range 5 {
@@ -81,7 +81,7 @@ func raceCreate(k *storeKit) {
 	}
 }
 
-// Of sixteen that delete or replace one version, one does.
+// If sixteen processes delete or replace one version, one of them succeeds.
 func raceDelete(k *storeKit) {
 	stores := k.dials(racers)
 	key := record("contested")

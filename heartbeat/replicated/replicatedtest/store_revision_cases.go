@@ -13,8 +13,8 @@ func revisionCases() []storeCase {
 	}
 }
 
-// A key's revisions rise for ever, across deletions and writers, so that nobody's old
-// revision fits a later version.
+// The revisions of a key always rise, across deletions and writers, so that an old revision
+// never matches a later version.
 func revisionsRise(k *storeKit) {
 	stores := k.dials(3)
 	for _, key := range one() {
@@ -35,7 +35,7 @@ func revisionsRise(k *storeKit) {
 	}
 }
 
-// Each of many keys keeps its own version while the others change.
+// Each of many keys keeps its version while others change.
 func revisionsManyKeys(k *storeKit) {
 	keys := make([]replicated.Key, 40)
 	at := make([]uint64, len(keys))

@@ -10,32 +10,32 @@ import (
 
 // StoreConfig says how to test a replicated.Store. New is required.
 type StoreConfig struct {
-	// New makes a new engine, or a new and empty group on one that runs. It may skip
-	// the case (t.Skip) and register with t.Cleanup what takes the engine down.
+	// New makes a new engine, or a new and empty group on an engine that runs. It may skip
+	// the case with t.Skip, and register cleanups with t.Cleanup.
 	New func(t testing.TB) Engine
 
-	// Patience bounds what is due at once: one call, or that a watch tells a change.
+	// Patience limits what must happen soon: a call, or the report of a change by a watch.
 	// Zero means 10 s.
 	Patience time.Duration
 
-	// Bubble, if set, runs each case: testing/synctest.Test for a store that can live
-	// in fake time. Nil means real time; the cases then run in parallel.
+	// Bubble, if set, runs each case: set it to testing/synctest.Test for a store that
+	// works in fake time. Nil: real time, and the cases run in parallel.
 	Bubble func(t *testing.T, run func(t *testing.T))
 }
 
-// Engine is one group's values in the store under test.
+// Engine is one group in the store under test.
 type Engine struct {
-	// Dial returns the store as one process sees it. It is called up to 20 times for
-	// a case, also concurrently, and may return the same each time. Required.
+	// Dial returns the store as one process sees it. A case calls it up to 20 times,
+	// concurrently too. It may return the same store each time. Required.
 	Dial func() (replicated.Store, error)
-	// Close ends what Dial made. It is called at the end of the case, in its bubble.
-	// May be nil.
+	// Close closes what Dial has returned. It is called at the end of the case, inside its
+	// bubble. May be nil.
 	Close func()
 }
 
-// RunStore checks a store against all that replicated.Store promises, each case in a
-// subtest and with an engine of its own. A case for an ability that the store has not
-// is skipped and says so.
+// RunStore checks a store against everything that replicated.Store promises. Each case is a
+// subtest with its own engine. A case for an ability that the store does not have is
+// skipped.
 func RunStore(t *testing.T, cfg StoreConfig) {
 	cfg = cfg.complete()
 	for _, c := range storeCases() {
@@ -45,7 +45,7 @@ func RunStore(t *testing.T, cfg StoreConfig) {
 				c.play(t, cfg)
 				return
 			}
-			skipped := false // which a bubble keeps to itself
+			skipped := false // a skip inside a bubble does not reach t
 			cfg.Bubble(t, func(t *testing.T) {
 				defer func() { skipped = t.Skipped() }()
 				c.play(t, cfg)
@@ -67,7 +67,7 @@ func (cfg StoreConfig) complete() StoreConfig {
 	return cfg
 }
 
-// storeCase is one case: what it needs of the store, and what it does.
+// storeCase is one case: which abilities it needs, and what it does.
 type storeCase struct {
 	name  string
 	clock bool // needs replicated.RecordClock
@@ -75,7 +75,7 @@ type storeCase struct {
 	run   func(k *storeKit)
 }
 
-// storeCases returns all there are, those of each topic from its file.
+// storeCases returns all cases. Each topic has a file.
 func storeCases() []storeCase {
 	return slices.Concat(
 		swapCases(), deleteCases(), revisionCases(), raceCases(), nameCases(), dataCases(), freshCases(),

@@ -20,14 +20,14 @@ func swapCases() []storeCase {
 // one returns a key of each kind.
 func one() []replicated.Key { return []replicated.Key{document, record("a"), checkpoint("a")} }
 
-// Nothing is under a key that was never written.
+// A key that was never written has no value.
 func swapAbsent(k *storeKit) {
 	for _, key := range one() {
 		k.empty(k.store, key)
 	}
 }
 
-// What is written is read, by everybody.
+// All processes read what one has written.
 func swapCreate(k *storeKit) {
 	other := k.dial()
 	for _, key := range one() {
@@ -37,7 +37,7 @@ func swapCreate(k *storeKit) {
 	}
 }
 
-// Each write is over the one before, whoever made it.
+// Each write replaces the last one, whoever made it.
 func swapReplace(k *storeKit) {
 	both := k.dials(2)
 	for _, key := range one() {
@@ -50,7 +50,7 @@ func swapReplace(k *storeKit) {
 	}
 }
 
-// A write that is not over the present version is refused and writes nothing.
+// A write that is not over the current version is refused and writes nothing.
 func swapConflicts(k *storeKit) {
 	other := k.dial()
 	for _, key := range one() {
@@ -74,7 +74,7 @@ func swapConflicts(k *storeKit) {
 	}
 }
 
-// Kinds share names, not keys.
+// Keys of different kinds may have the same name.
 func swapKinds(k *storeKit) {
 	keys := []replicated.Key{document, record("document"), checkpoint("document"), record("record"), checkpoint("record")}
 	at := map[replicated.Key]uint64{}
@@ -91,7 +91,7 @@ func swapKinds(k *storeKit) {
 	}
 }
 
-// A write of what is there already is a write: its revision is new.
+// A write of the same data has a new revision.
 func swapSameData(k *storeKit) {
 	for _, key := range one() {
 		first := k.swap(k.store, key, 0, "the same")

@@ -20,19 +20,19 @@ func watchCases() []storeCase {
 
 func caughtUp(s *seen) bool { return s.caughtUp }
 
-// A watch of nothing says so, and goes on.
+// A watch of no keys catches up, and goes on.
 func watchNothing(k *storeKit) {
 	for _, kind := range []replicated.Kind{replicated.KindDocument, replicated.KindRecord} {
 		w := k.watch(k.store, kind)
 		w.until("it has caught up", caughtUp)
 		if n := w.keys(); n != 0 {
-			k.Errorf("a watch of no %ss told %d keys", kind, n)
+			k.Errorf("a watch of no %ss reported %d keys", kind, n)
 		}
 		w.stop()
 	}
 }
 
-// What is there is told before the watch says that it has caught up.
+// A watch reports the existing keys before it catches up.
 func watchPresent(k *storeKit) {
 	doc := k.swap(k.store, document, 0, "the group")
 	at := map[string]uint64{}
@@ -53,11 +53,11 @@ func watchPresent(k *storeKit) {
 	r.shows(record("a"), at["a"], "first")
 	r.shows(record("b"), at["b"], "second")
 	if early := r.early(); early != 2 {
-		k.Errorf("the watch had told %d records that were there when it said that it had caught up, want 2", early)
+		k.Errorf("the watch had reported %d existing records when it caught up, want 2", early)
 	}
 }
 
-// Each change is told, whoever made it, and by the revision that its writer was told.
+// A watch reports each change, by any writer, with the revision that the writer got.
 func watchChanges(k *storeKit) {
 	other := k.dial()
 	d := k.watch(other, replicated.KindDocument)
@@ -76,7 +76,7 @@ func watchChanges(k *storeKit) {
 	}
 }
 
-// A deletion is told, and so is what is made after it.
+// A watch reports a deletion, and a new value after it.
 func watchDeletions(k *storeKit) {
 	w := k.watch(k.dial(), replicated.KindRecord)
 	defer w.stop()
@@ -90,7 +90,7 @@ func watchDeletions(k *storeKit) {
 	}
 }
 
-// A watch of one kind does not see the other, nor checkpoints.
+// A watch of one kind does not report the other, nor checkpoints.
 func watchKinds(k *storeKit) {
 	doc := k.swap(k.store, document, 0, "document")
 	rec := k.swap(k.store, record("a"), 0, "record")
@@ -106,11 +106,11 @@ func watchKinds(k *storeKit) {
 	d.shows(document, doc, "document again")
 	r.shows(record("a"), rec, "record again")
 	if d.keys() != 1 || r.keys() != 1 {
-		k.Errorf("watches of one document and one record told %d and %d keys", d.keys(), r.keys())
+		k.Errorf("watches of one document and one record reported %d and %d keys", d.keys(), r.keys())
 	}
 }
 
-// Several watches of one store, and of several, all hear everything.
+// Several watches, of one store and of several, report everything.
 func watchSeveral(k *storeKit) {
 	var all []*watcher
 	for _, s := range []replicated.Store{k.store, k.store, k.dial(), k.dial()} {
@@ -132,8 +132,7 @@ func watchSeveral(k *storeKit) {
 	}
 }
 
-// Hundreds of keys are told before the watch says that it has caught up, and so is
-// what becomes of them.
+// A watch reports hundreds of keys before it catches up, and then their changes.
 func watchManyKeys(k *storeKit) {
 	const keys, writers = 500, 10
 	stores := k.dials(writers)
@@ -151,7 +150,7 @@ func watchManyKeys(k *storeKit) {
 	defer w.stop()
 	w.until("it has caught up", caughtUp)
 	if early := w.early(); early != keys {
-		k.Errorf("the watch had told %d keys when it said that it had caught up, want %d", early, keys)
+		k.Errorf("the watch had reported %d keys when it caught up, want %d", early, keys)
 	}
 	write("second")
 	for i := range keys {

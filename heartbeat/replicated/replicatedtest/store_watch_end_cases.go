@@ -18,8 +18,7 @@ func watchLifeCases() []storeCase {
 	}
 }
 
-// A watch returns soon after its context ended, idle or busy, and with that as the
-// reason.
+// A watch, idle or busy, returns soon after the end of its context, with that error.
 func watchEnds(k *storeKit) {
 	for _, kind := range []replicated.Kind{replicated.KindDocument, replicated.KindRecord} {
 		w := k.watch(k.store, kind)
@@ -37,7 +36,7 @@ func watchEnds(k *storeKit) {
 	}
 }
 
-// Once Watch has returned, its sink is not called any more.
+// After Watch has returned, its sink is not called.
 func watchSilent(k *storeKit) {
 	var ended atomic.Bool
 	var late atomic.Int64
@@ -60,7 +59,7 @@ func watchSilent(k *storeKit) {
 	select {
 	case <-begun:
 	case <-done:
-		k.Fatalf("the watch ended before it told anything")
+		k.Fatalf("the watch ended before it reported anything")
 	}
 	other := k.dial()
 	witness := k.watch(other, replicated.KindRecord)
@@ -80,7 +79,7 @@ func watchSilent(k *storeKit) {
 	}
 }
 
-// Watches come and go without using anything up, and each begins with what is there.
+// Watches can be started and stopped many times, and each begins with the existing keys.
 func watchAgain(k *storeKit) {
 	var at uint64
 	for i := range 30 {

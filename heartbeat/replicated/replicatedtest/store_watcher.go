@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// watcher runs one Watch and checks what is true of every event.
+// watcher runs one Watch, and checks each event.
 type watcher struct {
 	k      *storeKit
 	kind   replicated.Kind
@@ -28,16 +28,16 @@ type watcher struct {
 	heard chan struct{} // carries a value after an event
 }
 
-// seen is what a watch has told.
+// seen is what a watch has reported.
 type seen struct {
 	caughtUp bool
-	times    int // that it said so
-	early    int // keys that were present when it did
+	times    int // how often it has caught up
+	early    int // keys that were present then
 	values   map[replicated.Key]replicated.Value
 	faults   []string
 }
 
-// present counts the keys that were not deleted.
+// present counts the keys that are not deleted.
 func (s *seen) present() int {
 	n := 0
 	for _, v := range s.values {
@@ -48,7 +48,7 @@ func (s *seen) present() int {
 	return n
 }
 
-// watch begins a watch.
+// watch starts a watch.
 func (k *storeKit) watch(s replicated.Store, kind replicated.Kind) *watcher {
 	ctx, cancel := context.WithCancel(k.Context())
 	w := &watcher{
@@ -95,20 +95,20 @@ func (s *seen) take(kind replicated.Kind, e replicated.Event) {
 		s.caughtUp = true
 		s.early = s.present()
 		if s.times++; s.times > 1 {
-			s.fault("the watch said %d times that it has caught up", s.times)
+			s.fault("the watch has caught up %d times", s.times)
 		}
 		return
 	}
 	before, v := s.values[e.Key], e.Value
 	switch {
 	case e.Key.Kind != kind:
-		s.fault("a watch of %ss told %s", kind, e.Key)
+		s.fault("a watch of %ss reported %s", kind, e.Key)
 	case v.Data != nil && v.Revision == 0:
-		s.fault("%s was told with data and without a revision", e.Key)
+		s.fault("%s was reported with data and without a revision", e.Key)
 	case v.Revision != 0 && v.Revision < before.Revision:
-		s.fault("%s was told at revision %d after %d", e.Key, v.Revision, before.Revision)
+		s.fault("%s was reported at revision %d after %d", e.Key, v.Revision, before.Revision)
 	case v.Revision == before.Revision && v.Data != nil && !bytes.Equal(v.Data, before.Data):
-		s.fault("%s was told at revision %d with two values", e.Key, v.Revision)
+		s.fault("%s was reported at revision %d with two values", e.Key, v.Revision)
 	}
 	if v.Revision == 0 {
 		v.Revision = before.Revision // of a deletion whose engine keeps none
@@ -116,7 +116,7 @@ func (s *seen) take(kind replicated.Kind, e replicated.Event) {
 	s.values[e.Key] = replicated.Value{Data: bytes.Clone(v.Data), Revision: v.Revision}
 }
 
-// until waits until cond is true of what the watch has told.
+// until waits until cond is true of what the watch has reported.
 func (w *watcher) until(what string, cond func(s *seen) bool) {
 	w.k.Helper()
 	t := time.NewTimer(w.k.patience)
@@ -125,9 +125,9 @@ func (w *watcher) until(what string, cond func(s *seen) bool) {
 		select {
 		case <-w.heard:
 		case <-w.ended:
-			w.k.Fatalf("the watch ended by itself, with %v, before this: %s", w.err, what)
+			w.k.Fatalf("the watch ended with %v before this: %s", w.err, what)
 		case <-t.C:
-			w.k.Fatalf("after %v a watch has not told this: %s", w.k.patience, what)
+			w.k.Fatalf("after %v a watch has not reported this: %s", w.k.patience, what)
 		}
 	}
 }
@@ -138,7 +138,7 @@ func (w *watcher) is(cond func(s *seen) bool) bool {
 	return cond(&w.seen)
 }
 
-// shows waits until the watch has told this version of a key.
+// shows waits until the watch has reported this version of a key.
 func (w *watcher) shows(key replicated.Key, revision uint64, data string) {
 	w.k.Helper()
 	w.until(fmt.Sprintf("%s is at revision %d", key, revision), func(s *seen) bool {
@@ -147,11 +147,11 @@ func (w *watcher) shows(key replicated.Key, revision uint64, data string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if v := w.seen.values[key]; v.Revision != revision || !bytes.Equal(v.Data, []byte(data)) {
-		w.k.Errorf("a watch told %s with %.40q at revision %d, want %.40q at %d", key, v.Data, v.Revision, data, revision)
+		w.k.Errorf("a watch reported %s with %.40q at revision %d, want %.40q at %d", key, v.Data, v.Revision, data, revision)
 	}
 }
 
-// gone waits until the watch has told that a key was deleted.
+// gone waits until the watch has reported that a key was deleted.
 func (w *watcher) gone(key replicated.Key) {
 	w.k.Helper()
 	w.until(fmt.Sprintf("%s is deleted", key), func(s *seen) bool {
@@ -173,7 +173,7 @@ func (w *watcher) keys() int {
 	return len(w.seen.values)
 }
 
-// stop ends the watch and fails the test with all that was wrong in it.
+// stop ends the watch, and fails the test with everything that was wrong.
 func (w *watcher) stop() {
 	w.k.Helper()
 	w.cancel()
