@@ -1,12 +1,9 @@
 package coordinator
 
 import (
-	"fmt"
 	"os"
 	"reflect"
-	"strings"
 	"time"
-	"unicode"
 
 	"go.uber.org/zap"
 
@@ -128,62 +125,35 @@ type Config struct {
 	firmInterval bool // Interval was set, not chosen by complete
 }
 
-// ConfigError lists every fault of a Config.
-type ConfigError struct {
-	Faults []Fault
-}
-
-// Fault is one thing wrong with a Config.
-type Fault struct {
-	Field  string // its name in Config
-	Reason string
-}
-
-func (e *ConfigError) Error() string {
-	var b strings.Builder
-	b.WriteString("coordinator: bad Config: ")
-	for i, f := range e.Faults {
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(f.Field + ": " + f.Reason)
-	}
-	return b.String()
-}
-
-func (e *ConfigError) add(field, format string, args ...any) {
-	e.Faults = append(e.Faults, Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
-}
-
 // complete returns a copy with the defaults filled in, and what the group and the
-// store promise together; or a *ConfigError.
+// store promise together; or a *shardset.ConfigError.
 func (cfg Config) complete() (Config, heartbeat.Info, error) {
-	faults := &ConfigError{}
+	faults := &shardset.ConfigError{Config: "coordinator.Config"}
 	info := cfg.completeService(faults)
 	cfg.completeMember(faults)
 	cfg.completeTimes(faults, info.Interval)
 	if cfg.Processor == nil {
-		faults.add("Processor", "is nil; a function becomes one with processor.Each(f)")
+		faults.Add("Processor", "is nil; a function becomes one with processor.Each(f)")
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
-	if len(faults.Faults) > 0 {
-		return Config{}, heartbeat.Info{}, faults
+	if err := faults.Err(); err != nil {
+		return Config{}, heartbeat.Info{}, err
 	}
 	return cfg, info, nil
 }
 
-func (cfg *Config) completeService(faults *ConfigError) heartbeat.Info {
+func (cfg *Config) completeService(faults *shardset.ConfigError) heartbeat.Info {
 	if cfg.Group == nil {
-		faults.add("Group", "is nil; memory.New makes an embedded one")
+		faults.Add("Group", "is nil; memory.New makes an embedded one")
 		return heartbeat.Info{}
 	}
 	info := cfg.Group.Info()
 	if cfg.Checkpoints == nil {
 		store, ok := cfg.Group.(processor.Checkpoints)
 		if !ok {
-			faults.add("Checkpoints", "is nil, and the Group (%T) is no store of checkpoints", cfg.Group)
+			faults.Add("Checkpoints", "is nil, and the Group (%T) does not store checkpoints", cfg.Group)
 		}
 		cfg.Checkpoints = store
 	} else if !same(cfg.Checkpoints, cfg.Group) {
@@ -191,21 +161,29 @@ func (cfg *Config) completeService(faults *ConfigError) heartbeat.Info {
 		fencer, ok := cfg.Checkpoints.(processor.Fencer)
 		info.Guarantees.FencedCommit = ok && fencer.FencesCommits()
 	}
-	if _, ok := cfg.Group.(heartbeat.Notifier); ok != info.Guarantees.Push {
-		faults.add("Group", "(%T) promises Push: %v, and is a Notifier: %v", cfg.Group, info.Guarantees.Push, ok)
-	}
-	if _, ok := cfg.Group.(heartbeat.Leaver); ok != info.Guarantees.Leave {
-		faults.add("Group", "(%T) promises Leave: %v, and is a Leaver: %v", cfg.Group, info.Guarantees.Leave, ok)
-	}
+	_, pushes := cfg.Group.(heartbeat.Notifier)
+	cfg.checkPromise(faults, "Push", info.Guarantees.Push, "Notifier", pushes)
+	_, leaves := cfg.Group.(heartbeat.Leaver)
+	cfg.checkPromise(faults, "Leave", info.Guarantees.Leave, "Leaver", leaves)
 	required := cfg.Require
 	required.Ordered = false // the group tells
 	if missing := info.Guarantees.Missing(required); missing != (heartbeat.Guarantees{}) {
-		faults.add("Require", "group %q and its store do not promise: %s", info.Group, missing)
+		faults.Add("Require", "asks for what the group %q and its store do not promise: %s", info.Group, missing)
 	}
 	if _, ok := cfg.Group.(heartbeat.Creator); cfg.CreateGroup && !ok {
-		faults.add("CreateGroup", "the Group (%T) cannot create groups", cfg.Group)
+		faults.Add("CreateGroup", "is set, but the Group (%T) cannot create groups", cfg.Group)
 	}
 	return info
+}
+
+// checkPromise compares what the Group promises with what it implements.
+func (cfg *Config) checkPromise(faults *shardset.ConfigError, guarantee string, promised bool, ability string, able bool) {
+	switch {
+	case promised && !able:
+		faults.Add("Group", "is a %T, which promises %s but is no heartbeat.%s", cfg.Group, guarantee, ability)
+	case able && !promised:
+		faults.Add("Group", "is a %T, which is a heartbeat.%s but does not promise %s", cfg.Group, ability, guarantee)
+	}
 }
 
 // same reports whether the store and the group are one value. Values that cannot be
@@ -215,11 +193,11 @@ func same(store processor.Checkpoints, group heartbeat.Client) bool {
 	return t == reflect.TypeOf(group) && (!reflect.ValueOf(store).Comparable() || any(store) == any(group))
 }
 
-func (cfg *Config) completeMember(faults *ConfigError) {
+func (cfg *Config) completeMember(faults *shardset.ConfigError) {
 	if cfg.Member == "" {
 		host, err := os.Hostname()
 		if err != nil {
-			faults.add("Member", "is empty, and the host has no name: %v", err)
+			faults.Add("Member", "is empty, and the host has no name: %v", err)
 			return
 		}
 		cfg.Member = host
@@ -227,21 +205,18 @@ func (cfg *Config) completeMember(faults *ConfigError) {
 	if cfg.MemberSuffix != "" {
 		cfg.Member += "-" + cfg.MemberSuffix
 	}
-	if len(cfg.Member) > 128 {
-		faults.add("Member", "%q is longer than 128 bytes", cfg.Member)
-	}
-	if strings.ContainsFunc(cfg.Member, func(r rune) bool { return !unicode.IsGraphic(r) || r == unicode.ReplacementChar }) {
-		faults.add("Member", "%q has characters that cannot be printed", cfg.Member)
+	if err := shardset.CheckName(cfg.Member); err != nil {
+		faults.Add("Member", "%v", err)
 	}
 	if cfg.Weight < 0 || cfg.Weight > shardset.MaxWeight {
-		faults.add("Weight", "is %d; it must be between 0 and %d", cfg.Weight, shardset.MaxWeight)
+		faults.Add("Weight", "is %d; it must be between 0 and %d", cfg.Weight, shardset.MaxWeight)
 	}
 }
 
-func (cfg *Config) completeTimes(faults *ConfigError, advised time.Duration) {
+func (cfg *Config) completeTimes(faults *shardset.ConfigError, advised time.Duration) {
 	positive := func(field string, d *time.Duration, byDefault time.Duration) {
 		if *d < 0 {
-			faults.add(field, "is %v; it must not be negative", *d)
+			faults.Add(field, "is %v; it must not be negative", *d)
 		}
 		if *d == 0 {
 			*d = byDefault
@@ -253,15 +228,15 @@ func (cfg *Config) completeTimes(faults *ConfigError, advised time.Duration) {
 	cfg.firmInterval = cfg.Interval != 0
 	positive("Interval", &cfg.Interval, advised)
 	if cfg.Interval > 0 && cfg.Interval < minInterval {
-		faults.add("Interval", "is %v; it must be at least %v", cfg.Interval, minInterval)
+		faults.Add("Interval", "is %v; it must be at least %v", cfg.Interval, minInterval)
 	}
 	positive("FastInterval", &cfg.FastInterval, min(cfg.Interval, max(cfg.Interval/10, 100*time.Millisecond)))
 	if cfg.FastInterval > cfg.Interval && cfg.Interval > 0 {
-		faults.add("FastInterval", "is %v, which is longer than the Interval %v", cfg.FastInterval, cfg.Interval)
+		faults.Add("FastInterval", "is %v, which is longer than the Interval %v", cfg.FastInterval, cfg.Interval)
 	}
 	positive("TryTimeout", &cfg.TryTimeout, cfg.Interval/3)
 	if cfg.TryTimeout > cfg.Interval/2 && cfg.Interval > 0 {
-		faults.add("TryTimeout", "is %v; it must be at most half of the Interval %v", cfg.TryTimeout, cfg.Interval)
+		faults.Add("TryTimeout", "is %v; it must be at most half of the Interval %v", cfg.TryTimeout, cfg.Interval)
 	}
 	positive("DrainTimeout", &cfg.DrainTimeout, DefaultDrainTimeout)
 	cfg.DrainTimeout = min(cfg.DrainTimeout, maxDrainTimeout)
@@ -271,15 +246,15 @@ func (cfg *Config) completeTimes(faults *ConfigError, advised time.Duration) {
 	}
 	positive("CommitTimeout", &cfg.CommitTimeout, DefaultCommitTimeout)
 	if cfg.Loads < 0 {
-		faults.add("Loads", "is %d; it must not be negative", cfg.Loads)
+		faults.Add("Loads", "is %d; it must not be negative", cfg.Loads)
 	}
 	if cfg.Loads == 0 {
 		cfg.Loads = DefaultLoads
 	}
 	if cfg.Restart.Min < 0 || cfg.Restart.Max < 0 {
-		faults.add("Restart", "is %v to %v; neither must be negative", cfg.Restart.Min, cfg.Restart.Max)
+		faults.Add("Restart", "is %v to %v; neither must be negative", cfg.Restart.Min, cfg.Restart.Max)
 	}
 	if cfg.Restart.Max > 0 && cfg.Restart.Max < cfg.Restart.Min {
-		faults.add("Restart", "Max %v is less than Min %v", cfg.Restart.Max, cfg.Restart.Min)
+		faults.Add("Restart", "is %v to %v; Max must not be less than Min", cfg.Restart.Min, cfg.Restart.Max)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/coordinator"
 	"github.com/rollcall-go/rollcall/heartbeat"
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 func good(t *testing.T) coordinator.Config {
@@ -54,7 +55,7 @@ func TestConfigFaults(t *testing.T) {
 			cfg := good(t)
 			tc.change(&cfg)
 			_, err := coordinator.New(cfg)
-			var bad *coordinator.ConfigError
+			var bad *shardset.ConfigError
 			if tc.fields == nil {
 				if err != nil {
 					t.Errorf("New returned %v, want nil", err)
@@ -67,8 +68,8 @@ func TestConfigFaults(t *testing.T) {
 			var fields []string
 			for _, f := range bad.Faults {
 				fields = append(fields, f.Field)
-				if !strings.Contains(err.Error(), f.Field+": "+f.Reason) {
-					t.Errorf("the text %q does not say %q", err, f.Field+": "+f.Reason)
+				if !strings.Contains(err.Error(), f.Field+" "+f.Reason) {
+					t.Errorf("the text %q does not say %q", err, f.Field+" "+f.Reason)
 				}
 			}
 			slices.Sort(fields)

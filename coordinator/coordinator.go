@@ -22,7 +22,7 @@ type Coordinator struct {
 }
 
 // New checks the configuration and returns a Coordinator that has done nothing yet:
-// no goroutine, no network. The error is a *ConfigError with every fault.
+// no goroutine, no network. The error is a *shardset.ConfigError with every fault.
 func New(cfg Config) (*Coordinator, error) {
 	cfg, info, err := cfg.complete()
 	if err != nil {

@@ -203,7 +203,7 @@ func TestPromisesAndAbilitiesMustAgree(t *testing.T) {
 	cfg.Checkpoints = cfg.Group.(processor.Checkpoints)
 	cfg.Group = plain{cfg.Group}
 	_, err := coordinator.New(cfg)
-	var bad *coordinator.ConfigError
+	var bad *shardset.ConfigError
 	if !errors.As(err, &bad) || len(bad.Faults) != 2 || bad.Faults[0].Field != "Group" {
 		t.Errorf("New returned %v, want two faults of Group: Push and Leave", err)
 	}
