@@ -257,8 +257,8 @@ func TestEndedIsOver(t *testing.T) {
 		for _, s := range wire.Snapshot().Shards {
 			states = append(states, s.State.String())
 		}
-		if got := strings.Join(states, " "); got != "over over" {
-			t.Errorf("the group says %s, want over over", got)
+		if got := strings.Join(states, " "); got != "closed closed" {
+			t.Errorf("the group says %s, want closed closed", got)
 		}
 		w.end()
 		other.end()
