@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// Load returns the shard's position, to its owner only: anybody else gets an error
-// that matches processor.ErrNotOwner.
+// Load returns the shard's position, and false if there is none. If o does not own the shard,
+// the error matches processor.ErrNotOwner.
 func (s *Service) Load(ctx context.Context, o processor.Owner) (processor.Position, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return "", false, err
@@ -26,8 +26,8 @@ func (s *Service) Load(ctx context.Context, o processor.Owner) (processor.Positi
 	return p, p != "", nil
 }
 
-// Save stores the position if o owns the shard now, under its present epoch.
-// Otherwise it stores nothing and returns an error that matches processor.ErrNotOwner.
+// Save stores the position if o owns the shard under its present epoch. Otherwise it stores
+// nothing, and the error matches processor.ErrNotOwner.
 func (s *Service) Save(ctx context.Context, o processor.Owner, p processor.Position) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -58,7 +58,8 @@ func (s *Service) ListCheckpoints(ctx context.Context, log string) (list []proce
 	return list, err
 }
 
-// Position returns what is stored for a shard, for a look from outside.
+// Position returns the stored position of a shard, without a check of the owner, and false
+// if there is none.
 func (s *Service) Position(id shardset.ID) (processor.Position, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

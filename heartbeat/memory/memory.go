@@ -1,17 +1,7 @@
-// Package memory is the embedded group service: a group and its checkpoints in this
-// process, for one worker alone, for several in one process, and for tests. It
-// promises everything that a Client can: commits fenced by epoch, hand-over only
-// after release, order where it is asked for, push, leave, and the end of finite runs.
-//
-// It has no background goroutine and nothing to close. State ends with the process;
-// for checkpoints that outlive it, give the coordinator a
-// processor.FileCheckpoints.
 package memory
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -22,22 +12,6 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
-
-// DefaultTTL is the lease time of a group whose Config does not say.
-const DefaultTTL = 6 * time.Second
-
-// Config is what a Service is made with.
-type Config struct {
-	// Group is the group's name, for logs. Empty means "memory".
-	Group string
-	// TTL is how long a member keeps its shards after its last heartbeat. Members
-	// with an Interval of their own need three of it. Zero means DefaultTTL.
-	TTL time.Duration
-	// Shards are what the group shares out. SetShards can change them later.
-	Shards []shardset.Shard
-	// Ordered makes the children of a split shard wait for their ancestors.
-	Ordered bool
-}
 
 // Service is the embedded group service. It implements heartbeat.Client with all
 // its abilities and processor.Checkpoints. Safe for concurrent use by any number of
@@ -65,49 +39,23 @@ var (
 	_ processor.Lister      = (*Service)(nil)
 )
 
-// New returns a service with one group. It reports every fault of the Config at once.
-func New(cfg Config) (*Service, error) {
-	var faults []error
-	if cfg.Group == "" {
-		cfg.Group = "memory"
-	}
-	if cfg.TTL < 0 {
-		faults = append(faults, fmt.Errorf("the field TTL is %v; it must not be negative", cfg.TTL))
-	}
-	if cfg.TTL <= 0 {
-		cfg.TTL = DefaultTTL
-	}
-	s := &Service{
-		name:     cfg.Group,
-		cfg:      group.Config{TTL: cfg.TTL, Ordered: cfg.Ordered},
-		watchers: map[string]map[chan struct{}]struct{}{},
-	}
-	if err := s.reset(time.Now(), slices.Clone(cfg.Shards)); err != nil {
-		faults = append(faults, fmt.Errorf("the field Shards: %w", err))
-	}
-	if len(faults) > 0 {
-		return nil, fmt.Errorf("memory: %w", errors.Join(faults...))
-	}
-	return s, nil
-}
-
-// reset starts with a new group, after the deleted one if there is one. The caller holds
-// mu, or is the only one.
+// reset makes a new group, the successor of the deleted one if there is one. The caller
+// holds mu, or is the only one.
 //
-// A sink may remember the epochs that an earlier process has given, and refuse what comes
-// with a lower one. A shard does not change hands once a millisecond for long, so the time
-// is above them.
+// A sink may remember epochs of an earlier process and refuse lower ones. So epochs count
+// from the time in milliseconds: it is above all earlier epochs, because a shard does not
+// change its owner once a millisecond for long.
 func (s *Service) reset(now time.Time, shards []shardset.Shard) (err error) {
 	cfg := s.cfg
 	cfg.FirstEpoch = uint64(now.UnixMilli())
-	gone := s.group
-	if gone == nil {
-		if gone, err = group.New(cfg); err != nil {
+	old := s.group
+	if old == nil {
+		if old, err = group.New(cfg); err != nil {
 			return err
 		}
 	}
-	cfg.TTL = gone.TTL() // SetTTL may have changed it
-	g, err := gone.Successor(now, cfg, shards)
+	cfg.TTL = old.TTL() // SetTTL may have changed it
+	g, err := old.Successor(now, cfg, shards)
 	if err != nil {
 		return err
 	}
@@ -116,7 +64,8 @@ func (s *Service) reset(now time.Time, shards []shardset.Shard) (err error) {
 	return nil
 }
 
-// Info describes the group. Its guarantees are all there are.
+// Info describes the group. The guarantees are all that there are; Ordered is as in the
+// Config. TTL is the TTL of the Config, even after SetTTL.
 func (s *Service) Info() heartbeat.Info {
 	return heartbeat.Info{
 		Group: s.name,
@@ -128,8 +77,8 @@ func (s *Service) Info() heartbeat.Info {
 	}
 }
 
-// Beat answers one heartbeat. Its errors are those of group.Group.Beat, and
-// heartbeat.ErrGroupNotFound after Delete.
+// Beat answers one heartbeat. Its errors are those of group.Group.Beat, and, after Delete,
+// heartbeat.ErrGroupNotFound.
 func (s *Service) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return shardset.Answer{}, err
@@ -142,7 +91,7 @@ func (s *Service) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answ
 	return a, err
 }
 
-// Leave ends a membership; whom its shards go to is told at once.
+// Leave ends a membership. The watchers of the members that get its shards are woken.
 func (s *Service) Leave(ctx context.Context, r shardset.Heartbeat) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -150,8 +99,8 @@ func (s *Service) Leave(ctx context.Context, r shardset.Heartbeat) error {
 	return s.do(func(now time.Time) error { return s.group.Leave(now, r) })
 }
 
-// SetShards replaces the group's shards, with their parents. Checkpoints of shards
-// that are gone are kept. A bad list changes nothing.
+// SetShards replaces the group's shards and their parents. Checkpoints of removed shards
+// stay. A bad list changes nothing.
 func (s *Service) SetShards(shards []shardset.Shard) error {
 	shards = slices.Clone(shards)
 	return s.do(func(now time.Time) error {
@@ -163,15 +112,15 @@ func (s *Service) SetShards(shards []shardset.Shard) error {
 	})
 }
 
-// SetTTL changes the TTL, as replicated.Client does: until each member has shown that it has
-// seen the change, leases are the shorter of the old and the new TTL, and a silent member is
-// waited for the longer one. Info goes on to tell what the service was made with.
+// SetTTL changes the TTL. Until every member has shown that it has seen the change, leases
+// last for the shorter of the old and the new TTL, and a member that stops heartbeating
+// expires after the longer one.
 func (s *Service) SetTTL(ttl time.Duration) error {
 	return s.do(func(now time.Time) error { return s.group.SetTTL(now, ttl) })
 }
 
-// Delete deletes the group with its checkpoints. Heartbeats and commits fail with
-// heartbeat.ErrGroupNotFound until Create. The watchers of all members are woken.
+// Delete deletes the group and its checkpoints. Until Create, heartbeats and commits fail
+// with heartbeat.ErrGroupNotFound. The watchers of all members are woken.
 func (s *Service) Delete() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,11 +129,10 @@ func (s *Service) Delete() {
 	s.wake(slices.Collect(maps.Keys(s.watchers)))
 }
 
-// Create makes the group anew after Delete, with the same shards and no checkpoints.
-// Its epochs are higher than any before, because sinks may remember those. Members of the
-// deleted group may be at work still: each shard that one of them owned is held back until
-// that member has left, comes back as a new instance, or its lease has ended. It does
-// nothing if the group exists.
+// Create makes the group anew after Delete, with the same shards and no checkpoints. If the
+// group exists, it does nothing. The new epochs are higher than all earlier ones, because
+// sinks may remember those. A member of the deleted group may still work: its shards are
+// granted to nobody until it leaves, comes back as a new instance, or its lease has ended.
 func (s *Service) Create(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -202,7 +150,7 @@ func (s *Service) Create(ctx context.Context) error {
 	return nil
 }
 
-// Snapshot returns who holds what at the moment.
+// Snapshot returns the members and the shards as they are now. A deleted group has none.
 func (s *Service) Snapshot() group.Snapshot {
 	var snap group.Snapshot
 	_ = s.do(func(now time.Time) error { // only a deleted group fails, and it is empty
@@ -213,8 +161,8 @@ func (s *Service) Snapshot() group.Snapshot {
 	return snap
 }
 
-// do runs one event of the group, tells those whose answers it changed, and sets
-// the timer for the next event that only time brings.
+// do runs one event of the group, wakes the watchers of the members whose answers it
+// changed, and sets the timer for the next event that time brings.
 func (s *Service) do(event func(now time.Time) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -228,8 +176,8 @@ func (s *Service) do(event func(now time.Time) error) error {
 	return err
 }
 
-// arm sets the timer for the group's next event. An event that moved further away
-// is left to fire early: every heartbeat moves one.
+// arm sets the timer for the group's next event. If that moved to a later time, the timer
+// fires early and is set again: nearly every heartbeat moves it.
 func (s *Service) arm(now time.Time) {
 	at := s.group.NextEvent()
 	if at.IsZero() || s.timer != nil && !at.Before(s.timerAt) {

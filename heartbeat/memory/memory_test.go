@@ -59,17 +59,21 @@ func (o *one) owner(i int) processor.Owner {
 
 func TestNewReportsEveryFault(t *testing.T) {
 	id := shardset.ID{Log: "orders", Number: 1}
-	_, err := memory.New(memory.Config{TTL: -time.Second, Shards: []shardset.Shard{{ID: id}, {ID: id}, {ID: shardset.ID{Number: -3}}, {ID: shardset.ID{Log: "no spaces"}}}})
+	_, err := memory.New(memory.Config{Group: "a\nb", TTL: -time.Second, Shards: []shardset.Shard{{ID: id}, {ID: id}, {ID: shardset.ID{Number: -3}}, {ID: shardset.ID{Log: "no spaces"}}}})
 	if err == nil {
-		t.Fatal("a Config with five faults was taken")
+		t.Fatal("a Config with six faults was taken")
 	}
-	for _, want := range []string{"TTL", "-1s", "Shards", "orders/1 is listed twice", "-3", "no spaces"} {
+	for _, want := range []string{"Group", `a\nb`, "TTL", "-1s", "Shards", "orders/1 is listed twice", "-3", "no spaces"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}
 	}
-	if !errors.Is(err, shardset.ErrInvalidID) {
-		t.Errorf("%v does not match ErrInvalidID", err)
+	var refused *shardset.ConfigError
+	if !errors.As(err, &refused) || refused.Config != "memory.Config" || len(refused.Faults) != 3 {
+		t.Errorf("the error is %#v, want a ConfigError with faults of Group, TTL and Shards", err)
+	}
+	if _, err = memory.New(memory.Config{TTL: group.MaxTTL + 1}); !errors.As(err, &refused) || refused.Faults[0].Field != "TTL" {
+		t.Errorf("a TTL of more than MaxTTL: %v", err)
 	}
 }
 

@@ -2,8 +2,8 @@ package memory
 
 import "context"
 
-// Watch returns a channel that carries a value whenever member's answer has changed.
-// It is closed when ctx ends.
+// Watch returns a channel that carries a value whenever the answer to member has changed.
+// The channel is closed when ctx ends.
 func (s *Service) Watch(ctx context.Context, member string) (<-chan struct{}, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -29,8 +29,8 @@ func (s *Service) unwatch(member string, wake chan struct{}) {
 	close(wake) // under mu, like every send
 }
 
-// wake tells the members' watchers. The caller holds mu; a channel that still has a
-// value says what there is to say.
+// wake wakes the watchers of these members. The caller holds mu. A channel that still has a
+// value needs no second one.
 func (s *Service) wake(members []string) {
 	for _, name := range members {
 		for wake := range s.watchers[name] {
