@@ -25,7 +25,7 @@ func (g *Group) Beat(now time.Time, b shardset.Heartbeat) (shardset.Answer, erro
 		g.end(now)
 		return shardset.Answer{}, err
 	}
-	m.seq, m.seen = b.Seq, max(m.seen, b.Generation)
+	m.seq, m.seen, m.unnumbered = b.Seq, max(m.seen, b.Generation), b.Seq == 0
 	m.expires = now.Add(g.change.silence(g.cfg.TTL))
 	if g.nextExpiry.IsZero() || m.expires.Before(g.nextExpiry) {
 		g.nextExpiry = m.expires
@@ -97,9 +97,7 @@ func (g *Group) takeClosed(m *member, b *shardset.Heartbeat) {
 		if !ok || g.shards[i].owner != m || b.Seq != 0 && b.Generation < g.shards[i].granted {
 			continue
 		}
-		g.free(i)
-		g.shards[i].state = StateClosed
-		g.completeShards++
+		g.closeShard(i)
 	}
 }
 

@@ -44,16 +44,3 @@ func (g *Group) RaiseEpochs(epoch uint64) {
 		g.changes++
 	}
 }
-
-// Reopen makes a shard that is over consumable again, when its checkpoint was moved
-// off its end. Others are left alone.
-func (g *Group) Reopen(now time.Time, id shardset.ID) {
-	g.begin(now)
-	if i, ok := g.index[id]; ok && g.shards[i].state == StateClosed {
-		g.touch()
-		g.shards[i].state = StateFree
-		g.completeShards--
-		g.dirty = true
-	}
-	g.end(now)
-}

@@ -94,12 +94,13 @@ type shard struct {
 }
 
 type member struct {
-	name     string
-	instance uint64
-	seq      uint64
-	seen     uint64 // the newest generation that its instance has shown
-	weight   int
-	expires  time.Time
+	name       string
+	instance   uint64
+	seq        uint64
+	seen       uint64 // the newest generation that its instance has shown
+	unnumbered bool   // its last heartbeat had no numbers
+	weight     int
+	expires    time.Time
 
 	owned        []int32 // shards it owns, sorted once tidy; may hold stale ones before
 	untidy       bool

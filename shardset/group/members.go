@@ -189,15 +189,18 @@ func (g *Group) removeMember(now time.Time, m *member) {
 	g.changes++
 }
 
-// Evict is the event of the group being told that an instance is closed: a member of a
-// replicated group that was silent for a TTL. Another instance of the name, or an
-// unknown one, is left alone.
-func (g *Group) Evict(now time.Time, name string, instance uint64) {
+// Evict is the event of a member being ended by whoever keeps the group, as if its lease had
+// ended. Another instance of the name is left alone; zero is that of a member which has told
+// none. Evict reports whether there was such a member.
+func (g *Group) Evict(now time.Time, member string, instance uint64) bool {
 	g.begin(now)
-	if m := g.members[name]; m != nil && m.instance == instance {
-		g.removeMember(now, m)
+	defer g.end(now)
+	m := g.members[member]
+	if m == nil || instance != m.instance {
+		return false
 	}
-	g.end(now)
+	g.removeMember(now, m)
+	return true
 }
 
 // Batch makes all events of a function one: they raise the generation once, and the

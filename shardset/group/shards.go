@@ -65,9 +65,12 @@ func (g *Group) SetShards(now time.Time, list []shardset.Shard) error {
 	return nil
 }
 
-// retire remembers a shard that is taken out.
+// removeShard remembers a shard that is taken out of the list.
 func (g *Group) removeShard(s *shard) {
 	g.touch()
+	if s.state == StateClosed && g.removed[s.id].holder != nil {
+		return // Close has remembered it
+	}
 	g.removed[s.id] = removedShard{epoch: s.epoch, granted: s.granted, holder: s.owner, closed: s.state == StateClosed}
 	if s.owner != nil {
 		s.owner.removed++
@@ -77,16 +80,84 @@ func (g *Group) removeShard(s *shard) {
 // restoreShard is the state of a shard that is put in, for the first time or again.
 func (g *Group) restoreShard(id shardset.ID) shard {
 	r := g.removed[id]
-	delete(g.removed, id)
 	s := shard{id: id, epoch: r.epoch, granted: r.granted, state: StateFree}
 	switch {
 	case r.closed:
 		s.state = StateClosed
+		if r.holder != nil {
+			return s // it is remembered until its holder has released it
+		}
 	case r.holder != nil:
 		r.holder.removed--
 		s.owner, s.last, s.state = r.holder, r.holder, StateHeld
 	}
+	delete(g.removed, id)
 	return s
+}
+
+// Close is the event of a shard being closed by whoever keeps the group: nothing more will
+// come of it, whether its owner has reported that or not. Its children need not wait for it
+// any more. Its owner's answers omit it; while the owner still reports it, Reopen gives it
+// back to the same owner, so that it is never run twice. An unknown shard is left alone.
+func (g *Group) Close(now time.Time, id shardset.ID) {
+	g.begin(now)
+	defer g.end(now)
+	i, ok := g.index[id]
+	if !ok || g.shards[i].state == StateClosed {
+		return
+	}
+	s := &g.shards[i]
+	g.touch()
+	if holder := s.owner; holder != nil {
+		g.removed[id] = removedShard{epoch: s.epoch, granted: s.granted, holder: holder, closed: true}
+		holder.removed++
+	}
+	g.closeShard(i)
+}
+
+// closeShard makes a shard closed, and takes it from its owner.
+func (g *Group) closeShard(i int32) {
+	if g.shards[i].owner != nil {
+		g.free(i)
+	}
+	g.shards[i].state = StateClosed
+	g.completeShards++
+	g.dirty = true
+}
+
+// Reopen makes a closed shard consumable again, when its checkpoint was moved off its end.
+// Others are left alone.
+func (g *Group) Reopen(now time.Time, id shardset.ID) {
+	g.begin(now)
+	defer g.end(now)
+	i, ok := g.index[id]
+	if !ok || g.shards[i].state != StateClosed {
+		return
+	}
+	s := &g.shards[i]
+	g.touch()
+	s.state = StateFree
+	g.completeShards--
+	g.dirty = true
+	if r := g.removed[id]; r.holder != nil {
+		delete(g.removed, id)
+		r.holder.removed--
+		s.epoch = r.epoch
+		g.own(i, r.holder)
+		s.granted = r.granted
+	}
+}
+
+// SetOrdered makes the group an ordered one, or one that is not. Shards that have an owner
+// keep it: only those that are free begin to wait for their ancestors.
+func (g *Group) SetOrdered(now time.Time, ordered bool) {
+	g.begin(now)
+	if ordered != g.cfg.Ordered {
+		g.cfg.Ordered = ordered
+		g.dirty = true
+		g.changes++
+	}
+	g.end(now)
 }
 
 // releaseRemoved forgets that m holds retired shards, those that gone says.
@@ -98,6 +169,9 @@ func (g *Group) releaseRemoved(m *member, gone func(shardset.ID, removedShard) b
 		if r.holder == m && gone(id, r) {
 			r.holder = nil
 			g.removed[id] = r
+			if _, listed := g.index[id]; listed { // Close has remembered it
+				delete(g.removed, id)
+			}
 			m.removed--
 			g.changes++
 		}

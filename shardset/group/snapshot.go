@@ -98,7 +98,7 @@ func (g *Group) Check() error {
 		if r.holder != nil {
 			removed[r.holder]++
 		}
-		if _, listed := g.index[id]; listed {
+		if i, listed := g.index[id]; listed && (g.shards[i].state != StateClosed || r.holder == nil) {
 			return fmt.Errorf("shard %s is listed and removed", id)
 		}
 	}

@@ -62,7 +62,7 @@ type RemovedRow struct {
 // it is being changed.
 func (s *State) Lease() time.Duration { return s.Change.lease(s.TTL) }
 
-// Expiry is how long a member, or a former one, may say nothing before it is closed: the TTL,
+// Expiry is how long a member, or a former one, may say nothing before it expires: the TTL,
 // or the longer one while it is being changed, or that of a deleted group whose members may be
 // at work.
 func (s *State) Expiry() time.Duration { return max(s.Change.silence(s.TTL), s.FormerTTL) }

@@ -81,7 +81,7 @@ func (g *Group) highestEpoch() uint64 {
 	return highest
 }
 
-// Expiry is how long a member, or a former one, may say nothing before it is closed: the TTL,
+// Expiry is how long a member, or a former one, may say nothing before it expires: the TTL,
 // or the longer one while it is being changed, or that of a deleted group whose members may be
 // at work.
 func (g *Group) Expiry() time.Duration { return max(g.change.silence(g.cfg.TTL), g.formerTTL) }

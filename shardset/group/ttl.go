@@ -38,10 +38,13 @@ func checkTTL(ttl time.Duration) error {
 	return nil
 }
 
-// SetTTL changes the lease time, in two phases. At first members are told the shorter of the
-// old and the new TTL, and expire after the longer one. The new TTL alone counts as soon as
-// each member has sent a heartbeat whose generation says that it has seen the change. A
-// member that does not say so holds the second phase up until it leaves or expires.
+// SetTTL changes the lease time, in two phases. At first answers say the shorter of the old
+// and the new TTL, and members expire after the longer one. The new TTL alone counts as soon
+// as each member has sent a heartbeat whose generation shows that it has seen the change. A
+// member that does not show it holds the second phase up until it leaves or expires.
+//
+// Members whose heartbeats carry no numbers cannot show it. If there are no others, the new
+// TTL counts at once, from their last heartbeats.
 func (g *Group) SetTTL(now time.Time, ttl time.Duration) error {
 	if err := checkTTL(ttl); err != nil {
 		return err
@@ -56,8 +59,17 @@ func (g *Group) SetTTL(now time.Time, ttl time.Duration) error {
 		Since:    g.generation,
 		Shortest: min(ttl, g.change.lease(g.cfg.TTL)), Longest: max(ttl, g.change.silence(g.cfg.TTL)),
 	}
+	longer := ttl - g.cfg.TTL
 	g.cfg.TTL = ttl
 	g.changedForAll()
+	if g.settleTTL(); g.change.Since != 0 {
+		return nil
+	}
+	g.nextExpiry = now
+	for _, m := range g.sorted {
+		m.expires = m.expires.Add(longer)
+	}
+	g.expireMembers(now)
 	return nil
 }
 
@@ -67,7 +79,7 @@ func (g *Group) settleTTL() {
 		return
 	}
 	for _, m := range g.sorted {
-		if !m.former && m.seen < g.change.Since {
+		if !m.former && !m.unnumbered && m.seen < g.change.Since {
 			return
 		}
 	}
