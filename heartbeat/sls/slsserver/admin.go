@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -169,7 +170,8 @@ func (c *consumerGroup) state() GroupState {
 	defer c.mu.Unlock()
 	c.group.Expire(c.logstore.server.cfg.Clock())
 	snap := c.group.Snapshot()
-	st := GroupState{Timeout: c.ttl, Order: c.order, Members: snap.Members, Shards: snap.Shards}
+	st := GroupState{Timeout: snap.TTL, Order: c.order, Members: snap.Members}
+	st.Shards = slices.DeleteFunc(snap.Shards, func(s group.ShardInfo) bool { return s.State == group.StateClosed })
 	for _, sh := range c.shards {
 		if c.isComplete(sh.id) {
 			st.Complete = append(st.Complete, sh.id)

@@ -17,7 +17,6 @@ type consumerGroup struct {
 
 	mu    sync.Mutex // guards everything below
 	group *group.Group
-	ttl   time.Duration
 	order bool
 	// orderedFrom is the first shard that waits for its ancestors. A group that becomes
 	// ordered keeps the shards that it has and orders those created later.
@@ -40,18 +39,12 @@ type checkpoint struct {
 
 func newConsumerGroup(ls *logstore, name string, ttl time.Duration, order bool) (*consumerGroup, error) {
 	c := &consumerGroup{
-		logstore: ls, name: name, ttl: ttl, order: order,
+		logstore: ls, name: name, order: order,
 		checkpoints: map[int]checkpoint{}, known: map[string]struct{}{},
 	}
-	g, err := newGroup(ttl, 0)
+	g, err := group.New(group.Config{TTL: ttl, Ordered: order})
 	c.group = g
 	return c, err
-}
-
-// newGroup makes the state machine. It is always ordered, because its order cannot change
-// later. A consumer group that is not ordered lists its shards without parents.
-func newGroup(ttl time.Duration, firstEpoch uint64) (*group.Group, error) {
-	return group.New(group.Config{TTL: ttl, Ordered: true, FirstEpoch: firstEpoch})
 }
 
 func shardID(n int) shardset.ID { return shardset.ID{Number: n} }
@@ -144,50 +137,35 @@ func (c *consumerGroup) isComplete(shard int) bool {
 	return complete
 }
 
-// updateShards gives the state machine the shards that are not complete, each with an ancestor
-// that it waits for. The caller holds mu.
-//
-// The state machine learns from the holder's heartbeat alone that a shard is complete. Here a
-// commit says so, and it must not renew the lease as a heartbeat does. So complete shards leave
-// the state machine's list; a forced checkpoint that opens one again puts it back.
-func (c *consumerGroup) updateShards(now time.Time) error {
+// updateShards gives the state machine the shards, in which order they are consumed, and which
+// ones are complete: those are closed, and open again after a forced checkpoint. The caller
+// holds mu.
+func (c *consumerGroup) updateShards(now time.Time) (err error) {
 	c.updateComplete()
-	list := make([]shardset.Shard, 0, len(c.shards))
-	waits := c.incompleteAncestors()
-	for _, sh := range c.shards {
-		if c.isComplete(sh.id) {
+	list := make([]shardset.Shard, len(c.shards))
+	for i, sh := range c.shards {
+		list[i].ID = shardID(sh.id)
+		if sh.id < c.orderedFrom {
 			continue
 		}
-		s := shardset.Shard{ID: shardID(sh.id)}
-		if ancestor, ok := waits[sh.id]; ok && c.order && sh.id >= c.orderedFrom {
-			s.Parents = []shardset.ID{shardID(ancestor)}
-		}
-		list = append(list, s)
-	}
-	return c.group.SetShards(now, list)
-}
-
-// incompleteAncestors finds for each shard one ancestor that is not complete, if there is any.
-// One is enough: when it is complete, updateShards runs again. Parents come before their children
-// in the list, so one pass will do.
-func (c *consumerGroup) incompleteAncestors() map[int]int {
-	found := make(map[int]int)
-	for _, sh := range c.shards {
 		for _, p := range sh.parents {
-			if c.find(p) == nil {
-				continue // it has expired
-			}
-			ancestor, ok := p, true
-			if c.isComplete(p) {
-				ancestor, ok = found[p]
-			}
-			if ok {
-				found[sh.id] = ancestor
-				break
-			}
+			list[i].Parents = append(list[i].Parents, shardID(p))
 		}
 	}
-	return found
+	c.group.Batch(now, func() {
+		c.group.SetOrdered(now, c.order)
+		if err = c.group.SetShards(now, list); err != nil {
+			return
+		}
+		for _, sh := range c.shards {
+			if c.isComplete(sh.id) {
+				c.group.Close(now, shardID(sh.id))
+			} else {
+				c.group.Reopen(now, shardID(sh.id))
+			}
+		}
+	})
+	return err
 }
 
 func (c *consumerGroup) find(id int) *shard {

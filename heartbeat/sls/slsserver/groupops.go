@@ -137,7 +137,7 @@ func (s *Server) listGroups(c *call) error {
 	for _, name := range slices.Sorted(maps.Keys(ls.groups)) {
 		g := ls.groups[name]
 		g.mu.Lock()
-		list = append(list, element{name, int64(g.ttl / time.Second), g.order})
+		list = append(list, element{name, int64(g.group.TTL() / time.Second), g.order})
 		g.mu.Unlock()
 	}
 	ls.mu.RUnlock()

@@ -9,7 +9,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/rollcall-go/rollcall/shardset"
-	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
 // heartbeat returns the shards that the consumer may hold.
@@ -46,7 +45,8 @@ func (c *consumerGroup) existing(held []shardset.Grant) []shardset.Grant {
 
 func (c *consumerGroup) isMember(now time.Time, consumer string) bool {
 	c.group.Expire(now)
-	return slices.ContainsFunc(c.group.Snapshot().Members, func(m group.MemberInfo) bool { return m.Name == consumer })
+	_, member := c.group.Instance(consumer)
+	return member
 }
 
 func notMember() error {
@@ -70,9 +70,9 @@ func (c *consumerGroup) admit(now time.Time, consumer string) error {
 func (c *consumerGroup) forgetExpired() {
 	gone := c.known
 	c.known = map[string]struct{}{}
-	for _, m := range c.group.Snapshot().Members {
-		c.known[m.Name] = struct{}{}
-		delete(gone, m.Name)
+	for name := range c.group.Members {
+		c.known[name] = struct{}{}
+		delete(gone, name)
 	}
 	for name := range gone {
 		c.logstore.server.log.Info("consumer expired", zap.String("group", c.name), zap.String("consumer", name))
@@ -80,16 +80,10 @@ func (c *consumerGroup) forgetExpired() {
 }
 
 // evict ends a membership, as if its lease had ended.
-func (c *consumerGroup) evict(consumer string) bool {
-	found := false
+func (c *consumerGroup) evict(consumer string) (found bool) {
 	_ = c.do(func(now time.Time) error {
-		for _, m := range c.group.Snapshot().Members {
-			found = found || m.Name == consumer
-		}
-		if !found {
-			return nil
-		}
-		return c.group.Leave(now, shardset.Heartbeat{Member: consumer})
+		found = c.group.Evict(now, consumer, 0) // SLS knows no instances
+		return nil
 	})
 	return found
 }
