@@ -5,8 +5,7 @@ import (
 	"sync"
 )
 
-// background is what a client does beside its calls. It is the owner of these
-// goroutines: close stops them and waits for them.
+// background owns the goroutines of a client: close stops them and waits for them.
 type background struct {
 	ctx context.Context // ends when the client is closed
 	end context.CancelFunc

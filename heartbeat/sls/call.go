@@ -17,19 +17,19 @@ const (
 type call struct {
 	op     string
 	method string
-	path   string  // needs no escape: it is made of names that validName let pass
+	path   string  // needs no escape, because validName accepts no name that does
 	query  []param // sorted by key
 	body   []byte
 	typ    string // of the body
-	rawLen int    // of the body before it was compressed, if it was; zero for JSON
-	comp   string // how it was compressed
+	rawLen int    // length of the body before compression; zero for JSON
+	comp   string // compression of the body; empty: none
 	accept string // Accept-Encoding of a pull
 	via    http.RoundTripper
 }
 
-// send makes a call and passes the service's own answer of status 200 to read, which may
-// return before the body's end. A call whose credentials are refused is repeated once, if
-// there are others.
+// send makes a call and passes the service's own answer of status 200 to read, which may return
+// before the body's end. It repeats a call once if its credentials were refused and the provider
+// has others.
 func (c *Client) send(ctx context.Context, q *call, read func(*http.Response) error) error {
 	if err := ctx.Err(); err != nil {
 		return newTransportError(q.op, err, Credentials{})
@@ -62,8 +62,7 @@ func (c *Client) send(ctx context.Context, q *call, read func(*http.Response) er
 	return err
 }
 
-// locate has the error of a request that got no answer name the service's address: which
-// one cannot be reached is what its reader asks first.
+// locate adds the service's address to the error of a request without an answer.
 func (c *Client) locate(err error) error {
 	var e *TransportError
 	if errors.As(err, &e) {
@@ -72,10 +71,9 @@ func (c *Client) locate(err error) error {
 	return err
 }
 
-// refused reports whether the service refused the credentials of a call, and notes in the
-// error whether that may pass. It may with a provider that can have others later; and if
-// the service took credentials for the same call before, so that something has changed and
-// can change back.
+// refused reports whether the service refused the credentials of a call, and notes in the error
+// whether a retry may succeed. It may if the provider can have others later, or if the service
+// accepted credentials for the same operation before: something changed, and can change back.
 func (c *Client) refused(op string, err error) bool {
 	var e *Error
 	switch {
@@ -90,9 +88,8 @@ func (c *Client) refused(op string, err error) bool {
 	return true
 }
 
-// attempt sends one request. It goes to the transport and not to an http.Client: on
-// this level nothing follows a redirect, which would take the security token to
-// wherever it points.
+// attempt sends one request. It uses the transport and not an http.Client, which would follow a
+// redirect and send the security token to another host.
 func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read func(*http.Response) error) error {
 	via := q.via
 	if via == nil {
@@ -100,7 +97,7 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 	}
 	var conn connecting
 	traced := ctx
-	if q.op != opPull { // those are many, and all others say the same
+	if q.op != opPull { // for speed; the errors of the other operations tell as much
 		traced = conn.trace(ctx)
 	}
 	sent := time.Now()
@@ -114,7 +111,7 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 		return e
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		_ = resp.Body.Close() // it is the connection, which no context ends
+		_ = resp.Body.Close() // it is the connection, which no context closes
 		resp.Body = http.NoBody
 	}
 	defer drain(resp.Body)
@@ -128,7 +125,7 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 		err = refusal(q.op, resp, cred)
 	}
 	if refused := (*Error)(nil); err == nil || errors.As(err, &refused) {
-		c.observeClock(sent, received, resp.Header) // a page may have the Date of another answer
+		c.observeClock(sent, received, resp.Header) // a foreign page may have the Date of another answer
 	}
 	var broken *bodyError
 	if errors.As(err, &broken) {

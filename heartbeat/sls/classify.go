@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// class is what an error means to a caller.
+// class is the meaning of an error to a caller.
 type class uint8
 
 const (
 	classPermanent class = iota + 1
 	classRetryable
 	classThrottled
-	classForbidden // switched off, for arrears for instance: worth a slow retry
+	classForbidden // switched off, for arrears for instance; retried slowly
 	classUnauthorized
 	classEvicted
 	classGroupGone
@@ -25,7 +25,7 @@ const (
 	classExists
 )
 
-// Operations, as errors name them. Few of them matter to the meaning of a code.
+// The operations as errors name them.
 const (
 	opHeartbeat        = "heartbeat"
 	opUpdateCheckpoint = "update checkpoint"
@@ -43,12 +43,10 @@ const (
 	opMerge            = "merge shards"
 )
 
-// classes is the table of codes, in lower case and without dots. Two spellings of
-// "exist" are in use: the documentation's, and one that the official Go consumer
-// expects. Which one the service sends is not verified, so both count.
-//
-// A code decides; its status is not asked, because for half of the codes that matter
-// it is not documented.
+// classes is the table of codes, in lower case and without dots. There are two spellings of
+// "exist": the documentation's, and the one that the official Go consumer expects. Which one the
+// service sends is not verified, so both are here. The status does not count for a code in the
+// table, because the service documents the status of only half of them.
 var classes = map[string]class{
 	"notexistconsumerwithbody": classEvicted,
 	"consumergroupnotexist":    classGroupGone,
@@ -70,8 +68,8 @@ var classes = map[string]class{
 	"securitytokenexpired":  classUnauthorized,
 	"projectforbidden":      classForbidden,
 
-	// The clock is wrong. It is for the machine's time service to mend, which it
-	// does, after a resume for instance; a worker need not end for that.
+	// The machine's clock is wrong. Its time service sets it right, after a resume for
+	// instance, so a worker need not end.
 	"requesttimeexpired":   classRetryable,
 	"requesttimetooskewed": classRetryable,
 	"invalidrequesttime":   classRetryable,
@@ -84,13 +82,13 @@ var classes = map[string]class{
 	"projectnotexists": classPermanent,
 	"logstorenotexist": classLogstoreGone,
 
-	// The one code by which an expired cursor is known. A refused parameter is none,
-	// whatever its message says: a query may be refused with words of its own in the
-	// text, and a position that moves for it loses what it leaves out.
+	// The only code of an expired cursor. Another code with "cursor" in its message does not
+	// count: a refused query may have the word in its text, and a position that moves for it
+	// would lose data.
 	"invalidcursor": classCursor,
 }
 
-// classify says what an answer other than 200 means.
+// classify returns the class of an answer with a status other than 200.
 func classify(op string, status int, code string) class {
 	code = strings.ReplaceAll(strings.ToLower(code), ".", "")
 	c, known := classes[code]
@@ -112,9 +110,9 @@ func classify(op string, status int, code string) class {
 	return classPermanent
 }
 
-// inOperation is for the codes that mean different things to different calls: a commit
-// to a shard that is gone can have no owner, a heartbeat of a member that does not
-// exist is one of a member that was evicted, and no cursor can be bad where none was sent.
+// inOperation adapts the class of a code to the operation. A shard that does not exist has no owner
+// for a commit. A member that does not exist was evicted, for a heartbeat. A bad cursor is no cursor
+// fault where none was sent.
 func inOperation(op string, c class) class {
 	switch {
 	case c == classShardGone && op == opUpdateCheckpoint:
@@ -127,8 +125,8 @@ func inOperation(op string, c class) class {
 	return c
 }
 
-// pause is how long to wait: what the answer says within reason, otherwise a time that
-// suits the class.
+// pause returns how long to wait before a retry: what the answer says, within bounds, or else a
+// time for the class.
 func pause(c class, header string, now time.Time) time.Duration {
 	if after, ok := retryAfter(header, now); ok {
 		return after

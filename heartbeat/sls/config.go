@@ -125,7 +125,7 @@ func (c *Config) checkAddress(faults *shardset.ConfigError) endpoint {
 		return endpoint{}
 	}
 	if ep.scheme == "http" && !ep.loopback && !c.AllowInsecure {
-		faults.Add("Endpoint", "is plain http to another host, which anybody on the way can read; use https, or set AllowInsecure")
+		faults.Add("Endpoint", "is plain http to another host, which others on the way can read; use https, or set AllowInsecure")
 	}
 	return ep
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// checkConnections checks what connections are made with.
+// checkConnections checks TLS, Proxy and Transport.
 func (c *Config) checkConnections(faults *shardset.ConfigError, ep endpoint) {
 	if c.Transport != nil {
 		if c.TLS != nil {
@@ -37,11 +37,11 @@ func (c *Config) checkTLS(faults *shardset.ConfigError, ep endpoint) {
 		}
 	}
 	if unverified(c.TLS) && !ep.loopback && !c.AllowInsecure {
-		faults.Add("TLS", "verifies no certificate, so anybody on the way can pose as the service; set RootCAs, or AllowInsecure")
+		faults.Add("TLS", "verifies no certificate, so others on the way can pose as the service; set RootCAs, or AllowInsecure")
 	}
 }
 
-// unverified reports whether a connection takes any certificate.
+// unverified reports whether a connection accepts every certificate.
 func unverified(c *tls.Config) bool {
 	return c != nil && c.InsecureSkipVerify && c.VerifyConnection == nil && c.VerifyPeerCertificate == nil
 }

@@ -87,9 +87,9 @@ func parseCursor(b []byte) (string, error) {
 	return w.Cursor, nil
 }
 
-// CursorNumber returns the number in a cursor, which is base64 of that number. Cursors with
-// higher numbers come later. The service documents this by samples only, so there may be other
-// cursors; they have no number and no order.
+// CursorNumber returns the number in a cursor, which is base64 of that number; false if it has none.
+// A cursor with a higher number comes later. The service shows this in samples alone, so there may be
+// other cursors, without a number and an order.
 func CursorNumber(cursor string) (n int64, ok bool) {
 	digits, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(cursor, "=\r\n"))
 	if err != nil {

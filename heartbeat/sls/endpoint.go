@@ -17,14 +17,13 @@ type endpoint struct {
 	loopback bool
 }
 
-// parseEndpoint reads Config.Endpoint. Without a scheme it chooses https, where the
-// official Go SDK chooses http: a signature keeps others from changing a request, but
-// not from reading the data, and a security token travels in clear. A loopback address
-// without a scheme is http, because nothing leaves the machine and local servers
-// seldom have certificates.
+// parseEndpoint reads Config.Endpoint. Without a scheme it chooses https, while the official Go SDK
+// chooses http: with http others can read the data and the security token, although they cannot
+// change a signed request. For a loopback address it chooses http, because nothing leaves the
+// machine and local servers seldom have certificates.
 //
-// A project cannot be put before an IP address or localhost for the resolver to find,
-// so those are dialled as they are and only the Host header names the project.
+// No resolver knows a project in front of an IP address or localhost. So those are dialled as they
+// are, and the Host header alone names the project.
 func parseEndpoint(s, project string) (endpoint, error) {
 	if s == "" {
 		return endpoint{}, errors.New("is empty")
@@ -78,15 +77,14 @@ func parseEndpoint(s, project string) (endpoint, error) {
 	return ep, nil
 }
 
-// onlyV4 is in the names of regions that take no other signature, and for which the
-// official SDKs choose V4 by themselves.
+// onlyV4 is a part of the names of the regions that take V4 alone.
 const onlyV4 = "-acdr-ut-"
 
-// networks are the ends that an endpoint's name may have behind the region.
+// networks are the suffixes that an endpoint may have after the region.
 var networks = []string{"-intranet", "-internal", "-share", "-vpc"}
 
-// region returns the region that an endpoint of the service is in, as the official SDKs
-// read it; empty if the name does not say, as that for global acceleration does not.
+// region returns the region in the name of an endpoint, as the official SDKs read it. It is empty if
+// the name has none, as for global acceleration.
 func (e endpoint) region(project string) string {
 	host, _, _ := strings.Cut(strings.TrimPrefix(e.host, project+"."), ":")
 	for _, suffix := range []string{".log.aliyuncs.com", ".sls.aliyuncs.com"} {
@@ -105,7 +103,7 @@ func (e endpoint) region(project string) string {
 	return ""
 }
 
-// parseHost checks a host name, and tells whether it is an address.
+// parseHost checks a host name and reports whether it is an address.
 func parseHost(host string) (addr netip.Addr, isAddr bool, err error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		if addr.Zone() != "" {

@@ -17,17 +17,16 @@ const (
 	maxForeignPause = 10 * time.Second
 )
 
-// fromService reports whether an answer carries the service's request id, which all of
-// its answers have.
+// fromService reports whether an answer has a request ID, as all answers of the service have.
 func fromService(resp *http.Response) bool {
 	return strings.TrimSpace(resp.Header.Get(headerRequestID)) != ""
 }
 
-// foreign is the error for an answer that the service did not write: a page of a proxy,
-// a portal or a load balancer. It says nothing about the request, whatever its status:
-// not that it was carried out, and not that it was refused.
+// foreign returns the error for an answer that the service did not write: a page of a proxy, a
+// portal or a load balancer. Whatever its status, it does not tell whether the request was carried
+// out.
 func foreign(op string, resp *http.Response, cred Credentials) *TransportError {
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxDrain)) // half a page names its author too
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxDrain)) // half a page may name its author too
 	return foreignPage(op, resp, body, cred)
 }
 
@@ -45,7 +44,7 @@ func foreignPage(op string, resp *http.Response, body []byte, cred Credentials) 
 	}
 	b.WriteString("; look for a proxy, a portal or a load balancer on the way")
 	var after time.Duration
-	if op != opHeartbeat { // whose lease would not wait
+	if op != opHeartbeat { // the lease does not wait
 		after, _ = retryAfter(resp.Header.Get(headerRetryAfter), time.Now())
 	}
 	return &TransportError{Op: op, HTTPStatus: resp.StatusCode, text: b.String(), after: min(after, maxForeignPause)}
@@ -56,9 +55,8 @@ var (
 	pageTag   = regexp.MustCompile(`(?s)<[^>]*>`)
 )
 
-// excerpt returns the title of a page, or the start of its text. Pages may repeat the
-// headers of the request, in an encoding of their own, so long words are left out: no
-// secret is short.
+// excerpt returns the title of a page, or the start of its text. Pages may repeat the headers of
+// the request in another encoding. So it leaves out long words, because secrets are long.
 func excerpt(page string, cred Credentials) string {
 	if title := pageTitle.FindStringSubmatch(page); title != nil {
 		page = title[1]

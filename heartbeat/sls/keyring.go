@@ -14,35 +14,35 @@ import (
 )
 
 const (
-	// earlyRefresh is how long before their end credentials are asked for anew, but a
-	// quarter of their remaining life at most.
+	// earlyRefresh is how long before the end of credentials the client asks for new ones; a
+	// quarter of their remaining time if that is less.
 	earlyRefresh = 5 * time.Minute
-	// refreshPause is how long a provider is left alone while the last credentials are
-	// good: after it failed, and where it does not say when they end.
+	// refreshPause is the pause between two questions while the last credentials are good,
+	// after a failure and where the provider does not say when they end.
 	refreshPause = 10 * time.Second
-	// closeGrace is how long Close waits for a provider that was told to stop.
+	// closeGrace is how long Close waits for a provider whose context has ended.
 	closeGrace = time.Second
 )
 
 var errClosed = errors.New("the client is closed")
 
-// keys are the last credentials that a provider gave.
+// keys are the last credentials of a provider.
 type keys struct {
 	Credentials
 	have    bool
-	renewAt time.Time // from then on the provider is asked beside the requests
+	renewAt time.Time // when to ask the provider again, beside the requests
 }
 
-// usable reports whether requests can be signed with the keys. Those that do not say when
-// they end are good until the service refuses them: only the service knows.
+// usable reports whether the keys can sign requests. Keys without an end are good until the service
+// refuses them.
 func (k keys) usable(now time.Time) bool {
 	return k.have && (k.Expires.IsZero() || now.Before(k.Expires))
 }
 
-// due reports whether it is time to ask for others.
+// due reports whether it is time to ask for new keys.
 func (k keys) due(now time.Time) bool { return !k.usable(now) || !now.Before(k.renewAt) }
 
-// given returns the keys after the provider gave c.
+// given returns the keys after the provider returned c.
 func given(now time.Time, c Credentials) keys {
 	k := keys{Credentials: c, have: true, renewAt: now.Add(refreshPause)}
 	if !c.Expires.IsZero() {
@@ -51,19 +51,19 @@ func given(now time.Time, c Credentials) keys {
 	return k
 }
 
-// failed returns the keys after the provider gave nothing.
+// failed returns the keys after the provider failed.
 func (k keys) failed(now time.Time) keys {
 	k.renewAt = now.Add(refreshPause)
 	return k
 }
 
-// keyring asks a provider for credentials and remembers the answer. It asks one question
-// at a time, each on a goroutine of its own, beside the requests: a request waits for the
-// answer only if there is nothing to sign with, and not longer than its context lets it.
+// keyring asks a provider for credentials and keeps the answer. It asks one question at a time, on
+// a goroutine of its own. A request waits for the answer only if it has no credentials, and no longer
+// than its context.
 type keyring struct {
 	provider CredentialsProvider
-	fixed    bool          // the provider is Static: asking it again is of no use
-	final    bool          // nobody outside of this process can change what the provider gives
+	fixed    bool          // the provider is Static and always returns the same
+	final    bool          // nothing outside of this process can change the credentials
 	timeout  time.Duration // of a question
 	log      *zap.Logger
 	ctx      context.Context // of the questions; ends when the client is closed
@@ -82,7 +82,7 @@ type question struct {
 }
 
 func newKeyring(ctx context.Context, p CredentialsProvider, timeout time.Duration, log *zap.Logger) *keyring {
-	_, final := p.(interface{ validate() error }) // Static and FromEnv: New could check them
+	_, final := p.(interface{ validate() error }) // Static and FromEnv
 	k := &keyring{provider: p, final: final, timeout: timeout, log: log, ctx: ctx}
 	if s, ok := p.(static); ok {
 		k.fixed, k.keys = true, keys{Credentials: s.credentials, have: true}
@@ -107,9 +107,8 @@ func (k *keyring) get(ctx context.Context) (Credentials, error) {
 	return q.wait(ctx)
 }
 
-// renew returns credentials other than the ones that were refused; false if there are
-// none. The answer to a question that was under way may be as old as those, so one that
-// brings nothing new is asked again.
+// renew returns credentials other than the refused ones; false if there are none. A question that
+// was already under way may return the refused ones; then renew asks once more.
 func (k *keyring) renew(ctx context.Context, refused Credentials) (c Credentials, changed bool, err error) {
 	for range 2 {
 		k.mu.Lock()
@@ -129,8 +128,8 @@ func (k *keyring) renew(ctx context.Context, refused Credentials) (c Credentials
 	return c, changed, err
 }
 
-// ask returns the question that is under way, or a new one. The caller holds the lock.
-// Owner of the goroutine: the keyring. Stop: its context, or the timeout. Waiter: close.
+// ask returns the question that is under way, or a new one. The caller holds mu. The keyring owns the
+// goroutine; its context or the timeout stops it; close waits for it.
 func (k *keyring) ask() *question {
 	if k.asking != nil {
 		return k.asking
@@ -147,7 +146,7 @@ func (k *keyring) ask() *question {
 }
 
 func (k *keyring) call(q *question, old Credentials) {
-	q.err = newCredentialsError("the provider ended its goroutine", nil) // unless it returns
+	q.err = newCredentialsError("the provider ended its goroutine", nil) // with runtime.Goexit
 	defer func() { k.finish(q) }()
 	ctx, cancel := context.WithTimeout(k.ctx, k.timeout)
 	defer cancel()
@@ -191,7 +190,7 @@ func (k *keyring) finish(q *question) {
 	k.mu.Unlock()
 	close(q.done)
 	if tell {
-		k.log.Warn("credentials cannot be renewed; the last ones count", zap.Error(q.err))
+		k.log.Warn("credentials cannot be renewed; requests use the last ones", zap.Error(q.err))
 	}
 }
 
@@ -204,8 +203,8 @@ func (q *question) wait(ctx context.Context) (Credentials, error) {
 	}
 }
 
-// close waits for the question that is under way, for closeGrace at most. The caller has
-// ended the context, so no question follows.
+// close waits up to closeGrace for the question that is under way. The caller has ended the context,
+// so no question follows.
 func (k *keyring) close() error {
 	k.mu.Lock()
 	q := k.asking

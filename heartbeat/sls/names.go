@@ -13,10 +13,9 @@ const (
 	maxCursor = 4096 // bytes; the service's own cursors have some 30
 )
 
-// validName says which names of logstores and groups may go into a path. They are sent
-// as they are: none of these characters needs an escape, so nobody can disagree about
-// what was signed. The service's own rule is not documented in full; this one takes
-// all that the official clients take, but for a leading '-' or '_'.
+// validName is the rule for the names of logstores and groups. They go into the path without an
+// escape, so that client and service sign the same path. The service does not document its rule in
+// full. This one accepts what the official clients accept, except for a leading '-' or '_'.
 func validName(s string) bool {
 	if s == "" || len(s) > maxName {
 		return false
@@ -30,7 +29,7 @@ func validName(s string) bool {
 	return true
 }
 
-// validProject says which names may be a part of a host name.
+// validProject is the rule for a part of a host name.
 func validProject(s string) bool {
 	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
 		return false
@@ -47,9 +46,9 @@ func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// validCursor is for cursors as they come from the service or from a checkpoint store.
-// They are opaque, but they go into queries and come from headers. Some clients commit
-// them with the line end that their base64 has; a query carries it, and it is theirs.
+// validCursor is the rule for cursors from the service or from a checkpoint store. They are opaque,
+// but go into queries and come from headers. Some clients commit cursors with the line end of their
+// base64, which a query can carry.
 func validCursor(s string) bool {
 	if len(s) > maxCursor {
 		return false
@@ -65,7 +64,7 @@ func validCursor(s string) bool {
 	return true
 }
 
-// validKey is for hash keys: 32 lower-case hex digits.
+// validKey is the rule for hash keys: 32 lower-case hex digits.
 func validKey(s string) bool {
 	if len(s) != 32 {
 		return false
@@ -78,7 +77,7 @@ func validKey(s string) bool {
 	return true
 }
 
-// bounded cuts what others wrote to a length that a log line can bear.
+// bounded cuts a text of others to a length.
 func bounded(s string, limit int) string {
 	if len(s) <= limit {
 		return s
@@ -91,8 +90,8 @@ func bounded(s string, limit int) string {
 
 func quote(s string) string { return strconv.Quote(bounded(s, maxName)) }
 
-// shown is for what the service sent where something short belongs: the rest is not
-// worth a log line, and half a secret that it sent back would pass scrub unnoticed.
+// shown quotes a short value from an answer, and names the length of a long one. It does not cut a
+// long one, because scrub would not find half a secret.
 func shown(s string) string {
 	if len(s) > 24 {
 		return "something of " + strconv.Itoa(len(s)) + " bytes"

@@ -91,11 +91,11 @@ func readPage(resp *http.Response, cursor string, buffer []byte) (Page, error) {
 		return p, &ResponseError{Op: opPull, Reason: err.Error(), cause: err}
 	}
 	if p.RawSize == 0 {
-		return p, nil // a body that stands for nothing is drained like any rest
+		return p, nil // the caller drains the body
 	}
 	limit := p.RawSize
 	if p.Compression != None {
-		limit += p.RawSize/128 + 1024 // what lz4 and zstd add at most to what they cannot compress
+		limit += p.RawSize/128 + 1024 // lz4 and zstd add at most that to data that they cannot compress
 	}
 	p.Body, err = readBody(resp, buffer, limit)
 	switch {
@@ -141,11 +141,11 @@ func parsePage(h http.Header) (p Page, err error) {
 	return p, nil
 }
 
-// follow checks that the next cursor follows the one that was asked for. If it did not,
-// the same data would be read again, and delivered again.
+// follow checks that the next cursor follows the request's. Otherwise the same data would be read and
+// handled again.
 func (p *Page) follow(cursor string) error {
 	if p.Next == "" && p.Count == 0 {
-		p.Next = cursor // the official clients take it for that
+		p.Next = cursor // as the official clients do
 		return nil
 	}
 	if !validCursor(p.Next) {
@@ -158,14 +158,14 @@ func (p *Page) follow(cursor string) error {
 	case same && p.Count > 0:
 		return errors.New("its next cursor does not move, although it has " + strconv.Itoa(p.Count) + " log groups")
 	case same:
-		p.Next = cursor // in the text that the caller has
+		p.Next = cursor // in the spelling of the caller
 	case known && alsoKnown && to < from:
 		return errors.New("its next cursor goes back, from " + shown(cursor) + " to " + shown(p.Next))
 	}
 	return nil
 }
 
-// number reads a header that must be there.
+// number reads a required header.
 func number(h http.Header, name string, limit int) (int, error) {
 	s := h.Get(name)
 	n, err := strconv.Atoi(s)
@@ -178,8 +178,8 @@ func number(h http.Header, name string, limit int) (int, error) {
 	return n, nil
 }
 
-// optional reads a header that serves for information only: what is wrong with it is
-// not worth losing the page.
+// optional reads a header that is for information alone. It returns zero for a bad value, because the
+// page is good without it.
 func optional(h http.Header, name string) int64 {
 	n, err := strconv.ParseInt(h.Get(name), 10, 64)
 	if err != nil || n < 0 {
@@ -190,11 +190,11 @@ func optional(h http.Header, name string) int64 {
 
 var errTooLong = errors.New("body is too long")
 
-// trusted is how many bytes of a body get memory before they have come.
+// trusted is how many announced bytes of a body get memory before they arrive.
 const trusted = 1 << 20
 
-// readBody reads a body to its end, into buffer if it fits. Beyond trusted, memory grows
-// with what comes, not with what was announced.
+// readBody reads a body to its end, into buffer if it fits. Beyond trusted, memory grows with what
+// arrives, not with what was announced.
 func readBody(resp *http.Response, buffer []byte, limit int) ([]byte, error) {
 	announced := resp.ContentLength
 	if announced > int64(limit) {

@@ -15,12 +15,10 @@ const (
 	maxShards = 100_000 // in one answer
 )
 
-// parseNumbers reads an array of shard numbers, as a heartbeat's answer is. It is
-// strict where encoding/json is not: null is not an empty array, and a null in the
-// array is not shard 0. Taking either for an answer would end or start work that the
-// service said nothing of.
-//
-// The numbers are counted before there is memory for any of them.
+// parseNumbers reads an array of shard numbers, the answer to a heartbeat. It is stricter than
+// encoding/json: null is not an empty array, and a null in the array is not shard 0. Either mistake
+// would end or start work that the service did not mention. It counts the numbers before it allocates
+// memory for them.
 func parseNumbers(b []byte) ([]int, error) {
 	b = trimJSON(b)
 	if string(b) == "null" {
@@ -51,7 +49,7 @@ func parseNumbers(b []byte) ([]int, error) {
 
 func trimJSON(b []byte) []byte { return bytes.Trim(b, " \t\r\n") }
 
-// parseNumber reads a shard number as JSON writes it.
+// parseNumber reads a shard number in JSON.
 func parseNumber(text []byte) (n int, ok bool) {
 	if len(text) == 0 || len(text) > 10 || text[0] == '0' && len(text) > 1 {
 		return 0, false
@@ -66,18 +64,17 @@ func parseNumber(text []byte) (n int, ok bool) {
 	return int(sum), sum <= maxShard
 }
 
-// maxOdd is how many elements of a list may make no sense before the list does not.
+// maxOdd is how many odd elements a list may have.
 const maxOdd = 50
 
-// errOdd is the error with which the function that reads an element has it left out.
+// errOdd is the error of an element that parseElements leaves out.
 type errOdd struct{ error }
 
-// parseElements reads an array of objects and calls each for one at a time, so that a
-// list that makes no sense is refused before there is memory for all of it. It leaves out
-// an element that is not an object, and one for which each returns an errOdd. It is an
-// error if it leaves out more than maxOdd elements, or all of them; any other error of
-// each ends the list. If a member of the object has the wrong kind, each gets the other
-// members and that error as wrong.
+// parseElements reads an array of objects and calls each for one at a time, so that it refuses a bad
+// list before it takes memory for all of it. It leaves out an element that is not an object, and one
+// for which each returns an errOdd. It returns an error if it leaves out more than maxOdd elements or
+// all of them, and any other error of each. If a field of the object has the wrong type, each gets the
+// other fields and that error as wrong.
 func parseElements[W any](b []byte, each func(element *W, wrong error) error) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	switch first, err := d.Token(); {
@@ -130,7 +127,7 @@ func parseElements[W any](b []byte, each func(element *W, wrong error) error) er
 	return nil
 }
 
-// jsonFault says what is wrong without quoting the answer at length.
+// jsonFault describes a JSON error without a long quote of the answer.
 func jsonFault(err error) error {
 	var typ *json.UnmarshalTypeError
 	if errors.As(err, &typ) {
@@ -139,8 +136,8 @@ func jsonFault(err error) error {
 	return errors.New("it is not JSON of the right form")
 }
 
-// rawNumber reads a shard's number that was left as it is: so one of the wrong kind is not
-// taken for shard 0, and what else is odd about its element does not matter.
+// rawNumber reads a shard number from raw JSON, so that a number of the wrong type does not count as
+// shard 0 and other faults of its element do not matter.
 func rawNumber(raw json.RawMessage) (int, error) {
 	if raw == nil || string(raw) == "null" {
 		return 0, errNoNumber
@@ -154,8 +151,8 @@ func rawNumber(raw json.RawMessage) (int, error) {
 
 var errNoNumber = errors.New("it has no shard number")
 
-// unixTime turns seconds into a time; zero or nothing is no time. Numbers outside of
-// what a calendar has are no time either, rather than a strange one.
+// unixTime returns the time of Unix seconds. It returns the zero time for 0 and for numbers outside of
+// the calendar.
 func unixTime(seconds int64) time.Time {
 	if seconds <= 0 || seconds > 253402300799 { // the end of the year 9999
 		return time.Time{}

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// rereadEvery is how often the group's settings are read again. It bounds how long
-	// members believe in a timeout that was made shorter.
+	// rereadEvery is how often the client reads the group's settings again. It bounds how long a
+	// member uses the old timeout after a new one was set.
 	rereadEvery = 30 * time.Second
 	// rereadSoon is the pause after a reading that failed.
 	rereadSoon = 5 * time.Second
@@ -17,8 +17,7 @@ const (
 	rereadTimeout = 10 * time.Second
 )
 
-// onAnswer is the event of a heartbeat that was answered. It returns the newest settings
-// that are known.
+// onAnswer is the event of an answered heartbeat. It returns the known settings.
 func (c *Client) onAnswer() Group {
 	c.group.mu.Lock()
 	g := c.group.group
@@ -28,10 +27,9 @@ func (c *Client) onAnswer() Group {
 	return g
 }
 
-// rereadIfDue has the settings read again when it is time, beside the heartbeats: one must
-// not wait for the reading, and its own time may be too short for it. The next answer
-// takes what comes of it. Owner, stop and waiter of the goroutine: the client's
-// background; one runs at a time.
+// rereadIfDue reads the settings again when it is time, on a goroutine: a heartbeat must not wait for
+// it, and may have too little time for it. The next answer uses the result. The client's background
+// owns, stops and awaits the goroutine; one runs at a time.
 func (c *Client) rereadIfDue() {
 	s := &c.group
 	s.mu.Lock()
@@ -46,8 +44,8 @@ func (c *Client) rereadIfDue() {
 	}
 }
 
-// rereadSettings reads the settings, and takes them if they are still those of that version.
-// If it fails, the settings that are known stay.
+// rereadSettings reads the settings. It keeps them if the version has not changed meanwhile, and keeps
+// the known ones if it fails.
 func (c *Client) rereadSettings(ctx context.Context, version uint64) {
 	ctx, cancel := context.WithTimeout(ctx, rereadTimeout)
 	defer cancel()
@@ -55,14 +53,14 @@ func (c *Client) rereadSettings(ctx context.Context, version uint64) {
 	switch newest := c.endReading(version); {
 	case !newest || c.background.closed():
 	case err != nil:
-		c.cfg.Logger.Warn("group's settings cannot be read again; the last ones count", zap.Error(err))
+		c.cfg.Logger.Warn("group's settings cannot be read again; the last ones stay", zap.Error(err))
 	default:
 		c.setSettings(g)
 	}
 }
 
-// endReading ends a reading, and reports whether nobody has learned or doubted anything
-// since it began. The next one is due soon, unless this one gave something to learn.
+// endReading ends a reading, and reports whether the version has not changed since it began. It plans
+// the next reading soon; setSettings plans it later.
 func (c *Client) endReading(version uint64) (newest bool) {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()

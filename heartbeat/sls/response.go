@@ -9,19 +9,18 @@ import (
 
 const (
 	maxAnswer = 4 << 20  // bytes of a JSON answer; a thousand shards have 200 KiB
-	maxDrain  = 64 << 10 // bytes that are read to keep a connection; it is closed if there are more
+	maxDrain  = 64 << 10 // bytes to read in order to keep a connection
 )
 
-// drain reads a body to its end, so that its connection can be used again, unless that
-// takes too long; and always closes it.
+// drain closes a body. It reads up to maxDrain bytes of it first, so that the connection can be
+// used again.
 func drain(body io.ReadCloser) {
 	_, _ = io.CopyN(io.Discard, body, maxDrain)
 	_ = body.Close()
 }
 
-// refusal reads an answer other than 200. One without the service's JSON error is not the
-// service's, although it has a request id: a gateway may have put its own page in its
-// place.
+// refusal reads an answer with a status other than 200. An answer without the service's JSON error
+// is not the service's, although it has a request ID: a gateway may have replaced the body.
 func refusal(op string, resp *http.Response, cred Credentials) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDrain))
 	if err != nil {
@@ -29,7 +28,7 @@ func refusal(op string, resp *http.Response, cred Credentials) error {
 	}
 	var said struct {
 		Code    string `json:"errorCode"`
-		Message any    `json:"errorMessage"` // an odd one is no reason to lose the code
+		Message any    `json:"errorMessage"` // of any kind, so that an odd one does not hide the code
 	}
 	if json.Unmarshal(body, &said) != nil || said.Code == "" {
 		return foreignPage(op, resp, body, cred)
@@ -39,7 +38,7 @@ func refusal(op string, resp *http.Response, cred Credentials) error {
 		Op: op, HTTPStatus: resp.StatusCode, RequestID: requestID(resp, cred),
 		Code: bounded(scrub(said.Code, cred), maxCode), Message: bounded(scrub(message, cred), maxMessage),
 	}
-	// By what was said, not by what is left of it: a short secret may be a part of a code.
+	// By the code as it came: scrub may have removed a short secret from it.
 	e.class = classify(op, e.HTTPStatus, said.Code)
 	e.after = pause(e.class, resp.Header.Get(headerRetryAfter), time.Now())
 	return e
@@ -49,20 +48,19 @@ func requestID(resp *http.Response, cred Credentials) string {
 	return bounded(scrub(resp.Header.Get(headerRequestID), cred), 64)
 }
 
-// bodyError is a body that broke off while it was read.
+// bodyError is the error of a body that broke off.
 type bodyError struct{ err error }
 
 func (e *bodyError) Error() string { return e.err.Error() }
 
-// pageError is a body that the service does not write: somebody put a page of its own
-// under the service's headers.
+// pageError is a body that the service does not write, under the service's headers: a gateway
+// replaced the body.
 type pageError struct{ body []byte }
 
 func (e *pageError) Error() string { return "it is not JSON" }
 
-// nothing is for calls whose answers say nothing: they have no body, or some JSON that is
-// no error. With any other body, and with one that breaks off, nobody said that the call
-// was carried out.
+// nothing reads the answer to a call without a result: no body, or JSON that is not an error. Any
+// other body, or one that breaks off, does not confirm that the call was carried out.
 func nothing(resp *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDrain))
 	if err != nil {
@@ -80,7 +78,7 @@ func nothing(resp *http.Response) error {
 	return nil
 }
 
-// intoJSON reads a whole body and passes it to parse.
+// intoJSON returns a function that reads a whole body and passes it to parse.
 func intoJSON(op string, parse func([]byte) error) func(*http.Response) error {
 	return func(resp *http.Response) error {
 		body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -100,7 +98,7 @@ func intoJSON(op string, parse func([]byte) error) func(*http.Response) error {
 	}
 }
 
-// likeJSON reports whether a body is JSON, or an array or an object that is broken.
+// likeJSON reports whether a body is JSON, or begins like an array or an object.
 func likeJSON(body []byte) bool {
 	return len(body) == 0 || body[0] == '[' || body[0] == '{' || json.Valid(body)
 }

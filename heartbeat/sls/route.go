@@ -8,23 +8,22 @@ import (
 	"sync/atomic"
 )
 
-// route carries requests over a transport, and gives up its connections when one of them
-// may have gone silent: a firewall forgot it, or a machine is gone. Nothing tells. With
-// HTTP/2 the next request would go the same way, for as long as the system repeats what
-// is lost; with HTTP/1.1 it would take another connection, which may be as dead.
+// route carries requests over a transport. It gives up the connections when one may be silent:
+// a firewall forgot it, or the machine at its end is gone, and no error says so. With HTTP/2 the
+// next request would use the same connection until the operating system gives up; with HTTP/1.1 it
+// would use another idle connection, which may be silent too.
 type route struct {
 	transport http.RoundTripper
-	http2     atomic.Bool // the newest answer came by it
-	silent    atomic.Bool // a request got no answer in time, and none was sent since
+	http2     atomic.Bool // the newest answer came over HTTP/2
+	silent    atomic.Bool // over HTTP/2 the last request got no answer in time
 }
 
 // RoundTrip changes the request, which is the client's own.
 func (r *route) RoundTrip(q *http.Request) (*http.Response, error) {
-	// A request that says Close is the last one on its connection, even if others wait
-	// there, which keeps it from being idle. If it gets no answer either, the next one
-	// has a new connection.
+	// CloseIdleConnections does not close an HTTP/2 connection with requests under way. Close
+	// makes this request the last one on it, so that the next request gets a new connection.
 	q.Close = r.silent.Swap(false)
-	var reused atomic.Bool // a new connection that is slow is no silent one
+	var reused atomic.Bool // a new connection is slow, not silent
 	q = q.WithContext(httptrace.WithClientTrace(q.Context(), &httptrace.ClientTrace{
 		GotConn: func(c httptrace.GotConnInfo) { reused.Store(c.Reused) },
 	}))

@@ -12,44 +12,43 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
-// groupState is what this client knows of its group.
+// groupState is what the client knows of its group.
 type groupState struct {
-	reading chan struct{} // holds a token while somebody reads or creates
+	reading chan struct{} // holds a token while a call reads the settings or creates the group
 
 	mu        sync.Mutex // guards the fields below; never held across a call
 	known     bool
 	group     Group     // as the service has it, if known
-	version   uint64    // rises with what is learned or doubted: older readings are void
+	version   uint64    // rises with each change of known and group: an older reading is void
 	readAt    time.Time // when to read it again
 	rereading bool
-	met       bool  // the group was there once: from then on only Create creates it
-	updated   bool  // UpdateGroup has been obeyed
-	warned    Group // the difference that was logged last
+	met       bool  // the group existed once: from then on Create alone creates it
+	updated   bool  // the client has done what Config.UpdateGroup asks
+	warned    Group // the settings in the last log line
 
-	expected   bool // the service said that the group exists, and nothing else since
-	fresh      bool // a create said so, and no heartbeat has been answered since
+	expected   bool // the service said last that the group exists
+	fresh      bool // it said so to a create, and has answered no heartbeat since
 	noGroup    absence
 	noLogstore absence
 }
 
 func newGroupState() groupState { return groupState{reading: make(chan struct{}, 1)} }
 
-// lastGroup returns the settings of the client's group as the service gave them last, for
-// a look: false before the first heartbeat. They may differ from the Config.
+// lastGroup returns the settings of the client's group as they were last read; false before that.
 func (c *Client) lastGroup() (Group, bool) {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
 	return c.group.group, c.group.known
 }
 
-// Create makes the group if there is none. It is one of the two ways to make it: the
-// first heartbeat of a client is the other, unless Config.MustExist is set.
+// Create creates the group if it does not exist. The first heartbeat of a client does so too, unless
+// Config.MustExist is set.
 func (c *Client) Create(ctx context.Context) error {
 	_, err := c.readSettings(ctx, true, func() bool { return false })
 	return c.retryIfMissing(err)
 }
 
-// settings returns the group's settings, without a call if they are known.
+// settings returns the group's settings. It makes no call if they are known.
 func (c *Client) settings(ctx context.Context) (Group, error) {
 	c.group.mu.Lock()
 	g, known, create := c.group.group, c.group.known, !c.group.met && !c.cfg.MustExist
@@ -60,9 +59,9 @@ func (c *Client) settings(ctx context.Context) (Group, error) {
 	return c.readSettings(ctx, create, func() bool { return c.group.known })
 }
 
-// readSettings reads the group's settings, and makes the group if there is none and create
-// says so. It does nothing if, when its turn comes, enough says that the settings are
-// known; enough is called under the lock.
+// readSettings reads the group's settings. It creates a group that does not exist if create is true.
+// Calls run one at a time: each calls enough first, under the lock, and returns the known settings if
+// that is true.
 func (c *Client) readSettings(ctx context.Context, create bool, enough func() bool) (Group, error) {
 	if c.cfg.Group == "" {
 		return Group{}, usage(opListGroups, "the client has no group")
@@ -94,13 +93,13 @@ func (c *Client) readSettings(ctx context.Context, create bool, enough func() bo
 	return g, nil
 }
 
-// wanted is the group that this client would make.
+// wanted returns the group that the Config describes.
 func (c *Client) wanted() Group {
 	return Group{Name: c.cfg.Group, Timeout: c.cfg.Timeout, Ordered: c.cfg.Ordered}
 }
 
-// create makes the group. If the service takes that, the settings are known: a list may
-// not have them yet. If the group exists, only a list has them.
+// create creates the group. If the service confirms it, the settings are known, although a list may
+// not have them yet. If the group exists, create reads them from the list.
 func (c *Client) create(ctx context.Context) (Group, error) {
 	want := c.wanted()
 	err := c.createGroup(ctx, want)
@@ -115,8 +114,7 @@ func (c *Client) create(ctx context.Context) (Group, error) {
 	return want, nil
 }
 
-// expect notes that the service said that the group exists, in answer to a create or in
-// a list.
+// expect notes that the service said that the group exists, to a create if fresh, or in a list.
 func (c *Client) expect(fresh bool) {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
@@ -138,8 +136,8 @@ func (c *Client) find(ctx context.Context) (Group, error) {
 	return Group{}, fmt.Errorf("sls: group %q of logstore %q is not listed: %w", c.cfg.Group, c.cfg.Logstore, heartbeat.ErrGroupNotFound)
 }
 
-// updateIfWanted obeys UpdateGroup, once in a client's life: two programs that disagree would
-// otherwise change the group back and forth for ever.
+// updateIfWanted does what Config.UpdateGroup asks, once for each client: otherwise two programs with
+// different settings would change the group back and forth for ever.
 func (c *Client) updateIfWanted(ctx context.Context, g Group) (Group, error) {
 	c.group.mu.Lock()
 	updated := c.group.updated
@@ -151,7 +149,7 @@ func (c *Client) updateIfWanted(ctx context.Context, g Group) (Group, error) {
 	if err := c.UpdateGroup(ctx, want); err != nil {
 		return Group{}, err
 	}
-	c.cfg.Logger.Info("group was changed to the config",
+	c.cfg.Logger.Info("group changed to the settings of the config",
 		zap.String("group", g.Name), zap.Duration("timeout", want.Timeout), zap.Duration("timeout before", g.Timeout),
 		zap.Bool("ordered", want.Ordered), zap.Bool("ordered before", g.Ordered))
 	c.group.mu.Lock()
@@ -164,7 +162,7 @@ func (c *Client) differs(g Group) bool {
 	return g.Timeout != c.cfg.Timeout || g.Ordered != c.cfg.Ordered
 }
 
-// setSettings notes the settings, and logs once how they differ from the Config.
+// setSettings keeps the settings, and logs once how they differ from the Config.
 func (c *Client) setSettings(g Group) {
 	c.group.mu.Lock()
 	c.group.group, c.group.known = g, true
@@ -176,14 +174,14 @@ func (c *Client) setSettings(g Group) {
 	}
 	c.group.mu.Unlock()
 	if warn {
-		c.cfg.Logger.Warn("group differs from the config; the group counts",
+		c.cfg.Logger.Warn("group differs from the config; the group's settings count",
 			zap.String("group", g.Name),
 			zap.Duration("timeout", g.Timeout), zap.Duration("configured timeout", c.cfg.Timeout),
 			zap.Bool("ordered", g.Ordered), zap.Bool("configured ordered", c.cfg.Ordered))
 	}
 }
 
-// forgetGroup makes the next heartbeat read the settings first: the group is gone.
+// forgetGroup makes the next heartbeat read the settings first, because the group does not exist.
 func (c *Client) forgetGroup() {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
@@ -191,8 +189,8 @@ func (c *Client) forgetGroup() {
 	c.group.version++
 }
 
-// invalidateSettings makes the next heartbeat read the settings first: an eviction may come of a
-// timeout that was made shorter. There is no lease then that a failure could cost.
+// invalidateSettings makes the next heartbeat read the settings first. A shorter timeout may have
+// caused the eviction, and an evicted member has no lease to lose by the call.
 func (c *Client) invalidateSettings() {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()

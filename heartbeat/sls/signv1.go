@@ -20,7 +20,7 @@ func prepareV1(h http.Header, body []byte, now time.Time) {
 	}
 }
 
-// bodyMD5 is in upper case, and of the bytes on the wire: after compression.
+// bodyMD5 returns the digest of the bytes on the wire, after compression, in upper case.
 func bodyMD5(body []byte) string {
 	sum := md5.Sum(body) //nolint:gosec // the protocol's digest
 	return strings.ToUpper(hex.EncodeToString(sum[:]))

@@ -15,9 +15,8 @@ const (
 	dateV4      = "20060102T150405Z"
 )
 
-// prepareV4 adds the headers that version 4 signs. The digest is always that of the
-// body: the protocol lets a client leave the body out, but whether the service takes
-// that is not verified, and it would leave a put open to changes on the way.
+// prepareV4 adds the headers that version 4 signs. The digest always covers the body. The protocol
+// allows a digest without it, but that is not verified, and others could change a put on the way.
 func prepareV4(h http.Header, body []byte, now time.Time) {
 	h[headerLogDate] = []string{now.UTC().Format(dateV4)}
 	h[headerContentSHA256] = []string{hexSHA256(body)}
@@ -28,8 +27,7 @@ func hexSHA256(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// signV4 returns the value of the Authorization header. The host is the Host header as
-// it is sent, with its port.
+// signV4 returns the value of the Authorization header. The host is the Host header with its port.
 func signV4(id, secret, region, method, host, path string, query []param, h http.Header) string {
 	date := h.Get(headerLogDate)
 	day := date[:min(8, len(date))]

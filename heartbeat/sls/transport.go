@@ -16,8 +16,8 @@ import (
 // maxHeaderBytes bounds the headers of an answer; real ones have less than 1 KiB.
 const maxHeaderBytes = 64 << 10
 
-// newTransport makes a pool of connections. It speaks HTTP/1.1 only: with HTTP/2 all
-// requests would share one connection, and one that hangs would hold up all of them.
+// newTransport makes a pool of HTTP/1.1 connections. With HTTP/2 all requests would share one
+// connection, and all would wait if it hangs.
 func newTransport(idle int, cfg Config) *http.Transport {
 	timeout := cfg.RequestTimeout
 	d := &net.Dialer{Timeout: min(timeout, 10*time.Second), KeepAlive: 15 * time.Second}
@@ -39,19 +39,19 @@ func newTransport(idle int, cfg Config) *http.Transport {
 	}
 }
 
-// secured is the copy of a Config's TLS that a transport may have.
+// secured returns the TLS config of a transport, made from Config.TLS.
 func secured(c *tls.Config) *tls.Config {
 	if c == nil {
 		c = &tls.Config{}
 	}
 	c = c.Clone()
 	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
-	c.NextProtos = nil // or the server would choose another protocol than HTTP/1.1
+	c.NextProtos = nil // otherwise the server may choose HTTP/2
 	return c
 }
 
-// proxy chooses as the Config says, or as the environment does. The errors of both would
-// show the proxy's URL, which may have a password.
+// proxy returns the function that chooses the proxy: Config.Proxy or the environment's. It replaces
+// their errors, which would show the proxy's URL and a password in it.
 func proxy(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	from := "Config.Proxy"
 	if choose == nil {
@@ -69,8 +69,8 @@ func proxy(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*u
 	}
 }
 
-// tunnelled has a proxy's refusal of a tunnel say who refuses. net/http would return the
-// words of its status line alone.
+// tunnelled names the proxy in the error if it refuses a tunnel. net/http would return the text of
+// the status line alone.
 func tunnelled(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
@@ -88,8 +88,8 @@ func validProxy(u *url.URL) bool {
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dialer dials localhost at the loopback, whatever a name server says of it: plain http
-// is allowed there because nothing leaves the machine.
+// dialer dials localhost at a loopback address, without a name server: plain http is allowed there
+// because nothing leaves the machine.
 func dialer(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
@@ -107,8 +107,8 @@ func dialer(dial dialFunc) dialFunc {
 	}
 }
 
-// connecting tells whether a request waits for its connection: a context that ends says
-// the same then as when the service does not answer.
+// connecting records whether a request waits for a connection. The error of a context that ended
+// is the same as when the service does not answer.
 type connecting struct{ asked, got atomic.Bool }
 
 func (c *connecting) trace(ctx context.Context) context.Context {
@@ -118,5 +118,5 @@ func (c *connecting) trace(ctx context.Context) context.Context {
 	})
 }
 
-// waits is false if the transport does not tell.
+// waits returns false if the transport does not report it.
 func (c *connecting) waits() bool { return c.asked.Load() && !c.got.Load() }
