@@ -14,8 +14,8 @@ type Action uint8
 const (
 	// ActionRetry tries the batch again after a pause, as often as Options.Attempts and
 	// Options.Elapsed allow. Then it gives the bad items to Options.DeadLetter, or halts the
-	// shard if there is none. It is the zero value, and what a value that is not one of
-	// these means. If the shard is revoked, the next owner tries the batch again.
+	// shard if there is none. If the shard is revoked, the next owner tries the batch again. An
+	// unknown value means ActionRetry.
 	ActionRetry Action = iota
 	// ActionSkip counts the batch as acknowledged, and as poison. If the shard is revoked
 	// it means ActionRetry, and so does ActionDeadLetter: the revocation may be the reason
@@ -24,7 +24,8 @@ const (
 	// ActionDeadLetter gives the whole batch to Options.DeadLetter. Without a DeadLetter it
 	// means ActionHalt.
 	ActionDeadLetter
-	// ActionHalt halts the shard: no more of it is handled, and it stays held and visible.
+	// ActionHalt halts the shard: no more of it is handled, it stays held, and its status shows
+	// the error.
 	ActionHalt
 	// ActionFatal ends the worker: coordinator.Run returns the error. The shard's next owner
 	// meets the same batch.

@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// Budget bounds the memory of the batches, and the concurrent reads, of all shards that share it.
-// A read that waits for either holds none of both, and the read that has waited longest goes
-// first. A read may bring more than was set aside for it: then the Budget is in debt, and other
-// reads wait until enough is released.
+// Budget bounds the memory of the batches, and the concurrent reads, of all shards that share it. A
+// read that waits holds neither, and the read that has waited longest goes first. A read may bring
+// more than was set aside for it: then the Budget is in debt, and other reads wait until enough is
+// released.
 //
-// Shards whose last read found nothing get at most half of the reads, and shards whose last read
-// failed a quarter, but at least one. So however many they are, they do not hold up the other
-// shards.
+// Shards whose last read found nothing get at most half of the reads. Shards whose last read failed
+// get at most a quarter. Each of the two kinds gets at least one. So however many they are, they do
+// not hold up the other shards.
 //
 // A Budget is safe for concurrent use.
 type Budget struct {

@@ -26,23 +26,23 @@
 // an acknowledgement, earlier after CommitItems items, and at once when there is nothing left to
 // read or the shard is revoked. The beginning of a shard without a checkpoint is committed at once,
 // unless it is Earliest. The end of a closed shard, and the end of a bounded run, is always
-// committed, even if the shard was empty or the position was committed before. After that, the
-// processor of a closed shard returns processor.ErrShardClosed.
+// committed, even if the shard was empty or the position was committed before. After this commit,
+// the processor of a closed shard returns processor.ErrShardClosed.
 //
 // # When a shard is revoked
 //
 // The loop stops reading, waits for the running handlers, commits what is acknowledged, and
 // returns. It leaves to the next owner what was read ahead, what waits for another attempt, and
 // what fails during the drain, whatever OnError returns: the revocation may be the reason for the
-// failure. Only errors made with processor.Halt or processor.Fatal, and GiveUp, still count. The
-// last commit is tried for a second or two.
+// failure. Only GiveUp, and errors made with processor.Halt or processor.Fatal, still take effect.
+// The last commit is tried for a second or two.
 //
 // # When a batch fails
 //
 // The batch is tried again after growing pauses. The batches after it wait; with Concurrency, some
 // of them are handled meanwhile. Options.OnError can choose another action: skip the batch, give
 // it to DeadLetter, halt the shard, or end the worker. By default nothing is given up: after
-// Attempts and Elapsed the shard is halted, held and visible.
+// Attempts or Elapsed the shard is halted. It stays held, and its status shows the error.
 //
 // With a DeadLetter, one bad item does not take others along. A handler that knows the bad item
 // calls GiveUp: only that item goes to DeadLetter. If the handler does not know it, the batch is

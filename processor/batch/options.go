@@ -49,8 +49,8 @@ type Options[T any] struct {
 	// halted; with any Expired it has ended. If the group revokes it before that, the gap is
 	// logged and counted, whatever Expired is.
 	Expired Initial
-	// OnGap is called for a gap before anything after it is handled. An error counts as one of
-	// opening the shard: after a pause it is opened again, and OnGap called again.
+	// OnGap is called for a gap before anything after it is handled. If it returns an error, the
+	// shard is opened again after a pause, and OnGap is called again.
 	OnGap func(ctx context.Context, id shardset.ID, g processor.Gap) error
 
 	// Budget bounds memory and concurrent reads. Share one among several Handles of a process.

@@ -104,8 +104,8 @@ type Chunk[T any] struct {
 	// Recommit asks for a commit of the position after the Items even if it has not moved. It is
 	// for a service that checks a shard only at a commit.
 	Recommit bool
-	// Trouble is what the source fails to do beside reading, while reading goes on. It is shown as
-	// processor.Progress.Trouble until the next Read. Nil means nothing.
+	// Trouble is an error of the source that does not stop the reading. It is shown as
+	// processor.Progress.Trouble until the next Read. Nil means none.
 	Trouble error
 	// Lag is how far Next is behind the end of the shard, in time. Zero means at the end, and
 	// LagUnknown that the source cannot tell.
@@ -144,8 +144,9 @@ func (e End) String() string {
 
 var (
 	// ErrExpired: the data at the position is gone because the log keeps its data for a limited
-	// time only, or the position is not one of this shard. The loop acts on it after it has come
-	// for two seconds, because one wrong answer must not cost data. See Options.Expired.
+	// time only, or the position is not one of this shard. The loop acts on it only after reads
+	// have returned it for two seconds, because one wrong answer must not cost data. See
+	// Options.Expired.
 	ErrExpired = errors.New("position has expired")
 
 	// ErrGone: the shard is gone, including what was not read of it. The loop acts on it after two
