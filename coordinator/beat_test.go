@@ -147,7 +147,7 @@ func TestGroupIsCreated(t *testing.T) {
 				if n := len(w.running()); n != 2 || len(l.created) != c.fails+1 || l.held != 2 {
 					t.Errorf("after %d calls of Create %d shards run and %d are reported, want %d calls and 2 shards", len(l.created), n, l.held, c.fails+1)
 				}
-				if s.Counters.Evictions != 0 || s.Counters.LeasesLost != 1 || s.Counters.BeatsFailed != int64(c.fails+1) {
+				if s.Counters.Evictions != 0 || s.Counters.LeasesLost != 1 || s.Counters.HeartbeatsFailed != int64(c.fails+1) {
 					t.Errorf("counted %v, want one lost lease, no eviction and %d failures", s.Counters, c.fails+1)
 				}
 				for i := 1; i < len(l.created); i++ {

@@ -141,7 +141,7 @@ func TestCrash(t *testing.T) {
 		a := launch(t, "a", lineA, coordinator.Config{Processor: l.work("a")})
 		b := launch(t, "b", wire.another(), coordinator.Config{Processor: l.work("b")})
 		time.Sleep(7 * time.Second)
-		last := a.Status().LastBeat
+		last := a.Status().LastHeartbeat
 		lineA.setCut(true)
 		time.Sleep(ttl + time.Second)
 		if n := len(b.running()); n != 8 {

@@ -115,8 +115,8 @@ func TestHeartbeatHook(t *testing.T) {
 				t.Errorf("heartbeat %d is said to give %d shards, want 3", i, e.Shards)
 			}
 		}
-		if c := w.Status().Counters; failed == 0 || int64(failed) != c.BeatsFailed || int64(len(events)-failed) != c.Beats {
-			t.Errorf("%d of %d heartbeats failed; counted %d and %d", failed, len(events), c.BeatsFailed, c.Beats)
+		if c := w.Status().Counters; failed == 0 || int64(failed) != c.HeartbeatsFailed || int64(len(events)-failed) != c.Heartbeats {
+			t.Errorf("%d of %d heartbeats failed; counted %d and %d", failed, len(events), c.HeartbeatsFailed, c.Heartbeats)
 		}
 	})
 }

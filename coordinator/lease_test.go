@@ -43,7 +43,7 @@ func TestFailingHeartbeatsCancelBeforeTheTTL(t *testing.T) {
 				w := launch(t, "a", wire, cfg)
 				time.Sleep(9 * time.Second)
 				wire.setFault(tc.fault)
-				last := w.Status().LastBeat
+				last := w.Status().LastHeartbeat
 				for range 4 {
 					at := <-cancelled
 					if !at.Before(last.Add(ttl)) {
@@ -90,8 +90,8 @@ func TestALostHeartbeatCostsNothing(t *testing.T) {
 		if s.Counters.LeasesLost != 0 || s.Counters.Assigned != 4 {
 			t.Errorf("%d leases were lost and %d grants taken, want 0 and 4", s.Counters.LeasesLost, s.Counters.Assigned)
 		}
-		if s.Counters.BeatsFailed < 50 {
-			t.Errorf("only %d heartbeats failed: the test did nothing", s.Counters.BeatsFailed)
+		if s.Counters.HeartbeatsFailed < 50 {
+			t.Errorf("only %d heartbeats failed: the test did nothing", s.Counters.HeartbeatsFailed)
 		}
 		w.end()
 	})
@@ -145,12 +145,12 @@ func TestLeaseCountsFromSend(t *testing.T) {
 		w := launch(t, "a", wire, coordinator.Config{})
 		time.Sleep(20 * time.Second)
 		s := w.Status()
-		if want := s.LastBeat.Add(ttl - shardset.Margin(ttl)); !s.LeaseUntil.Equal(want) {
-			t.Errorf("the lease ends %v after the heartbeat left, want %v", s.LeaseUntil.Sub(s.LastBeat), want.Sub(s.LastBeat))
+		if want := s.LastHeartbeat.Add(ttl - shardset.Margin(ttl)); !s.LeaseUntil.Equal(want) {
+			t.Errorf("the lease ends %v after the heartbeat left, want %v", s.LeaseUntil.Sub(s.LastHeartbeat), want.Sub(s.LastHeartbeat))
 		}
 		sent := wire.beatTimes()
-		if !s.LastBeat.Equal(sent[len(sent)-1]) && !s.LastBeat.Equal(sent[len(sent)-2]) {
-			t.Errorf("the last heartbeat is said to have left at %v, which is none of %v", s.LastBeat, sent)
+		if !s.LastHeartbeat.Equal(sent[len(sent)-1]) && !s.LastHeartbeat.Equal(sent[len(sent)-2]) {
+			t.Errorf("the last heartbeat is said to have left at %v, which is none of %v", s.LastHeartbeat, sent)
 		}
 		w.end()
 	})
@@ -272,7 +272,7 @@ func TestRefusalsThatPass(t *testing.T) {
 			wire.setFault(nil)
 			time.Sleep(5 * time.Second)
 			s := w.Status()
-			if s.State != coordinator.StateRunning || s.BeatErrors != 0 || s.Counters.BeatsFailed == 0 || s.Counters.LeasesLost != 0 || len(w.running()) != 2 {
+			if s.State != coordinator.StateRunning || s.HeartbeatErrors != 0 || s.Counters.HeartbeatsFailed == 0 || s.Counters.LeasesLost != 0 || len(w.running()) != 2 {
 				t.Fatalf("the worker is %v and runs %v: %+v", s.State, w.running(), s.Counters)
 			}
 			wire.setFault(refuse)
@@ -298,7 +298,7 @@ func TestRefusalsThatStay(t *testing.T) {
 				w := launch(t, "a", wire, coordinator.Config{})
 				if joined {
 					time.Sleep(5 * time.Second)
-					start = w.Status().LastBeat
+					start = w.Status().LastHeartbeat
 					wire.setFault(refuse)
 				}
 				<-w.done

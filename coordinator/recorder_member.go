@@ -142,9 +142,9 @@ func (rc *recorder) heartbeat(e HeartbeatEvent, now time.Time, final bool) {
 	err := e.Err
 	rc.count(func(c *Counters) {
 		if err == nil {
-			c.Beats++
+			c.Heartbeats++
 		} else {
-			c.BeatsFailed++
+			c.HeartbeatsFailed++
 		}
 	})
 	switch {

@@ -35,7 +35,7 @@ func (r *run) status(state State) Status {
 	s := Status{
 		Group: r.info.Group, Guarantees: r.guarantees, Member: r.cfg.Member,
 		Instance: r.tracker.Instance(), Generation: r.tracker.Generation(),
-		State: state, LastBeat: r.lastBeat, BeatErrors: r.beatErrors, LastError: r.lastErr,
+		State: state, LastHeartbeat: r.lastBeat, HeartbeatErrors: r.beatErrors, LastError: r.lastErr,
 		Counters: r.rec.counters(),
 	}
 	if state != StateStopped {

@@ -39,16 +39,16 @@ func (s State) String() string {
 
 // Status is a snapshot of a Coordinator. It shares nothing with it.
 type Status struct {
-	Group      string
-	Guarantees heartbeat.Guarantees // of the group and the store together
-	Member     string
-	Instance   uint64 // this run of the member; rises when a lease was lost
-	State      State
-	Generation uint64    // newest seen
-	LeaseUntil time.Time // end of the lease; zero without one
-	LastBeat   time.Time // when the newest answered heartbeat left; zero before the first
-	BeatErrors int       // heartbeats that failed since
-	LastError  error     // of the newest heartbeat if that failed, or why Run ends
+	Group           string
+	Guarantees      heartbeat.Guarantees // of the group and the store together
+	Member          string
+	Instance        uint64 // this run of the member; rises when a lease was lost
+	State           State
+	Generation      uint64    // newest seen
+	LeaseUntil      time.Time // end of the lease; zero without one
+	LastHeartbeat   time.Time // when the newest answered heartbeat left; zero before the first
+	HeartbeatErrors int       // heartbeats that failed since
+	LastError       error     // of the newest heartbeat if that failed, or why Run ends
 	// Degraded is a part that does not work, without which the group goes on, but slower: the
 	// watch for pushes, or what the group's client says of itself (heartbeat.Degradable).
 	// Nil: everything works. DegradedSince is since when.
@@ -60,25 +60,25 @@ type Status struct {
 
 // Counters count since Run was called. They print as the counts that are not zero.
 type Counters struct {
-	Beats          int64 // heartbeats answered
-	BeatsFailed    int64 // and not answered, or not with sense
-	AnswersDropped int64 // answers that came too late to count
-	WatchesFailed  int64 // watches for pushes that broke or could not be made
-	LeasesLost     int64 // times that all shards were lost
-	Evictions      int64 // of these, because the service said so
-	Assigned       int64 // grants taken up
-	Stopped        int64 // processors that returned
-	DrainOverruns  int64 // drains that outlasted DrainTimeout
-	Stuck          int64 // processors that ignored a cancelled context
-	NoProgress     int64 // times that a processor gave no sign of progress for too long
-	Failures       int64 // attempts that ended in an error
-	Panics         int64 // of these, panics
-	Halted         int64 // shards that were halted; not among the failures
-	Poison         int64 // calls of Shard.ReportPoison: pieces that were given up
-	Gaps           int64 // calls of Shard.ReportGap: pieces that were gone
-	Commits        int64 // commits that went through
-	CommitsFailed  int64 // and that did not
-	CommitsFenced  int64 // of these, refused because the shard has another owner
+	Heartbeats       int64 // heartbeats answered
+	HeartbeatsFailed int64 // and not answered, or not with sense
+	AnswersDropped   int64 // answers that came too late to count
+	WatchesFailed    int64 // watches for pushes that broke or could not be made
+	LeasesLost       int64 // times that all shards were lost
+	Evictions        int64 // of these, because the service said so
+	Assigned         int64 // grants taken up
+	Stopped          int64 // processors that returned
+	DrainOverruns    int64 // drains that outlasted DrainTimeout
+	Stuck            int64 // processors that ignored a cancelled context
+	NoProgress       int64 // times that a processor gave no sign of progress for too long
+	Failures         int64 // attempts that ended in an error
+	Panics           int64 // of these, panics
+	Halted           int64 // shards that were halted; not among the failures
+	Poison           int64 // calls of Shard.ReportPoison: pieces that were given up
+	Gaps             int64 // calls of Shard.ReportGap: pieces that were gone
+	Commits          int64 // commits that went through
+	CommitsFailed    int64 // and that did not
+	CommitsFenced    int64 // of these, refused because the shard has another owner
 }
 
 func (c Counters) String() string {

@@ -94,7 +94,7 @@ func (t *table) show(v view) {
 	lines = append(lines, t.paint(bold, fmt.Sprintf("%-14s %5s %5s %8s %8s  %s",
 		"WORKER", "HOLDS", "BEATS", "COMMITS", "LINES", "STATE")))
 	for _, k := range v.workers[:min(len(v.workers), tableWorkers)] {
-		lines = append(lines, fmt.Sprintf("%-14s %5d %5d %8s %8s  %s", k.name, k.shards, k.status.Counters.Beats,
+		lines = append(lines, fmt.Sprintf("%-14s %5d %5d %8s %8s  %s", k.name, k.shards, k.status.Counters.Heartbeats,
 			commas(int(k.status.Counters.Commits)), commas(k.lines), t.paint(k.style, k.state)))
 	}
 	if more := len(v.workers) - tableWorkers; more > 0 {

@@ -60,7 +60,7 @@ func TestLeaseSurvivesASilentConnection(t *testing.T) {
 				n.silence()
 				time.Sleep(40*time.Second + time.Duration(i)*197*time.Millisecond)
 			}
-			if s := worker.Status(); s.Counters.LeasesLost+s.Counters.Evictions != 0 || len(s.Shards) != 2 || http2 && s.Counters.BeatsFailed == 0 {
+			if s := worker.Status(); s.Counters.LeasesLost+s.Counters.Evictions != 0 || len(s.Shards) != 2 || http2 && s.Counters.HeartbeatsFailed == 0 {
 				t.Errorf("HTTP/2: %v: after 10 silences: %+v", http2, s.Counters)
 			}
 			stop()

@@ -159,7 +159,7 @@ func TestRefusedKeysOfAWorker(t *testing.T) {
 					return
 				}
 				s := k.Status()
-				if s.State != coordinator.StateRunning || s.Counters.LeasesLost != 0 || s.BeatErrors != 0 {
+				if s.State != coordinator.StateRunning || s.Counters.LeasesLost != 0 || s.HeartbeatErrors != 0 {
 					t.Errorf("the worker is %v: %v %+v", s.State, s.LastError, s.Counters)
 				}
 			})

@@ -106,8 +106,8 @@ func TestD21SlowHeartbeatsDelayNothing(t *testing.T) {
 			last[h.shard] = h.at
 		}
 		p.done(2 * time.Second)
-		if c := a.Status().Counters; c.BeatsFailed != 2 || c.LeasesLost != 0 {
-			t.Errorf("%d heartbeats failed, %d leases were lost", c.BeatsFailed, c.LeasesLost)
+		if c := a.Status().Counters; c.HeartbeatsFailed != 2 || c.LeasesLost != 0 {
+			t.Errorf("%d heartbeats failed, %d leases were lost", c.HeartbeatsFailed, c.LeasesLost)
 		}
 	})
 }
