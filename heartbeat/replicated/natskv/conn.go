@@ -6,18 +6,18 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Options returns the recommended options for the connection of a group. Append your own:
-// credentials, TLS.
+// Options returns the recommended options for the connection of a group. Append your own,
+// such as credentials and TLS.
 //
 // A connection with these options never gives up. It may start before the servers. After a
-// loss it tries the servers one after the other, those of the URL and those of their
-// cluster, every half second to second. A dial takes at most two seconds. A server that
-// does not answer pings is left after 4.5 seconds; within the default TTL that leaves time
-// for three more heartbeats. The connection also retries after a server has refused its
-// credentials. By default, nats.go closes a connection for good when a server refuses it
-// twice, so a change of credentials on one server after the other would end all workers.
+// loss it tries one server every 0.5 to 1 s, those of the URL and those of their cluster. A
+// dial takes 2 s at most. The connection leaves a server that has not answered a ping for
+// 4.5 s, which is short enough for three more heartbeats within the default TTL. It also
+// retries after a server has refused its credentials. By default, nats.go closes a
+// connection when a server refuses it twice, so a change of credentials on one server after
+// the other would end all workers.
 //
-// A connection that is closed, by the program for instance, ends its workers: their error
+// If the connection is closed, by the program for instance, its workers end: their error
 // matches nats.ErrConnectionClosed and is final.
 func Options() []nats.Option {
 	return []nats.Option{

@@ -33,12 +33,12 @@ type Config struct {
 	// Nil: the configuration of Pool is used, with its BeforeConnect and AfterConnect.
 	Listen *pgx.ConnConfig
 
-	// TTL is how long a member keeps its shards after its last heartbeat, of a group
-	// that this Client makes; one that exists has its own. It should outlast a failover
-	// of the server. Zero means replicated.DefaultTTL.
+	// TTL is how long a member keeps its shards after its last heartbeat. It applies to a
+	// group that this client creates; an existing group keeps its own. It should be longer
+	// than a failover of the server. Zero means replicated.DefaultTTL.
 	TTL time.Duration
-	// Shards are the shards of a group that this Client makes. SetShards changes those
-	// of one that exists.
+	// Shards are the shards of a group that this client creates. Client.SetShards changes
+	// those of an existing group.
 	Shards []shardset.Shard
 	// Ordered makes the children of a split shard wait for their ancestors. It must be the
 	// same in all processes of a group.
@@ -48,7 +48,7 @@ type Config struct {
 }
 
 // New returns the client of the group. It does no I/O: the first call looks for the schema,
-// and the first write makes it. A Config with faults is refused with one
+// and the first write creates it. A Config with faults is refused with one
 // *shardset.ConfigError that lists all of them.
 func New(cfg Config) (*replicated.Client, error) {
 	if err := cfg.complete(); err != nil {

@@ -30,10 +30,9 @@
 // # Errors for the operator
 //
 // If a database, role, permission, table or setting is missing, the worker ends at once.
-// Its error has the error of the server, says what to do, and matches
-// heartbeat.ErrUnauthorized. If the same operation has worked before, the worker keeps
-// retrying while its lease lasts, because somebody may be changing the server at the
-// moment.
+// The error wraps the server's error, says what to do, and matches
+// heartbeat.ErrUnauthorized. If the same operation has worked before, the worker retries
+// while its lease lasts, because somebody may be changing the server at the moment.
 //
 // # A server that disappears
 //

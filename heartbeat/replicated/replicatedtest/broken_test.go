@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 )
 
-// broken is a Clocked link with calls replaced. What is nil is as it should be.
+// broken is a Clocked link with some calls replaced. Nil: the call is not replaced.
 type broken struct {
 	memstore.Clocked
 	*shared
@@ -26,7 +26,7 @@ type broken struct {
 	listing func(list []replicated.Key) []replicated.Key
 }
 
-// shared is what all links of a broken engine have in common, for the mutants.
+// shared is the state that all links of a broken engine share.
 type shared struct {
 	store *memstore.Store
 
@@ -35,10 +35,10 @@ type shared struct {
 	data     map[replicated.Key][]byte
 	written  map[replicated.Key]replicated.Value // the newest of each key, deleted since or not
 	deleted  map[replicated.Key]bool
-	lives    map[replicated.Key]uint64 // the revision that a key's present life counts from
+	created  map[replicated.Key]uint64 // the revision before the last creation of a key
 }
 
-// own is the link itself.
+// own returns the link without replaced calls.
 func (b *broken) own() memstore.Clocked { return b.Clocked }
 
 func (b *broken) Get(ctx context.Context, k replicated.Key) (replicated.Value, error) {
@@ -98,8 +98,8 @@ func (b *broken) Keys(ctx context.Context, kind replicated.Kind) ([]replicated.K
 	return list, err
 }
 
-// mutant is a store that breaks one rule, and the cases that have to notice. The first
-// of them is the one that was made for it.
+// mutant is a store that breaks one rule, and the cases that must notice it. The first case
+// was made for the mutant.
 type mutant struct {
 	name  string
 	by    []string
@@ -110,7 +110,7 @@ func (m mutant) config() StoreConfig {
 	return StoreConfig{New: func(testing.TB) Engine {
 		s := &shared{
 			store: memstore.New(), data: map[replicated.Key][]byte{}, deleted: map[replicated.Key]bool{},
-			lives: map[replicated.Key]uint64{}, written: map[replicated.Key]replicated.Value{},
+			created: map[replicated.Key]uint64{}, written: map[replicated.Key]replicated.Value{},
 		}
 		return Engine{Dial: func() (replicated.Store, error) {
 			l := s.store.Dial("process")
@@ -124,7 +124,8 @@ func (m mutant) config() StoreConfig {
 	}}.complete()
 }
 
-// events changes what a watch tells: each event becomes those that change returns.
+// events changes the events of a watch: change returns what is reported instead of each
+// event.
 func (b *broken) events(change func(e replicated.Event) []replicated.Event) {
 	b.watch = func(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
 		return b.own().Watch(ctx, kind, func(e replicated.Event) {
@@ -135,7 +136,7 @@ func (b *broken) events(change func(e replicated.Event) []replicated.Event) {
 	}
 }
 
-// keys changes the names of all keys, and watches tell them as back makes them.
+// keys changes the names of all keys. Watches report the names that back returns.
 func (b *broken) keys(change, back func(name string) string) {
 	to := func(k replicated.Key) replicated.Key { k.Name = change(k.Name); return k }
 	b.get = func(ctx context.Context, k replicated.Key) (replicated.Value, error) { return b.own().Get(ctx, to(k)) }
@@ -149,8 +150,8 @@ func (b *broken) keys(change, back func(name string) string) {
 	})
 }
 
-// over is Swap with a say in what version it is over, and what it writes. It says so
-// again when that has changed meanwhile.
+// over replaces Swap: change returns the revision and the data to write instead. After a
+// conflict it is asked again, and Swap retries if the revision has changed.
 func (b *broken) over(change func(k replicated.Key, old uint64, data []byte) (uint64, []byte)) {
 	b.swap = func(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
 		for {
@@ -163,7 +164,7 @@ func (b *broken) over(change func(k replicated.Key, old uint64, data []byte) (ui
 	}
 }
 
-// force writes over whatever is there.
+// force overwrites any version.
 func (b *broken) force(ctx context.Context, k replicated.Key, data []byte) (uint64, error) {
 	for {
 		r, err := b.own().Swap(ctx, k, b.now(k).Revision, data)
@@ -173,11 +174,11 @@ func (b *broken) force(ctx context.Context, k replicated.Key, data []byte) (uint
 	}
 }
 
-// now is what is under a key.
+// now returns the current value of a key.
 func (b *broken) now(k replicated.Key) replicated.Value { return b.store.Value(k) }
 
-// Every mutant has to be caught by the cases that it names, and the store without a
-// mutation by none.
+// Each mutant fails in the cases that it names. A store without a mutation passes them.
+// Each case has a mutant.
 func TestMutantsAreCaught(t *testing.T) {
 	all := map[string]storeCase{}
 	for _, c := range storeCases() {

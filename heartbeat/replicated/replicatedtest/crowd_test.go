@@ -15,8 +15,8 @@ import (
 
 const crowdTTL = 6 * time.Second
 
-// embedded returns a crowd on the embedded group service. Wrap, if set, is what makes
-// the service another one.
+// embedded returns a crowd on the memory group service. Wrap, if not nil, replaces the
+// service.
 func embedded(t testing.TB, shards int, wrap func(g Group) Group) *Crowd {
 	list := shardset.Range("orders", shards)
 	s, err := memory.New(memory.Config{TTL: crowdTTL, Shards: list})
@@ -40,7 +40,7 @@ func (c *Crowd) mustSettle(what string, within time.Duration) {
 	}
 }
 
-// Planned moves lose nothing, do nothing twice, and take no time.
+// Planned moves lose no record, process none twice, and make no long pause.
 func TestCrowdMovesAsPlanned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := embedded(t, 16, nil)
@@ -63,7 +63,8 @@ func TestCrowdMovesAsPlanned(t *testing.T) {
 	})
 }
 
-// Whoever is cut off keeps its shards for a lease and no longer, and comes back.
+// A member that is cut off keeps its shards until its lease ends, and no longer. It can
+// come back.
 func TestCrowdIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := embedded(t, 8, nil)
@@ -87,7 +88,7 @@ func TestCrowdIsCut(t *testing.T) {
 	})
 }
 
-// Who is killed leaves its shards for the time of a lease, unless it starts again.
+// The shards of a killed member are free when its lease ends, or when it starts again.
 func TestCrowdIsKilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := embedded(t, 8, nil)
@@ -109,7 +110,7 @@ func TestCrowdIsKilled(t *testing.T) {
 	})
 }
 
-// noLease is a service with two heads: it grants all shards to everybody.
+// noLease is a service that grants all shards to every member.
 type noLease struct {
 	Group
 	mu    sync.Mutex
@@ -142,7 +143,7 @@ func (n *noLease) Load(context.Context, processor.Owner) (processor.Position, bo
 
 func (n *noLease) Save(context.Context, processor.Owner, processor.Position) error { return nil }
 
-// A crowd sees what is wrong with a group.
+// A crowd finds the faults of a group.
 func TestCrowdFindsFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := embedded(t, 8, func(g Group) Group { return &noLease{Group: g} })
@@ -155,7 +156,7 @@ func TestCrowdFindsFaults(t *testing.T) {
 	})
 }
 
-// The same holds where time is real, and the machine may be busy.
+// A crowd also works in real time, on a busy machine.
 func TestCrowdInRealTime(t *testing.T) {
 	t.Parallel()
 	list := shardset.Range("orders", 8)
@@ -172,7 +173,7 @@ func TestCrowdInRealTime(t *testing.T) {
 	c.Play(Fault{Name: "a kill", Do: func(c *Crowd) error { c.Kill("a"); c.Join("c"); return nil }, For: time.Second})
 }
 
-// A played fault is done and undone, and the crowd has settled before and after.
+// A fault is done and undone, and the crowd has settled before and after.
 func TestCrowdPlays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := embedded(t, 8, nil)

@@ -33,17 +33,17 @@ func (l *ledger) report(end time.Time) Report {
 	l.mu.Unlock()
 	slices.SortStableFunc(events, func(a, b event) int { return a.At.Compare(b.At) })
 
-	b := newBook(l.shards)
+	a := newAudit(l.shards)
 	for _, e := range events {
-		b.take(e)
+		a.read(e)
 	}
-	for _, name := range slices.Sorted(maps.Keys(b.shards)) {
-		b.check(name, b.shards[name], end)
+	for _, name := range slices.Sorted(maps.Keys(a.shards)) {
+		a.check(name, a.shards[name], end)
 	}
-	slices.SortFunc(b.report.pauses, func(a, b pause) int {
+	slices.SortFunc(a.report.pauses, func(a, b pause) int {
 		return cmp.Or(cmp.Compare(b.length(), a.length()), cmp.Compare(a.shard, b.shard))
 	})
-	return b.report
+	return a.report
 }
 
 // run is one call of Process.
@@ -57,14 +57,14 @@ type run struct {
 	high  uint64    // the highest position that was accepted of it
 }
 
-// owns returns until when a run owned its shard: to its end, to that of its lease, or
-// until the group could know that its process was gone.
+// owns returns the time until which a run owned its shard: its end, the end of its lease,
+// or when the group could know that its process was gone.
 func (r *run) owns(end time.Time) time.Time { return soonest(end, r.ended, r.NotAfter, r.freed) }
 
-// works returns until when it worked.
+// works returns the time until which a run worked.
 func (r *run) works(end time.Time) time.Time { return soonest(r.owns(end), r.gone) }
 
-// soonest returns the earliest of some times. Zero means never.
+// soonest returns the earliest of end and some times. A zero time means never.
 func soonest(end time.Time, others ...time.Time) time.Time {
 	for _, t := range others {
 		if !t.IsZero() && t.Before(end) {
@@ -74,7 +74,7 @@ func soonest(end time.Time, others ...time.Time) time.Time {
 	return end
 }
 
-// token is what no two grants have in common.
+// token identifies a grant.
 type token struct {
 	member   string
 	instance uint64
@@ -87,76 +87,76 @@ func (t token) String() string {
 	return fmt.Sprintf("%s (instance %d) under epoch %d", t.member, t.instance, t.epoch)
 }
 
-// pages are what a ledger knows of one shard.
-type pages struct {
+// shardHistory is the history of one shard.
+type shardHistory struct {
 	runs  []*run
 	times []uint16 // how often each record was processed, by number
 }
 
-// book is a ledger being read.
-type book struct {
-	shards map[string]*pages
-	left   map[string][]*run // by member: runs of processes that are gone
+// audit reads a ledger and checks it.
+type audit struct {
+	shards map[string]*shardHistory
+	left   map[string][]*run // by member: runs of killed or frozen processes
 	era    int
 	group  int
 	report Report
 }
 
-func newBook(shards []string) *book {
-	b := &book{shards: map[string]*pages{}, left: map[string][]*run{}}
+func newAudit(shards []string) *audit {
+	a := &audit{shards: map[string]*shardHistory{}, left: map[string][]*run{}}
 	for _, name := range shards {
-		b.shards[name] = &pages{}
+		a.shards[name] = &shardHistory{}
 	}
-	return b
+	return a
 }
 
-// take reads one event.
-func (b *book) take(e event) {
+// read reads one event.
+func (a *audit) read(e event) {
 	switch e.Kind {
 	case eventLostWrites:
-		b.era++
+		a.era++
 		return
 	case eventDeleted:
-		b.group++
+		a.group++
 		return
 	case eventJoined:
-		b.freed(e)
+		a.freed(e)
 		return
 	case eventGone:
-		b.gone(e)
+		a.gone(e)
 		return
 	}
-	p := b.shards[e.Shard]
+	p := a.shards[e.Shard]
 	if p == nil {
-		p = &pages{}
-		b.shards[e.Shard] = p
+		p = &shardHistory{}
+		a.shards[e.Shard] = p
 	}
 	if e.Kind == eventStarted {
-		b.report.Starts++
-		b.freed(e)
-		p.runs = append(p.runs, &run{event: e, era: b.era, group: b.group, high: e.Position})
+		a.report.Starts++
+		a.freed(e)
+		p.runs = append(p.runs, &run{event: e, era: a.era, group: a.group, high: e.Position})
 		return
 	}
 	r := p.find(e.token())
 	if r == nil {
-		b.report.fault("shard %s: %s had %s it, and had never started", e.Shard, e.token(), e.Kind)
+		a.report.fault("shard %s: %s had %s it, and had never started", e.Shard, e.token(), e.Kind)
 		return
 	}
 	if e.NotAfter.After(r.NotAfter) {
 		r.NotAfter = e.NotAfter
 	}
-	b.happened(p, r, e)
+	a.readRun(p, r, e)
 }
 
-// happened reads one event of a run.
-func (b *book) happened(p *pages, r *run, e event) {
+// readRun reads one event of a run.
+func (a *audit) readRun(p *shardHistory, r *run, e event) {
 	switch e.Kind {
 	case eventProcessed:
-		b.processed(p, r, e)
+		a.processed(p, r, e)
 	case eventCommitted:
-		b.report.Commits++
+		a.report.Commits++
 		if e.Position < r.high {
-			b.report.fault("shard %s: %s committed %d after %d", e.Shard, e.token(), e.Position, r.high)
+			a.report.fault("shard %s: %s committed %d after %d", e.Shard, e.token(), e.Position, r.high)
 		}
 		r.high = max(r.high, e.Position)
 	case eventCancelled, eventReturned:
@@ -166,24 +166,24 @@ func (b *book) happened(p *pages, r *run, e event) {
 	}
 }
 
-func (b *book) processed(p *pages, r *run, e event) {
-	b.report.Records++
+func (a *audit) processed(p *shardHistory, r *run, e event) {
+	a.report.Records++
 	if !r.NotAfter.IsZero() && e.At.After(r.NotAfter) {
-		b.report.Late++
+		a.report.Late++
 	}
 	for uint64(len(p.times)) <= e.Position {
 		p.times = append(p.times, 0)
 	}
 	if p.times[e.Position] > 0 {
-		b.report.Duplicates++
+		a.report.Duplicates++
 	}
 	if p.times[e.Position]++; p.times[e.Position] == 0 {
 		p.times[e.Position]-- // it counts no further
 	}
 }
 
-// find returns the newest run under a token; nil if there is none.
-func (p *pages) find(t token) *run {
+// find returns the newest run with a token, or nil.
+func (p *shardHistory) find(t token) *run {
 	for _, r := range slices.Backward(p.runs) {
 		if r.token() == t {
 			return r
@@ -193,21 +193,21 @@ func (p *pages) find(t token) *run {
 }
 
 // gone notes that a member's process was killed or frozen.
-func (b *book) gone(e event) {
-	for _, p := range b.shards {
+func (a *audit) gone(e event) {
+	for _, p := range a.shards {
 		for _, r := range p.runs {
 			if r.Member == e.Member && r.ended.IsZero() && r.gone.IsZero() {
 				r.gone = e.At
-				b.left[e.Member] = append(b.left[e.Member], r)
+				a.left[e.Member] = append(a.left[e.Member], r)
 			}
 		}
 	}
 }
 
-// freed notes that a new process has a name: what one that is gone had under it is
-// free.
-func (b *book) freed(e event) {
-	b.left[e.Member] = slices.DeleteFunc(b.left[e.Member], func(r *run) bool {
+// freed notes that a new process has the name of a member. The shards of the old process
+// are free then.
+func (a *audit) freed(e event) {
+	a.left[e.Member] = slices.DeleteFunc(a.left[e.Member], func(r *run) bool {
 		if r.Instance == e.Instance {
 			return false
 		}

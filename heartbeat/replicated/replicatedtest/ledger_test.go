@@ -10,8 +10,8 @@ import (
 
 var dawn = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// history reads a story, one event a line: the millisecond, the kind, and then what the
-// kind needs of member/instance, shard/epoch, @position and <end of the lease.
+// history reads events, one a line: the millisecond, the kind, and, if the kind needs them,
+// member/instance, shard/epoch, @position and <end of the lease.
 func history(t *testing.T, shards []string, end int, story string) Report {
 	t.Helper()
 	l := &ledger{shards: shards}
@@ -291,7 +291,7 @@ func TestLedgerCounts(t *testing.T) {
 	}
 }
 
-// A pause begins when the last owner worked no more, however long it owned.
+// A pause begins when the last owner stops working, even if it still owns the shard.
 func TestLedgerMeasuresPauses(t *testing.T) {
 	for name, c := range map[string]struct {
 		story string
@@ -323,7 +323,7 @@ func TestLedgerMeasuresOverlap(t *testing.T) {
 	}
 }
 
-// Faults are listed up to a number, and the list says what it is.
+// The list of faults has a limit, and the error gives the number.
 func TestLedgerListsFaults(t *testing.T) {
 	l := &ledger{}
 	for i := range 2 * maxFaults {

@@ -76,7 +76,7 @@ func swapMutants() []mutant {
 			b.swap = func(_ context.Context, _ replicated.Key, old uint64, _ []byte) (uint64, error) { return old + 1, nil }
 		}},
 		{name: "each revision is one more than the last", by: []string{"Revisions/rise", "Delete/made again"}, build: func(b *broken) {
-			b.byLives()
+			b.byCreation()
 		}},
 		{name: "the same data is no write", by: []string{"Swap/same data"}, build: func(b *broken) {
 			b.swap = func(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
@@ -110,9 +110,9 @@ func swapMutants() []mutant {
 	}
 }
 
-// byLives numbers the versions of a key from 1 in each of its lives.
-func (b *broken) byLives() {
-	born := func(k replicated.Key) uint64 { b.mu.Lock(); defer b.mu.Unlock(); return b.lives[k] }
+// byCreation numbers the versions of a key from 1 after each creation of the key.
+func (b *broken) byCreation() {
+	born := func(k replicated.Key) uint64 { b.mu.Lock(); defer b.mu.Unlock(); return b.created[k] }
 	b.swap = func(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
 		if old != 0 {
 			old += born(k)
@@ -123,7 +123,7 @@ func (b *broken) byLives() {
 		}
 		if old == 0 {
 			b.mu.Lock()
-			b.lives[k] = r - 1
+			b.created[k] = r - 1
 			b.mu.Unlock()
 		}
 		return r - born(k), nil

@@ -33,12 +33,12 @@ type Network struct {
 type Flow uint8
 
 const (
-	// FlowPass forwards them.
+	// FlowPass forwards the bytes.
 	FlowPass Flow = iota
-	// FlowHold keeps them until the flow passes, as TCP does while packets are lost. The
+	// FlowHold keeps the bytes until the flow passes, as TCP does while packets are lost. The
 	// connection stays open.
 	FlowHold
-	// FlowDrop discards them. The connection stays open until the flow passes again; if it
+	// FlowDrop discards the bytes. The connection stays open until the flow passes again; if it
 	// has lost bytes, the proxy then resets it.
 	FlowDrop
 )

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// echo is a server that says what it hears.
+// echo starts a server that sends back what it receives.
 func echo(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -32,7 +32,7 @@ func echo(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// rig is a proxy before an echo, and a client of it.
+// rig is a proxy in front of an echo server, and a client.
 type rig struct {
 	*testing.T
 	proxy *Proxy
@@ -71,7 +71,7 @@ func (r *rig) say(what string) time.Duration {
 	return 10 * time.Second
 }
 
-// read returns what comes within a time.
+// read returns what arrives within a time.
 func (r *rig) read(n int, within time.Duration) (string, error) {
 	_ = r.conn.SetReadDeadline(time.Now().Add(within))
 	buf := make([]byte, n)
@@ -86,7 +86,7 @@ func (r *rig) hears(want string, within time.Duration) {
 	}
 }
 
-// silent fails the test unless the connection is up and says nothing.
+// silent fails the test unless the connection stays open and nothing arrives.
 func (r *rig) silent() {
 	r.Helper()
 	if got, err := r.read(1, 60*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -146,7 +146,7 @@ func TestProxyDropsAndResets(t *testing.T) {
 	}
 }
 
-// One direction of a cut network passes what it is given.
+// If one direction is cut, the other still passes what it has.
 func TestProxyCutsOneWay(t *testing.T) {
 	r := newRig(t)
 	r.say("to be answered")

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// recorder is a testing.TB that keeps to itself how a case went.
+// recorder is a testing.TB that records how a case ended.
 type recorder struct {
 	testing.TB
 	mu      sync.Mutex // guards the fields below

@@ -9,17 +9,17 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// Clocked is a Link to a store with a clock of its own.
+// Clocked is a Link that also implements replicated.RecordClock.
 type Clocked struct{ *Link }
 
 var _ replicated.RecordClock = Clocked{}
 
-// SwapQuietly is replicated.RecordClock's. Watches that stand are not told.
+// SwapQuietly implements replicated.RecordClock. Running watches do not report the write.
 func (c Clocked) SwapQuietly(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
 	return c.swap(ctx, request{op: opSwapQuietly, key: k, old: old, data: data})
 }
 
-// OlderRecords is replicated.RecordClock's.
+// OlderRecords implements replicated.RecordClock.
 func (c Clocked) OlderRecords(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err

@@ -29,51 +29,50 @@ func clone(h map[replicated.Key][]version) map[replicated.Key][]version {
 	return c
 }
 
-// Rollback takes the store back to an earlier state, as after a power cut that lost
-// what was acknowledged: versions made since then are gone, and their revisions will be
-// given again to others. All watches break.
+// Rollback restores an earlier state, as a power cut does that loses acknowledged writes.
+// Versions made since then are gone, and later versions get their revisions. All watches
+// break.
 func (m *Store) Rollback(s Snapshot) {
 	m.disaster(func() { m.revision, m.history = s.revision, clone(s.history) })
 }
 
-// Skip makes the store leave out the next n revisions: after Rollback, so that no
-// revision is given again.
+// Skip skips the next n revisions. After Rollback, no revision is then used twice.
 func (m *Store) Skip(n uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.revision += n
 }
 
-// Wipe loses all values of a kind, as when all nodes that had it in memory were
-// restarted. Nobody is told; all watches break.
+// Wipe loses all values of a kind, as a restart of all nodes does that have them in memory.
+// No deletion is reported. All watches break.
 func (m *Store) Wipe(kind replicated.Kind) {
 	m.disaster(func() {
 		maps.DeleteFunc(m.history, func(k replicated.Key, _ []version) bool { return k.Kind == kind })
 	})
 }
 
-// SetDown stops the store or starts it. All calls to a stopped one fail with ErrDown
-// where they reach it, and its watches break.
+// SetDown stops or starts the store. All calls that reach a stopped store fail with
+// ErrDown, and its watches break.
 func (m *Store) SetDown(down bool) {
 	m.disaster(func() { m.down = down })
 }
 
-// SetCompact makes watches leave out versions that were overwritten before they were
-// told, as far as they can.
+// SetCompact makes watches leave out, if possible, versions that were overwritten before
+// they were reported.
 func (m *Store) SetCompact(compact bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.compact = compact
 }
 
-// Links returns all links that were dialled, the oldest first.
+// Links returns all links, the oldest first.
 func (m *Store) Links() []*Link {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.links)
 }
 
-// disaster makes a change that no watch outlives.
+// disaster makes a change, and breaks all watches.
 func (m *Store) disaster(change func()) {
 	m.mu.Lock()
 	change()
@@ -91,7 +90,7 @@ func (m *Store) disaster(change func()) {
 	}
 }
 
-// chance reports true with probability p.
+// chance returns true with probability p.
 func (m *Store) chance(p float64) bool {
 	if p <= 0 {
 		return false

@@ -12,24 +12,24 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// hearing is a watch of records over a link.
+// hearing is a running watch of records over a link.
 type hearing struct {
 	stop context.CancelFunc
 
-	mu    sync.Mutex // guards the fields below
-	told  []string   // "name=data" of each event, "." for having caught up
-	err   error      // why it ended
-	ended bool
+	mu       sync.Mutex // guards the fields below
+	reported []string   // "name=data" of each event, "." for having caught up
+	err      error      // why it ended
+	ended    bool
 }
 
 func (h *hearing) sink(e replicated.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if e.Key == (replicated.Key{}) {
-		h.told = append(h.told, ".")
+		h.reported = append(h.reported, ".")
 		return
 	}
-	h.told = append(h.told, e.Key.Name+"="+string(e.Value.Data))
+	h.reported = append(h.reported, e.Key.Name+"="+string(e.Value.Data))
 }
 
 func (h *hearing) end(err error) {
@@ -38,7 +38,7 @@ func (h *hearing) end(err error) {
 	h.err, h.ended = err, true
 }
 
-// hear begins a watch, and waits until it has told what it can.
+// hear starts a watch, and waits until it has reported what it can.
 func (b *bench) hear(l *Link) *hearing {
 	ctx, cancel := context.WithCancel(b.Context())
 	h := &hearing{stop: cancel}
@@ -47,16 +47,16 @@ func (b *bench) hear(l *Link) *hearing {
 	return h
 }
 
-// tells fails the test unless the watch has told exactly this since the last time.
+// tells fails the test unless the watch has reported exactly this since the last call.
 func (b *bench) tells(h *hearing, want ...string) {
 	b.Helper()
 	synctest.Wait()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !slices.Equal(h.told, want) {
-		b.Errorf("the watch told %q, want %q", h.told, want)
+	if !slices.Equal(h.reported, want) {
+		b.Errorf("the watch reported %q, want %q", h.reported, want)
 	}
-	h.told = nil
+	h.reported = nil
 }
 
 // broke fails the test unless the watch has ended with this error.
@@ -139,8 +139,8 @@ func TestWatchBreaks(t *testing.T) {
 	})
 }
 
-// A compacting store leaves out what was overwritten before it was told, and never the
-// last.
+// A compacting store leaves out versions that were overwritten before they were reported, and
+// never the last version.
 func TestWatchCompacts(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.store.SetCompact(true)
@@ -167,8 +167,8 @@ func TestQuietSwapsAreNotTold(t *testing.T) {
 	})
 }
 
-// A store that was rolled back has its old versions, and gives their successors'
-// revisions again unless it skips them.
+// A store that was rolled back has its old versions, and uses the revisions of the lost ones
+// again unless it skips them.
 func TestRollback(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.writes("kept")

@@ -10,12 +10,12 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// Link is a Store as one process sees it, over a connection that can be made faulty
-// at any time. It implements replicated.Store and none of the abilities; Quiet and
-// Clocked add those. Safe for concurrent use.
+// Link is the connection of one process to a Store. A test can make it faulty at any time.
+// It implements replicated.Store and replicated.Lister; Clocked adds
+// replicated.RecordClock. Safe for concurrent use.
 //
-// In a synctest bubble a link must not be left Frozen at the end, because nothing that
-// uses it can then return.
+// In a synctest bubble, a link must not be Frozen at the end of the test: its callers could
+// not return.
 type Link struct {
 	memory *Store
 	name   string
@@ -23,27 +23,26 @@ type Link struct {
 	mu      sync.Mutex // guards everything below; never held across a channel
 	faults  Faults
 	breaks  int           // watches that began under a smaller number are broken
-	changed chan struct{} // closed when the faults or breaks change, and made anew
-	held    []request     // of HoldRequests, whose callers have given up
+	changed chan struct{} // closed and replaced when the faults or breaks change
+	held    []request     // requests whose callers have given up during HoldRequests
 }
 
 var _ replicated.Store = (*Link)(nil)
 
 func (l *Link) String() string { return l.name }
 
-// Set makes these the link's faults, in place of those it had. What waited for a
-// fault to end goes on.
+// Set replaces the faults of the link. Calls that waited for the end of a fault continue.
 func (l *Link) Set(f Faults) {
 	held := l.change(func() { l.faults = f })
 	if f.DropRequests {
 		return // what was on the way is lost
 	}
 	for _, r := range held {
-		_, _ = l.memory.apply(r, f) // nobody waits for the answer any more
+		_, _ = l.memory.apply(r, f) // its caller has given up
 	}
 }
 
-// Adjust is Set with a change of the faults that there are.
+// Adjust changes the current faults of the link.
 func (l *Link) Adjust(change func(f *Faults)) {
 	f := l.Faults()
 	change(&f)
@@ -56,11 +55,11 @@ func (l *Link) Faults() Faults {
 	return f
 }
 
-// BreakWatches ends the watches that there are with ErrBroken.
+// BreakWatches ends the running watches with ErrBroken.
 func (l *Link) BreakWatches() { l.change(func() { l.breaks++ }) }
 
-// change makes a change and tells those who wait. It returns the requests that were
-// held, if they are not any more.
+// change makes a change and wakes the waiting calls. It returns the held requests if they
+// are to be made now.
 func (l *Link) change(do func()) (released []request) {
 	l.mu.Lock()
 	do()
@@ -74,7 +73,7 @@ func (l *Link) change(do func()) (released []request) {
 	return released
 }
 
-// state returns the link's faults, the number of breaks, and what is closed when they
+// state returns the faults, the number of breaks, and a channel that is closed when they
 // change.
 func (l *Link) state() (Faults, int, <-chan struct{}) {
 	l.mu.Lock()
@@ -82,23 +81,23 @@ func (l *Link) state() (Faults, int, <-chan struct{}) {
 	return l.faults, l.breaks, l.changed
 }
 
-// Get is replicated.Store's.
+// Get implements replicated.Store.
 func (l *Link) Get(ctx context.Context, k replicated.Key) (replicated.Value, error) {
 	return l.call(ctx, request{op: opGet, key: k})
 }
 
-// Swap is replicated.Store's. Data must not be empty.
+// Swap implements replicated.Store. Data must not be empty.
 func (l *Link) Swap(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
 	return l.swap(ctx, request{op: opSwap, key: k, old: old, data: data})
 }
 
-// Delete is replicated.Store's.
+// Delete implements replicated.Store.
 func (l *Link) Delete(ctx context.Context, k replicated.Key, old uint64) error {
 	_, err := l.call(ctx, request{op: opDelete, key: k, old: old})
 	return err
 }
 
-// Keys is replicated.Lister's.
+// Keys implements replicated.Lister.
 func (l *Link) Keys(ctx context.Context, kind replicated.Kind) ([]replicated.Key, error) {
 	if _, err := l.call(ctx, request{op: opGet, key: replicated.Key{Kind: kind}}); err != nil {
 		return nil, err
@@ -115,7 +114,7 @@ func (l *Link) swap(ctx context.Context, r request) (uint64, error) {
 	return v.Revision, err
 }
 
-// call carries one request to the store and the answer back.
+// call sends a request to the store, and returns the answer.
 func (l *Link) call(ctx context.Context, r request) (replicated.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return replicated.Value{}, err
@@ -138,8 +137,8 @@ func (l *Link) call(ctx context.Context, r request) (replicated.Value, error) {
 	return v, err
 }
 
-// send waits until the request is at the store. With an error it is not there, or
-// nobody knows.
+// send waits until the request has reached the store. If it returns an error, the request
+// has not reached the store, or may have been made later.
 func (l *Link) send(ctx context.Context, r request, way time.Duration) error {
 	for {
 		f, _, changed := l.state()
@@ -165,12 +164,12 @@ func (l *Link) send(ctx context.Context, r request, way time.Duration) error {
 	}
 	err := l.travel(ctx, way)
 	if err != nil && l.memory.chance(0.5) {
-		_, _ = l.memory.apply(r, Faults{}) // it was too far on its way
+		_, _ = l.memory.apply(r, Faults{}) // it was already on its way
 	}
 	return err
 }
 
-// hold keeps a request whose caller has given up for the end of HoldRequests.
+// hold keeps a request, whose caller has given up, until the end of HoldRequests.
 func (l *Link) hold(r request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -179,7 +178,7 @@ func (l *Link) hold(r request) {
 	}
 }
 
-// travel waits for d, and until the process is not frozen.
+// travel waits for d and, while the process is frozen, longer.
 func (l *Link) travel(ctx context.Context, d time.Duration) error {
 	if d > 0 && ctx.Err() == nil {
 		t := time.NewTimer(d)
@@ -192,7 +191,7 @@ func (l *Link) travel(ctx context.Context, d time.Duration) error {
 	return l.end(ctx)
 }
 
-// end returns the context's error once the process is not frozen.
+// end waits while the process is frozen, and returns the context's error.
 func (l *Link) end(ctx context.Context) error {
 	for {
 		f, _, changed := l.state()

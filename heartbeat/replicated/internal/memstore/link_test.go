@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// bench is a store with a sound link, and one to make faulty.
+// bench is a store with a sound link and another link, which tests make faulty.
 type bench struct {
 	*testing.T
 	store        *Store
@@ -25,7 +25,7 @@ func onBench(t *testing.T, run func(b *bench)) {
 	})
 }
 
-// write swaps over whatever is there.
+// write swaps over the current version.
 func (b *bench) write(l *Link, k replicated.Key, data string, within time.Duration) (took time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(b.Context(), within)
 	defer cancel()
@@ -112,8 +112,8 @@ func TestLinkCutEachWay(t *testing.T) {
 	})
 }
 
-// A request that was held is made when the fault ends, although its caller has given
-// up; one whose caller waits is answered.
+// A held request is made when the fault ends, also if its caller has given up. A caller that
+// still waits gets the answer.
 func TestLinkHoldsRequests(t *testing.T) {
 	onBench(t, func(b *bench) {
 		_, _ = b.write(b.sound, record("a"), "first", second)

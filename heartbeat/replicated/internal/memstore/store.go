@@ -13,7 +13,7 @@ import (
 var (
 	// ErrDown is the error of calls to a store, or over a link, that is down.
 	ErrDown = errors.New("memstore: the store is down")
-	// ErrLost is the error of a call that was made, and whose answer was lost.
+	// ErrLost is the error of a call that was made and whose answer was lost.
 	ErrLost = errors.New("memstore: the answer was lost")
 	// ErrBroken is the error of a watch that was broken.
 	ErrBroken = errors.New("memstore: the watch is broken")
@@ -37,7 +37,7 @@ type Store struct {
 	counts   map[replicated.Kind]Counts
 }
 
-// Counts are what was written under the keys of one kind.
+// Counts counts the writes of the keys of one kind.
 type Counts struct {
 	Writes    int // swaps and deletions that were made
 	Quiet     int // of these, quiet swaps
@@ -50,7 +50,7 @@ type version struct {
 	at time.Time
 }
 
-// kept is how many versions of a key are kept, for stale reads.
+// kept is the number of versions of a key that are kept, for stale reads.
 const kept = 32
 
 // New returns an empty store.
@@ -63,14 +63,14 @@ func New() *Store {
 	}
 }
 
-// Seed seeds what happens by chance: latencies, lost answers and needless conflicts.
+// Seed seeds the random numbers for latencies, lost answers and conflicts.
 func (m *Store) Seed(seed uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rand = rand.New(rand.NewPCG(seed, seed))
 }
 
-// Dial returns the store as the process of this name sees it. The name is for reading.
+// Dial returns a new link. The name is for messages.
 func (m *Store) Dial(name string) *Link {
 	l := &Link{memory: m, name: name, changed: make(chan struct{})}
 	m.mu.Lock()
@@ -79,21 +79,21 @@ func (m *Store) Dial(name string) *Link {
 	return l
 }
 
-// Value returns what is under a key, over no link.
+// Value returns the current value of a key.
 func (m *Store) Value(k replicated.Key) replicated.Value {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return present(m.newest(k))
 }
 
-// Counts returns what was written under the keys of a kind so far.
+// Counts returns the number of writes of a kind so far.
 func (m *Store) Counts(kind replicated.Kind) Counts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.counts[kind]
 }
 
-// keys returns those of a kind that hold something.
+// keys returns the keys of a kind that have a value.
 func (m *Store) keys(kind replicated.Kind) (keys []replicated.Key) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -105,7 +105,7 @@ func (m *Store) keys(kind replicated.Kind) (keys []replicated.Key) {
 	return keys
 }
 
-// newest returns the newest version of a key, a deletion too. The caller holds mu.
+// newest returns the newest version of a key, which may be a deletion. The caller holds mu.
 func (m *Store) newest(k replicated.Key) version {
 	h := m.history[k]
 	if len(h) == 0 {
@@ -114,7 +114,7 @@ func (m *Store) newest(k replicated.Key) version {
 	return h[len(h)-1]
 }
 
-// present returns a version as Get does: a deletion is nothing.
+// present returns a version as Get does: no value for a deletion.
 func present(v version) replicated.Value {
 	if v.Data == nil {
 		return replicated.Value{}
@@ -122,7 +122,7 @@ func present(v version) replicated.Value {
 	return v.Value
 }
 
-// op is what a request asks for.
+// op is the operation of a request.
 type op uint8
 
 const (
@@ -140,7 +140,7 @@ type request struct {
 	data []byte
 }
 
-// apply makes a request under the faults of the link that it came over.
+// apply makes a request, with the faults of its link.
 func (m *Store) apply(r request, f Faults) (replicated.Value, error) {
 	v, wake, err := m.locked(r, f)
 	for _, w := range wake {
@@ -175,7 +175,7 @@ func (m *Store) locked(r request, f Faults) (replicated.Value, []*watch, error) 
 	if r.op == opSwapQuietly {
 		return v.Value, nil, nil
 	}
-	return v.Value, m.tell(r.key, v), nil
+	return v.Value, m.enqueue(r.key, v), nil
 }
 
 // write makes a new version of a key. The caller holds mu.
@@ -190,8 +190,7 @@ func (m *Store) write(r request) version {
 	return v
 }
 
-// asOf returns the version of a key that was the newest some time ago. The caller
-// holds mu.
+// asOf returns the version that a key had some time ago. The caller holds mu.
 func (m *Store) asOf(k replicated.Key, ago time.Duration) version {
 	if ago <= 0 {
 		return m.newest(k)

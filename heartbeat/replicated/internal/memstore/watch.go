@@ -9,23 +9,22 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// watch is one call of Watch, as the store sees it. Its fields but wake are guarded by
-// Store.mu.
+// watch is one running Watch. Its fields except wake are guarded by Store.mu.
 type watch struct {
 	kind   replicated.Kind
 	wake   chan struct{} // carries a value when there is something to look at
-	queue  []told
+	queue  []pending
 	newest map[replicated.Key]uint64 // the revision of each key's last event in queue
 	broken error
 }
 
-// told is an event on its way.
-type told struct {
+// pending is an event that is not reported yet.
+type pending struct {
 	event replicated.Event
 	at    time.Time // when it was made
 }
 
-// signal makes the watch look. Signals merge.
+// signal wakes the watch. Signals merge.
 func (w *watch) signal() {
 	select {
 	case w.wake <- struct{}{}:
@@ -33,7 +32,7 @@ func (w *watch) signal() {
 	}
 }
 
-// Watch is replicated.Store's.
+// Watch implements replicated.Store.
 func (l *Link) Watch(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -66,7 +65,7 @@ func (l *Link) Watch(ctx context.Context, kind replicated.Kind, sink func(replic
 	}
 }
 
-// open waits until the request for a watch is at the store.
+// open waits until the request for the watch has reached the store.
 func (l *Link) open(ctx context.Context) error {
 	for {
 		f, _, changed := l.state()
@@ -88,8 +87,8 @@ func (l *Link) open(ctx context.Context) error {
 	}
 }
 
-// ready waits until an event may be told, at until at the earliest; or, without one,
-// until there may be another.
+// ready waits until an event may be reported, which is not before until. Without an event,
+// it waits for the next one.
 func (l *Link) ready(ctx context.Context, w *watch, breaks int, event bool, until time.Time) error {
 	for {
 		f, now, changed := l.state()
@@ -124,7 +123,7 @@ func (l *Link) ready(ctx context.Context, w *watch, breaks int, event bool, unti
 	}
 }
 
-// watch begins a watch: all that is there is queued for it.
+// watch starts a watch, and queues all existing keys for it.
 func (m *Store) watch(kind replicated.Kind) (*watch, error) {
 	w := &watch{kind: kind, wake: make(chan struct{}, 1), newest: map[replicated.Key]uint64{}}
 	m.mu.Lock()
@@ -138,7 +137,7 @@ func (m *Store) watch(kind replicated.Kind) (*watch, error) {
 			w.add(k, version{Value: v.Value, at: now})
 		}
 	}
-	slices.SortFunc(w.queue, func(a, b told) int {
+	slices.SortFunc(w.queue, func(a, b pending) int {
 		return cmp.Compare(a.event.Value.Revision, b.event.Value.Revision)
 	})
 	w.add(replicated.Key{}, version{at: now})
@@ -153,13 +152,13 @@ func (m *Store) unwatch(w *watch) {
 }
 
 func (w *watch) add(k replicated.Key, v version) {
-	w.queue = append(w.queue, told{event: replicated.Event{Key: k, Value: v.Value}, at: v.at})
+	w.queue = append(w.queue, pending{event: replicated.Event{Key: k, Value: v.Value}, at: v.at})
 	w.newest[k] = v.Revision
 }
 
-// tell queues a version for the watches of its kind, and returns them. The caller
-// holds mu, and signals them when it does not any more.
-func (m *Store) tell(k replicated.Key, v version) []*watch {
+// enqueue queues a version for the watches of its kind, and returns them. The caller holds
+// mu, and signals them after it has released mu.
+func (m *Store) enqueue(k replicated.Key, v version) []*watch {
 	var hear []*watch
 	for w := range m.watches {
 		if w.kind == k.Kind {
@@ -170,9 +169,9 @@ func (m *Store) tell(k replicated.Key, v version) []*watch {
 	return hear
 }
 
-// next takes the next event of a watch. If the store compacts, versions that were
-// overwritten are left out.
-func (m *Store) next(w *watch) (told, bool, error) {
+// next takes the next event of a watch. If the store compacts, it leaves out overwritten
+// versions.
+func (m *Store) next(w *watch) (pending, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for w.broken == nil && len(w.queue) > 0 {
@@ -182,5 +181,5 @@ func (m *Store) next(w *watch) (told, bool, error) {
 			return e, true, nil
 		}
 	}
-	return told{}, false, w.broken
+	return pending{}, false, w.broken
 }
