@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// ErrStaleAnswer is what Tracker.Accepted returns for an answer that it dropped:
-// to any but the newest heartbeat, to one from before the lease was lost, or one that
-// took longer than the lease it would have given.
-var ErrStaleAnswer = errors.New("answer is not to the newest heartbeat of a living lease")
+// ErrStaleAnswer is what Tracker.Accepted returns for an answer that came too late: a newer
+// heartbeat has left, the lease was lost meanwhile, or the answer took longer than the lease
+// that it would have given.
+var ErrStaleAnswer = errors.New("answer came too late: a newer heartbeat has left, or its lease is over")
 
 // Accepted is the event of an answer to heartbeat seq that came at now. It compares
 // what the member holds with what it is assigned (diff), and starts and stops processors
 // accordingly.
 //
-// An error means that the answer changed nothing: ErrStaleAnswer for one that came
-// too late to count, *IntervalError when this member cannot live with the group's TTL, and
-// another one for an answer that makes no sense. Apply the Plan all the same, because time
-// has passed.
+// An error means that the Tracker did not follow the answer. It is ErrStaleAnswer for an
+// answer that came too late, *IntervalError if the member's interval does not fit the
+// group's TTL, and another error for an answer that makes no sense. Apply the Plan all the
+// same, because time has passed.
 func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	p := t.tick(now)
 	err := t.accept(now, seq, a, &p)

@@ -2,50 +2,51 @@ package shardset
 
 import "time"
 
-// A closed shard that was processed to its end is not granted any more, once the service
-// knows. If it goes on granting the shard, one of the two is wrong: the member, which took
-// the shard for closed too early, or the service, which never learns. The member cannot
-// tell, so it starts the shard again: there it finds what came after the end, or commits
-// the same end once more, which changes nothing.
+// Once the service knows that a closed shard was processed to its end, it stops granting
+// the shard. If it still grants the shard, either the member took the shard for closed too
+// early, or the service does not use the report. The member cannot tell which, so it starts
+// the shard again. The new processor finds what came after the end, or commits the same end
+// once more, which changes nothing.
 const (
-	// closedAnswers is how many answers, to heartbeats that knew of the end, have to grant
-	// the shard before it is started again; closedIntervals is how many regular intervals
-	// that takes at least, because answers come fast while the set is changing.
+	// closedAnswers is how many answers to heartbeats that reported the end must grant the
+	// shard before it is started again. closedIntervals is how many regular intervals
+	// must pass as well, because answers come fast while the set is changing.
 	closedAnswers   = 3
 	closedIntervals = 3
 
 	// maxClosedPause bounds the pause, which doubles each time that the end comes at once:
-	// some services never learn.
+	// some services never use the report.
 	maxClosedPause = 5 * time.Minute
 )
 
-// doubtEnd notes when an entry that has just ended is to be started again, should the
-// service go on granting it.
+// doubtEnd notes when a shard that was just processed to its end starts again, if the
+// service still grants it then.
 func (t *Tracker) doubtEnd(now time.Time, e *entry) {
 	first := closedIntervals * t.cfg.Interval
 	switch worked := now.Sub(e.since) > e.pause; {
 	case e.pause == 0 || worked:
 		e.pause = first
 	case t.cfg.Finite:
-		return // a second look is enough: with many shards, more of them would never let the run end
+		return // one more start is enough: with many shards, more of them would keep the run from its end
 	default:
 		e.pause = min(2*e.pause, max(first, maxClosedPause))
 	}
 	e.doubtAt, e.answers = now.Add(e.pause), t.answers+closedAnswers
 	if t.seq > t.answered {
-		e.answers++ // the answer to a heartbeat that does not know of the end
+		e.answers++ // the heartbeat in flight does not report the end
 	}
 	t.doubtBy(e.doubtAt)
 }
 
+// doubtBy makes the Tracker look at complete shards again at this time, or before.
 func (t *Tracker) doubtBy(at time.Time) {
 	if t.doubtAt.IsZero() || at.Before(t.doubtAt) {
 		t.doubtAt = at
 	}
 }
 
-// startAgain starts the shards that have ended and that the service goes on granting. It
-// is called when an answer was accepted.
+// startAgain starts the shards that were processed to their end and that the service still
+// grants. Accepted calls it.
 func (t *Tracker) startAgain(now time.Time, p *Plan) {
 	if t.leaving || t.doubtAt.IsZero() || now.Before(t.doubtAt) {
 		return
@@ -64,6 +65,6 @@ func (t *Tracker) startAgain(now time.Time, p *Plan) {
 		t.entries.countComplete(-1)
 		t.start(now, e, p)
 		p.StillGranted = append(p.StillGranted, e.grant.ID)
-		p.Beat = p.Beat || t.cfg.Finite || t.cfg.Completion // else nobody counts it
+		p.Beat = p.Beat || t.cfg.Finite || t.cfg.Completion // else nothing counts complete shards
 	}
 }

@@ -1,56 +1,76 @@
 // Package shardset is the member's side of the consumer group protocol, as plain
-// values and one state machine. It has no goroutine, lock, channel, clock or I/O:
-// time comes as an argument, and the answer to every event is a complete Plan. A
-// question that can be answered without waiting is answered here; the packages
-// around it wait, call and retry.
+// values and one state machine, the Tracker. It has no goroutine, lock, channel, clock or
+// I/O: time comes as an argument, and the answer to every event is a complete Plan. The
+// packages around it wait, call and retry.
 //
-// # The protocol
+// # The idea
 //
-// A member sends heartbeats that list the shards it holds (Heartbeat). The group
-// service answers with the shards it may hold (Answer). The Tracker turns the
-// difference into a Plan.
+// A member sends a Heartbeat that lists the shards it holds. The group service sends back
+// an Answer with the shards that are assigned to the member. The difference of the two lists
+// is what the member does next (diff.go):
 //
-//   - One heartbeat is in flight, and only the answer to the newest counts. What an
-//     older request or an older lease gave is void, however late it arrives.
-//   - A shard is listed until its processor goroutine has returned and its last
-//     commit is decided. Leaving the list is what lets another member start it.
-//   - A lease counts from when the request left: sent + TTL - Margin(TTL). At that
-//     moment, with no newer answer, all shards are cancelled, before the service
-//     may give them away. A lease that ended never comes back: the member goes on
-//     as a new instance of its name and takes everything afresh.
-//   - Three heartbeats fit into the TTL, which is the group's. An interval that somebody
-//     chose and that does not fit is refused at the first answer; if the TTL becomes shorter
-//     later, the member beats faster.
-//   - A revoked shard drains: its processor is asked to finish, and cancelled only
-//     after DrainTimeout. A shard that comes back meanwhile is not kept; the drain
-//     ends, the shard is released, and a fresh processor starts from the checkpoint.
-//   - A shard is started only from an answer to a heartbeat that no longer listed
-//     its last run, so that its checkpoint is read after that run's last commit.
-//   - A processor that finished by itself, or cannot go on, keeps its shard: it is
-//     reported as held, so nobody repeats it unasked, until the service takes it.
-//   - A closed shard that was processed to its end is the service's to take back. If it
-//     is granted on for three answers and three intervals, it is started again: its end
-//     may have come too early. The pause doubles while the end comes at once. A shard of
-//     a bounded run is complete, and is not.
-//   - Work that has an end ends for a member when the service says that every shard of
-//     the group is done (Answer.Complete). Where the service does not count, a member
-//     that has nothing but done shards gives way after one TTL: what another held that
-//     fell silent before would have come to it by then. What it gives up comes to the
-//     others, who find it done at once and give way in turn.
-//   - An answer that makes no sense changes nothing. It never means "you own nothing".
+//   - assigned, not held: start a processor;
+//   - held, not assigned: revoke the shard, and release it once its processor has returned;
+//   - both: go on.
+//
+// Nothing else starts or revokes a shard. All other rules say when an answer counts, what
+// "held" means, and what happens without an answer.
+//
+// # Heartbeats and answers
+//
+//   - One heartbeat is in flight, and only the answer to the newest one counts. The Tracker
+//     drops any other answer, however late it arrives.
+//   - An answer that makes no sense changes nothing. It never means "you hold nothing".
+//   - Three heartbeats (MinHeartbeats) fit into the group's TTL. If the operator chose an
+//     interval that does not fit, the Tracker refuses the first answer (IntervalError). If
+//     the TTL becomes shorter later, the member heartbeats faster.
+//
+// # Leases
+//
+//   - A lease counts from when the heartbeat left: it ends at sent + TTL - Margin(TTL).
+//   - If no newer answer came by then, the lease is lost: the Tracker cancels all shards,
+//     before the service may grant them to other members.
+//   - A lost lease never comes back. The member goes on as a new instance of its name, and
+//     starts every shard afresh.
+//
+// # Starting and stopping
+//
+//   - A shard is held until its processor goroutine has returned and its last commit is
+//     settled. Only when it leaves the list can another member start it.
+//   - A shard starts only from the answer to a heartbeat that did not list its last run. So
+//     its checkpoint is read after the last commit of that run.
+//   - A revoked shard drains: its processor is asked to finish, and after DrainTimeout its
+//     context is cancelled. A shard that is assigned again meanwhile drains all the same. It
+//     is released, and a new processor starts from its checkpoint.
+//   - A shard that is assigned under another epoch is cancelled and started afresh: between
+//     the two epochs it may have been another member's.
+//   - A processor that failed for good is started again after RestartPause. Meanwhile the
+//     shard stays held, so that no other member repeats it.
+//   - A shard whose work is complete stays held too, until the service revokes it.
+//
+// # The end of the work
+//
+//   - When a processor has read a closed shard to its end, the heartbeat reports the shard as
+//     closed, and the service stops assigning it. If three answers, over three intervals, still
+//     assign it, its end may have come too early, and it starts again. While the end
+//     comes at once, the pause doubles. A shard that is only complete does not start again.
+//   - A finite run is complete when the service says so (Answer.Complete). Some services do
+//     not count. There a member that has only complete shards waits for one TTL, in case that
+//     it gets the shards of an expired member, and then leaves. Other members receive its
+//     shards, find their work complete at once, and leave in turn.
 //
 // # The states of a shard, as its member sees it
 //
-//	           granted                 revoked, leaving
+//	           assigned                revoked, leaving
 //	(nothing) ---------> held -------------------------> draining
-//	    ^                | | \  lease over                  |   \ lease over,
+//	    ^                | | \  lease lost                  |   \ lease lost,
 //	    |      returned  | |  \___________________________  |    | drain timeout
-//	    |       by itself| | failed                       \ |    |
+//	    |      by itself | | failed                       \ |    |
 //	    |                v v                               vv    v
-//	    |             done  cooling --(pause)--> held   cancelled
+//	    |         complete  restarting --(pause)--> held  cancelled
 //	    |               \      /                            |
 //	    +----------------+----+-----------------------------+
-//	        taken back by the service, or goroutine returned
+//	        revoked by the service, or goroutine returned
 //
 // Package group is the service's side.
 package shardset

@@ -128,7 +128,7 @@ func (t *Tracker) complete(now time.Time, e *entry, o Outcome, p *Plan) {
 	e.state, e.since = StateComplete, now
 	t.entries.countComplete(1)
 	t.ending.worked = true
-	p.Beat = p.Beat || t.cfg.Finite || t.cfg.Completion // else nobody counts it
+	p.Beat = p.Beat || t.cfg.Finite || t.cfg.Completion // else nothing counts complete shards
 }
 
 // Leave is the event of the member being asked to leave: it takes no more shards and

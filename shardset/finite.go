@@ -4,10 +4,10 @@ import "time"
 
 // ending is what the member of a finite run knows of the run's end.
 type ending struct {
-	worked   bool      // a processor of this member has finished its shard, ever
-	all      bool      // the newest accepted answer said Finished
+	worked   bool      // a processor of this member has completed its shard, ever
+	all      bool      // the newest accepted answer said Complete
 	sentAt   time.Time // when the heartbeat left that it answers
-	since    time.Time // the member has had nothing to do from then on; zero: it has
+	since    time.Time // from when on the member has had nothing to do; zero: it has something
 	reported bool      // Plan.Complete was true
 }
 
@@ -19,12 +19,12 @@ func (t *Tracker) noteCompletion(a Answer) {
 // decideCompletion decides at the end of every event whether the member of a finite run has
 // nothing left to do.
 //
-// A service that counts says so itself. Without one, a member waits for a TTL. What a
-// member held that fell silent before the wait is free by then, and comes with the
-// answer to the next heartbeat; so it is not the end of the wait that counts but the
-// answer to a heartbeat that left after it. Heartbeats every 2s, TTL 6s: we are idle
-// from 0s on, another crashed at 0s; its shards are free at 6s, and our heartbeat of 5s
-// knows nothing of that.
+// A service that counts says so itself. With one that does not, a member waits for one TTL:
+// by then, the shards of a member that crashed before the wait are free. They come with the
+// answer to the next heartbeat, so the member also waits for the answer to a heartbeat that
+// left after the TTL. Heartbeats every 2s, TTL 6s: we are idle from 0s on, another member
+// crashed at 0s. Its shards are free at 6s, and the answer to our heartbeat of 5s may not
+// have them yet.
 func (t *Tracker) decideCompletion(now time.Time, p *Plan) {
 	if !t.cfg.Finite {
 		return
@@ -53,9 +53,9 @@ func (t *Tracker) decideCompletion(now time.Time, p *Plan) {
 	t.ending.reported = p.Complete
 }
 
-// nothingToDo reports whether the member has a lease and, under it, nothing but shards
-// that are done. Without a service that counts, one that never finished any may be a
-// standby of others that are still at work.
+// nothingToDo reports whether the member has a lease and all shards assigned to it are
+// complete. If the service does not count, the member must have completed one itself:
+// otherwise it may be the standby of members that still work.
 func (t *Tracker) nothingToDo() bool {
 	return !t.deadline.IsZero() && t.entries.completeCount == t.entries.len() && t.entries.len() == len(t.assigned) &&
 		(t.cfg.Completion || t.ending.worked)

@@ -27,21 +27,21 @@ func gridOffset(member string) time.Duration {
 
 // grid returns when the next regular heartbeat is due, if the last one left at sent.
 //
-// Where nothing is pushed, a member learns of the shards that a dead one leaves behind
-// from its next heartbeat after that one's lease has ended: up to a whole interval
-// later, if everybody beats at moments of their own. So all beat at the same ones, by
-// the wall clock, and the lease and the slack together are a whole number of them. The
-// dead member's last heartbeat was at one of these moments too, so its lease ends
-// within the slack in front of another, and the others ask just after it: within twice
-// the slack after the end, however long the interval is.
+// A service that does not push gives the shards of an expired member away with the answers
+// to the other members' next heartbeats. If every member had moments of its own, these
+// could come a whole interval after the lease has ended. So all members send their regular
+// heartbeats at the same moments of the wall clock, and TTL plus gridSlack is a
+// whole number of their distances. The last heartbeat of the expired member left at such a
+// moment too. So its lease ends at most gridSlack before another one, and the other members
+// ask just after that: within twice gridSlack after the end, however long the interval is.
 //
-// A heartbeat between those moments, because something has changed, is followed by one
-// at the next. Clocks that disagree by more than the slack, or members with different
-// intervals, cost what it would cost without a grid, and no more.
+// After a heartbeat between those moments, because something has changed, the next one
+// follows at the next moment. If clocks disagree by more than gridSlack, or members have
+// different intervals, a takeover takes as long as without a grid.
 func grid(sent time.Time, ttl, interval, offset time.Duration) time.Time {
 	cycle := ttl + gridSlack
-	beats := (cycle + interval - 1) / interval // in a cycle: at least what the interval asks for
-	period := cycle / beats
+	heartbeats := (cycle + interval - 1) / interval // in a cycle: at least what the interval asks for
+	period := cycle / heartbeats
 	into := (sent.Round(0).Sub(midnight) - offset) % period // by the wall clock
 	if into < 0 {                                           // a clock that was never set
 		into += period

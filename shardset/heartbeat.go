@@ -11,8 +11,8 @@ import (
 // MaxWeight bounds a member's weight.
 const MaxWeight = 1000
 
-// maxNumber bounds epochs and generations: a service that believes its members, as one
-// that recovers does, must be able to count on from there.
+// maxNumber bounds epochs and generations: a service that recovers takes them from its
+// members, and must be able to count on from there.
 const maxNumber = math.MaxInt64
 
 // Heartbeat is the message from a member to the group service: which shards it holds, and
@@ -66,8 +66,8 @@ func (t *Tracker) Beat(now time.Time) Heartbeat {
 	return h
 }
 
-// Validate returns an error that lists everything wrong with the heartbeat, or nil. Services
-// call it before they believe a heartbeat.
+// Validate returns an error that lists everything wrong with the heartbeat, or nil. A service
+// calls it before it uses a heartbeat.
 func (h *Heartbeat) Validate() error {
 	var faults []error
 	if err := CheckName(h.Member); err != nil {

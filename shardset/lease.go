@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// Grant is one shard of an answer: the member may hold ID under this epoch.
+// Grant is one shard of an answer: the shard is assigned to the member under this epoch.
 type Grant struct {
 	ID ID
 	// Epoch rises with every change of owner, and with every new grant to the
@@ -13,9 +13,9 @@ type Grant struct {
 	Epoch uint64
 }
 
-// Lease is the right to process one shard until NotAfter. It is a value, a
-// snapshot: a running shard's lease is extended by each accepted heartbeat, so ask
-// for it again (processor.Shard.Lease) rather than keep it.
+// Lease is the right to process one shard until NotAfter. It is a snapshot: each accepted
+// answer extends the lease of a running shard, so ask for it again
+// (processor.Shard.Lease) rather than keep it.
 type Lease struct {
 	ID ID
 	// Epoch is the fencing token's number: a sink that remembers the highest
@@ -26,15 +26,15 @@ type Lease struct {
 	// two grants of the shard. If they differ by more, the sink refuses the new owner
 	// until its clock has passed the time of the old grant.
 	Epoch uint64
-	// NotAfter is when the lease ends for its holder. It lies before the moment
-	// at which the service may give the shard away, by the margin of Margin.
+	// NotAfter is when the lease ends for its holder: Margin before the moment at which
+	// the service may grant the shard to another member.
 	NotAfter time.Time
 }
 
 // Valid reports whether the lease still holds at now. It believes the less
 // favourable of the monotonic and the wall clock: Go's monotonic clock stands
 // still while a Linux machine is suspended, so after a resume only the wall clock
-// knows that the lease is over. A wall clock set forward can end a lease early,
+// knows that the lease has ended. A wall clock set forward can end a lease early,
 // which is the safe side; one set backward changes nothing.
 func (l Lease) Valid(now time.Time) bool { return before(now, l.NotAfter) }
 
@@ -59,22 +59,22 @@ func Margin(ttl time.Duration) time.Duration {
 	return ttl/100 + min(ttl/10, 5*time.Second)
 }
 
-// Answer is what a group service says to a heartbeat: everything this member may
-// hold, not a change to it. An empty Grants means that the member holds nothing
-// and stands by; its shards are then drained like any revoked one.
+// Answer is the group service's answer to a heartbeat. It lists all shards that are assigned
+// to the member, not only changes. An empty Grants means that the member is a standby: it
+// drains what it still holds.
 type Answer struct {
 	// Grants lists each shard once, in any order.
 	Grants []Grant
-	// TTL is how long the service keeps the member's shards after the heartbeat
-	// that this answers. It belongs to the group, so it comes with each answer.
+	// TTL is how long the service keeps the member's shards after it has received the
+	// heartbeat. It belongs to the group, so it comes with each answer.
 	TTL time.Duration
-	// Generation numbers the states of the group's assignment. The member sends
-	// the newest one it has seen with each heartbeat, which tells the service
-	// whether an omitted shard was given up or not yet heard of. Zero: the
+	// Generation numbers the states of the group's assignment. Each heartbeat carries the
+	// newest one that the member has seen. From that, the service knows whether the member
+	// has released a shard that it does not list, or has not seen its grant yet. Zero: the
 	// service has no generations.
 	Generation uint64
-	// Finished says that every shard of the group is over, or held by a member that
-	// reported it as done, and that there is at least one. A service that does not
-	// count them never says so.
+	// Complete says that all work of the group is complete: there is at least one shard,
+	// and every shard is closed or was reported as complete by the member that holds it.
+	// A service that does not count them never sets it.
 	Complete bool
 }
