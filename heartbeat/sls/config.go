@@ -60,8 +60,8 @@ type Config struct {
 	// in the Endpoint: "cn-hangzhou-intranet.log.aliyuncs.com" is in cn-hangzhou.
 	Region string
 	// AllowInsecure permits plain http to hosts that are not loopback addresses, also
-	// through a Proxy, and a TLS config that verifies no certificate. Others on the way can
-	// then read all data and the security token.
+	// through a Proxy, and a TLS config that verifies no certificate. Everybody on
+	// the network path can then read all data and the security token.
 	AllowInsecure bool
 
 	// Member is the name of this worker. It goes into the User-Agent header alone, so that

@@ -55,8 +55,8 @@
 //   - *ResponseError: the service answered with something that the client cannot use.
 //   - *UsageError: an argument is wrong. The client did not send the request.
 //
-// The client does not retry, with one exception: it repeats a request whose credentials were
-// refused once, if the provider has other credentials. Refused credentials are final with Static
-// and FromEnv before the first success, because nothing can change them. In all other cases
-// heartbeats are retried with new credentials while the lease lasts.
+// The client does not retry, with one exception: if the service refuses the credentials of a
+// request and the provider has others, the client repeats the request once. Refused credentials
+// are final with Static and FromEnv before the first success, because nothing can change them. In
+// all other cases heartbeats are retried with new credentials while the lease lasts.
 package sls

@@ -16,9 +16,9 @@ import (
 var (
 	// ErrThrottled: a quota is used up. Error.RetryAfter returns how long to wait.
 	ErrThrottled = errors.New("throttled")
-	// ErrInvalidCursor: the cursor is not or no longer a position in this shard.
+	// ErrInvalidCursor: the cursor is not a position in this shard, or no longer.
 	ErrInvalidCursor = errors.New("invalid cursor")
-	// ErrShardNotFound: the shard does not or no longer exist.
+	// ErrShardNotFound: the shard does not exist, or no longer.
 	ErrShardNotFound = errors.New("shard not found")
 	// errGroupExists: a group of that name exists already.
 	errGroupExists = errors.New("consumer group exists already")

@@ -17,9 +17,9 @@ import (
 // generation are not sent, and the grants have no epochs. The answer's TTL is the group's timeout.
 //
 // The error matches heartbeat.ErrEvicted if the service does not know the member and the heartbeat
-// lists shards. Other errors match heartbeat.ErrGroupNotFound or heartbeat.ErrUnauthorized;
-// heartbeat.Retryable tells the rest apart. Refused credentials are retryable, except for those of
-// Static and FromEnv at the first heartbeat.
+// lists shards. Others match heartbeat.ErrGroupNotFound or heartbeat.ErrUnauthorized.
+// heartbeat.Retryable reports whether a retry may succeed. With refused credentials it may, except
+// for those of Static and FromEnv at the first heartbeat.
 func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	held := make([]int, len(r.Held))
 	for i, h := range r.Held {
