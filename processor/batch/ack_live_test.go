@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// These tests look at a handler that takes long and acknowledges on the way: what it
-// has acknowledged is committed while it works, or a crash would cost all of it.
+// In these tests a slow handler acknowledges single items. They are committed before it returns;
+// otherwise a crash would cost all of them.
 
 func TestItemsAreCommittedWhileTheHandlerWorks(t *testing.T) {
 	tests := []struct {

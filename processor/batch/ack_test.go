@@ -18,7 +18,7 @@ import (
 func TestAckIsForGood(t *testing.T) {
 	for _, e := range endings {
 		if e.name == "hangs" || e.name == "gives up with nil" {
-			continue // until the shard has to go: see TestAckBeforeTheDrainTimeoutCounts
+			continue // until the shard is revoked: see TestAckBeforeTheDrainTimeoutCounts
 		}
 		bubble(t, e.name, func(t *testing.T) {
 			src := newTape(50)
@@ -166,8 +166,8 @@ func TestAckItemByItemIsACompleteBatch(t *testing.T) {
 	}
 }
 
-// TestLateAckDoesNothing acknowledges when the handler has returned: whoever does has
-// not noticed that the batch failed, and is being handled again.
+// TestLateAckDoesNothing: an acknowledgement after the handler has returned does nothing. The batch
+// may have failed, and be in the next attempt.
 func TestLateAckDoesNothing(t *testing.T) {
 	for _, e := range []ending{endings[0], endings[1], endings[2], endings[6]} {
 		bubble(t, e.name, func(t *testing.T) {
@@ -212,8 +212,8 @@ func TestAckItemOfNothingPanics(t *testing.T) {
 	})
 }
 
-// TestAckFromOtherGoroutines acknowledges items from several goroutines, of which the
-// handler waits for some.
+// TestAckFromOtherGoroutines acknowledges items from several goroutines. The handler waits for some
+// of them.
 func TestAckFromOtherGoroutines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(1000)

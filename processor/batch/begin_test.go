@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
-// The place where Latest opened a shard is committed although its first read takes long:
-// what comes meanwhile is the next owner's.
+// The position where Latest opened a shard is committed even if the first read takes long, so that the
+// next owner reads what comes meanwhile.
 func TestLatestIsCommittedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(100)
@@ -61,8 +61,7 @@ func (w wrapped) Read(ctx context.Context, l batch.Limit) (batch.Chunk[int], err
 	return w.read(c), err
 }
 
-// The position after what is acknowledged is asked for before the source takes its
-// buffer back.
+// After is called before Release gives the buffer back.
 func TestAfterIsNotCalledAfterRelease(t *testing.T) {
 	for name, end := range map[string]func(r *rig) error{
 		"halted":  func(*rig) error { return processor.Halt(errNo) },
@@ -101,8 +100,8 @@ func TestAfterIsNotCalledAfterRelease(t *testing.T) {
 	}
 }
 
-// A reader that does not know its position is opened behind the gap again, not at the
-// place for shards without a checkpoint.
+// A reader that does not know its position is opened after the gap again, not where shards without a
+// checkpoint begin.
 func TestAGapIsNotForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(100)

@@ -68,7 +68,7 @@ func BenchmarkPrefetch(b *testing.B) {
 	}
 }
 
-// crowd is a Source of a thousand shards of which one gets items; each read takes 1 ms.
+// crowd is a Source of a thousand shards. One of them gets items. Each read takes 1 ms.
 type crowd struct {
 	mu    sync.Mutex // guards the fields below
 	items []time.Time

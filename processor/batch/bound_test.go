@@ -105,7 +105,7 @@ func (r *rig) resumeAt(p processor.Position) {
 	}
 }
 
-// A run is not over before what it read is handled.
+// A bounded run ends only when everything that it read is handled.
 func TestABoundedRunWaitsForItsBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
@@ -125,7 +125,7 @@ func TestABoundedRunWaitsForItsBatches(t *testing.T) {
 	})
 }
 
-// Nor before the end is committed, however long the store takes.
+// And only when the end is committed, however long the store takes.
 func TestABoundedRunWaitsForItsCommit(t *testing.T) {
 	for _, closed := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestABoundedRunWaitsForItsCommit(t *testing.T) {
 	}
 }
 
-// untold is a reader that says Next only when it has moved.
+// untold is a reader that sets Next only when it has moved.
 type untold struct{ batch.Reader[int] }
 
 func (r untold) Read(ctx context.Context, l batch.Limit) (batch.Chunk[int], error) {
@@ -216,7 +216,7 @@ func TestLatestCommitsWhereItBegins(t *testing.T) {
 			t.Errorf("committed %q, want 50 at once", p)
 		}
 		r.endWith(processor.ErrLeaseLost)
-		src.add(5) // while nobody has it
+		src.add(5) // between the two owners
 		r.start(2)
 		time.Sleep(time.Minute)
 		if got := r.got(); !slices.Equal(got, upTo(55)[50:]) {

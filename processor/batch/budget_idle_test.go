@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The idle take up half of the reads at most, and do not hold up the busy.
+// Idle shards take at most half of the reads, and do not hold up busy ones.
 func TestTheIdleLeaveHalfOfTheReads(t *testing.T) {
 	for _, x := range []struct{ reads, idle int }{{1, 1}, {2, 1}, {3, 1}, {4, 2}, {9, 4}} {
 		scene(t, 1000, x.reads, func(c *crew, ctx context.Context) {
@@ -33,7 +33,7 @@ func TestTheIdleLeaveHalfOfTheReads(t *testing.T) {
 	}
 }
 
-// The busy, however many they are, do not keep out the idle either.
+// Busy shards, however many, do not keep out idle ones.
 func TestTheIdleGetTheirTurn(t *testing.T) {
 	scene(t, 1000, 2, func(c *crew, ctx context.Context) {
 		stop := make(chan struct{})

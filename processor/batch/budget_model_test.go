@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 )
 
-// claimant is a goroutine that wants a share, and what the model says of it.
+// claimant is a goroutine that wants a share, and its state in the model.
 type claimant struct {
 	bytes   int64
 	class   class
@@ -21,20 +21,20 @@ type claimant struct {
 	reading bool
 }
 
-// model is a Budget that is slow and plain: a list of who waits, looked through from
-// the start after each change.
+// model is a slow and simple Budget: one list of claimants, searched from the start after each
+// change.
 type model struct {
 	size, free          int64
 	reads, slots, idles int
 	waiting             []*claimant
 }
 
-// settle lets in whom it can and returns them.
+// settle grants what it can, and returns those claimants.
 func (m *model) settle() (in []*claimant) {
 again:
 	for i, c := range m.waiting {
 		if c.class == classIdle && m.idles >= max(m.reads/2, 1) {
-			continue // it holds up nobody
+			continue // it does not hold up the others
 		}
 		if m.slots == 0 || c.bytes > m.free {
 			return in // it holds up everybody behind
@@ -67,7 +67,7 @@ func (m *model) endRead(c *claimant, bytes int64) {
 }
 
 // TestBudgetLikeItsModel does random things with a Budget and with its model, and
-// compares who got in after each.
+// compares the grants after each.
 func TestBudgetLikeItsModel(t *testing.T) {
 	for seed := range uint64(150) {
 		synctest.Test(t, func(t *testing.T) {

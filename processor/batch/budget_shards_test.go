@@ -84,7 +84,7 @@ func TestABatchLargerThanTheBudgetPassesAlone(t *testing.T) {
 	})
 }
 
-// A shard that has to go while it waits for the budget goes at once.
+// A shard that is revoked while it waits for the budget is released at once.
 func TestRevokedWhileWaitingForTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(100, 1)

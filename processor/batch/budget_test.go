@@ -15,7 +15,7 @@ type crew struct {
 	budget *Budget
 
 	mu  sync.Mutex
-	got []string // who got it
+	got []string // the claimants that got a share
 }
 
 // want starts a goroutine that waits for a share, keeps it until done is closed, and
@@ -38,7 +38,7 @@ func (c *crew) want(ctx context.Context, name string, bytes int64, class class) 
 	return done
 }
 
-// expect checks who got something since the last time, in whatever order.
+// expect checks which claimants got a share since the last call, in any order.
 func (c *crew) expect(want ...string) {
 	c.t.Helper()
 	synctest.Wait()
@@ -88,7 +88,7 @@ func TestTheOldestComesFirst(t *testing.T) {
 	})
 }
 
-// Who would fit waits all the same behind who does not, or that one would never get in.
+// A small claim waits behind a large one even if it would fit; otherwise the large one would starve.
 func TestTheSmallDoNotOvertakeTheLarge(t *testing.T) {
 	scene(t, 100, 10, func(c *crew, ctx context.Context) {
 		a := c.want(ctx, "a", 60, classBusy)
@@ -116,7 +116,7 @@ func TestBudgetBoundsTheReads(t *testing.T) {
 	})
 }
 
-// Who wants more than there is gets all of it, alone.
+// A claim for more than the budget gets the whole budget, alone.
 func TestMoreThanTheBudgetPassesAlone(t *testing.T) {
 	scene(t, 100, 10, func(c *crew, ctx context.Context) {
 		a := c.want(ctx, "a", 1, classBusy)
@@ -134,8 +134,8 @@ func TestMoreThanTheBudgetPassesAlone(t *testing.T) {
 	})
 }
 
-// A read that brings more than was set aside puts the budget into debt; nothing is let
-// in before that is paid.
+// A read that brings more than was set aside puts the budget into debt. Nothing is granted until the
+// debt is paid.
 func TestALargeReadIsADebt(t *testing.T) {
 	scene(t, 100, 10, func(c *crew, ctx context.Context) {
 		s, err := c.budget.acquire(ctx, 10, classBusy)
@@ -144,7 +144,7 @@ func TestALargeReadIsADebt(t *testing.T) {
 		}
 		other, _ := c.budget.acquire(ctx, 20, classBusy)
 		s.readDone(300)
-		s.readDone(1) // the read is over: is nothing
+		s.readDone(1) // the read has ended: does nothing
 		if free, reads := c.budget.Free(), c.budget.FreeReads(); free != -220 || reads != 9 {
 			t.Errorf("%d bytes and %d reads are free, want -220 and 9", free, reads)
 		}
@@ -159,7 +159,7 @@ func TestALargeReadIsADebt(t *testing.T) {
 	})
 }
 
-// A read that brings less gives back the rest at once.
+// A read that brings less releases the rest at once.
 func TestASmallReadGivesBackTheRest(t *testing.T) {
 	scene(t, 100, 10, func(c *crew, ctx context.Context) {
 		s, _ := c.budget.acquire(ctx, 100, classBusy)

@@ -14,13 +14,13 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// These tests are about commits that fail, and the last one above all: the next owner
-// waits for it, and does again what it does not cover.
+// These tests are about commits that fail, above all the last one: the next owner waits for it, and
+// repeats the work that it does not cover.
 
 var errStore = errors.New("store is down")
 
-// failing makes the store's next n saves fail; a negative n all of them. It returns a
-// function that says how many there were.
+// failing makes the store's next n saves fail; a negative n means all. It returns a function that
+// counts them.
 func (s *store) failing(n int) (tries func() int) {
 	count := 0
 	s.set(func(s *store) {
@@ -78,8 +78,8 @@ func TestLastCommitIsTriedAgain(t *testing.T) {
 	}
 }
 
-// TestLastCommitOfAStoreThatWasDown does not count what failed before the shard had to
-// go, nor wait for the pause after it.
+// TestLastCommitOfAStoreThatWasDown: failures before the revocation neither count nor delay the last
+// commit.
 func TestLastCommitOfAStoreThatWasDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(10)
@@ -176,8 +176,8 @@ func TestAStoreThatPanicsHasStoredNothing(t *testing.T) {
 	}
 }
 
-// TestEndOfShardWaitsForItsCommit does not say that the shard is over before the end
-// is in the store, however long that takes.
+// TestEndOfShardWaitsForItsCommit: Process returns ErrShardClosed only when the end is in the store,
+// however long that takes.
 func TestEndOfShardWaitsForItsCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(10)

@@ -48,7 +48,7 @@ type path struct {
 	first   int // items that there are at the beginning
 	closed  bool
 	early   processor.Position // what is in the store after a minute
-	cause   error              // why the shard has to go then
+	cause   error              // of the revocation then
 }
 
 var paths = []path{
@@ -155,8 +155,7 @@ func TestCommitsAtOnceWhenIdle(t *testing.T) {
 	})
 }
 
-// TestCommitsWhatAFilterLeftNothingOf moves on over batches in which there is nothing
-// to handle.
+// TestCommitsWhatAFilterLeftNothingOf: the position moves over reads without items.
 func TestCommitsWhatAFilterLeftNothingOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(100)

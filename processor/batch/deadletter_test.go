@@ -69,7 +69,7 @@ func wholly(_ context.Context, f batch.Failure) batch.Action {
 	return batch.ActionRetry
 }
 
-func TestPoisonIsToldOnce(t *testing.T) {
+func TestPoisonIsReportedOnce(t *testing.T) {
 	tests := []struct {
 		name    string
 		options batch.Options[int]

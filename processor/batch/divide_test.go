@@ -168,7 +168,7 @@ func TestAttemptsAtADividedBatch(t *testing.T) {
 	})
 }
 
-// newDivided is a closed shard of one read, of which the handler fails with what is bad.
+// newDivided is a closed shard of one read. The handler fails for bad items.
 func newDivided(t *testing.T, items, attempts int, bad func(*batch.Batch[int]) bool) *rig {
 	src := newTape(items)
 	src.closed = true
@@ -204,7 +204,7 @@ func divided(t *testing.T, items, attempts int, bad func(*batch.Batch[int]) bool
 	return calls, alone
 }
 
-// TestTheLastOneLeftIsTriedAlone: what failed with the others is not what it failed for.
+// TestTheLastOneLeftIsTriedAlone: attempts together with other items do not count for a single item.
 func TestTheLastOneLeftIsTriedAlone(t *testing.T) {
 	for name, end := range map[string]func(b *batch.Batch[int]){
 		"the other was given up":     func(b *batch.Batch[int]) { b.GiveUp(0, badItem(0)) },
@@ -226,8 +226,8 @@ func TestTheLastOneLeftIsTriedAlone(t *testing.T) {
 	}
 }
 
-// TestADividedBatchIsLeftToTheNextOwner when the shard has to go: no further part of it
-// is begun.
+// TestADividedBatchIsLeftToTheNextOwner when the shard is revoked: no further part of
+// it begins.
 func TestADividedBatchIsLeftToTheNextOwner(t *testing.T) {
 	for _, bad := range []int{0, 5, 63} {
 		bubble(t, fmt.Sprint(bad), func(t *testing.T) {

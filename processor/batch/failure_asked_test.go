@@ -10,9 +10,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// TestOnErrorIsNotAsked where there is nothing to decide: about an attempt that was
-// called off, one that acknowledged its batch, and an error that demands an action itself.
-// What it would say here ends the group.
+// TestOnErrorIsNotAsked where there is nothing to decide: for an attempt that was cancelled, for one
+// that acknowledged its batch, and for an error made with Halt or Fatal. Here OnError would end the
+// group.
 func TestOnErrorIsNotAsked(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -47,8 +47,8 @@ func TestOnErrorIsNotAsked(t *testing.T) {
 	}
 }
 
-// TestActionForACancelledBatchIsVoid: OnError was still thinking when the shard was
-// gone. To skip the batch now would be to lose it.
+// TestActionForACancelledBatchIsVoid: the shard was lost while OnError ran. To skip the batch now
+// would lose it.
 func TestActionForACancelledBatchIsVoid(t *testing.T) {
 	for _, v := range []batch.Action{batch.ActionSkip, batch.ActionHalt, batch.ActionFatal, batch.ActionDeadLetter} {
 		bubble(t, v.String(), func(t *testing.T) {
@@ -98,8 +98,8 @@ func TestActionOutlivesTheShard(t *testing.T) {
 	})
 }
 
-// TestABatchThatFailsWhileDrainingIsLeftToTheNextOwner: neither the dead letters nor
-// another attempt begin when the shard has to go.
+// TestABatchThatFailsWhileDrainingIsLeftToTheNextOwner: neither DeadLetter nor
+// another attempt begins after a revocation.
 func TestABatchThatFailsWhileDrainingIsLeftToTheNextOwner(t *testing.T) {
 	for name, attempts := range map[string]int{"no attempt left": 1, "attempts left": 5} {
 		bubble(t, name, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 )
 
 // tries handles a shard of one batch that always fails until it is halted or an hour is
-// over, and returns the failures that OnError was told.
+// over, and returns the failures that OnError got.
 func tries(t *testing.T, o batch.Options[int], end func() error) (*rig, []batch.Failure) {
 	src := newTape(10)
 	r := newRig(t, src)
@@ -90,7 +90,7 @@ func TestPausesGrow(t *testing.T) {
 	})
 }
 
-// TestFailureSaysWhatHappened looks at what OnError is told.
+// TestFailureSaysWhatHappened checks the argument of OnError.
 func TestFailureSaysWhatHappened(t *testing.T) {
 	var panicked *processor.PanicError
 	tests := []struct {
@@ -127,7 +127,7 @@ func TestFailureSaysWhatHappened(t *testing.T) {
 }
 
 // TestGoexitHasTheDefaultAction: OnError belongs on the handler's goroutine, and that
-// is gone. The bounds hold all the same.
+// is gone. The bounds still hold.
 func TestGoexitHasTheDefaultAction(t *testing.T) {
 	bubble(t, "of the handler", func(t *testing.T) {
 		count := 0

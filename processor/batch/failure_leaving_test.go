@@ -13,7 +13,7 @@ import (
 )
 
 // TestAFailureWhileDrainingGivesNothingUp lets a batch fail, in each way, while the shard
-// has to go: the failure may come from that, so the next owner handles the batch.
+// is revoked: that may be the reason for the failure, so the next owner handles the batch.
 func TestAFailureWhileDrainingGivesNothingUp(t *testing.T) {
 	options := map[string]batch.Options[int]{
 		"skip":                        {OnError: said(batch.ActionSkip)},

@@ -14,8 +14,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// An action is tried on five batches of ten of a closed shard, of which the third one
-// fails because of its first item, whenever that is handled.
+// An action is tried on a closed shard of five batches of ten items. The third batch fails whenever
+// its first item is handled.
 type actionTest struct {
 	name     string
 	options  batch.Options[int]

@@ -64,7 +64,7 @@ func TestAnExpiredPositionHaltsTheShard(t *testing.T) {
 	}
 }
 
-// With a policy the shard goes on behind the gap, which is told first.
+// With a policy the shard goes on after the gap, which is reported first.
 func TestReadingGoesOnBehindAGap(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -110,7 +110,7 @@ func TestReadingGoesOnBehindAGap(t *testing.T) {
 					}
 					handledThen = r.got()
 					told++
-					switch told { // nobody listens at first
+					switch told { // it fails at first
 					case 1, 2:
 						return errLine
 					case 3:

@@ -103,7 +103,7 @@ func TestGiveUpTakesOneItem(t *testing.T) {
 	}
 }
 
-// TestGivingUpIsForGood, and so is acknowledging: the first word about an item counts.
+// TestGivingUpIsForGood: of GiveUp and AckItem for one item, the first call counts.
 func TestGivingUpIsForGood(t *testing.T) {
 	late := make(chan *batch.Batch[int], 1)
 	tests := []struct {

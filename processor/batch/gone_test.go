@@ -30,7 +30,7 @@ func goneAfter(src *tape, place int) {
 	}
 }
 
-// TestAShardThatIsGoneHalts by default: somebody has to know. What was read before is
+// TestAShardThatIsGoneHalts by default, so that an operator sees it. What was read before is
 // handled and committed.
 func TestAShardThatIsGoneHalts(t *testing.T) {
 	for _, place := range []int{-1, 20} {
@@ -61,7 +61,7 @@ func TestAShardThatIsGoneHalts(t *testing.T) {
 }
 
 // TestAShardThatIsGoneTellsAGap with a policy, and has ended then: once, before the end,
-// and although nobody listens at first.
+// and although OnGap fails at first.
 func TestAShardThatIsGoneTellsAGap(t *testing.T) {
 	for name, c := range map[string]struct {
 		place int
@@ -105,7 +105,7 @@ func TestAShardThatIsGoneTellsAGap(t *testing.T) {
 	}
 }
 
-// TestAShardThatIsGoneForAMoment is read on, with nothing lost and nothing told.
+// TestAShardThatIsGoneForAMoment is read on. Nothing is lost or reported.
 func TestAShardThatIsGoneForAMoment(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		src := newTape(100)
@@ -126,7 +126,7 @@ func TestAShardThatIsGoneForAMoment(t *testing.T) {
 	})
 }
 
-// TestAShardThatIsGoneAndTakenAway tells its gap, whatever the policy: nobody comes after
+// TestAShardThatIsGoneAndTakenAway reports its gap, whatever the policy: no owner comes after
 // this owner.
 func TestAShardThatIsGoneAndTakenAway(t *testing.T) {
 	for name, o := range map[string]batch.Options[int]{

@@ -80,7 +80,7 @@ func TestPartsOfAReadAreHandledTogether(t *testing.T) {
 }
 
 // TestCommitsInsideARead come where the source has a position for each item, and at the
-// end of the read otherwise. A shard that has to go waits for one part.
+// end of the read otherwise. A revoked shard waits for one part.
 func TestCommitsInsideARead(t *testing.T) {
 	for _, items := range []bool{true, false} {
 		for _, cause := range []error{processor.ErrRevoked, processor.ErrShutdown} {

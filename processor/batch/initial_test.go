@@ -88,7 +88,7 @@ func TestABeginningThatIsWaitedFor(t *testing.T) {
 	})
 }
 
-// A source is told whether its shard begins behind a gap, and can ask for the store's
+// Start says whether the shard begins after a gap, and can list the store's
 // other checkpoints.
 func TestWhatASourceIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -80,7 +80,7 @@ func TestValidate(t *testing.T) {
 }
 
 // TestHandleWithFaultsEndsTheWorker when its first shard is to start; with a source, a
-// handler and options that are all wrong it says so of each.
+// handler and options that are all wrong, it lists each.
 func TestHandleWithFaultsEndsTheWorker(t *testing.T) {
 	src := newTape(10)
 	tests := []struct {
@@ -116,7 +116,7 @@ func TestHandleWithFaultsEndsTheWorker(t *testing.T) {
 }
 
 // TestHandlesHaveABudgetEach unless they are given one; the shards of one Handle share
-// it, which is seen by who waits.
+// it: see which reads wait.
 func TestHandlesHaveABudgetEach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(10)

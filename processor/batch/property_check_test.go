@@ -173,7 +173,7 @@ func (w *world) enter(g *owner, b *batch.Batch[int]) {
 	}
 }
 
-// leave notes that a handler is over, whichever way.
+// leave notes that a handler has returned, or panicked.
 func (w *world) leave(g *owner, b *batch.Batch[int]) {
 	w.locked(func() {
 		g.inside--
@@ -187,7 +187,7 @@ func (w *world) leave(g *owner, b *batch.Batch[int]) {
 func (w *world) handedOver(epoch uint64) {
 	g := w.owners[epoch]
 	if g == nil {
-		return // it had to go before it began
+		return // it was revoked before it began
 	}
 	want := g.resume
 	for item := g.resume; item < w.src.size() && (w.drop(item) || g.acked[item]); item++ {

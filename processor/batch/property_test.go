@@ -83,7 +83,7 @@ func (w *world) live() error {
 	}
 	w.locked(func() { w.calm = true })
 	w.src.set(func(t *tape) { t.closed, t.delay = true, 0 })
-	w.src.add(1) // wakes who waits
+	w.src.add(1) // wakes the waiting readers
 	w.begin(epoch)
 	select {
 	case o := <-w.rig.out:

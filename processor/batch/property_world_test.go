@@ -24,7 +24,7 @@ import (
 //   - when DeadLetter is called, that it gets one item, which the handler gave up, or
 //     which failed by itself;
 //   - after a clean hand-over, that all that was acknowledged without a gap is committed;
-//   - in the end, that everything was handled, and everything is given back.
+//   - in the end, that everything was handled, and everything is released.
 type world struct {
 	seed    uint64
 	rig     *rig
@@ -215,7 +215,7 @@ func (w *world) handle(ctx context.Context, g *owner, b *batch.Batch[int]) error
 		panic("the handler is ill")
 	case 2:
 		runtime.Goexit()
-	case 3: // deaf to a revocation, and believed in nothing that it says afterwards
+	case 3: // ignores its context; its later result counts for nothing
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Duration(rng.IntN(20)) * time.Second):

@@ -15,7 +15,7 @@ import (
 )
 
 // TestRangeStops ends the shard while the body has a batch for ten seconds, or waits for
-// one; the body does not look at any context.
+// one. The body ignores its contexts.
 func TestRangeStops(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -131,7 +131,7 @@ func TestRangeYieldsWhyItStops(t *testing.T) {
 	}
 }
 
-// TestRangeRefusesBadOptions without a look at the source.
+// TestRangeRefusesBadOptions without opening the source.
 func TestRangeRefusesBadOptions(t *testing.T) {
 	key := func(int) string { return "" }
 	for name, c := range map[string]struct {

@@ -113,7 +113,7 @@ func TestRangeLeavesOff(t *testing.T) {
 }
 
 // TestRangeFails says in each way that a batch was not handled: it comes again as the
-// options say, and OnError is told why.
+// options say, and OnError gets the reason.
 func TestRangeFails(t *testing.T) {
 	tests := []struct {
 		name string

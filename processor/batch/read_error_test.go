@@ -172,7 +172,7 @@ func TestThrottlingSlowsOnlyItsShard(t *testing.T) {
 	})
 }
 
-// What a source says about trying again is obeyed, and what was read before is handled.
+// Halt and Fatal from a source take effect, after what was read before is handled.
 func TestAnErrorOfTheSourceMayStopTheShardOrTheGroup(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -53,7 +53,7 @@ func (h *hooked) Close() error {
 	return err
 }
 
-// hookedTape is a tape of which the calls in bad go wrong, each as often as it says.
+// hookedTape is a tape whose calls in bad fail, each that many times.
 func hookedTape(items int, bad map[string]int, wrong func()) (src *tape, readers *[]*hooked) {
 	src, readers = newTape(items), new([]*hooked)
 	src.perRead = 3

@@ -106,8 +106,7 @@ func TestRecommitFails(t *testing.T) {
 	})
 }
 
-// What the source fails to do beside the reading is shown for as long as it says so, and
-// delays nothing.
+// Chunk.Trouble is shown until the next read, and delays nothing.
 func TestTroubleBesideTheReading(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		src := newTape(5)

@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Neither Close nor Release has a say in what becomes of the shard.
+// Panics in Close and Release do not change the outcome.
 func TestPanicsInCloseAndReleaseChangeNothing(t *testing.T) {
 	for _, call := range []string{"Close", "Release"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -30,8 +30,8 @@ func TestPanicsInCloseAndReleaseChangeNothing(t *testing.T) {
 	}
 }
 
-// A Goexit cannot be stopped. In Release, on the loop's goroutine, it ends the run; what
-// belongs to that is given back all the same.
+// A Goexit cannot be stopped. In Release, on the loop's goroutine, it ends the run. Everything is
+// released even then.
 func TestGoexitInReleaseEndsTheRunCleanly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, readers := hookedTape(20, map[string]int{"Release": 1}, runtime.Goexit)
@@ -66,8 +66,8 @@ func TestGoexitInCloseIsNotRepeated(t *testing.T) {
 	})
 }
 
-// After is the source's own code, but called by the loop when it looks how far it is: a
-// panic there ends the Process, which begins anew from the checkpoint.
+// The loop calls After on its own goroutine. A panic there ends Process, which is called again and
+// begins at the checkpoint.
 func TestAPanicInAfterRestartsTheProcessor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, readers := hookedTape(30, map[string]int{}, nil)

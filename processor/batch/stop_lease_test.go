@@ -10,8 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// These tests are about a lease that ends without a word, as it does in a process that
-// was frozen: nobody cancels anything, the loop has to look for itself.
+// In these tests the lease expires while no context is cancelled, as in a process that was frozen: the
+// loop has to check it.
 
 const lease = 15 * time.Second
 
@@ -86,7 +86,7 @@ func TestNothingIsCommittedAfterTheLease(t *testing.T) {
 			}
 			bubble(t, name, func(t *testing.T) {
 				r, _ := leased(t)
-				// The batch is acknowledged, and its handler was never told that it
+				// The batch is acknowledged, and its handler never learned that it
 				// should not have been.
 				r.handle(func(_ context.Context, b *batch.Batch[int]) error {
 					time.Sleep(lease + time.Second)

@@ -10,7 +10,7 @@ import (
 )
 
 // stages are in the order in which a shard goes through them. In those after the first
-// batch was handled, its commit is due only when the shard has to go.
+// batch was handled, its commit is due only when the shard is revoked.
 var stages = []stage{
 	{name: "opening", setup: func(s *staged) { s.src.onOpen = untilOver }},
 	{name: "opening, which fails", setup: func(s *staged) { s.src.openFail = func(batch.Start) error { return errBad } }},

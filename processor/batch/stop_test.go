@@ -11,11 +11,10 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// drain is how long the shard has when it must go, before its context ends.
+// drain is the time between the revocation and the end of the context.
 const drain = 30 * time.Second
 
-// stage is what a shard is in the middle of when it has to go. It has fifty items in
-// batches of ten.
+// stage is what a shard is doing when it is revoked. It has fifty items in batches of ten.
 type stage struct {
 	name   string
 	resume processor.Position // where it begins
@@ -50,8 +49,8 @@ func (s *staged) at(item int, handle func(context.Context, *batch.Batch[int]) er
 	}
 }
 
-// stop has the shard told why it has to go, and ends its context when the drain timeout
-// is over, or at once if it is lost. It returns the outcome and when it came.
+// stop revokes the shard, and ends its context after the drain timeout, or at once if the shard is lost.
+// It returns the outcome and when it came.
 func (s *staged) stop(cause error, lost bool) (o shardset.Outcome, took time.Duration) {
 	begin := time.Now()
 	if lost {

@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// tape is a Source of numbers: the item at position n is n. It can be told to fail, to
+// tape is a Source of numbers: the item at position n is n. It can be set to fail, to
 // hang, to drop items as a filter does, and to end.
 type tape struct {
 	mu       sync.Mutex // guards the fields below

@@ -48,7 +48,7 @@ func TestRangeTwice(t *testing.T) {
 	})
 }
 
-// The status shows what is held in memory.
+// The status shows the bytes that are held in memory.
 func TestBuffered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(1000)
@@ -62,7 +62,7 @@ func TestBuffered(t *testing.T) {
 	})
 }
 
-// Reads that hang and fail take a part of the places only.
+// Reads that hang and fail take only a part of the reads.
 func TestHangingReadsLeaveRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(64<<20, 8)

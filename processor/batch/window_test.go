@@ -78,7 +78,7 @@ func TestWhatHasNoNextDoesNotMoveTheWatermark(t *testing.T) {
 	}
 }
 
-// A filter that drops everything behind a chunk that hangs fills no memory.
+// A filter that drops everything after a chunk that is not acknowledged fills no memory.
 func TestDroppedChunksAreMerged(t *testing.T) {
 	var w window
 	slow := newAcks("1", nil, 1)
@@ -125,7 +125,7 @@ func TestAcksTellWhatIsAcknowledged(t *testing.T) {
 	}
 }
 
-// The window keeps nothing of what is done with.
+// The window keeps no acknowledged chunk.
 func TestTheWindowForgets(t *testing.T) {
 	var w window
 	for n := range 10_000 {

@@ -86,8 +86,7 @@ func TestYieldKeepsTheDeadLetter(t *testing.T) {
 	})
 }
 
-// A batch that was put back does not wait for the read under way, which may wait for
-// data.
+// A batch that yielded its memory does not wait for the running read, which may wait for data.
 func TestYieldedBatchIsReadAgainInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(2000, 8)
@@ -117,7 +116,7 @@ func TestYieldedBatchIsReadAgainInTime(t *testing.T) {
 	})
 }
 
-// Others get the memory also if they come later, and from several batches of a shard.
+// Other shards get the memory even if they come later, and even that of several batches.
 func TestWaitingBatchesGiveWay(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -150,7 +149,7 @@ func TestWaitingBatchesGiveWay(t *testing.T) {
 	}
 }
 
-// Who waits for a read, and not for memory, is no reason to put anything back.
+// A claim that waits for a read, not for memory, makes no batch yield.
 func TestOnlyMemoryMakesBatchesYield(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(1<<30, 4)

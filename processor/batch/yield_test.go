@@ -58,22 +58,22 @@ func TestFailingShardsLeaveRoomForOthers(t *testing.T) {
 	})
 }
 
-// What is put back and read again goes on with its attempts, and a shard that had been
-// read to its end ends all the same.
+// A batch that yielded its memory goes on with its attempts, and a shard that was read to its end still
+// ends.
 //
-// Whether the other shard waits at one of the moments at which the failing one looks is a
-// matter of chance, so there are a few tries.
-func TestAttemptsAreCountedAcrossPuttingBack(t *testing.T) {
+// It is a matter of chance whether the other shard waits when the failing one checks, so there are a few
+// tries.
+func TestAttemptsAreCountedAcrossYield(t *testing.T) {
 	for range 5 {
-		if attemptsAcrossPuttingBack(t) {
+		if attemptsAcrossYield(t) {
 			return
 		}
 	}
 	t.Error("nothing was put back")
 }
 
-// attemptsAcrossPuttingBack is one try. It reports whether anything was put back.
-func attemptsAcrossPuttingBack(t *testing.T) (back bool) {
+// attemptsAcrossYield is one try. It reports whether any batch yielded.
+func attemptsAcrossYield(t *testing.T) (back bool) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(1000, 8)
 		src := newTape(10)

@@ -77,7 +77,7 @@ func compressZstd(tb testing.TB, raw []byte) []byte {
 	return e.EncodeAll(raw, nil)
 }
 
-// streamZstd compresses without telling the encoder, and so the frame, how much comes.
+// streamZstd makes a frame without a content size.
 func streamZstd(tb testing.TB, raw []byte) []byte {
 	tb.Helper()
 	var b bytes.Buffer

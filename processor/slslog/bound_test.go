@@ -15,7 +15,7 @@ import (
 func until(at time.Time) batch.Start { return batch.Start{Until: at} }
 
 // TestBoundInTime: what was received before the bound is read, nothing else, and then
-// the shard ends: at once behind a bound of the past, when it is certain otherwise.
+// the shard ends: at once if the bound is in the past, and otherwise when it is certain.
 func TestBoundInTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		after  time.Duration // from the start to the bound; 10 groups come before, one a second
@@ -63,7 +63,7 @@ func TestBoundInTime(t *testing.T) {
 	}
 }
 
-// TestBoundIsAskedForOnce where it is past, and not at all where it is far.
+// TestBoundIsAskedForOnce if it is in the past, and not at all if it is far ahead.
 func TestBoundIsAskedForOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
@@ -87,8 +87,8 @@ func TestBoundIsAskedForOnce(t *testing.T) {
 	})
 }
 
-// TestBoundRace: what is put between two questions for the ends of a shard is before the
-// bound, and must be read.
+// TestBoundRace: what is put between the requests for the two cursors is before the bound, and must be
+// read.
 func TestBoundRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
@@ -172,7 +172,7 @@ func TestBoundByPosition(t *testing.T) {
 	}
 }
 
-// oddCursors is a service whose cursors are none for a while.
+// oddCursors is a service that returns invalid cursors for a while.
 type oddCursors struct {
 	*shelf
 	odd bool
@@ -185,7 +185,7 @@ func (o *oddCursors) Cursor(ctx context.Context, shard int, from sls.From) (stri
 	return o.shelf.Cursor(ctx, shard, from)
 }
 
-// A bound that the service tells wrongly is asked for again.
+// After an invalid cursor for the bound, the request is repeated.
 func TestBoundThatMakesNoSense(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &oddCursors{shelf: newShelf(1)}
@@ -234,8 +234,8 @@ func TestBoundsByBoth(t *testing.T) {
 	}
 }
 
-// TestPutBehindTheBound: what comes between the question for the bound and the pull is not
-// read, although the bound is not final yet.
+// TestPutBehindTheBound: what comes between the request for the bound and the pull is not read, although
+// the bound is not final yet.
 func TestPutBehindTheBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
@@ -251,7 +251,7 @@ func TestPutBehindTheBound(t *testing.T) {
 	})
 }
 
-// TestBoundBehindAQuery: nothing passes, and the shard ends all the same.
+// TestBoundBehindAQuery: the query drops everything, and the shard still ends.
 func TestBoundBehindAQuery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
@@ -294,7 +294,7 @@ func TestBoundAndClocksThatAreSet(t *testing.T) {
 	})
 }
 
-// TestLagIsTheServices: how far a shard is behind is told by the service's clock.
+// TestLagIsTheServices: the lag is by the service's clock.
 func TestLagIsTheServices(t *testing.T) {
 	for _, ahead := range []time.Duration{0, 30 * time.Second, -30 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {

@@ -39,7 +39,7 @@ func TestBuffersAreReused(t *testing.T) {
 	}
 }
 
-// TestReleaseTwice must not give back the memory of the next borrower.
+// TestReleaseTwice must not release the memory of the next loan.
 func TestReleaseTwice(t *testing.T) {
 	p := newBuffers(1 << 20)
 	a := p.take(1)

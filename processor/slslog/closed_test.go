@@ -36,7 +36,7 @@ func TestClosedShard(t *testing.T) {
 	})
 }
 
-// TestEmptyClosedShard: its end is told where it begins, so that it can be committed.
+// TestEmptyClosedShard: its end is its beginning, and can be committed.
 func TestEmptyClosedShard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
@@ -53,7 +53,7 @@ func TestEmptyClosedShard(t *testing.T) {
 }
 
 // TestClosedDuringARead: data that comes while a read is under way, then the closing, then
-// the list, of which another shard's reader tells us: that read has not seen the data.
+// the list, which another shard's reader requests: that read has not seen the data.
 func TestClosedDuringARead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
@@ -75,7 +75,8 @@ func TestClosedDuringARead(t *testing.T) {
 	})
 }
 
-// TestOneListForAll shards, in each span of ShardsEvery, and only where one is at its end.
+// TestOneListForAll: one request for all shards in each ShardsEvery, and only while a shard is at its
+// end.
 func TestOneListForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const shards = 20

@@ -142,8 +142,8 @@ func TestStartAndClocksThatAreSet(t *testing.T) {
 	})
 }
 
-// TestGapUpToTheFuture: behind an expired position, too, a time to come is waited for, and a
-// gap goes where its policy says, however young the shard is.
+// TestGapUpToTheFuture: after an expired position, too, a time in the future is awaited, and
+// Options.Expired holds however young the shard is.
 func TestGapUpToTheFuture(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, 1, slsserver.Config{})

@@ -125,8 +125,8 @@ func FuzzBuilder(f *testing.F) {
 	})
 }
 
-// allocated is how many bytes f allocates. What is allocated once, or by somebody else, is
-// not counted: the less of two runs counts.
+// allocated returns how many bytes f allocates: the smaller number of two runs, to leave out single
+// allocations and those of other goroutines.
 func allocated(f func()) int {
 	least := uint64(math.MaxUint64)
 	for range 2 {

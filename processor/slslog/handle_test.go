@@ -155,8 +155,8 @@ func TestWorkerFollowsASplit(t *testing.T) {
 	})
 }
 
-// TestWorkerCrossesAGap: what it was to read next has expired, and it goes on with the
-// oldest that is left, and says so.
+// TestWorkerCrossesAGap: its position has expired. It goes on with the oldest log that is left, and
+// reports the gap.
 func TestWorkerCrossesAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, 1, slsserver.Config{})

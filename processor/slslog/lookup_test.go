@@ -72,8 +72,8 @@ func TestListFails(t *testing.T) {
 	})
 }
 
-// A shard at its end whose state nobody can tell commits its position again: not at once,
-// not often, and not together with others. A shard that is behind does not.
+// A shard at its end whose state is unknown commits its position again: not at once, not often, and not
+// together with others. A shard that is behind does not.
 func TestRecommitsWhileTheListFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const shards = 20
@@ -155,8 +155,8 @@ func TestOddState(t *testing.T) {
 	})
 }
 
-// TestHangingList holds up no shard's read, not even that of the shard that asks, and is
-// given up before long.
+// TestHangingList: a list request that hangs delays no read, not even that of the asking reader, and
+// times out.
 func TestHangingList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(2)
@@ -214,7 +214,7 @@ func TestAskingEndsWithTheReader(t *testing.T) {
 	})
 }
 
-// User code that panics, or ends its goroutine, is a list that fails.
+// A client that panics, or ends its goroutine, counts as a list that fails.
 func TestListPanics(t *testing.T) {
 	for name, f := range map[string]func(){"panic": func() { panic("no") }, "goexit": runtime.Goexit} {
 		synctest.Test(t, func(t *testing.T) {

@@ -88,9 +88,9 @@ func TestYounger(t *testing.T) {
 	}
 }
 
-// TestOneLook: the first shard that needs it has the shards and the checkpoints listed; the
-// others, also those that come much later, are told from that.
-func TestOneLook(t *testing.T) {
+// TestOneSnapshot: the first shard that needs it requests the shards and the checkpoints. All others, even
+// much later, use that snapshot.
+func TestOneSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(3)
 		src, err := New(s, Options{})
@@ -143,8 +143,8 @@ func TestOneLook(t *testing.T) {
 	})
 }
 
-// TestLookFails: what passes is tried again, what does not is done without.
-func TestLookFails(t *testing.T) {
+// TestSnapshotFails: passing errors are tried again; permanent ones leave a snapshot without a list.
+func TestSnapshotFails(t *testing.T) {
 	refusal := func(status int, code string) error {
 		s := serve(t, 1, slsserver.Config{})
 		_, err := s.server.AddFault(slsserver.Fault{Op: "ListShards", Status: status, Code: code, Message: "no"})
@@ -194,8 +194,8 @@ func TestLookFails(t *testing.T) {
 	}
 }
 
-// TestLookIsGivenUp by who has to go, and taken by the next one.
-func TestLookIsGivenUp(t *testing.T) {
+// TestSnapshotIsCancelled with its reader, and taken by the next one.
+func TestSnapshotIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(2)
 		src, err := New(s, Options{})

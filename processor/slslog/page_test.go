@@ -15,9 +15,8 @@ import (
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
-// TestGivenBackOnce: whatever goes wrong with a page, no memory stays out, and none comes
-// back twice.
-func TestGivenBackOnce(t *testing.T) {
+// TestReleasedOnce: whatever goes wrong with a page, its memory is released exactly once.
+func TestReleasedOnce(t *testing.T) {
 	wrong := errors.New("wrong")
 	for name, c := range map[string]struct {
 		damage func(p *sls.Page)
@@ -121,7 +120,7 @@ func TestTooLarge(t *testing.T) {
 	})
 }
 
-// A size that something on the way has made up does not halt the shard.
+// A wrong size in one damaged header does not halt the shard.
 func TestTooLargeByMistake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
@@ -218,9 +217,8 @@ func TestDamagedPage(t *testing.T) {
 	})
 }
 
-// Numbers are counted back from the last group. A hole anywhere would have a commit skip
-// log groups.
-func TestNumbersWithAGapAreNotBelieved(t *testing.T) {
+// Numbers are counted back from the last group. With a gap anywhere, a commit would skip log groups.
+func TestNumbersWithAGapAreNotUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
 		s.put(0, 6) // 1000..1005

@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 )
 
-// page is what a proxy or a portal on the way answers, in place of the service.
+// page is the answer of a proxy or a portal on the way, instead of the service's.
 func page(r *http.Request, status int) *http.Response {
 	body := fmt.Sprintf("<html><title>%d</title>", status)
 	return &http.Response{

@@ -288,8 +288,7 @@ func (p *peers) done(limit time.Duration) {
 	})
 }
 
-// shares is a condition: the workers hold so many shards each, by their own word, and run
-// their processors.
+// shares is a condition: each worker reports that many shards as held, and runs their processors.
 func shares(want ...int) func(workers ...*peerWorker) func() bool {
 	return func(workers ...*peerWorker) func() bool {
 		return func() bool {

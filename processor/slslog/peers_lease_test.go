@@ -17,8 +17,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Commits were forced: a worker that had been cut off for long took the position of its
-// successor back.
+// Commits were forced: a worker that had long been cut off moved its successor's position back.
 func TestD07CommitsAreNotForced(t *testing.T) {
 	peersTest(t, 1, func(t *testing.T, p *peers) {
 		p.add(0, 1, "")
@@ -47,8 +46,8 @@ func TestD07CommitsAreNotForced(t *testing.T) {
 	})
 }
 
-// Heartbeats ended before the last batches did, so that shards were given away that were
-// still worked on.
+// Heartbeats ended before the last batches did, so shards that were still being handled were given to
+// others.
 func TestD08HeartbeatsDuringDrain(t *testing.T) {
 	peersTest(t, 2, func(t *testing.T, p *peers) {
 		slow := func(s *peerSetup) {
@@ -131,8 +130,8 @@ func TestD08NoZombies(t *testing.T) {
 	}
 }
 
-// One error ended the heartbeats without a word, while the work went on for ever. Here a
-// lease ends by the clock, whatever became of who sends the heartbeats.
+// One error silently ended the heartbeats, while the work went on for ever. Here a lease expires by the
+// clock, whatever happens to the goroutine that sends heartbeats.
 func TestD11HeartbeatsThatDie(t *testing.T) {
 	peersTest(t, 1, func(t *testing.T, p *peers) {
 		release := make(chan struct{})
@@ -193,8 +192,8 @@ func TestD12RevokedShardsAreReleased(t *testing.T) {
 	})
 }
 
-// A shard with something acknowledged and not committed yet was never handed over: whose
-// turn it was to commit it had been decided away.
+// A shard with an acknowledged, uncommitted position was never handed over: no part of the code was left
+// to commit it.
 func TestD13HandOverCommits(t *testing.T) {
 	peersTest(t, 2, func(t *testing.T, p *peers) {
 		late := func(s *peerSetup) { s.batch.CommitInterval = time.Hour }
@@ -217,8 +216,8 @@ func TestD13HandOverCommits(t *testing.T) {
 	})
 }
 
-// A commit that was refused because somebody else held the shard was reported as
-// success, and the work on the shard went on.
+// A commit that was refused because another member held the shard was reported as success, and the work
+// on the shard went on.
 func TestD15LostShardIsAnError(t *testing.T) {
 	peersTest(t, 4, func(t *testing.T, p *peers) {
 		var told atomic.Int64
@@ -265,8 +264,7 @@ func TestD15LostShardIsAnError(t *testing.T) {
 	})
 }
 
-// Who was thrown out went on, and its heartbeats were refused for ever, because they
-// listed shards. (The typing mistakes of defect 3 are in TestD03ErrorsOfTheLastCommit.)
+// An evicted member went on, and its heartbeats were refused for ever, because they listed shards. (The typing mistakes of defect 3 are in TestD03ErrorsOfTheLastCommit.)
 func TestD03EvictedMemberRejoins(t *testing.T) {
 	peersTest(t, 4, func(t *testing.T, p *peers) {
 		a := p.work("a", nil)

@@ -104,7 +104,7 @@ func TestHangingListDelaysNothing(t *testing.T) {
 	})
 }
 
-// A list that can be had again is said so, and ends what is closed.
+// When the list is available again, that is logged, and closed shards end.
 func TestListComesBack(t *testing.T) {
 	peersTestOn(t, peersConfig, 2, true, func(t *testing.T, p *peers) {
 		number, err := p.srv.AddFault(noList)

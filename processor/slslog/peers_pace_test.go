@@ -10,8 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/processor/slslog"
 )
 
-// The bound on memory leaked with each batch that was put back or ended in an error that
-// nobody had thought of, until nothing was read any more.
+// The memory budget leaked with each batch that was read again or ended in an unexpected error, until
+// nothing was read any more.
 func TestD14BudgetDoesNotLeak(t *testing.T) {
 	peersTest(t, 4, func(t *testing.T, p *peers) {
 		budget := batch.NewBudget(64<<10, 4)
@@ -71,7 +71,7 @@ func TestD19FiltersAreNotPaced(t *testing.T) {
 	}
 }
 
-// Who waited for data kept its turn to read, so that idle shards starved the busy ones.
+// A shard that waited for data kept its turn to read, so idle shards starved busy ones.
 func TestD20WaitingTakesNoTurn(t *testing.T) {
 	peersTest(t, 8, func(t *testing.T, p *peers) {
 		p.add(7, 1000, "")

@@ -14,9 +14,9 @@ import (
 	"github.com/rollcall-go/rollcall/processor/slslog"
 )
 
-// A typing mistake in two error codes made the last commit be tried for ever: the worker
-// never stopped, and a shard that it had lost it never released. (Members that were
-// thrown out are in TestD03EvictedMemberRejoins.)
+// Because of typing mistakes in two error codes, the last commit was tried for ever: the worker never
+// stopped, and never released a shard that it had lost. (Members that were
+// evicted are in TestD03EvictedMemberRejoins.)
 func TestD03ErrorsOfTheLastCommit(t *testing.T) {
 	slow := func(s *peerSetup) {
 		s.batch.CommitInterval = time.Hour

@@ -76,8 +76,8 @@ func TestPageThatDoesNotFollowIsReadAgain(t *testing.T) {
 	same(t, "what was read", got, upTo(30))
 }
 
-// A position with the line end that some clients commit is one to go on from, whichever
-// way the request is signed; and the end of the shard is known there.
+// A worker continues from a position with a line end, which some clients commit, whichever way the
+// request is signed. The end of the shard is recognized there.
 func TestPositionWithALineEnd(t *testing.T) {
 	for _, signature := range []sls.Signature{sls.V1, sls.V4} {
 		for _, end := range []string{"\n", "\r\n"} {

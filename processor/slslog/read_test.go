@@ -146,8 +146,8 @@ func TestMoreAndLag(t *testing.T) {
 	}
 }
 
-// TestPositionOfEachGroup: only where the service numbers them, and never with a query,
-// which leaves out some.
+// TestPositionOfEachGroup: groups have positions only if the service numbers them, and never with a query,
+// which drops some.
 func TestPositionOfEachGroup(t *testing.T) {
 	for name, c := range map[string]struct {
 		o    Options

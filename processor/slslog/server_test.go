@@ -69,7 +69,7 @@ func TestServerQuery(t *testing.T) {
 	}
 }
 
-// TestServerRefuses is what each refusal means to the loop.
+// TestServerRefuses checks the error of Read for each refusal.
 func TestServerRefuses(t *testing.T) {
 	refuse := func(status int, code, message string) slsserver.Fault {
 		return slsserver.Fault{Status: status, Code: code, Message: message}

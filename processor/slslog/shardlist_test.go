@@ -30,8 +30,8 @@ func refusal(t *testing.T, status int, code, retryAfter string) error {
 	return err
 }
 
-// The pauses after failures grow up to a bound; throttling asks for longer ones, and the
-// service's own word counts.
+// The pauses after failures grow up to a bound. They are longer after throttling, and at least what the
+// service asks for.
 func TestListPauses(t *testing.T) {
 	for name, c := range map[string]struct {
 		err         error
@@ -69,8 +69,8 @@ func TestListPauses(t *testing.T) {
 	}
 }
 
-// What is said of failures: once for each kind in a row, however its text differs.
-func TestListNews(t *testing.T) {
+// Failures are logged once for each kind in a row, however their texts differ.
+func TestListChanges(t *testing.T) {
 	var l shardList
 	now := time.Now()
 	for i, c := range []struct {

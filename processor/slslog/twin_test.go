@@ -8,8 +8,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The twin decodes a page as simply as can be, into plain values, with the code of
-// others for everything on the wire.
+// The twin decodes a page in the simplest way, into plain values, with protowire for everything on the
+// wire.
 
 type twinGroup struct {
 	topic, source, category, machine string // "-" or "+" and the value
