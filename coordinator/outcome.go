@@ -93,7 +93,7 @@ func (r *run) trackFailure(now time.Time, seq uint64, err error) (plan shardset.
 		plan, final = r.tracker.Refused(now)
 		next = stepRetry
 	default:
-		plan, final = r.tracker.Failed(now), !heartbeat.Retryable(err)
+		plan, final = r.tracker.Tick(now), !heartbeat.Retryable(err)
 		next = stepRetry
 	}
 	if final {

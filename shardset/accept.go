@@ -10,7 +10,7 @@ import (
 // ErrStaleAnswer is what Tracker.Accepted returns for an answer that came too late: a newer
 // heartbeat has left, the lease was lost meanwhile, or the answer took longer than the lease
 // that it would have given.
-var ErrStaleAnswer = errors.New("answer came too late: a newer heartbeat has left, or its lease is over")
+var ErrStaleAnswer = errors.New("answer came too late: a newer heartbeat has left, or the lease was lost")
 
 // Accepted is the event of an answer to heartbeat seq that came at now. It compares
 // what the member holds with what it is assigned (diff), and starts and stops processors

@@ -6,8 +6,8 @@ import (
 )
 
 // ConfigError lists every fault of a configuration that a constructor refused. All
-// constructors of the module return it, so that a program can print the faults, or set the
-// fields in question anew, without reading texts.
+// constructors of the module return it, so that a program can print the faults, or correct
+// the fields, without reading texts.
 type ConfigError struct {
 	// Config names the type that was refused: "coordinator.Config".
 	Config string
@@ -17,7 +17,7 @@ type ConfigError struct {
 
 // Fault is one thing wrong with a configuration.
 type Fault struct {
-	// Field is the name of the field. A part of it is named as Go does: "Shards[3].ID".
+	// Field is the name of the field. A part of a field is written as in Go: "Shards[3].ID".
 	Field string
 	// Reason says what is wrong and what the field takes. It reads on from the name:
 	// "is -1s; it must not be negative".
@@ -36,7 +36,7 @@ func (e *ConfigError) Error() string {
 	return b.String()
 }
 
-// Add notes a fault.
+// Add adds a fault.
 func (e *ConfigError) Add(field, format string, args ...any) {
 	e.Faults = append(e.Faults, Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
 }

@@ -5,13 +5,10 @@ import (
 	"time"
 )
 
-// Tick is the event of time passing: a lease that ended, a drain that took too
-// long, a shard whose pause before a restart is over.
+// Tick is the event of time passing: a lease ends, a drain takes too long, the pause before a
+// restart is over. A heartbeat without a usable answer is no more than that: one failure
+// loses nothing, and the lease goes on until its end.
 func (t *Tracker) Tick(now time.Time) Plan { return t.finish(now, t.tick(now)) }
-
-// Failed is the event of a heartbeat without a usable answer. The lease
-// goes on until its end: one failure loses nothing.
-func (t *Tracker) Failed(now time.Time) Plan { return t.finish(now, t.tick(now)) }
 
 // Refused is the event of a heartbeat that was refused for a reason that may pass, such
 // as credentials that are about to be replaced. The member tries again while its lease

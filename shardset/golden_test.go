@@ -138,7 +138,7 @@ func (s *script) event(words []string) {
 	case "returned":
 		s.plan(s.tr.Returned(now, parseID(s.t, args[0]), s.outcome(args[1])))
 	case "fail":
-		s.plan(s.tr.Failed(now))
+		s.plan(s.tr.Tick(now))
 	case "refuse":
 		p, final := s.tr.Refused(now)
 		s.line("final %v", final)

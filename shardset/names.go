@@ -10,9 +10,9 @@ import (
 // maxName is the longest name of a member or a group, in bytes.
 const maxName = 128
 
-// CheckName returns nil if a member or a group may have this name, and what is wrong
-// otherwise: 1 to 128 bytes of UTF-8, all of them characters that can be printed. A service
-// may take less. The error reads on from the name of a field, as Fault.Reason does.
+// CheckName returns an error if a member or a group cannot have this name. A name is 1 to 128
+// bytes of UTF-8, and all its characters can be printed. A service may have a narrower rule.
+// The error reads on from the name of a field, as Fault.Reason does.
 func CheckName(name string) error {
 	switch {
 	case name == "":

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Stop tells the shell to stop one shard, and why.
+// Stop is a shard that the shell stops, and why.
 type Stop struct {
 	ID    ID
 	Epoch uint64

@@ -169,7 +169,7 @@ func (w *world) step() {
 	case 26:
 		if w.rnd.IntN(2) == 0 {
 			w.event("failed")
-			w.obey(w.tr.Failed(w.now), 0)
+			w.obey(w.tr.Tick(w.now), 0)
 			return
 		}
 		w.event("refused")

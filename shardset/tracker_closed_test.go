@@ -50,7 +50,7 @@ func TestStillGrantedTakesThreeAnswers(t *testing.T) {
 	r.answer("3s", "1@1", "")
 	for range 3 { // no answers
 		r.beat("3.1s", "1@1")
-		r.plan("failed", "3.2s", r.tr.Failed(r.at("3.2s")), "")
+		r.plan("failed", "3.2s", r.tr.Tick(r.at("3.2s")), "")
 	}
 	r.beat("3.3s", "1@1")
 	r.answer("3.4s", "1@1", "")

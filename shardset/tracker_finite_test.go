@@ -135,7 +135,7 @@ func TestFinishedIsTakenBack(t *testing.T) {
 	r.answer("1.4s", "1@1", "")
 	r.returned("1.5s", "2", OutcomeReleased, "beat") // the answer of 1.2s is void
 	r.beat("1.6s", "1@1")
-	r.plan("failed", "1.7s", r.tr.Failed(r.at("1.7s")), "")
+	r.plan("failed", "1.7s", r.tr.Tick(r.at("1.7s")), "")
 	r.tick("10.2s", "lease lost, beat")
 	r.tick("10.3s", "")
 	r.beat("10.4s", "")
@@ -198,7 +198,7 @@ func TestGiveWayAfterOneTTL(t *testing.T) {
 	// No wake-up for what only an answer can bring.
 	r.when("the wake-up at the end of the wait", r.tick("11s", "beat").WakeAt, "17.9s")
 	r.beat("11.1s", "1@1")
-	r.plan("failed", "11.2s", r.tr.Failed(r.at("11.2s")), "")
+	r.plan("failed", "11.2s", r.tr.Tick(r.at("11.2s")), "")
 	r.beat("11.3s", "1@1")
 	r.answer("11.4s", "1@1", "complete")
 	r.beat("11.5s", "1@1")

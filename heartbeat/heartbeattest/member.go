@@ -104,7 +104,7 @@ func (m *member) beat() {
 		if !heartbeat.Retryable(m.err) {
 			m.k.Errorf("heartbeat of %s: %v", m.name, m.err)
 		}
-		m.obey(m.tracker.Failed(now))
+		m.obey(m.tracker.Tick(now))
 	}
 }
 

@@ -203,7 +203,7 @@ func (p *proc) beatNow() {
 		p.when(func() {
 			if p.inFlight == seq {
 				p.inFlight = 0
-				p.obey(p.tracker.Failed(p.local()))
+				p.obey(p.tracker.Tick(p.local()))
 			}
 		})
 	})
@@ -232,7 +232,7 @@ func (p *proc) answered(seq uint64, sentAt time.Time, a shardset.Answer, err err
 			p.w.fail("%s was replaced by %d, and nobody did", p, replaced.Newest)
 		}
 	default:
-		plan = p.tracker.Failed(now)
+		plan = p.tracker.Tick(now)
 	}
 	p.obey(plan)
 	if p.again {

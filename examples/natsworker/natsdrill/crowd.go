@@ -179,7 +179,7 @@ func (m *extra) beat(ctx context.Context) {
 	}
 	var plan shardset.Plan
 	if err != nil {
-		plan = m.tracker.Failed(now)
+		plan = m.tracker.Tick(now)
 	} else {
 		m.crowd.beats.Add(1)
 		plan, err = m.tracker.Accepted(now, r.Seq, a)
