@@ -28,8 +28,8 @@ var (
 	})
 )
 
-// BenchmarkRecords is what members do all the time: each writes its own record, one
-// write after the other, from three processes on three nodes.
+// BenchmarkRecords is the usual traffic of members: each writes its own record, one write
+// after the other, from three processes on three nodes.
 func BenchmarkRecords(b *testing.B) {
 	for _, storage := range []string{"memory", "disk"} {
 		for _, members := range []int{32, 1000} {
@@ -100,8 +100,8 @@ func report(b *testing.B, what string, times []time.Duration) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkDocument is a step of a large group: one writer, and a watcher on another node
-// who has to hear of it. A wake-up is the time from the begin of the write to its call.
+// BenchmarkDocument is a step of a large group: one writer, and a watch on another node. A
+// wake-up is the time from the start of the write to the call of the watch's sink.
 func BenchmarkDocument(b *testing.B) {
 	for name, f := range map[string]func() *fleet{"R1": syncAlone, "R3": syncTrio} {
 		b.Run(name, func(b *testing.B) {

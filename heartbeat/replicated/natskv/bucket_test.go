@@ -33,8 +33,8 @@ func streamOf(t testing.TB, js jetstream.JetStream, bucket string) jetstream.Str
 	return s.CachedInfo().Config
 }
 
-// The buckets are made at the first use, by many processes at once, and are what they
-// should be: buckets to every other client, but read from their leaders only.
+// The first use creates the buckets, also by many processes at once. Other clients see
+// ordinary buckets, except that reads go to the leaders.
 func TestBucketsAreMade(t *testing.T) {
 	each(t, func(t *testing.T, f *fleet) {
 		cfg, ctx := f.config(), soon(t)
@@ -75,8 +75,8 @@ func TestBucketsAreMade(t *testing.T) {
 	})
 }
 
-// A bucket that exists is used as it is, with one warning; but AllowDirect is switched
-// off, also when somebody switches it on later.
+// An existing bucket is used as it is, with one warning. AllowDirect is switched off, also
+// if it is switched on later.
 func TestBucketsThatExist(t *testing.T) {
 	f, ctx := alone(), soon(t)
 	js := f.jetStream(t)
@@ -114,7 +114,7 @@ func TestBucketsThatExist(t *testing.T) {
 	}
 }
 
-// A bucket that cannot keep a group is refused, and the error says why.
+// A bucket that cannot store a group is refused, and the error says why.
 func TestUnfitBuckets(t *testing.T) {
 	f, ctx := alone(), soon(t)
 	js := f.jetStream(t)
@@ -156,7 +156,7 @@ func TestUnfitBuckets(t *testing.T) {
 	}
 }
 
-// A bucket that was deleted is made again: by reads, by writes and by watches.
+// A deleted bucket is created again, whether reads, writes or watches meet its loss.
 func TestBucketsThatGo(t *testing.T) {
 	each(t, func(t *testing.T, f *fleet) {
 		js := f.jetStream(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv/embedded"
 )
 
-// A watch whose consumer goes on as if nothing had happened notices that the bucket's
-// stream is another one, or has lost what was told.
+// A watch whose consumer continues as before still notices that the bucket's stream was
+// replaced or has lost writes.
 func TestCheck(t *testing.T) {
 	server, err := embedded.Start(t.TempDir())
 	if err != nil {
@@ -69,8 +69,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Once the connection was lost, the stream that may forget is verified before it is used
-// again; the other one is not.
+// After the connection was lost, the volatile stream is verified before it is used again.
+// The other one is not.
 func TestCurrentAfterReconnect(t *testing.T) {
 	conn := &nats.Conn{}
 	s := newStore(t, Config{Conn: conn, Group: "orders"})

@@ -16,7 +16,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// All faults are told at once, each by the name of its field.
+// All faults are reported at once, each with the name of its field.
 func TestFaultyConfig(t *testing.T) {
 	shards := shardset.Range("orders", 2)
 	shards[1].ID = shards[0].ID
@@ -45,7 +45,7 @@ func TestFaultyConfig(t *testing.T) {
 	}
 }
 
-// A TTL that is shorter than a failover is taken with a warning.
+// A TTL that is shorter than a failover causes a warning.
 func TestShortTTL(t *testing.T) {
 	for ttl, want := range map[time.Duration]int{0: 0, 20 * time.Second: 0, 15 * time.Second: 0, 14 * time.Second: 1, time.Second: 1} {
 		core, logs := observer.New(zapcore.WarnLevel)
@@ -60,8 +60,7 @@ func TestShortTTL(t *testing.T) {
 	}
 }
 
-// New does no network: a connection without a server is no fault yet, and calls then last
-// as long as their contexts.
+// New does no I/O: a connection without a server is no fault.
 func TestNewWithoutServer(t *testing.T) {
 	conn, err := nats.Connect("nats://127.0.0.1:1", natskv.Options()...)
 	if err != nil {

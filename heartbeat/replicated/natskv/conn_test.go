@@ -24,8 +24,8 @@ func password(p string) func(*server.Options) {
 	return func(o *server.Options) { o.Username, o.Password, o.SyncAlways = "worker", p, false }
 }
 
-// A connection outlasts that its credentials are refused, however often: somebody may be
-// changing them on the servers.
+// A connection survives refused credentials, however often: somebody may be changing them
+// on the servers.
 func TestCredentialsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -74,7 +74,7 @@ func TestCredentialsRefused(t *testing.T) {
 	}
 }
 
-// The error of servers that cannot be reached names their addresses, and no password.
+// The error for servers that cannot be reached names their addresses, and no password.
 func TestUnreachable(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -104,7 +104,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// A worker ends when its connection is closed for good.
+// A worker ends when its connection is closed.
 func TestClosedConnectionEndsTheWorker(t *testing.T) {
 	t.Parallel()
 	f := alone()
@@ -140,8 +140,8 @@ func TestClosedConnectionEndsTheWorker(t *testing.T) {
 	}
 }
 
-// Whatever is called on a closed connection says that no repetition mends it, also when its
-// own time is over.
+// Every call on a closed connection returns an error that is not retryable, also after the
+// end of its context.
 func TestClosedConnectionIsFinal(t *testing.T) {
 	f := alone()
 	cfg := f.config()

@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// reluctant is a stream that is not there when it is first asked for its state.
+// reluctant is a stream that is missing when its state is first read.
 type reluctant struct {
 	jetstream.Stream
 	asked int
@@ -23,8 +23,8 @@ func (r *reluctant) Info(ctx context.Context, opts ...jetstream.StreamInfoOpt) (
 	return r.Stream.Info(ctx, opts...)
 }
 
-// A watch that has to begin again, because the stream was away for a moment, has one
-// consumer all the same. Two would deliver to one inbox, and the watch would break.
+// A watch that must start again, because the stream was missing for a moment, still has one
+// consumer. Two would deliver to one inbox, and the watch would break.
 func TestOneConsumer(t *testing.T) {
 	s := open(t, lone(t), Config{})
 	swapped(t, s, recordOf("a"), 0)

@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// A group moves from a server that ran alone into a cluster, with its checkpoints, and
-// into no other one.
+// A group moves from a single server into a cluster, with its checkpoints. Other groups do
+// not.
 func TestCopy(t *testing.T) {
 	ctx := soon(t)
 	from, to := alone().config(), trio().config()
@@ -55,7 +55,7 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-// What is copied goes on: a group's own client takes it.
+// A client of the group can use the copy.
 func TestCopyGoesOn(t *testing.T) {
 	ctx := soon(t)
 	from, to := alone().config(), alone().config()

@@ -23,8 +23,8 @@ var (
 	crowdFor = flag.Duration("duration", 0, "how long TestCrowd goes on with one fault after the other; zero: each once")
 )
 
-// crowded is a crowd on a cluster of three nodes that is its own. Each member reaches
-// each node through a proxy.
+// crowded is a crowd on a cluster of three nodes of its own. Each member reaches each node
+// through a proxy.
 type crowded struct {
 	*fleet
 	t   *testing.T
@@ -97,8 +97,8 @@ func (c *crowded) network(name string, n replicatedtest.Network) replicatedtest.
 	return replicatedtest.Fault{Name: name, Do: set(n), Undo: set(replicatedtest.Network{})}
 }
 
-// faults are those that a TTL shorter than an election outlives: what takes a leader by
-// force is for natsdrill, with real processes and a TTL that fits.
+// faults returns faults that a TTL shorter than an election survives. The sudden death of a
+// leader is for natsdrill, with real processes and a longer TTL.
 func (c *crowded) faults() []replicatedtest.Fault {
 	drop, hold := replicatedtest.FlowDrop, replicatedtest.FlowHold
 	list := []replicatedtest.Fault{
@@ -117,7 +117,7 @@ func (c *crowded) faults() []replicatedtest.Fault {
 	return list
 }
 
-// administer does something to the group from outside.
+// administer changes the group from outside.
 func (c *crowded) administer(do func(admin *replicated.Client) error) error {
 	conn, err := c.servers[0].Connect()
 	if err != nil {
@@ -134,7 +134,7 @@ func (c *crowded) administer(do func(admin *replicated.Client) error) error {
 	return do(admin)
 }
 
-// remade is a group that is deleted and made anew, while one does not hear of it.
+// remade deletes the group and makes it anew while one member is cut off.
 func (c *crowded) remade() replicatedtest.Fault {
 	return replicatedtest.Fault{
 		Name: "the group is deleted and made anew, and one does not hear of it", Deletes: true,
@@ -148,7 +148,7 @@ func (c *crowded) remade() replicatedtest.Fault {
 	}
 }
 
-// longer is a TTL that becomes longer, while one does not hear of it, and then what it was.
+// longer makes the TTL longer while one member is cut off, and then restores it.
 func (c *crowded) longer() replicatedtest.Fault {
 	set := func(ttl time.Duration) error {
 		return c.administer(func(admin *replicated.Client) error { return admin.SetTTL(soon(c.t), ttl) })
@@ -160,7 +160,7 @@ func (c *crowded) longer() replicatedtest.Fault {
 	}
 }
 
-// stopped is a node that is stopped in order, and started again.
+// stopped shuts a node down in order, and starts it again.
 func (c *crowded) stopped(node int) replicatedtest.Fault {
 	return replicatedtest.Fault{
 		Name: fmt.Sprintf("node %d is stopped in order, and started again", node+1),
@@ -176,11 +176,12 @@ func (c *crowded) stopped(node int) replicatedtest.Fault {
 	}
 }
 
-// Whatever befalls the network and the nodes, no shard has two owners, no epoch comes
-// again, no checkpoint goes back, no record is lost, and soon after it all is worked on.
+// Whatever happens to the network and the nodes: no shard has two owners, no epoch comes
+// again, no checkpoint goes back, no record is lost, and soon afterwards all shards are
+// processed.
 //
-// It does not run beside the other tests: they would starve it. A long run is
-// go test -run TestCrowd -duration 30m -timeout 1h.
+// The test does not run in parallel with others, which would take its CPU time. A long run
+// is go test -run TestCrowd -duration 30m -timeout 1h.
 func TestCrowd(t *testing.T) {
 	c := &crowded{fleet: mortal(t, 3), t: t, proxies: map[string][]*replicatedtest.Proxy{}}
 	c.cfg = natskv.Config{Group: "orders", Replicas: 3, TTL: *crowdTTL, Shards: shardset.Range("orders", 12)}

@@ -19,7 +19,8 @@ import (
 
 var documentOf = replicated.Key{Kind: replicated.KindDocument}
 
-// narrow starts a server that gives a stream two consumers, unless the stream says more.
+// narrow starts a server that allows two consumers for a stream, unless the stream has its
+// own limit.
 func narrow(t *testing.T) *embedded.Server {
 	return lone(t, embedded.Config{Adjust: func(o *server.Options) { o.JetStreamLimits.DefaultMaxConsumers = 2 }})
 }
@@ -60,8 +61,8 @@ func (f *followed) await(t *testing.T, revision uint64) (e replicated.Event) {
 	}
 }
 
-// However many processes watch the document, its stream has no consumer, and all hear of a
-// change.
+// However many processes watch the document, its stream has no consumer, and all of them
+// report a change.
 func TestDocumentWatchesAreNoConsumers(t *testing.T) {
 	s := narrow(t)
 	writer := open(t, s, Config{})
@@ -91,7 +92,7 @@ func TestDocumentWatchesAreNoConsumers(t *testing.T) {
 	}
 }
 
-// A bucket that we make takes more watches of the records than the server's default.
+// A bucket of this package allows more watches of records than the server's default.
 func TestRecordWatchesExceedTheDefault(t *testing.T) {
 	s := narrow(t)
 	writer := open(t, s, Config{})
@@ -104,8 +105,8 @@ func TestRecordWatchesExceedTheDefault(t *testing.T) {
 	}
 }
 
-// A watch for which an operator's bucket has no place says so, how to make some, and that it
-// lasts; it works when that was done.
+// If the limit of a bucket allows no more watches, the error says so and how to raise the
+// limit, and is not retryable. After the limit is raised, a watch works.
 func TestNoPlaceForAWatch(t *testing.T) {
 	s := narrow(t)
 	worker := open(t, s, Config{})
@@ -130,7 +131,7 @@ func TestNoPlaceForAWatch(t *testing.T) {
 	followAll(t, worker, replicated.KindRecord).await(t, 0)
 }
 
-// An account whose own limit is lower than what we ask for gets the bucket with that.
+// If the limit of the account is lower, the bucket gets that limit.
 func TestBucketInANarrowAccount(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "accounts.conf")
 	const accounts = `
@@ -153,8 +154,8 @@ func TestBucketInANarrowAccount(t *testing.T) {
 	}
 }
 
-// What was written without a hint, by other tools or by a process that has died since, is
-// told all the same, a little later.
+// A write without a hint, by another program or by a process that has died, is reported a
+// little later.
 func TestDocumentWithoutAHint(t *testing.T) {
 	s := lone(t)
 	cfg := Config{TTL: time.Second}
@@ -176,8 +177,7 @@ func TestDocumentWithoutAHint(t *testing.T) {
 	}
 }
 
-// A hint is nothing but a reason to look, whatever it says; and what it says need not be
-// there yet.
+// A hint only causes a read, whatever it says. The revision in it may not be visible yet.
 func TestHintsAreNoTruth(t *testing.T) {
 	s := lone(t)
 	watching, writing := open(t, s, Config{}), open(t, s, Config{})
@@ -202,7 +202,7 @@ func TestHintsAreNoTruth(t *testing.T) {
 	}
 }
 
-// A document that has gone back breaks the watch, as does one that is gone.
+// A watch ends if the document goes back or is gone.
 func TestDocumentThatGoesBack(t *testing.T) {
 	s := lone(t)
 	cfg := Config{TTL: time.Second}
@@ -223,7 +223,7 @@ func TestDocumentThatGoesBack(t *testing.T) {
 	}
 }
 
-// A connection that does not hear itself is served, too.
+// A connection that does not receive its own messages works too.
 func TestWatchWithoutEcho(t *testing.T) {
 	s := lone(t)
 	watching, writing := open(t, s, Config{}, nats.NoEcho()), open(t, s, Config{}, nats.NoEcho())

@@ -2,8 +2,8 @@ package natskv
 
 import "testing"
 
-// A stream that is made anew is read from its leader only, also if somebody has switched
-// AllowDirect on since it was found; and its numbers are above all before.
+// A replaced stream is read from its leader only, even if AllowDirect was switched on since
+// it was found. Its numbers are above all earlier ones.
 func TestReplaceReadsFromTheLeader(t *testing.T) {
 	s := open(t, lone(t), Config{})
 	at := swapped(t, s, recordOf("a"), 0)

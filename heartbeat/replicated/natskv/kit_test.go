@@ -18,7 +18,7 @@ func soon(t *testing.T) context.Context {
 	return ctx
 }
 
-// lone starts a server of the test's own.
+// lone starts a server for one test.
 func lone(t *testing.T, cfg ...embedded.Config) *embedded.Server {
 	t.Helper()
 	s, err := embedded.Start(t.TempDir(), cfg...)
@@ -75,7 +75,7 @@ func recordOf(member string) replicated.Key {
 	return replicated.Key{Kind: replicated.KindRecord, Name: member}
 }
 
-// swapped swaps, and fails the test if that fails.
+// swapped swaps, and fails the test on an error.
 func swapped(t *testing.T, s *store, k replicated.Key, old uint64) uint64 {
 	t.Helper()
 	at, err := s.Swap(soon(t), k, old, []byte("value"))
@@ -85,7 +85,7 @@ func swapped(t *testing.T, s *store, k replicated.Key, old uint64) uint64 {
 	return at
 }
 
-// told returns what a new watch tells before it has caught up.
+// told returns what a new watch reports before it has caught up.
 func told(t *testing.T, s *store, kind replicated.Kind) (there []replicated.Event) {
 	t.Helper()
 	ctx, stop := context.WithCancel(soon(t))

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// streams returns how many streams the account has.
+// streams returns the number of streams of the account.
 func streams(t *testing.T, s *store) int {
 	t.Helper()
 	info, err := api(t, s.documents).AccountInfo(soon(t))
@@ -21,8 +21,8 @@ func streams(t *testing.T, s *store) int {
 	return info.Streams
 }
 
-// Looking makes no bucket: neither a store's reads and watches, nor a client's calls, nor
-// all that a client without shards does.
+// Reads create no bucket: neither reads and watches of a store, nor the calls of a client
+// without shards.
 func TestLookingMakesNoBucket(t *testing.T) {
 	server := lone(t)
 	s := open(t, server, Config{})
@@ -60,7 +60,7 @@ func TestLookingMakesNoBucket(t *testing.T) {
 	}
 }
 
-// A watch that began before there was a bucket tells what is written once there is one.
+// A watch that started before its bucket existed reports the first writes.
 func TestWatchBeforeTheBucket(t *testing.T) {
 	server := lone(t)
 	watching, writing := open(t, server, Config{}), open(t, server, Config{})

@@ -13,8 +13,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv/embedded"
 )
 
-// brief returns a store whose markers of deletion last a second, which is the least that a
-// server keeps a message.
+// brief returns a store whose deletion markers last a second, the shortest TTL of a
+// message.
 func brief(t *testing.T, server *embedded.Server, cfg Config) *store {
 	t.Helper()
 	s := open(t, server, cfg)
@@ -32,7 +32,7 @@ func stateOf(t *testing.T, s *store) jetstream.StreamState {
 	return info.State
 }
 
-// awaitGone waits until there is nothing under a record's key, not even a marker.
+// awaitGone waits until a record's key has no message, not even a marker.
 func awaitGone(t *testing.T, s *store, k replicated.Key) {
 	t.Helper()
 	_, subject, _ := s.locate(k)
@@ -47,7 +47,7 @@ func awaitGone(t *testing.T, s *store, k replicated.Key) {
 	}
 }
 
-// markerOf returns the marker under a record's key.
+// markerOf returns the marker of a record.
 func markerOf(t *testing.T, s *store, k replicated.Key) *jetstream.RawStreamMsg {
 	t.Helper()
 	_, subject, _ := s.locate(k)
@@ -65,8 +65,8 @@ func deleted(t *testing.T, s *store, k replicated.Key, old uint64) {
 	}
 }
 
-// The marker of a member that is gone goes in its turn, and leaves nothing: a watch tells
-// nothing of it. Revisions go on rising, and none that was is ever that of another version.
+// The marker of a former member expires, and watches report nothing about it. Revisions
+// keep rising, and none is used twice.
 func TestMarkersExpire(t *testing.T) {
 	t.Run("R1", func(t *testing.T) {
 		t.Parallel()
@@ -119,8 +119,7 @@ func markersExpire(t *testing.T, s, other *store) {
 	}
 }
 
-// late is a JetStream that makes way, before or after one of its writes, for what takes a
-// moment.
+// late is a JetStream that runs a function before or after one of its writes.
 type late struct {
 	jetstream.JetStream
 	before, after func(write int)
@@ -139,8 +138,8 @@ func (l *late) PublishMsg(ctx context.Context, m *nats.Msg, opts ...jetstream.Pu
 	return ack, err
 }
 
-// A key can be made while its marker expires: whenever that happens, there is nothing in
-// the way. But what somebody else has made meanwhile is a conflict.
+// A key can be created while its marker expires, whenever that happens. A value that
+// another process has created meanwhile is a conflict.
 func TestCreateWhileMarkerExpires(t *testing.T) {
 	server := lone(t)
 	other := brief(t, server, Config{})
@@ -183,8 +182,8 @@ func TestCreateWhileMarkerExpires(t *testing.T) {
 	}
 }
 
-// In a bucket that exists markers are let expire; but not where an older version could come
-// back to light with that, nor where the server refuses it.
+// Markers expire in an existing bucket too, but not if an earlier version could become
+// visible, nor if the server refuses it.
 func TestMarkersOfBucketsThatExist(t *testing.T) {
 	server := lone(t)
 	for namespace, c := range map[string]struct {
@@ -222,7 +221,8 @@ func TestMarkersOfBucketsThatExist(t *testing.T) {
 	}
 }
 
-// A stream that was made anew by others, and lets nothing expire, takes a deletion too.
+// A deletion also works in a stream that others have created, and that lets no message
+// expire.
 func TestMarkerInAnotherStream(t *testing.T) {
 	s := open(t, lone(t), Config{})
 	swapped(t, s, recordOf("a"), 0)

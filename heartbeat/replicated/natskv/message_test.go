@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// version is a message of a consumer: its number, and the revision.
+// version is a message of a consumer with a number and a revision.
 func version(number, revision int, name string) *nats.Msg {
 	return &nats.Msg{
 		Subject: "$KV.M_test.orders.m." + name, Sub: &nats.Subscription{},
@@ -20,13 +20,13 @@ func version(number, revision int, name string) *nats.Msg {
 	}
 }
 
-// alive is a sign of life after so many messages.
+// alive is the server's heartbeat after a number of messages.
 func alive(number int) *nats.Msg {
 	return &nats.Msg{Header: nats.Header{"Status": {"100"}, "Nats-Last-Consumer": {fmt.Sprint(number)}}}
 }
 
-// A watch breaks at the first sign that something is missing, and says that it has caught
-// up when every key that was there has been told, or has gone by the leader's word.
+// A watch ends at the first sign that a message is missing. It has caught up when every
+// existing key is reported, or is gone according to the leader.
 func TestOnMessage(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -87,8 +87,8 @@ func TestOnMessage(t *testing.T) {
 	}
 }
 
-// The server is silent after three beats without a message, and not when the process has
-// missed them itself: it notes one for however many.
+// A watch ends after three intervals without a message. If the process itself has missed
+// several intervals, it notes one.
 func TestSilence(t *testing.T) {
 	w := &watch{}
 	for range heartbeatsToSilence - 1 {

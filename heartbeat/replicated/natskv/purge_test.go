@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// A purge leaves nothing of a deleted group, and all of others.
+// Purge removes everything of a deleted group, and nothing of other groups.
 func TestPurge(t *testing.T) {
 	server := lone(t)
 	s := open(t, server, Config{TTL: time.Second})

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv/embedded"
 )
 
-// mortal is a fleet of its own test, which may harm it.
+// mortal starts a fleet for one test, which may stop its servers.
 func mortal(t *testing.T, nodes int) *fleet {
 	t.Helper()
 	f := &fleet{replicas: nodes}
@@ -101,9 +101,8 @@ func eachMortal(t *testing.T, run func(t *testing.T, f *fleet)) {
 	}
 }
 
-// When all nodes restart, the members' records are gone with the memory that they were
-// in. They can be made again at once, and no revision is ever that of another version,
-// although the servers begin with their old numbers again.
+// When all nodes restart, the records in their memory are lost. They can be written again
+// at once. No revision is used twice, although the servers start with their old numbers.
 func TestRestartLosesRecords(t *testing.T) {
 	eachMortal(t, func(t *testing.T, f *fleet) {
 		cfg := f.config()
@@ -142,7 +141,7 @@ func TestRestartLosesRecords(t *testing.T) {
 	})
 }
 
-// Records in files are as they were after a restart.
+// Records in files survive a restart.
 func TestRestartKeepsRecordsOnDisk(t *testing.T) {
 	eachMortal(t, func(t *testing.T, f *fleet) {
 		cfg := f.config()
@@ -159,8 +158,8 @@ func TestRestartKeepsRecordsOnDisk(t *testing.T) {
 	})
 }
 
-// A watch breaks when the servers restart, of records that are lost too, and one that
-// is made anew tells what is there and goes on.
+// A watch ends when the servers restart, with lost records too. A new watch reports what is
+// there, and goes on.
 func TestRestartBreaksWatches(t *testing.T) {
 	eachMortal(t, func(t *testing.T, f *fleet) {
 		cfg := f.config()
@@ -191,8 +190,8 @@ func TestRestartBreaksWatches(t *testing.T) {
 	})
 }
 
-// What cannot be sent fails when its time is over, and is not sent when the connection
-// stands again: nobody expects it any more then.
+// A call that cannot be sent fails when its time is over, and is not sent after the
+// connection is back.
 func TestNothingIsSentLater(t *testing.T) {
 	t.Parallel()
 	f := mortal(t, 1)

@@ -23,8 +23,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// documented returns the subjects to which doc.go says that users publish, and subscribe,
-// for a namespace.
+// documented returns the subjects that doc.go lists for a namespace, to publish and to
+// subscribe to.
 func documented(t *testing.T, namespace string) (publish, subscribe []string) {
 	t.Helper()
 	text, err := os.ReadFile("doc.go")
@@ -56,8 +56,7 @@ func documented(t *testing.T, namespace string) (publish, subscribe []string) {
 	return publish, subscribe
 }
 
-// guarded starts a server with an operator, and a worker who may publish to some subjects,
-// and subscribe to some.
+// guarded starts a server with an operator, and a worker with limited permissions.
 func guarded(t *testing.T, publish, subscribe []string) *embedded.Server {
 	return lone(t, embedded.Config{Adjust: func(o *server.Options) {
 		o.Users = []*server.User{{Username: "operator"}, {Username: "worker", Permissions: &server.Permissions{
@@ -67,7 +66,7 @@ func guarded(t *testing.T, publish, subscribe []string) *embedded.Server {
 	}})
 }
 
-// The rights that doc.go lists are enough for all that a group does, and none is idle.
+// The permissions that doc.go lists are sufficient, and each is used.
 func TestRights(t *testing.T) {
 	const namespace = "guarded"
 	allowed, subscribe := documented(t, namespace)
@@ -136,7 +135,8 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// Who may not delete the bucket that was lost is told so: the server does not answer.
+// A user without permission to delete the lost bucket gets an error: the server does not
+// answer.
 func TestReplaceWithoutTheRight(t *testing.T) {
 	const namespace = "guarded"
 	right := "$JS.API.STREAM.DELETE.KV_M_" + namespace
@@ -154,8 +154,8 @@ func TestReplaceWithoutTheRight(t *testing.T) {
 	}
 }
 
-// A watch that would hear no hints, because its user may not publish or subscribe to them,
-// fails and says which right is missing. The store serves all the same.
+// A watch whose user may not publish or receive hints ends, and its error names the missing
+// permission. Other calls of the store work.
 func TestHintsWithoutTheRight(t *testing.T) {
 	const namespace = "guarded"
 	publish, subscribe := documented(t, namespace)
@@ -179,7 +179,7 @@ func TestHintsWithoutTheRight(t *testing.T) {
 	}
 }
 
-// A group goes on without hints, and its log and its client say what is missing.
+// A group works without hints. Its log and its client report what is missing.
 func TestGroupWithoutHints(t *testing.T) {
 	const namespace = "guarded"
 	publish, subscribe := documented(t, namespace)
@@ -216,8 +216,8 @@ func TestGroupWithoutHints(t *testing.T) {
 	}
 }
 
-// A right that is missing is named at once, whatever it is for: the server does not answer,
-// and the call would only run out of time.
+// The error of a call names a missing permission at once. The server does not answer, so
+// the call would otherwise only time out.
 func TestMissingRightIsNamed(t *testing.T) {
 	const namespace = "guarded"
 	document := replicated.Key{Kind: replicated.KindDocument}
@@ -295,7 +295,7 @@ func TestMissingRightIsNamed(t *testing.T) {
 	}
 }
 
-// A connection that the program may not use as it wants is no affair of the group's.
+// The group ignores permission violations of the program's own requests.
 func TestRefusalsOfTheProgram(t *testing.T) {
 	var r rights
 	r.inboxes, r.waiting = "_INBOX.", map[*request]struct{}{}
@@ -325,7 +325,8 @@ func TestRefusalsOfTheProgram(t *testing.T) {
 	}
 }
 
-// A right that the program lacks is not why its connection is closed.
+// A permission violation of the program is not reported as the reason why its connection is
+// closed.
 func TestMissingRightClosesNoConnection(t *testing.T) {
 	const namespace = "guarded"
 	publish, subscribe := documented(t, namespace)

@@ -13,7 +13,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
 )
 
-// distant returns the Config of a new group on a server, and what lies between.
+// distant returns the Config of a new group on a server, and the proxy in front of the
+// server.
 func distant(t *testing.T, f *fleet) (natskv.Config, *replicatedtest.Proxy) {
 	t.Helper()
 	u, err := url.Parse(f.servers[0].ClientURL())
@@ -35,9 +36,9 @@ func distant(t *testing.T, f *fleet) (natskv.Config, *replicatedtest.Proxy) {
 	return cfg, p
 }
 
-// Where answers take longer than the first try of a question, a consumer is asked for
-// twice, and has delivered what is there when the second answer comes. The watch has
-// caught up when it has told that, and a copy is whole.
+// If an answer takes longer than the first try, the consumer is created twice, and has
+// delivered its messages when the second answer arrives. The watch still catches up only
+// after it has reported them, and a copy is complete.
 func TestSlowNetwork(t *testing.T) {
 	t.Parallel()
 	f := alone()

@@ -10,7 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// Sixteen writers count in one key: no increment is lost and none is acknowledged twice.
+// Sixteen writers increment a counter: no increment is lost, and none is acknowledged
+// twice.
 func TestSwapCounts(t *testing.T) {
 	each(t, func(t *testing.T, f *fleet) {
 		const writers, increments = 16, 6
@@ -47,7 +48,7 @@ func TestSwapCounts(t *testing.T) {
 	})
 }
 
-// increment counts one up, as often as it takes.
+// increment adds one, with as many tries as necessary.
 func increment(ctx context.Context, s replicated.Store, k replicated.Key) (count string, revision uint64, err error) {
 	for {
 		v, err := s.Get(ctx, k)
@@ -63,8 +64,8 @@ func increment(ctx context.Context, s replicated.Store, k replicated.Key) (count
 	}
 }
 
-// A sole writer of a key never meets a conflict, however quickly its writes follow each
-// other: the leader of a replicated stream may not have cleared the last one away.
+// The only writer of a key never meets a conflict, however fast it writes: the leader of a
+// replicated stream may not have finished the last write.
 func TestSwapOfSoleWriters(t *testing.T) {
 	each(t, func(t *testing.T, f *fleet) {
 		cfg, ctx := f.config(), soon(t)
@@ -86,8 +87,8 @@ func TestSwapOfSoleWriters(t *testing.T) {
 	})
 }
 
-// Right after a write was acknowledged nobody reads an older version, through whichever
-// server, while others keep them all busy.
+// After a write was acknowledged, no read returns an older version, through any server and
+// under load.
 func TestReadsAreFresh(t *testing.T) {
 	t.Parallel()
 	f, ctx := trio(), soon(t)
@@ -119,7 +120,7 @@ func TestReadsAreFresh(t *testing.T) {
 	all.Wait()
 }
 
-// A context without a deadline does, and one that has ended does nothing.
+// A context without a deadline works, and one that has ended does nothing.
 func TestContexts(t *testing.T) {
 	f := alone()
 	s := f.dial(t, 0, f.config())
@@ -135,7 +136,7 @@ func TestContexts(t *testing.T) {
 	}
 }
 
-// A deletion needs a version that it deletes, also where there is none.
+// A deletion needs a version to delete, even for a key without one.
 func TestDeleteOfNothing(t *testing.T) {
 	f, ctx := alone(), soon(t)
 	s := f.dial(t, 0, f.config())

@@ -8,7 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// watching is a watch that a test follows.
+// watching is a running watch.
 type watching struct {
 	t      testing.TB
 	events chan replicated.Event
@@ -17,7 +17,7 @@ type watching struct {
 	cancel context.CancelFunc
 }
 
-// watch begins a watch that ends with the test.
+// watch starts a watch that ends with the test.
 func watch(t testing.TB, s replicated.Store, kind replicated.Kind) *watching {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &watching{t: t, events: make(chan replicated.Event, 10_000), done: make(chan struct{}), cancel: cancel}
@@ -48,7 +48,8 @@ func (w *watching) next() replicated.Event {
 	panic("not reached")
 }
 
-// caughtUp waits until the watch has told what was there, and returns that.
+// caughtUp waits until the watch has caught up, and returns what it has reported before
+// that.
 func (w *watching) caughtUp() (there []replicated.Event) {
 	w.t.Helper()
 	for {
@@ -60,7 +61,7 @@ func (w *watching) caughtUp() (there []replicated.Event) {
 	}
 }
 
-// begins waits until the watch has told what was there, or breaks.
+// begins waits until the watch has caught up, or ends.
 func (w *watching) begins() bool {
 	for {
 		select {
@@ -74,7 +75,7 @@ func (w *watching) begins() bool {
 	}
 }
 
-// await waits until the watch tells a version.
+// await waits until the watch reports a version.
 func (w *watching) await(k replicated.Key, revision uint64) replicated.Event {
 	w.t.Helper()
 	for {

@@ -14,8 +14,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// A watch tells what is there, then that it has, then what changes, deletions among it,
-// in the order of the revisions; and nothing of other groups.
+// A watch reports the existing keys, then that it has caught up, then changes and
+// deletions, in the order of the revisions. It reports nothing of other groups.
 func TestWatch(t *testing.T) {
 	each(t, func(t *testing.T, f *fleet) {
 		ctx := soon(t)
@@ -53,8 +53,8 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// A watch that begins in the middle of many writes has told every key that was there
-// when it says so.
+// A watch that starts during many writes has reported every existing key when it has caught
+// up.
 func TestWatchCatchesUp(t *testing.T) {
 	each(t, func(t *testing.T, f *fleet) {
 		const keys = 300
@@ -89,7 +89,7 @@ func TestWatchCatchesUp(t *testing.T) {
 	})
 }
 
-// A silent watch lives, and hears what comes at last.
+// A watch without changes stays open, and reports the next change.
 func TestWatchOutlastsSilence(t *testing.T) {
 	each(t, func(t *testing.T, f *fleet) {
 		cfg := f.config()
@@ -107,8 +107,8 @@ func TestWatchOutlastsSilence(t *testing.T) {
 	})
 }
 
-// A watch breaks as soon as the connection is lost, or closed. What is made anew waits
-// for the connection.
+// A watch ends as soon as the connection is lost or closed. A new watch waits for the
+// connection.
 func TestWatchBreaks(t *testing.T) {
 	t.Parallel()
 	f := mortal(t, 1)
@@ -139,8 +139,8 @@ func TestWatchBreaks(t *testing.T) {
 	}
 }
 
-// Whatever a watch has begun ends with it: its goroutines, its consumer and its listener
-// at the connection.
+// Everything that a watch has started ends with it: its goroutines, its consumer and its
+// listener at the connection.
 func TestWatchLeavesNothing(t *testing.T) {
 	f := mortal(t, 1)
 	s := f.dial(t, 0, f.config())

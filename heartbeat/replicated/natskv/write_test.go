@@ -25,8 +25,8 @@ func (l *leader) PublishMsg(_ context.Context, _ *nats.Msg, opts ...jetstream.Pu
 	return &jetstream.PubAck{Sequence: 7}, nil
 }
 
-// A write is sent again if the leader has another one of the key under way, but not for
-// ever, and after no other error: it may have been made.
+// A write is sent again if the leader refuses it because of another write of the key, but
+// not for ever. It is not sent again after any other error, because it may have been made.
 func TestPublishAgain(t *testing.T) {
 	busy := &jetstream.APIError{ErrorCode: jetstream.JSErrCodeStreamWrongLastSequenceConstant}
 	for _, c := range []struct {
@@ -60,8 +60,7 @@ func TestPublishAgain(t *testing.T) {
 	}
 }
 
-// A question is asked again when there was no answer, or no leader, as long as there is
-// time.
+// A read is repeated when there was no answer or no leader, as long as there is time.
 func TestRetryRead(t *testing.T) {
 	none := &jetstream.APIError{ErrorCode: codeNoLeader}
 	synctest.Test(t, func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 // benchRecord is as large as the record of a member with a few shards.
 var benchRecord = make([]byte, 64)
 
-// BenchmarkRecordSwap has members write their own records as fast as they can, over a
-// pool of 32 connections.
+// BenchmarkRecordSwap measures members that write their own records as fast as they can,
+// over a pool of 32 connections.
 func BenchmarkRecordSwap(b *testing.B) {
 	for _, members := range []int{32, 1000} {
 		for _, quiet := range []bool{true, false} {
@@ -57,8 +57,8 @@ func BenchmarkRecordSwap(b *testing.B) {
 	}
 }
 
-// BenchmarkDocumentSwap writes a document of 60 KB, which is about that of a group of
-// 1,000 members and 10,000 shards.
+// BenchmarkDocumentSwap writes a document of 60 KB, about the size for 1,000 members and
+// 10,000 shards.
 func BenchmarkDocumentSwap(b *testing.B) {
 	s := benchStore(b)
 	data := make([]byte, 60_000)
@@ -78,8 +78,8 @@ func BenchmarkDocumentSwap(b *testing.B) {
 	report(b, times)
 }
 
-// BenchmarkWatch is the time from the start of a swap of the document until each of some
-// processes has it.
+// BenchmarkWatch measures the time from the start of a swap of the document until each of
+// several processes has reported it.
 func BenchmarkWatch(b *testing.B) {
 	for _, watches := range []int{1, 10, 50} {
 		b.Run(fmt.Sprintf("watches=%d", watches), func(b *testing.B) {

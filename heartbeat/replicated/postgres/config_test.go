@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// nowhere is a pool of a server that is not there. It is never used.
+// nowhere is a pool without a server. It is never used.
 func nowhere(t *testing.T) *pgxpool.Pool {
 	p, err := pgxpool.New(t.Context(), "postgres://nobody@127.0.0.1:1/nothing")
 	if err != nil {
@@ -73,7 +73,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// New does no network: it takes the Config even if nobody is there.
+// New does no I/O: it works without a server.
 func TestNewStartsNothing(t *testing.T) {
 	t.Parallel()
 	p := nowhere(t)

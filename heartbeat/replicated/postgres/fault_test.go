@@ -16,10 +16,10 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// over is how long a fault lasts that is over by itself.
+// over is the duration of a fault that ends by itself.
 const over = 10 * time.Millisecond
 
-// harm is what is done to the server in the tests below.
+// harm returns faults of the server.
 func (s *server) harm(freeze time.Duration) []replicatedtest.Fault {
 	type crowd = *replicatedtest.Crowd
 	do := func(f func()) func(crowd) error { return func(crowd) error { f(); return nil } }
@@ -30,9 +30,8 @@ func (s *server) harm(freeze time.Duration) []replicatedtest.Fault {
 	}
 }
 
-// What was acknowledged is there after every fault, what was refused is not, and what
-// ended with another error is one of the two. Nothing has to be restarted but the
-// server.
+// After every fault, an acknowledged write exists, a refused one does not, and one that
+// ended with another error may. The clients recover by themselves.
 func TestNoAcknowledgedSwapIsLost(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
@@ -87,8 +86,8 @@ func progress(t *testing.T, writers []*writer) {
 	}
 }
 
-// writer counts up in a key of its own, each time over the version that it believes to
-// be there, and finds out which that is after an error that leaves it open.
+// writer counts up in its own key. After an error with an unknown outcome, it reads the
+// key.
 type writer struct {
 	*testing.T
 	store *store
@@ -131,8 +130,8 @@ func (w *writer) write(ctx context.Context) {
 	}
 }
 
-// settle reads a key once no write of before can be made any more: such a one would hold
-// a lock on its row. It reports false when ctx has ended.
+// settle reads a key when no earlier write can be made any more. Such a write would hold a
+// lock on the row. It returns false when ctx has ended.
 func settle(ctx context.Context, s *store, k replicated.Key) (replicated.Value, bool) {
 	for ctx.Err() == nil {
 		time.Sleep(20 * time.Millisecond)
@@ -153,8 +152,8 @@ func settle(ctx context.Context, s *store, k replicated.Key) (replicated.Value, 
 	return replicated.Value{}, false
 }
 
-// A whole group lives through what befalls the server and its members: no shard has two
-// owners, no checkpoint goes back, and all are worked on again in time.
+// A group survives faults of the server and its members: no shard has two owners, no
+// checkpoint goes back, and all shards are processed again in time.
 func TestGroupLivesThroughFaults(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
@@ -219,7 +218,7 @@ func TestGroupLivesThroughFaults(t *testing.T) {
 	})
 }
 
-// connect connects a process that can be cut off to the server.
+// connect connects a process to the server, with a proxy that can cut it off.
 func (s *server) connect(cfg Config) (replicatedtest.Connection, error) {
 	proxy, err := replicatedtest.NewProxy(s.addr())
 	if err != nil {
@@ -251,7 +250,7 @@ func (s *server) connect(cfg Config) (replicatedtest.Connection, error) {
 	}, nil
 }
 
-// The workers' role needs no right to create anything if somebody else does it before.
+// The role of the workers needs no right to create if another role has created the schema.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)

@@ -16,8 +16,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
 )
 
-// sessions returns how many connections an application has, and how many of them
-// listen, as far as their last statement says.
+// sessions returns how many connections an application has, and how many of them have
+// executed LISTEN last.
 func sessions(t *testing.T, application string) (all, listen int) {
 	t.Helper()
 	err := shared.QueryRow(t.Context(), `SELECT count(*), count(*) FILTER (WHERE query LIKE '%LISTEN%' OR query = '`+startOfServer+`')
@@ -28,8 +28,8 @@ func sessions(t *testing.T, application string) (all, listen int) {
 	return all, listen
 }
 
-// All watches of a store share one connection, on top of the pool's, which goes with the
-// last of them.
+// All watches of a store share one connection besides the pool's. It is closed with the
+// last watch.
 func TestWatchesShareAConnection(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)
@@ -64,7 +64,8 @@ func TestWatchesShareAConnection(t *testing.T) {
 	}
 }
 
-// What nobody wants to hear any more is not listened for, until somebody does again.
+// The connection stops listening for a kind without a watch, and listens again for the next
+// watch.
 func TestWatchOfOneKindComesAndGoes(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)
@@ -125,7 +126,7 @@ func newOther(t *testing.T, cfg Config) *store {
 	return dial(t, cfg)
 }
 
-// A peer that is gone without a word is found out, though no packet says so.
+// A lost peer is detected although it sends no packet.
 func TestWatchOfASilentPeer(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)
@@ -156,8 +157,8 @@ func TestWatchOfASilentPeer(t *testing.T) {
 	w.next(event(record("a"), rev, ""))
 }
 
-// LISTEN over a pooler in transaction mode is accepted, and nothing ever comes through.
-// A connection to another database does the same.
+// A pooler in transaction mode accepts LISTEN and delivers nothing. So does a connection to
+// another database.
 func TestWatchWithoutNotifications(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)
@@ -176,8 +177,8 @@ func TestWatchWithoutNotifications(t *testing.T) {
 	}
 }
 
-// The hooks of the pool are for the connection that listens, too, unless it is said how
-// to make that one.
+// The hooks of the pool are also called for the listening connection, unless Config.Listen
+// is set.
 func TestListenUsesThePoolsHooks(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)

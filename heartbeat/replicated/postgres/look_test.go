@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Looking makes no schema: neither a store's reads and watches, nor a client's calls, nor
-// all that a client without shards does.
+// Reads create no schema: neither reads and watches of a store, nor the calls of a client
+// without shards.
 func TestLookingMakesNoSchema(t *testing.T) {
 	needServer(t)
 	t.Parallel()
@@ -60,7 +60,7 @@ func TestLookingMakesNoSchema(t *testing.T) {
 	}
 }
 
-// A watch that began before there was a schema tells what is written once there is one.
+// A watch that started before its schema existed reports the first writes.
 func TestWatchBeforeTheSchema(t *testing.T) {
 	needServer(t)
 	t.Parallel()

@@ -25,7 +25,7 @@ var (
 	sharedSchema = newSchema()
 )
 
-// TestMain lets all cases run at once: they do little but wait.
+// TestMain runs all tests at the same time, because they mostly wait.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if err := flag.Set("test.parallel", "100"); err != nil {
@@ -67,7 +67,7 @@ func needServer(t testing.TB) {
 	}
 }
 
-// newPool opens a pool of the test's own.
+// newPool opens a pool for one test.
 func newPool(t testing.TB, conns int32) *pgxpool.Pool {
 	needServer(t)
 	p, err := open(os.Getenv(variable), conns)
@@ -78,10 +78,11 @@ func newPool(t testing.TB, conns int32) *pgxpool.Pool {
 	return p
 }
 
-// newSchema returns the name of a schema that is not there.
+// newSchema returns the name of a schema that does not exist.
 func newSchema() string { return "test_" + strings.ToLower(rand.Text()) }
 
-// ownSchema returns the name of a schema that the test makes, and drops it at its end.
+// ownSchema returns the name of a schema that the test may create. It is dropped at the end
+// of the test.
 func ownSchema(t testing.TB) string {
 	needServer(t)
 	name := newSchema()
@@ -97,7 +98,7 @@ func drop(p *pgxpool.Pool, schema string) {
 	}
 }
 
-// groupConfig is a group of the test's own on the shared server.
+// groupConfig returns the Config of a new group on the shared server.
 func groupConfig(t testing.TB) Config {
 	needServer(t)
 	return Config{Pool: shared, Group: t.Name() + " " + rand.Text(), Schema: sharedSchema}
@@ -129,7 +130,7 @@ func checkpoint(name string) replicated.Key {
 
 var document = replicated.Key{Kind: replicated.KindDocument}
 
-// swap writes a key; it fails the test if that does.
+// swap writes a key. It fails the test on an error.
 func swap(t testing.TB, s replicated.Store, k replicated.Key, old uint64, data string) uint64 {
 	t.Helper()
 	rev, err := s.Swap(t.Context(), k, old, []byte(data))

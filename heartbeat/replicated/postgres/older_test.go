@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// age sets back the time at which a record was written.
+// age makes a record older.
 func (s *store) age(t *testing.T, name string, by time.Duration) {
 	t.Helper()
 	sql := s.schema.fill(`UPDATE {schema}.record SET seen = clock_timestamp() - $3::bigint * interval '1 microsecond'
@@ -20,7 +20,7 @@ func (s *store) age(t *testing.T, name string, by time.Duration) {
 	}
 }
 
-// overdueIs asks who is overdue and fails the test unless these are.
+// olderAre fails the test unless exactly these records are older than the age.
 func (s *store) olderAre(t *testing.T, age time.Duration, want ...string) (next time.Duration) {
 	t.Helper()
 	events, next, err := s.OlderRecords(t.Context(), age)
@@ -45,7 +45,7 @@ func (s *store) olderAre(t *testing.T, age time.Duration, want ...string) (next 
 	return next
 }
 
-// around fails the test unless a time is at most a few seconds under want.
+// around fails the test unless a time is at most a few seconds below want.
 func around(t *testing.T, got, want time.Duration) {
 	t.Helper()
 	if got > want || got < want-10*time.Second {
@@ -80,8 +80,7 @@ func TestOlderByTheServersClock(t *testing.T) {
 	s.olderAre(t, 0, "middle", "new")
 }
 
-// A record bears the time at which it was written, not that at which its transaction
-// began.
+// A record has the time of its write, not that of the start of its transaction.
 func TestRecordsAreStampedWhenWritten(t *testing.T) {
 	t.Parallel()
 	s := newTestStore(t)
@@ -105,8 +104,8 @@ func TestRecordsAreStampedWhenWritten(t *testing.T) {
 	}
 }
 
-// After the clock was put back, a record of the future counts from now, at the same
-// revision.
+// After the clock was put back, a record from the future gets the current time, and keeps
+// its revision.
 func TestOlderAfterTheClockWasPutBack(t *testing.T) {
 	t.Parallel()
 	s := newTestStore(t)
@@ -119,7 +118,8 @@ func TestOlderAfterTheClockWasPutBack(t *testing.T) {
 	}
 }
 
-// After the clock was put forward, nobody is overdue until the members could write.
+// After the clock was put forward, no record counts as old until the members could write
+// again.
 func TestOlderAfterTheClockWasPutForward(t *testing.T) {
 	t.Parallel()
 	s := newTestStore(t)
@@ -132,8 +132,8 @@ func TestOlderAfterTheClockWasPutForward(t *testing.T) {
 	s.olderAre(t, time.Hour, "a")
 }
 
-// Of a group whose members beat, most records are read only now and then: those that were
-// young cannot be overdue soon.
+// If the members send heartbeats, most records are read rarely: a young record cannot
+// become old soon.
 func TestOlderReadsFewRecords(t *testing.T) {
 	t.Parallel()
 	s := newTestStore(t)

@@ -15,15 +15,15 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/replicatedtest"
 )
 
-// failover is a server behind an address that moves to another machine: what was
-// connected before hears nothing any more, and what connects after that is served.
+// failover is a server behind an address that moves to another machine: earlier connections
+// get no answer any more, and new connections work.
 type failover struct {
 	*pgxpool.Pool
 	before, after *replicatedtest.Proxy
 	moved         atomic.Bool
 }
 
-// newFailover returns one with a pool in which so many connections lie idle.
+// newFailover returns a failover with a pool that has this number of idle connections.
 func newFailover(t *testing.T, idle int32) *failover {
 	needServer(t)
 	f := &failover{}
@@ -51,7 +51,7 @@ func newFailover(t *testing.T, idle int32) *failover {
 }
 
 // rest waits until all connections of the pool have been idle for so long that the pool
-// asks them for a sign of life before it gives them out.
+// pings them before use.
 func (f *failover) rest(t *testing.T) {
 	poll(t, "all connections are idle", func() bool { return f.Stat().IdleConns() == f.Stat().MaxConns() })
 	time.Sleep(1100 * time.Millisecond)
@@ -62,8 +62,8 @@ func (f *failover) move() {
 	f.before.Set(replicatedtest.Network{ToServer: replicatedtest.FlowHold, ToClient: replicatedtest.FlowHold})
 }
 
-// A failover in silence costs one call, however many connections lie idle: the others are
-// not tried one after the other.
+// An outage costs one call, however many connections are idle: the calls do not try one
+// after the other.
 func TestOutageCostsOneCall(t *testing.T) {
 	t.Parallel()
 	f := newFailover(t, 8)
@@ -90,7 +90,7 @@ func TestOutageCostsOneCall(t *testing.T) {
 	}
 }
 
-// A watch that begins in the silence does not wait for ever for a dead connection.
+// A watch that starts in an outage does not wait for ever for a dead connection.
 func TestWatchBeginsInOutage(t *testing.T) {
 	t.Parallel()
 	f := newFailover(t, 2)
@@ -107,8 +107,8 @@ func TestWatchBeginsInOutage(t *testing.T) {
 	}
 }
 
-// A call that waits for a lock, or for a connection of a pool that is all in use, is no
-// silence: the pool is left as it is.
+// A call that waits for a lock, or for a connection of a busy pool, does not reset the
+// pool.
 func TestLockIsNoOutage(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)
@@ -162,7 +162,7 @@ func TestLockIsNoOutage(t *testing.T) {
 	}
 }
 
-// Each server of a URL is named once, also one whose name ends another's.
+// Each server of a URL is named once, also if its name is the end of another name.
 func TestServersOfAURL(t *testing.T) {
 	t.Parallel()
 	cfg, err := pgx.ParseConfig("postgres://worker:canary@mydb:5432,db:5432,db:5433/orders?sslmode=prefer")

@@ -21,8 +21,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// newDemoted returns a pool of idle connections to a server that takes no writes, and a
-// function after which new connections lead to one that does.
+// newDemoted returns a pool of idle connections to a read-only server, and a function after
+// which new connections lead to a writable one.
 func newDemoted(t *testing.T, conns int32) (pool *pgxpool.Pool, promote func()) {
 	var writable atomic.Bool
 	pool, _ = named(t, conns, func(cfg *pgxpool.Config) {
@@ -48,10 +48,10 @@ func newDemoted(t *testing.T, conns int32) (pool *pgxpool.Pool, promote func()) 
 	return pool, func() { writable.Store(true) }
 }
 
-// Those below that open connections of their own run alone: the server has a hundred.
+// Some tests below do not run in parallel, because the server allows a hundred connections.
 
-// After a failover the pool may lead to a server that has become a standby, and is as well
-// as ever. The first write that it refuses has the pool connect anew.
+// After a failover, the pool may lead to a server that has become a standby and still
+// answers. The first refused write resets the pool.
 func TestPoolLeavesAReadOnlyServer(t *testing.T) {
 	cfg := groupConfig(t)
 	var promote func()
@@ -81,8 +81,8 @@ func TestPoolLeavesAReadOnlyServer(t *testing.T) {
 	}
 }
 
-// Of all calls that a server refuses because it takes no writes, one resets the pool; those
-// that began before that know nothing of the connections made since.
+// Of the calls that a read-only server refuses, one resets the pool. Calls that began
+// before the reset say nothing about the connections made since.
 func TestReadOnlyResetsOnce(t *testing.T) {
 	t.Parallel()
 	var s outageDetector
@@ -151,7 +151,7 @@ func TestErrorsThatOnlyAnOperatorMends(t *testing.T) {
 	}
 }
 
-// revoked returns the name of a schema whose owner has lost a right on its records.
+// revoked returns the name of a schema whose owner has lost a right on the records.
 func revoked(t *testing.T, right string) string {
 	t.Helper()
 	name := ownSchema(t)
@@ -164,7 +164,8 @@ func revoked(t *testing.T, right string) string {
 	return name
 }
 
-// A right that is taken away from a worker may be given back before its lease ends.
+// A worker that loses a right keeps retrying, because the right may come back before its
+// lease ends.
 func TestRightThatIsTakenAway(t *testing.T) {
 	needServer(t)
 	cfg := groupConfig(t)
@@ -203,7 +204,8 @@ func TestRightThatIsTakenAway(t *testing.T) {
 	}
 }
 
-// What never worked, and only an operator mends, ends the worker with its first heartbeat.
+// An operation that never worked, and that only an operator can repair, ends the worker at
+// its first heartbeat.
 func TestWorkerEndsWhereItCanNeverWork(t *testing.T) {
 	needServer(t)
 	for _, c := range []struct {

@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// poll waits until something is true of the server.
+// poll waits until a condition is true.
 func poll(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
@@ -32,7 +32,7 @@ func blocked(t *testing.T, application string) {
 	})
 }
 
-// named returns a pool whose connections bear a name of their own.
+// named returns a pool whose connections have a unique application name.
 func named(t *testing.T, conns int32, change func(cfg *pgxpool.Config)) (*pgxpool.Pool, string) {
 	needServer(t)
 	cfg := shared.Config()
@@ -50,7 +50,7 @@ func named(t *testing.T, conns int32, change func(cfg *pgxpool.Config)) (*pgxpoo
 	return p, name
 }
 
-// queries counts those of a pool.
+// queries counts the queries of a pool.
 type queries struct{ n atomic.Int64 }
 
 func (q *queries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
@@ -60,10 +60,10 @@ func (q *queries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQ
 
 func (q *queries) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// patience bounds what should happen at once.
+// patience limits what must happen soon.
 const patience = 20 * time.Second
 
-// watcher is a watch of a test.
+// watcher is a running watch.
 type watcher struct {
 	t      *testing.T
 	events chan replicated.Event
@@ -71,7 +71,7 @@ type watcher struct {
 	cancel context.CancelFunc
 }
 
-// follow begins a watch; the end of the test ends it.
+// follow starts a watch that ends with the test.
 func follow(t *testing.T, s replicated.Store, kind replicated.Kind) *watcher {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &watcher{t: t, events: make(chan replicated.Event, 10_000), done: make(chan error, 1), cancel: cancel}

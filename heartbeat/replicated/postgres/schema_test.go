@@ -18,7 +18,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Many processes that start at once make one schema, once.
+// Many processes that start at the same time create one schema, once.
 func TestSchemaIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	const n = 8
@@ -65,7 +65,7 @@ func version(t *testing.T, schema string) (v int) {
 	return v
 }
 
-// A schema of a newer release that says that this one may work with it is left as it is.
+// A newer schema that this release can work with is not changed.
 func TestNewerSchemaThatFits(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)
@@ -96,8 +96,8 @@ func TestNewerSchemaThatFits(t *testing.T) {
 	}
 }
 
-// A schema of a newer release that this one cannot work with is refused by every call, and
-// left alone.
+// A newer schema that this release cannot work with is refused by every call, and not
+// changed.
 func TestNewerSchemaIsRefused(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)
@@ -139,8 +139,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	}
 }
 
-// A newer release makes the steps that are missing, one after the other, and no other.
-// If one fails, nothing has happened.
+// A newer release makes the missing steps, in order. If one fails, none is made.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)
@@ -182,8 +181,8 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// Somebody drops the schema while it is in use: what was in it is gone, and the next
-// calls begin a new one.
+// If the schema is dropped while it is in use, its contents are lost, and the next calls
+// create a new one.
 func TestSchemaIsDropped(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)
@@ -199,7 +198,7 @@ func TestSchemaIsDropped(t *testing.T) {
 	}
 }
 
-// The schema is looked at once, not before each call.
+// The schema is checked once, not before each call.
 func TestSchemaIsLookedAtOnce(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)
@@ -216,8 +215,8 @@ func TestSchemaIsLookedAtOnce(t *testing.T) {
 	}
 }
 
-// With bytea_output = escape nothing could be read that comes as text, so that is said
-// before anything is written. In the binary form it is no matter.
+// A server with bytea_output escape is refused before anything is written. In the binary
+// format the setting does not matter.
 func TestEscapedOutput(t *testing.T) {
 	t.Parallel()
 	for mode, refused := range map[pgx.QueryExecMode]bool{

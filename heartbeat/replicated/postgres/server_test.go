@@ -161,7 +161,7 @@ func (s *server) slower(c *exec.Cmd) *exec.Cmd {
 	return d
 }
 
-// processes returns those of the server, the main one first.
+// processes returns the processes of the server, the main one first.
 func (s *server) processes() []int {
 	pids := []int{s.main.Process.Pid}
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pids[0]))
@@ -206,7 +206,7 @@ func (s *server) freeze() { s.signal(syscall.SIGSTOP) }
 
 func (s *server) thaw() { s.signal(syscall.SIGCONT) }
 
-// abort shuts the server down at once, without writing out what it has in memory.
+// abort shuts the server down at once, without a checkpoint.
 func (s *server) abort() {
 	_ = s.main.Process.Signal(syscall.SIGQUIT)
 	_ = s.main.Wait()

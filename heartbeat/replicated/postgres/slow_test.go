@@ -13,18 +13,18 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// slowFlush is how much longer a flush of a slow disk takes.
+// slowFlush is the extra time of a flush on a slow disk.
 const slowFlush = 20 * time.Millisecond
 
-// needTracer skips the test where nothing can slow a disk down.
+// needTracer skips the test if a disk cannot be slowed down.
 func needTracer(t *testing.T) {
 	if out, err := exec.Command("strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=fsync", "true").CombinedOutput(); err != nil {
 		t.Skipf("needs strace, and to be allowed what it does: %v %s", err, out)
 	}
 }
 
-// A disk that takes its time costs nobody a lease: a hundred members, ten a process, each
-// with a heartbeat and a commit a second, share the server's flushes.
+// A slow disk costs no member its lease: a hundred members in ten processes, each with a
+// heartbeat and a commit a second, share the flushes of the server.
 func TestSlowDiskCostsNoLease(t *testing.T) {
 	t.Parallel()
 	needTracer(t)

@@ -81,7 +81,7 @@ func TestErrorAtCommit(t *testing.T) {
 	}
 }
 
-// A context that ends while the server works leaves the outcome open. It is no conflict.
+// If the context ends while the server works, the outcome is unknown, and no conflict.
 func TestContextEndsWithinAWrite(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)
@@ -122,7 +122,7 @@ func TestContextEndsWithinAWrite(t *testing.T) {
 	}
 }
 
-// A pool may send statements in any of pgx's modes: poolers need some of them.
+// A pool may use any query exec mode of pgx: poolers need some of them.
 func TestModes(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []pgx.QueryExecMode{

@@ -32,13 +32,13 @@ func TestConformance(t *testing.T) {
 // that listens, and the server takes a hundred.
 var seats = make(chan struct{}, 10)
 
-// seat waits for a seat, and gives it back at the end of the case.
+// seat waits for a seat, and returns it at the end of the case.
 func seat(t testing.TB) {
 	seats <- struct{}{}
 	t.Cleanup(func() { <-seats })
 }
 
-// newService makes a group. Each process has a client of its own.
+// newService creates a group. Each process has its own client.
 func newService(t testing.TB, o heartbeattest.Options) heartbeattest.Service {
 	seat(t)
 	cfg := groupConfig(t)

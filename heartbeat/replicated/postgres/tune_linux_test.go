@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// options are the socket's that the tests look at, with what Tune makes of them.
+// options are the socket options that the tests check, with the values of Tune.
 var options = []struct {
 	name               string
 	level, option, set int
@@ -19,7 +19,7 @@ var options = []struct {
 	{"TCP_USER_TIMEOUT", syscall.IPPROTO_TCP, tcpUserTimeout, 4500},
 }
 
-// What Tune asks of the system is set on the sockets.
+// Tune sets the options of the sockets.
 func TestTunedSocket(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,7 +50,7 @@ func TestTunedSocket(t *testing.T) {
 	}
 }
 
-// A server on the same machine may be reached over a socket in its directory.
+// Tune also works for a server on the same machine over a Unix socket.
 func TestTuneLeavesLocalSocketsAlone(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// What the URL says of times stays.
+// The timeouts of the URL have priority.
 func TestTuneTimes(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string][2]time.Duration{
@@ -22,7 +22,7 @@ func TestTuneTimes(t *testing.T) {
 	}
 }
 
-// A tuned pool works, and so does the connection that listens.
+// A tuned pool works, and so does its listener.
 func TestTunedPool(t *testing.T) {
 	t.Parallel()
 	cfg := groupConfig(t)

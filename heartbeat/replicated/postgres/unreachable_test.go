@@ -14,7 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// An error of a server that cannot be reached names its address, and no password.
+// The error for a server that cannot be reached names its address, and no password.
 func TestUnreachable(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// A thousand changes that come at once are read together, and none is missed.
+// A thousand changes at once are read together, and none is missed.
 func TestWatchBurst(t *testing.T) {
 	t.Parallel()
 	const n = 1000
@@ -126,7 +126,7 @@ func TestNotifications(t *testing.T) {
 	expect("the document", "document ")
 }
 
-// A watch keeps nothing of keys that are gone: names come and go for years.
+// A watch forgets deleted keys: new names may come for years.
 func TestWatchForgets(t *testing.T) {
 	t.Parallel()
 	var told []replicated.Event
@@ -145,7 +145,7 @@ func TestWatchForgets(t *testing.T) {
 	}
 }
 
-// A server that falls back to an earlier state breaks the watches.
+// A watch ends if the server goes back to an earlier state.
 func TestWatchOfAServerThatGoesBack(t *testing.T) {
 	t.Parallel()
 	s := newTestStore(t)

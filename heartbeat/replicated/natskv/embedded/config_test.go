@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/natskv/embedded"
 )
 
-// refused starts a server that must not start, and returns why.
+// refused starts a server that must be refused, and returns the error.
 func refused(t *testing.T, dir string, cfg ...embedded.Config) string {
 	t.Helper()
 	s, err := embedded.Start(dir, cfg...)
@@ -21,7 +21,7 @@ func refused(t *testing.T, dir string, cfg ...embedded.Config) string {
 	return err.Error()
 }
 
-// Every faulty field is named, all at once.
+// All faulty fields are named at once.
 func TestFaultyConfig(t *testing.T) {
 	why := refused(t, "", embedded.Config{
 		Listen:  "nowhere",
@@ -49,7 +49,7 @@ func TestFaultyConfig(t *testing.T) {
 	}
 }
 
-// A port that somebody else has is found at once.
+// A port in use is found at once.
 func TestTakenPort(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -65,7 +65,7 @@ func TestTakenPort(t *testing.T) {
 	}
 }
 
-// A server that anybody on the network could use is refused.
+// A server that every machine on the network could use is refused.
 func TestExposed(t *testing.T) {
 	if why := refused(t, t.TempDir(), embedded.Config{Listen: "0.0.0.0:0"}); !strings.Contains(why, "Listen is open") {
 		t.Errorf("open to the network: %s", why)

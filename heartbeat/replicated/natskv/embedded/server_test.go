@@ -28,7 +28,7 @@ func start(t *testing.T, dir string, cfg ...embedded.Config) *embedded.Server {
 	return s
 }
 
-// freePort returns an address that was free a moment ago.
+// freePort returns an address that is free now.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -45,7 +45,7 @@ func soon(t *testing.T) context.Context {
 	return ctx
 }
 
-// bucket returns a bucket of the server's, through a connection of its own.
+// bucket returns a bucket of the server, over a new connection.
 func bucket(t *testing.T, s *embedded.Server, replicas int) jetstream.KeyValue {
 	t.Helper()
 	conn, err := s.Connect()
@@ -100,7 +100,7 @@ func TestAlone(t *testing.T) {
 	}
 }
 
-// A server without a port is there for its own process.
+// A server without a port works inside its process.
 func TestInProcessOnly(t *testing.T) {
 	s := start(t, t.TempDir(), embedded.Config{Listen: embedded.InProcessOnly})
 	if url := s.ClientURL(); url != "" {
@@ -111,7 +111,7 @@ func TestInProcessOnly(t *testing.T) {
 	}
 }
 
-// One folder has one server at a time.
+// A folder has one server at a time.
 func TestOneServerPerFolder(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
@@ -122,7 +122,7 @@ func TestOneServerPerFolder(t *testing.T) {
 	start(t, dir)
 }
 
-// The server's log goes to the logger: notices at the debug level.
+// The log of the server goes to the logger, notices at the debug level.
 func TestLogger(t *testing.T) {
 	core, logs := observer.New(zapcore.DebugLevel)
 	s := start(t, t.TempDir(), embedded.Config{Logger: zap.New(core)})
@@ -135,8 +135,8 @@ func TestLogger(t *testing.T) {
 	}
 }
 
-// A cluster goes on without one of its members, which comes back to where it was. Folders
-// of members and of servers alone are not mistaken for each other.
+// A cluster works without one of its members, which then returns to its folder. A member
+// refuses the folder of a single server, and the reverse.
 func TestCluster(t *testing.T) {
 	dir := t.TempDir()
 	servers, err := embedded.StartCluster(soon(t), dir, 3, embedded.Config{})
