@@ -54,11 +54,11 @@ type Fencer interface {
 // whether a shard without a checkpoint is younger than the group: see batch.Start.
 type Lister interface {
 	// ListCheckpoints returns the stored shards of a log, in any order. It claims nothing.
-	ListCheckpoints(ctx context.Context, log string) ([]Stored, error)
+	ListCheckpoints(ctx context.Context, log string) ([]Checkpoint, error)
 }
 
-// Stored is what a store holds of one shard.
-type Stored struct {
+// Checkpoint is what a store holds of one shard.
+type Checkpoint struct {
 	ID shardset.ID
 	// Position is empty if the store knows the shard, but has no position of it.
 	Position Position

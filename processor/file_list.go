@@ -17,7 +17,7 @@ import (
 // without a position: Load reports it, and other shards do not wait until it is mended. The
 // error matches os.ErrClosed after Close; otherwise it is the cause of ctx, or wraps the
 // error of the operating system.
-func (f *FileCheckpoints) ListCheckpoints(ctx context.Context, log string) ([]Stored, error) {
+func (f *FileCheckpoints) ListCheckpoints(ctx context.Context, log string) ([]Checkpoint, error) {
 	f.mu.Lock()
 	if f.closed {
 		f.mu.Unlock()
@@ -33,7 +33,7 @@ func (f *FileCheckpoints) ListCheckpoints(ctx context.Context, log string) ([]St
 	if err != nil {
 		return nil, fmt.Errorf("list checkpoint directory %q: %w", f.dir, err)
 	}
-	var list []Stored
+	var list []Checkpoint
 	for _, e := range entries {
 		id, ok := namedShard(e.Name(), log)
 		if !ok {
@@ -53,24 +53,24 @@ func (f *FileCheckpoints) ListCheckpoints(ctx context.Context, log string) ([]St
 
 // stored reads the file of a shard. A Save may replace the file at the same time; the file
 // is always whole.
-func (f *FileCheckpoints) stored(id shardset.ID) (Stored, error) {
+func (f *FileCheckpoints) stored(id shardset.ID) (Checkpoint, error) {
 	path := filepath.Join(f.dir, fileName(id))
 	p, found, err := readCheckpoint(path, id)
 	var corrupt *corruptError
 	if errors.As(err, &corrupt) || err == nil && !found {
-		return Stored{ID: id}, nil
+		return Checkpoint{ID: id}, nil
 	}
 	if err != nil {
-		return Stored{}, err
+		return Checkpoint{}, err
 	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Stored{ID: id}, nil
+		return Checkpoint{ID: id}, nil
 	}
 	if err != nil {
-		return Stored{}, fmt.Errorf("read the checkpoint of shard %s: %w", id, err)
+		return Checkpoint{}, fmt.Errorf("read the checkpoint of shard %s: %w", id, err)
 	}
-	return Stored{ID: id, Position: p, Updated: info.ModTime()}, nil
+	return Checkpoint{ID: id, Position: p, Updated: info.ModTime()}, nil
 }
 
 // namedShard returns the shard of a log that has a file of that name.

@@ -23,7 +23,7 @@ type Host interface {
 	// Commit stores p, which is not empty. The Shard calls it for one commit at a time.
 	Commit(ctx context.Context, p Position) error
 	// ListCheckpoints is Shard.ListCheckpoints.
-	ListCheckpoints(ctx context.Context) ([]Stored, error)
+	ListCheckpoints(ctx context.Context) ([]Checkpoint, error)
 	// Begin is Shard.Begin. The Shard does not call it after settle.
 	Begin(ctx context.Context, what string) Activity
 	// ReportProgress, ReportPoison and ReportGap are those of the Shard. The Shard does not

@@ -69,8 +69,8 @@ func TestListDamagedCheckpoints(t *testing.T) {
 		}
 	}
 	list, err := f.ListCheckpoints(t.Context(), "orders")
-	slices.SortFunc(list, func(a, b Stored) int { return strings.Compare(a.ID.String(), b.ID.String()) })
-	if err != nil || len(list) != 2 || list[0].ID != good || list[0].Position != "9" || list[1] != (Stored{ID: bad}) {
+	slices.SortFunc(list, func(a, b Checkpoint) int { return strings.Compare(a.ID.String(), b.ID.String()) })
+	if err != nil || len(list) != 2 || list[0].ID != good || list[0].Position != "9" || list[1] != (Checkpoint{ID: bad}) {
 		t.Errorf("it lists %+v, %v", list, err)
 	}
 	if err := f.Close(); err != nil {

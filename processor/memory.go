@@ -60,13 +60,13 @@ func (m *MemoryCheckpoints) Save(_ context.Context, o Owner, p Position) error {
 }
 
 // ListCheckpoints returns the positions of a log's shards.
-func (m *MemoryCheckpoints) ListCheckpoints(_ context.Context, log string) ([]Stored, error) {
+func (m *MemoryCheckpoints) ListCheckpoints(_ context.Context, log string) ([]Checkpoint, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var list []Stored
+	var list []Checkpoint
 	for id, s := range m.shards {
 		if id.Log == log && s.position != "" {
-			list = append(list, Stored{ID: id, Position: s.position, Updated: s.updated})
+			list = append(list, Checkpoint{ID: id, Position: s.position, Updated: s.updated})
 		}
 	}
 	return list, nil

@@ -38,7 +38,7 @@ func (s *Shard) Resume() (Position, bool) { return s.host.Resume() }
 // ListCheckpoints returns what the store has of all shards of this shard's log. It claims
 // and changes nothing. The commit timeout bounds it. The error matches errors.ErrUnsupported
 // if the store is not a Lister.
-func (s *Shard) ListCheckpoints(ctx context.Context) ([]Stored, error) {
+func (s *Shard) ListCheckpoints(ctx context.Context) ([]Checkpoint, error) {
 	return s.host.ListCheckpoints(ctx)
 }
 

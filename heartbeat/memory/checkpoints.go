@@ -36,14 +36,14 @@ func (s *Service) Save(ctx context.Context, o processor.Owner, p processor.Posit
 		if err := s.group.Fence(now, token(o)); err != nil {
 			return err
 		}
-		s.positions[o.Lease.ID] = processor.Stored{ID: o.Lease.ID, Position: p, Updated: now}
+		s.positions[o.Lease.ID] = processor.Checkpoint{ID: o.Lease.ID, Position: p, Updated: now}
 		return nil
 	})
 }
 
 // ListCheckpoints returns the positions of a log's shards. It implements
 // processor.Lister.
-func (s *Service) ListCheckpoints(ctx context.Context, log string) (list []processor.Stored, err error) {
+func (s *Service) ListCheckpoints(ctx context.Context, log string) (list []processor.Checkpoint, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ type Service struct {
 	group     *group.Group
 	shards    []shardset.Shard // the group's, to make it anew
 	deleted   bool
-	positions map[shardset.ID]processor.Stored
+	positions map[shardset.ID]processor.Checkpoint
 	watchers  map[string]map[chan struct{}]struct{}
 	timer     *time.Timer // fires expire at the group's next event; nil: none is due
 	timerAt   time.Time
@@ -60,7 +60,7 @@ func (s *Service) reset(now time.Time, shards []shardset.Shard) (err error) {
 		return err
 	}
 	s.group, s.shards, s.deleted = g, shards, false
-	s.positions = map[shardset.ID]processor.Stored{}
+	s.positions = map[shardset.ID]processor.Checkpoint{}
 	return nil
 }
 

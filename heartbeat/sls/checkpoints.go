@@ -91,7 +91,7 @@ func (c *Client) getCheckpoint(ctx context.Context, shard int) (cp checkpoint, o
 
 // ListCheckpoints returns the checkpoints of all shards of the group; a shard without one has an
 // empty position. The log must be the client's logstore.
-func (c *Client) ListCheckpoints(ctx context.Context, log string) (list []processor.Stored, err error) {
+func (c *Client) ListCheckpoints(ctx context.Context, log string) (list []processor.Checkpoint, err error) {
 	switch {
 	case c.cfg.Group == "":
 		return nil, usage(opGetCheckpoint, "the client has no group")
@@ -102,7 +102,7 @@ func (c *Client) ListCheckpoints(ctx context.Context, log string) (list []proces
 	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) error {
 		all, err := parseCheckpoints(b)
 		for _, cp := range all {
-			list = append(list, processor.Stored{
+			list = append(list, processor.Checkpoint{
 				ID:       shardset.ID{Log: log, Number: cp.Shard},
 				Position: processor.Position(cp.Cursor), Updated: cp.Updated,
 			})

@@ -237,7 +237,7 @@ func TestLoad(t *testing.T) {
 func TestListCheckpoints(t *testing.T) {
 	w := always(200, `[{"shard":0,"checkpoint":"MQ==","updateTime":1524224984800922,"consumer":"c1"},{"shard":7,"checkpoint":"","updateTime":0,"consumer":""}]`)
 	got, err := newClient(t, config(w)).ListCheckpoints(t.Context(), "my-logstore")
-	want := []processor.Stored{
+	want := []processor.Checkpoint{
 		{ID: shardset.ID{Log: "my-logstore"}, Position: "MQ==", Updated: time.UnixMicro(1524224984800922)},
 		{ID: shardset.ID{Log: "my-logstore", Number: 7}},
 	}

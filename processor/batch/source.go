@@ -68,7 +68,7 @@ type Start struct {
 	// Checkpoints lists the stored checkpoints of all shards of the log, from which a source can
 	// tell the age of the group. The error matches errors.ErrUnsupported if the store cannot list
 	// them. Nil means the same.
-	Checkpoints func(ctx context.Context) ([]processor.Stored, error)
+	Checkpoints func(ctx context.Context) ([]processor.Checkpoint, error)
 	// Until is the end in time: read what the service received before it, including items that a
 	// filter drops. While it is in the future, more can come. Zero means no end.
 	Until time.Time

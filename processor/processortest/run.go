@@ -144,7 +144,7 @@ func (s *Shard) storeContext(ctx context.Context, now time.Time) (context.Contex
 }
 
 // ListCheckpoints implements processor.Host.
-func (a *attempt) ListCheckpoints(ctx context.Context) ([]processor.Stored, error) {
+func (a *attempt) ListCheckpoints(ctx context.Context) ([]processor.Checkpoint, error) {
 	log := a.shard.cfg.Lease.ID.Log
 	lister, ok := a.shard.cfg.Checkpoints.(processor.Lister)
 	if !ok {

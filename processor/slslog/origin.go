@@ -35,7 +35,7 @@ func newOrigins() origins { return origins{lock: make(chan struct{}, 1)} }
 
 // originOf returns the origin of a shard. The first call takes the snapshot, and other calls wait for
 // it. After an error, the next call tries again.
-func (s *Source) originOf(ctx context.Context, shard int, stored func(context.Context) ([]processor.Stored, error)) (origin, error) {
+func (s *Source) originOf(ctx context.Context, shard int, stored func(context.Context) ([]processor.Checkpoint, error)) (origin, error) {
 	o := &s.origins
 	select {
 	case o.lock <- struct{}{}:
@@ -64,7 +64,7 @@ func (s *Source) originOf(ctx context.Context, shard int, stored func(context.Co
 
 // takeSnapshot requests the shards before the checkpoints: a shard that is created between the two is
 // then not in the list.
-func (s *Source) takeSnapshot(ctx context.Context, stored func(context.Context) ([]processor.Stored, error)) (*snapshot, error) {
+func (s *Source) takeSnapshot(ctx context.Context, stored func(context.Context) ([]processor.Checkpoint, error)) (*snapshot, error) {
 	limited, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	snap := &snapshot{}

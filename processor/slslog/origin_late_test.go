@@ -20,7 +20,7 @@ type hidingStore struct {
 	until time.Time
 }
 
-func (h hidingStore) ListCheckpoints(ctx context.Context, log string) ([]processor.Stored, error) {
+func (h hidingStore) ListCheckpoints(ctx context.Context, log string) ([]processor.Checkpoint, error) {
 	if time.Now().Before(h.until) {
 		return nil, errors.New("not now")
 	}

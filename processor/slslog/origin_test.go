@@ -26,8 +26,8 @@ func made(number int, keys string, ago int, closed bool) sls.Shard {
 }
 
 // has is the store's entry of a shard, saved so many seconds ago; negative: never.
-func has(number, ago int) processor.Stored {
-	s := processor.Stored{ID: shardset.ID{Log: testLog, Number: number}}
+func has(number, ago int) processor.Checkpoint {
+	s := processor.Checkpoint{ID: shardset.ID{Log: testLog, Number: number}}
 	if ago >= 0 {
 		s.Position, s.Updated = "MTA=", time.Unix(10_000-int64(ago), 0)
 	}
@@ -35,7 +35,7 @@ func has(number, ago int) processor.Stored {
 }
 
 // fresh is the store's entry of a shard, saved just now.
-func fresh(number int) processor.Stored {
+func fresh(number int) processor.Checkpoint {
 	s := has(number, 0)
 	s.Updated = time.Now()
 	return s
@@ -49,7 +49,7 @@ func TestYounger(t *testing.T) {
 		made(4, "4f", 300, false), made(5, "02", 200, false), made(6, "24", 200, false),
 	}
 	flat := []sls.Shard{made(0, "05", 900, false), made(1, "5a", 900, false), made(2, "af", 900, false)}
-	none := []processor.Stored{has(0, -1), has(1, -1), has(2, -1)}
+	none := []processor.Checkpoint{has(0, -1), has(1, -1), has(2, -1)}
 	for name, c := range map[string]struct {
 		look snapshot
 		want []int // of the shards 0 to 9
@@ -57,23 +57,23 @@ func TestYounger(t *testing.T) {
 		"new group":                           {snapshot{flat, none, true}, count(3, 10)},
 		"new group, of a store without names": {snapshot{flat, nil, true}, count(3, 10)},
 		"new group behind old splits":         {snapshot{family, nil, true}, count(7, 10)},
-		"others have begun":                   {snapshot{flat, []processor.Stored{has(0, 3), has(1, -1)}, true}, count(3, 10)},
-		"a parent was read":                   {snapshot{family[:4], []processor.Stored{has(0, 600), has(1, 1)}, true}, count(2, 10)},
-		"only one grandparent was read":       {snapshot{family, []processor.Stored{has(0, 1)}, true}, count(2, 10)},
-		"the other grandparent was":           {snapshot{family, []processor.Stored{has(1, 1)}, true}, append([]int{4}, count(7, 10)...)},
+		"others have begun":                   {snapshot{flat, []processor.Checkpoint{has(0, 3), has(1, -1)}, true}, count(3, 10)},
+		"a parent was read":                   {snapshot{family[:4], []processor.Checkpoint{has(0, 600), has(1, 1)}, true}, count(2, 10)},
+		"only one grandparent was read":       {snapshot{family, []processor.Checkpoint{has(0, 1)}, true}, count(2, 10)},
+		"the other grandparent was":           {snapshot{family, []processor.Checkpoint{has(1, 1)}, true}, append([]int{4}, count(7, 10)...)},
 		"the parents are gone": {snapshot{[]sls.Shard{made(1, "8f", 900, false), made(5, "02", 200, false), made(6, "28", 200, false)},
-			[]processor.Stored{has(1, 201)}, true}, append([]int{0}, count(2, 10)...)},
+			[]processor.Checkpoint{has(1, 201)}, true}, append([]int{0}, count(2, 10)...)},
 		"the parents are gone, read since": {snapshot{[]sls.Shard{made(1, "8f", 900, false), made(5, "02", 200, false), made(6, "28", 200, false)},
-			[]processor.Stored{has(1, 199)}, true}, append([]int{0, 2, 3, 4}, count(7, 10)...)},
+			[]processor.Checkpoint{has(1, 199)}, true}, append([]int{0, 2, 3, 4}, count(7, 10)...)},
 		"a store without times": {snapshot{[]sls.Shard{made(1, "8f", 900, false), made(5, "08", 200, false)},
-			[]processor.Stored{{ID: shardset.ID{Number: 1}, Position: "MTA="}}, true}, append([]int{0, 2, 3, 4}, count(6, 10)...)},
-		"no keys, no times":       {snapshot{[]sls.Shard{{Number: 0, ReadOnly: true}, {Number: 1}}, []processor.Stored{has(0, 5)}, true}, count(2, 10)},
+			[]processor.Checkpoint{{ID: shardset.ID{Number: 1}, Position: "MTA="}}, true}, append([]int{0, 2, 3, 4}, count(6, 10)...)},
+		"no keys, no times":       {snapshot{[]sls.Shard{{Number: 0, ReadOnly: true}, {Number: 1}}, []processor.Checkpoint{has(0, 5)}, true}, count(2, 10)},
 		"a store that cannot":     {snapshot{family, nil, false}, count(2, 10)},
 		"a store that cannot, no": {snapshot{flat, nil, false}, count(3, 10)},
 
 		"no list, new group":                 {snapshot{nil, none, true}, count(3, 10)},
 		"no list, new group, nothing known":  {snapshot{nil, nil, true}, nil},
-		"no list, older":                     {snapshot{nil, []processor.Stored{has(0, 5), has(1, -1), has(2, 7), has(3, -1), has(4, -1)}, true}, count(3, 10)},
+		"no list, older":                     {snapshot{nil, []processor.Checkpoint{has(0, 5), has(1, -1), has(2, 7), has(3, -1), has(4, -1)}, true}, count(3, 10)},
 		"no list, no checkpoints to be seen": {snapshot{}, nil},
 	} {
 		var got []int
@@ -96,10 +96,10 @@ func TestOneSnapshot(t *testing.T) {
 		src, err := New(s, Options{})
 		must(t, err)
 		asked := 0
-		stored := func(context.Context) ([]processor.Stored, error) {
+		stored := func(context.Context) ([]processor.Checkpoint, error) {
 			asked++
 			time.Sleep(time.Second)
-			return []processor.Stored{fresh(0)}, nil
+			return []processor.Checkpoint{fresh(0)}, nil
 		}
 		start := batch.Start{Initial: batch.Latest(), Checkpoints: stored}
 		open(t, src, 0, batch.Start{Initial: batch.Earliest(), Checkpoints: stored})
@@ -152,12 +152,12 @@ func TestSnapshotFails(t *testing.T) {
 		_, err = s.ListShards(t.Context())
 		return err
 	}
-	older := func(context.Context) ([]processor.Stored, error) {
-		return []processor.Stored{fresh(0), has(1, -1)}, nil
+	older := func(context.Context) ([]processor.Checkpoint, error) {
+		return []processor.Checkpoint{fresh(0), has(1, -1)}, nil
 	}
 	for name, c := range map[string]struct {
 		list    error
-		stored  func(context.Context) ([]processor.Stored, error)
+		stored  func(context.Context) ([]processor.Checkpoint, error)
 		opens   bool
 		cursors []int64 // of shards 0 and 1
 	}{
@@ -167,8 +167,8 @@ func TestSnapshotFails(t *testing.T) {
 		"busy":                        {refusal(503, "ServerBusy"), older, false, nil},
 		"throttled":                   {refusal(403, "ShardReadQuotaExceed"), older, false, nil},
 		"no answer":                   {&sls.TransportError{}, older, false, nil},
-		"the store fails":             {nil, func(context.Context) ([]processor.Stored, error) { return nil, errors.New("no") }, false, nil},
-		"the store cannot": {nil, func(context.Context) ([]processor.Stored, error) {
+		"the store fails":             {nil, func(context.Context) ([]processor.Checkpoint, error) { return nil, errors.New("no") }, false, nil},
+		"the store cannot": {nil, func(context.Context) ([]processor.Checkpoint, error) {
 			return nil, fmt.Errorf("x: %w", errors.ErrUnsupported)
 		}, true, []int64{1003, 2003}},
 		"neither is there to be asked": {nil, nil, true, []int64{1003, 2003}},

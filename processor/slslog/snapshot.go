@@ -13,9 +13,9 @@ import (
 // without a checkpoint. The service does not record when a group first started, so the snapshot
 // alone decides whether a shard is younger than the group. It does no I/O and never changes.
 type snapshot struct {
-	shards []sls.Shard        // by number; nil: the service refuses to list them
-	stored []processor.Stored // their checkpoints
-	listed bool               // the store could list the checkpoints
+	shards []sls.Shard            // by number; nil: the service refuses to list them
+	stored []processor.Checkpoint // their checkpoints
+	listed bool                   // the store could list the checkpoints
 }
 
 func (s *snapshot) setShards(shards []sls.Shard) {
@@ -66,7 +66,7 @@ func (s *snapshot) youngerByNumber(shard int) bool {
 
 // groupIsNew reports whether the group had no checkpoint at all.
 func (s *snapshot) groupIsNew() bool {
-	return s.listed && !slices.ContainsFunc(s.stored, func(c processor.Stored) bool { return c.Position != "" })
+	return s.listed && !slices.ContainsFunc(s.stored, func(c processor.Checkpoint) bool { return c.Position != "" })
 }
 
 // oldestCheckpoint returns when the oldest checkpoint was stored; zero if that is not known. The group

@@ -35,7 +35,7 @@ func (a *attempt) Context() context.Context { return a.soft }
 func (a *attempt) Check() error { return a.check(time.Now()) }
 
 // ListCheckpoints implements processor.Host.
-func (a *attempt) ListCheckpoints(ctx context.Context) ([]processor.Stored, error) {
+func (a *attempt) ListCheckpoints(ctx context.Context) ([]processor.Checkpoint, error) {
 	lister, ok := a.runner.cfg.Checkpoints.(processor.Lister)
 	if !ok {
 		return nil, fmt.Errorf("list the checkpoints of %q: %w", a.id.Log, errors.ErrUnsupported)

@@ -253,6 +253,6 @@ func (p *play) Save(ctx context.Context, o processor.Owner, at processor.Positio
 	return err
 }
 
-func (p *play) ListCheckpoints(ctx context.Context, log string) ([]processor.Stored, error) {
+func (p *play) ListCheckpoints(ctx context.Context, log string) ([]processor.Checkpoint, error) {
 	return nil, ctx.Err()
 }
