@@ -71,7 +71,7 @@ func BenchmarkRunReturn(b *testing.B) {
 func benchCoordinator(b *testing.B, service *memory.Service) *coordinator.Coordinator {
 	b.Helper()
 	c, err := coordinator.New(coordinator.Config{
-		Group: service, Member: "bench", Processor: processor.Each(idle),
+		Group: service, Member: "bench", Processor: processor.FromFunc(idle),
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -133,7 +133,7 @@ func (cfg Config) complete() (Config, heartbeat.Info, error) {
 	cfg.completeMember(faults)
 	cfg.completeTimes(faults, info.Interval)
 	if cfg.Processor == nil {
-		faults.Add("Processor", "is nil; a function becomes one with processor.Each(f)")
+		faults.Add("Processor", "is nil; a function becomes one with processor.FromFunc(f)")
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()

@@ -15,7 +15,7 @@ import (
 )
 
 func good(t *testing.T) coordinator.Config {
-	return coordinator.Config{Group: newWire(t, 1), Processor: processor.Each(idle)}
+	return coordinator.Config{Group: newWire(t, 1), Processor: processor.FromFunc(idle)}
 }
 
 func TestConfigFaults(t *testing.T) {

@@ -4,7 +4,7 @@
 //
 //	c, err := coordinator.New(coordinator.Config{
 //		Group:     service,                        // memory.New(...)
-//		Processor: processor.Each(work), // what to do with one shard
+//		Processor: processor.FromFunc(work), // what to do with one shard
 //	})
 //	...
 //	err = c.Run(ctx) // until ctx ends

@@ -48,7 +48,7 @@ func TestShardsThatHaveEnded(t *testing.T) {
 				core, logs := observer.New(zap.WarnLevel)
 				w := launch(t, "a", c.serve(newWire(t, 2)), coordinator.Config{
 					Logger:    zap.New(core),
-					Processor: processor.Each(func(context.Context, *processor.Shard) error { return c.result }),
+					Processor: processor.FromFunc(func(context.Context, *processor.Shard) error { return c.result }),
 				})
 				time.Sleep(time.Hour)
 				starts := map[shardset.ID]int{}

@@ -44,7 +44,7 @@ func Example_production() {
 		Checkpoints:  store,
 		DrainTimeout: 10 * time.Second,
 		Logger:       zap.NewNop(), // zap.NewProduction() in earnest
-		Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 			if s.ID().Number == 3 {
 				stop() // stands for the SIGTERM here
 			}

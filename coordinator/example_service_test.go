@@ -34,7 +34,7 @@ func Example_service() {
 		Group:       fixed{"worker-1": {{Number: 0}, {Number: 1}}, "worker-2": {{Number: 2}}},
 		Checkpoints: store,
 		Member:      "worker-2",
-		Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 			started <- s.ID()
 			<-s.Revoked()
 			return nil

@@ -36,7 +36,7 @@ func TestOwnProcessor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := coordinator.New(coordinator.Config{Group: service, Processor: processor.Each(ticker)})
+		c, err := coordinator.New(coordinator.Config{Group: service, Processor: processor.FromFunc(ticker)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,7 +23,7 @@ func Example() {
 		<-s.Revoked() // the work on this shard goes here, until the shard has to go
 		return s.Commit(ctx, "42")
 	}
-	c, err := coordinator.New(coordinator.Config{Group: service, Processor: processor.Each(work)})
+	c, err := coordinator.New(coordinator.Config{Group: service, Processor: processor.FromFunc(work)})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func TestOneShardsTroubleIsItsOwn(t *testing.T) {
 		var mu sync.Mutex
 		rounds := map[shardset.ID]int{}
 		release := make(chan struct{})
-		cfg := coordinator.Config{Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		cfg := coordinator.Config{Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 			switch s.ID().Number {
 			case 0:
 				panic("poison")
@@ -79,7 +79,7 @@ func TestUserCodeNeverDelaysAHeartbeat(t *testing.T) {
 		release := make(chan struct{})
 		hang := func() { <-release }
 		cfg := coordinator.Config{
-			Processor:  processor.Each(func(context.Context, *processor.Shard) error { hang(); return nil }),
+			Processor:  processor.FromFunc(func(context.Context, *processor.Shard) error { hang(); return nil }),
 			Hooks:      coordinator.Hooks{Assigned: func(coordinator.ShardEvent) { hang() }},
 			StuckAfter: time.Second, DrainTimeout: time.Second,
 			Logger: zap.New(hangingCore{release}),
@@ -134,7 +134,7 @@ func TestStuckIsToldOnceAndNamed(t *testing.T) {
 		release := make(chan struct{})
 		cfg := coordinator.Config{
 			DrainTimeout: time.Second, StuckAfter: 2 * time.Second, Logger: zap.New(logs),
-			Processor: processor.Each(func(context.Context, *processor.Shard) error { <-release; return nil }),
+			Processor: processor.FromFunc(func(context.Context, *processor.Shard) error { <-release; return nil }),
 		}
 		wire := newWire(t, 2)
 		w := launch(t, "a", wire, cfg)
@@ -169,7 +169,7 @@ func TestFencedCommitStopsTheShard(t *testing.T) {
 		wire := newWire(t, 1)
 		store := &refusing{Checkpoints: wire, refuse: 1}
 		causes := make(chan error, 10)
-		cfg := coordinator.Config{Checkpoints: store, Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		cfg := coordinator.Config{Checkpoints: store, Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 			err := s.Commit(ctx, "1")
 			if err != nil {
 				causes <- context.Cause(ctx)
@@ -212,7 +212,7 @@ func (r *refusing) Save(ctx context.Context, o processor.Owner, p processor.Posi
 func TestDoneStaysHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wire := newWire(t, 2)
-		cfg := coordinator.Config{Processor: processor.Each(func(context.Context, *processor.Shard) error { return nil })}
+		cfg := coordinator.Config{Processor: processor.FromFunc(func(context.Context, *processor.Shard) error { return nil })}
 		w := launch(t, "a", wire, cfg)
 		time.Sleep(time.Minute)
 		if c := w.Status().Counters; c.Assigned != 2 {
@@ -237,7 +237,7 @@ func TestDoneStaysHeld(t *testing.T) {
 func TestEndedIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wire := newWire(t, 2)
-		cfg := coordinator.Config{Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		cfg := coordinator.Config{Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 			if err := s.Commit(ctx, "end"); err != nil {
 				return err
 			}
@@ -270,7 +270,7 @@ func TestFatalEndsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		missing := errors.New("no such table")
 		wire := newWire(t, 4)
-		w := launch(t, "a", wire, coordinator.Config{Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		w := launch(t, "a", wire, coordinator.Config{Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 			if s.ID() == id(2) {
 				time.Sleep(time.Second)
 				return processor.Fatal(missing)

@@ -51,7 +51,7 @@ func (w *task) Process(ctx context.Context, s *processor.Shard) error {
 
 // config is that of a worker at this task.
 func (w *task) config() coordinator.Config {
-	return coordinator.Config{Finite: true, Processor: processor.Each(w.Process)}
+	return coordinator.Config{Finite: true, Processor: processor.FromFunc(w.Process)}
 }
 
 // check fails the test unless each of n shards was done once.
@@ -178,7 +178,7 @@ func TestFiniteOnAPlainService(t *testing.T) {
 		work, wire := newTask(), newWire(t, 4)
 		a, b := launch(t, "a", plain{wire}, work.config()), launch(t, "b", plain{wire.another()}, work.config())
 		standby := launch(t, "standby", plain{wire.another()}, coordinator.Config{
-			Finite: true, Processor: processor.Each(work.Process), Weight: 1,
+			Finite: true, Processor: processor.FromFunc(work.Process), Weight: 1,
 		})
 		finished(t, 2*time.Second+ttl, 4*time.Second+3*ttl, a, b, standby)
 		work.check(t, 4)
@@ -200,7 +200,7 @@ func TestFiniteWorkersStayForWhatIsNotDone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				work, wire := newTask(), newWire(t, 3)
-				cfg := coordinator.Config{Finite: true, Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+				cfg := coordinator.Config{Finite: true, Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 					if s.ID() == id(2) {
 						return process(ctx, s)
 					}

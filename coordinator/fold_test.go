@@ -26,7 +26,7 @@ func TestLinesOfManyShardsAreFolded(t *testing.T) {
 		w := launch(t, "a", newWire(t, 300), coordinator.Config{
 			Logger:  zap.New(core),
 			Restart: processor.Backoff{Min: 3 * time.Second, Max: 3 * time.Second},
-			Processor: processor.Each(func(_ context.Context, s *processor.Shard) error {
+			Processor: processor.FromFunc(func(_ context.Context, s *processor.Shard) error {
 				s.Logger().Info("mine")
 				s.Logger().Warn("writing failed", zap.Error(down), processor.Fold())
 				return down

@@ -96,7 +96,7 @@ func (naive) Beat(context.Context, shardset.Heartbeat) (shardset.Answer, error) 
 func freezeChild() {
 	c, err := coordinator.New(coordinator.Config{
 		Group: naive{processor.NewMemoryCheckpoints()}, Member: "child", Interval: frozenTTL / 9,
-		Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 			for {
 				begun := time.Now().UnixNano()
 				if err := s.Check(); err != nil {

@@ -26,7 +26,7 @@ var errBad = errors.New("record 17 cannot be read")
 
 // halting is a processor that halts the given shard, and waits on the others.
 func halting(n int) processor.Factory {
-	return processor.Each(func(ctx context.Context, s *processor.Shard) error {
+	return processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 		if s.ID() == id(n) {
 			return processor.Halt(fmt.Errorf("page 3: %w", errBad))
 		}
@@ -44,7 +44,7 @@ func TestADamagedCheckpointHalts(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer store.Close()
-			w := launch(t, "a", newWire(t, 2), coordinator.Config{Checkpoints: store, Processor: processor.Each(
+			w := launch(t, "a", newWire(t, 2), coordinator.Config{Checkpoints: store, Processor: processor.FromFunc(
 				func(ctx context.Context, s *processor.Shard) error {
 					if err := s.Commit(ctx, "7"); err != nil {
 						return err
@@ -124,7 +124,7 @@ func TestHaltForAPanicLogsTheStack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logs, seen := observer.New(zap.ErrorLevel)
 		w := launch(t, "a", newWire(t, 1), coordinator.Config{Logger: zap.New(logs),
-			Processor: processor.Each(func(context.Context, *processor.Shard) error {
+			Processor: processor.FromFunc(func(context.Context, *processor.Shard) error {
 				return processor.Halt(&processor.PanicError{Where: "handler", Value: "boom", Stack: debug.Stack()})
 			})})
 		time.Sleep(time.Minute)

@@ -55,7 +55,7 @@ func (l *ledger) item(id shardset.ID, n int) {
 
 // work processes an item every 10 ms and commits every tenth.
 func (l *ledger) work(who string) processor.Factory {
-	return processor.Each(func(ctx context.Context, s *processor.Shard) error {
+	return processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 		l.enter(s, who)
 		defer l.exit(s)
 		p, _ := s.Resume()
@@ -169,7 +169,7 @@ func TestReassignedWhileDraining(t *testing.T) {
 			defer mu.Unlock()
 			log = append(log, fmt.Sprintf(format, args...))
 		}
-		cfg := coordinator.Config{Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		cfg := coordinator.Config{Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 			if s.ID() == id(0) {
 				return idle(ctx, s)
 			}

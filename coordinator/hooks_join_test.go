@@ -81,7 +81,7 @@ func TestEveryHookIsCalled(t *testing.T) {
 		release := make(chan struct{})
 		w := launch(t, "a", newWire(t, 3), coordinator.Config{
 			Hooks: noting(func(hook string) { calls[hook]++ }), DrainTimeout: time.Second, StuckAfter: 10 * time.Millisecond,
-			Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+			Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 				switch s.ID().Number {
 				case 0:
 					return processor.Halt(errCut)

@@ -45,7 +45,7 @@ func TestHooksTellTheLifeOfAShard(t *testing.T) {
 		}
 		attempt := 0
 		cfg := coordinator.Config{
-			Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+			Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 				if err := s.Commit(ctx, "1"); err != nil {
 					return err
 				}

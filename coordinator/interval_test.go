@@ -60,7 +60,7 @@ func TestIntervalFromTheService(t *testing.T) {
 				a := &advising{Service: service, interval: c.advised}
 				w, err := coordinator.New(coordinator.Config{
 					Group: a, Interval: c.config, Member: "a",
-					Processor: processor.Each(func(_ context.Context, s *processor.Shard) error { <-s.Revoked(); return nil }),
+					Processor: processor.FromFunc(func(_ context.Context, s *processor.Shard) error { <-s.Revoked(); return nil }),
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -166,7 +166,7 @@ func TestUnsetIntervalFollowsTheTTL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := coordinator.New(coordinator.Config{Group: service, Member: "a", Processor: processor.Each(idle)})
+		w, err := coordinator.New(coordinator.Config{Group: service, Member: "a", Processor: processor.FromFunc(idle)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +190,7 @@ func TestAdvisedIntervalFollowsTheTTL(t *testing.T) {
 		}
 		a := &advising{Service: service, interval: 5 * time.Second}
 		core, logs := observer.New(zap.WarnLevel)
-		w, err := coordinator.New(coordinator.Config{Group: a, Member: "a", Processor: processor.Each(idle), Logger: zap.New(core)})
+		w, err := coordinator.New(coordinator.Config{Group: a, Member: "a", Processor: processor.FromFunc(idle), Logger: zap.New(core)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -133,7 +133,7 @@ func launch(t *testing.T, name string, group heartbeat.Client, cfg coordinator.C
 		cfg.Interval = interval
 	}
 	if cfg.Processor == nil {
-		cfg.Processor = processor.Each(idle)
+		cfg.Processor = processor.FromFunc(idle)
 	}
 	w.record(&cfg.Hooks)
 	c, err := coordinator.New(cfg)

@@ -28,7 +28,7 @@ func TestFailingHeartbeatsCancelBeforeTheTTL(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cancelled := make(chan time.Time, 4)
-				cfg := coordinator.Config{Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+				cfg := coordinator.Config{Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 					<-ctx.Done()
 					if cause := context.Cause(ctx); cause != processor.ErrLeaseLost {
 						t.Errorf("shard %s was cancelled because of %v, want ErrLeaseLost", s.ID(), cause)
@@ -102,7 +102,7 @@ func TestALostHeartbeatCostsNothing(t *testing.T) {
 func TestRejoinAfterALostLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		resumed := make(chan processor.Position, 8)
-		cfg := coordinator.Config{Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		cfg := coordinator.Config{Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 			p, _ := s.Resume()
 			resumed <- p
 			if err := s.Commit(ctx, p+"x"); err != nil {

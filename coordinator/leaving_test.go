@@ -30,7 +30,7 @@ func TestASlowDrainHoldsNobodyElseBack(t *testing.T) {
 		stays := launch(t, "a", wire.another(), coordinator.Config{})
 		time.Sleep(time.Second)
 		leaves := launch(t, "b", wire.another(), coordinator.Config{
-			Processor: processor.Each(func(_ context.Context, s *processor.Shard) error {
+			Processor: processor.FromFunc(func(_ context.Context, s *processor.Shard) error {
 				<-s.Revoked()
 				if s.ID() == id(15) {
 					time.Sleep(20 * time.Second)
@@ -66,7 +66,7 @@ func TestNoRejoinWhileLeaving(t *testing.T) {
 		t.Run(fault.Error(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				wire := newWire(t, 2)
-				w := launch(t, "a", wire, coordinator.Config{Processor: processor.Each(
+				w := launch(t, "a", wire, coordinator.Config{Processor: processor.FromFunc(
 					func(context.Context, *processor.Shard) error { time.Sleep(20 * time.Second); return nil })})
 				time.Sleep(time.Second)
 				w.stop()
@@ -147,7 +147,7 @@ func TestFinalLossCancelsAtOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				commits := make(chan error, 1)
 				wire := newWire(t, 1)
-				w := launch(t, "a", wire, coordinator.Config{Processor: processor.Each(
+				w := launch(t, "a", wire, coordinator.Config{Processor: processor.FromFunc(
 					func(ctx context.Context, s *processor.Shard) error {
 						<-ctx.Done()
 						commits <- s.Commit(context.Background(), "1")
@@ -234,7 +234,7 @@ func TestRequiredFencingIsTheStores(t *testing.T) {
 func TestStatusSharesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		w := launch(t, "a", newWire(t, 2), coordinator.Config{DrainTimeout: time.Second, Processor: processor.Each(
+		w := launch(t, "a", newWire(t, 2), coordinator.Config{DrainTimeout: time.Second, Processor: processor.FromFunc(
 			func(context.Context, *processor.Shard) error { <-release; return nil })})
 		time.Sleep(time.Second)
 		w.end()
@@ -250,7 +250,7 @@ func TestStatusSharesNothing(t *testing.T) {
 // A drain that may last for ever is one: nothing overflows.
 func TestDrainForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := launch(t, "a", newWire(t, 1), coordinator.Config{DrainTimeout: math.MaxInt64, Processor: processor.Each(
+		w := launch(t, "a", newWire(t, 1), coordinator.Config{DrainTimeout: math.MaxInt64, Processor: processor.FromFunc(
 			func(_ context.Context, s *processor.Shard) error {
 				<-s.Revoked()
 				time.Sleep(time.Hour)
@@ -279,7 +279,7 @@ func TestDeletedGroupEndsTheLease(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		wire := newWire(t, 1)
-		w := launch(t, "a", wire, coordinator.Config{CreateGroup: true, Processor: processor.Each(
+		w := launch(t, "a", wire, coordinator.Config{CreateGroup: true, Processor: processor.FromFunc(
 			func(context.Context, *processor.Shard) error { time.Sleep(20 * time.Second); return nil })})
 		time.Sleep(time.Second)
 		w.stop()

@@ -52,7 +52,7 @@ func TestTwoWorkersOfOneNameAreTold(t *testing.T) {
 		core, seen := observer.New(zap.WarnLevel)
 		store := &anybody{}
 		work := func(pace time.Duration) processor.Factory {
-			return processor.Each(func(ctx context.Context, s *processor.Shard) error {
+			return processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 				for n := 0; ; n++ {
 					if err := s.Commit(ctx, processor.Position(fmt.Sprint(pace, n))); err != nil {
 						return err

@@ -31,7 +31,7 @@ func TestPoisonAndGapsAreTold(t *testing.T) {
 		line := newWire(t, 1)
 		w := launch(t, "a", line, coordinator.Config{
 			Logger: zap.New(logs),
-			Processor: processor.Each(func(_ context.Context, s *processor.Shard) error {
+			Processor: processor.FromFunc(func(_ context.Context, s *processor.Shard) error {
 				s.ReportGap(gap)
 				s.ReportPoison(poison)
 				s.ReportPoison(poison)
@@ -107,7 +107,7 @@ func TestPoisonAndGapsWithoutHooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logs, seen := observer.New(zap.WarnLevel)
 		w := launch(t, "a", newWire(t, 1), coordinator.Config{Logger: zap.New(logs),
-			Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+			Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 				s.ReportPoison(processor.Poison{})
 				s.ReportGap(processor.Gap{})
 				return idle(ctx, s)

@@ -20,7 +20,7 @@ func TestShardStatusSince(t *testing.T) {
 		w := launch(t, "a", line, coordinator.Config{
 			Checkpoints: slowLoad{line, 3 * time.Second}, NoProgressAfter: 5 * time.Minute,
 			Restart: processor.Backoff{Min: time.Hour, Max: time.Hour},
-			Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+			Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 				time.Sleep(time.Until(at(3 * time.Minute)))
 				s.ReportProgress(processor.Progress{})
 				time.Sleep(time.Until(at(10 * time.Minute)))

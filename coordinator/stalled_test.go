@@ -120,7 +120,7 @@ func TestAHandlerThatHangsIsTold(t *testing.T) {
 
 // What hangs is named, whatever it is; what goes on or is idle is not.
 func TestNoProgress(t *testing.T) {
-	each := func(f func(context.Context, *processor.Shard) error) processor.Factory { return processor.Each(f) }
+	each := func(f func(context.Context, *processor.Shard) error) processor.Factory { return processor.FromFunc(f) }
 	for name, c := range map[string]struct {
 		work  func(release <-chan struct{}) processor.Factory
 		after time.Duration // Config.NoProgressAfter
@@ -197,7 +197,7 @@ func TestStacksAreTakenOnceAMinute(t *testing.T) {
 		var told atomic.Int64
 		w := launch(t, "a", newWire(t, 100), coordinator.Config{
 			Logger:    zap.New(core),
-			Processor: processor.Each(func(_ context.Context, s *processor.Shard) error { <-s.Revoked(); return nil }),
+			Processor: processor.FromFunc(func(_ context.Context, s *processor.Shard) error { <-s.Revoked(); return nil }),
 			Hooks:     coordinator.Hooks{Stuck: func(coordinator.ShardEvent) { told.Add(1) }},
 		})
 		time.Sleep(5*time.Minute + 30*time.Second)

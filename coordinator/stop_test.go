@@ -66,19 +66,19 @@ func TestShutdownInEveryState(t *testing.T) {
 		}, 0},
 		{"pausing after a failure", time.Second, func(_ *testing.T, _ *wire, cfg *coordinator.Config, _ <-chan struct{}) {
 			cfg.Restart = processor.Backoff{Min: time.Minute, Max: time.Minute}
-			cfg.Processor = processor.Each(func(context.Context, *processor.Shard) error { return errors.New("no") })
+			cfg.Processor = processor.FromFunc(func(context.Context, *processor.Shard) error { return errors.New("no") })
 		}, 0},
 		{"done by itself", time.Second, func(_ *testing.T, _ *wire, cfg *coordinator.Config, _ <-chan struct{}) {
-			cfg.Processor = processor.Each(func(context.Context, *processor.Shard) error { return nil })
+			cfg.Processor = processor.FromFunc(func(context.Context, *processor.Shard) error { return nil })
 		}, 0},
 		{"processors deaf to Revoked", time.Second, func(_ *testing.T, _ *wire, cfg *coordinator.Config, _ <-chan struct{}) {
-			cfg.Processor = processor.Each(func(ctx context.Context, _ *processor.Shard) error { hang(ctx); return nil })
+			cfg.Processor = processor.FromFunc(func(ctx context.Context, _ *processor.Shard) error { hang(ctx); return nil })
 		}, 0},
 		{"processors deaf to everything", time.Second, func(_ *testing.T, _ *wire, cfg *coordinator.Config, release <-chan struct{}) {
-			cfg.Processor = processor.Each(deaf(release))
+			cfg.Processor = processor.FromFunc(deaf(release))
 		}, 4},
 		{"deaf and the lease already lost", 30 * time.Second, func(_ *testing.T, w *wire, cfg *coordinator.Config, release <-chan struct{}) {
-			cfg.Processor = processor.Each(deaf(release))
+			cfg.Processor = processor.FromFunc(deaf(release))
 			time.AfterFunc(time.Second, func() { w.setCut(true) })
 		}, 4},
 	} {
@@ -132,7 +132,7 @@ func TestTwoPhaseShutdown(t *testing.T) {
 		}
 		got := make(chan stop, 1)
 		cfg := coordinator.Config{DrainTimeout: 10 * time.Second}
-		cfg.Processor = processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		cfg.Processor = processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 			var st stop
 			<-s.Revoked()
 			st.revoked, st.soft = time.Now(), s.Cause()
@@ -184,7 +184,7 @@ func TestRunTwice(t *testing.T) {
 func TestRunWithAnEndedContextDoesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wire := newWire(t, 1)
-		c, err := coordinator.New(coordinator.Config{Group: wire, Processor: processor.Each(idle)})
+		c, err := coordinator.New(coordinator.Config{Group: wire, Processor: processor.FromFunc(idle)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,7 @@
 //
 // A Factory makes a Processor for each shard that the group grants to the worker. The
 // worker calls Process on a goroutine of its own, with a Shard to read the start position
-// from and to commit positions to. Each makes a Factory of a function. Package batch is a
+// from and to commit positions to. FromFunc makes a Factory of a function. Package batch is a
 // Processor for most uses: it reads, retries and commits for you. Package processortest
 // has a Shard for unit tests of your own.
 //

@@ -13,7 +13,7 @@ import (
 // to go. Here processortest plays the worker.
 func Example() {
 	log := []string{"one", "two", "three"}
-	f := processor.Each(func(ctx context.Context, s *processor.Shard) error {
+	f := processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 		p, _ := s.Resume()
 		next, _ := strconv.Atoi(string(p))
 		for ; next < len(log); next++ {

@@ -28,8 +28,8 @@ type Func func(ctx context.Context, s *Shard) error
 // Process calls f.
 func (f Func) Process(ctx context.Context, s *Shard) error { return f(ctx, s) }
 
-// Each returns a Factory that uses f for each shard. Several calls of f run at once: keep
+// FromFunc returns a Factory that uses f for each shard. Several calls of f run at once: keep
 // the state of a shard in local variables of f.
-func Each(f Func) Factory {
+func FromFunc(f Func) Factory {
 	return func(context.Context, shardset.Lease) (Processor, error) { return f, nil }
 }

@@ -45,7 +45,7 @@ func newStage(b *testing.B, ttl time.Duration) *stage {
 func (s *stage) work(name string, group heartbeat.Client, interval time.Duration) (stop func()) {
 	c, err := coordinator.New(coordinator.Config{
 		Group: group, Checkpoints: s.service, Member: name, Interval: interval,
-		Processor: processor.Each(func(_ context.Context, sh *processor.Shard) error {
+		Processor: processor.FromFunc(func(_ context.Context, sh *processor.Shard) error {
 			s.enter(name, sh.ID())
 			defer s.leave(name, sh.ID())
 			<-sh.Revoked()

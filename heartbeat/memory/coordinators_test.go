@@ -55,7 +55,7 @@ func TestManyCoordinators(t *testing.T) {
 				for life := range 3 {
 					time.Sleep(time.Duration(i*life) * 300 * time.Millisecond)
 					c, err := coordinator.New(coordinator.Config{
-						Group: s, Processor: processor.Each(work), Member: fmt.Sprint("w", i),
+						Group: s, Processor: processor.FromFunc(work), Member: fmt.Sprint("w", i),
 					})
 					if err != nil {
 						t.Error(err)

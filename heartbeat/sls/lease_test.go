@@ -48,7 +48,7 @@ func TestLeaseSurvivesASilentConnection(t *testing.T) {
 					}
 				}
 			}
-			worker, err := coordinator.New(coordinator.Config{Group: client, Member: "c1", Processor: processor.Each(read)})
+			worker, err := coordinator.New(coordinator.Config{Group: client, Member: "c1", Processor: processor.FromFunc(read)})
 			if err != nil {
 				t.Fatal(err)
 			}

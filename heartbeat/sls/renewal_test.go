@@ -69,7 +69,7 @@ func startKeyed(t *testing.T, provider sls.CredentialsProvider) *keyed {
 	check(err)
 	k.Coordinator, err = coordinator.New(coordinator.Config{
 		Group: client, Member: "m", Interval: time.Second,
-		Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 			<-s.Revoked()
 			return nil
 		}),

@@ -39,7 +39,7 @@ func TestRangeStops(t *testing.T) {
 			r := newRig(t, src)
 			var yielded []error
 			o := r.ownBudget(batch.Options[int]{CommitInterval: never})
-			r.factory = processor.Each(func(ctx context.Context, s *processor.Shard) error {
+			r.factory = processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 				for b, err := range batch.Range(ctx, s, src, o) {
 					if err != nil {
 						yielded = append(yielded, err)
@@ -171,7 +171,7 @@ func TestRangeSurvivesItsSource(t *testing.T) {
 		r := newRig(t, src)
 		wild := wildAfter{src}
 		o := r.ownBudget(batch.Options[int]{})
-		r.factory = processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		r.factory = processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 			for b, err := range batch.Range(ctx, s, wild, o) {
 				if err != nil {
 					return err

@@ -17,7 +17,7 @@ import (
 // what the loop does then.
 func (r *rig) ranges(o batch.Options[int], body func(b *batch.Batch[int]) step) *rig {
 	o = r.ownBudget(o)
-	r.factory = processor.Each(func(ctx context.Context, s *processor.Shard) error {
+	r.factory = processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 		for b, err := range batch.Range(ctx, s, r.tape, o) {
 			if err != nil {
 				return err

@@ -18,7 +18,7 @@ func TestRangeTwice(t *testing.T) {
 		src.perRead, src.closed = 10, true
 		r := newRig(t, src)
 		o := r.ownBudget(batch.Options[int]{})
-		r.factory = processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		r.factory = processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 			seq := batch.Range(ctx, s, r.tape, o)
 			n := 0
 			for b, err := range seq {

@@ -22,7 +22,7 @@ var errSink = errors.New("sink is full")
 // start runs work on a goroutine of its own, as a test of a Processor does.
 func start(s *processortest.Shard, work processor.Func) <-chan error {
 	done := make(chan error, 1)
-	go func() { done <- s.Run(processor.Each(work)) }()
+	go func() { done <- s.Run(processor.FromFunc(work)) }()
 	return done
 }
 
@@ -57,7 +57,7 @@ func TestStatus(t *testing.T) {
 		poison := processor.Poison{From: "1", Next: "2", Items: 1, Err: errSink}
 		gap := processor.Gap{Lost: "3", Resumed: "7", Err: errSink}
 		s := processortest.New(processortest.Config{})
-		err := s.Run(processor.Each(func(_ context.Context, s *processor.Shard) error {
+		err := s.Run(processor.FromFunc(func(_ context.Context, s *processor.Shard) error {
 			s.ReportPoison(poison)
 			s.ReportGap(gap)
 			s.ReportProgress(processor.Progress{Items: 12, Lag: time.Second, LagSince: time.Now()})
@@ -85,7 +85,7 @@ func TestStatus(t *testing.T) {
 func TestRunAgain(t *testing.T) {
 	s := processortest.New(processortest.Config{})
 	var first *processor.Shard
-	err := s.Run(processor.Each(func(ctx context.Context, s *processor.Shard) error {
+	err := s.Run(processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 		first = s
 		if err := s.Commit(ctx, "7"); err != nil {
 			return err
@@ -96,7 +96,7 @@ func TestRunAgain(t *testing.T) {
 	if !errors.As(err, &p) || p.Where != "Process" || p.Value != error(errSink) || !strings.Contains(string(p.Stack), "TestRunAgain") {
 		t.Errorf("Run returned %v, want the panic", err)
 	}
-	err = s.Run(processor.Each(func(ctx context.Context, s *processor.Shard) error {
+	err = s.Run(processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 		if p, _ := s.Resume(); p != "7" {
 			t.Errorf("it resumes at %q, want 7", p)
 		}
@@ -148,7 +148,7 @@ func TestConfig(t *testing.T) {
 // TestFreshShard is the zero Config.
 func TestFreshShard(t *testing.T) {
 	s := processortest.New(processortest.Config{})
-	err := s.Run(processor.Each(func(_ context.Context, s *processor.Shard) error {
+	err := s.Run(processor.FromFunc(func(_ context.Context, s *processor.Shard) error {
 		if p, found := s.Resume(); p != "" || found {
 			t.Errorf("it resumes at %q, %v; want nothing", p, found)
 		}

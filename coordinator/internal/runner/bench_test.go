@@ -32,7 +32,7 @@ func BenchmarkCommit(b *testing.B) {
 		}
 		return nil
 	})
-	rn := runner.New(runner.Config{Factory: processor.Each(work), Checkpoints: discard{}})
+	rn := runner.New(runner.Config{Factory: processor.FromFunc(work), Checkpoints: discard{}})
 	run := rn.New(context.Background(), shardset.Lease{Epoch: 1}, 1, runner.NewMemberLease(time.Now().Add(time.Hour)))
 	run.Do(func(o shardset.Outcome) {
 		if o != shardset.OutcomeComplete {
@@ -52,7 +52,7 @@ func BenchmarkIdleRun(b *testing.B) {
 			<-s.Revoked()
 			return nil
 		})
-		rn := runner.New(runner.Config{Factory: processor.Each(idle), Checkpoints: discard{}})
+		rn := runner.New(runner.Config{Factory: processor.FromFunc(idle), Checkpoints: discard{}})
 		term := runner.NewMemberLease(time.Now().Add(time.Hour))
 		runs := make([]*runner.Run, shards)
 

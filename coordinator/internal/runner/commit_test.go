@@ -189,7 +189,7 @@ func TestCommitsRace(t *testing.T) {
 		wg.Wait()
 		return nil
 	})
-	rn := runner.New(runner.Config{Factory: processor.Each(work), Checkpoints: store})
+	rn := runner.New(runner.Config{Factory: processor.FromFunc(work), Checkpoints: store})
 	term := runner.NewMemberLease(time.Now().Add(time.Hour))
 	run := rn.New(t.Context(), shardset.Lease{Epoch: 1}, 1, term)
 	stop := make(chan struct{})

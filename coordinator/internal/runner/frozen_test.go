@@ -27,7 +27,7 @@ func TestFrozenPastTheLease(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil)
 				r.term = runner.NewMemberLease(time.Now().Add(10 * time.Second))
-				r.cfg.Factory = processor.Each(func(ctx context.Context, s *processor.Shard) error {
+				r.cfg.Factory = processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 					time.Sleep(10*time.Second - 1)
 					if err := s.Check(); err != nil {
 						t.Errorf("Check in the last instant of the lease: %v", err)

@@ -53,7 +53,7 @@ const never = 1000 * time.Hour
 func newTestHost(_ *testing.T, l shardset.Lease, store processor.Checkpoints) host {
 	s := processortest.New(processortest.Config{Lease: l, Checkpoints: store})
 	return host{
-		run:    func(f processor.Func) { _ = s.Run(processor.Each(f)) },
+		run:    func(f processor.Func) { _ = s.Run(processor.FromFunc(f)) },
 		revoke: s.Revoke, cancel: s.Cancel, expire: s.Expire,
 		reports: func() string { st := s.Status(); return fmt.Sprint(st.Progress, len(st.Poison), len(st.Gaps)) },
 	}

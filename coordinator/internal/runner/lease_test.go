@@ -123,7 +123,7 @@ func TestWallClockJumpUnderARun(t *testing.T) {
 			}
 			return nil
 		})
-		rn := runner.New(runner.Config{Factory: processor.Each(work), Checkpoints: discard{}})
+		rn := runner.New(runner.Config{Factory: processor.FromFunc(work), Checkpoints: discard{}})
 		rn.New(t.Context(), shardset.Lease{Epoch: 1}, 1, term).Do(func(got shardset.Outcome) {
 			if got != c.want {
 				t.Errorf("wall clock set by %v: outcome %v, want %v", c.jump, got, c.want)

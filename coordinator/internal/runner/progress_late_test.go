@@ -108,7 +108,7 @@ func TestReportsRace(t *testing.T) {
 		return nil
 	})
 	rn := runner.New(runner.Config{
-		Factory: processor.Each(work), Checkpoints: processor.NewMemoryCheckpoints(),
+		Factory: processor.FromFunc(work), Checkpoints: processor.NewMemoryCheckpoints(),
 		Report: (&reports{
 			Poisoned: func(shardset.Lease, processor.Poison) { count() },
 			Skipped:  func(shardset.Lease, processor.Gap) { count() },

@@ -42,7 +42,7 @@ func newRig(t *testing.T, work processor.Func) *rig {
 	r.store = &fakeStore{rig: r}
 	r.cfg = runner.Config{
 		Member: "m1", Epochs: true,
-		Factory:       processor.Each(work),
+		Factory:       processor.FromFunc(work),
 		Checkpoints:   r.store,
 		Restart:       processor.Backoff{Min: time.Second, Max: 8 * time.Second},
 		CommitTimeout: 5 * time.Second,

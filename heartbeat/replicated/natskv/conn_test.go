@@ -118,7 +118,7 @@ func TestClosedConnectionEndsTheWorker(t *testing.T) {
 	working := make(chan struct{})
 	c, err := coordinator.New(coordinator.Config{
 		Group: client, Member: "a", Interval: 500 * time.Millisecond,
-		Processor: processor.Each(func(ctx context.Context, s *processor.Shard) error {
+		Processor: processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 			close(working)
 			<-s.Revoked()
 			return nil

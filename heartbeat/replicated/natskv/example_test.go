@@ -31,7 +31,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer conn.Close()
-	work := processor.Each(func(ctx context.Context, s *processor.Shard) error {
+	work := processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {
 		if err := s.Commit(ctx, "42"); err != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ func ExampleNew() {
 	defer group.Close()
 	worker, err := coordinator.New(coordinator.Config{
 		Group: group, Checkpoints: group,
-		Processor: processor.Each(func(_ context.Context, s *processor.Shard) error {
+		Processor: processor.FromFunc(func(_ context.Context, s *processor.Shard) error {
 			<-s.Revoked() // the work goes here
 			return nil
 		}),

@@ -37,7 +37,7 @@ func (c *Crowd) start(name string) (*member, error) {
 	m := &member{crowd: c, name: name, conn: conn, instances: map[shardset.Lease]uint64{}}
 	m.gate = newGate(conn.Group)
 	co, err := coordinator.New(coordinator.Config{
-		Group: &client{gate: m.gate, member: m}, Processor: processor.Each(m.process), Member: name,
+		Group: &client{gate: m.gate, member: m}, Processor: processor.FromFunc(m.process), Member: name,
 		Interval: c.cfg.Interval, DrainTimeout: c.cfg.TTL, CommitTimeout: c.cfg.TTL / 2,
 		CreateGroup: true, Logger: c.cfg.Logger,
 		Restart: processor.Backoff{Min: c.cfg.Interval / 10, Max: c.cfg.Interval},
