@@ -97,7 +97,7 @@ func (c *Client) tombstone(ctx context.Context) (revision uint64, silence time.D
 	if !d.Deleted {
 		return 0, 0, errNotDeleted
 	}
-	return v.Revision, d.Group.Expiry(), nil
+	return v.Revision, d.Group.State().Expiry(), nil
 }
 
 // revisions returns all keys of a kind that hold something, with their revisions.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// rebalance moves the fewest shards that bring every member to its quota.
+// rebalance brings every member to its quota with the fewest moves.
 func (g *Group) rebalance(now time.Time) {
 	g.orderShards()
 	for _, m := range g.sorted {
@@ -27,7 +27,7 @@ func (g *Group) rebalance(now time.Time) {
 		}
 	}
 	if !g.setQuotas(n) {
-		return // nobody to give anything to
+		return // no member can receive anything
 	}
 	take := g.taker()
 	g.repromise(moving, take)
@@ -35,9 +35,9 @@ func (g *Group) rebalance(now time.Time) {
 	g.revokeExcess(take)
 }
 
-// setQuotas gives every member its number of shards. One that is quiet gets none above
-// those that it has, as long as somebody else is there to take them: most likely it is gone
-// like others of which the group has heard, and would keep them for the rest of its lease.
+// setQuotas gives every member its number of shards, and returns false if no member can have
+// any. A quiet member gets no more than it has if there are others: most likely it is about to
+// expire, and would keep the shards for the rest of its lease.
 func (g *Group) setQuotas(n int) bool {
 	members := g.sorted
 	for {
@@ -68,9 +68,9 @@ func (g *Group) setQuotas(n int) bool {
 	return true
 }
 
-// share gives members their numbers of n shards: the whole part of the exact
-// share, and one more for as many as the rest allows. Those who have more than the
-// whole part already come first, because taking it away would be a move.
+// share gives members their numbers of n shards: the whole part of the exact share, and one more
+// for as many as the rest allows. Members that already have more than the whole part come first,
+// because to revoke it would be a move.
 func share(members []*member, n int) bool {
 	total := 0
 	for _, m := range members {
@@ -104,10 +104,10 @@ func share(members []*member, n int) bool {
 	return true
 }
 
-// load is how many shards m has once all promises are kept.
+// load is the number of shards that m has once all transfers are finished.
 func (m *member) load() int { return m.held + m.in }
 
-// taker returns a function that names the first member, by name, with room left.
+// taker returns a function that returns the first member, by name, with room left.
 func (g *Group) taker() func() *member {
 	k := 0
 	return func() *member {
@@ -121,8 +121,8 @@ func (g *Group) taker() func() *member {
 	}
 }
 
-// repromise finds a new next member for the shards in transfer whose next is gone
-// or has too much by now. The owner itself comes first: that is no move.
+// repromise finds a new next member for the shards in transfer whose next member is gone or has
+// too many by now. The owner comes first, because that is no move.
 func (g *Group) repromise(moving []int32, take func() *member) {
 	var unpromised []int32
 	for _, i := range moving {
@@ -151,14 +151,13 @@ func (g *Group) repromise(moving []int32, take func() *member) {
 	}
 }
 
-// assignFree grants what nobody owns: to whom it belonged before, if there is room,
-// and the rest in order.
+// assignFree grants the free shards: to the last owner if it has room, and the rest in order.
 func (g *Group) assignFree(free []int32, take func() *member) {
 	rest := free[:0]
 	for _, i := range free {
 		last := g.shards[i].last
 		if last != nil {
-			last = g.members[last.name] // the same name may be a new member by now
+			last = g.members[last.name] // it may have left and joined again
 		}
 		if last == nil || last.deficit <= 0 {
 			rest = append(rest, i)
@@ -177,7 +176,7 @@ func (g *Group) assignFree(free []int32, take func() *member) {
 	}
 }
 
-// shed revokes what a member has above its quota, its last shards first.
+// revokeExcess revokes what members have above their quotas, the last shards first.
 func (g *Group) revokeExcess(take func() *member) {
 	for _, m := range g.sorted {
 		owned := g.owned(m)
@@ -194,41 +193,4 @@ func (g *Group) revokeExcess(take func() *member) {
 			g.promise(owned[k], next)
 		}
 	}
-}
-
-// order makes shards wait for their ancestors, and releases those that need not.
-func (g *Group) orderShards() {
-	blocked := make(map[int32]bool)
-	for i := range g.shards {
-		s := &g.shards[i]
-		// One that waits is looked at even without parents: they may have expired.
-		if s.state != StateWait && (s.state != StateFree || len(s.parents) == 0) {
-			continue
-		}
-		to := StateFree
-		if g.cfg.Ordered && g.blocked(int32(i), blocked) {
-			to = StateWait
-		}
-		if s.state != to {
-			g.touch()
-			s.state = to
-		}
-	}
-}
-
-// blocked reports whether some ancestor of shard i is not over. memo holds what was
-// found before; the ancestry has no cycles.
-func (g *Group) blocked(i int32, memo map[int32]bool) bool {
-	if b, ok := memo[i]; ok {
-		return b
-	}
-	b := false
-	for _, p := range g.shards[i].parents {
-		if g.shards[p].state != StateClosed || g.blocked(p, memo) {
-			b = true
-			break
-		}
-	}
-	memo[i] = b
-	return b
 }

@@ -7,14 +7,14 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Beat is the event of a heartbeat. It renews the member's lease, takes what it
-// gave up, and answers with what it may hold. The answer's slice is shared, so
-// only to be read.
+// Beat is the event of a heartbeat. It renews the member's lease, takes the shards that the
+// member has released, and answers which shards the member may hold. The caller must not change
+// the slices in the answer.
 //
-// Errors change nothing: shardset.ErrEvicted for a member that the group does not
-// know and that holds something, or an instance that is gone; shardset.ErrStaleHeartbeat for
-// a heartbeat that a newer one overtook; *shardset.ReplacedError for an instance that a
-// newer one replaced; and anything else for a heartbeat that makes no sense.
+// A heartbeat that is refused changes nothing. The error is shardset.ErrEvicted if the instance
+// is gone, or if an unknown member reports shards; shardset.ErrStaleHeartbeat if a newer heartbeat
+// came first; *shardset.ReplacedError if a newer instance has replaced this one; and that of
+// shardset.Heartbeat.Validate.
 func (g *Group) Beat(now time.Time, b shardset.Heartbeat) (shardset.Answer, error) {
 	if err := b.Validate(); err != nil {
 		return shardset.Answer{}, err
@@ -26,11 +26,11 @@ func (g *Group) Beat(now time.Time, b shardset.Heartbeat) (shardset.Answer, erro
 		return shardset.Answer{}, err
 	}
 	m.seq, m.seen, m.unnumbered = b.Seq, max(m.seen, b.Generation), b.Seq == 0
-	m.expires = now.Add(g.change.silence(g.cfg.TTL))
+	m.expires = now.Add(g.change.expiry(g.cfg.TTL))
 	if g.nextExpiry.IsZero() || m.expires.Before(g.nextExpiry) {
 		g.nextExpiry = m.expires
 	}
-	if m.quiet { // what it was not given may be its now
+	if m.quiet { // it may receive shards again
 		m.quiet, g.dirty = false, true
 	}
 	g.setWeight(m, &b)
@@ -42,11 +42,11 @@ func (g *Group) Beat(now time.Time, b shardset.Heartbeat) (shardset.Answer, erro
 	g.takeComplete(m, &b)
 	g.takeReleased(m, &b)
 	g.end(now)
-	m.pending = false // this answer tells it
+	m.pending = false // this is the answer
 	return shardset.Answer{Grants: g.grants(m), TTL: g.change.lease(g.cfg.TTL), Generation: g.generation, Complete: g.complete}, nil
 }
 
-// admit finds the member that speaks, or makes it one.
+// admit returns the member that sent a heartbeat, and makes it one if it is new.
 func (g *Group) admit(now time.Time, b *shardset.Heartbeat) (*member, error) {
 	m := g.members[b.Member]
 	if m == nil {
@@ -82,15 +82,14 @@ func (g *Group) admit(now time.Time, b *shardset.Heartbeat) (*member, error) {
 	return m, nil
 }
 
-// succeeds reports whether a heartbeat is of a process that has started, or started over,
-// since the group of the former member m was deleted.
+// succeeds reports whether the sender has started, or started again, since the group of the
+// former member m was deleted.
 func (m *member) succeeds(b *shardset.Heartbeat) bool {
 	return b.Instance > m.instance || b.Instance == 0 && len(b.Held) == 0
 }
 
-// ended takes the shards that their owner has read to the end. A member repeats
-// itself until it is answered: what it has said before the shard was reopened and
-// granted again does not count.
+// takeClosed closes the shards that their owner reports as closed. A member repeats the report
+// until it has an answer: one from before the shard was reopened and granted again does not count.
 func (g *Group) takeClosed(m *member, b *shardset.Heartbeat) {
 	for _, id := range b.Closed {
 		i, ok := g.index[id]
@@ -101,8 +100,8 @@ func (g *Group) takeClosed(m *member, b *shardset.Heartbeat) {
 	}
 }
 
-// setWeight sets the weight of the member that speaks. One that leaves has none: it takes
-// nothing more, not even back what it has just given up.
+// setWeight sets the member's weight. A member that leaves has none: it receives nothing more,
+// not even the shards that it has just released.
 func (g *Group) setWeight(m *member, b *shardset.Heartbeat) {
 	w := max(b.Weight, 1)
 	if b.Leaving {
@@ -115,11 +114,11 @@ func (g *Group) setWeight(m *member, b *shardset.Heartbeat) {
 	}
 }
 
-// released takes the shards that their owner has given up: those that its heartbeat
-// omits although it knew that it had them, or will take none any more.
+// takeReleased takes the shards that the member has released: those that its heartbeat omits
+// although the member knew of the grant, or is leaving.
 func (g *Group) takeReleased(m *member, b *shardset.Heartbeat) {
 	if m.out == 0 && m.removed == 0 && slices.Equal(b.Held, m.grants) && !m.stale {
-		return // the steady state: it holds exactly what it was told
+		return // the steady state: it holds what the last answer said
 	}
 	held := sortedGrants(b.Held)
 	numbered := b.Seq != 0
@@ -141,12 +140,12 @@ func (g *Group) takeReleased(m *member, b *shardset.Heartbeat) {
 	}
 }
 
-// sortedGrants returns a report's shards, sorted and each once.
+// sortedGrants returns the shards sorted, and each once.
 func sortedGrants(held []shardset.Grant) []shardset.Grant {
 	return ascending(held, func(a, b shardset.Grant) int { return a.ID.Compare(b.ID) })
 }
 
-// ascending returns a list sorted, without what compares as equal to the one before.
+// ascending returns the list sorted, and each element once.
 func ascending[T any](list []T, compare func(a, b T) int) []T {
 	for i := 1; i < len(list); i++ {
 		if compare(list[i-1], list[i]) >= 0 {

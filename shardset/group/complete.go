@@ -6,50 +6,50 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// marks takes from a heartbeat which of its shards the member has done. Each heartbeat
-// says it anew. What it says of a shard counts under the present grant only: one that
-// was granted again since the member last heard from us is to be done again.
+// takeComplete takes from a heartbeat which of the member's shards are complete. Each heartbeat
+// repeats it. The report counts for the present grant only: work on a shard that was granted again
+// since the member's last answer begins again.
 func (g *Group) takeComplete(m *member, b *shardset.Heartbeat) {
 	if len(b.Complete) == 0 && m.complete == 0 {
-		return // most groups never have anything else
+		return // the common case
 	}
-	done, held := sortedIDs(b.Complete), sortedGrants(b.Held)
+	complete, held := sortedIDs(b.Complete), sortedGrants(b.Held)
 	for _, i := range g.owned(m) {
 		s := &g.shards[i]
-		for len(done) > 0 && done[0].Compare(s.id) < 0 {
-			done = done[1:]
+		for len(complete) > 0 && complete[0].Compare(s.id) < 0 {
+			complete = complete[1:]
 		}
 		for len(held) > 0 && held[0].ID.Compare(s.id) < 0 {
 			held = held[1:]
 		}
-		said := len(done) > 0 && done[0] == s.id && len(held) > 0 && held[0].ID == s.id
+		said := len(complete) > 0 && complete[0] == s.id && len(held) > 0 && held[0].ID == s.id
 		present := said && (held[0].Epoch == 0 || held[0].Epoch == s.epoch) && (b.Seq == 0 || b.Generation >= s.granted)
 		g.setComplete(i, present)
 	}
 }
 
-// sortedIDs returns what a report lists as done, sorted and each once.
-func sortedIDs(done []shardset.ID) []shardset.ID { return ascending(done, shardset.ID.Compare) }
+// sortedIDs returns the IDs sorted, and each once.
+func sortedIDs(ids []shardset.ID) []shardset.ID { return ascending(ids, shardset.ID.Compare) }
 
-// mark notes whether the owner of shard i has done it.
-func (g *Group) setComplete(i int32, done bool) {
+// setComplete sets whether shard i is complete at its owner.
+func (g *Group) setComplete(i int32, complete bool) {
 	s := &g.shards[i]
-	if s.complete == done {
+	if s.complete == complete {
 		return
 	}
-	s.complete = done
+	s.complete = complete
 	g.changes++
 	n := 1
-	if !done {
+	if !complete {
 		n = -1
 	}
 	s.owner.complete += n
 	g.completeShards += n
 }
 
-// judge looks whether every shard is over or done, and has every member told when that
-// becomes true or false. A group that recovers has not heard from everybody: somebody
-// may be at work on a shard whose former owner has done it.
+// updateComplete sets whether every shard is closed or complete. A change changes all answers. A
+// group that recovers is not complete: a member that it does not know yet may work on a shard
+// that another one reports as complete.
 func (g *Group) updateComplete(now time.Time) {
 	complete := g.allShardsComplete() && !g.recovering(now)
 	if complete == g.complete {

@@ -7,17 +7,17 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Token says who wants to store something for a shard: the fencing token.
+// Token is a fencing token: the member, and the ownership of the shard, that it commits under.
 type Token struct {
 	Member   string
-	Instance uint64 // zero: the service or the member has none
+	Instance uint64 // zero: unknown
 	ID       shardset.ID
-	Epoch    uint64 // zero: the member was never told
+	Epoch    uint64 // zero: unknown
 }
 
-// Fence reports whether the token's bearer owns the shard at now, or an error that
-// matches shardset.ErrNotOwner. It looks at the shard's own epoch and never at the
-// group's generation: somebody else's join must not refuse the owner's commit.
+// Fence returns nil if the token is that of the shard's owner at now, and otherwise an error that
+// matches shardset.ErrNotOwner. It compares the shard's epoch, not the group's generation: the
+// join of another member must not refuse the owner's commit.
 func (g *Group) Fence(now time.Time, tok Token) error {
 	g.Expire(now)
 	i, ok := g.index[tok.ID]
@@ -36,8 +36,8 @@ func (g *Group) Fence(now time.Time, tok Token) error {
 	return nil
 }
 
-// RaiseEpochs makes all epochs to come higher than this one, which some store has seen: a
-// group that has lost what it granted may be behind it.
+// RaiseEpochs makes all later epochs higher than this one. A store that has seen a higher epoch
+// than the group's shows that the group has lost grants.
 func (g *Group) RaiseEpochs(epoch uint64) {
 	if epoch > g.cfg.FirstEpoch {
 		g.cfg.FirstEpoch = epoch

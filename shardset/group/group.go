@@ -11,29 +11,29 @@ import (
 
 // Config is what a group is made with.
 type Config struct {
-	// TTL is how long a member keeps its shards after its last heartbeat, up to MaxTTL.
-	// Required.
+	// TTL is how long a member keeps its shards after its last heartbeat. Required; at most
+	// MaxTTL.
 	TTL time.Duration
-	// Ordered makes a shard wait until all its ancestors are over.
+	// Ordered makes a shard wait until all its ancestors are closed.
 	Ordered bool
-	// FirstEpoch is what the epochs and the generation count from. A service that
-	// may forget them sets it to something that never repeats and always rises, its
-	// start time in nanoseconds for instance. Zero counts from one.
+	// FirstEpoch is the number above which epochs and generations begin. A service that can
+	// lose them sets it to a number that rises from start to start, its start time in
+	// nanoseconds for instance. Zero means that they begin with one.
 	FirstEpoch uint64
 }
 
-// MaxTTL is the longest lease time: a longer one has most likely lost its unit.
+// MaxTTL is the longest TTL. A longer one is most likely in the wrong unit.
 const MaxTTL = 365 * 24 * time.Hour
 
-// ShardState is what the service thinks of a shard.
+// ShardState is the state of a shard in its group.
 type ShardState uint8
 
 const (
-	StateWait     ShardState = iota + 1 // ordered group: an ancestor is not over yet
-	StateFree                           // consumable, and nobody holds it
-	StateHeld                           // held by its owner
-	StateTransfer                       // held by its owner, and promised to the next member
-	StateClosed                         // read-only and processed to its end
+	StateWait     ShardState = iota + 1 // the group is ordered, and an ancestor is not closed
+	StateFree                           // it has no owner
+	StateHeld                           // its owner runs it
+	StateTransfer                       // revoked from its owner, and promised to the next member
+	StateClosed                         // nothing more will come of it
 )
 
 func (s ShardState) String() string {
@@ -52,45 +52,44 @@ func (s ShardState) String() string {
 	return fmt.Sprintf("ShardState(%d)", uint8(s))
 }
 
-// Group is the state of one consumer group. It belongs to one goroutine, or to
-// whoever holds the lock around it.
+// Group is one consumer group. It is not safe for concurrent use.
 type Group struct {
 	cfg     Config
 	change  TTLChange
 	shards  []shard // sorted by ID
 	index   map[shardset.ID]int32
-	removed map[shardset.ID]removedShard // shards that were taken out of the list
+	removed map[shardset.ID]removedShard // shards that left the list, or that Close took
 
 	members    map[string]*member
 	sorted     []*member            // by name
 	tombstones map[string]tombstone // nil: none are remembered, see Restore
-	// manyTombstones is how many tombstones are worth a look for old ones.
+	// manyTombstones is the number of tombstones at which old ones are deleted.
 	manyTombstones int
 
 	generation     uint64
 	touched        bool   // the generation was raised in this event
 	changes        uint64 // of what State returns
-	batch          bool   // the events of now are one: see Batch
-	dirty          bool   // the balance has to be looked at
+	batch          bool   // see Batch
+	dirty          bool   // the shards have to be shared out again
 	nextExpiry     time.Time
 	recoverUntil   time.Time
-	changed        []*member     // whose answers changed since TakeChanged
-	completeShards int           // shards that are over, or done at their owner
-	complete       bool          // what members are told: all of them are
-	formerTTL      time.Duration // the lease time of the former members
+	changed        []*member     // members whose answers changed since TakeChanged
+	completeShards int           // shards that are closed or complete
+	complete       bool          // what answers say: all shards are closed or complete
+	formerTTL      time.Duration // how long a former member may work, from the deletion on
 }
 
 type shard struct {
 	id       shardset.ID
 	parents  []int32
 	owner    *member
-	next     *member // StateTransfer: who gets it; nil: nobody yet
-	last     *member // who held it, or was promised it, before: gets it back if there is room
+	next     *member // in StateTransfer: the member that receives it; nil: none yet
+	last     *member // the last owner or next member: it receives the shard again if it has room
 	epoch    uint64
-	granted  uint64 // generation of the grant; zero: the owner told us of it
+	granted  uint64 // generation of the grant; zero: the owner has reported it to a group that recovers
 	revoked  uint64 // generation of the revocation, in StateTransfer
 	state    ShardState
-	complete bool // the owner has reported it as done, under this grant
+	complete bool // the owner has reported, under this grant, that the work is complete
 }
 
 type member struct {
@@ -102,26 +101,26 @@ type member struct {
 	weight     int
 	expires    time.Time
 
-	owned        []int32 // shards it owns, sorted once tidy; may hold stale ones before
+	owned        []int32 // places of its shards; unless untidy sorted, and none that it has lost
 	untidy       bool
 	held         int // owned, in StateHeld
 	out          int // owned, in StateTransfer
 	in           int // promised to it
-	complete     int // owned, and done
+	complete     int // owned, and complete
 	grants       []shardset.Grant
-	stale        bool // grants has to be rebuilt
-	pending      bool // its answer changed and it was not told
+	stale        bool // grants must be rebuilt
+	pending      bool // its answer has changed since its last heartbeat
 	listed       bool // in Group.changed
 	quota        int
 	deficit      int
-	removed      int  // shards that it holds although they were taken out of the list
-	quiet        bool // it was not heard for half a TTL when the shards were shared out last
-	quietInStore bool // whoever keeps the group in a store says so
-	former       bool // of a group of this name that was deleted: it may be at work, and gets nothing
+	removed      int  // entries of Group.removed that it holds
+	quiet        bool // it had sent no heartbeat for half a TTL when shards were last shared out
+	quietInStore bool // the same, as SetQuiet says
+	former       bool // see MemberInfo.Former
 }
 
-// tombstone remembers the last instance of a member that is gone, so that a message of
-// it that was held up does not raise it from the dead.
+// tombstone remembers the last instance of a member that is gone, so that a delayed heartbeat
+// does not make it a member again.
 type tombstone struct {
 	instance uint64
 	until    time.Time
@@ -138,23 +137,25 @@ func New(cfg Config) (*Group, error) {
 		removed:    map[shardset.ID]removedShard{},
 		members:    map[string]*member{},
 		tombstones: map[string]tombstone{},
-		// A member takes a generation that goes back for a service that lost writes,
-		// and gives up everything.
+		// A generation that goes back would look to members like a store that lost writes,
+		// and they would release everything.
 		generation: cfg.FirstEpoch,
 	}, nil
 }
 
-// Recover makes the group one that has lost its leases, at a restart without state:
-// for one full TTL nothing is granted or revoked, and members that report what they
-// hold are taken at their word, by epoch. Commits of a holder that has not been heard
-// of yet are refused. A store that outlives the group's memory should keep the epoch
-// beside each checkpoint and refuse lower ones: in that time a late heartbeat and a
-// late commit of a dead process look like its owner's.
+// Recover makes the group recover from the loss of its leases, after a restart without state.
+// For one TTL it grants and revokes nothing. Members keep the shards that they report; of two
+// that report the same shard, the one with the higher epoch keeps it. Until an owner has sent a
+// heartbeat, its commits are refused.
+//
+// In that time a delayed heartbeat and commit of an expired process look like the owner's. A
+// store that survives the restart should therefore keep the epoch beside each checkpoint and
+// refuse lower ones.
 func (g *Group) Recover(now time.Time) {
-	g.recoverUntil = now.Add(g.change.silence(g.cfg.TTL))
+	g.recoverUntil = now.Add(g.change.expiry(g.cfg.TTL))
 }
 
-// begin opens an event: what is due by now happens first.
+// begin starts an event: members whose leases have ended expire first.
 func (g *Group) begin(now time.Time) {
 	if g.batch {
 		return
@@ -163,8 +164,7 @@ func (g *Group) begin(now time.Time) {
 	g.expireMembers(now)
 }
 
-// end closes an event: whatever it freed finds its new owner, and everybody hears of
-// the end of the work.
+// end finishes an event: it shares out what the event has freed.
 func (g *Group) end(now time.Time) {
 	if g.batch {
 		return
@@ -186,7 +186,7 @@ func (g *Group) end(now time.Time) {
 
 func (g *Group) recovering(now time.Time) bool { return now.Before(g.recoverUntil) }
 
-// touch raises the generation, once an event.
+// touch raises the generation, at most once an event.
 func (g *Group) touch() {
 	g.changes++
 	if !g.touched {
@@ -201,7 +201,7 @@ func (g *Group) changedAnswer(m *member) {
 	g.changedFor(m)
 }
 
-// tell lists m among those whose answers have changed.
+// changedFor lists m for TakeChanged.
 func (g *Group) changedFor(m *member) {
 	m.pending = true
 	if !m.listed {
@@ -210,8 +210,8 @@ func (g *Group) changedFor(m *member) {
 	}
 }
 
-// TakeChanged returns the names of the live members whose answers have changed
-// since the last call, sorted: those that a service that can push should wake.
+// TakeChanged returns the members whose answers have changed since the last call, and that
+// have not sent a heartbeat since, sorted by name. A service that can push wakes them.
 func (g *Group) TakeChanged() []string {
 	var names []string
 	for _, m := range g.changed {
@@ -225,8 +225,8 @@ func (g *Group) TakeChanged() []string {
 	return names
 }
 
-// NextEvent returns when Expire has something to do, or zero. It may be early,
-// never late.
+// NextEvent returns when Expire must be called next, zero for never. It may be too early, but
+// never too late.
 func (g *Group) NextEvent() time.Time {
 	if g.nextExpiry.IsZero() || !g.recoverUntil.IsZero() && g.recoverUntil.Before(g.nextExpiry) {
 		return g.recoverUntil
@@ -234,10 +234,7 @@ func (g *Group) NextEvent() time.Time {
 	return g.nextExpiry
 }
 
-// Generation returns the number of the present state of the assignment.
-func (g *Group) Generation() uint64 { return g.generation }
-
-// TTL returns the group's lease time, which a change that is under way leads to.
+// TTL returns the TTL, during a change the new one.
 func (g *Group) TTL() time.Duration { return g.cfg.TTL }
 
 func (g *Group) insert(m *member) {

@@ -7,7 +7,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// join makes the speaker a member.
+// join makes the sender of a heartbeat a member.
 func (g *Group) join(b *shardset.Heartbeat) *member {
 	m := &member{name: b.Member, instance: b.Instance, weight: max(b.Weight, 1), stale: true}
 	g.insert(m)
@@ -17,9 +17,9 @@ func (g *Group) join(b *shardset.Heartbeat) *member {
 	return m
 }
 
-// adopt lets the member of a group that recovers keep what it holds, unless somebody
-// holds it under a newer epoch. It does so at every heartbeat, not only at the one
-// that joins: an old one, held up on the way, may have come first, with a shorter list.
+// adopt lets the member of a group that recovers keep the shards that it reports, unless another
+// one holds them under a higher epoch. It runs at every heartbeat, not only at the one that
+// joins: a delayed one, with a shorter list, may have come first.
 func (g *Group) adopt(m *member, held []shardset.Grant) {
 	for _, h := range held {
 		i, ok := g.index[h.ID]
@@ -42,13 +42,13 @@ func (g *Group) adopt(m *member, held []shardset.Grant) {
 			s.epoch = h.Epoch
 			g.own(i, m)
 		}
-		// The member knew that it had it, so whenever it omits it, it has given it up.
+		// The member knows of this grant, so it releases the shard as soon as it omits it.
 		s.granted = 0
 	}
 }
 
-// adoptRemoved remembers that m holds a shard that is not in the list: it may have been
-// taken out before the service forgot, and be put back.
+// adoptRemoved remembers that m holds a shard that is not in the list. It may have left the
+// list before the restart, and may come back.
 func (g *Group) adoptRemoved(m *member, h shardset.Grant) {
 	r := g.removed[h.ID]
 	if r.holder != nil {
@@ -61,9 +61,9 @@ func (g *Group) adoptRemoved(m *member, h shardset.Grant) {
 	g.removed[h.ID] = removedShard{epoch: max(h.Epoch, r.epoch), holder: m}
 }
 
-// replace ends the old instance of a name and goes on with the new one. What the
-// new one reports, a processor of the old one that ignores its end, stays with the
-// member under a new epoch, so that nobody doubles it; everything else is free.
+// replace ends the old instance of a member and goes on with the new one. Shards that the new
+// one reports still run, in processors that ignore their context. They stay with the member,
+// under a new epoch, so that no other member runs them too. All others are free.
 func (g *Group) replace(m *member, b *shardset.Heartbeat) {
 	held := sortedGrants(b.Held)
 	g.releaseRemoved(m, func(id shardset.ID, _ removedShard) bool { return !has(held, id) })
@@ -87,10 +87,9 @@ func (g *Group) replace(m *member, b *shardset.Heartbeat) {
 	g.changes++
 }
 
-// Leave is the event of a member leaving for good. What it still reports as held,
-// a processor that does not end, stays its own until its lease runs out; everything
-// else is free at once. An unknown member has nothing to leave. Errors are those
-// of Beat.
+// Leave is the event of a member leaving for good. Shards that it still reports as held run in
+// processors that do not return: they stay with it until its lease ends. All others are free at
+// once. Leave of an unknown member returns nil. The errors are those of Beat.
 func (g *Group) Leave(now time.Time, b shardset.Heartbeat) error {
 	if err := b.Validate(); err != nil {
 		return err
@@ -99,17 +98,17 @@ func (g *Group) Leave(now time.Time, b shardset.Heartbeat) error {
 	defer g.end(now)
 	m := g.members[b.Member]
 	if m == nil {
-		// Its first heartbeat may be on the way still, and must not make it a member.
+		// Its first heartbeat may come later, and must not make it a member.
 		g.rememberInstance(now, b.Member, b.Instance)
 		return nil
 	}
-	if !m.former || b.Instance != m.instance { // a former one may say that it has left
+	if !m.former || b.Instance != m.instance { // a former member may leave, too
 		if _, err := g.admit(now, &b); err != nil {
 			return err
 		}
 	}
 	m.seq = b.Seq
-	if !m.former { // what it has done of the deleted group is to be done again
+	if !m.former { // the new group does the work of the deleted one again
 		g.takeClosed(m, &b)
 		g.takeComplete(m, &b)
 	}
@@ -123,14 +122,14 @@ func (g *Group) Leave(now time.Time, b shardset.Heartbeat) error {
 	return nil
 }
 
-// Expire is the event of time passing: members whose leases ended are dropped and
-// their shards given away. Every other event does the same first.
+// Expire is the event of time passing: it removes the members whose leases have ended, and
+// shares out their shards. Every other event does so first.
 func (g *Group) Expire(now time.Time) {
 	g.begin(now)
 	g.end(now)
 }
 
-// expireMembers drops the members whose leases have ended.
+// expireMembers removes the members whose leases have ended.
 func (g *Group) expireMembers(now time.Time) {
 	if g.nextExpiry.IsZero() || now.Before(g.nextExpiry) {
 		return
@@ -147,12 +146,12 @@ func (g *Group) expireMembers(now time.Time) {
 	}
 }
 
-// rememberInstance remembers an instance that is gone, and forgets those of long ago.
+// rememberInstance makes the tombstone of an instance, and deletes old ones.
 func (g *Group) rememberInstance(now time.Time, name string, instance uint64) {
 	if instance == 0 || g.tombstones == nil {
 		return
 	}
-	g.tombstones[name] = tombstone{instance: max(instance, g.tombstones[name].instance), until: now.Add(2 * g.change.silence(g.cfg.TTL))}
+	g.tombstones[name] = tombstone{instance: max(instance, g.tombstones[name].instance), until: now.Add(2 * g.change.expiry(g.cfg.TTL))}
 	if len(g.tombstones) <= g.manyTombstones {
 		return
 	}
@@ -164,7 +163,7 @@ func (g *Group) rememberInstance(now time.Time, name string, instance uint64) {
 	g.manyTombstones = 2*len(g.tombstones) + 16
 }
 
-// drop ends a member.
+// removeMember removes a member and frees its shards.
 func (g *Group) removeMember(now time.Time, m *member) {
 	for _, i := range g.owned(m) {
 		g.free(i)
@@ -181,7 +180,7 @@ func (g *Group) removeMember(now time.Time, m *member) {
 	delete(g.members, m.name)
 	isM := func(o *member) bool { return o == m }
 	g.sorted = slices.DeleteFunc(g.sorted, isM)
-	if m.listed { // else it would stay until somebody calls TakeChanged
+	if m.listed { // it must not stay in memory until TakeChanged
 		g.changed = slices.DeleteFunc(g.changed, isM)
 	}
 	g.rememberInstance(now, m.name, m.instance)
@@ -189,9 +188,8 @@ func (g *Group) removeMember(now time.Time, m *member) {
 	g.changes++
 }
 
-// Evict is the event of a member being ended by whoever keeps the group, as if its lease had
-// ended. Another instance of the name is left alone; zero is that of a member which has told
-// none. Evict reports whether there was such a member.
+// Evict removes a member as if its lease had ended. The instance must be the member's; it is zero
+// if the member's heartbeats carry none. Evict reports whether there was such a member.
 func (g *Group) Evict(now time.Time, member string, instance uint64) bool {
 	g.begin(now)
 	defer g.end(now)
@@ -203,8 +201,8 @@ func (g *Group) Evict(now time.Time, member string, instance uint64) bool {
 	return true
 }
 
-// Batch makes all events of a function one: they raise the generation once, and the
-// shards are shared out once, at the end. Answers are worth nothing before that.
+// Batch makes one event of all events in a function: they raise the generation once, and shards
+// are shared out once, at the end. Answers inside the function mean nothing.
 func (g *Group) Batch(now time.Time, events func()) {
 	g.begin(now)
 	g.batch = true

@@ -6,7 +6,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// own gives shard i, which nobody owns, to m under its present epoch.
+// own gives shard i, which has no owner, to m under the epoch that it has.
 func (g *Group) own(i int32, m *member) {
 	g.touch()
 	s := &g.shards[i]
@@ -23,8 +23,8 @@ func (g *Group) grant(i int32, m *member) {
 	g.own(i, m)
 }
 
-// raise gives shard i an epoch that it never had: not in this group, nor, with a
-// FirstEpoch, in one that forgot. An adopted shard may have less than FirstEpoch.
+// raise gives shard i an epoch that it never had, not even before a restart that FirstEpoch
+// follows. The epoch of an adopted shard may be below FirstEpoch.
 func (g *Group) raise(i int32) {
 	g.shards[i].epoch = max(g.shards[i].epoch, g.cfg.FirstEpoch) + 1
 }
@@ -62,10 +62,10 @@ func (g *Group) promise(i int32, next *member) {
 	g.changedAnswer(s.owner)
 }
 
-// keep takes a promise back: the owner, which may be draining by now, stays the
-// owner. Its epoch stays too, because a new one would refuse its last commit; and
-// the generation of its grant, because a holder that omits the shard before it hears
-// of this has drained it, and has to take it afresh, under a new epoch.
+// keep ends a transfer in favour of the owner, which may be draining the shard already. The epoch
+// stays, because a new one would refuse the owner's last commit. The generation of the grant
+// stays, too: an owner that omits the shard before it learns of this has drained it, and must
+// receive it anew, under a new epoch.
 func (g *Group) keep(i int32) {
 	g.touch()
 	s := &g.shards[i]
@@ -75,17 +75,17 @@ func (g *Group) keep(i int32) {
 	g.changedAnswer(s.owner)
 }
 
-// handOver completes a transfer.
+// handOver gives a shard in transfer to its next member.
 func (g *Group) handOver(i int32) {
 	next := g.shards[i].next
 	g.free(i)
-	if next != nil && next.weight > 0 { // else it leaves, and rebalance finds another
+	if next != nil && next.weight > 0 { // else next is leaving, and rebalance finds another
 		g.grant(i, next)
 	}
 }
 
-// owned returns the shards that m owns, sorted. The slice is m's own; freeing
-// shards while walking it is fine.
+// owned returns the shards that m owns, sorted. The slice is m's own. Shards may be freed while
+// the caller walks it.
 func (g *Group) owned(m *member) []int32 {
 	if m.untidy {
 		m.untidy = false
@@ -96,8 +96,8 @@ func (g *Group) owned(m *member) []int32 {
 	return m.owned
 }
 
-// grants returns m's answer. It is rebuilt when it changed and never written to
-// after that, so it can be handed out.
+// grants returns the grants of m's answer. The slice is never written to again, so it can be
+// handed out.
 func (g *Group) grants(m *member) []shardset.Grant {
 	if !m.stale {
 		return m.grants

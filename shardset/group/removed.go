@@ -7,14 +7,85 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// maxRemoved is how many shards that were taken out of the list, and that nobody holds any
-// more, a group remembers one by one.
+// removedShard remembers a shard that has left the list, in case it comes back: its epochs go on
+// rising, it stays closed, and no other member receives it until its holder has released it.
+type removedShard struct {
+	epoch   uint64
+	granted uint64
+	holder  *member
+	closed  bool
+}
+
+// removeShard remembers a shard that is taken out of the list.
+func (g *Group) removeShard(s *shard) {
+	g.touch()
+	if s.state == StateClosed && g.removed[s.id].holder != nil {
+		return // Close has remembered it
+	}
+	g.removed[s.id] = removedShard{epoch: s.epoch, granted: s.granted, holder: s.owner, closed: s.state == StateClosed}
+	if s.owner != nil {
+		s.owner.removed++
+	}
+}
+
+// restoreShard returns a shard that comes into the list, for the first time or again.
+func (g *Group) restoreShard(id shardset.ID) shard {
+	r := g.removed[id]
+	s := shard{id: id, epoch: r.epoch, granted: r.granted, state: StateFree}
+	switch {
+	case r.closed:
+		s.state = StateClosed
+		if r.holder != nil {
+			return s // it stays in removed until its holder has released it
+		}
+	case r.holder != nil:
+		r.holder.removed--
+		s.owner, s.last, s.state = r.holder, r.holder, StateHeld
+	}
+	delete(g.removed, id)
+	return s
+}
+
+// releaseRemoved notes that m has released the removed shards for which gone is true.
+func (g *Group) releaseRemoved(m *member, gone func(shardset.ID, removedShard) bool) {
+	if m.removed == 0 {
+		return
+	}
+	for id, r := range g.removed {
+		if r.holder == m && gone(id, r) {
+			r.holder = nil
+			g.removed[id] = r
+			if _, listed := g.index[id]; listed { // Close has remembered it
+				delete(g.removed, id)
+			}
+			m.removed--
+			g.changes++
+		}
+	}
+}
+
+// raiseRemoved gives a new epoch to each removed shard that m holds, for a new instance of m. If
+// the shard comes back, it must not run under an epoch that the old instance had.
+func (g *Group) raiseRemoved(m *member) {
+	if m.removed == 0 {
+		return
+	}
+	for id, r := range g.removed {
+		if r.holder == m {
+			g.touch()
+			r.epoch, r.granted = max(r.epoch, g.cfg.FirstEpoch)+1, g.generation
+			g.removed[id] = r
+		}
+	}
+}
+
+// maxRemoved is the number of removed shards that nobody holds at which the group forgets some.
 const maxRemoved = 1 << 12
 
-// fold forgets the longest retired shards if there are too many. All that they leave is
-// their highest epoch, above which all epochs to come are: one that is put back goes on
-// rising. It is free then, even if it was closed: its checkpoint says so to its next owner. So
-// those that were over are remembered longer.
+// forgetRemoved forgets the shards that were removed first if there are too many. All later
+// epochs are above theirs, so the epochs of one that comes back go on rising. It comes back as
+// free, even if it was closed: its next owner finds that in its checkpoint. So closed ones are
+// kept longest.
 func (g *Group) forgetRemoved() {
 	if len(g.removed) <= maxRemoved {
 		return

@@ -12,10 +12,10 @@ import (
 type ShardInfo struct {
 	ID       shardset.ID
 	State    ShardState
-	Owner    string // who holds it; empty: nobody
-	Next     string // who gets it when the owner has released it
-	Epoch    uint64 // of the present owner, or of the last one
-	Complete bool   // the owner has done it, and keeps it so that nobody repeats it
+	Owner    string // empty: none
+	Next     string // the member that receives it when the owner has released it; empty: none
+	Epoch    uint64 // of the owner, or of the last one
+	Complete bool   // the work is complete; the owner keeps the shard so that nobody repeats it
 }
 
 // MemberInfo is one member in a Snapshot.
@@ -23,29 +23,28 @@ type MemberInfo struct {
 	Name     string
 	Instance uint64
 	Weight   int
-	Expires  time.Time // when its lease ends unless it is renewed
-	Held     int       // shards it owns, those on their way out included
+	Expires  time.Time // when its lease ends if it sends no heartbeat
+	Held     int       // shards that it owns, those in transfer included
 	Incoming int       // shards promised to it
-	// Former says that it is none: it was a member of a group of this name that was deleted,
-	// and keeps what it may still work on until it is found to be over.
+	// Former says that it was a member of the deleted group before this one. It may still work
+	// on its shards, so they are in transfer from it. It receives nothing.
 	Former bool
 }
 
-// Snapshot is the group's state at one moment, shards and members sorted. It
-// shares nothing with the Group.
+// Snapshot is a Group at one moment, for people: its shards and members, sorted. It shares
+// nothing with the Group.
 type Snapshot struct {
 	Generation uint64
-	// TTL is the group's. Lease is how long a heartbeat keeps a member's shards, and Expiry
-	// how long a silent member is waited for. They differ from the TTL, and from each other,
-	// only until every member has seen a change of it.
+	// Lease is how long a heartbeat keeps a member's shards, and Expiry how long after its last
+	// heartbeat a member expires. Both are the TTL, except while SetTTL changes it.
 	TTL, Lease, Expiry time.Duration
 
-	Complete bool // every shard is over or done, and there is one
+	Complete bool // there are shards, and all are closed or complete
 	Shards   []ShardInfo
 	Members  []MemberInfo
 }
 
-// Snapshot returns the present state. It does not look at the time: call Expire first.
+// Snapshot returns the group as it was after the last event: call Expire first.
 func (g *Group) Snapshot() Snapshot {
 	snap := Snapshot{
 		Generation: g.generation,
@@ -53,7 +52,7 @@ func (g *Group) Snapshot() Snapshot {
 		Shards:     make([]ShardInfo, len(g.shards)),
 		Members:    make([]MemberInfo, len(g.sorted)),
 	}
-	snap.TTL, snap.Lease, snap.Expiry = g.cfg.TTL, g.change.lease(g.cfg.TTL), g.change.silence(g.cfg.TTL)
+	snap.TTL, snap.Lease, snap.Expiry = g.cfg.TTL, g.change.lease(g.cfg.TTL), g.change.expiry(g.cfg.TTL)
 	for i := range g.shards {
 		s := &g.shards[i]
 		info := ShardInfo{ID: s.id, State: s.state, Epoch: s.epoch, Complete: s.complete}
@@ -74,8 +73,8 @@ func (g *Group) Snapshot() Snapshot {
 	return snap
 }
 
-// Check verifies what must be true of a group between two events, and says what is
-// not. Tests call it after every step; it costs a walk over all shards.
+// Check returns an error if something is not as it must be between two events. It is for tests,
+// and walks over all shards.
 func (g *Group) Check() error {
 	held, out, in := map[*member]int{}, map[*member]int{}, map[*member]int{}
 	for i := range g.shards {
@@ -124,10 +123,10 @@ func (g *Group) Check() error {
 			return fmt.Errorf("member %q lists %d shards and owns %d", m.name, len(m.owned), m.held+m.out)
 		}
 		if len(g.grants(m)) != m.held {
-			return fmt.Errorf("member %q is told of %d shards and holds %d", m.name, len(m.grants), m.held)
+			return fmt.Errorf("the answer to %q has %d shards, and it holds %d", m.name, len(m.grants), m.held)
 		}
 		if g.nextExpiry.IsZero() || m.expires.Before(g.nextExpiry) {
-			return fmt.Errorf("member %q expires at %v and nobody wakes for it", m.name, m.expires)
+			return fmt.Errorf("member %q expires at %v, and NextEvent is later", m.name, m.expires)
 		}
 	}
 	if err := g.checkComplete(); err != nil {
@@ -136,32 +135,32 @@ func (g *Group) Check() error {
 	return g.checkBalance()
 }
 
-// checkComplete verifies the counts of what is over or done, by counting.
+// checkComplete verifies the counts of closed and complete shards.
 func (g *Group) checkComplete() error {
-	complete, done := 0, map[*member]int{}
+	completeShards, owned := 0, map[*member]int{}
 	for i := range g.shards {
 		s := &g.shards[i]
 		switch {
 		case s.complete && s.owner == nil:
-			return fmt.Errorf("shard %s is %s, and done by nobody", s.id, s.state)
+			return fmt.Errorf("shard %s is %s, and complete without an owner", s.id, s.state)
 		case s.complete:
-			done[s.owner]++
-			complete++
+			owned[s.owner]++
+			completeShards++
 		case s.state == StateClosed:
-			complete++
+			completeShards++
 		}
 	}
 	for _, m := range g.sorted {
-		if m.complete != done[m] {
-			return fmt.Errorf("member %q counts %d shards as done, and %d are", m.name, m.complete, done[m])
+		if m.complete != owned[m] {
+			return fmt.Errorf("member %q counts %d complete shards, and has %d", m.name, m.complete, owned[m])
 		}
 	}
-	all := len(g.shards) > 0 && complete == len(g.shards)
+	all := len(g.shards) > 0 && completeShards == len(g.shards)
 	switch {
-	case complete != g.completeShards:
-		return fmt.Errorf("%d shards are over or done, and %d are counted", complete, g.completeShards)
+	case completeShards != g.completeShards:
+		return fmt.Errorf("%d shards are closed or complete, and %d are counted", completeShards, g.completeShards)
 	case g.complete != all && (g.complete || g.recoverUntil.IsZero()):
-		return fmt.Errorf("the group is finished: %v, with %d of %d shards over or done", g.complete, complete, len(g.shards))
+		return fmt.Errorf("the group is complete: %v, with %d of %d shards closed or complete", g.complete, completeShards, len(g.shards))
 	}
 	return nil
 }
@@ -174,11 +173,11 @@ func (g *Group) checkShard(s *shard) error {
 	case owned != (s.owner != nil):
 		return fmt.Errorf("shard %s is %s, with an owner: %v", s.id, s.state, s.owner != nil)
 	case owned && g.members[s.owner.name] != s.owner:
-		return fmt.Errorf("shard %s is held by %q, who is gone", s.id, s.owner.name)
+		return fmt.Errorf("shard %s is held by %q, which is no member", s.id, s.owner.name)
 	case s.next != nil && s.state != StateTransfer:
 		return fmt.Errorf("shard %s is %s and promised", s.id, s.state)
 	case s.next != nil && g.members[s.next.name] != s.next:
-		return fmt.Errorf("shard %s is promised to %q, who is gone", s.id, s.next.name)
+		return fmt.Errorf("shard %s is promised to %q, which is no member", s.id, s.next.name)
 	case s.next != nil && s.next == s.owner:
 		return fmt.Errorf("shard %s moves from %q to itself", s.id, s.owner.name)
 	case s.owner != nil && s.epoch == 0:
@@ -189,9 +188,8 @@ func (g *Group) checkShard(s *shard) error {
 	return nil
 }
 
-// checkBalance verifies that no shard is idle while somebody could hold it, and that
-// every load is within one of the exact share. Quiet members may have less, and the others
-// what these have not.
+// checkBalance verifies that no shard is free while a member could hold it, and that every load
+// is within one of the exact share. Quiet members may have less, and the others more.
 func (g *Group) checkBalance() error {
 	if !g.recoverUntil.IsZero() {
 		return nil

@@ -7,36 +7,34 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// State is a Group as plain values, as columns: what a store has to keep of it so that
-// Restore makes it again. Leases are not part of it, nor is the sequence number of a
-// member's newest heartbeat.
+// State is a Group as plain values, in columns: what a store must keep of it so that Restore makes
+// it again. It has no leases, and no sequence numbers of heartbeats.
 type State struct {
 	Config
 	Generation uint64
 	Change     TTLChange
-	FormerTTL  time.Duration // the TTL of the former members; zero: there are none
+	FormerTTL  time.Duration // how long former members may work; zero: there are none
 
-	// Names are the members, sorted; behind them come names that are no members any more,
-	// to which free shards belonged.
+	// Names are the members, sorted. Behind them come the last owners of free shards that are
+	// no members any more.
 	Names     []string
-	Instances []uint64 // of the members, so its length is their number
+	Instances []uint64 // of the members, and of them alone
 	Weights   []int    // of the members
 	Former    []bool   // of the members: see MemberInfo.Former
 
 	IDs     []shardset.ID // sorted
 	Shards  []ShardRow    // one for each of IDs
-	Parents []Lineage     // of those shards that have parents in IDs, by Child
-	Removed []RemovedRow  // shards that were taken out of the list, sorted by ID
+	Parents []Lineage     // of the shards that have parents in IDs, sorted by Child
+	Removed []RemovedRow  // sorted by ID
 }
 
-// ShardRow is what a State says of one shard. Members are their places in State.Names
-// plus one; zero: none.
+// ShardRow is one shard of a State. A member is its place in State.Names plus one; zero is none.
 type ShardRow struct {
 	Epoch       uint64
-	Granted     uint64 // generation of the grant; zero: the owner told the group of it
+	Granted     uint64 // generation of the grant; zero: the owner has reported it to a group that recovers
 	Revoked     uint64 // generation of the revocation, in StateTransfer
 	Owner, Next int32
-	Last        int32 // of a shard that nobody owns: whose it was
+	Last        int32 // the last owner, of a shard that has none
 	State       ShardState
 	Complete    bool
 }
@@ -44,30 +42,25 @@ type ShardRow struct {
 // Owned reports whether the shard has an owner.
 func (s *ShardRow) Owned() bool { return s.State == StateHeld || s.State == StateTransfer }
 
-// Lineage lists the parents of one shard. Both are places in State.IDs.
+// Lineage is the parents of one shard. All are places in State.IDs.
 type Lineage struct {
 	Child   int
 	Parents []int32
 }
 
-// RemovedRow is a shard that was taken out of the list.
+// RemovedRow is a shard that has left the list, or that was closed while its owner ran it.
 type RemovedRow struct {
 	ID             shardset.ID
 	Epoch, Granted uint64
-	Holder         int // its place in State.Names plus one; zero: nobody
+	Holder         int // as in ShardRow
 	Closed         bool
 }
 
-// Lease is how long a heartbeat keeps a member's shards: the TTL, or the shorter one while
-// it is being changed.
-func (s *State) Lease() time.Duration { return s.Change.lease(s.TTL) }
+// Expiry is how long after its last heartbeat a member, or a former one, has expired: the TTL,
+// during a change the longest one, and with former members at least FormerTTL.
+func (s *State) Expiry() time.Duration { return max(s.Change.expiry(s.TTL), s.FormerTTL) }
 
-// Expiry is how long a member, or a former one, may say nothing before it expires: the TTL,
-// or the longer one while it is being changed, or that of a deleted group whose members may be
-// at work.
-func (s *State) Expiry() time.Duration { return max(s.Change.silence(s.TTL), s.FormerTTL) }
-
-// State returns the group's state.
+// State returns the group as plain values. The caller must not change the parents in it.
 func (g *Group) State() *State {
 	s := &State{
 		Config: g.cfg, Change: g.change, Generation: g.generation,
@@ -121,9 +114,9 @@ func (g *Group) State() *State {
 	return s
 }
 
-// Restore makes a Group of a State that State returned, or that is as consistent: it checks
-// the TTL alone. Each member's lease begins at now. The group remembers no instances that
-// are gone, neither now nor later: whoever keeps the State keeps these.
+// Restore makes a Group of a State. It checks the TTL only: the State must be one that a Group
+// returned, or equally consistent. The lease of each member begins at now. The group keeps no
+// tombstones of members that are gone: the store does.
 func Restore(now time.Time, s *State) (*Group, error) {
 	g, err := New(s.Config)
 	if err != nil {
@@ -173,14 +166,14 @@ func Restore(now time.Time, s *State) (*Group, error) {
 	g.recount()
 	g.TakeChanged()
 	g.complete = g.allShardsComplete()
-	g.dirty = true // whoever wrote it has shared the shards out; if not, the first event does
+	g.dirty = true // if the shards are shared out already, this changes nothing
 	return g, nil
 }
 
-// Changes counts the changes of what State returns, since New or Restore.
+// Changes returns how often the State has changed since New or Restore.
 func (g *Group) Changes() uint64 { return g.changes }
 
-// Instance returns which instance of a name is a member, or a former one, and whether any is.
+// Instance returns the instance of a member, or of a former one, and whether there is one.
 func (g *Group) Instance(member string) (instance uint64, ok bool) {
 	m := g.members[member]
 	if m == nil {
@@ -189,7 +182,7 @@ func (g *Group) Instance(member string) (instance uint64, ok bool) {
 	return m.instance, true
 }
 
-// Len is how many members the group has, former ones included.
+// Len returns the number of members, former ones included.
 func (g *Group) Len() int { return len(g.sorted) }
 
 // Members yields the names of the members, sorted, without former ones.
@@ -201,8 +194,8 @@ func (g *Group) Members(yield func(name string) bool) {
 	}
 }
 
-// SetQuiet names the members of which whoever keeps the group in a store has not heard for
-// half a TTL: they get nothing more while others can. It counts from the next event on.
+// SetQuiet names the members that have sent no heartbeat for half a TTL, for a group in a store,
+// which has no leases. They receive nothing more while others can, from the next event on.
 func (g *Group) SetQuiet(names map[string]bool) {
 	for _, m := range g.sorted {
 		m.quietInStore = names[m.name]

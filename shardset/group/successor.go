@@ -6,12 +6,10 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Successor returns the group of a Config and a list of shards that is made after g was
-// deleted. Its epochs and its generation are above all of g's. Members of g are not its
-// members, but those that owned shards may be at work still: what they owned is in transfer
-// until they are found to be over, because they have left, were evicted, came back as a
-// later instance, or said nothing for a lease. A shard that is not in the new list is held
-// back likewise, in case it is put in.
+// Successor returns the group that is made after g was deleted. Its epochs and its generation are
+// above all of g's. It has none of g's members. But those that owned shards may still work, so
+// their shards are in transfer from them, as former members, until they leave, expire, are evicted
+// or join as a new instance. The same holds for a shard that comes into the list later.
 func (g *Group) Successor(now time.Time, cfg Config, list []shardset.Shard) (*Group, error) {
 	cfg.FirstEpoch = max(cfg.FirstEpoch, g.highestEpoch()+1)
 	next, err := New(cfg)
@@ -35,11 +33,11 @@ func (g *Group) Successor(now time.Time, cfg Config, list []shardset.Shard) (*Gr
 	return next, nil
 }
 
-// inherit makes a member of the deleted group old a former member, with what it owned.
+// inherit makes a member of the deleted group a former member, with its shards.
 func (g *Group) inherit(old *Group, m *member) {
 	f := &member{name: m.name, instance: m.instance, expires: m.expires, former: true, stale: true}
 	g.insert(f)
-	g.formerTTL = max(g.formerTTL, old.Expiry())
+	g.formerTTL = max(g.formerTTL, old.expiry())
 	if g.nextExpiry.IsZero() || f.expires.Before(g.nextExpiry) {
 		g.nextExpiry = f.expires
 	}
@@ -56,7 +54,7 @@ func (g *Group) inherit(old *Group, m *member) {
 	}
 }
 
-// holdBack leaves a shard to a former member.
+// holdBack leaves a shard with a former member.
 func (g *Group) holdBack(f *member, id shardset.ID, epoch uint64) {
 	i, ok := g.index[id]
 	if !ok {
@@ -69,7 +67,7 @@ func (g *Group) holdBack(f *member, id shardset.ID, epoch uint64) {
 	s.granted, s.revoked = g.generation, g.generation
 }
 
-// highestEpoch returns the highest epoch or generation that the group has given.
+// highestEpoch returns the highest epoch or generation of the group.
 func (g *Group) highestEpoch() uint64 {
 	highest := max(g.generation, g.cfg.FirstEpoch)
 	for i := range g.shards {
@@ -81,10 +79,8 @@ func (g *Group) highestEpoch() uint64 {
 	return highest
 }
 
-// Expiry is how long a member, or a former one, may say nothing before it expires: the TTL,
-// or the longer one while it is being changed, or that of a deleted group whose members may be
-// at work.
-func (g *Group) Expiry() time.Duration { return max(g.change.silence(g.cfg.TTL), g.formerTTL) }
+// expiry is that of State.
+func (g *Group) expiry() time.Duration { return max(g.change.expiry(g.cfg.TTL), g.formerTTL) }
 
 // hasFormer reports whether there are former members.
 func (g *Group) hasFormer() bool {

@@ -5,17 +5,16 @@ import (
 	"time"
 )
 
-// TTLChange is a change of the TTL that not every member has seen yet. Until then leases are
-// as short as the shortest TTL that may be in use, and a member expires after the longest:
-// whoever still goes by an earlier state of the group neither works longer than the others
-// wait, nor waits shorter than the others work.
+// TTLChange is a change of the TTL that not every member has seen. Until every member has, leases
+// are the shortest TTL that may be in use, and members expire after the longest. So a process that
+// knows an earlier state of the group neither works longer than others wait, nor waits shorter
+// than others work. The zero value is no change.
 type TTLChange struct {
 	Since             uint64 // the generation of the change; zero: there is none
 	Shortest, Longest time.Duration
 }
 
-// lease is how long a heartbeat keeps a member's shards, in a group that has this TTL or
-// changes to it.
+// lease is how long a heartbeat keeps a member's shards, in a group of this TTL.
 func (c TTLChange) lease(ttl time.Duration) time.Duration {
 	if c.Since == 0 {
 		return ttl
@@ -23,8 +22,8 @@ func (c TTLChange) lease(ttl time.Duration) time.Duration {
 	return c.Shortest
 }
 
-// silence is how long a member of that group says nothing before it is expired.
-func (c TTLChange) silence(ttl time.Duration) time.Duration {
+// expiry is how long after its last heartbeat a member of that group expires.
+func (c TTLChange) expiry(ttl time.Duration) time.Duration {
 	if c.Since == 0 {
 		return ttl
 	}
@@ -38,10 +37,10 @@ func checkTTL(ttl time.Duration) error {
 	return nil
 }
 
-// SetTTL changes the lease time, in two phases. At first answers say the shorter of the old
-// and the new TTL, and members expire after the longer one. The new TTL alone counts as soon
-// as each member has sent a heartbeat whose generation shows that it has seen the change. A
-// member that does not show it holds the second phase up until it leaves or expires.
+// SetTTL changes the TTL in two phases. First answers have the shorter of the old and the new
+// TTL, and members expire after the longer one. When each member has sent a heartbeat whose
+// generation shows that it has seen the change, the new TTL alone counts. A member that does not
+// show it delays this until it leaves or expires.
 //
 // Members whose heartbeats carry no numbers cannot show it. If there are no others, the new
 // TTL counts at once, from their last heartbeats.
@@ -57,7 +56,7 @@ func (g *Group) SetTTL(now time.Time, ttl time.Duration) error {
 	g.touch()
 	g.change = TTLChange{
 		Since:    g.generation,
-		Shortest: min(ttl, g.change.lease(g.cfg.TTL)), Longest: max(ttl, g.change.silence(g.cfg.TTL)),
+		Shortest: min(ttl, g.change.lease(g.cfg.TTL)), Longest: max(ttl, g.change.expiry(g.cfg.TTL)),
 	}
 	longer := ttl - g.cfg.TTL
 	g.cfg.TTL = ttl
@@ -88,7 +87,7 @@ func (g *Group) settleTTL() {
 	g.changedForAll()
 }
 
-// changedForAll has every member wake: each answer differs.
+// changedForAll lists every member for TakeChanged.
 func (g *Group) changedForAll() {
 	for _, m := range g.sorted {
 		g.changedFor(m)

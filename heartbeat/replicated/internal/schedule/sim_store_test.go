@@ -105,7 +105,7 @@ func (w *world) swapDocument(over uint64, data []byte) (uint64, bool) {
 		w.fail("a document that cannot be read was written: %v", err)
 		return 0, false
 	}
-	if g := d.Group.Generation(); g < w.generation {
+	if g := d.Group.State().Generation; g < w.generation {
 		w.fail("the document went back from generation %d to %d", w.generation, g)
 	} else {
 		w.generation = g

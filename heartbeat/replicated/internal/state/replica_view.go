@@ -47,7 +47,10 @@ func (r *Replica) TTL() time.Duration {
 	if r.doc == nil {
 		return 0
 	}
-	return r.doc.Lease()
+	if c := r.doc.Change; c.Since != 0 {
+		return c.Shortest
+	}
+	return r.doc.State.TTL
 }
 
 // Ordered reports whether the group is ordered.
