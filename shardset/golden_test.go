@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 //	config interval=2s fast=200ms drain=3s stuck=1s restart=1s instance=7 canleave=yes finite=yes completion=yes
 //	beat 0s                                   a heartbeat leaves; shows what it says
 //	answer 0.1s orders/1@1 ttl=6s gen=3 seq=1 its answer; ttl and gen stay until changed, seq is the newest;
-//	                                          complete=yes says that every shard of the group is done
+//	                                          complete=yes says that all work of the group is complete
 //	fail 1s                                   it got no answer
 //	evicted 1s                                the service does not know the member
 //	replaced 1s 9                             instance 9 has the member's name

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Whoever dies, after whichever heartbeat, the others ask within a quarter of a second
+// Whichever member expires, after whichever heartbeat, the others ask within a quarter of a second
 // after the end of its lease, and never more rarely than the interval says.
-func TestGridFindsTheDeadSoon(t *testing.T) {
+func TestGridShowsAnExpiredMemberSoon(t *testing.T) {
 	tests := []struct{ ttl, interval time.Duration }{
 		{6 * time.Second, 2 * time.Second},
 		{6 * time.Second, time.Second},
@@ -17,15 +17,15 @@ func TestGridFindsTheDeadSoon(t *testing.T) {
 		{time.Second, 300 * time.Millisecond},
 	}
 	for _, tt := range tests {
-		dead, other := time.Unix(1_790_000_000, 123_456_789), time.Unix(1_790_000_001, 0)
+		expired, other := time.Unix(1_790_000_000, 123_456_789), time.Unix(1_790_000_001, 0)
 		for i := range 50 {
 			offset := time.Duration(i) * time.Millisecond % maxGridOffset
-			last := grid(dead, tt.ttl, tt.interval, offset)
-			if gap := last.Sub(dead); i > 0 && gap > tt.interval+gridSlack {
+			last := grid(expired, tt.ttl, tt.interval, offset)
+			if gap := last.Sub(expired); i > 0 && gap > tt.interval+gridSlack {
 				t.Fatalf("TTL %v: %v between two heartbeats, want at most the interval %v", tt.ttl, gap, tt.interval)
 			}
-			dead = last.Add(time.Duration(i) * time.Millisecond / 2) // it leaves a little late
-			end := dead.Add(tt.ttl)
+			expired = last.Add(time.Duration(i) * time.Millisecond / 2) // it leaves a little late
+			end := expired.Add(tt.ttl)
 			for other.Before(end) {
 				other = grid(other, tt.ttl, tt.interval, maxGridOffset-1-offset)
 			}
@@ -37,7 +37,7 @@ func TestGridFindsTheDeadSoon(t *testing.T) {
 	}
 }
 
-// A clock that was never set is no reason to beat more rarely.
+// A clock that was never set is no reason to send heartbeats more rarely.
 func TestGridBeforeItsBeginning(t *testing.T) {
 	sent := time.Date(2000, 1, 1, 0, 0, 1, 0, time.UTC)
 	if gap := grid(sent, 6*time.Second, 2*time.Second, 0).Sub(sent); gap <= 0 || gap > 2*time.Second {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// closed is what the world knows of shards that have ended under their present grants.
+// closed is what the world knows of shards that were processed to their end under their present grants.
 type closed struct {
 	shards map[ID]*closedShard
 	again  int // how often one was started again
@@ -15,7 +15,7 @@ type closed struct {
 type closedShard struct {
 	epoch  uint64
 	idle   bool      // its processor has not been started again
-	at     time.Time // when it ended last
+	at     time.Time // when its end was reached last
 	seq    uint64    // the newest heartbeat then
 	flying bool      // which was not answered then
 	pause  time.Duration
@@ -38,14 +38,14 @@ func (w *world) closedReturned(id ID, r *run, o Outcome) {
 	}
 	first := 3 * w.cfg.Interval
 	now := &closedShard{epoch: r.epoch, idle: true, at: w.now, seq: w.seq(), flying: w.seq() > w.answered, pause: first}
-	if c != nil && w.now.Sub(r.started) <= c.pause { // it ended at once again
+	if c != nil && w.now.Sub(r.started) <= c.pause { // the end came at once again
 		now.pause = min(2*c.pause, max(first, 5*time.Minute))
 		now.believed = w.cfg.Finite
 	}
 	w.closed.shards[id] = now
 }
 
-// closedAnswer checks which shards an answer has started again that had ended: those that
+// closedAnswer checks which shards an answer has started again after their end: those that
 // it grants on, after three answers that could know, and after a while.
 func (w *world) closedAnswer(seq uint64, p Plan) {
 	var want []ID
@@ -79,7 +79,7 @@ func (w *world) closedAnswer(seq uint64, p Plan) {
 	}
 	for _, id := range p.StillGranted {
 		w.closed.again++
-		delete(w.end.done, id)
+		delete(w.end.complete, id)
 		if !slices.ContainsFunc(p.Start, func(l Lease) bool { return l.ID == id }) {
 			w.fail("shard %s is still granted, and not started", id)
 		}

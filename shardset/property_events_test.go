@@ -56,10 +56,10 @@ func (w *world) beat() {
 	}
 	for _, id := range r.Closed {
 		if r := w.runs[id]; r != nil && r.cause == 0 {
-			w.fail("the report says that %s has ended, which runs", id)
+			w.fail("the heartbeat reports %s as closed, and it runs", id)
 		}
 	}
-	w.reportsDone(r)
+	w.reportsComplete(r)
 	if !slices.IsSortedFunc(r.Held, compareGrants) {
 		w.fail("the report %q is not sorted", grantsText(r.Held))
 	}
@@ -144,7 +144,7 @@ func (w *world) finish() {
 	r := w.runs[id]
 	o := OutcomeReleased + Outcome(w.rnd.IntN(int(OutcomeFailed)))
 	if w.end.calm && w.rnd.IntN(4) > 0 {
-		o = OutcomeComplete + Outcome(w.rnd.IntN(2)) // or ended
+		o = OutcomeComplete + Outcome(w.rnd.IntN(2)) // or closed
 	}
 	w.event("%s returned %s", id, o)
 	p := w.tr.Returned(w.now, id, o)
@@ -158,7 +158,7 @@ func (w *world) finish() {
 	}
 	w.last[id] = returned{at: w.now, seq: w.seq(), outcome: o, epoch: r.epoch, cause: r.cause}
 	delete(w.runs, id)
-	w.finished(id, r, o, p)
+	w.completed(id, r, o, p)
 	w.closedReturned(id, r, o)
 	// The event's own plan may still name it: time had passed before it returned.
 	p.Cancel = slices.DeleteFunc(p.Cancel, func(s Stop) bool { return s.ID == id })

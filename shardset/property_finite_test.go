@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// ended is what the world knows of the end of a finite run, by its own bookkeeping.
-type ended struct {
-	calm   bool          // little changes, and most processors reach their end
-	done   map[ID]uint64 // grants whose processors finished by themselves: their epochs
-	worked bool          // some processor did, ever
-	said   bool          // the newest accepted answer said Finished
-	ttl    time.Duration // of that answer
-	sentAt time.Time     // when its heartbeat left
-	idle   time.Time     // nothing is left to do since then; zero: something is
-	told   bool
+// finiteEnd is what the world knows of the end of a finite run, by its own bookkeeping.
+type finiteEnd struct {
+	calm     bool          // little changes, and most processors reach their end
+	complete map[ID]uint64 // the epochs of grants whose work is complete
+	worked   bool          // some processor did, ever
+	said     bool          // the newest accepted answer said Complete
+	ttl      time.Duration // of that answer
+	sentAt   time.Time     // when its heartbeat left
+	idle     time.Time     // nothing is left to do since then; zero: something is
+	reported bool
 }
 
-// finishes counts how runs ended.
-type finishes struct{ counted, waited int }
+// endings counts how runs ended.
+type endings struct{ counted, waited int }
 
-func (e *ended) lapse() {
-	clear(e.done)
-	e.said, e.told, e.idle = false, false, time.Time{}
+func (e *finiteEnd) leaseLost() {
+	clear(e.complete)
+	e.said, e.reported, e.idle = false, false, time.Time{}
 }
 
 // changes says in how many places an answer differs from the last one.
@@ -44,18 +44,18 @@ func (w *world) heard(a Answer, seq uint64) {
 		return
 	}
 	w.end.idle = time.Time{}
-	maps.DeleteFunc(w.end.done, func(id ID, epoch uint64) bool {
+	maps.DeleteFunc(w.end.complete, func(id ID, epoch uint64) bool {
 		return !slices.Contains(now, Grant{ID: id, Epoch: epoch})
 	})
 }
 
-// finished notes how a goroutine ended, before the plan p for that is obeyed.
-func (w *world) finished(id ID, r *run, o Outcome, p Plan) {
+// completed notes how a goroutine ended, before the plan p for that is obeyed.
+func (w *world) completed(id ID, r *run, o Outcome, p Plan) {
 	itself := r.cause == 0 && !w.leaving() && (o == OutcomeComplete || o == OutcomeClosed)
 	if itself {
-		w.end.done[id] = r.epoch
+		w.end.complete[id] = r.epoch
 		if (w.cfg.Finite || w.cfg.Completion) && !p.Beat {
-			w.fail("shard %s is done, and nobody is to be told", id)
+			w.fail("shard %s is complete, and no heartbeat reports it", id)
 		}
 	}
 	w.end.worked = w.end.worked || itself || o == OutcomeClosed && r.cause != CauseLost
@@ -71,12 +71,12 @@ func (w *world) endOfWait() time.Time {
 }
 
 // nothingLeft checks that a plan ends the run when there is nothing left to do, and
-// only then, and has the member leave as it is told.
+// only then, and has the member leave as it is sum.
 func (w *world) nothingLeft(p Plan) {
 	rest := w.cfg.Finite && !w.leaving() && !w.over && !w.deadline.IsZero() && len(w.runs) == 0 && (w.cfg.Completion || w.end.worked)
 	for _, g := range w.grants {
-		epoch, done := w.end.done[g.ID]
-		rest = rest && done && epoch == g.Epoch
+		epoch, complete := w.end.complete[g.ID]
+		rest = rest && complete && epoch == g.Epoch
 	}
 	switch {
 	case !rest:
@@ -84,28 +84,28 @@ func (w *world) nothingLeft(p Plan) {
 	case w.end.idle.IsZero():
 		w.end.idle = w.now
 	}
-	want := rest && !w.end.told && w.end.said
+	want := rest && !w.end.reported && w.end.said
 	if !w.cfg.Completion {
-		want = rest && !w.end.told && !w.end.sentAt.Before(w.endOfWait())
+		want = rest && !w.end.reported && !w.end.sentAt.Before(w.endOfWait())
 	}
 	if p.Complete != want {
-		w.fail("finished: %v, want %v: idle since %v, the newest answer %+v; %s", p.Complete, want, w.now.Sub(w.end.idle), w.end, statesText(w.tr))
+		w.fail("complete: %v, want %v: idle since %v, the newest answer %+v; %s", p.Complete, want, w.now.Sub(w.end.idle), w.end, statesText(w.tr))
 	}
 	if !p.Complete || w.err != nil {
 		return
 	}
-	w.end.told = true
+	w.end.reported = true
 	if w.cfg.Completion {
-		w.finishes.counted++
+		w.endings.counted++
 	} else {
-		w.finishes.waited++
+		w.endings.waited++
 	}
 	w.leave()
 }
 
-// reportsDone checks what a heartbeat says is done.
-func (w *world) reportsDone(r Heartbeat) {
-	if want := slices.SortedFunc(maps.Keys(w.end.done), ID.Compare); !slices.Equal(r.Complete, want) {
-		w.fail("the report says that %v are done, and %v are", r.Complete, want)
+// reportsComplete checks what a heartbeat reports as complete.
+func (w *world) reportsComplete(r Heartbeat) {
+	if want := slices.SortedFunc(maps.Keys(w.end.complete), ID.Compare); !slices.Equal(r.Complete, want) {
+		w.fail("the heartbeat reports %v as complete, and %v are", r.Complete, want)
 	}
 }

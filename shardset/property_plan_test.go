@@ -19,7 +19,7 @@ func (w *world) obey(p Plan, seq uint64) {
 		w.deadline = time.Time{}
 		w.voidUpTo = w.seq()
 		w.grants = nil
-		w.end.lapse()
+		w.end.leaseLost()
 		clear(w.closed.shards)
 		for id, r := range w.runs {
 			if r.cancelled.IsZero() {
@@ -57,7 +57,7 @@ func (w *world) obey(p Plan, seq uint64) {
 		r.stuck = true
 	}
 	if p.Beat && w.leaving() && (!w.cfg.CanLeave || w.deadline.IsZero()) {
-		w.fail("a leaving member is told to send what nobody needs")
+		w.fail("a leaving member sends a heartbeat that nothing needs")
 	}
 	w.wakeAt = p.WakeAt
 	w.left(p)
@@ -158,7 +158,7 @@ func (w *world) check() {
 	if !w.deadline.IsZero() {
 		due("the lease's end", w.deadline)
 	}
-	if at := w.endOfWait(); w.now.Before(at) && !w.end.told {
+	if at := w.endOfWait(); w.now.Before(at) && !w.end.reported {
 		due("the end of the wait", at)
 	}
 	for id, r := range w.runs {
@@ -167,7 +167,7 @@ func (w *world) check() {
 			w.fail("shard %s runs without a lease", id)
 		case r.cancelled.IsZero() && r.revoked.IsZero():
 			if w.leaving() {
-				w.fail("shard %s was not told that the member leaves", id)
+				w.fail("shard %s was not revoked, and the member leaves", id)
 			}
 			if !slices.ContainsFunc(w.grants, func(g Grant) bool { return g.ID == id && g.Epoch == r.epoch }) {
 				w.fail("shard %s runs on and is not granted", id)
@@ -218,7 +218,7 @@ func (w *world) settle() {
 			return
 		}
 	}
-	if len(w.runs) != len(grants) && !w.end.told { // else its run ended before the calm
+	if len(w.runs) != len(grants) && !w.end.reported { // else its run ended before the calm
 		w.fail("after 3s of calm weather %d shards run, want %d; the Tracker says %s", len(w.runs), len(grants), statesText(w.tr))
 	}
 }

@@ -21,12 +21,12 @@ func TestRandomEvents(t *testing.T) {
 	} else if testing.Short() {
 		last = 20
 	}
-	var told finishes
+	var sum endings
 	again := 0
 	for seed := first; seed <= last; seed++ {
 		w := randomEvents(seed, false)
-		told.counted += w.finishes.counted
-		told.waited += w.finishes.waited
+		sum.counted += w.endings.counted
+		sum.waited += w.endings.waited
 		again += w.closed.again
 		if w.err != nil {
 			w = randomEvents(seed, true) // the same again, this time writing it down
@@ -35,11 +35,11 @@ func TestRandomEvents(t *testing.T) {
 				seed, w.err, strings.Join(tail, "\n"), seed)
 		}
 	}
-	if n := int(last - first); n > 100 && (told.counted < 2*n || told.waited < n/2) {
-		t.Errorf("%d finite runs ended by the service's word and %d by waiting: too few to mean anything", told.counted, told.waited)
+	if n := int(last - first); n > 100 && (sum.counted < 2*n || sum.waited < n/2) {
+		t.Errorf("%d finite runs ended by the service's word and %d by waiting: too few to mean anything", sum.counted, sum.waited)
 	}
 	if n := int(last - first); n > 100 && again < n {
-		t.Errorf("%d shards that had ended were started again: too few to mean anything", again)
+		t.Errorf("%d closed shards were started again: too few to mean anything", again)
 	}
 }
 
@@ -87,9 +87,9 @@ type world struct {
 	leaveAt   time.Time
 	over      bool // left, or replaced
 
-	end      ended
-	finishes finishes
-	closed   closed
+	end     finiteEnd
+	endings endings
+	closed  closed
 }
 
 type run struct {
@@ -121,7 +121,7 @@ func (w *world) member() {
 	*w = world{
 		rnd: w.rnd, now: w.now, verbose: w.verbose, log: w.log, epochs: w.epochs, gen: w.gen, cfg: w.cfg,
 		tr: NewTracker(w.cfg), runs: map[ID]*run{}, last: map[ID]returned{},
-		end: ended{done: map[ID]uint64{}, calm: w.cfg.Finite && w.rnd.IntN(2) == 0}, finishes: w.finishes,
+		end: finiteEnd{complete: map[ID]uint64{}, calm: w.cfg.Finite && w.rnd.IntN(2) == 0}, endings: w.endings,
 		closed: closed{shards: map[ID]*closedShard{}, again: w.closed.again},
 	}
 }
@@ -190,7 +190,7 @@ func (w *world) step() {
 func (w *world) leave() {
 	w.event("leave")
 	w.leaveAt = w.now
-	clear(w.end.done)
+	clear(w.end.complete)
 	clear(w.closed.shards)
 	w.obey(w.tr.Leave(w.now), 0)
 }

@@ -23,9 +23,9 @@ func (r *rig) until(from, to, interval, held, grants string) time.Duration {
 	return 0
 }
 
-// A shard that ended and is granted on is started again: after three regular intervals,
+// A closed shard that is still granted is started again: after three regular intervals,
 // however fast the answers come, and with the same grant.
-func TestEndedAndStillGranted(t *testing.T) {
+func TestClosedAndStillGranted(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1")
 	r.returned("1s", "1", OutcomeClosed, "beat")
@@ -36,7 +36,7 @@ func TestEndedAndStillGranted(t *testing.T) {
 	r.answer("7.1s", "1@1 2@1", "start 1@1, still granted 1")
 	r.states("1 held, 2 held")
 	if rep := r.beat("7.2s", "1@1 2@1"); len(rep.Closed)+len(rep.Complete) != 0 {
-		t.Errorf("the report says that %v has ended and %v are done", rep.Closed, rep.Complete)
+		t.Errorf("the heartbeat reports %v as closed and %v as complete", rep.Closed, rep.Complete)
 	}
 	r.answer("7.3s", "1@1 2@1", "")
 }
@@ -149,20 +149,20 @@ func TestFiniteRunLooksTwice(t *testing.T) {
 		}
 		if p.Complete {
 			if at != 18*time.Second {
-				t.Errorf("it gives way at %v, want 18s: one TTL after the second end", at)
+				t.Errorf("it leaves at %v, want 18s: one TTL after the second end", at)
 			}
 			return
 		}
 	}
 }
 
-// A service that counts is told when a shard is not done any more.
-func TestStillGrantedIsTold(t *testing.T) {
+// A service that counts learns when a shard is not complete any more.
+func TestStillGrantedIsReported(t *testing.T) {
 	r := newRig(t, func(cfg *TrackerConfig) { cfg.Completion = true })
 	r.join("1@1")
 	r.returned("1s", "1", OutcomeClosed, "beat")
 	r.until("2s", "6.9s", "1s", "1@1", "1@1")
-	r.done("7s", "1@1", "{1}")
+	r.complete("7s", "1@1", "{1}")
 	r.answer("7.1s", "1@1", "start 1@1, still granted 1, beat")
-	r.done("7.2s", "1@1", "{}")
+	r.complete("7.2s", "1@1", "{}")
 }

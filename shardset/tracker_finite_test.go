@@ -8,9 +8,9 @@ import (
 func finite(cfg *TrackerConfig)  { cfg.Finite = true }
 func counted(cfg *TrackerConfig) { cfg.Finite, cfg.Completion = true, true }
 
-// allDone answers the newest heartbeat with these grants, and says that every shard of
-// the group is done.
-func (r *rig) allDone(at, grants, plan string) {
+// allComplete answers the newest heartbeat with these grants, and says that every shard of
+// the group is complete.
+func (r *rig) allComplete(at, grants, plan string) {
 	r.t.Helper()
 	p, err := r.tr.Accepted(r.at(at), r.seq, Answer{Grants: parseGrants(r.t, grants), TTL: r.ttl, Complete: true})
 	if err != nil {
@@ -19,40 +19,40 @@ func (r *rig) allDone(at, grants, plan string) {
 	r.plan("answer "+grants+", complete", at, p, plan)
 }
 
-// done checks what a heartbeat at this time reports as done.
-func (r *rig) done(at, held, done string) {
+// complete checks what a heartbeat at this time reports as complete.
+func (r *rig) complete(at, held, complete string) {
 	r.t.Helper()
 	rep := r.beat(at, held)
-	if got := "{" + idsText(rep.Complete) + "}"; got != done {
-		r.t.Errorf("the heartbeat at %s reports %s as done, want %s", at, got, done)
+	if got := "{" + idsText(rep.Complete) + "}"; got != complete {
+		r.t.Errorf("the heartbeat at %s reports %s as complete, want %s", at, got, complete)
 	}
 }
 
-// Only what finished by itself is done: not what runs, restarts, drains or was cancelled.
-func TestReportSaysWhatIsDone(t *testing.T) {
+// Only what returned by itself is complete: not what runs, restarts, drains or was cancelled.
+func TestHeartbeatReportsWhatIsComplete(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1 3@1 4@1 5@1")
-	r.done("0.5s", "1@1 2@1 3@1 4@1 5@1", "{}")
+	r.complete("0.5s", "1@1 2@1 3@1 4@1 5@1", "{}")
 	r.answer("0.5s", "1@1 2@1 3@1 4@1 5@1", "")
 	r.returned("1s", "5", OutcomeComplete, "")
 	r.returned("1s", "2", OutcomeComplete, "")
 	r.returned("1s", "3", OutcomeFailed, "")
-	r.done("1.1s", "1@1 2@1 3@1 4@1 5@1", "{2 5}")
+	r.complete("1.1s", "1@1 2@1 3@1 4@1 5@1", "{2 5}")
 	r.answer("1.2s", "1@1 2@1 3@1 5@1", "revoke 4@1 revoked")
 	r.returned("1.3s", "1", OutcomeClosed, "beat")
-	r.done("1.4s", "1@1 2@1 3@1 4@1 5@1", "{1 2 5}")
+	r.complete("1.4s", "1@1 2@1 3@1 4@1 5@1", "{1 2 5}")
 	r.tick("4.2s", "cancel 4@1 revoked, start 3@1")
-	r.done("4.3s", "1@1 2@1 3@1 4@1 5@1", "{1 2 5}")
+	r.complete("4.3s", "1@1 2@1 3@1 4@1 5@1", "{1 2 5}")
 	r.answer("4.4s", "1@1 3@1 5@1", "beat") // takes 2 back
-	r.done("4.5s", "1@1 3@1 4@1 5@1", "{1 5}")
+	r.complete("4.5s", "1@1 3@1 4@1 5@1", "{1 5}")
 	r.answer("4.6s", "1@1 3@1 5@2", "beat") // and grants 5 again
-	r.done("4.7s", "1@1 3@1 4@1", "{1}")
+	r.complete("4.7s", "1@1 3@1 4@1", "{1}")
 	r.tick("13.4s", "cancel 3@1 lost, lease lost, stuck 4, beat")
-	r.done("13.5s", "3@1 4@1", "{}")
+	r.complete("13.5s", "3@1 4@1", "{}")
 }
 
 // A report in flight keeps its own list.
-func TestReportedDoneIsNotWrittenTo(t *testing.T) {
+func TestReportedCompleteIsNotWrittenTo(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1 3@1")
 	r.returned("1s", "2", OutcomeComplete, "")
@@ -63,24 +63,24 @@ func TestReportedDoneIsNotWrittenTo(t *testing.T) {
 	}
 }
 
-func TestEvictedMemberHasDoneNothing(t *testing.T) {
+func TestEvictedMemberReportsNothingComplete(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1")
 	r.returned("1s", "1", OutcomeComplete, "")
 	r.beat("1.1s", "1@1")
 	r.tr.Evicted(r.at("1.2s"), r.seq)
-	r.done("1.3s", "", "{}")
+	r.complete("1.3s", "", "{}")
 }
 
-// What is done is told at once if anybody waits for it: this member, or a service that
+// What is complete is reported at once if something waits for it: this member, or a service that
 // counts for the others.
-func TestDoneIsToldAtOnce(t *testing.T) {
+func TestCompleteIsReportedAtOnce(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		change func(*TrackerConfig)
 		plan   string
 	}{
-		{"nobody waits", func(*TrackerConfig) {}, ""},
+		{"nothing waits", func(*TrackerConfig) {}, ""},
 		{"a finite run", finite, "beat"},
 		{"a service that counts", func(cfg *TrackerConfig) { cfg.Completion = true }, "beat"},
 	} {
@@ -93,44 +93,44 @@ func TestDoneIsToldAtOnce(t *testing.T) {
 }
 
 // The service's word is not enough while there is something left here.
-func TestFinishedWithAService(t *testing.T) {
+func TestCompleteWithAService(t *testing.T) {
 	r := newRig(t, counted)
 	r.join("1@1 2@1 3@1")
 	r.beat("0.2s", "1@1 2@1 3@1")
-	r.allDone("0.3s", "1@1 2@1 3@1", "")
+	r.allComplete("0.3s", "1@1 2@1 3@1", "")
 	r.returned("1s", "1", OutcomeComplete, "beat")
 	r.returned("1s", "2", OutcomeFailed, "")
 	r.beat("1.1s", "1@1 2@1 3@1")
-	r.allDone("1.2s", "1@1 2@1", "revoke 3@1 revoked")
+	r.allComplete("1.2s", "1@1 2@1", "revoke 3@1 revoked")
 	r.tick("2s", "start 2@1") // has cooled
 	r.returned("2.1s", "2", OutcomeComplete, "beat")
 	r.beat("2.2s", "1@1 2@1 3@1")
-	r.allDone("2.3s", "1@1 2@1", "") // 3 still drains
+	r.allComplete("2.3s", "1@1 2@1", "") // 3 still drains
 	r.returned("2.4s", "3", OutcomeReleased, "beat, complete")
-	r.tick("2.5s", "") // told once
+	r.tick("2.5s", "") // reported once
 	r.beat("2.6s", "1@1 2@1")
-	r.allDone("2.7s", "1@1 2@1", "")
+	r.allComplete("2.7s", "1@1 2@1", "")
 }
 
-// What is wanted and does not run yet is not done, whatever the answer says.
-func TestNotFinishedWhileAShardIsMissing(t *testing.T) {
+// What is assigned and does not run yet is not complete, whatever the answer says.
+func TestNotCompleteWhileAShardIsMissing(t *testing.T) {
 	r := newRig(t, counted)
 	r.join("1@1")
 	r.returned("1s", "1", OutcomeComplete, "beat")
 	r.beat("1.1s", "1@1")
-	r.allDone("1.2s", "1@2", "beat")
+	r.allComplete("1.2s", "1@2", "beat")
 	r.beat("1.3s", "")
-	r.allDone("1.4s", "1@2", "start 1@2, beat")
+	r.allComplete("1.4s", "1@2", "start 1@2, beat")
 	r.returned("1.5s", "1", OutcomeComplete, "beat, complete")
 }
 
 // The newest answer counts, and only under its lease.
-func TestFinishedIsTakenBack(t *testing.T) {
+func TestCompleteIsTakenBack(t *testing.T) {
 	r := newRig(t, counted, func(cfg *TrackerConfig) { cfg.DrainTimeout = time.Minute })
 	r.join("1@1 2@1")
 	r.returned("1s", "1", OutcomeComplete, "beat")
 	r.beat("1.1s", "1@1 2@1")
-	r.allDone("1.2s", "1@1", "revoke 2@1 revoked")
+	r.allComplete("1.2s", "1@1", "revoke 2@1 revoked")
 	r.beat("1.3s", "1@1 2@1")
 	r.answer("1.4s", "1@1", "")
 	r.returned("1.5s", "2", OutcomeReleased, "beat") // the answer of 1.2s is void
@@ -139,30 +139,30 @@ func TestFinishedIsTakenBack(t *testing.T) {
 	r.tick("10.2s", "lease lost, beat")
 	r.tick("10.3s", "")
 	r.beat("10.4s", "")
-	r.allDone("10.5s", "", "complete")
+	r.allComplete("10.5s", "", "complete")
 }
 
 // A plan that ends the run may be overtaken: a processor has just seen the lease end.
-// Then it is told anew, under the next one.
-func TestFinishedIsToldUnderEveryLease(t *testing.T) {
+// Then it is reported anew, under the next one.
+func TestCompleteIsSetUnderEveryLease(t *testing.T) {
 	r := newRig(t, counted)
 	r.join("1@1")
 	r.returned("1s", "1", OutcomeComplete, "beat")
 	r.beat("1.1s", "1@1")
-	r.allDone("1.2s", "1@1", "complete")
+	r.allComplete("1.2s", "1@1", "complete")
 	r.plan("lease lost", "1.3s", r.tr.LeaseLost(r.at("1.3s")), "lease lost, beat")
 	r.beat("1.4s", "")
-	r.allDone("1.5s", "1@1", "start 1@1, beat")
+	r.allComplete("1.5s", "1@1", "start 1@1, beat")
 	r.returned("1.6s", "1", OutcomeComplete, "beat, complete")
 }
 
 // A standby goes with the others.
-func TestStandbyFinishes(t *testing.T) {
+func TestStandbyLeaves(t *testing.T) {
 	r := newRig(t, counted)
 	r.beat("0s", "")
 	r.answer("0.1s", "", "")
 	r.beat("2s", "")
-	r.allDone("2.1s", "", "complete")
+	r.allComplete("2.1s", "", "complete")
 }
 
 // Who is not asked to go stays, whatever the service says. So does who leaves anyway.
@@ -172,7 +172,7 @@ func TestNotFinite(t *testing.T) {
 	r.returned("1s", "1", OutcomeComplete, "beat")
 	for _, at := range []string{"2s", "8s", "14s", "20s"} {
 		r.beat(at, "1@1")
-		r.allDone(at, "1@1", "")
+		r.allComplete(at, "1@1", "")
 	}
 
 	r = newRig(t, counted)
@@ -180,17 +180,17 @@ func TestNotFinite(t *testing.T) {
 	r.returned("1s", "1", OutcomeComplete, "beat")
 	r.beat("1s", "1@1")
 	r.leave("1.1s", "beat, left")
-	r.allDone("1.2s", "1@1", "left")
+	r.allComplete("1.2s", "1@1", "left")
 }
 
 // Without a service that counts: one whole TTL, and an answer to a heartbeat after it.
-// A service that says Finished without promising to is not believed.
-func TestGiveWayAfterOneTTL(t *testing.T) {
+// A service that says Complete without promising to is not believed.
+func TestLeavingAfterOneTTL(t *testing.T) {
 	r := newRig(t, finite)
 	r.join("1@1")
 	r.returned("1s", "1", OutcomeComplete, "beat") // 1s + 10s
 	r.beat("1.1s", "1@1")
-	r.allDone("1.2s", "1@1", "")
+	r.allComplete("1.2s", "1@1", "")
 	r.beat("9s", "1@1")
 	p := r.answer("9.1s", "1@1", "")
 	r.when("the wake-up", p.WakeAt, "11s")
@@ -202,12 +202,12 @@ func TestGiveWayAfterOneTTL(t *testing.T) {
 	r.beat("11.3s", "1@1")
 	r.answer("11.4s", "1@1", "complete")
 	r.beat("11.5s", "1@1")
-	r.answer("11.6s", "1@1", "") // told once
+	r.answer("11.6s", "1@1", "") // reported once
 }
 
 // A heartbeat that left before the end of the wait cannot know what was freed at its
 // end, however late its answer comes.
-func TestGiveWayNeedsALateHeartbeat(t *testing.T) {
+func TestLeavingNeedsALateHeartbeat(t *testing.T) {
 	r := newRig(t, finite)
 	r.join("1@1")
 	r.returned("1s", "1", OutcomeComplete, "beat")
@@ -220,7 +220,7 @@ func TestGiveWayNeedsALateHeartbeat(t *testing.T) {
 }
 
 // Each of these starts the wait again.
-func TestGiveWayStartsAgain(t *testing.T) {
+func TestLeavingStartsAgain(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		event func(r *rig) // at 7s
@@ -245,12 +245,12 @@ func TestGiveWayStartsAgain(t *testing.T) {
 			r.beat("7s", "")
 			r.answer("7s", "", "")
 		}},
-		{"a lapse", func(r *rig) {
+		{"a lost lease", func(r *rig) {
 			r.plan("lease lost", "6.9s", r.tr.LeaseLost(r.at("6.9s")), "lease lost, beat")
 			r.beat("7s", "")
 			r.answer("7s", "", "")
 		}},
-		{"a lapse with the same grants again", func(r *rig) {
+		{"a lost lease with the same grants again", func(r *rig) {
 			r.plan("lease lost", "6.9s", r.tr.LeaseLost(r.at("6.9s")), "lease lost, beat")
 			r.beat("7s", "")
 			r.answer("7s", "1@1", "start 1@1, beat")
@@ -274,22 +274,22 @@ func TestGiveWayStartsAgain(t *testing.T) {
 				return 0
 			}
 			if at := beats(30 * time.Second); at != 17*time.Second {
-				t.Errorf("it gives way at %v, want 17s: one TTL after the event", at)
+				t.Errorf("it leaves at %v, want 17s: one TTL after the event", at)
 			}
 		})
 	}
 }
 
-// A standby that has never had a shard does not know that anything was ever done. One
-// whose shards were all taken back, or ended, has.
+// A standby that has never had a shard does not know that anything was ever completed. One
+// whose shards were all revoked, or closed, does.
 func TestStandbyWaitsOn(t *testing.T) {
 	never := newRig(t, finite)
 	never.join("")
-	ended := newRig(t, finite)
-	ended.join("1@1")
-	ended.returned("0.5s", "1", OutcomeClosed, "beat")
-	ended.beat("0.6s", "1@1")
-	ended.answer("1s", "", "beat")
+	closed := newRig(t, finite)
+	closed.join("1@1")
+	closed.returned("0.5s", "1", OutcomeClosed, "beat")
+	closed.beat("0.6s", "1@1")
+	closed.answer("1s", "", "beat")
 	released := newRig(t, finite)
 	released.join("1@1")
 	released.beat("0.5s", "1@1")
@@ -304,7 +304,7 @@ func TestStandbyWaitsOn(t *testing.T) {
 		name string
 		r    *rig
 		want string
-	}{{"never", never, ""}, {"ended", ended, "complete"}, {"released", released, ""}, {"drained", drained, "complete"}} {
+	}{{"never", never, ""}, {"closed", closed, "complete"}, {"released", released, ""}, {"drained", drained, "complete"}} {
 		t.Run(tc.name, func(t *testing.T) {
 			for at := 2 * time.Second; at < 11*time.Second; at += 2 * time.Second {
 				tc.r.beat(at.String(), "")

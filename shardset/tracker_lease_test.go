@@ -90,7 +90,7 @@ func TestExpiryIsALatch(t *testing.T) {
 
 	rep := r.beat("9.1s", "1@1 2@1") // both still run, so both are listed
 	if rep.Instance != 8 || rep.Generation != 0 {
-		t.Errorf("after the lapse it reports instance %d and generation %d, want the new instance 8, which has seen nothing", rep.Instance, rep.Generation)
+		t.Errorf("after the loss it reports instance %d and generation %d, want the new instance 8, which has seen nothing", rep.Instance, rep.Generation)
 	}
 	r.answer("9.2s", "1@2", "")
 	r.returned("9.3s", "1", OutcomeLost, "beat")
@@ -150,7 +150,7 @@ func TestLostByALaterClock(t *testing.T) {
 	rep := r.beat("8.9s", "1@1")
 	r.plan("lease lost", "9s", r.tr.LeaseLost(r.at("9s")), "")
 	if got := r.tr.Instance(); got != rep.Instance {
-		t.Errorf("the second word of one lapse made instance %d of %d", got, rep.Instance)
+		t.Errorf("the second word of one loss made instance %d of %d", got, rep.Instance)
 	}
 	r.answer("9.1s", "2@1", "start 2@1, beat")
 }
@@ -161,7 +161,7 @@ func TestNoInstanceStaysNone(t *testing.T) {
 	r.join("1")
 	r.tick("8.9s", "cancel 1@clock lost, lease lost, beat")
 	if got := r.beat("9s", "1@0").Instance; got != 0 {
-		t.Errorf("instance %d after a lapse, want none", got)
+		t.Errorf("instance %d after a lost lease, want none", got)
 	}
 }
 

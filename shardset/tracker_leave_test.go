@@ -130,8 +130,8 @@ func TestLeaveWithNothing(t *testing.T) {
 	r.states("")
 }
 
-// The deaf do not keep the member, and stay listed: nobody may double them.
-func TestLeaveWithTheDeaf(t *testing.T) {
+// Stuck processors do not keep the member, and stay listed: no other member may run them.
+func TestLeaveWithStuckProcessors(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1")
 	r.leave("1s", "revoke 1@1 shutdown, revoke 2@1 shutdown")
@@ -163,7 +163,7 @@ func TestLeaseEndsWhileLeaving(t *testing.T) {
 	r.returned("9s", "1", OutcomeReleased, "left")
 }
 
-// Where there is a leave call, heartbeats go on as ever, and releases are told.
+// Where there is a leave call, heartbeats go on as ever, and releases are reported.
 func TestBeatsWhileLeaving(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1")

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Phase one asks, phase two cancels after DrainTimeout, and the deaf are named once.
+// Phase one asks, phase two cancels after DrainTimeout, and stuck ones are named once.
 func TestTwoPhaseStop(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1")
@@ -17,7 +17,7 @@ func TestTwoPhaseStop(t *testing.T) {
 	r.when("the wake-up once cancelled", r.tick("5.1s", "cancel 1@1 revoked").WakeAt, "6.1s")
 	r.tick("6.099s", "")
 	r.when("the wake-up once stuck", r.tick("6.1s", "stuck 1").WakeAt, "10.9s")
-	r.tick("8s", "") // told once
+	r.tick("8s", "") // reported once
 	r.beat("8s", "1@1")
 	r.answer("8.1s", "", "")
 	r.returned("9s", "1", OutcomeReleased, "beat")
@@ -64,7 +64,7 @@ func TestLossWhileDraining(t *testing.T) {
 	r.tick("10.9s", "cancel 1@1 lost, lease lost, beat")
 }
 
-// What was cancelled before the lapse is not told again.
+// What was cancelled before the loss is not reported again.
 func TestLossAfterCancel(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1")
@@ -147,9 +147,9 @@ func TestRestartAfterFence(t *testing.T) {
 	r.answer("5.1s", "1@4", "start 1@4, beat") // the pause has passed meanwhile
 }
 
-// A shard that is done stays held until the service takes it, or everybody in the
+// A shard that is complete stays held until the service takes it, or everybody in the
 // group would do it once more, in turn.
-func TestDone(t *testing.T) {
+func TestComplete(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1")
 	r.returned("1s", "1", OutcomeComplete, "")
@@ -162,34 +162,34 @@ func TestDone(t *testing.T) {
 	r.answer("4.3s", "1@3 2@1", "start 1@3, beat")
 }
 
-// The end of a closed shard is told until an answer shows that it was heard.
-func TestEnded(t *testing.T) {
+// The end of a closed shard is reported until an answer has come to it.
+func TestClosed(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1 3@1")
-	ended := func(at, held, want string) {
+	closed := func(at, held, want string) {
 		t.Helper()
 		if got := "{" + idsText(r.beat(at, held).Closed) + "}"; got != want {
-			t.Errorf("the heartbeat at %s lists %s as ended, want %s", at, got, want)
+			t.Errorf("the heartbeat at %s lists %s as closed, want %s", at, got, want)
 		}
 	}
-	ended("0.5s", "1@1 2@1 3@1", "{}")
+	closed("0.5s", "1@1 2@1 3@1", "{}")
 	r.returned("0.6s", "2", OutcomeClosed, "beat")
 	r.returned("0.6s", "1", OutcomeClosed, "beat")
 	r.answer("0.7s", "1@1 2@1 3@1", "") // to a heartbeat that did not tell it yet
-	ended("0.8s", "1@1 2@1 3@1", "{1 2}")
-	ended("1s", "1@1 2@1 3@1", "{1 2}") // no answer: told again
+	closed("0.8s", "1@1 2@1 3@1", "{1 2}")
+	closed("1s", "1@1 2@1 3@1", "{1 2}") // no answer: reported again
 	r.answer("1.1s", "3@1", "beat")
-	ended("1.2s", "3@1", "{}")
+	closed("1.2s", "3@1", "{}")
 	r.answer("1.3s", "", "revoke 3@1 revoked")
 	r.returned("1.4s", "3", OutcomeClosed, "beat") // a drain can reach the end, too
-	ended("1.5s", "", "{3}")
+	closed("1.5s", "", "{3}")
 	r.answer("1.6s", "", "")
-	ended("1.7s", "", "{}")
+	closed("1.7s", "", "{}")
 }
 
-// An end reached without a lease may not have been committed: it is not told. That
+// An end reached without a lease may not have been committed: it is not reported. That
 // holds for a run that was cancelled before the lease was lost as well.
-func TestEndedWithoutALease(t *testing.T) {
+func TestClosedWithoutALease(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1 2@1")
 	r.beat("2s", "1@1 2@1")
@@ -199,7 +199,7 @@ func TestEndedWithoutALease(t *testing.T) {
 	r.returned("11s", "1", OutcomeClosed, "beat")
 	r.returned("11s", "2", OutcomeClosed, "beat")
 	if rep := r.beat("11.1s", ""); len(rep.Closed) != 0 {
-		t.Errorf("after the lease ended the report lists %v as ended, want nothing", rep.Closed)
+		t.Errorf("after the lease ended the report lists %v as closed, want nothing", rep.Closed)
 	}
 }
 

@@ -72,7 +72,7 @@ func TestReportTellsTheTruth(t *testing.T) {
 	r.beat("4.5s", "2@1 3@1 4@1 5@1")
 }
 
-// Back in the answer while draining: the processor was told to finish, and will. Its
+// Back in the answer while draining: the processor was asked to finish, and will. Its
 // checkpoint moves until it returns, so a fresh one starts only from an answer to a
 // heartbeat that left after the return.
 func TestComebackWhileDraining(t *testing.T) {
@@ -104,7 +104,7 @@ func TestComebackAnsweredAfterTheReturn(t *testing.T) {
 	r.answer("2.7s", "1@2", "start 1@2, beat")
 }
 
-// And once more after a lapse, where the rejoin still lists what it cancelled.
+// And once more after a lost lease, where the rejoin still lists what it cancelled.
 func TestRejoinAnsweredAfterTheReturn(t *testing.T) {
 	r := newRig(t)
 	r.join("1@1")
