@@ -220,7 +220,7 @@ func TestLatestCommitsWhereItBegins(t *testing.T) {
 		r.start(2)
 		time.Sleep(time.Minute)
 		if got := r.got(); !slices.Equal(got, upTo(55)[50:]) {
-			t.Errorf("handled %v, want what came while nobody had it", got)
+			t.Errorf("handled %v, want what came between the owners", got)
 		}
 		r.endWith(processor.ErrLeaseLost)
 	})

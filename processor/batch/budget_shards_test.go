@@ -21,8 +21,8 @@ func TestAShardTakesNoMoreThanItsShare(t *testing.T) {
 		o      batch.Options[int]
 		want   int // batches of 100 bytes
 	}{
-		{"as told", 10_000, batch.Options[int]{ShardBytes: 500, Prefetch: 50}, 5},
-		{"as told, in odd numbers", 10_000, batch.Options[int]{ShardBytes: 599, Prefetch: 50}, 5},
+		{"as set", 10_000, batch.Options[int]{ShardBytes: 500, Prefetch: 50}, 5},
+		{"as set, in odd numbers", 10_000, batch.Options[int]{ShardBytes: 599, Prefetch: 50}, 5},
 		{"half of the budget", 10_000, batch.Options[int]{Prefetch: 200}, 50},
 		{"what prefetch needs", 10_000, batch.Options[int]{Prefetch: 4}, 5},
 		{"what concurrency needs", 10_000, batch.Options[int]{Prefetch: 4, Concurrency: 5}, 9},

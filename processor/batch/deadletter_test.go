@@ -51,7 +51,7 @@ func TestDeadLetterIsTriedUntilItIsTaken(t *testing.T) {
 				t.Errorf("%d calls of DeadLetter and %d of the handler, want 20 and %d", calls, handled, want)
 			}
 			if told.From != "20" || told.Next != "30" || told.Attempt != 5 || told.Items != 1 || !told.Exhausted || !errors.Is(told.Err, errBad) {
-				t.Errorf("DeadLetter was told %+v", told)
+				t.Errorf("DeadLetter got %+v", told)
 			}
 			checkItems(t, "handled", r.got(), but20)
 			if got := r.store.last(); got != "50" {
@@ -99,14 +99,14 @@ func TestPoisonIsReportedOnce(t *testing.T) {
 				t.Errorf("the outcome is %v, want ended", got)
 			}
 			if len(r.poison()) != 1 {
-				t.Fatalf("told of %+v, want one", r.poison())
+				t.Fatalf("reported %+v, want one", r.poison())
 			}
 			got := r.poison()[0]
 			if !errors.Is(got.Err, errBad) {
 				t.Errorf("the error is %v, want %v", got.Err, errBad)
 			}
 			if got.Err = nil; got != tt.want {
-				t.Errorf("told of %+v, want %+v", got, tt.want)
+				t.Errorf("reported %+v, want %+v", got, tt.want)
 			}
 			if n := len(r.poison()); n != 1 {
 				t.Errorf("%d were counted, want 1", n)

@@ -110,7 +110,7 @@ func TestFailureSaysWhatHappened(t *testing.T) {
 		bubble(t, tt.name, func(t *testing.T) {
 			r, told := tries(t, batch.Options[int]{Attempts: 1, Timeout: tt.timeout}, tt.end)
 			if len(told) != 1 {
-				t.Fatalf("told %d failures, want 1", len(told))
+				t.Fatalf("got %d failures, want 1", len(told))
 			}
 			f := told[0]
 			if !tt.is(f.Err) {
@@ -133,7 +133,7 @@ func TestGoexitHasTheDefaultAction(t *testing.T) {
 		count := 0
 		r, told := tries(t, batch.Options[int]{Attempts: 3}, func() error { count++; runtime.Goexit(); return nil })
 		if count != 3 || told != nil {
-			t.Errorf("%d attempts, want 3; OnError was told %v", count, told)
+			t.Errorf("%d attempts, want 3; OnError got %v", count, told)
 		}
 		if !errors.Is(r.halted, processor.ErrGoexit) {
 			t.Errorf("the shard was halted with %v", r.halted)

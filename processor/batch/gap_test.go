@@ -57,7 +57,7 @@ func TestAnExpiredPositionHaltsTheShard(t *testing.T) {
 					t.Errorf("the outcome is %v, want released", o)
 				}
 				if len(r.gaps()) != 0 {
-					t.Errorf("gaps were told: %v", r.gaps())
+					t.Errorf("gaps were reported: %v", r.gaps())
 				}
 			})
 		})
@@ -101,12 +101,12 @@ func TestReadingGoesOnBehindAGap(t *testing.T) {
 				r.handle(func(_ context.Context, b *batch.Batch[int]) error {
 					time.Sleep(time.Second)
 					if b.Items[0] >= 50 && told < 4 {
-						t.Errorf("item %d was handled before the gap was told", b.Items[0])
+						t.Errorf("item %d was handled before the gap was reported", b.Items[0])
 					}
 					return nil
 				}, batch.Options[int]{Expired: c.expired, OnGap: func(_ context.Context, id shardset.ID, g processor.Gap) error {
 					if g.Lost != lost || g.Resumed != position(c.resumed) || !errors.Is(g.Err, batch.ErrExpired) || id != testShard {
-						t.Errorf("told the gap %+v of %v, want from %q to %d", g, id, lost, c.resumed)
+						t.Errorf("reported the gap %+v of %v, want from %q to %d", g, id, lost, c.resumed)
 					}
 					handledThen = r.got()
 					told++
@@ -121,10 +121,10 @@ func TestReadingGoesOnBehindAGap(t *testing.T) {
 				time.Sleep(time.Minute)
 				synctest.Wait()
 				if told != 4 {
-					t.Errorf("the gap was told %d times, want 4, until somebody listened", told)
+					t.Errorf("the gap was reported %d times, want 4, until OnGap succeeded", told)
 				}
 				if len(handledThen) > len(before) {
-					t.Errorf("%v was handled before the gap was told", handledThen)
+					t.Errorf("%v was handled before the gap was reported", handledThen)
 				}
 				if len(r.gaps()) != 1 {
 					t.Errorf("gaps %v were reported, want one", r.gaps())

@@ -100,7 +100,7 @@ func TestGivingUpIsVoidWhenTheContextHasEnded(t *testing.T) {
 			r.run.Revoke(processor.ErrShutdown)
 			r.run.Cancel(processor.ErrShutdown)
 			if got := r.finish(); got != released || r.run.Fatal() != nil || len(r.failed) != 0 {
-				t.Errorf("the outcome is %v, fatal %v, told of %v", got, r.run.Fatal(), r.failed)
+				t.Errorf("the outcome is %v, fatal %v, failures %v", got, r.run.Fatal(), r.failed)
 			}
 		})
 	}

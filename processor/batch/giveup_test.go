@@ -82,7 +82,7 @@ func TestGiveUpTakesOneItem(t *testing.T) {
 				checkItems(t, "the dead letters are", d.items, []int{13, 17})
 				for i, f := range d.told {
 					if f.Err != badItem(d.items[i]) || f.From != "10" || f.Next != "20" || f.Attempt != 1 {
-						t.Errorf("DeadLetter was told %+v of item %d", f, d.items[i])
+						t.Errorf("DeadLetter got %+v of item %d", f, d.items[i])
 					}
 				}
 				want := []int{11, 12, 14, 15, 16, 18, 19}
@@ -95,7 +95,7 @@ func TestGiveUpTakesOneItem(t *testing.T) {
 				}
 				for i, p := range r.poison() {
 					if p.Items != 1 || !p.DeadLettered || p.Err != badItem(d.items[i]) {
-						t.Errorf("told of the poison %+v", p)
+						t.Errorf("reported the poison %+v", p)
 					}
 				}
 			})
@@ -159,7 +159,7 @@ func TestGivingUpIsForGood(t *testing.T) {
 			checkItems(t, "the dead letters are", d.items, tt.letters)
 			checkItems(t, "the second attempt had", again, tt.again)
 			if len(d.told) > 0 && (d.told[0].Err == nil || tt.err != nil && d.told[0].Err != tt.err) {
-				t.Errorf("DeadLetter was told %v, want %v", d.told[0].Err, tt.err)
+				t.Errorf("DeadLetter got %v, want %v", d.told[0].Err, tt.err)
 			}
 		})
 	}

@@ -52,7 +52,7 @@ func TestAShardThatIsGoneHalts(t *testing.T) {
 			}
 			checkItems(t, "handled", r.got(), upTo(max(0, place)))
 			if len(r.gaps()) != 0 {
-				t.Errorf("gaps were told: %v", r.gaps())
+				t.Errorf("gaps were reported: %v", r.gaps())
 			}
 			r.run.Revoke(processor.ErrRevoked)
 			r.finish()
@@ -87,7 +87,7 @@ func TestAShardThatIsGoneTellsAGap(t *testing.T) {
 					t.Errorf("the outcome is %v, want ended", got)
 				}
 				if len(r.gaps()) != 1 || told != 3 {
-					t.Fatalf("gaps %v were noted, and told %d times; want one, told until somebody listened", r.gaps(), told)
+					t.Fatalf("gaps %v were noted, and OnGap called %d times; want one, until OnGap succeeded", r.gaps(), told)
 				}
 				if g := r.gaps()[0]; g.Lost != c.lost || g.Resumed != "" || g.Err == nil {
 					t.Errorf("the gap is %+v, want from %q to nowhere", g, c.lost)

@@ -166,7 +166,7 @@ func TestYieldedDividedBatch(t *testing.T) {
 			t.Errorf("the handler was given %v items from the bad one on, want %v", sizes, want)
 		}
 		if opens := src.count(func(t *tape) int { return len(t.opens) }); opens < 2 {
-			t.Errorf("opened %d times: nothing was put back", opens)
+			t.Errorf("opened %d times: no batch yielded", opens)
 		}
 		checkItems(t, "handled", r.got(), fromTo(1, 10))
 		h.quit()

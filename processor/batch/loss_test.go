@@ -77,7 +77,7 @@ func TestALossIsDoubtedAnew(t *testing.T) {
 		r := newRig(t, src).handle(nil, batch.Options[int]{Expired: batch.Earliest()}).start(1)
 		time.Sleep(time.Minute)
 		if len(r.gaps()) != 0 {
-			t.Errorf("the gaps %v were told: neither was said for long", r.gaps())
+			t.Errorf("the gaps %v were reported: neither lasted long", r.gaps())
 		}
 		once := true
 		src.set(func(s *tape) {

@@ -223,7 +223,7 @@ func (w *world) handle(ctx context.Context, g *owner, b *batch.Batch[int]) error
 		return w.done(ctx, g, b)
 	case 4:
 		<-b.Revoked()
-		return errors.New("has to go")
+		return errors.New("revoked")
 	case 5, 6, 7:
 		w.some(g, b, rng)
 		return errLine

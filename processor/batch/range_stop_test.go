@@ -75,7 +75,7 @@ func TestRangeStops(t *testing.T) {
 				want = 1
 			}
 			if len(yielded) != want || want > 0 && !errors.Is(yielded[0], tt.yielded) {
-				t.Errorf("the loop was told %v, want %v", yielded, tt.yielded)
+				t.Errorf("the loop got %v, want %v", yielded, tt.yielded)
 			}
 		})
 	}

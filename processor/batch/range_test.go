@@ -151,7 +151,7 @@ func TestRangeFails(t *testing.T) {
 				t.Errorf("the outcome is %v, want ended", got)
 			}
 			if len(told) != 1 || !errors.Is(told[0].Err, tt.want) {
-				t.Errorf("OnError was told %+v, want %v", told, tt.want)
+				t.Errorf("OnError got %+v, want %v", told, tt.want)
 			}
 			checkItems(t, "the second attempt had", again, tt.left)
 		})

@@ -135,7 +135,7 @@ func TestReadsAreBoundedInBytesAndItems(t *testing.T) {
 		want   batch.Limit
 	}{
 		{"by default", 64 << 20, batch.Options[int]{}, batch.Limit{Bytes: batch.DefaultBatchBytes, Items: batch.DefaultBatchItems}},
-		{"as told", 64 << 20, batch.Options[int]{BatchBytes: 700, BatchItems: 3}, batch.Limit{Bytes: 700, Items: 3}},
+		{"as set", 64 << 20, batch.Options[int]{BatchBytes: 700, BatchItems: 3}, batch.Limit{Bytes: 700, Items: 3}},
 		{"by the share of a shard", 64 << 20, batch.Options[int]{ShardBytes: 500}, batch.Limit{Bytes: 500, Items: batch.DefaultBatchItems}},
 		{"by the budget", 900, batch.Options[int]{}, batch.Limit{Bytes: 900, Items: batch.DefaultBatchItems}},
 	} {

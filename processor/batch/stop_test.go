@@ -87,7 +87,7 @@ func TestStop(t *testing.T) {
 				s.check(o, want, took, st.lost, st.before)
 			})
 		}
-		bubble(t, st.name+"/the term is over and nobody noticed", func(t *testing.T) {
+		bubble(t, st.name+"/the lease expired unnoticed", func(t *testing.T) {
 			s := st.begin(t)
 			s.rig.run.Expire()
 			o, _ := s.stop(processor.ErrRevoked, false)

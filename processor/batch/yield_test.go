@@ -69,7 +69,7 @@ func TestAttemptsAreCountedAcrossYield(t *testing.T) {
 			return
 		}
 	}
-	t.Error("nothing was put back")
+	t.Error("no batch yielded")
 }
 
 // attemptsAcrossYield is one try. It reports whether any batch yielded.

@@ -87,7 +87,7 @@ func TestInitialIsForTheFirstStart(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				s.stream(time.Second)
 				a.stop()
-				s.split(3, "e") // while nobody is there
+				s.split(3, "e") // while no worker runs
 				s.stream(2 * time.Second)
 				s.split(4, "2")
 				s.stream(2 * time.Second)

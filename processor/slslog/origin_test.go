@@ -213,7 +213,7 @@ func TestSnapshotIsCancelled(t *testing.T) {
 		cancel()
 		for range 2 {
 			if err := <-failed; !errors.Is(err, context.Canceled) {
-				t.Errorf("it is told %v", err)
+				t.Errorf("it got %v", err)
 			}
 		}
 		s.listed = nil

@@ -58,7 +58,7 @@ func TestParseSample(t *testing.T) {
 		t.Errorf("tag x is %q", v)
 	}
 	if n, ok := g.Cursor(); ok {
-		t.Errorf("the cursor is %d before anybody told", n)
+		t.Errorf("the cursor is %d before it is set", n)
 	}
 	for log := range g.Logs() {
 		if at := time.Unix(1405409656, 123456789); !log.Time().Equal(at) {

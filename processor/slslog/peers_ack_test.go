@@ -134,7 +134,7 @@ func TestD04FailedBatchComesAgain(t *testing.T) {
 }
 
 // A commit took the place up to which had been read, not handled; and committed, at the
-// end and in between, what nobody had acknowledged.
+// end and in between, what was not acknowledged.
 func TestD22ReadIsNotAcknowledged(t *testing.T) {
 	for _, timeout := range []time.Duration{0, time.Second} { // of an attempt
 		peersTest(t, 2, func(t *testing.T, p *peers) {
@@ -149,7 +149,7 @@ func TestD22ReadIsNotAcknowledged(t *testing.T) {
 			p.stream(30*time.Second, time.Second, "")
 			a.end()
 			if calls := p.made("a", "checkpoint"); len(calls) != 0 {
-				t.Errorf("%d commits of what nobody handled, the first to %d", len(calls), p.committed(calls[0].shard))
+				t.Errorf("%d commits of what was not handled, the first to %d", len(calls), p.committed(calls[0].shard))
 			}
 			p.work("b", nil)
 			p.done(30 * time.Second)
@@ -158,7 +158,7 @@ func TestD22ReadIsNotAcknowledged(t *testing.T) {
 }
 
 // A batch that cannot be handled was tried twenty times a second for ever, with a line
-// in the log each time, and nobody was told. (Its third part, connections that were
+// in the log each time, and no hook saw it. (Its third part, connections that were
 // never given back, is TestD25BodiesAreDrained of package sls.)
 func TestD25PoisonIsPaced(t *testing.T) {
 	peersTest(t, 2, func(t *testing.T, p *peers) {

@@ -120,7 +120,7 @@ func (p *peers) verify() {
 			p.t.Errorf("%s forced a commit to shard %d", c.member, c.shard)
 		case c.status != http.StatusOK:
 		case c.member == last[c.shard].member && c.cursor == last[c.shard].cursor:
-			// The end of a closed shard may be committed twice; the first one made it nobody's.
+			// The end of a closed shard may be committed twice; the first one closes it.
 		case c.foreign:
 			p.t.Errorf("%s committed to shard %d, which it does not hold", c.member, c.shard)
 		case position(c.cursor) < position(last[c.shard].cursor):
@@ -172,7 +172,7 @@ func (p *peers) did(list *[]handling, member string, shard int) []handling {
 	})
 }
 
-// missing returns the logs of a kind that nobody has handled; "" means of any.
+// missing returns the logs of a kind that were not handled; "" means of any.
 func (p *peers) missing(kind string) (list []int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -70,7 +70,7 @@ func TestD09BoundedRunWithFilter(t *testing.T) {
 }
 
 // A position whose data had expired was asked for again for ever, or the worker jumped to
-// one end of the shard or the other, and told nobody.
+// one end of the shard or the other, silently.
 func TestD17ExpiredPositions(t *testing.T) {
 	lag := func(t *testing.T, p *peers) {
 		a := p.work("a", nil)
@@ -93,7 +93,7 @@ func TestD17ExpiredPositions(t *testing.T) {
 				t.Errorf("the shard is %v: %v", run.State, run.LastError)
 			}
 			if n := len(p.did(&p.begun, "b", 0)); n != 0 {
-				t.Errorf("%d logs were handled behind a gap that nobody allowed", n)
+				t.Errorf("%d logs were handled after a gap that was not allowed", n)
 			}
 			pulls := 0
 			for _, c := range p.made("b", "logs")[before:] {
@@ -131,10 +131,10 @@ func TestD17ExpiredPositions(t *testing.T) {
 					want = []int{10, 11, 12, 13, 14, 15, 16, 17, 18, 19}
 				}
 				if got := p.missing(""); !slices.Equal(got, want) {
-					t.Errorf("nobody handled %v, want %v", got, want)
+					t.Errorf("%v were not handled, want %v", got, want)
 				}
 				if len(gaps) != 1 || position(string(gaps[0].Resumed))-position(string(gaps[0].Lost)) != int64(len(want)) {
-					t.Errorf("told of the gaps %+v", gaps)
+					t.Errorf("reported the gaps %+v", gaps)
 				}
 				if c := b.Status().Counters; c.Gaps != 1 || p.times(next+1) != 1 {
 					t.Errorf("counted %d gaps; what came later was handled %d times", c.Gaps, p.times(next+1))
@@ -145,7 +145,7 @@ func TestD17ExpiredPositions(t *testing.T) {
 }
 
 // The data of a shard expired to the last before it was read: it was tried for ever, or
-// taken for read, and nobody was told.
+// taken for read, silently.
 func TestAShardThatVanishesUnread(t *testing.T) {
 	for name, expired := range map[string]batch.Initial{"stop": {}, "go on": batch.Earliest()} {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestAShardThatVanishesUnread(t *testing.T) {
 				p.addKey(fmt.Sprintf("50%030x", 0), 5, "")
 				p.await(time.Minute, "the children were read", func() bool { return len(p.missing("")) == 9 })
 				if got := p.missing(""); !slices.Equal(got, []int{6, 7, 8, 9, 10, 11, 12, 13, 14}) {
-					t.Errorf("nobody handled %v", got)
+					t.Errorf("%v were not handled", got)
 				}
 				time.Sleep(10 * time.Second)
 				if c := a.Status().Counters; c.Gaps != 1 || len(a.Status().Shards) != 3 {

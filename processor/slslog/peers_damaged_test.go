@@ -13,8 +13,8 @@ import (
 	"github.com/rollcall-go/rollcall/processor/slslog"
 )
 
-// Pages that something on the way spoils are read again, for an hour if need be, at a pace
-// that harms nobody; the shard shows it, and goes on by itself when they are clean.
+// Pages that are damaged on the way are read again, for an hour if need be, at a pace
+// that does no harm; the shard shows it, and goes on by itself when they are clean.
 func TestDamagedPagesAreReadAgain(t *testing.T) {
 	for name, change := range map[string]func(h http.Header, body []byte) []byte{
 		"bits":       func(_ http.Header, body []byte) []byte { body[0] ^= 0xff; body[len(body)/2] ^= 0xff; return body },

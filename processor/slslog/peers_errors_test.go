@@ -21,7 +21,7 @@ import (
 )
 
 // A factory that failed, or one commit that did while a shard was idle, ended the work,
-// and the heartbeats went on: the shards were held, and nobody read them.
+// and the heartbeats went on: the shards were held, and not read.
 func TestD05NoWorkDiesAlone(t *testing.T) {
 	peersTest(t, 4, func(t *testing.T, p *peers) {
 		p.fault(slsserver.Fault{Op: "ConsumerGroupUpdateCheckPoint", Times: 12, Status: 500, Code: "InternalServerError"})

@@ -24,7 +24,7 @@ func TestACursorThatIsRefusedForAMoment(t *testing.T) {
 				}
 				p.done(10 * time.Second)
 				if n := w.Status().Counters.Gaps; n != 0 || len(p.missing("")) != 0 {
-					t.Errorf("%d gaps were told, and nobody handled %v", n, p.missing(""))
+					t.Errorf("%d gaps were reported, and %v were not handled", n, p.missing(""))
 				}
 			})
 		})

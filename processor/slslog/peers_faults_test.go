@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/sls/slsserver"
 )
 
-// Whatever the service does, nothing is lost, nobody commits what is another's, and the
+// Whatever the service does, nothing is lost, no member commits another member's shard, and the
 // shards that it does not concern go on.
 func TestWorkersThroughFaults(t *testing.T) {
 	const second = time.Second
@@ -117,7 +117,7 @@ func TestWorkersThroughFaults(t *testing.T) {
 	}
 }
 
-// A group that is deleted ends the worker, or is made anew, as the worker was told: then
+// A group that is deleted ends the worker, or is made anew, by its policy: then
 // it begins again, because the checkpoints went with the group.
 func TestGroupDeletedUnderWork(t *testing.T) {
 	for name, create := range map[string]bool{"ends": false, "is made anew": true} {

@@ -66,7 +66,7 @@ func TestPagesOfAMiddlebox(t *testing.T) {
 			}
 		}
 		if told != int64(took) || s.Counters.CommitsFailed == 0 {
-			t.Errorf("the worker was told of %d commits, and %d failed; the service took %d", told, s.Counters.CommitsFailed, took)
+			t.Errorf("the worker counted %d commits, and %d failed; the service took %d", told, s.Counters.CommitsFailed, took)
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 
 // Several workers begin at the end, at once and one after the other: none reads the history
 // of a shard that another has not come to yet, and nothing that comes later is lost, split
-// or not, whoever gets the children.
+// or not, whichever worker gets the children.
 func TestManyWorkersBeginAtTheEnd(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
 		t.Run(fmt.Sprintf("ordered %v", ordered), func(t *testing.T) {
