@@ -6,7 +6,7 @@ import (
 )
 
 // Check returns what is wrong with the Scheduler's own state: a fault in this package. Tests
-// call it after each event.
+// call it after each plan.
 func (s *Scheduler) Check() error {
 	var faults []error
 	wrong := func(bad bool, format string, args ...any) {
