@@ -13,12 +13,11 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// Create makes the group, with the shards of the Config, if there is none. Its epochs are
-// higher than any before, of a group of this name that was deleted, too; and checkpoints of
-// that one are not its own. Members of that one may be at work still: each shard that one of
-// them owned is held back until that member has left, comes back as a new instance, or has
-// said nothing for a lease. A Config without shards makes no group: the error matches
-// heartbeat.ErrGroupNotFound.
+// Create creates the group with the shards of the Config, if there is none. If a group of this
+// name was deleted before, the new one has higher epochs, and the old checkpoints are void.
+// Members of the deleted group may still be working: a shard that one of them owned is granted
+// only after that member has left, has joined as a new instance, or has been silent for a TTL.
+// A Config without shards creates no group: the error matches heartbeat.ErrGroupNotFound.
 func (c *Client) Create(ctx context.Context) error {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
@@ -59,18 +58,17 @@ func (c *Client) create(ctx context.Context, shards []shardset.Shard) error {
 	}
 }
 
-// Delete deletes the group: heartbeats and commits fail with
-// heartbeat.ErrGroupNotFound until Create, and its checkpoints are nobody's. Who may be at
-// work still is kept, for Create; Purge removes what is left when nobody is. A document that
-// is damaged, or of a newer version of this package, takes ForceDelete.
+// Delete deletes the group: heartbeats and commits fail with heartbeat.ErrGroupNotFound until
+// Create, and its checkpoints are void. The document keeps which members may still be working,
+// for Create. Purge removes what is left, once no member is. A document that is damaged, or of a
+// newer version of this package, takes ForceDelete.
 func (c *Client) Delete(ctx context.Context) error {
 	return c.edit(ctx, nil, (*state.Replica).Delete)
 }
 
-// ForceDelete is Delete also for a document that this process cannot read, or must not write:
-// the error of Delete says so then, and matches ErrNewer if it is of a newer version of
-// this package. What can be read of who may be at work is kept. If nothing can be, nobody
-// knows: stop all workers of the group before Create, or have it wait for a TTL.
+// ForceDelete is Delete also for a document that this process cannot read or must not write.
+// It keeps what can be read of the members that may still be working. If nothing can be read,
+// stop all workers of the group before Create, or wait for a TTL.
 func (c *Client) ForceDelete(ctx context.Context) error {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
@@ -100,20 +98,20 @@ func (c *Client) ForceDelete(ctx context.Context) error {
 	}
 }
 
-// SetShards replaces the group's shards, with their parents. Checkpoints of shards that
-// are gone are kept. A bad list changes nothing. A group that never was is made, unless the
-// list is empty.
+// SetShards replaces the group's shards, with their parents. It keeps the checkpoints of shards
+// that are not listed any more. A bad list changes nothing. SetShards creates a group that never
+// existed, unless the list is empty.
 func (c *Client) SetShards(ctx context.Context, shards []shardset.Shard) error {
 	return c.edit(ctx, shards, func(r *state.Replica) ([]byte, error) {
 		return r.Change(func(g *group.Group) error { return g.SetShards(time.Time{}, shards) })
 	})
 }
 
-// SetTTL changes the group's TTL while it runs; positions and shards stay where they are.
-// Until each member has shown that it has seen the change, which takes it two heartbeats,
-// leases are the shorter of the old and the new TTL, and a silent member is waited for the
-// longer one: Snapshot tells. A member that never shows it holds this up until it leaves or
-// expires. The ttl is 300 ms to group.MaxTTL, so that three heartbeats fit. The error matches
+// SetTTL changes the group's TTL while it runs; positions and shards stay where they are. Until
+// each member has shown that it has seen the change, which takes two heartbeats, leases have the
+// shorter of the old and the new TTL, and a silent member expires after the longer one; Snapshot
+// has both. A member that never shows it delays the change until it leaves or expires. The TTL
+// is 300 ms to group.MaxTTL, so that three heartbeats fit. The error matches
 // heartbeat.ErrGroupNotFound where there is no group.
 func (c *Client) SetTTL(ctx context.Context, ttl time.Duration) error {
 	if least := shardset.MinHeartbeats * shardset.ShortestInterval; ttl < least || ttl > group.MaxTTL {
@@ -124,8 +122,8 @@ func (c *Client) SetTTL(ctx context.Context, ttl time.Duration) error {
 	})
 }
 
-// Snapshot returns who holds what according to the newest document that this process
-// knows. Leases are not part of it: MemberInfo.Expires means nothing here. The error
+// Snapshot returns the members and the owners of the shards, from the newest document that this
+// process knows. The document has no leases: MemberInfo.Expires means nothing here. The error
 // matches heartbeat.ErrGroupNotFound where there is no group.
 func (c *Client) Snapshot(ctx context.Context) (group.Snapshot, error) {
 	ctx, done, err := c.begin(ctx)
@@ -143,9 +141,9 @@ func (c *Client) Snapshot(ctx context.Context) (group.Snapshot, error) {
 	return s, err
 }
 
-// edit changes the document at somebody's request, as often as it takes until nobody
-// else comes between; shards make one that never was. change says what it shall be, nil for
-// as it is; it is called with mu held.
+// edit changes the document for a caller, and tries again as often as another process writes it
+// in between. With shards it creates a group that never existed. The owner calls change, which
+// returns the new document; nil: it stays as it is.
 func (c *Client) edit(ctx context.Context, shards []shardset.Shard, change func(r *state.Replica) ([]byte, error)) error {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
@@ -154,7 +152,7 @@ func (c *Client) edit(ctx context.Context, shards []shardset.Shard, change func(
 	defer done()
 	for try := 0; ; try++ {
 		c.pace(ctx, try)
-		if err := c.ensureMade(ctx, shards); err != nil {
+		if err := c.ensureCreated(ctx, shards); err != nil {
 			return err
 		}
 		var w schedule.Write

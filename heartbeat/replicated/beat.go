@@ -12,40 +12,38 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// MismatchError says that this process and the group do not agree on what the group is.
-// No repetition mends it.
-type MismatchError struct {
+// mismatchError says that the Config and the group differ where they must agree.
+type mismatchError struct {
 	Field       string // of Config
 	Ours, Group any
 }
 
-func (e *MismatchError) Error() string {
-	return fmt.Sprintf("the field %s is %v, and the group was made with %v", e.Field, e.Ours, e.Group)
+func (e *mismatchError) Error() string {
+	return fmt.Sprintf("the field %s of the Config is %v, and the group was created with %v", e.Field, e.Ours, e.Group)
 }
 
-// Retryable returns false: it ends the worker.
-func (e *MismatchError) Retryable() bool { return false }
+// Retryable returns false: a later heartbeat does not succeed either.
+func (e *mismatchError) Retryable() bool { return false }
 
 // errNoInstance is the result of a heartbeat of a member that does not tell its runs
-// apart: fencing rests on that.
+// apart: fencing needs that.
 var errNoInstance error = finalError("a heartbeat needs an instance")
 
-// finalError is an error that no repetition mends.
+// finalError is an error after which a retry does not help.
 type finalError string
 
 func (e finalError) Error() string   { return string(e) }
 func (e finalError) Retryable() bool { return false }
 
-// Beat writes what the member says into its record, and answers from the newest
-// document that this process knows. The answer may lag behind: a document that is not
-// the newest grants nothing that is somebody else's, because only the member itself,
-// by a record, or its silence ends what it owns.
+// Beat writes the heartbeat into the member's record, and answers from the newest document
+// that this process knows. An older document does no harm: it grants nothing that another
+// member owns, because only the member's own record or its silence ends what it owns.
 //
-// A group that never was is made with the shards of the Config, and one without shards
-// takes them. The errors are heartbeat.ErrEvicted, ErrStaleHeartbeat, ErrReplaced,
-// ErrGroupNotFound for a group that was deleted, or that never was while the Config has no
-// shards either, *MismatchError, whatever the Store says, which may pass, that the
-// document is damaged, and ErrNewer if it is of a newer version of this package.
+// The first heartbeat creates a group that never existed, with the shards of the Config, and
+// gives them to a group that has none. Errors to match are heartbeat.ErrEvicted,
+// ErrStaleHeartbeat, ErrReplaced, and ErrGroupNotFound for a group that was deleted, or that
+// never existed while the Config has no shards. heartbeat.Retryable reports false if the Config
+// does not agree with the group, and if a newer version of this package wrote the document.
 func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	if err := check(r); err != nil {
 		return shardset.Answer{}, err
@@ -71,7 +69,7 @@ func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answe
 	if err != nil {
 		return shardset.Answer{}, err
 	}
-	rec, _ := decodeRecord(r.Member, Value{Data: w.Data}) // it is well formed: we made it
+	rec, _ := decodeRecord(r.Member, Value{Data: w.Data}) // Prepare has made it
 	var a shardset.Answer
 	if visitErr := c.tell(func(o *owner, now time.Time) { a, err = o.RecordWritten(now, w, revision, rec) }); visitErr != nil {
 		return shardset.Answer{}, visitErr
@@ -116,8 +114,8 @@ func (c *Client) prepare(r shardset.Heartbeat, standing state.Standing) (w sched
 	return w, err
 }
 
-// maxTries is how often a swap of what is one's own is tried again that met another
-// version: an earlier try of one's own which had seemed to fail.
+// maxTries is how often a conflicting swap of a member's own key is tried again: an earlier
+// try which seemed to fail may have been made.
 const maxTries = 4
 
 // writeRecord puts a member's record into the store, over what it wrote last, and returns its
@@ -129,8 +127,8 @@ func (c *Client) writeRecord(ctx context.Context, w schedule.RecordWrite) (revis
 			_ = c.ask(func(o *owner, _ time.Time) { o.RecordNotWritten(w) })
 		}
 	}()
-	// A member that is new has no record: its first one is written without a look, which a
-	// thousand that join at once would wait for. Where there is one, the write conflicts.
+	// The first record of a member is written without reading first: a thousand members that
+	// join at once would wait for the reads. If there is a record already, the write conflicts.
 	swap := c.store.Swap
 	if c.clock != nil && w.Quiet {
 		swap = c.clock.SwapQuietly
@@ -174,13 +172,13 @@ func (c *Client) findRecord(ctx context.Context, w schedule.RecordWrite) (over u
 	return over, err
 }
 
-// leaveWait is how long a leaving process that may have to remove itself from the
-// document waits until that is done: whose turn is next would wait longer.
+// leaveWait is how long Leave waits until this process has removed the member from the
+// document: the next process in rank would do it later.
 const leaveWait = 250 * time.Millisecond
 
-// Leave puts the member's last word into its record: it is gone, and what it does not
-// list is free. The instance must not beat any more. It may take a quarter of a second
-// longer than the store does, until somebody has taken that up.
+// Leave writes into the member's record that it has left. Shards that it does not list are
+// free. The instance must send no more heartbeats. Leave may take 250 ms longer than the
+// store's write, until a process has removed the member from the document.
 func (c *Client) Leave(ctx context.Context, r shardset.Heartbeat) error {
 	if err := check(r); err != nil {
 		return err
@@ -190,8 +188,9 @@ func (c *Client) Leave(ctx context.Context, r shardset.Heartbeat) error {
 		return err
 	}
 	defer done()
+	// A member leaves a deleted group, too: the group that is created next waits for that.
 	if err := c.ensure(ctx); err != nil && !(errors.Is(err, heartbeat.ErrGroupNotFound) && c.recordRevision(r) != 0) {
-		return err // a record is worth a last word also in a deleted group: the next one waits for that
+		return err
 	}
 	if visitErr := c.ask(func(o *owner, now time.Time) { err = o.AdmitLeave(now, r) }); visitErr != nil {
 		return visitErr

@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// checkpoint is the position of one shard, and who claimed it.
+// checkpoint is the position of one shard, and the owner that claimed it.
 type checkpoint struct {
 	member   string
 	instance uint64
@@ -18,8 +18,8 @@ type checkpoint struct {
 	position processor.Position
 }
 
-// token is what the owner of the checkpoint is known by. All of it is compared: a store
-// that lost writes can give one epoch twice, but never to one instance.
+// token is the fencing token of the owner. It is compared as a whole: a store that lost writes
+// can give one epoch twice, but never to one instance.
 func (cp *checkpoint) token(id shardset.ID) group.Token {
 	return group.Token{Member: cp.member, Instance: cp.instance, ID: id, Epoch: cp.epoch}
 }

@@ -22,9 +22,9 @@ func notOwner(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, processor.ErrNotOwner)...)
 }
 
-// Load claims the shard's checkpoint for its owner and returns the position in it: from
-// then on whoever had it before is refused. It reports false where nothing was ever
-// stored. Anybody but the owner gets an error that matches processor.ErrNotOwner.
+// Load claims the shard's checkpoint for its owner and returns the position in it. From then on
+// saves of any earlier owner are refused. It reports false if no position was ever stored. A
+// caller that is not the owner gets an error that matches processor.ErrNotOwner.
 func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Position, bool, error) {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
@@ -45,7 +45,7 @@ func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Positio
 			if cp.epoch >= state.MaxEpoch {
 				return "", false, damaged(tok.ID) // of no group
 			}
-			c.outbid(ctx, tok, cp.epoch)
+			c.raiseEpochs(ctx, tok, cp.epoch)
 			return "", false, notOwner("the checkpoint of shard %s is claimed under epoch %d", tok.ID, cp.epoch)
 		}
 		p := cp.position
@@ -61,10 +61,9 @@ func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Positio
 	}
 }
 
-// Save stores the position if o has claimed the shard's checkpoint and nobody else has
-// since. Otherwise it stores nothing and returns an error that matches
-// processor.ErrNotOwner. One owner saves one position at a time: of two calls at once
-// either may be the last one.
+// Save stores the position if o has claimed the shard's checkpoint and no later owner has.
+// Otherwise it stores nothing and returns an error that matches processor.ErrNotOwner. An owner
+// saves one position at a time: of two calls at once either may be the last one.
 func (c *Client) Save(ctx context.Context, o processor.Owner, p processor.Position) error {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
@@ -140,10 +139,10 @@ func (c *Client) owns(ctx context.Context, tok group.Token) error {
 	return notOwner("shard %s is not held under epoch %d", tok.ID, tok.Epoch)
 }
 
-// outbid has the group give higher epochs than one that was found in a checkpoint, if it
-// is the group that is behind: it has lost writes, or was made on a machine whose clock
-// is. The owner is refused all the same, and granted the shard again.
-func (c *Client) outbid(ctx context.Context, tok group.Token, epoch uint64) {
+// raiseEpochs has the group give higher epochs than one that was found in a checkpoint, if the
+// group is behind: its store has lost writes, or it was created on a machine whose clock is
+// behind. The owner is refused all the same, and is granted the shard again.
+func (c *Client) raiseEpochs(ctx context.Context, tok group.Token, epoch uint64) {
 	if c.refresh(ctx) != nil {
 		return
 	}
@@ -171,7 +170,8 @@ func (c *Client) ownerOf(id shardset.ID) (tok group.Token, ok bool) {
 	return tok, ok
 }
 
-// Position returns what is stored for a shard, for a look from outside.
+// Position returns the stored position of a shard, for an operator. It reports false if there is
+// none.
 func (c *Client) Position(ctx context.Context, id shardset.ID) (processor.Position, bool, error) {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
@@ -185,8 +185,8 @@ func (c *Client) Position(ctx context.Context, id shardset.ID) (processor.Positi
 	return cp.position, cp.position != "", err
 }
 
-// readCheckpoint reads a checkpoint. One of a group that was deleted is as if it were
-// not there, but for its revision.
+// readCheckpoint reads a checkpoint. One of a deleted group counts as none, except for its
+// revision.
 func (c *Client) readCheckpoint(ctx context.Context, id shardset.ID) (checkpoint, uint64, error) {
 	v, err := c.store.Get(ctx, checkpointKey(id))
 	if err != nil {
@@ -213,7 +213,7 @@ func (c *Client) readCheckpoint(ctx context.Context, id shardset.ID) (checkpoint
 	return cp, v.Revision, nil
 }
 
-// damaged is the error for a checkpoint that cannot be read. Reading it again mends nothing.
+// damaged is the error for a checkpoint that cannot be read.
 func damaged(id shardset.ID) error {
 	return processor.Halt(fmt.Errorf("%w: the %s is not touched; update this worker if a newer one runs in the group, "+
 		"otherwise delete that key of the group in the store to process the shard as if nothing had been committed, "+

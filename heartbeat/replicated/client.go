@@ -11,16 +11,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rollcall-go/rollcall/heartbeat"
-	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// ErrClosed is the result of a call after Close.
-var ErrClosed = errors.New("the client of the group is closed")
-
-// ErrNewer is matched by the error of a process that meets a document or a record of a newer
-// version of this package, which it cannot read, or must not write. Only an update helps.
-var ErrNewer = state.ErrNewer
+// errClosed is the result of a call after Close.
+var errClosed = errors.New("the client of the group is closed")
 
 // Client is a group in a Store as one process sees it. It implements heartbeat.Client
 // with all its abilities and processor.Checkpoints. Safe for concurrent use; it serves
@@ -110,7 +105,7 @@ func (c *Client) begin(ctx context.Context) (context.Context, context.CancelFunc
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, nil, ErrClosed
+		return nil, nil, errClosed
 	}
 	if !c.running {
 		c.running = true
@@ -119,7 +114,7 @@ func (c *Client) begin(ctx context.Context) (context.Context, context.CancelFunc
 		c.launch(o.run)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	unhook := context.AfterFunc(c.ctx, func() { cancel(ErrClosed) })
+	unhook := context.AfterFunc(c.ctx, func() { cancel(errClosed) })
 	return ctx, func() { unhook(); cancel(nil) }, nil
 }
 

@@ -12,37 +12,35 @@ import (
 
 // Config is what a Client is made with, beside its Store.
 type Config struct {
-	// Group is the group's name, for logs and errors. Required. That different groups
-	// do not meet is the Store's affair.
+	// Group is the group's name, for logs and errors. Required; shardset.CheckName has the
+	// rule. The Store keeps groups apart.
 	Group string
-	// TTL is how long a member keeps its shards after its last heartbeat, of a group
-	// that this Client makes; one that exists has its own. It has to be well over the
-	// time for which the engine may be unavailable when it loses a machine, because
-	// nobody's heartbeats are taken meanwhile. The interval that Info advises is a quarter
-	// of it, and follows the group's. A process whose TTL is not the group's says so in its
-	// log, once; SetTTL changes it. MinTTL to group.MaxTTL; zero means DefaultTTL.
+	// TTL is how long a member keeps its shards after its last heartbeat, in a group that this
+	// Client creates. It must be well over the time for which the engine takes no writes when
+	// it loses a machine. 100 ms to a year; zero means DefaultTTL. A group that exists keeps its
+	// own TTL: a Client whose TTL differs logs that once, and SetTTL changes it. Info advises an
+	// interval of a quarter of this TTL.
 	TTL time.Duration
-	// Shards are the shards of a group that this Client makes: of several processes that
-	// come at the same time, the first one's. A group that exists keeps its own, unless it
-	// has none, and a process that has others says so in its log, once; SetShards changes
-	// them. A Client without Shards never makes a group, and meets heartbeat.ErrGroupNotFound
-	// where there is none.
+	// Shards are the shards of a group that this Client creates. If several processes come at
+	// the same time, those of the first one count. A group that exists keeps its own shards,
+	// unless it has none: a Client whose shards differ logs that once, and SetShards changes
+	// them. A Client without Shards creates no group; it gets heartbeat.ErrGroupNotFound where
+	// there is none.
 	Shards []shardset.Shard
-	// Ordered makes the children of a split shard wait for their ancestors. All
-	// processes of a group have to say the same; one that does not is refused.
+	// Ordered makes the children of a split shard wait for their ancestors. All processes of a
+	// group must agree: heartbeats of one that does not are refused.
 	Ordered bool
-	// Logger takes what is worth a look. Nil means silence.
+	// Logger gets warnings, and changes of the group. Nil: no log.
 	Logger *zap.Logger
 
 	ownTTL bool // TTL was set, not chosen by withDefaults
 }
 
-const (
-	// DefaultTTL is the lease time of a group whose Config does not say.
-	DefaultTTL = 20 * time.Second
-	// MinTTL is the shortest lease time: a shorter one has most likely lost its unit.
-	MinTTL = 100 * time.Millisecond
-)
+// DefaultTTL is the TTL of a group whose Config sets none.
+const DefaultTTL = 20 * time.Second
+
+// minTTL is the shortest TTL: a shorter one has most likely lost its unit.
+const minTTL = 100 * time.Millisecond
 
 // AddFaults adds every fault of the Config to e, for a constructor that takes one as a part of
 // its own Config.
@@ -50,8 +48,8 @@ func (cfg Config) AddFaults(e *shardset.ConfigError) {
 	if err := shardset.CheckName(cfg.Group); err != nil {
 		e.Add("Group", "%v", err)
 	}
-	if cfg.TTL != 0 && (cfg.TTL < MinTTL || cfg.TTL > group.MaxTTL) {
-		e.Add("TTL", "is %v; it must be %v to %v, or zero for %v", cfg.TTL, MinTTL, group.MaxTTL, DefaultTTL)
+	if cfg.TTL != 0 && (cfg.TTL < minTTL || cfg.TTL > group.MaxTTL) {
+		e.Add("TTL", "is %v; it must be %v to %v, or zero for %v", cfg.TTL, minTTL, group.MaxTTL, DefaultTTL)
 		cfg.TTL = 0 // for what is checked with it
 	}
 	if _, err := cfg.withDefaults().document(cfg.Shards, 1, nil); err != nil {

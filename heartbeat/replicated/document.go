@@ -20,13 +20,13 @@ var documentKey = Key{Kind: KindDocument}
 
 func isConflict(err error) bool { return errors.Is(err, ErrConflict) }
 
-// ensure makes sure that this process knows the group. Where there is none, or where it was
-// deleted, the error matches heartbeat.ErrGroupNotFound: to look at a group never makes it.
-func (c *Client) ensure(ctx context.Context) error { return c.ensureMade(ctx, nil) }
+// ensure makes sure that this process knows the group. If there is none, or if it was deleted,
+// the error matches heartbeat.ErrGroupNotFound: reading a group never creates it.
+func (c *Client) ensure(ctx context.Context) error { return c.ensureCreated(ctx, nil) }
 
-// ensureMade is ensure, but of a group that never was it makes one with these shards, if there
+// ensureCreated is ensure, but it creates a group that never existed with these shards, if there
 // are any.
-func (c *Client) ensureMade(ctx context.Context, shards []shardset.Shard) error {
+func (c *Client) ensureCreated(ctx context.Context, shards []shardset.Shard) error {
 	if known, deleted := c.known(); !known || deleted {
 		if err := c.find(ctx, shards); err != nil {
 			return err
@@ -38,15 +38,15 @@ func (c *Client) ensureMade(ctx context.Context, shards []shardset.Shard) error 
 		return err
 	}
 	if ttl != 0 && ordered != c.cfg.Ordered {
-		return &MismatchError{Field: "Ordered", Ours: c.cfg.Ordered, Group: ordered}
+		return &mismatchError{Field: "Ordered", Ours: c.cfg.Ordered, Group: ordered}
 	}
 	return nil
 }
 
-// join is ensure for a heartbeat. The first one brings the shards of the Config, if it has
-// any: to a group that never was, which is made with them, and to one that has none.
+// join is ensure for a heartbeat. The first one creates a group that never existed with the
+// shards of the Config, if it has any, and gives them to a group that has none.
 func (c *Client) join(ctx context.Context) error {
-	if err := c.ensureMade(ctx, c.cfg.Shards); err != nil {
+	if err := c.ensureCreated(ctx, c.cfg.Shards); err != nil {
 		return err
 	}
 	shards, ttl, err := c.shards()
@@ -54,7 +54,7 @@ func (c *Client) join(ctx context.Context) error {
 		return err
 	}
 	if len(shards) == 0 && len(c.cfg.Shards) > 0 {
-		if err := c.bring(ctx); err != nil {
+		if err := c.giveShards(ctx); err != nil {
 			return err
 		}
 		if shards, ttl, err = c.shards(); err != nil {
@@ -73,8 +73,8 @@ func (c *Client) shards() (shards []shardset.ID, ttl time.Duration, err error) {
 	return shards, ttl, err
 }
 
-// bring gives the shards of the Config to a group that has none.
-func (c *Client) bring(ctx context.Context) error {
+// giveShards gives the shards of the Config to a group that has none.
+func (c *Client) giveShards(ctx context.Context) error {
 	return c.edit(ctx, nil, func(r *state.Replica) ([]byte, error) {
 		if len(r.Shards()) > 0 {
 			return nil, nil // another process was faster
@@ -83,8 +83,8 @@ func (c *Client) bring(ctx context.Context) error {
 	})
 }
 
-// compare says so if the group has another TTL or other shards than the Config: somebody
-// may have meant that, by SetTTL or SetShards, or wonder.
+// compare logs that the group has another TTL or other shards than the Config. An operator may
+// have set them by SetTTL or SetShards, or may have forgotten to.
 func (c *Client) compare(shards []shardset.ID, ttl time.Duration) {
 	if ttl != c.cfg.TTL && c.cfg.ownTTL {
 		c.log.Warn("the group has another TTL than the Config, and keeps it; SetTTL changes it",
@@ -97,14 +97,14 @@ func (c *Client) compare(shards []shardset.ID, ttl time.Duration) {
 	slices.SortFunc(ours, shardset.ID.Compare)
 	switch {
 	case len(shards) == 0:
-		c.log.Warn("the group has no shards: nobody has anything to do")
+		c.log.Warn("the group has no shards, so its members have nothing to do")
 	case len(ours) > 0 && !slices.Equal(ours, shards):
 		c.log.Warn("the group has other shards than the Config, and keeps them", zap.Int("group", len(shards)), zap.Int("config", len(ours)))
 	}
 }
 
-// find reads the document, and makes a group that never was if there are shards for it.
-// One call at a time does that for all.
+// find reads the document, and creates a group that never existed if there are shards for it.
+// One call at a time does that, and the others wait for its result.
 func (c *Client) find(ctx context.Context, shards []shardset.Shard) error {
 	select {
 	case c.finds <- struct{}{}:
@@ -142,7 +142,7 @@ func (c *Client) known() (known, deleted bool) {
 	return known, deleted
 }
 
-// refresh reads the document by the store's best read.
+// refresh reads the document, and shows it to the owner.
 func (c *Client) refresh(ctx context.Context) error {
 	began, seen := time.Now(), c.newest.Load()
 	v, err := c.read(ctx, documentKey, seen)
@@ -189,9 +189,9 @@ func (c *Client) swapDocument(ctx context.Context, old uint64, data []byte) erro
 	return c.show(Value{Data: data, Revision: revision})
 }
 
-// read reads a key of which a version was seen. One that is older may come from a machine
-// that does not know yet that it leads no more, so it is looked at again before anybody
-// takes it for lost writes.
+// read reads a key of which a version was seen. An older one may come from a machine that does
+// not know yet that it has lost the leadership, so it is read again before it is taken for lost
+// writes.
 func (c *Client) read(ctx context.Context, k Key, seen uint64) (Value, error) {
 	for try := 0; ; try++ {
 		v, err := c.store.Get(ctx, k)
@@ -209,8 +209,8 @@ const readsToBelieve = 3
 // readPause is the time between two reads of which the first was not the newest.
 func (c *Client) readPause() time.Duration { return min(c.cfg.TTL/100, 100*time.Millisecond) }
 
-// pace waits before a try that is not one of the first two: what was read before it is
-// not the newest.
+// pace waits before the third and every later try: what was read before the second one was not
+// the newest version.
 func (c *Client) pace(ctx context.Context, try int) {
 	if try > 1 {
 		rest(ctx, c.readPause())

@@ -45,7 +45,7 @@ func newOwner(c *Client) *owner {
 	}
 }
 
-// tell has the owner call do with an event, and waits for that. It returns ErrClosed if the
+// tell has the owner call do with an event, and waits for that. It returns errClosed if the
 // Client was closed before.
 func (c *Client) tell(do func(o *owner, now time.Time)) error { return c.visit(do, true) }
 
@@ -64,7 +64,7 @@ func (c *Client) visit(do func(o *owner, now time.Time), event bool) error {
 		<-v.done // do does not wait
 		return nil
 	case <-c.ctx.Done():
-		return ErrClosed
+		return errClosed
 	}
 }
 

@@ -16,21 +16,19 @@ import (
 // errNotDeleted is the result of Purge for a group that is in use.
 var errNotDeleted error = finalError("the group is not deleted: Delete comes first")
 
-// errAtWork is the result of Purge while somebody still speaks to the deleted group, or
-// makes one of its name.
-var errAtWork = errors.New("somebody is at work on the deleted group, or makes it anew; try again later")
+// errAtWork is the result of Purge while a member of the deleted group still sends heartbeats,
+// or a process creates a group of its name.
+var errAtWork = errors.New("members of the deleted group are still at work, or a process creates it anew; try again later")
 
-// Purge removes from the store what a deleted group has left: the records of its members,
-// its checkpoints and the document that says that it was deleted. It needs a Store that is a
-// Lister. A group that never was is no error, and a group that is not deleted is left as
-// it is.
+// Purge removes from the store what a deleted group has left: the records of its members, its
+// checkpoints and the document that says that it was deleted. It needs a Store that is a Lister.
+// A group that never existed is no error. A group that is not deleted is left as it is.
 //
-// It first waits for a whole lease, to see that no member speaks any more, and removes
-// nothing if one does. What it removes protects a group that is made anew from the former
-// one's members and positions, so it is safe only where no process of the deleted group is
-// left that might be frozen, and where no sink remembers epochs: the next group of the name
-// is like the first, and its epochs begin at the clock of whoever makes it. A Purge that was
-// interrupted can be made again.
+// Purge first waits for a TTL, and removes nothing if a member sends a heartbeat meanwhile. What
+// it removes protects the next group of the name from the members and the positions of the
+// deleted one. So it is safe only if no process of the deleted group is left that might be
+// frozen, and no sink remembers epochs: the next group begins its epochs at the clock of the
+// process that creates it. A Purge that was interrupted can be repeated.
 func (c *Client) Purge(ctx context.Context) error {
 	lister, ok := c.store.(Lister)
 	if !ok {
@@ -48,7 +46,7 @@ func (c *Client) Purge(ctx context.Context) error {
 }
 
 func (c *Client) purge(ctx context.Context, lister Lister) error {
-	document, silence, err := c.tombstone(ctx)
+	document, silence, err := c.deletedDocument(ctx)
 	if err != nil || document == 0 {
 		return err
 	}
@@ -63,7 +61,7 @@ func (c *Client) purge(ctx context.Context, lister Lister) error {
 	if err != nil {
 		return err
 	}
-	again, _, err := c.tombstone(ctx)
+	again, _, err := c.deletedDocument(ctx)
 	if err != nil {
 		return err
 	}
@@ -74,7 +72,7 @@ func (c *Client) purge(ctx context.Context, lister Lister) error {
 	if err != nil {
 		return err
 	}
-	// The document last: without it nobody would know what the others are.
+	// The document last: without it a process would not know what the other keys are.
 	for _, all := range []map[Key]uint64{records, checkpoints, {documentKey: document}} {
 		if err := c.remove(ctx, all); err != nil {
 			return err
@@ -83,9 +81,9 @@ func (c *Client) purge(ctx context.Context, lister Lister) error {
 	return c.tell(func(o *owner, now time.Time) { o.DocumentPurged(now, document) })
 }
 
-// tombstone returns the revision of a deleted group's document, zero if there is none, and how
-// long its members may be silent.
-func (c *Client) tombstone(ctx context.Context) (revision uint64, silence time.Duration, err error) {
+// deletedDocument returns the revision of a deleted group's document, zero if there is none, and
+// after how much silence its members have expired.
+func (c *Client) deletedDocument(ctx context.Context) (revision uint64, silence time.Duration, err error) {
 	v, err := c.store.Get(ctx, documentKey)
 	if err != nil || v.Data == nil {
 		return 0, 0, err
@@ -124,7 +122,7 @@ func (c *Client) revisions(ctx context.Context, lister Lister, kind Kind) (map[K
 	return found, g.Wait()
 }
 
-// remove deletes keys. One that has changed since is somebody's who is at work.
+// remove deletes keys. One that has changed since belongs to a member that is still working.
 func (c *Client) remove(ctx context.Context, keys map[Key]uint64) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxAtOnce)
