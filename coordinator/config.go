@@ -23,110 +23,112 @@ const (
 	DefaultNoProgressAfter = 5 * time.Minute
 )
 
-// maxDrainTimeout is for ever, and can be added to a time.
+// maxDrainTimeout is practically endless, and does not overflow when added to a time.
 const maxDrainTimeout = 100 * 365 * 24 * time.Hour
 
-// minInterval keeps a wrong unit from becoming a flood of heartbeats.
+// minInterval refuses an interval in a wrong unit, which would flood the service.
 const minInterval = 10 * time.Millisecond
 
-// Config is what a Coordinator is made with. Group and Processor are required; the
-// zero value of everything else is a good default.
+// Config configures a Coordinator. Group and Processor are required. The zero value of every
+// other field is a good default.
 type Config struct {
-	// Group is the service that shares the shards out.
+	// Group is the service that distributes the shards.
 	Group heartbeat.Client
 	// Processor makes the processor of each shard.
 	Processor processor.Factory
 
-	// Checkpoints is where progress is kept. Nil means Group, which most services
-	// can do; it is a fault if this one cannot.
+	// Checkpoints stores the progress. Nil means Group, which most services support; New
+	// refuses a Group that does not.
 	Checkpoints processor.Checkpoints
 	// CheckpointHooks are called around every commit.
 	CheckpointHooks processor.CheckpointHooks
 
-	// Member is this worker's name in the group. It must be unique among live
-	// workers and should be stable, because a restarted worker takes the shards of
-	// its name back at once. Empty means the host's name.
+	// Member is this worker's name in the group. It must be unique among live workers. It
+	// should be stable: a restarted worker takes the shards of its name back at once. Empty
+	// means the name of the host.
 	Member string
-	// MemberSuffix, if set, is added to the name after a hyphen: for several
-	// workers on one host.
+	// MemberSuffix, if set, is added to the name after a hyphen, for several workers on one
+	// host.
 	MemberSuffix string
-	// Weight is this member's share of the shards relative to the others'. Zero
-	// means 1.
+	// Weight is this member's share of the shards, relative to the others. Zero means 1.
 	Weight int
 
-	// Interval is the regular time between heartbeats. At least three must fit into
-	// the group's TTL, which the first answer tells; otherwise Run returns a
-	// *shardset.IntervalError. If the TTL becomes shorter later, the worker beats faster,
-	// with a warning, as long as three heartbeats of 100 ms fit. Zero means what the Group
-	// advises (heartbeat.Info), which follows the TTL if that is or becomes another; and 2 s
-	// where the Group has no opinion, less if the TTL needs it.
+	// Interval is the regular time between heartbeats. At least three must fit into the
+	// group's TTL, which comes with the first answer; otherwise Run returns a
+	// *shardset.IntervalError. If the TTL becomes shorter later, the worker sends heartbeats
+	// more often and logs a warning, as long as three intervals of 100 ms fit.
+	//
+	// Zero means what the Group advises (heartbeat.Info), in proportion to its TTL. Without
+	// advice it means 2 s, or less if the TTL requires that.
 	Interval time.Duration
-	// FastInterval is the time between heartbeats while shards are moving, for a few
-	// intervals at most. Zero means a tenth of Interval, at least 100 ms.
+	// FastInterval is the time between heartbeats while shards move, for a few intervals at
+	// most. Zero means a tenth of Interval, at least 100 ms.
 	FastInterval time.Duration
-	// TryTimeout bounds one heartbeat; at most half of Interval. Zero means a third.
+	// TryTimeout bounds one heartbeat. It is at most half of Interval. Zero means a third.
 	TryTimeout time.Duration
 
-	// DrainTimeout is how long a processor may go on after its shard was revoked,
-	// or the worker told to stop, before its context is cancelled. Zero means 25 s:
-	// many platforms kill a process 30 s after they asked it to stop.
+	// DrainTimeout is how long a processor may go on after its shard was revoked, or after
+	// the worker began to stop. Then its context is cancelled. Zero means 25 s: many
+	// platforms kill a process 30 s after they asked it to stop.
 	DrainTimeout time.Duration
-	// StuckAfter is how long a processor may ignore a cancelled context before it
-	// is reported as stuck. Zero means 5 s.
+	// StuckAfter is how long a processor may ignore its cancelled context before it is
+	// reported as stuck. Zero means 5 s.
 	StuckAfter time.Duration
-	// NoProgressAfter is how long a processor may give no sign of progress before it is
-	// reported as stuck: in the log, with the stacks of its goroutines, to Hooks.Stuck and
-	// in the Status. Nothing is stopped. With package batch that is a handler that neither returns
-	// nor acknowledges, or a call of the Source, of a hook or of the store that does not
-	// return; a shard that waits for data is idle, however long. Any other processor shows
-	// that it goes on with Commit, Check or ReportProgress, and that it is idle with ReportProgress and
-	// Progress.CaughtUp. Zero means 5 minutes, negative never.
+	// NoProgressAfter is how long a processor may show no progress before it is reported as
+	// stuck: in the log, with the stacks of its goroutines, to Hooks.Stuck and in the Status.
+	// Nothing is stopped.
+	//
+	// With package batch, no progress means that a handler neither returns nor acknowledges,
+	// or that a call of the Source, of a hook or of the store does not return. A shard that
+	// waits for data is idle, however long. Any other processor shows progress with Commit,
+	// Check or ReportProgress, and that it is idle with Progress.CaughtUp.
+	//
+	// Zero means 5 minutes, negative never.
 	NoProgressAfter time.Duration
-	// CommitTimeout bounds each load and save of a checkpoint, which the end of the
-	// lease, as it stood when it began, bounds too. Zero means 10 s.
+	// CommitTimeout bounds each load and save of a checkpoint. The end of the lease, as it
+	// was when the call began, bounds them too. Zero means 10 s.
 	CommitTimeout time.Duration
-	// Loads is how many checkpoints are loaded at a time: a worker that is granted a
-	// thousand shards at once does not make a thousand requests at once. Heartbeats do
-	// not wait for loads. Zero means 16.
+	// Loads is how many checkpoints are loaded at a time, so that a worker that receives a
+	// thousand shards does not send a thousand requests at once. Heartbeats do not wait for
+	// loads. Zero means 16.
 	Loads int
-	// Restart spaces the restarts of a failing processor. Zero fields mean 200 ms
-	// and 30 s.
+	// Restart spaces the restarts of a failing processor. Zero fields mean 200 ms and 30 s.
 	Restart processor.Backoff
 
-	// Finite says that the work has an end: Run returns nil once every shard of the
-	// group is done, which is when its processor returned nil by itself, or
-	// processor.ErrShardClosed. Without it Run goes on, because the group may get more
-	// to do. Set it for every worker of the group: one that has it not stays, and holds
-	// what the others leave.
+	// Finite says that the work has an end: Run returns nil once every shard of the group is
+	// complete, which means that its processor returned nil by itself, or
+	// processor.ErrShardClosed. Without it Run goes on, because the group may receive more
+	// work. Set it for every worker of the group: a worker without it keeps running and keeps
+	// the remaining shards.
 	//
-	// A service with the guarantee Finish says when all is done. On any other, a
-	// worker with nothing but done shards waits for one TTL of the group, in case
-	// somebody else crashed before, and goes, while others may be at work still; who
-	// crashes after that leaves its shards to whoever is there or starts next. A worker
-	// that never had a shard stays until it gets one.
+	// With the guarantee Completion the service says when all shards are complete. Without
+	// it, a worker whose shards are all complete waits for one TTL of the group, in case
+	// another worker crashed before, and then leaves. Others may still be at work; if one of
+	// them crashes after that, its shards go to the remaining workers or to the next one that
+	// starts. A worker that never had a shard stays until it receives one.
 	//
-	// When a worker goes, those that are still there get its shards, with any service:
-	// their processors start from its last commits and should find nothing to do.
+	// When a worker leaves, other workers receive its shards. Their processors start from its
+	// last commits and should find nothing to do.
 	Finite bool
 
-	// Require lists what the service and the store must promise; New refuses those
-	// that do not. Ordered is a setting of the group, so it is checked with each answer:
-	// Run returns ErrNotOrdered, before it starts anything if the group never was ordered.
+	// Require lists what the service and the store must promise. New refuses those that do
+	// not. Ordered is a setting of the group, so it is checked with each answer: Run returns
+	// ErrNotOrdered, and if the group never was ordered it starts nothing.
 	Require heartbeat.Guarantees
-	// CreateGroup makes the group anew when the service does not find it. Otherwise
-	// Run returns heartbeat.ErrGroupNotFound.
+	// CreateGroup creates the group if the service does not find it. Otherwise Run returns
+	// heartbeat.ErrGroupNotFound.
 	CreateGroup bool
 
-	// Hooks are told what happens.
+	// Hooks are called when something happens.
 	Hooks Hooks
-	// Logger takes one line per event. Nil means silence.
+	// Logger receives one line per event. Nil means no log.
 	Logger *zap.Logger
 
 	firmInterval bool // Interval was set, not chosen by complete
 }
 
-// complete returns a copy with the defaults filled in, and what the group and the
-// store promise together; or a *shardset.ConfigError.
+// complete returns a copy with the defaults filled in, and the Info of the group and the store
+// together. The error is a *shardset.ConfigError.
 func (cfg Config) complete() (Config, heartbeat.Info, error) {
 	faults := &shardset.ConfigError{Config: "coordinator.Config"}
 	info := cfg.completeService(faults)
@@ -157,7 +159,7 @@ func (cfg *Config) completeService(faults *shardset.ConfigError) heartbeat.Info 
 		}
 		cfg.Checkpoints = store
 	} else if !same(cfg.Checkpoints, cfg.Group) {
-		// Who fences is the store, and this one is not the group.
+		// The store fences commits, and it is not the group.
 		fencer, ok := cfg.Checkpoints.(processor.Fencer)
 		info.Guarantees.FencedCommit = ok && fencer.FencesCommits()
 	}
@@ -166,7 +168,7 @@ func (cfg *Config) completeService(faults *shardset.ConfigError) heartbeat.Info 
 	_, leaves := cfg.Group.(heartbeat.Leaver)
 	cfg.checkPromise(faults, "Leave", info.Guarantees.Leave, "Leaver", leaves)
 	required := cfg.Require
-	required.Ordered = false // the group tells
+	required.Ordered = false // known with the first answer
 	if missing := info.Guarantees.Missing(required); missing != (heartbeat.Guarantees{}) {
 		faults.Add("Require", "asks for what the group %q and its store do not promise: %s", info.Group, missing)
 	}
@@ -186,8 +188,8 @@ func (cfg *Config) checkPromise(faults *shardset.ConfigError, guarantee string, 
 	}
 }
 
-// same reports whether the store and the group are one value. Values that cannot be
-// compared are taken for one if they are of one type.
+// same reports whether the store and the group are the same value. For values that cannot be
+// compared, the same type is enough.
 func same(store processor.Checkpoints, group heartbeat.Client) bool {
 	t := reflect.TypeOf(store)
 	return t == reflect.TypeOf(group) && (!reflect.ValueOf(store).Comparable() || any(store) == any(group))

@@ -21,8 +21,8 @@ type Coordinator struct {
 	last *Status    // set when Run has returned
 }
 
-// New checks the configuration and returns a Coordinator that has done nothing yet:
-// no goroutine, no network. The error is a *shardset.ConfigError with every fault.
+// New checks the Config and returns a Coordinator. It starts no goroutine and uses no network.
+// The error is a *shardset.ConfigError with every fault.
 func New(cfg Config) (*Coordinator, error) {
 	cfg, info, err := cfg.complete()
 	if err != nil {
@@ -31,24 +31,28 @@ func New(cfg Config) (*Coordinator, error) {
 	return &Coordinator{cfg: cfg, info: info}, nil
 }
 
-// Run joins the group and processes the shards it is given until ctx ends. It then
-// takes no more shards, ends the running ones with the cause processor.ErrShutdown,
-// waits up to Config.DrainTimeout, leaves the group and returns nil. Call it once; a
-// second call returns ErrRunTwice. With Config.Finite it does the same, and returns
-// nil, as soon as nothing is left to do in the whole group.
+// Run joins the group and processes the shards that are assigned to it, until ctx ends. Then it
+// takes no more shards, stops the running ones with the cause processor.ErrShutdown, waits for
+// them up to Config.DrainTimeout, leaves the group and returns nil. With Config.Finite it does
+// the same once all work of the group is complete. Call Run once; a second call returns
+// ErrRunTwice.
 //
-// It returns earlier when it cannot go on. The error then matches
-// heartbeat.ErrUnauthorized or what else the service called final; heartbeat.ErrReplaced
-// or heartbeat.ErrGroupNotFound, for which all shards are lost at once; or it is a
-// *shardset.IntervalError, if Config.Interval does not fit the group's TTL at the first
-// answer, or no interval does; ErrNotOrdered; or what a processor returned as
-// processor.Fatal. Where the service may take other
-// credentials later, heartbeat.ErrUnauthorized ends Run only when the lease is over.
-// Shards that are not lost are drained, as long as the lease lasts: after an error that
-// is final for the service there are no more heartbeats to extend it.
+// Run returns earlier if it cannot go on, with an error that matches one of these:
 //
-// Run returns at most 100 ms after the DrainTimeout. What is still running then is
-// named in a *DrainError, joined with the reason if there is one.
+//   - heartbeat.ErrUnauthorized. If the service may accept other credentials later, Run tries
+//     again until the lease expires.
+//   - heartbeat.ErrReplaced or heartbeat.ErrGroupNotFound: all shards are lost at once.
+//   - Any other error that the service declared final (heartbeat.Retryable).
+//   - A *shardset.IntervalError: Config.Interval does not fit the group's TTL at the first
+//     answer, or no interval fits it.
+//   - ErrNotOrdered.
+//   - An error that a processor returned as processor.Fatal.
+//
+// Shards that are not lost drain as long as the lease lasts. After an error that is final for
+// the service, no more heartbeats extend it.
+//
+// Run returns at most 100 ms after DrainTimeout. A *DrainError names what is still running then;
+// it is joined with the reason, if there is one.
 func (c *Coordinator) Run(ctx context.Context) error {
 	if c.used.Swap(true) {
 		return ErrRunTwice
@@ -72,8 +76,8 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	return nil
 }
 
-// Status returns a snapshot. It may be called at any time from any goroutine, hooks
-// and processors included.
+// Status returns a snapshot. It may be called at any time from any goroutine, including hooks
+// and processors.
 func (c *Coordinator) Status() Status {
 	c.mu.Lock()
 	r, last := c.run, c.last
@@ -87,7 +91,7 @@ func (c *Coordinator) Status() Status {
 		return Status{Group: c.info.Group, Guarantees: c.info.Guarantees, Member: c.cfg.Member, State: StateIdle}
 	}
 	s := r.snapshot()
-	// The client may have to be waited for, and the owner waits for nobody.
+	// Not on the owner's goroutine: the client may be slow.
 	if d, ok := c.cfg.Group.(heartbeat.Degradable); ok && s.State != StateStopped {
 		s.degrade(d.Degraded())
 	}

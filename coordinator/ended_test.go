@@ -20,7 +20,7 @@ type unaware struct{ *wire }
 
 func (u unaware) Info() heartbeat.Info {
 	info := u.wire.Info()
-	info.Guarantees.Finish = false
+	info.Guarantees.Completion = false
 	return info
 }
 

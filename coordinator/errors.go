@@ -9,24 +9,24 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// ErrRunTwice is what a second call of Run returns.
+// ErrRunTwice is returned by a second call of Run.
 var ErrRunTwice = errors.New("coordinator: Run was called before")
 
-// ErrNotOrdered is what Run returns if Config.Require asks for an ordered group and the
-// group is not, or not any more.
+// ErrNotOrdered is returned by Run if Config.Require asks for an ordered group and the group is
+// not ordered, or no longer.
 var ErrNotOrdered = errors.New("the group is not ordered, which Config.Require asks for")
 
-// DrainError names what was still running when Run had to return. Those goroutines
-// are all that Run leaves behind. Their shards were not released: the group gives
-// them away when the lease ends.
+// DrainError names what was still running when Run had to return. Run leaves only these
+// goroutines behind. Their shards were not released: the group assigns them to other members
+// when the lease expires.
 type DrainError struct {
-	// Timeout is how long they were given, Config.DrainTimeout.
+	// Timeout is Config.DrainTimeout.
 	Timeout time.Duration
-	// Shards are those whose processors had not returned, sorted.
+	// Shards lists the shards whose processors had not returned, sorted.
 	Shards []shardset.ID
-	// Parts are parts of the coordinator that were waiting for code that is not
-	// its own: "heartbeat" or "leave" for a client that ignores its context,
-	// "hooks" for a hook and "log" for a logger that does not return.
+	// Parts lists the parts of the coordinator that waited for other code: "heartbeat" or
+	// "leave" for a client that ignores its context, "hooks" for a hook that does not return,
+	// "log" for a logger that does not return.
 	Parts []string
 }
 

@@ -90,7 +90,7 @@ type plain struct{ *wire }
 
 func (p plain) Info() heartbeat.Info {
 	info := p.wire.Info()
-	info.Guarantees.Finish = false
+	info.Guarantees.Completion = false
 	return info
 }
 

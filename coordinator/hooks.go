@@ -7,41 +7,42 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Hooks are told what happens in a Coordinator. A nil hook is not called. They are
-// called one at a time, in the order of the events, on a goroutine of their own: a
-// slow hook delays later hooks, never a heartbeat, a processor or the log, and none is
-// dropped, so what waits for a hook that never returns grows; that is logged. Run
-// waits for the last of them within its drain bound. A panic in a hook is logged.
+// Hooks are functions that a Coordinator calls when something happens. A nil hook is not
+// called. JoinHooks combines several sets.
+//
+// Hooks are called one at a time, in the order of the events, on a goroutine of their own. A
+// slow hook delays later hooks, but never a heartbeat, a processor or the log. No call is
+// dropped: if a hook never returns, the queue behind it grows, and the log says so. Run waits
+// for the last call within its drain bound. A panic in a hook is logged.
 type Hooks struct {
-	// Member: the member's state changed. Err says why, where something went wrong.
+	// Member: the member's state changed. Err says why, if something went wrong.
 	Member func(MemberEvent)
 	// Heartbeat: a heartbeat was answered or failed.
 	Heartbeat func(HeartbeatEvent)
-	// Assigned: the group granted a shard; its checkpoint will be read.
+	// Assigned: the group granted a shard. Its checkpoint is loaded next.
 	Assigned func(ShardEvent)
-	// Started: Process is called. After a failure it is called again, with Started.
+	// Started: Process is called. It is called again after each failure, with Started.
 	Started func(ShardEvent)
-	// Failed: Process, or what comes before it, returned an error or panicked.
+	// Failed: Process, or a step before it, returned an error or panicked.
 	Failed func(ShardEvent)
-	// Halted: Process, or the Factory, returned Err, made with processor.Halt. The shard
-	// stays held, and idle. If it had to go anyway, Failed tells.
+	// Halted: Process or the Factory returned Err, made with processor.Halt. The shard stays
+	// held and idle. If the shard had to stop anyway, Failed is called instead.
 	Halted func(ShardEvent)
 	// Draining: the processor was asked to finish. Err is processor.ErrRevoked or
 	// processor.ErrShutdown.
 	Draining func(ShardEvent)
-	// Cancelled: the context was cancelled. Err is processor.ErrLeaseLost when the
-	// lease is over, or what the drain began with when that took too long.
+	// Cancelled: the context was cancelled. Err is processor.ErrLeaseLost if the lease was
+	// lost. If the drain took too long, Err is that of Draining.
 	Cancelled func(ShardEvent)
-	// Stopped: the processor has returned and its last commit is decided.
+	// Stopped: the processor has returned, and its last commit is decided.
 	Stopped func(ShardEvent)
-	// Stuck: the processor ignored its cancelled context for Config.StuckAfter. Or it gave
-	// no sign of progress for Config.NoProgressAfter: then Err matches
-	// processor.ErrNoProgress and says what does not return, and it is told again only if
-	// there was progress in between.
+	// Stuck: the processor ignored its cancelled context for Config.StuckAfter. Or it showed
+	// no progress for Config.NoProgressAfter: then Err matches processor.ErrNoProgress and
+	// names the call that does not return. It is called again only after there was progress.
 	Stuck func(ShardEvent)
-	// Commit: a commit went through or failed.
+	// Commit: a commit succeeded or failed.
 	Commit func(CommitEvent)
-	// Poisoned: a processor gave up a piece of its shard and went on after it.
+	// Poisoned: a processor gave up a piece of its shard and continued after it.
 	Poisoned func(PoisonEvent)
 	// Gap: a piece of a shard was gone before its processor had read it.
 	Gap func(GapEvent)
@@ -53,7 +54,7 @@ type MemberEvent struct {
 	Instance uint64
 	At       time.Time
 	State    State // joining, running or leaving
-	// Err is why a lease was lost, or why Run ends; nil where nothing is wrong.
+	// Err says why the lease was lost, or why Run ends. Nil: nothing is wrong.
 	Err error
 }
 
@@ -62,26 +63,26 @@ type HeartbeatEvent struct {
 	Member string
 	Sent   time.Time
 	Took   time.Duration
-	Held   int   // shards it reported
-	Shards int   // shards of the answer
+	Held   int   // shards that it reported as held
+	Shards int   // shards that the answer grants
 	Err    error // nil: it was answered
 }
 
-// ShardEvent is something that happened to a shard.
+// ShardEvent is an event of one shard.
 type ShardEvent struct {
 	Member string
 	At     time.Time
 	ID     shardset.ID
 	Epoch  uint64
-	// Err says why, where the hook does.
+	// Err says why. The hook's comment describes it.
 	Err error
-	// Resume is where Process goes on from: in Started; empty means that nothing was
-	// ever committed.
+	// Resume is the position from which Process continues, in Started. Empty: nothing was ever
+	// committed.
 	Resume processor.Position
-	// Retry is the pause before the next attempt: in Failed, zero if there is none.
+	// Retry is the pause before the next attempt, in Failed. Zero: there is none.
 	Retry time.Duration
-	// Outcome is how the processor returned, in Stopped: shardset.OutcomeLost if the lease
-	// ended before it did.
+	// Outcome says how the processor returned, in Stopped. It is shardset.OutcomeLost if the
+	// lease was lost before the processor returned.
 	Outcome shardset.Outcome
 }
 
@@ -92,7 +93,7 @@ type CommitEvent struct {
 	Err error // nil: it is durable
 }
 
-// PoisonEvent is a piece of a shard that was given up.
+// PoisonEvent is a piece of a shard that a processor gave up.
 type PoisonEvent struct {
 	processor.Poison
 	Member string
@@ -101,7 +102,7 @@ type PoisonEvent struct {
 	Epoch  uint64
 }
 
-// GapEvent is a piece of a shard that was gone.
+// GapEvent is a piece of a shard that was gone before it was read.
 type GapEvent struct {
 	processor.Gap
 	Member string
@@ -110,9 +111,9 @@ type GapEvent struct {
 	Epoch  uint64
 }
 
-// JoinHooks returns Hooks that call those of each argument, in that order. A hook that panics
-// does not keep the ones after it from being called; the log has the last panic, and the
-// stack of all.
+// JoinHooks returns Hooks that call the hooks of each argument, in that order: a program's own
+// and those of a metrics library, for example. If one panics, the others are still called. The
+// log shows the last panic, with the stacks of all.
 func JoinHooks(hooks ...Hooks) Hooks {
 	var all Hooks
 	for _, h := range hooks {

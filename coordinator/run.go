@@ -107,7 +107,7 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		RestartPause: cfg.Interval,
 		CanLeave:     r.canLeave(),
 		Finite:       cfg.Finite,
-		Completion:   r.info.Guarantees.Finish,
+		Completion:   r.info.Guarantees.Completion,
 	})
 	return r
 }

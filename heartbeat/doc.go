@@ -12,9 +12,9 @@
 //
 // The error of a heartbeat decides what the member does next:
 //
-//   - ErrEvicted: the member drops all shards and joins again.
-//   - ErrReplaced, ErrGroupNotFound and ErrUnauthorized end Run, with the exceptions that
-//     they name.
+//   - ErrEvicted: the member stops all shards and joins again.
+//   - ErrReplaced, ErrGroupNotFound and ErrUnauthorized end Run; their comments list the
+//     exceptions.
 //   - An error with a method Retryable() bool that returns false ends Run: no repetition
 //     can succeed.
 //   - After any other error the member tries again while its lease lasts, after a pause. An

@@ -9,31 +9,31 @@ import (
 )
 
 var (
-	// ErrEvicted: the service does not know the member, and the heartbeat listed
-	// shards. All leases are over; the member rejoins at once.
+	// ErrEvicted: the service does not know the member, but the heartbeat listed shards. All
+	// leases are lost. The member joins again at once.
 	ErrEvicted = shardset.ErrEvicted
 
-	// ErrReplaced: a newer process has the member's name. It ends Run. A service
-	// that knows instances returns a *shardset.ReplacedError, which matches it.
+	// ErrReplaced: a newer process uses the member's name. It ends Run. A service that knows
+	// instances returns a *shardset.ReplacedError, which matches ErrReplaced.
 	ErrReplaced = shardset.ErrReplaced
 
 	// ErrStaleHeartbeat: the service has seen a newer heartbeat of this member.
 	ErrStaleHeartbeat = shardset.ErrStaleHeartbeat
 
-	// ErrGroupNotFound: the group does not exist. The member creates it, where it
-	// can and was told to; otherwise this ends Run.
+	// ErrGroupNotFound: the group does not exist. The member creates it if
+	// coordinator.Config.CreateGroup is set. Otherwise this ends Run.
 	ErrGroupNotFound = errors.New("consumer group not found")
 
-	// ErrUnauthorized: the service refuses this process: its credentials, a right that it
-	// has not, or the place that it names, such as a database that does not exist. It ends
-	// Run: at once, or, if the error also says that it is Retryable, because the operator may
-	// mend it, when the lease is over.
+	// ErrUnauthorized: the service refuses this process, because of its credentials, a missing
+	// right, or a place that does not exist, such as a database. It ends Run at once. If the
+	// error is also Retryable, because an operator may correct the cause, it ends Run when the
+	// lease expires; without a lease, after one Info.TTL.
 	ErrUnauthorized = errors.New("not authorized")
 )
 
-// Retryable reports whether a later heartbeat can succeed where one failed with err.
-// Errors say so themselves with a method Retryable() bool, anywhere in their chain;
-// ErrGroupNotFound, ErrUnauthorized and ErrReplaced are final; all else may pass.
+// Retryable reports whether a later heartbeat can succeed after one failed with err. An error
+// in err's chain decides with a method Retryable() bool. Without one, ErrGroupNotFound,
+// ErrUnauthorized and ErrReplaced are final, and all other errors are retryable.
 func Retryable(err error) bool {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return true
@@ -45,8 +45,8 @@ func Retryable(err error) bool {
 	return !errors.Is(err, ErrGroupNotFound) && !errors.Is(err, ErrUnauthorized) && !errors.Is(err, ErrReplaced)
 }
 
-// RetryAfter returns how long the service wants to be left alone after err: what a method
-// RetryAfter() time.Duration in err's chain says, or zero.
+// RetryAfter returns how long the service asks not to be called after err, or zero. An error in
+// err's chain says so with a method RetryAfter() time.Duration.
 func RetryAfter(err error) time.Duration {
 	var r interface{ RetryAfter() time.Duration }
 	if errors.As(err, &r) {

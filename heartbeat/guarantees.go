@@ -2,33 +2,32 @@ package heartbeat
 
 import "strings"
 
-// Guarantees says what a group service can promise beyond the heartbeat itself. The
-// coordinator logs them, and refuses a service that has less than it was told to
-// require.
+// Guarantees is what a group service promises. The coordinator logs them, and refuses a service
+// that promises less than coordinator.Config.Require.
 type Guarantees struct {
-	// FencedCommit: a checkpoint from any but the present owner is refused. By
-	// epoch where Epochs is set, by the member's name otherwise.
+	// FencedCommit: the service refuses a checkpoint from any member but the present owner:
+	// by epoch if Epochs is set, otherwise by the member's name.
 	FencedCommit bool
-	// AckedRevoke: a revoked shard changes hands only after its holder, having
-	// heard of the revocation, has stopped listing it, or its lease has ended. This
-	// takes a service that keeps the numbers of a Heartbeat: it drops heartbeats that a
-	// newer one overtook, and knows the instances of a name.
+	// AckedRevoke: a revoked shard changes hands only after its holder has seen the
+	// revocation and has stopped listing the shard, or after the holder's lease has expired.
+	// Such a service keeps the numbers of a Heartbeat: it drops a heartbeat that arrives after
+	// a newer one, and knows the instances of a name.
 	AckedRevoke bool
-	// Ordered: the children of a split shard wait for their ancestors. It is the group's;
-	// see Client.Info.
+	// Ordered: the children of a split shard wait for their ancestors. It is a setting of the
+	// group: see Client.Info.
 	Ordered bool
-	// Epochs: every grant has a number of its own that only rises.
+	// Epochs: every grant has an epoch of its own, and the epochs of a shard only rise.
 	Epochs bool
 	// Push: the client is a Notifier.
 	Push bool
 	// Leave: the client is a Leaver.
 	Leave bool
-	// Finish: the service tells its members when every shard is done:
-	// Answer.Complete.
-	Finish bool
+	// Completion: the service tells its members when every shard is complete
+	// (Answer.Complete).
+	Completion bool
 }
 
-// Missing returns what want has and g has not. The zero value means nothing.
+// Missing returns the guarantees that want has and g lacks. The zero value: none is missing.
 func (g Guarantees) Missing(want Guarantees) Guarantees {
 	return Guarantees{
 		FencedCommit: want.FencedCommit && !g.FencedCommit,
@@ -37,7 +36,7 @@ func (g Guarantees) Missing(want Guarantees) Guarantees {
 		Epochs:       want.Epochs && !g.Epochs,
 		Push:         want.Push && !g.Push,
 		Leave:        want.Leave && !g.Leave,
-		Finish:       want.Finish && !g.Finish,
+		Completion:   want.Completion && !g.Completion,
 	}
 }
 
@@ -49,7 +48,7 @@ func (g Guarantees) String() string {
 		name string
 	}{
 		{g.FencedCommit, "FencedCommit"}, {g.AckedRevoke, "AckedRevoke"}, {g.Ordered, "Ordered"},
-		{g.Epochs, "Epochs"}, {g.Push, "Push"}, {g.Leave, "Leave"}, {g.Finish, "Finish"},
+		{g.Epochs, "Epochs"}, {g.Push, "Push"}, {g.Leave, "Leave"}, {g.Completion, "Completion"},
 	} {
 		if f.set {
 			names = append(names, f.name)

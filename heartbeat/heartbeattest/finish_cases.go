@@ -8,7 +8,7 @@ import (
 )
 
 func finishCases() []testCase {
-	finish := heartbeat.Guarantees{Finish: true}
+	finish := heartbeat.Guarantees{Completion: true}
 	return []testCase{
 		{name: "Finish/all done", needs: finish, run: finishAll},
 		{name: "Finish/as promised", run: finishPromised},
@@ -16,8 +16,8 @@ func finishCases() []testCase {
 		{name: "Finish/standby", needs: finish, shards: shards(1), run: finishStandby},
 		{name: "Finish/of a dead member", needs: finish, run: finishDead},
 		{name: "Finish/new shard", needs: finish, setShards: true, run: finishNewShard},
-		{name: "Finish/granted again", needs: heartbeat.Guarantees{Finish: true, AckedRevoke: true}, run: finishAgain},
-		{name: "Finish/pushed", needs: heartbeat.Guarantees{Finish: true, Push: true}, run: finishPush},
+		{name: "Finish/granted again", needs: heartbeat.Guarantees{Completion: true, AckedRevoke: true}, run: finishAgain},
+		{name: "Finish/pushed", needs: heartbeat.Guarantees{Completion: true, Push: true}, run: finishPush},
 	}
 }
 
@@ -75,7 +75,7 @@ func finishAll(k *kit) {
 func finishPromised(k *kit) {
 	a := k.together("a")[0]
 	a.do()
-	if k.info.Guarantees.Finish {
+	if k.info.Guarantees.Completion {
 		k.until(2*k.patience, "a is told that all is done", told(a), a)
 		return
 	}

@@ -129,7 +129,7 @@ func (k *kit) checkAnswer(name string, a shardset.Answer) {
 	if has.AckedRevoke && a.Generation == 0 && len(a.Grants) > 0 {
 		k.Errorf("an answer to %s has no generation, and the service promises AckedRevoke", name)
 	}
-	if a.Complete && !has.Finish {
+	if a.Complete && !has.Completion {
 		k.Errorf("an answer to %s says that all is done, and the service promises %s", name, has)
 	}
 	for _, g := range a.Grants {

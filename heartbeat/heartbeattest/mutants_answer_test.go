@@ -169,7 +169,7 @@ func infoMutants() []mutant {
 	return []mutant{
 		lie("Info hides Leave", func(g *heartbeat.Guarantees) { g.Leave = false }, "Info/abilities"),
 		lie("Info hides Push", func(g *heartbeat.Guarantees) { g.Push = false }, "Info/abilities"),
-		lie("Info hides Finish", func(g *heartbeat.Guarantees) { g.Finish = false }, "Finish/as promised"),
+		lie("Info hides Completion", func(g *heartbeat.Guarantees) { g.Completion = false }, "Finish/as promised"),
 		lie("Info hides Epochs", func(g *heartbeat.Guarantees) { g.Epochs = false }, "Join/alone"),
 		lie("Info invents Ordered", func(g *heartbeat.Guarantees) { g.Ordered = true }, "Ordered/not asked for"),
 		{name: "Info invents Leave and Push", by: []string{"Info/abilities"}, build: func(b *broken) {

@@ -72,7 +72,7 @@ func (s *Service) Info() heartbeat.Info {
 		TTL:   s.cfg.TTL,
 		Guarantees: heartbeat.Guarantees{
 			FencedCommit: true, AckedRevoke: true, Ordered: s.cfg.Ordered, Epochs: true, Push: true, Leave: true,
-			Finish: true,
+			Completion: true,
 		},
 	}
 }

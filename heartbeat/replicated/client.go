@@ -77,7 +77,7 @@ func (c *Client) Info() heartbeat.Info {
 		Interval: c.cfg.TTL / 4,
 		Guarantees: heartbeat.Guarantees{
 			FencedCommit: true, AckedRevoke: true, Ordered: c.cfg.Ordered, Epochs: true, Push: true, Leave: true,
-			Finish: true,
+			Completion: true,
 		},
 	}
 }

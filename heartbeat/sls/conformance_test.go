@@ -21,7 +21,7 @@ import (
 //     no sequence, generation or instance, so AckedRevoke is not promised.
 //   - Rebalance/epochs, "Fence/old epoch", "Fence/epoch to come", "Fence/load by former
 //     owner": grants have no epochs.
-//   - Leave, Push: there are no such calls. Finish ("Finish/as promised" runs): no
+//   - Leave, Push: there are no such calls. Completion ("Finish/as promised" runs): no
 //     answer says that all is done.
 //   - Join/logs, Checkpoints/logs: a group belongs to one logstore.
 //
