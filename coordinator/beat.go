@@ -13,24 +13,24 @@ import (
 // with runtime.Goexit.
 var errClientEnded = errors.New("the group's client ended the heartbeat's goroutine")
 
-// request is what the owner wants from the group service: a heartbeat, or, after one that
-// found no group, the group made.
+// request is what the owner asks of the group service: a heartbeat, or, after a heartbeat that
+// found no group, to create the group.
 type request struct {
-	beat    shardset.Heartbeat
+	beat    shardset.Heartbeat // also with create: the one that found no group
 	create  bool
 	timeout time.Duration
 }
 
-// outcome is how a request went. It comes back to the owner.
+// outcome is the result of a request.
 type outcome struct {
 	request
 	answer  shardset.Answer
-	ordered bool // the group, as of this answer
+	ordered bool // whether the group is ordered, since this answer
 	err     error
 }
 
-// callService makes the owner's requests, one at a time, until ctx ends. Nothing that the
-// client does holds up the owner.
+// callService makes the owner's requests, one at a time, until ctx ends. It is the heartbeat
+// goroutine: the client may block it, and never blocks the owner.
 func (r *run) callService(ctx context.Context) {
 	defer func() {
 		if ctx.Err() == nil {
@@ -62,7 +62,7 @@ func (r *run) call(ctx context.Context, q request) outcome {
 	return o
 }
 
-// nextBeat returns when the next heartbeat leaves; zero means not before something happens.
+// nextBeat returns when the next heartbeat leaves if nothing happens before. Zero: not at all.
 // Owner only.
 func (r *run) nextBeat(now time.Time) time.Time {
 	// A member that lost its lease while it leaves must not join again.
@@ -72,10 +72,11 @@ func (r *run) nextBeat(now time.Time) time.Time {
 	return r.pacer.Next()
 }
 
-// sendBeat has a heartbeat sent that says how things are now. Owner only.
+// sendBeat hands the next heartbeat to the heartbeat goroutine. It never blocks, because one
+// request is in flight at a time. Owner only.
 func (r *run) sendBeat(now time.Time) {
 	r.pacer.Sent()
-	r.requests <- request{beat: r.newBeat(now), timeout: r.tryTimeout} // never blocks: one is in flight
+	r.requests <- request{beat: r.newBeat(now), timeout: r.tryTimeout}
 }
 
 func (r *run) newBeat(now time.Time) shardset.Heartbeat {

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// foldAfter lines of one level and message are written in each foldWindow; the
-	// others are counted, and one line tells of them.
+	// In each foldWindow, foldAfter lines of one level and message are written. The others
+	// are counted, and one line summarizes them.
 	foldAfter  = 5
 	foldWindow = 10 * time.Second
-	// foldNames is how many shards that line names.
+	// foldNames is how many shards the summary names.
 	foldNames = 100
 )
 
@@ -24,10 +24,10 @@ const (
 // five lines and a summary, not a thousand lines. It is pure; the goroutine that writes
 // the lines owns it.
 type folder struct {
-	windows []*foldedLines // in the order of their begin
+	windows []*foldedLines // in the order of begin
 }
 
-// foldedLines is what is known of one message since the first line of its window.
+// foldedLines counts the lines of one message in its window.
 type foldedLines struct {
 	level   zapcore.Level
 	message string
@@ -59,8 +59,8 @@ func (f *folder) add(e zapcore.Entry, shard string, fields []zapcore.Field) bool
 	return false
 }
 
-// take returns the windows that are over at now, or all of them, and forgets them. Those
-// without a line to tell of are left out.
+// take removes the windows that have ended at now, or all of them. It returns those that need a
+// summary.
 func (f *folder) take(now time.Time, all bool) []*foldedLines {
 	var over []*foldedLines
 	f.windows = slices.DeleteFunc(f.windows, func(w *foldedLines) bool {
@@ -78,12 +78,12 @@ func (w *foldedLines) text() string {
 	return fmt.Sprintf("%s: %d more lines like this", w.message, w.lines-foldAfter)
 }
 
-// foldCore is the core of a logger that folds the lines marked with processor.Fold.
-// Others pass as they are.
+// foldCore is the core of a logger that folds the lines marked with processor.Fold. It passes
+// other lines on unchanged.
 type foldCore struct {
 	zapcore.Core
 	rec    *recorder
-	inline bool // the goroutine that writes the lines logs
+	inline bool // the caller is the goroutine that writes the lines
 	marked bool
 	shard  string
 }
@@ -116,8 +116,8 @@ func (c *foldCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Che
 	return ce.AddCore(e, c)
 }
 
-// Write implements zapcore.Core. A marked line waits in the queue, so that a sink that
-// hangs holds up no processor.
+// Write implements zapcore.Core. A marked line goes through the queue, so that a sink that hangs
+// does not block a processor.
 func (c *foldCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	if !c.marked && !hasFold(fields) {
 		write(c.Core, e, fields)
@@ -142,14 +142,15 @@ func hasFold(fields []zapcore.Field) bool {
 	return slices.ContainsFunc(fields, func(f zapcore.Field) bool { return f.Type == mark.Type && f.Key == mark.Key })
 }
 
-// write passes a line on to the user's core, which may be a sampler: that decides in Check.
+// write passes a line on to the user's core. It calls Check, because that is where a sampler
+// decides.
 func write(core zapcore.Core, e zapcore.Entry, fields []zapcore.Field) {
 	if ce := core.Check(e, nil); ce != nil {
 		ce.Write(fields...)
 	}
 }
 
-// unfold writes the summaries of the windows that are over, or of all.
+// unfold writes the summaries of the windows that have ended, or of all.
 func (rc *recorder) unfold(all bool) {
 	rc.line(func(log *zap.Logger) {
 		for _, w := range rc.fold.take(time.Now(), all) {

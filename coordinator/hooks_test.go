@@ -213,7 +213,7 @@ shard assigned
 shard started
 heartbeat failed, retrying
 shard cancelled
-the lease is over
+the lease was lost
 shard stopped
 heartbeats are answered again
 joined the group

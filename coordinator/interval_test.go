@@ -140,7 +140,7 @@ func TestIntervalFollowsAShorterTTL(t *testing.T) {
 		if len(w.heard("cancelled"))+len(w.heard("draining")) != 0 {
 			t.Error("a shard was lost")
 		}
-		if got := logs.FilterMessageSnippet("beating faster").FilterLevelExact(zap.WarnLevel).Len(); got != 1 || warnings != 0 {
+		if got := logs.FilterMessageSnippet("sending heartbeats faster").FilterLevelExact(zap.WarnLevel).Len(); got != 1 || warnings != 0 {
 			t.Errorf("it warned %d times, want once; %d warnings before", got, warnings)
 		}
 

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// leave begins the end: drain everything, take nothing new.
+// leave begins to leave the group: it drains every shard and takes no more.
 func (r *run) leave() {
 	if !r.stopBy.IsZero() {
 		return
@@ -20,7 +20,7 @@ func (r *run) leave() {
 	r.apply(now, r.beginLeave(now))
 }
 
-// beginLeave returns the plan that drains everything.
+// beginLeave returns the plan that drains every shard.
 func (r *run) beginLeave(now time.Time) shardset.Plan {
 	if r.stopBy.IsZero() {
 		r.stopBy = now.Add(r.cfg.DrainTimeout + drainBound)
@@ -29,7 +29,7 @@ func (r *run) beginLeave(now time.Time) shardset.Plan {
 	return r.tracker.Leave(now)
 }
 
-// fail makes Run end with err. The first reason stays.
+// fail makes Run end with err, unless it already ends for another reason.
 func (r *run) fail(err error) {
 	if r.failure == nil && r.stopBy.IsZero() {
 		r.failure = err
@@ -37,9 +37,8 @@ func (r *run) fail(err error) {
 	r.leave()
 }
 
-// leaveGroup makes the leave call, where there is one to make and anybody to hear
-// it, and reports whether it came back in time. The owner has ended, so the Tracker
-// is the caller's.
+// leaveGroup calls Leave, if the client has it and the membership still exists. It returns false
+// if the call did not return in time. The owner has ended, so the caller may use the Tracker.
 func (r *run) leaveGroup() bool {
 	leaver, ok := r.cfg.Group.(heartbeat.Leaver)
 	if !ok || errors.Is(r.failure, heartbeat.ErrReplaced) || errors.Is(r.failure, heartbeat.ErrGroupNotFound) {
@@ -53,7 +52,7 @@ func (r *run) leaveGroup() bool {
 	ctx, cancel := context.WithDeadline(r.base, end)
 	defer cancel()
 	var err error
-	called := r.tasks.watch(func() { err = r.sayLeave(ctx, leaver, request) })
+	called := r.tasks.watch(func() { err = r.callLeave(ctx, leaver, request) })
 	if !closed(called, r.share(2)) {
 		return false
 	}
@@ -63,12 +62,12 @@ func (r *run) leaveGroup() bool {
 	return true
 }
 
-// sayLeave calls Leave until it works, as long as one heartbeat may take: a service that
-// fails at once, because it is electing somebody for instance, may be back in a moment,
-// and otherwise the others wait for the lease. Each try is a word of its own to the
-// service, which may have heard the one before. A service that wants to be left alone for
-// longer than that is.
-func (r *run) sayLeave(ctx context.Context, leaver heartbeat.Leaver, request shardset.Heartbeat) error {
+// callLeave calls Leave until it succeeds, at most as long as one heartbeat may take. A service
+// that fails at once, because it elects a leader for example, may recover in a moment; without
+// the call, the other members wait for the lease to expire. Each try has a number of its own,
+// because the service may have received the one before. If the service asks for a longer pause
+// than the time that is left, there is no further try.
+func (r *run) callLeave(ctx context.Context, leaver heartbeat.Leaver, request shardset.Heartbeat) error {
 	pauses := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(max(r.cfg.Interval/100, time.Millisecond)),
 		backoff.WithMultiplier(2),
@@ -92,7 +91,7 @@ func (r *run) sayLeave(ctx context.Context, leaver heartbeat.Leaver, request sha
 	}
 }
 
-// share returns the end of one nth of the time until Run has to return.
+// share returns the end of 1/n of the time until Run has to return.
 func (r *run) share(n int) time.Time {
 	return time.Now().Add(time.Until(r.stopBy) / time.Duration(n))
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// This file is what the owner does with the outcome of a heartbeat: it gives it to the
-// Tracker, applies the plan, and gives it to the Pacer. Everything here is the owner's.
+// What the owner does with the outcome of a request: it gives it to the Tracker, applies the
+// plan, and gives it to the Pacer. Only the owner calls these methods.
 
 func (r *run) onOutcome(now time.Time, o outcome) {
 	switch {
@@ -35,7 +35,7 @@ func (r *run) onAnswer(now time.Time, o outcome) {
 	r.noteBeat(now, o, err, final)
 	r.apply(now, plan)
 	if err == nil {
-		r.waitsForShards(now, o.answer)
+		r.logWaiting(now, o.answer)
 		r.pacer.Answered(now, r.tracker.NextHeartbeat(now))
 		return
 	}
@@ -43,12 +43,11 @@ func (r *run) onAnswer(now time.Time, o outcome) {
 		r.rec.dropped()
 	}
 	if final {
-		r.fail(err) // heartbeats go on, to report what the drain releases
+		r.fail(err) // heartbeats continue, to report what the drain releases
 	}
 	r.pacer.Failed(now, r.interval, 0, rand.Float64())
 }
 
-// onFailure deals with a heartbeat that did not do its work.
 func (r *run) onFailure(now time.Time, o outcome) {
 	plan, next := r.trackFailure(now, o.beat.Seq, o.err)
 	r.noteBeat(now, o, o.err, next == stepEnd)
@@ -71,12 +70,12 @@ func (r *run) onFailure(now time.Time, o outcome) {
 type step uint8
 
 const (
-	stepRetry  step = iota + 1 // after a pause that grows
-	stepRejoin                 // at once, if it did not just do so
-	stepEnd                    // not at all: Run ends
+	stepRetry  step = iota + 1 // tries again after a growing pause
+	stepRejoin                 // joins again: at once, unless it did so within the last interval
+	stepEnd                    // ends Run
 )
 
-// trackFailure tells the Tracker of the failure.
+// trackFailure gives a failure to the Tracker.
 func (r *run) trackFailure(now time.Time, seq uint64, err error) (plan shardset.Plan, next step) {
 	var replaced *shardset.ReplacedError
 	final := true
@@ -102,15 +101,16 @@ func (r *run) trackFailure(now time.Time, seq uint64, err error) (plan shardset.
 	return plan, next
 }
 
-// createGroup ends the lease, because another process may create the group and receive the
-// shards at once, and has the group made, unless this member leaves.
+// createGroup deals with a group that is gone. It ends the lease, because another process may
+// create the group and receive the shards at once. Then it requests the creation, unless this
+// member leaves. Until the outcome of that, the heartbeat counts as in flight.
 func (r *run) createGroup(now time.Time, o outcome) {
-	r.apply(now, r.tracker.Evicted(now, o.beat.Seq)) // a group that is gone knows no member
+	r.apply(now, r.tracker.Evicted(now, o.beat.Seq))
 	if !r.stopBy.IsZero() {
 		r.silent = true
 		return
 	}
-	r.requests <- request{beat: o.beat, create: true, timeout: r.tryTimeout} // still the one in flight
+	r.requests <- request{beat: o.beat, create: true, timeout: r.tryTimeout}
 }
 
 func (r *run) onCreate(now time.Time, o outcome) {
@@ -123,8 +123,8 @@ func (r *run) onCreate(now time.Time, o outcome) {
 	r.pacer.Rejoin(now, r.interval, 0, rand.Float64())
 }
 
-// checkOrder compares the group with Config.Require before its answer is applied: a member
-// that leaves takes nothing new.
+// checkOrder compares the group with Config.Require. It runs before the answer is applied, so
+// that a member that has to leave takes nothing new.
 func (r *run) checkOrder(ordered bool) {
 	if ordered != r.guarantees.Ordered {
 		r.guarantees.Ordered = ordered
@@ -135,8 +135,8 @@ func (r *run) checkOrder(ordered bool) {
 	}
 }
 
-// followTTL keeps to the Tracker's interval. A heartbeat that may take as long as one of
-// the old interval could cost the shorter lease.
+// followTTL adopts the Tracker's interval. The timeout of a heartbeat follows it: under a
+// shorter lease, a try that takes as long as before could cost the lease.
 func (r *run) followTTL(ttl time.Duration) {
 	interval := r.tracker.Interval()
 	if interval == r.interval {
@@ -147,9 +147,9 @@ func (r *run) followTTL(ttl time.Duration) {
 	r.tryTimeout = min(r.cfg.TryTimeout, max(interval/2, shardset.ShortestInterval))
 }
 
-// waitsForShards logs what the worker of a finite run waits for if it is granted nothing:
-// it cannot tell an empty group from one whose shards other workers have.
-func (r *run) waitsForShards(now time.Time, a shardset.Answer) {
+// logWaiting logs what the worker of a finite run waits for while it has received no shard: it
+// cannot distinguish an empty group from one whose shards other workers hold.
+func (r *run) logWaiting(now time.Time, a shardset.Answer) {
 	if !r.cfg.Finite || r.granted {
 		return
 	}
@@ -157,15 +157,15 @@ func (r *run) waitsForShards(now time.Time, a shardset.Answer) {
 		return
 	}
 	switch {
-	case r.waitSayAt.IsZero():
-		r.waitSayAt = now.Add(a.TTL)
-	case !now.Before(r.waitSayAt):
-		r.waitSayAt = now.Add(warnAgain)
+	case r.logWaitAt.IsZero():
+		r.logWaitAt = now.Add(a.TTL)
+	case !now.Before(r.logWaitAt):
+		r.logWaitAt = now.Add(warnAgain)
 		r.rec.waiting()
 	}
 }
 
-// noteBeat records how a heartbeat went; final: Run ends because of it.
+// noteBeat records the outcome of a heartbeat. final: Run ends because of err.
 func (r *run) noteBeat(now time.Time, o outcome, err error, final bool) {
 	r.lastErr = err
 	if err == nil {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// own is the owner's loop. It ends when the member has left: every processor has
-// returned, or the drain is over and the rest is deaf.
+// own is the owner's loop. It ends when the member has left: every processor has returned, or
+// the drain has ended and the remaining processors ignore their contexts.
 func (r *run) own(ctx context.Context) {
 	defer close(r.over)
 	defer func() { r.final = r.status(StateLeaving) }()
@@ -35,8 +35,8 @@ func (r *run) own(ctx context.Context) {
 	}
 }
 
-// do has the owner run a job and waits for it. It returns false if there is no owner
-// any more. Everything that is not the owner comes through here.
+// do makes the owner run a job, and waits for it. It returns false if the owner has ended. All
+// other goroutines reach the owner's fields through do.
 func (r *run) do(job func()) bool {
 	finished := make(chan struct{})
 	select {
@@ -48,7 +48,7 @@ func (r *run) do(job func()) bool {
 	}
 }
 
-// setTimer makes a timer fire at that time; zero means never.
+// setTimer makes a timer fire at that time. Zero: never.
 func setTimer(t *time.Timer, at time.Time) {
 	if at.IsZero() {
 		t.Stop()

@@ -12,13 +12,12 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// A plan is never applied inside another. What follows from applying one is an event of its
-// own, with a plan of its own, that apply takes up afterwards.
-
-// followUp is such an event: it tells the Tracker and returns its plan.
+// followUp is an event that follows from applying a plan, a shard that was cancelled before it
+// started for example. It calls the Tracker, which returns a plan for it.
 type followUp func() shardset.Plan
 
-// apply applies a plan, and then the plans of what follows from it. Owner only.
+// apply applies a plan, and afterwards the plans of what follows from it: no plan is applied
+// inside another. Owner only.
 func (r *run) apply(now time.Time, p shardset.Plan) {
 	queue := r.applyPlan(now, p)
 	for len(queue) > 0 {
@@ -34,14 +33,14 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) (next []followUp) {
 			next = append(next, func() shardset.Plan { return r.tracker.Returned(now, s.ID, shardset.OutcomeReleased) })
 		}
 	}
-	if p.LeaseLost && r.term != nil { // else there was no lease to lose, only a join that failed
-		r.term.End()
-		r.term = nil
-		r.rec.lapsed(len(p.Cancel))
+	if p.LeaseLost && r.lease != nil { // else there was no lease to lose, only a join that failed
+		r.lease.End()
+		r.lease = nil
+		r.rec.leaseLost(len(p.Cancel))
 	}
 	if !p.NotAfter.IsZero() && !r.extendLease(now, p) {
-		// A processor looked at a later clock reading than ours and found that the lease
-		// has expired. That is final: what the answer granted is taken afresh.
+		// A processor read the clock later than the owner, and found that the lease has
+		// expired. That is final: the member joins afresh and is granted the shards anew.
 		return append(next, func() shardset.Plan { return r.tracker.LeaseLost(now) })
 	}
 	for _, s := range p.Revoke {
@@ -66,15 +65,15 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) (next []followUp) {
 	r.reportState()
 	if p.Complete {
 		next = append(next, func() shardset.Plan {
-			r.rec.finished()
+			r.rec.complete()
 			return r.beginLeave(now)
 		})
 	}
 	return next
 }
 
-// cancel cancels a shard's context. It returns false if the shard was not started yet, so
-// that no goroutine will return.
+// cancel cancels a shard's context. It returns false if the shard was not started yet: then no
+// goroutine returns.
 func (r *run) cancel(s shardset.Stop) bool {
 	cause := causeOf(s.Cause)
 	r.rec.shard(event.Event{Kind: event.Cancelled, Lease: shardset.Lease{ID: s.ID, Epoch: s.Epoch}, Err: cause})
@@ -88,10 +87,10 @@ func (r *run) cancel(s shardset.Stop) bool {
 
 // extendLease returns false if the lease has expired.
 func (r *run) extendLease(now time.Time, p shardset.Plan) bool {
-	if r.term != nil {
-		return r.term.Extend(now, p.NotAfter)
+	if r.lease != nil {
+		return r.lease.Extend(now, p.NotAfter)
 	}
-	r.term = runner.NewMemberLease(p.NotAfter)
+	r.lease = runner.NewMemberLease(p.NotAfter)
 	r.joined = true
 	r.rec.joined(r.tracker.Instance(), len(p.Start))
 	return true
@@ -112,11 +111,10 @@ func (r *run) reportState() {
 	}
 }
 
-// start launches one shard's processor. Owner: the tasks. Stop: the run's contexts,
-// through Revoke and Cancel. Waiter: the owner, which keeps the shard in its report
-// until the goroutine comes back here with its outcome.
+// start launches the goroutine of one shard's processor. Revoke and Cancel stop it. The owner
+// waits for it: it keeps the shard in its heartbeats until returned.
 func (r *run) start(l shardset.Lease) {
-	run := r.runner.New(r.base, l, r.tracker.Instance(), r.term)
+	run := r.runner.New(r.base, l, r.tracker.Instance(), r.lease)
 	r.runs[l.ID] = run
 	r.rec.shard(event.Event{Kind: event.Assigned, Lease: l})
 	r.tasks.launch(func() {
@@ -126,7 +124,7 @@ func (r *run) start(l shardset.Lease) {
 	})
 }
 
-// returned takes a shard's goroutine back. Owner only.
+// returned is called when a shard's goroutine has returned. Owner only.
 func (r *run) returned(l shardset.Lease, o shardset.Outcome, fatal error) {
 	delete(r.runs, l.ID)
 	delete(r.stuck, l.ID)

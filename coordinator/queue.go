@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// backlog is how many waiting jobs are worth a warning.
+// backlog is the number of waiting jobs that causes a warning.
 const backlog = 10_000
 
-// queue carries jobs from the goroutines that must not wait to the one that runs user
-// code. It is unbounded: nothing is dropped, and adding never blocks.
+// queue carries jobs from goroutines that must not wait to the one that runs user code. It is
+// unbounded: no job is dropped, and add never blocks.
 type queue struct {
-	panicked func(v any, stack []byte) // told of a job that panicked; nil: nobody
-	behind   func(waiting int)         // told of each time that backlog is reached; nil: nobody
+	panicked func(v any, stack []byte) // called for each job that panicked; may be nil
+	behind   func(waiting int)         // called each time that backlog is reached; may be nil
 
 	mu     sync.Mutex // guards the fields below; never held while a job runs
 	jobs   []func()
@@ -37,7 +37,7 @@ func (q *queue) add(job func()) {
 	}
 }
 
-// close lets work end when everything that was added is done.
+// close makes work return once all added jobs have run.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
@@ -73,7 +73,7 @@ func (q *queue) work(launch func(func())) {
 	ended = true
 }
 
-// next waits for a job and takes it out; false means that there will be none.
+// next waits for a job and removes it. It returns false if no more jobs will come.
 func (q *queue) next() (func(), bool) {
 	for {
 		q.mu.Lock()

@@ -21,9 +21,9 @@ type recorder struct {
 	own    *zap.Logger // the same, for lines that are written from the queue
 	lines  *queue      // log lines to write
 	calls  *queue      // hooks to call
-	fold   folder      // of the goroutine that writes the lines
+	fold   folder      // used by the goroutine that writes the lines
 
-	// The owner's: since when heartbeats fail, and when that was logged last.
+	// Since when heartbeats fail, and when that was logged last. Owner only.
 	failingSince, warnedAt time.Time
 
 	mu     sync.Mutex // guards the field below

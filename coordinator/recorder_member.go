@@ -10,10 +10,10 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// What happens to the member as a whole. No line per heartbeat at info level: the first
-// failure of a row is a warning, once a minute there is another, and the end is told.
+// Events of the member as a whole. Heartbeats have no line each: the first failure is a warning,
+// a failure that lasts is another one each minute, and the recovery is logged.
 
-// warnAgain is how often a failure that lasts is logged again.
+// warnAgain is the time between two lines about a failure that lasts.
 const warnAgain = time.Minute
 
 func (rc *recorder) line(f func(log *zap.Logger)) {
@@ -24,7 +24,7 @@ func (rc *recorder) shardLine(l shardset.Lease, f func(log *zap.Logger)) {
 	rc.lines.add(func() { f(rc.own.With(zap.Stringer("shard", l.ID), zap.Uint64("epoch", l.Epoch), processor.Fold())) })
 }
 
-// state has a change of the member's state told.
+// state records a change of the member's state.
 func (rc *recorder) state(s State, instance uint64, err error) {
 	if rc.hooks.Member == nil {
 		return
@@ -41,16 +41,16 @@ func (rc *recorder) joining(instance uint64, g heartbeat.Guarantees) {
 
 func (rc *recorder) order(g heartbeat.Guarantees) {
 	rc.line(func(log *zap.Logger) {
-		log.Info("the group has another order than this worker expected", zap.Stringer("guarantees", g))
+		log.Info("the group's order is not what this worker expected", zap.Stringer("guarantees", g))
 	})
 }
 
-// interval tells of a heartbeat interval that follows the group's TTL.
+// interval records that the heartbeat interval follows the group's TTL.
 func (rc *recorder) interval(now, before, ttl time.Duration, firm bool) {
 	rc.line(func(log *zap.Logger) {
 		log = log.With(zap.Duration("interval", now), zap.Duration("before", before), zap.Duration("ttl", ttl))
 		if now < before && firm {
-			log.Warn("the group's TTL was made shorter than three heartbeat intervals; beating faster")
+			log.Warn("the group's TTL was made shorter than three heartbeat intervals; sending heartbeats faster")
 			return
 		}
 		log.Info("the heartbeat interval follows the group's TTL")
@@ -70,8 +70,8 @@ func (rc *recorder) waiting() {
 	})
 }
 
-func (rc *recorder) finished() {
-	rc.line(func(log *zap.Logger) { log.Info("the work is finished") })
+func (rc *recorder) complete() {
+	rc.line(func(log *zap.Logger) { log.Info("the work is complete") })
 }
 
 func (rc *recorder) leaving(joined bool, why error, shards int) {
@@ -82,7 +82,7 @@ func (rc *recorder) leaving(joined bool, why error, shards int) {
 		case !joined:
 			log.Info("stopping before it joined the group")
 		case why != nil:
-			log.Error("leaving the group because it cannot go on", zap.Error(why), zap.Int("shards", shards))
+			log.Error("leaving the group because of an error", zap.Error(why), zap.Int("shards", shards))
 		default:
 			log.Info("leaving the group", zap.Int("shards", shards))
 		}
@@ -95,21 +95,21 @@ func (rc *recorder) leaveFailed(err error) {
 	})
 }
 
-func (rc *recorder) stopped(joined bool, deaf []shardset.ID) {
+func (rc *recorder) stopped(joined bool, running []shardset.ID) {
 	rc.unfold(true)
 	rc.line(func(log *zap.Logger) {
 		switch {
-		case len(deaf) > 0:
-			log.Error("left with processors still running", zap.Stringers("shards", deaf))
+		case len(running) > 0:
+			log.Error("left with processors still running", zap.Stringers("shards", running))
 		case joined:
 			log.Info("left the group")
 		}
 	})
 }
 
-func (rc *recorder) lapsed(shards int) {
+func (rc *recorder) leaseLost(shards int) {
 	rc.count(func(c *Counters) { c.LeasesLost++ })
-	rc.line(func(log *zap.Logger) { log.Warn("the lease is over", zap.Int("shards", shards)) })
+	rc.line(func(log *zap.Logger) { log.Warn("the lease was lost", zap.Int("shards", shards)) })
 }
 
 func (rc *recorder) evicted() {
@@ -121,7 +121,8 @@ func (rc *recorder) groupCreated() {
 	rc.line(func(log *zap.Logger) { log.Info("created the group, joining it") })
 }
 
-// watchFailed records a watch that broke or could not be made; first: of an outage.
+// watchFailed records a watch that broke or could not be made. first: it is the first failure of
+// an outage.
 func (rc *recorder) watchFailed(err error, first bool) {
 	rc.count(func(c *Counters) { c.WatchesFailed++ })
 	if first {
@@ -137,7 +138,7 @@ func (rc *recorder) watchWorks(after time.Duration) {
 
 func (rc *recorder) dropped() { rc.count(func(c *Counters) { c.AnswersDropped++ }) }
 
-// heartbeat has a heartbeat told; final: Run ends because of it, so nothing is retried.
+// heartbeat records the outcome of a heartbeat. final: Run ends because of it.
 func (rc *recorder) heartbeat(e HeartbeatEvent, now time.Time, final bool) {
 	err := e.Err
 	rc.count(func(c *Counters) {

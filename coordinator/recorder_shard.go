@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// shardEvents says of each kind of event how it is counted, logged, and passed to a hook.
+// shardEvents has, for each kind of event, how it is counted and logged, and its hook.
 var shardEvents = [event.Kinds + 1]struct {
 	count   func(c *Counters, e event.Event)
 	level   zapcore.Level
@@ -25,7 +25,7 @@ var shardEvents = [event.Kinds + 1]struct {
 		hook: shardHook(func(h *Hooks) func(ShardEvent) { return h.Assigned }),
 	},
 	event.AssignedAgain: {
-		level: zap.WarnLevel, message: "shard was processed to its end, and the group goes on granting it: starting it again",
+		level: zap.WarnLevel, message: "shard was processed to its end, but the group goes on granting it; starting it again",
 	},
 	event.Started: {
 		level: zap.InfoLevel, message: "shard started",

@@ -11,14 +11,14 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Within drainBound after its drain timeout Run returns. The Tracker's own grace for
-// cancelled processors is the first half of it; the rest is for the last call to the
-// service, the last hooks, and a busy machine.
+// Run returns within drainBound after its drain timeout. The first half of it is the Tracker's
+// grace for cancelled processors. The rest is for the last call to the service, the last hooks,
+// and a busy machine.
 const drainBound = 85 * time.Millisecond
 
-// run is one Run. Fields without a remark are set before anything starts. The
-// goroutine that runs own is the owner: it alone touches what is marked as its own,
-// and it never waits for anything but its own channels.
+// run is one call of Coordinator.Run. The goroutine that runs the method own is the owner: it
+// alone uses the fields marked so, and it waits only for its own channels. The other fields are
+// set before any goroutine starts.
 type run struct {
 	cfg    Config
 	info   heartbeat.Info
@@ -36,15 +36,15 @@ type run struct {
 
 	// The owner's.
 	tracker     *shardset.Tracker
-	term        *runner.MemberLease // the lease that all shards share; nil: none
+	lease       *runner.MemberLease // the lease that all shards share; nil: none
 	runs        map[shardset.ID]*runner.Run
 	stuck       map[shardset.ID]bool
-	stalled     map[shardset.ID]time.Time // since when: told as without progress
+	stalled     map[shardset.ID]time.Time // since when they make no progress
 	stacksAt    time.Time                 // when the stacks of a processor were logged last
 	wakeTimer   *time.Timer               // of the Tracker
-	beatTimer   *time.Timer               // of the Pacer: a heartbeat in flight must not delay the end of the lease
+	beatTimer   *time.Timer               // of the Pacer
 	pacer       shardset.Pacer
-	silent      bool      // no more heartbeats
+	silent      bool      // no more heartbeats are sent
 	sentAt      time.Time // of the newest heartbeat
 	lastBeat    time.Time // of the newest answered one
 	interval    time.Duration
@@ -60,7 +60,7 @@ type run struct {
 	granted     bool      // a shard, ever
 	watchErr    error     // why the watch does not work; nil: it does, or there is none
 	watchDownAt time.Time // since when
-	waitSayAt   time.Time // when to say again what a finite run without a shard waits for
+	logWaitAt   time.Time // when to log again what a finite run without a shard waits for
 }
 
 func newRun(cfg Config, info heartbeat.Info) *run {
@@ -100,7 +100,7 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 		FirmInterval: cfg.firmInterval,
 		FollowTTL:    !cfg.firmInterval && cfg.Interval == r.info.Interval,
 		TTL:          r.info.TTL,
-		Fast:         cfg.FastInterval, // even if the service pushes: a push can break in silence
+		Fast:         cfg.FastInterval, // even if the service pushes: a watch can break unnoticed
 		Grid:         !r.info.Guarantees.Push,
 		DrainTimeout: cfg.DrainTimeout,
 		StuckAfter:   cfg.StuckAfter,
@@ -112,9 +112,9 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 	return r
 }
 
-// newInstance numbers this run of the member: by time, so that a later process has a
-// larger number, and by chance, so that no two processes share one even if a store
-// forgot which were there.
+// newInstance returns the number of this run of the member. It contains the time, so that a later
+// process has a larger number, and random bits, so that two processes never share one, even if
+// a store has lost its records.
 func newInstance() uint64 {
 	const random = 20 // bits; shardset.Tracker keeps as many when it jumps past another instance
 	return uint64(time.Now().UnixMilli())<<random | rand.Uint64N(1<<random)
@@ -125,7 +125,7 @@ func (r *run) canLeave() bool {
 	return ok
 }
 
-// run does what Run promises.
+// run implements Coordinator.Run.
 func (r *run) run(ctx context.Context) error {
 	r.base = context.WithoutCancel(ctx)
 	beating, stopBeating := context.WithCancel(r.base)
@@ -146,8 +146,8 @@ func (r *run) run(ctx context.Context) error {
 	for _, s := range r.tracker.Shards() {
 		drain.Shards = append(drain.Shards, s.ID)
 	}
-	// Each part may take a share of what is left, so that a deaf one leaves time to
-	// the others and is the only one named.
+	// Each part may take a share of the remaining time, so that one that hangs leaves time for
+	// the others, and is the only one named.
 	if end := r.share(3); !closed(calling, end) || !closed(watching, end) {
 		drain.Parts = append(drain.Parts, "heartbeat")
 	}

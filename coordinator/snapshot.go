@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// snapshot returns the status, by the owner while there is one.
+// snapshot returns the status: the owner's, or the last one if the owner has ended.
 func (r *run) snapshot() (s Status) {
 	if r.do(func() { s = r.status(r.state()) }) {
 		return s
@@ -19,18 +19,18 @@ func (r *run) snapshot() (s Status) {
 	return s
 }
 
-// state says what the run is doing. Owner only.
+// state returns the member's state. Owner only.
 func (r *run) state() State {
 	switch {
 	case !r.stopBy.IsZero():
 		return StateLeaving
-	case r.term == nil:
+	case r.lease == nil:
 		return StateJoining
 	}
 	return StateRunning
 }
 
-// status builds a snapshot. Owner only, or after its end.
+// status builds a snapshot. Owner only, or after the owner has ended.
 func (r *run) status(state State) Status {
 	s := Status{
 		Group: r.info.Group, Guarantees: r.guarantees, Member: r.cfg.Member,
@@ -44,8 +44,8 @@ func (r *run) status(state State) Status {
 	if r.failure != nil {
 		s.LastError = r.failure
 	}
-	if r.term != nil {
-		s.LeaseUntil = r.term.NotAfter()
+	if r.lease != nil {
+		s.LeaseUntil = r.lease.NotAfter()
 	}
 	shards := r.tracker.Shards()
 	s.Shards = make([]ShardStatus, len(shards))
@@ -76,7 +76,7 @@ func (r *run) shardStatus(sh shardset.ShardState) ShardStatus {
 	return s
 }
 
-// degrade adds a part that does not work.
+// degrade adds a part that does not work. A nil error adds nothing.
 func (s *Status) degrade(since time.Time, err error) {
 	switch {
 	case err == nil:

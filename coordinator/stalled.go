@@ -11,22 +11,22 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// findStalled has the processors told that give no sign of progress, each once until
-// there is one. It runs when a heartbeat ends, which comes anyway. Owner only.
+// findStalled records the processors that make no progress, each once until it makes progress
+// again. It runs after each heartbeat, which saves a timer. Owner only.
 func (r *run) findStalled(now time.Time) {
 	if r.cfg.NoProgressAfter < 0 {
 		return
 	}
 	for id, run := range r.runs {
 		since, err := run.Stall(now, r.cfg.NoProgressAfter)
-		told, was := r.stalled[id]
+		recorded, was := r.stalled[id]
 		switch {
 		case err == nil && was:
 			delete(r.stalled, id)
 			if !run.Cancelled() {
-				r.rec.shard(event.Event{Kind: event.Resumed, Lease: lease(id, run), For: now.Sub(told)})
+				r.rec.shard(event.Event{Kind: event.Resumed, Lease: lease(id, run), For: now.Sub(recorded)})
 			}
-		case err != nil && (!was || !told.Equal(since)):
+		case err != nil && (!was || !recorded.Equal(since)):
 			r.stalled[id] = since
 			r.rec.shard(event.Event{
 				Kind: event.Stalled, Lease: lease(id, run), Err: err, For: now.Sub(since), Stacks: r.stacksDue(now),
@@ -35,8 +35,8 @@ func (r *run) findStalled(now time.Time) {
 	}
 }
 
-// stackEvery is how often the stacks of a processor's goroutines are written: to take them
-// stops the whole process for a moment.
+// stackEvery is the least time between two lines with stacks: taking stacks stops the whole
+// process for a moment.
 const stackEvery = time.Minute
 
 func (r *run) stacksDue(now time.Time) bool {
@@ -51,11 +51,11 @@ func lease(id shardset.ID, run *runner.Run) shardset.Lease {
 	return shardset.Lease{ID: id, Epoch: run.Epoch()}
 }
 
-// maxStacks is how many bytes of stacks one line has.
+// maxStacks is the most bytes of stacks in one line.
 const maxStacks = 16 << 10
 
-// shardStacks returns the stacks of the goroutines of one run, as a profile shows them: it
-// has the goroutines that the labels of runner.Run name.
+// shardStacks returns the stacks of the goroutines with the labels of one run (runner.Run), in
+// the form of a profile.
 func shardStacks(member string, l shardset.Lease) []byte {
 	var all, own bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&all, 1); err != nil {

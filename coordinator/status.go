@@ -42,42 +42,41 @@ type Status struct {
 	Group           string
 	Guarantees      heartbeat.Guarantees // of the group and the store together
 	Member          string
-	Instance        uint64 // this run of the member; rises when a lease was lost
+	Instance        uint64 // this run of the member; rises with each lost lease
 	State           State
-	Generation      uint64    // newest seen
-	LeaseUntil      time.Time // end of the lease; zero without one
-	LastHeartbeat   time.Time // when the newest answered heartbeat left; zero before the first
-	HeartbeatErrors int       // heartbeats that failed since
-	LastError       error     // of the newest heartbeat if that failed, or why Run ends
-	// Degraded is a part that does not work, without which the group goes on, but slower: the
-	// watch for pushes, or what the group's client says of itself (heartbeat.Degradable).
-	// Nil: everything works. DegradedSince is since when.
+	Generation      uint64    // the newest that an answer had
+	LeaseUntil      time.Time // when the lease expires; zero without a lease
+	LastHeartbeat   time.Time // when the newest answered heartbeat was sent; zero before the first
+	HeartbeatErrors int       // heartbeats that failed since then
+	LastError       error     // of the newest heartbeat, if it failed; or why Run ends
+	// Degraded says which part does not work, so that the worker goes on, but slower: the watch
+	// for pushes, or a part of the group's client (heartbeat.Degradable). Nil: all works.
 	Degraded      error
 	DegradedSince time.Time
 	Shards        []ShardStatus
 	Counters      Counters
 }
 
-// Counters count since Run was called. They print as the counts that are not zero.
+// Counters count what happened since Run was called. String lists those that are not zero.
 type Counters struct {
-	Heartbeats       int64 // heartbeats answered
-	HeartbeatsFailed int64 // and not answered, or not with sense
+	Heartbeats       int64 // heartbeats that were answered
+	HeartbeatsFailed int64 // heartbeats without an answer, or with an invalid one
 	AnswersDropped   int64 // answers that came too late to count
 	WatchesFailed    int64 // watches for pushes that broke or could not be made
-	LeasesLost       int64 // times that all shards were lost
+	LeasesLost       int64 // leases that ended before Run did; all shards were lost
 	Evictions        int64 // of these, because the service said so
-	Assigned         int64 // grants taken up
+	Assigned         int64 // shards that were started
 	Stopped          int64 // processors that returned
 	DrainOverruns    int64 // drains that outlasted DrainTimeout
 	Stuck            int64 // processors that ignored a cancelled context
-	NoProgress       int64 // times that a processor gave no sign of progress for too long
+	NoProgress       int64 // times that a processor made no progress for Config.NoProgressAfter
 	Failures         int64 // attempts that ended in an error
 	Panics           int64 // of these, panics
-	Halted           int64 // shards that were halted; not among the failures
-	Poison           int64 // calls of Shard.ReportPoison: pieces that were given up
-	Gaps             int64 // calls of Shard.ReportGap: pieces that were gone
-	Commits          int64 // commits that went through
-	CommitsFailed    int64 // and that did not
+	Halted           int64 // shards that were halted; not counted in Failures
+	Poison           int64 // pieces of shards that were given up (Shard.ReportPoison)
+	Gaps             int64 // pieces of shards that were gone (Shard.ReportGap)
+	Commits          int64 // commits that succeeded
+	CommitsFailed    int64 // commits that failed
 	CommitsFenced    int64 // of these, refused because the shard has another owner
 }
 

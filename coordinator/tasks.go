@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// tasks owns every goroutine of one Run. It counts rather than waits on a WaitGroup,
-// because Run must give up on deaf ones, and a goroutine that waits for a WaitGroup
-// would be left behind with them.
+// tasks owns every goroutine of one Run. It counts them instead of using a WaitGroup, because
+// Run must not wait forever: a goroutine that waits for a WaitGroup would be left behind
+// together with the stuck ones.
 type tasks struct {
 	mu   sync.Mutex // guards n and idle
 	n    int
 	idle chan struct{} // closed when n falls to zero; nil: nobody waits
 }
 
-// launch starts f. Its owner is the run, it stops as the run's parts say (contexts
-// for the heartbeat and the processors, close for the hooks), and wait waits for it.
+// launch starts f. Contexts stop the heartbeat and the processors, and close stops the queues
+// of hooks and log lines. wait waits for all of them.
 func (c *tasks) launch(f func()) {
 	c.mu.Lock()
 	c.n++
@@ -46,7 +46,7 @@ func (c *tasks) done() {
 	}
 }
 
-// wait waits for everything launched, at most until the given time.
+// wait waits until all have returned, at most until the given time.
 func (c *tasks) wait(until time.Time) {
 	c.mu.Lock()
 	if c.n == 0 {
@@ -59,7 +59,7 @@ func (c *tasks) wait(until time.Time) {
 	closed(idle, until)
 }
 
-// closed waits for a channel to be closed, at most until the given time.
+// closed waits until a channel is closed, at most until the given time, and reports whether it is.
 func closed(done <-chan struct{}, until time.Time) bool {
 	t := time.NewTimer(time.Until(until))
 	defer t.Stop()
