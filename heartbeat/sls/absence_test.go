@@ -47,7 +47,7 @@ func (l *late) first(s sent) *http.Response {
 
 // A group that the service said to exist, and a logstore, may be missing for one lease:
 // lists and nodes lag behind. After that the absence is believed.
-func TestLateNews(t *testing.T) {
+func TestServiceLagsBehindACreate(t *testing.T) {
 	const long, short = time.Hour, 4 * time.Second // the lease is 6s
 	for _, c := range []struct {
 		name  string
@@ -132,9 +132,9 @@ func TestNotListedAfterAnEviction(t *testing.T) {
 	})
 }
 
-// A group that was deleted is gone at once for a member that was in it, and so is one
-// that never was for a client that must not make it.
-func TestDeletedGroupIsNoLateNews(t *testing.T) {
+// A deleted group does not exist at once, for a member that was in it. Neither does a group that never
+// existed, for a client that must not create it.
+func TestDeletedGroupIsNoLag(t *testing.T) {
 	g := &groups{timeout: 6}
 	c := newClient(t, config(service(6, g.first)))
 	if _, err := c.Beat(t.Context(), request()); err != nil {
@@ -148,8 +148,8 @@ func TestDeletedGroupIsNoLateNews(t *testing.T) {
 	}
 }
 
-// What other programs wrote into their groups stops nobody, at the first reading and
-// later; what is wrong with the own one is said.
+// Faults in other programs' groups do not matter, at the first reading and later. A fault in the
+// client's own group is an error.
 func TestOddGroups(t *testing.T) {
 	const own = `{"name":"my-group","timeout":6,"order":true}`
 	for _, body := range []string{

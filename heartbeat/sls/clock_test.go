@@ -86,8 +86,8 @@ func TestOffsetHolds(t *testing.T) {
 	}
 }
 
-// TestOffsetNews: a difference that is certain to be above a second is told, each once.
-func TestOffsetNews(t *testing.T) {
+// TestOffsetIsLogged: a difference that is certain to be above a second is logged once.
+func TestOffsetIsLogged(t *testing.T) {
 	var o offset
 	at := time.Duration(0)
 	for i, c := range []struct {

@@ -57,7 +57,7 @@ func conformance(ttl time.Duration, connect func(testing.TB, *slsserver.Server) 
 		}
 		s.config = sls.Config{
 			Project: "p", Logstore: first, Group: "g", Timeout: o.TTL, Ordered: o.Ordered,
-			MustExist: true, // a process that starts while the group is gone must not make it
+			MustExist: true, // a process that starts after the group was deleted must not make it
 		}
 		s.config.Endpoint, s.config.Transport = connect(t, srv)
 		if s.admin, err = s.client(t); err != nil {
@@ -137,8 +137,8 @@ func isFamily(list []shardset.Shard) bool {
 	return slices.Equal(parents, []string{"", "0", "0", "12", ""})
 }
 
-// fill puts a log group into every shard that takes one: a shard that never had data is over as soon
-// as it is read-only, and the suite says itself when one ends.
+// fill puts a log group into every shard that takes one: a shard that never had data is complete as soon
+// as it is read-only, and the suite decides when a shard is complete.
 func (s *service) fill(ctx context.Context) ([]sls.Shard, error) {
 	list, err := s.admin.ListShards(ctx)
 	for _, sh := range list {
@@ -174,7 +174,7 @@ func (s *service) split(ctx context.Context, number int) error {
 }
 
 // setShards grows the list by splitting shards, and by merging two if one is missing.
-// A shard leaves it when it is over, and comes back when it is not any more.
+// A shard leaves it when it is complete, and comes back when it is opened again.
 func (s *service) setShards(ctx context.Context, list []shardset.Shard) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -255,7 +255,7 @@ func (s *service) reopen(name int) error {
 func cursor(n int64) string { return base64.StdEncoding.EncodeToString(strconv.AppendInt(nil, n, 10)) }
 
 // cursorOf returns the cursor that stands for a position of the suite. Those cursors are
-// older than all data, so nobody could read from them; nobody does.
+// older than all data. The suite does not read from them.
 func (s *service) cursorOf(p processor.Position) processor.Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()

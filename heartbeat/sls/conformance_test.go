@@ -35,8 +35,8 @@ func TestConformance(t *testing.T) {
 	heartbeattest.Run(t, cfg)
 }
 
-// The cases that also run over sockets, where what a connection, a deadline or two calls
-// at once can change shows. The others would only wait longer: some last five leases.
+// The cases that also run over sockets: those that connections, deadlines or concurrent calls can
+// change. The others would only wait longer: some last five leases.
 var overSockets = []string{
 	"Info/abilities", "Join/restart", "Rebalance/three_members", "Release/one_by_one", "Release/back_again",
 	"Expiry/silent_member", "Eviction/stranger", "Eviction/rejoin", "Fence/owner", "Fence/in_transfer",

@@ -17,7 +17,7 @@ import (
 
 // bank gives numbered credentials.
 type bank struct {
-	life  time.Duration // zero: nobody knows
+	life  time.Duration // zero: unknown
 	takes time.Duration
 	asked atomic.Int64
 	fail  atomic.Bool
@@ -77,7 +77,7 @@ func TestCredentialsWithoutAnEnd(t *testing.T) {
 		signedBy("id1") // and asks
 		time.Sleep(2 * time.Second)
 		signedBy("id2")
-		time.Sleep(time.Hour) // nobody needs any
+		time.Sleep(time.Hour) // no request needs any
 		signedBy("id2")
 		time.Sleep(2 * time.Second)
 		signedBy("id3")
@@ -159,7 +159,7 @@ func TestCredentialsAreKept(t *testing.T) {
 }
 
 // While one request renews credentials that are still good, no other waits.
-func TestRenewalHoldsUpNobody(t *testing.T) {
+func TestRenewalDelaysNoRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &bank{life: time.Hour}
 		c, _ := banked(t, b, list)

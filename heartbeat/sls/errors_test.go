@@ -62,7 +62,7 @@ func TestCodes(t *testing.T) {
 		{anything, 404, "ProjectNotExist ProjectNotExists LogStoreNotExist", nil, false},
 		{opPull, 400, "InvalidCursor", ErrInvalidCursor, false},
 		{opCursorTime, 404, "InvalidCursor", ErrInvalidCursor, false},
-		{opPull, 400, "InvalidCursorTime InvalidShardCursor", nil, false}, // nobody knows what they mean
+		{opPull, 400, "InvalidCursorTime InvalidShardCursor", nil, false}, // their meaning is not known
 		{opCursor, 400, "InvalidCursor", nil, false},
 		{opUpdateCheckpoint, 400, "InvalidShardCheckPoint InvalidCursor", nil, false},
 		{anything, 400, "MissingContentType MissingBodyRawSize InvalidBodyRawSize InvalidCompressType MissingHost MissingDate " +
@@ -120,7 +120,7 @@ func TestBadParameterIsNoCursor(t *testing.T) {
 }
 
 // What the service writes is cut, and cannot write a log line of its own.
-func TestServersTextIsTamed(t *testing.T) {
+func TestServerTextIsCutAndCleaned(t *testing.T) {
 	long := strings.Repeat("é", 1<<12)
 	w := &wire{answer: func(sent) (*http.Response, error) {
 		r := refuse(400, "Code\n"+long, "line\nFATAL forged\x1b[31m"+long)

@@ -34,8 +34,8 @@ func isForeign(err error, status int) error {
 	return nil
 }
 
-// Whatever somebody else answers, with any status, to any call, nobody answered. The
-// bodies are those that would mean most if they were the service's.
+// An answer of another machine, with any status, to any call, is no answer. The bodies are those that
+// would mean most if they were the service's.
 func TestAnswersWithoutARequestID(t *testing.T) {
 	for status := 200; status < 600; status++ {
 		for op := range answers {
@@ -66,8 +66,8 @@ func TestAnswersWithoutARequestID(t *testing.T) {
 	}
 }
 
-// An error needs the service's JSON besides, with a code. Somebody who passes the
-// service's headers on may have put a page in place of its error.
+// An error needs the service's JSON with a code besides. A gateway that passes the service's headers on
+// may have replaced its error by a page.
 func TestErrorsWithoutACode(t *testing.T) {
 	for _, body := range []string{
 		"", "<html>", "null", "[]", "{}", `"errorCode"`, `{"errorCode":7}`, `{"errorCode":""}`, `{"errorCode":null}`,
@@ -204,7 +204,7 @@ func TestErrorThatBreaksOff(t *testing.T) {
 	}
 }
 
-// The error shows who may have answered, in little room, and no word that could be a key.
+// The error shows in a few words what may have answered, and no word that could be a key.
 func TestForeignAnswersAreShown(t *testing.T) {
 	key := strings.Repeat("k", maxWord+1)
 	long := strings.Repeat("word ", 1000)

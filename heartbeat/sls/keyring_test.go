@@ -42,27 +42,27 @@ func (m *moody) Credentials(ctx context.Context) (Credentials, error) {
 
 var errBank = errors.New("the bank is closed")
 
-// moods are the ways in which a provider gives nothing; free ends the deaf ones.
+// moods are the ways in which a provider returns no credentials; free ends the stuck one.
 func moods(free <-chan struct{}) map[string]func(context.Context) (Credentials, error) {
 	return map[string]func(context.Context) (Credentials, error){
 		"fails":  func(context.Context) (Credentials, error) { return Credentials{}, errBank },
 		"hangs":  func(ctx context.Context) (Credentials, error) { <-ctx.Done(); return Credentials{}, ctx.Err() },
-		"deaf":   func(context.Context) (Credentials, error) { <-free; return Credentials{}, errBank },
+		"stuck":  func(context.Context) (Credentials, error) { <-free; return Credentials{}, errBank },
 		"panics": func(context.Context) (Credentials, error) { panic("no bank") },
 		"exits":  func(context.Context) (Credentials, error) { runtime.Goexit(); return Credentials{}, nil },
 		"bad":    func(context.Context) (Credentials, error) { return Credentials{AccessKeyID: "a b"}, nil },
 	}
 }
 
-// A provider that gives nothing any more costs no heartbeat while the last credentials
-// are good, is asked one question at a time, and is told of once.
+// A provider that returns no more credentials costs no heartbeat while the last ones are good. The client
+// asks it one question at a time and logs one line.
 func TestProviderThatGivesNothingMore(t *testing.T) {
 	for _, life := range []time.Duration{0, 20 * time.Minute} {
 		free := make(chan struct{})
 		for name, mood := range moods(free) {
 			synctest.Test(t, func(t *testing.T) {
 				free := make(chan struct{})
-				if name == "deaf" {
+				if name == "stuck" {
 					mood = moods(free)[name]
 				}
 				m := &moody{life: life, mood: mood}
@@ -80,7 +80,7 @@ func TestProviderThatGivesNothingMore(t *testing.T) {
 				if n, most := m.calls.Load(), m.most.Load(); n < 2 || n > 2+18*60/10 || most != 1 {
 					t.Errorf("%s, life %v: %d questions, %d at once", name, life, n, most)
 				}
-				if n := logs.FilterMessageSnippet("cannot be renewed").Len(); n > 1 || n == 0 && name != "deaf" {
+				if n := logs.FilterMessageSnippet("cannot be renewed").Len(); n > 1 || n == 0 && name != "stuck" {
 					t.Errorf("%s, life %v: it was told %d times", name, life, n)
 				}
 				close(free)
@@ -210,10 +210,10 @@ func TestClose(t *testing.T) {
 }
 
 // A provider that ignores its context does not hold up Close for long.
-func TestCloseWithADeafProvider(t *testing.T) {
+func TestCloseWithAStuckProvider(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})
-		m := &moody{mood: moods(free)["deaf"]}
+		m := &moody{mood: moods(free)["stuck"]}
 		cfg := config(fixed(opListShards))
 		cfg.Credentials = m
 		c, err := New(cfg)
@@ -246,7 +246,7 @@ func TestKeys(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		keys keys
-		from time.Duration // until then the keys are usable and nobody asks
+		from time.Duration // until then the keys are usable and no request asks
 		ends time.Duration // from then on they are not usable; zero: never
 	}{
 		{"an hour", given(t0, Credentials{Expires: t0.Add(time.Hour)}), 55 * time.Minute, time.Hour},

@@ -25,7 +25,7 @@ func (l line) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	in := r.Clone(r.Context()) // the handler is told when the client goes, as a server tells it
+	in := r.Clone(r.Context()) // its context ends when the client goes, as with a server
 	in.Body, in.RequestURI, in.RemoteAddr = io.NopCloser(bytes.NewReader(body)), r.URL.RequestURI(), "127.0.0.1:1"
 	a := &answer{header: http.Header{}}
 	done := make(chan error, 1)

@@ -126,7 +126,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// Defect D25 of a peer: bodies that nobody closed pinned a connection for each commit.
+// Defect D25 of a peer: bodies that were not closed pinned a connection for each commit.
 func TestD25BodiesAreDrained(t *testing.T) {
 	for _, c := range []struct {
 		status int

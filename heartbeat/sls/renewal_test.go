@@ -96,9 +96,9 @@ func (k *keyed) ended() bool {
 	}
 }
 
-// A key that the server does not know yet, or not any more, costs nothing while the lease
-// lasts, with a provider or after a first success. Where nothing can change it ends Run at
-// once, otherwise when the lease is over.
+// A key that the server does not know yet, or no longer, costs nothing while the lease lasts, with a
+// provider or after a first success. Where nothing can change, it ends Run at once; otherwise when the
+// lease has expired.
 func TestRefusedKeysOfAWorker(t *testing.T) {
 	provider := func() (sls.CredentialsProvider, func(string)) {
 		v := &vault{id: "a"}

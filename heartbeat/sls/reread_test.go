@@ -82,7 +82,7 @@ func far(w *wire, trip time.Duration) {
 
 // A service that is far away has its shorter timeout heard of, although a heartbeat has
 // no time for two calls.
-func TestTimeoutIsReadAgainFromAfar(t *testing.T) {
+func TestTimeoutIsReadAgainSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &groups{timeout: 20}
 		w := service(20, g.first)
@@ -215,7 +215,7 @@ func TestReadingBeforeAnEviction(t *testing.T) {
 	})
 }
 
-// Whether the group is ordered is told as the group is, once that is known.
+// Info shows the order of the group once it is known.
 func TestInfoFollowsTheGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &groups{timeout: 6, ordered: true}

@@ -15,7 +15,7 @@ func TestManyGenerations(t *testing.T) {
 	r.createGroup(60, true)
 	r.want(r.beat("c", "[]"), 200, "[0]")
 	last := 0
-	put := func(key string) { r.want(r.put(key, sample), 200, "") } // so that no shard is over before its commit
+	put := func(key string) { r.want(r.put(key, sample), 200, "") } // so that no shard is complete before its commit
 	for range rounds {
 		put(lowKey)
 		if a := r.do("POST", fmt.Sprintf("/logstores/ls/shards/%d?action=split", last), ""); a.status != 200 {

@@ -148,7 +148,7 @@ func emptySignature(r *http.Request) {
 }
 
 // sign is a client's side, for requests that no vector has: it signs the path and the host
-// that it is told.
+// that it gets.
 func sign(v request, v4 bool, path, host string) *http.Request {
 	req := v.build(v4)
 	h := req.Header

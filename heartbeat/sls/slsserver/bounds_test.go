@@ -84,8 +84,8 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// TestNothingComesBackWhole: what a client sends is cut in every answer.
-func TestNothingComesBackWhole(t *testing.T) {
+// TestAnswersCutWhatTheyQuote: what a client sends is cut in every answer.
+func TestAnswersCutWhatTheyQuote(t *testing.T) {
 	r := newRig(t, Config{})
 	r.createGroup(60, false)
 	cursor := r.cursor(0, "begin")

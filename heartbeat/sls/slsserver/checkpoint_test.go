@@ -52,7 +52,7 @@ func TestCommit(t *testing.T) {
 		r.want(r.beat("c2", "[]"), 200, "[1]")
 		r.want(r.commit("c2", 1, r.cursor(1, "begin"), false), 200, "")
 		r.wantCode(r.commit("c3", 1, r.cursor(1, "begin"), false), 404, "ConsumerNotExist")
-		r.want(r.commit("c3", 1, r.cursor(1, "begin"), true), 200, "") // whoever it is
+		r.want(r.commit("c3", 1, r.cursor(1, "begin"), true), 200, "") // also of an unknown consumer
 		if by := r.checkpoint(1).Consumer; by != "c3" {
 			t.Errorf("the committer is %q", by)
 		}

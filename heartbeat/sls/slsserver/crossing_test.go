@@ -60,8 +60,8 @@ func (b silent) Read([]byte) (int, error) {
 	return 0, io.ErrUnexpectedEOF
 }
 
-// Who announces a body and sends none takes nobody's place.
-func TestSilentClientsKeepNobodyOut(t *testing.T) {
+// A client that announces a body and sends none does not count as a request in flight.
+func TestSilentClientsBlockNoOthers(t *testing.T) {
 	s, err := New(Config{MaxInFlight: 2, Projects: []Project{{Name: "p", Logstores: []Logstore{{Name: "ls", Shards: 1}}}}})
 	if err != nil {
 		t.Fatal(err)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestDeletionEndsAll: groups, members, positions and data of what is deleted are gone, and do not
-// come back with the name.
+// TestDeletionEndsAll: a deletion removes groups, members, positions and data, and they do not come
+// back with the name.
 func TestDeletionEndsAll(t *testing.T) {
 	for _, what := range []string{"/logstores/ls", "/"} {
 		r := newRig(t, Config{})

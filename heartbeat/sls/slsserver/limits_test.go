@@ -116,7 +116,7 @@ func TestClosed(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
-	// A request that was at work must not be told that its group is deleted.
+	// The answer to a request at work must not say that its group is deleted.
 	if _, err := g.heartbeat("c", nil); !errors.Is(err, errClosed) {
 		t.Errorf("a late heartbeat: %v", err)
 	}

@@ -53,7 +53,7 @@ func TestSplitAndMerge(t *testing.T) {
 	if last := list[10].End; last != strings.Repeat("f", 32) {
 		t.Errorf("the last key is %s", last)
 	}
-	// The parents can be read, and no longer written, also by who found one before it closed.
+	// The parents can be read, and no longer written, also by a put that found one before it closed.
 	ls, _ := r.findLogstore("p", "ls")
 	if taken, err := ls.shard(0).append(block{}, time.Now(), 0); taken || err != nil {
 		t.Errorf("a read-only shard takes a log group: %v, %v", taken, err)
@@ -122,8 +122,8 @@ func TestChildrenWait(t *testing.T) {
 	r.want(r.beat("c1", "[2,4]"), 200, "[2,4]")
 }
 
-// TestGrandchildWaits: a child that is over, by force, does not release what has an older
-// ancestor to wait for.
+// TestGrandchildWaits: a child that is complete by a forced commit does not release a grandchild that
+// waits for an older ancestor.
 func TestGrandchildWaits(t *testing.T) {
 	r := newRig(t, Config{})
 	r.createGroup(60, true)

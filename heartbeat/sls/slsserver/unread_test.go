@@ -24,7 +24,7 @@ func (b *watched) Read(p []byte) (int, error) {
 
 func (b *watched) Close() error { return nil }
 
-// TestBodiesThatAreNotRead: what the headers refuse costs no body, whoever sends it.
+// TestBodiesThatAreNotRead: what the headers refuse costs no body.
 func TestBodiesThatAreNotRead(t *testing.T) {
 	put := func(v4 bool, change func(*http.Request)) (*http.Request, *watched) {
 		v := request{

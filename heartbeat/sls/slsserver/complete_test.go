@@ -139,8 +139,8 @@ func TestOrderedLater(t *testing.T) {
 	r.hear("c1", "[1,2,3]", "[2,3,4,5]")
 }
 
-// TestOverByAge: the sweeper takes the last data of a parent, and its children are granted.
-func TestOverByAge(t *testing.T) {
+// TestCompleteByAge: the sweeper takes the last data of a parent, and its children are granted.
+func TestCompleteByAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Config{Retention: 10 * time.Minute})
 		r.createGroup(3600, true)
@@ -160,9 +160,9 @@ func TestOverByAge(t *testing.T) {
 	})
 }
 
-// TestEndAfterOver: the holder of a shard that is over without its doing may commit the end, as
-// Rollcall's own client does when it drains. Nobody else may.
-func TestEndAfterOver(t *testing.T) {
+// TestEndAfterComplete: the holder of a shard that became complete without a commit may commit the
+// end, as Rollcall's own client does when it drains. No other consumer may.
+func TestEndAfterComplete(t *testing.T) {
 	r := newRig(t, Config{})
 	r.createGroup(60, true)
 	r.want(r.beat("c1", "[]"), 200, "[0,1]")
