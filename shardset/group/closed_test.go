@@ -115,3 +115,36 @@ func TestTTLOfUnnumberedMembers(t *testing.T) {
 		}
 	}
 }
+
+// A former member works by the TTL of the deleted group, whatever becomes of the new one's.
+func TestTTLBesideFormerMembers(t *testing.T) {
+	r := newRig(t, 1)
+	if _, err := r.beat("a", 5, 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	r.remake(group.Config{TTL: rigTTL}, list(1)...)
+	if err := r.g.SetTTL(r.now, rigTTL/4); err != nil {
+		t.Fatal(err)
+	}
+	r.check()
+	r.wait(rigTTL / 2)
+	if r.g.Len() != 1 {
+		t.Error("the former member expires before its lease ends")
+	}
+	r.wait(rigTTL / 2)
+	if r.g.Len() != 0 {
+		t.Error("the former member does not expire")
+	}
+}
+
+// A shard that a former member may run is in transfer from it as soon as it is in the list, also
+// while there are no members.
+func TestFormerMemberOfARestoredShard(t *testing.T) {
+	r := newRig(t, 2)
+	if _, err := r.beat("a", 5, 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	r.remake(group.Config{TTL: rigTTL}, list(1)...)
+	r.set(list(2)...)
+	r.wantStates("the list is whole again", "transfer a", "transfer a")
+}

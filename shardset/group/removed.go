@@ -41,6 +41,9 @@ func (g *Group) restoreShard(id shardset.ID) shard {
 	case r.holder != nil:
 		r.holder.removed--
 		s.owner, s.last, s.state = r.holder, r.holder, StateHeld
+		if r.holder.former { // its shards are in transfer, even while there is no other member
+			s.state, s.revoked = StateTransfer, r.granted
+		}
 	}
 	delete(g.removed, id)
 	return s

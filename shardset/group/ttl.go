@@ -64,9 +64,14 @@ func (g *Group) SetTTL(now time.Time, ttl time.Duration) error {
 	if g.settleTTL(); g.change.Since != 0 {
 		return nil
 	}
-	g.nextExpiry = now
+	g.nextExpiry = time.Time{}
 	for _, m := range g.sorted {
-		m.expires = m.expires.Add(longer)
+		if !m.former { // it has the TTL of the deleted group
+			m.expires = m.expires.Add(longer)
+		}
+		if g.nextExpiry.IsZero() || m.expires.Before(g.nextExpiry) {
+			g.nextExpiry = m.expires
+		}
 	}
 	g.expireMembers(now)
 	return nil

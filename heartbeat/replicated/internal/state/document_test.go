@@ -18,9 +18,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// roundTrip fails the test unless a group comes back from its document as it was. Every
-// test of this package calls it after every step. Leases are not part of a document, and
-// a group that recovers is none that a store keeps.
+// roundTrip fails the test unless a group comes back from its document as it was. Leases are
+// not part of a document, and a group that recovers is none that a store keeps.
 func roundTrip(t testing.TB, g *group.Group) {
 	t.Helper()
 	d := state.Document{Group: g, Born: 9, Void: 7}
@@ -105,6 +104,73 @@ func TestDocumentIsCompact(t *testing.T) {
 		t.Errorf("1,000 members and 10,000 shards take %d bytes, more than %d", len(data), limit)
 	}
 	roundTrip(t, g)
+}
+
+// Whatever happens to a group, it comes back from its document as it was.
+func TestDocumentOfEachStep(t *testing.T) {
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		g, err := group.New(group.Config{TTL: rigTTL, FirstEpoch: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		beats := map[string]*shardset.Heartbeat{}
+		for range 200 {
+			name := string(rune('a' + rng.IntN(5)))
+			b := beats[name]
+			if b == nil {
+				b = &shardset.Heartbeat{Member: name}
+				b.Instance = rng.Uint64N(1 << 40)
+				beats[name] = b
+			}
+			switch rng.IntN(12) {
+			case 0:
+				shards := list(rng.IntN(12))
+				for i := 1; i < len(shards); i++ {
+					if rng.IntN(2) == 0 {
+						shards[i].Parents = []shardset.ID{id(rng.IntN(i))}
+					}
+				}
+				err = g.SetShards(time.Time{}, shards)
+			case 1:
+				err = g.SetTTL(time.Time{}, time.Duration(1+rng.IntN(3))*rigTTL)
+			case 2:
+				g.SetOrdered(time.Time{}, rng.IntN(2) == 0)
+			case 3:
+				g.Evict(time.Time{}, name, b.Instance)
+				delete(beats, name)
+			case 4:
+				g, err = g.Successor(time.Time{}, group.Config{TTL: rigTTL}, list(rng.IntN(12)))
+				clear(beats)
+			case 5:
+				b.Weight = rng.IntN(4)
+			default:
+				b.Seq++
+				b.Complete, b.Closed = nil, nil
+				for _, h := range b.Held {
+					switch rng.IntN(6) {
+					case 0:
+						b.Complete = append(b.Complete, h.ID)
+					case 1:
+						b.Closed = append(b.Closed, h.ID)
+					}
+				}
+				a, refused := g.Beat(time.Time{}, *b)
+				if refused != nil {
+					delete(beats, name)
+					break
+				}
+				b.Held, b.Generation = a.Grants, a.Generation
+			}
+			if err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			if err := g.Check(); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			roundTrip(t, g)
+		}
+	}
 }
 
 func TestDeletedDocument(t *testing.T) {
