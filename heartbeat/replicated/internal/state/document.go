@@ -9,27 +9,26 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// Document is a whole group as a store keeps it: members, shards, owners and epochs,
-// but no leases. Whoever reads it judges nobody by time; that an instance is over, the
-// records say.
+// Document is a group in a store: members, shards, owners and epochs. It has no leases, so a
+// reader cannot know from it that a member has expired: the records say so.
 type Document struct {
-	// Group is the group, or what it was when it was deleted.
+	// Group is the group; of a deleted one, as it was at the deletion.
 	Group *group.Group
-	// Deleted says that the group was deleted. What is left of it says who may be at work
-	// still, for the group that is made after it: see Remake.
+	// Deleted says that the group was deleted. The group that follows it needs to know which
+	// members may still work: see Remake.
 	Deleted bool
-	// Born tells the group from others of its name, which were deleted or lost: records
-	// that name another one are not its members'.
+	// Born identifies the group among those of its name. Records with another Born belong to
+	// a group that was deleted or lost.
 	Born uint64
-	// Void is the highest epoch of a group of this name that was deleted before:
-	// checkpoints of epochs up to it are not this group's.
+	// Void is the highest epoch of the deleted groups of this name. Checkpoints of epochs up
+	// to it do not belong to this group.
 	Void uint64
 
 	format byte // zero: the newest
 }
 
-// Remake returns the document of the group that is made after d was deleted: the group is
-// its Successor, in the same format. Checkpoints of the deleted one are void.
+// Remake returns the document of the group that follows the deleted d: its Successor, in the same
+// format. The checkpoints of the deleted group are void.
 func (d *Document) Remake(cfg group.Config, list []shardset.Shard) (Document, error) {
 	g, err := d.Group.Successor(still, cfg, list)
 	if err != nil {
@@ -39,23 +38,21 @@ func (d *Document) Remake(cfg group.Config, list []shardset.Shard) (Document, er
 	return Document{Group: g, Born: first, Void: first, format: d.format}, nil
 }
 
-// MaxEpoch is the highest epoch that a group can be made to begin above: those of the
-// groups and checkpoints before it. None ever comes near it, as epochs begin at the
-// milliseconds of the clock and count up, so a higher one is a damaged number. A document
-// takes twice as much, for a group that goes on from there.
+// MaxEpoch is the highest epoch that a new group may have to begin above: that of an earlier group
+// or of a checkpoint. Epochs begin at the milliseconds of the clock and count up, so a higher one is
+// damage. A document may have twice as much, for a group that begins there.
 const MaxEpoch = 1 << 61
 
-// still is the time of a group that is kept as a document: it does not pass.
+// still is the time of every event of a group in a store, where no time passes.
 var still time.Time
 
-// Encode returns the document in the form that DecodeDocument reads. The same state
-// always makes the same bytes.
+// Encode returns the document in the form that DecodeDocument reads. Equal states give equal bytes.
 func (d *Document) Encode() []byte {
 	return d.table().encode()
 }
 
-// table puts the document into columns. Of names that are no members' any more it takes as
-// many as a document can have.
+// table returns the document in columns. It omits last owners that are no members beyond the number
+// that a document may have.
 func (d *Document) table() *table {
 	t := &table{deleted: d.Deleted, born: d.Born, void: d.Void, format: cmp.Or(d.format, newest), State: *d.Group.State()}
 	if limit := len(t.Instances) + MaxMembers; len(t.Names) > limit {
@@ -72,8 +69,8 @@ func (d *Document) table() *table {
 // group makes a Group of a table.
 func (t *table) group() (*group.Group, error) { return group.Restore(still, &t.State) }
 
-// DecodeDocument reads a document to go on from it. The error matches ErrNewer if only a newer
-// version of this package may do that.
+// DecodeDocument reads a document to be changed. The error matches ErrNewer if only a newer version
+// of this package may change it.
 func DecodeDocument(data []byte) (Document, error) {
 	v, err := ReadVersion(data)
 	if err != nil {

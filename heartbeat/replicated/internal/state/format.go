@@ -2,25 +2,24 @@ package state
 
 import "github.com/rollcall-go/rollcall/shardset/group"
 
-// Documents and records begin with two numbers: the format of whoever wrote them, and the
-// least format that their reader has to know. A reader that knows it reads on where the
-// format is newer than its own, and passes over what it does not know: flags, and what comes
-// after the part that it knows. It must not write such a document, because it would erase
-// that.
+// Documents and records begin with two numbers: the format of their writer, and the least format that
+// a reader must know. A reader that knows the least one reads a newer format, too. It ignores flags
+// that it does not know, and what follows the part that it knows. It must not write such a document,
+// because it would erase these.
 //
-// The format of a document is the newest one that all members know, as their records say. So
-// a process of a newer version joins a running group, which goes on in the old format until
-// the last member of an older version has left. It never goes back.
+// The format of a document is the newest one that all members know, as their records say. So a
+// process of a newer version joins a running group, which keeps the old format until the last member
+// of an older version has left. The format never goes back.
 
 // newest is the newest format that this version knows. Only tests change it.
 var newest byte = 1
 
-// leastReader is the least format that a reader has to know of what this version writes. Only
-// tests change it.
+// leastReader is the least format that a reader of what this version writes must know. Only tests
+// change it.
 var leastReader byte = 1
 
-// ErrNewer is matched by the error of whoever meets a document or a record of a newer version
-// of this package that it cannot read, or must not write. No repetition mends it.
+// ErrNewer is matched by the error for a document or record of a newer version of this package, which
+// this version cannot read or must not write. To try again does not help.
 var ErrNewer error = newerError{}
 
 type newerError struct{}
@@ -29,11 +28,10 @@ func (newerError) Error() string {
 	return "a newer version of this program keeps the group: update this one"
 }
 
-// Retryable returns false: it ends the worker.
+// Retryable returns false: the worker ends.
 func (newerError) Retryable() bool { return false }
 
-// header reads the two numbers, and reports whether what follows is of a newer format than
-// this version knows.
+// header reads the two numbers, and reports whether the format is newer than this version knows.
 func (r *reader) header() (format byte, newer bool, err error) {
 	format, least := r.byte(), r.byte()
 	switch {
@@ -46,7 +44,7 @@ func (r *reader) header() (format byte, newer bool, err error) {
 	return format, format > newest, r.err
 }
 
-// flags reads flags of which known are those that this version knows.
+// flags reads flags, and returns those in known.
 func (r *reader) flags(known byte, newer bool) byte {
 	f := r.byte()
 	if f&^known != 0 && !newer {
@@ -55,7 +53,7 @@ func (r *reader) flags(known byte, newer bool) byte {
 	return f & known
 }
 
-// stepUp has the draft use the newest format that this version and all members know.
+// stepUp changes to the newest format that this version and all members know.
 func (d *draft) stepUp() {
 	if d.format >= newest {
 		return
@@ -67,8 +65,7 @@ func (d *draft) stepUp() {
 	d.format = max(d.format, format)
 }
 
-// Writable returns an error that matches ErrNewer if the newest document is of a newer
-// version, so that this one must not write it.
+// Writable returns an error that matches ErrNewer if this version must not write the newest document.
 func (r *Replica) Writable() error {
 	if r.doc != nil && r.doc.format > newest {
 		return ErrNewer
@@ -76,9 +73,9 @@ func (r *Replica) Writable() error {
 	return nil
 }
 
-// DeletedDocument returns the document of a deleted group, to be put in the place of data by
-// force. It keeps what data says of members that may be at work, if data can be read, even of a
-// newer version. If not, the deleted group is an empty one of this Config.
+// DeletedDocument returns the document of a deleted group, to be written over data by force. If data
+// can be read, even of a newer version, it keeps which members may still work. If not, the deleted
+// group is an empty one of this Config.
 func DeletedDocument(data []byte, cfg group.Config) ([]byte, error) {
 	t, err := parse(data)
 	if err != nil {

@@ -10,33 +10,33 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// The limits of a document. A few bytes can stand for very many shards, and honestly so:
-// 100,000 that were taken out of the list in one go are some seventy bytes. So no ratio says
-// what is damage, but these numbers, far above what a group is used with.
+// The limits of a document. A few bytes may well stand for many shards: 100,000 that left the list at
+// once take seventy. So damage shows by no ratio, but by these numbers, which are far above those of
+// any group.
 const (
-	// MaxMembers is how many members a group in a store takes.
+	// MaxMembers is the largest number of members of a group in a store.
 	MaxMembers = 1 << 14
-	// MaxShards is how many shards a group in a store takes, and how many that were taken
-	// out of the list. Of those it remembers far fewer, unless they are held.
+	// MaxShards is the largest number of shards of a group in a store, and of shards that have
+	// left its list.
 	MaxShards = 1 << 18
 
-	// maxParents is how many parents all shards may have together.
+	// maxParents is the largest number of parents of all shards together.
 	maxParents = 2 * MaxShards
-	// maxDocument bounds what the compressed bytes can grow to. A group of 1,000 members
-	// and 10,000 shards takes some 200 KB.
+	// maxDocument is the largest size of the columns before compression. A group of 1,000
+	// members and 10,000 shards takes some 200 KB.
 	maxDocument = 16 << 20
 
-	// minTTL is the least TTL of a document. One below has lost its unit, or is damaged.
+	// minTTL is the shortest TTL of a document. A shorter one is damage, or in the wrong unit.
 	minTTL = time.Millisecond
 )
 
-// The least number of bytes that each thing takes in the columns.
+// The least number of bytes of each thing in the columns.
 const (
 	minMember  = 2 + 1 + 1         // name, instance, weight
-	minName    = 2                 // of who is no member any more
+	minName    = 2                 // of a last owner
 	minShard   = 1 + 1 + 1 + 1     // step of the ID, state, last owner, epoch
 	minLineage = 1 + 1 + 1         // child, number of parents, a parent
-	minRemoved = 1 + 1 + 1 + 1 + 1 // step of the ID, over, epoch, grant, holder
+	minRemoved = 1 + 1 + 1 + 1 + 1 // step of the ID, closed, epoch, grant, holder
 	minGrant   = 1 + 1             // in a record: step of the ID, epoch
 )
 
@@ -52,8 +52,8 @@ func (r *reader) generation(now uint64) uint64 {
 	return now - (ago - 1)
 }
 
-// parse reads a document. What it takes is a state that a group
-// can be in: one that went on with another would never end, or lie.
+// parse reads a document. It refuses states in which no group can be: a group that went on from one
+// might break its own rules.
 func parse(data []byte) (*table, error) {
 	head := &reader{rest: data}
 	format, newer, err := head.header()
@@ -85,7 +85,7 @@ func parse(data []byte) (*table, error) {
 		r.fail("the highest epoch or generation is %d", highest)
 	}
 	if newer {
-		return t, r.err // what is left over is not for this version
+		return t, r.err // this version does not know the rest
 	}
 	return t, r.end()
 }
@@ -223,8 +223,8 @@ func (t *table) readParents(r *reader) {
 	}
 }
 
-// cyclic reports whether some shard is its own ancestor: whether, when those without
-// parents are taken away again and again, something is left.
+// cyclic reports whether some shard is its own ancestor. It removes shards without parents again and
+// again: those on a cycle remain.
 func (t *table) cyclic() bool {
 	if len(t.Parents) == 0 {
 		return false

@@ -7,7 +7,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Standing is what a Record says of its instance.
+// Standing is the state of an instance, by its record.
 type Standing uint8
 
 const (
@@ -47,8 +47,8 @@ type Record struct {
 
 const flagLeaving = 1
 
-// Encode returns the record in the form that DecodeRecord reads. The member's name is
-// not in it: the key of the record says it.
+// Encode returns the record in the form that DecodeRecord reads, without the member's name: that is the
+// key of the record.
 func (rec *Record) Encode() []byte {
 	flags := byte(0)
 	if rec.Leaving {
@@ -115,25 +115,25 @@ func (r *reader) record(member string) (Record, error) {
 	}
 	rec.Complete, rec.Closed = r.ids("shards that are done", 1, MaxShards), r.ids("shards that have ended", 1, MaxShards)
 	if newer {
-		return rec, r.err // what is left over is not for this version
+		return rec, r.err // this version does not know the rest
 	}
 	return rec, r.end()
 }
 
-// over reports whether the record's instance neither holds nor takes anything more.
+// over reports whether the instance holds nothing, and will receive nothing.
 func (rec *Record) over() bool {
 	return rec.Standing == StandingExpired || rec.Standing == StandingLeft && len(rec.Held) == 0
 }
 
-// sortedGrants returns a report's shards, sorted and each once.
+// sortedGrants returns the shards sorted, and each once.
 func sortedGrants(held []shardset.Grant) []shardset.Grant {
 	return ascending(held, func(a, b shardset.Grant) int { return a.ID.Compare(b.ID) })
 }
 
-// sortedIDs returns what a report lists as done, sorted and each once.
+// sortedIDs returns the IDs sorted, and each once.
 func sortedIDs(done []shardset.ID) []shardset.ID { return ascending(done, shardset.ID.Compare) }
 
-// ascending returns a list sorted, without what compares as equal to the one before.
+// ascending returns the list sorted, and each element once.
 func ascending[T any](list []T, compare func(a, b T) int) []T {
 	for i := 1; i < len(list); i++ {
 		if compare(list[i-1], list[i]) >= 0 {

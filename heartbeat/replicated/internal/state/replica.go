@@ -11,62 +11,60 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// ErrRolledBack is what Adopt returns for a document that is from before one that was
-// seen: the store has lost writes.
+// ErrRolledBack is the error of Adopt for a document that is older than one that it has seen: the store
+// has lost writes.
 var ErrRolledBack = errors.New("the group's document went back: the store has lost writes")
 
-// Replica is a group as one process sees it that keeps it, together with others, in a
-// store of documents and records. It holds the newest document and the newest records
-// that it was shown, and says what to write: a step of the document, a verdict on a
-// silent member. The rules that make this safe, whatever is late or lost, are in the
-// package comment of heartbeat/replicated.
+// Replica is a group as one of several processes that keep it in a store sees it. It has the newest
+// document and records that the process has seen. It says what to write: the next document, and the
+// tombstones of expired members. The package comment of heartbeat/replicated has the rules that make
+// this safe, whatever is late or lost.
 //
-// A Replica belongs to one goroutine, or to whoever holds the lock around it.
+// A Replica is not safe for concurrent use.
 type Replica struct {
 	revision uint64
 	doc      *table // nil: there is no document, or it is a deleted group's
 	deleted  bool
-	newest   uint64 // generation; a document of a lower one has lost writes
+	newest   uint64 // its generation
 	grants   [][]shardset.Grant
-	since    map[string]sighting // when each member of the document was first seen there
+	since    map[string]sighting // when each member of the document was first in it
 
 	records map[string]*sighting
-	past    map[string]age  // of records that are to be shown again
-	work    *draft          // the document with records applied; nil: to be made
-	fresh   map[string]bool // records that work does not know yet
-	quiet   map[string]bool // members that were not heard for a while: see Quiet
-	applied uint64          // numbers what is applied, because records have no number
+	past    map[string]age  // of records that must be shown again
+	work    *draft          // the document with the records applied; nil: it must be made anew
+	fresh   map[string]bool // records that are not applied to work
+	quiet   map[string]bool // see Quiet
+	applied uint64          // counts applied records, for their sequence numbers
 }
 
-// sighting is a version, and when it came.
+// sighting is a version of a record, or a member of the document, and when it came.
 type sighting struct {
 	revision uint64
 	at       time.Time
 	record   Record
 	readable bool
-	unshown  bool   // it is from before the last Restart, and was not shown again yet
+	unshown  bool   // it was not shown since the last Restart
 	instance uint64 // in since: of the member
-	missed   bool   // in since: it had no record when all were shown last, and none came since
+	missed   bool   // in since: it has no record
 }
 
-// age is since when a version of a record is known.
+// age is when a version of a record came.
 type age struct {
 	revision uint64
 	instance uint64
 	at       time.Time
 }
 
-// NewReplica returns a Replica that was shown nothing.
+// NewReplica returns a Replica that has seen nothing.
 func NewReplica() *Replica {
 	return &Replica{
 		since: map[string]sighting{}, records: map[string]*sighting{}, past: map[string]age{}, fresh: map[string]bool{},
 	}
 }
 
-// Adopt shows the Replica a version of the document, at now. One that is older than the
-// newest is ignored: watches lag, and reads may be stale. An error says that this one
-// cannot be used, and changes nothing: it matches ErrRolledBack, as the version is newer by
-// its revision and older by what it says.
+// Adopt takes a version of the document, read at now. It ignores one that is older than the newest,
+// because watches and reads may lag. It refuses, with an error that matches ErrRolledBack, one of a
+// newer revision but an older generation, and changes nothing then.
 func (r *Replica) Adopt(now time.Time, revision uint64, v *Version) error {
 	switch {
 	case revision <= r.revision:
@@ -81,12 +79,12 @@ func (r *Replica) Adopt(now time.Time, revision uint64, v *Version) error {
 	}
 	r.revision, r.doc, r.grants, r.deleted = revision, v.doc, v.grants, false
 	r.newest, r.work = v.doc.Generation, nil
-	r.meet(now)
+	r.trackMembers(now)
 	return nil
 }
 
-// Stepped tells the Replica that what Step returned is the document's version now. It
-// is Adopt, but what was prepared since goes on from there.
+// Stepped is Adopt for a document that this process has written, from Step. It keeps what the Replica
+// has prepared since.
 func (r *Replica) Stepped(now time.Time, revision uint64, v *Version) error {
 	work := r.work
 	if err := r.Adopt(now, revision, v); err != nil || r.revision != revision {
@@ -99,12 +97,12 @@ func (r *Replica) Stepped(now time.Time, revision uint64, v *Version) error {
 	return nil
 }
 
-// Forget makes the Replica one that was shown nothing: neither a document nor records. The
-// records have to be shown to it anew, as after Restart.
+// Forget makes the Replica forget the document and all records. All records must be shown to it again,
+// as after Restart.
 func (r *Replica) Forget() { *r = *NewReplica() }
 
-// meet notes which members are new in the document, and forgets those that are gone.
-func (r *Replica) meet(now time.Time) {
+// trackMembers notes which members are new in the document, and which are gone.
+func (r *Replica) trackMembers(now time.Time) {
 	known := make(map[string]sighting, len(r.doc.Instances))
 	for i, instance := range r.doc.Instances {
 		name := r.doc.Names[i]
@@ -114,8 +112,8 @@ func (r *Replica) meet(now time.Time) {
 		}
 		known[name] = s
 	}
-	// Who was a member and is none any more is over, whatever its last record says: that
-	// must not have it join again.
+	// A member that is gone from the document is over, whatever its last record says: that
+	// record must not let it join again.
 	for name, s := range r.since {
 		if rec := r.records[name]; known[name].instance != s.instance && rec != nil && rec.readable &&
 			rec.record.Standing == StandingAlive && rec.record.Instance <= s.instance {
@@ -125,10 +123,9 @@ func (r *Replica) meet(now time.Time) {
 	r.since = known
 }
 
-// Observe shows the Replica a version of a member's record, received at now: nil if there
-// is none any more, and the zero Record for one that cannot be read. Older versions than
-// the newest are ignored. One that was known before the last Restart is as old as it was.
-// The Record is not to be changed any more.
+// Observe takes a version of a member's record, received at now: nil if the record was deleted, and the
+// zero Record if it cannot be read. It ignores versions older than the newest. A version that it knew
+// before the last Restart keeps its age. The caller must not change the Record any more.
 func (r *Replica) Observe(now time.Time, member string, revision uint64, rec *Record) {
 	if s := r.records[member]; s != nil && revision <= s.revision && revision != 0 {
 		s.unshown = false
@@ -161,14 +158,14 @@ func (r *Replica) Observe(now time.Time, member string, revision uint64, rec *Re
 	r.fresh[member] = true
 }
 
-// Restart is called when the Replica begins to be shown all records, and when that ends:
-// what it knows of the records of others may be outdated from then on in a way that no
-// later record tells, and would bring back members that are gone. What stays is what own
-// says to be this process's own word, and that members are over, which is final. Shown
-// then drops what is not in the store any more.
+// Restart is called before all records are shown to the Replica, and when it is shown no more of them.
+// Records that it knows of other processes may be outdated then: a record may have been deleted, and
+// would bring back a member that is gone. The Replica keeps only records for which own is true, because
+// this process wrote them, and those that say that a member is over, because that does not change. At
+// Shown it forgets those of them that the store no longer has.
 func (r *Replica) Restart(own func(member string, revision uint64) bool) {
 	for name := range r.past {
-		if _, member := r.since[name]; !member { // it was to be shown, and was not
+		if _, member := r.since[name]; !member { // it was not shown
 			delete(r.past, name)
 		}
 	}
@@ -189,9 +186,8 @@ func (r *Replica) final(s *sighting) bool {
 	return s.readable && s.record.over() && instance != 0 && instance <= s.record.Instance
 }
 
-// Shown is called when all records that there are were shown, after Restart. Members of
-// whom there is none are missed from now on, because when the showing began they may have had
-// one; or from the last time on, if they had none then.
+// Shown is called when all records have been shown, after Restart. A member without a record is
+// missing one from now on, or from an earlier Shown at which it had none either.
 func (r *Replica) Shown(now time.Time) {
 	clear(r.past)
 	for name, s := range r.records {
@@ -208,12 +204,11 @@ func (r *Replica) Shown(now time.Time) {
 	}
 }
 
-// Redo has the next step begun anew from the document: the last one was refused, or
-// nobody knows.
+// Redo makes the Replica prepare the next step anew: the last one was refused, or its outcome is
+// unknown.
 func (r *Replica) Redo() { r.work = nil }
 
-// Pending reports whether the records that the Replica was shown ask for a change of
-// the document.
+// Pending reports whether the records ask for a change of the document.
 func (r *Replica) Pending() (bool, error) {
 	if r.doc == nil {
 		return false, nil
@@ -237,14 +232,13 @@ func (r *Replica) Pending() (bool, error) {
 	return r.work.changed(), nil
 }
 
-// Step returns the document as it should be, or nil if it is as it should be. It is to
-// be written over Revision, and nothing else.
+// Step returns the document to write over Revision, and over no other; nil if nothing changes.
 func (r *Replica) Step() ([]byte, error) {
 	return r.Change(func(*group.Group) error { return nil })
 }
 
-// Change is Step with a change of one's own: edit is called with the group after the
-// records were applied. If it returns an error, nothing is changed.
+// Change is Step with a change by the caller: it calls edit with the group, after it has applied the
+// records. An error of edit changes nothing.
 func (r *Replica) Change(edit func(g *group.Group) error) ([]byte, error) {
 	if _, err := r.Pending(); err != nil || r.doc == nil {
 		return nil, err
@@ -259,7 +253,7 @@ func (r *Replica) Change(edit func(g *group.Group) error) ([]byte, error) {
 	return r.work.encode(r.doc, false), nil
 }
 
-// Delete is Change, with a deleted group.
+// Delete is Change to a deleted group.
 func (r *Replica) Delete() ([]byte, error) {
 	if _, err := r.Pending(); err != nil || r.doc == nil {
 		return nil, err
@@ -284,9 +278,8 @@ func (r *Replica) applyFresh() {
 	clear(r.fresh)
 }
 
-// Quiet tells the Replica which members were not heard for half a TTL, as of now. The
-// steps that it prepares give them nothing more. One whose record changes is not quiet any
-// more.
+// Quiet sets the members that have sent no heartbeat for half a TTL. The steps that the Replica prepares
+// give them nothing more. A new record ends this for its member.
 func (r *Replica) Quiet(members []string) {
 	quiet := make(map[string]bool, len(members))
 	for _, name := range members {
@@ -328,8 +321,8 @@ func (t *table) place(member string) (int, bool) {
 	return slices.BinarySearch(t.Names[:len(t.Instances)], member)
 }
 
-// finished reports whether every shard is over, or done at its owner.
-func (t *table) finished() bool {
+// complete reports whether there are shards, and all are closed or complete.
+func (t *table) complete() bool {
 	for i := range t.Shards {
 		if s := &t.Shards[i]; !s.Complete && s.State != group.StateClosed {
 			return false

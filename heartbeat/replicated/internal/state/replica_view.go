@@ -8,13 +8,13 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// Revision returns that of the newest document, zero if there is none.
+// Revision returns the revision of the newest document, zero without one.
 func (r *Replica) Revision() uint64 { return r.revision }
 
-// Known reports whether there is a document, and whether it is a deleted group's.
+// Known reports whether there is a document, and whether its group was deleted.
 func (r *Replica) Known() (known, deleted bool) { return r.revision != 0, r.deleted }
 
-// Born is that of the newest document; zero without one.
+// Born returns Document.Born of the newest document, zero without one.
 func (r *Replica) Born() uint64 {
 	if r.doc == nil {
 		return 0
@@ -22,8 +22,8 @@ func (r *Replica) Born() uint64 {
 	return r.doc.born
 }
 
-// Former reports whether an instance is a former member, or one before it: it was a member
-// of a group that was deleted, and has to start over as a later instance.
+// Former reports whether an instance was a member of the deleted group before this one. It must join as
+// a new instance.
 func (r *Replica) Former(member string, instance uint64) bool {
 	if r.doc == nil {
 		return false
@@ -32,8 +32,7 @@ func (r *Replica) Former(member string, instance uint64) bool {
 	return ok && r.doc.Former[i] && instance <= r.doc.Instances[i]
 }
 
-// Expiry is how long after its last heartbeat a member expires: the TTL, or the longer one
-// while it is being changed, or that of a deleted group while its members may be at work.
+// Expiry returns group.State.Expiry of the newest document, zero without one.
 func (r *Replica) Expiry() time.Duration {
 	if r.doc == nil {
 		return 0
@@ -41,8 +40,8 @@ func (r *Replica) Expiry() time.Duration {
 	return r.doc.State.Expiry()
 }
 
-// TTL is how long a heartbeat keeps a member's shards, by the document: while the TTL is
-// being changed, the shorter one. Zero without a document.
+// TTL returns how long a heartbeat keeps a member's shards: the TTL, during a change the shorter one.
+// Zero without a document.
 func (r *Replica) TTL() time.Duration {
 	if r.doc == nil {
 		return 0
@@ -56,7 +55,7 @@ func (r *Replica) TTL() time.Duration {
 // Ordered reports whether the group is ordered.
 func (r *Replica) Ordered() bool { return r.doc != nil && r.doc.Ordered }
 
-// Void is the highest epoch of the groups of this name that were deleted.
+// Void returns the highest epoch of the deleted groups of this name.
 func (r *Replica) Void() uint64 {
 	if r.doc == nil {
 		return 0
@@ -64,7 +63,7 @@ func (r *Replica) Void() uint64 {
 	return r.doc.void
 }
 
-// Shards returns the IDs of the group's shards, sorted. They are not to be changed.
+// Shards returns the IDs of the shards, sorted. The caller must not change them.
 func (r *Replica) Shards() []shardset.ID {
 	if r.doc == nil {
 		return nil
@@ -72,11 +71,10 @@ func (r *Replica) Shards() []shardset.ID {
 	return r.doc.IDs
 }
 
-// Instance returns which instance of a name is a member, zero if none is.
+// Instance returns the instance of a member of the document, zero without one.
 func (r *Replica) Instance(member string) uint64 { return r.since[member].instance }
 
-// Answer returns what an instance may hold according to the newest document. One that
-// is not in it, or not yet, may hold nothing.
+// Answer returns what an instance may hold, by the newest document: nothing if it is not a member.
 func (r *Replica) Answer(member string, instance uint64) shardset.Answer {
 	if r.doc == nil {
 		return shardset.Answer{}
@@ -84,13 +82,13 @@ func (r *Replica) Answer(member string, instance uint64) shardset.Answer {
 	a := shardset.Answer{TTL: r.TTL(), Generation: r.doc.Generation}
 	i, ok := r.doc.place(member)
 	if ok && r.doc.Instances[i] == instance {
-		a.Grants, a.Complete = r.grants[i], r.doc.finished()
+		a.Grants, a.Complete = r.grants[i], r.doc.complete()
 	}
 	return a
 }
 
-// Owner returns who owns a shard according to the newest document, in transfer or not. A
-// former member owns none.
+// Owner returns the owner of a shard, in transfer or not, by the newest document. A former member is
+// none.
 func (r *Replica) Owner(id shardset.ID) (tok group.Token, ok bool) {
 	if r.doc == nil {
 		return group.Token{}, false
@@ -106,9 +104,8 @@ func (r *Replica) Owner(id shardset.ID) (tok group.Token, ok bool) {
 	return group.Token{Member: r.doc.Names[s.Owner-1], Instance: r.doc.Instances[s.Owner-1], ID: id, Epoch: s.Epoch}, true
 }
 
-// Taken reports whether the newest document has taken in all that a record says, so that
-// only the generation in it can be news. Nobody has a use for that, except while the TTL is
-// being changed.
+// Taken reports whether the newest document has all that a record says, except its generation. That
+// matters only while the TTL changes; Taken returns false then.
 func (r *Replica) Taken(rec *Record) bool {
 	if r.doc == nil || rec.Standing != StandingAlive || len(rec.Closed) > 0 || rec.Leaving || r.doc.Change.Since != 0 {
 		return false
@@ -131,9 +128,8 @@ func (r *Replica) Taken(rec *Record) bool {
 	return true
 }
 
-// Rank returns the place among the document's members of the first one for whom mine is
-// true: whose turn it is to step. Who has no member there comes last. Former members have
-// no turn.
+// Rank returns the place of the first member for which mine is true, among the members of the document.
+// Without one it is the number of members. Former members do not count.
 func (r *Replica) Rank(mine func(member string, instance uint64) bool) int {
 	if r.doc == nil {
 		return 0
@@ -151,7 +147,7 @@ func (r *Replica) Rank(mine func(member string, instance uint64) bool) int {
 	return rank
 }
 
-// Members is how many members the document has, without former ones.
+// Members returns the number of members, without former ones.
 func (r *Replica) Members() int {
 	if r.doc == nil {
 		return 0
@@ -165,8 +161,8 @@ func (r *Replica) Members() int {
 	return n
 }
 
-// Behind returns, for each member for whom mine is true, the next one by name, in a ring:
-// another one of its own, too, that may have fallen silent alone.
+// Behind returns, for each member for which mine is true, the next member by name; after the last comes
+// the first. That may be another member for which mine is true: it may have stopped alone.
 func (r *Replica) Behind(mine func(member string, instance uint64) bool) []string {
 	if r.doc == nil || len(r.doc.Instances) < 2 {
 		return nil
@@ -180,7 +176,7 @@ func (r *Replica) Behind(mine func(member string, instance uint64) bool) []strin
 	return behind
 }
 
-// Snapshot returns the group as the newest document has it.
+// Snapshot returns the group by the newest document.
 func (r *Replica) Snapshot() (group.Snapshot, error) {
 	if r.doc == nil {
 		return group.Snapshot{}, nil
@@ -192,10 +188,9 @@ func (r *Replica) Snapshot() (group.Snapshot, error) {
 	return g.Snapshot(), nil
 }
 
-// Released returns what an instance gives up, by the newest document, once its record
-// says that it holds these shards and has seen that generation: the step that sees the
-// record will take them from it, so it must not take them up again under the same epoch
-// although the document still says that they are its own.
+// Released returns the shards that an instance releases with a record that reports these shards held and
+// that generation seen, by the newest document. The document still has the instance as their owner, until
+// a step applies the record. So the instance must not start them again under these epochs.
 func (r *Replica) Released(member string, instance uint64, held []shardset.Grant, generation uint64) []shardset.Grant {
 	if r.doc == nil {
 		return nil

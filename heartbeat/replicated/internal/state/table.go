@@ -7,8 +7,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// table is a document taken apart, as columns. It is what an answer needs, without the
-// maps and counts of a Group, and cheap enough to be made from every version.
+// table is a document in columns. It has what answers need. To make it from each version costs little,
+// because it has no maps and counts as a Group has.
 type table struct {
 	format     byte
 	deleted    bool
@@ -76,8 +76,8 @@ func (t *table) columns() []byte {
 	return t.removedColumns(b)
 }
 
-// shardColumns writes each property of all shards together, because the values of one
-// property are much alike.
+// shardColumns writes one property of all shards after the other: equal values side by side compress
+// well.
 func (t *table) shardColumns(b []byte) []byte {
 	for _, s := range t.Shards {
 		state := byte(s.State)
@@ -115,7 +115,7 @@ func (t *table) shardColumns(b []byte) []byte {
 	return b
 }
 
-// completeBit marks the state of a shard that its owner has done.
+// completeBit marks the state of a complete shard.
 const completeBit = 1 << 4
 
 // appendGeneration writes an earlier generation, or zero for none.

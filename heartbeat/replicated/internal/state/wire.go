@@ -10,11 +10,10 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// errMangled is what every fault of an encoding comes down to.
+// errMangled is matched by every error for a damaged encoding.
 var errMangled = errors.New("the encoding is damaged")
 
-// reader takes an encoding apart. The first fault stays, and everything that is read
-// after it is zero: nothing is left.
+// reader reads an encoding. It keeps the first fault, and everything that it reads after that is zero.
 type reader struct {
 	rest []byte
 	err  error
@@ -53,9 +52,8 @@ func (r *reader) signed() int64 {
 	return int64(v>>1) ^ -int64(v&1)
 }
 
-// count reads the number of things that follow, of which an encoding has at most limit,
-// and each is at least size bytes long: so that no number in an encoding makes its reader
-// allocate more than the encoding's own length allows.
+// count reads how many things follow: at most limit, of at least size bytes each. So no number in an
+// encoding makes its reader allocate much more than the encoding is long.
 func (r *reader) count(what string, size, limit int) int {
 	n := r.number()
 	switch {
@@ -69,7 +67,7 @@ func (r *reader) count(what string, size, limit int) int {
 	return int(n)
 }
 
-// below reads a number that has to be less than limit.
+// below reads a number that must be less than limit.
 func (r *reader) below(limit int) int {
 	n := r.number()
 	if n >= uint64(limit) {
@@ -97,7 +95,7 @@ func (r *reader) byte() byte {
 	return b
 }
 
-// end returns the fault, which is one if anything is left, too.
+// end returns the fault. Bytes that are left over are one.
 func (r *reader) end() error {
 	if r.err == nil && len(r.rest) > 0 {
 		r.fail("%d bytes are left over", len(r.rest))
@@ -116,8 +114,8 @@ func appendText(b []byte, s string) []byte {
 	return append(appendNumber(b, uint64(len(s))), s...)
 }
 
-// appendIDs writes shards, which are sorted and none twice: runs of one log, and in each
-// the steps from number to number, which are one byte each for most lists.
+// appendIDs writes shards, which are sorted and distinct, log by log. Of the numbers it writes the
+// differences, which take one byte each in most lists.
 func appendIDs(b []byte, n int, at func(int) shardset.ID) []byte {
 	b = appendNumber(b, uint64(n))
 	for i := 0; i < n; {
@@ -135,8 +133,7 @@ func appendIDs(b []byte, n int, at func(int) shardset.ID) []byte {
 	return b
 }
 
-// ids reads what appendIDs wrote; with what follows later, each shard takes at least size
-// bytes.
+// ids reads what appendIDs wrote. Each shard takes at least size bytes, with what follows later.
 func (r *reader) ids(what string, size, limit int) []shardset.ID {
 	n := r.count(what, size, limit)
 	var ids []shardset.ID
@@ -171,7 +168,7 @@ func (r *reader) run(ids []shardset.ID, log string, n int) []shardset.ID {
 		}
 		last += int(step) + 1
 		if len(ids) == cap(ids) {
-			ids = slices.Grow(ids, max(len(ids), 64)) // as much again as was really there
+			ids = slices.Grow(ids, max(len(ids), 64)) // at most doubles
 		}
 		ids = append(ids, shardset.ID{Log: log, Number: last})
 	}
