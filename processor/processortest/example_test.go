@@ -10,8 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// adder is the Processor under test: it adds what comes in to its position, and commits
-// the sum when the shard has to go.
+// adder is the Processor under test: it adds numbers to its position, and commits
+// the sum when the shard is revoked.
 type adder struct{ in chan int }
 
 func (a adder) Process(ctx context.Context, s *processor.Shard) error {

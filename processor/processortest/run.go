@@ -14,21 +14,21 @@ import (
 )
 
 // Run reads the checkpoint, makes a Processor with f, and calls its Process once, on the
-// caller's goroutine. It returns the result of Process, a *processor.PanicError if Process
-// panicked, or why Process was not called: the error of the store or of f, or the cause if
-// the shard had to go before.
+// caller's goroutine. It returns the result of Process. The result of a panic is a
+// *processor.PanicError. If Run cannot call Process, it returns the reason: the error of the
+// store, the error of f, or the cause if the shard was revoked or lost.
 func (s *Shard) Run(f processor.Factory) error {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	a := &attempt{shard: s}
 	handle, settle := processor.NewShard(a)
-	defer a.Check() // as a worker does: the lease may have expired meanwhile
+	defer a.Check() // as a worker does: the lease may have expired during Process
 	defer cancel(processor.ErrReturned)
 	defer settle()
 	p, err := a.start(f)
 	if err != nil {
 		return err
 	}
-	s.note(func(st *Status) { st.Progress = processor.Progress{} })
+	s.update(func(st *Status) { st.Progress = processor.Progress{} })
 	return contain.Call("Process", func() error { return p.Process(ctx, handle) })
 }
 
@@ -55,7 +55,7 @@ func (a *attempt) start(f processor.Factory) (p processor.Processor, err error) 
 		return nil, err
 	}
 	err = contain.Call("Factory", func() (err error) {
-		p, err = f(s.soft, s.cfg.Lease)
+		p, err = f(s.revoked, s.cfg.Lease)
 		return err
 	})
 	if err == nil && p == nil {
@@ -67,10 +67,10 @@ func (a *attempt) start(f processor.Factory) (p processor.Processor, err error) 
 	return p, a.mayStart()
 }
 
-// load reads the checkpoint, or makes it, if the Config has one.
+// load reads the checkpoint. The first load stores Config.Resume as the checkpoint.
 func (a *attempt) load() (err error) {
 	s := a.shard
-	ctx, cancel := s.storeContext(s.soft, time.Now())
+	ctx, cancel := s.storeContext(s.revoked, time.Now())
 	defer cancel()
 	a.resume, a.found, err = s.cfg.Checkpoints.Load(ctx, s.owner())
 	if err != nil || s.cfg.Resume == "" {
@@ -80,12 +80,12 @@ func (a *attempt) load() (err error) {
 	return s.cfg.Checkpoints.Save(ctx, s.owner(), a.resume)
 }
 
-// mayStart returns nil unless the lease has expired or the shard has to go.
+// mayStart returns an error if the shard was revoked or lost.
 func (a *attempt) mayStart() error {
 	if err := a.Check(); err != nil {
 		return err
 	}
-	return context.Cause(a.shard.soft)
+	return context.Cause(a.shard.revoked)
 }
 
 // Lease implements processor.Host.
@@ -95,7 +95,7 @@ func (a *attempt) Lease() shardset.Lease { return a.shard.cfg.Lease }
 func (a *attempt) Resume() (processor.Position, bool) { return a.resume, a.found }
 
 // Context implements processor.Host.
-func (a *attempt) Context() context.Context { return a.shard.soft }
+func (a *attempt) Context() context.Context { return a.shard.revoked }
 
 // Check implements processor.Host.
 func (a *attempt) Check() error {
@@ -112,7 +112,7 @@ func (a *attempt) Commit(ctx context.Context, p processor.Position) error {
 	if err != nil {
 		return fmt.Errorf("commit of shard %s at %q: %w", a.shard.cfg.Lease.ID, p, err)
 	}
-	a.shard.note(func(st *Status) { st.Commits = append(st.Commits, p) })
+	a.shard.update(func(st *Status) { st.Commits = append(st.Commits, p) })
 	return nil
 }
 
@@ -160,17 +160,17 @@ func (a *attempt) Begin(context.Context, string) processor.Activity { return act
 
 // ReportProgress implements processor.Host.
 func (a *attempt) ReportProgress(p processor.Progress) {
-	a.shard.note(func(st *Status) { st.Progress = p })
+	a.shard.update(func(st *Status) { st.Progress = p })
 }
 
 // ReportPoison implements processor.Host.
 func (a *attempt) ReportPoison(p processor.Poison) {
-	a.shard.note(func(st *Status) { st.Poison = append(st.Poison, p) })
+	a.shard.update(func(st *Status) { st.Poison = append(st.Poison, p) })
 }
 
 // ReportGap implements processor.Host.
 func (a *attempt) ReportGap(g processor.Gap) {
-	a.shard.note(func(st *Status) { st.Gaps = append(st.Gaps, g) })
+	a.shard.update(func(st *Status) { st.Gaps = append(st.Gaps, g) })
 }
 
 // Logger implements processor.Host.
@@ -179,7 +179,7 @@ func (a *attempt) Logger() *zap.Logger {
 	return a.shard.cfg.Logger.With(zap.Stringer("shard", l.ID), zap.Uint64("epoch", l.Epoch))
 }
 
-// activity is an Activity that is not watched: a test sees for itself what hangs.
+// activity is an Activity that nothing watches: a test times out if a call hangs.
 type activity struct{}
 
 func (activity) Progress() {}

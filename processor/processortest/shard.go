@@ -16,32 +16,31 @@ import (
 // commitTimeout is the default of coordinator.Config.CommitTimeout.
 const commitTimeout = 10 * time.Second
 
-// Config is what a test grants. The zero value is a shard of which nothing was ever
-// committed.
+// Config is the grant of a shard, and what the worker would add. The zero value grants a shard
+// without a checkpoint.
 type Config struct {
 	// Lease is the grant. A zero ID is shard 0 of the log "test", a zero Epoch is 1, and a
 	// zero NotAfter is ten years from now. No heartbeat extends the lease.
 	Lease shardset.Lease
-	// Resume is stored as the shard's position when Run is first called. Empty: Checkpoints
-	// stay as they are.
+	// Resume is the checkpoint of the shard: the first Run stores it. Empty: Run stores nothing.
 	Resume processor.Position
 	// Checkpoints is the store. Nil means a new store in memory.
 	Checkpoints processor.Checkpoints
-	// Logger is what processor.Shard.Logger derives from. Nil means silence.
+	// Logger is the base of processor.Shard.Logger. Nil means no log.
 	Logger *zap.Logger
 }
 
-// Shard is the test's side of one shard: it calls the Processor, and takes the shard away. Its
-// methods may be called from any goroutine, but only one Run at a time.
+// Shard plays the worker and the group for one shard: it calls the Processor, and ends its
+// ownership of the shard. It is safe for concurrent use, but only one Run at a time.
 type Shard struct {
 	cfg Config
 
-	ctx    context.Context // ends when the shard must not be touched
-	cancel context.CancelCauseFunc
-	soft   context.Context // ends when the shard has to go, and not later than ctx
-	revoke context.CancelCauseFunc
-	owned  context.Context // ends when the member does not own the shard any more
-	lose   context.CancelCauseFunc
+	ctx     context.Context // ends when the shard must not be touched
+	cancel  context.CancelCauseFunc
+	revoked context.Context // ends when Process must return, and not later than ctx
+	revoke  context.CancelCauseFunc
+	owned   context.Context // ends when the member no longer owns the shard
+	lose    context.CancelCauseFunc
 
 	mu      sync.Mutex // guards the fields below
 	expired bool
@@ -50,16 +49,17 @@ type Shard struct {
 
 // Status is what a Processor has done with its shard so far, in all calls of Run.
 type Status struct {
-	// Commits are the positions that Process has committed, in order.
+	// Commits has the positions that Process has committed, in order.
 	Commits []processor.Position
-	// Progress is the last report of the last call of Process. Its Lag is of now.
+	// Progress is the last one that the last call of Process has reported. Its Lag is the
+	// current one: see processor.Progress.LagSince.
 	Progress processor.Progress
-	// Poison and Gaps are the reports, in order.
+	// Poison and Gaps have what Process has reported, in order.
 	Poison []processor.Poison
 	Gaps   []processor.Gap
 }
 
-// New grants a shard.
+// New grants a shard to the test. The test need not clean up anything.
 func New(cfg Config) *Shard {
 	if cfg.Lease.ID == (shardset.ID{}) {
 		cfg.Lease.ID = shardset.ID{Log: "test"}
@@ -78,47 +78,52 @@ func New(cfg Config) *Shard {
 	}
 	s := &Shard{cfg: cfg}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
-	s.soft, s.revoke = context.WithCancelCause(context.Background())
+	s.revoked, s.revoke = context.WithCancelCause(context.Background())
 	s.owned, s.lose = context.WithCancelCause(context.Background())
 	return s
 }
 
-// Revoke asks Process to finish: processor.Shard.Revoked closes, and the context stays
-// alive. The cause is processor.ErrRevoked or processor.ErrShutdown; the first one stays.
-// Wait until Process works, with synctest.Wait for instance: Run does not call Process for
-// a shard that was revoked before.
+// Revoke asks Process to finish. The channel of processor.Shard.Revoked closes, and the context
+// stays alive. cause is processor.ErrRevoked or processor.ErrShutdown. The first cause stays.
+//
+// Call Revoke when Process is running. If the shard is already revoked, Run returns the cause
+// and does not call Process.
 func (s *Shard) Revoke(cause error) { s.revoke(cause) }
 
-// Cancel ends the context of Process. With the cause of Revoke it is the end of the drain
-// timeout: the Shard accepts commits until Process returns. With processor.ErrLeaseLost or
-// processor.ErrNotOwner the shard is lost: the Shard refuses commits. The first cause stays
-// the cause of the context.
+// Cancel cancels the context of Process. The cause says what the test simulates:
+//   - processor.ErrRevoked or processor.ErrShutdown: the drain timeout has passed. Commits
+//     succeed until Process returns.
+//   - processor.ErrLeaseLost or processor.ErrNotOwner: the shard is lost. Commits fail with this
+//     cause.
+//
+// The context keeps the cause of the first Cancel. processor.Shard.Cause keeps the first cause
+// of either Revoke or Cancel.
 func (s *Shard) Cancel(cause error) {
 	if errors.Is(cause, processor.ErrLeaseLost) || errors.Is(cause, processor.ErrNotOwner) {
 		s.lose(cause)
 	}
-	s.revoke(cause) // first, so that the end of ctx is never seen without its reason
+	s.revoke(cause) // before ctx ends: Process must then see the channel of Revoked closed
 	s.cancel(cause)
 }
 
-// Expire ends the lease and cancels nothing: a process that was frozen past the end of its
-// lease wakes like this. The next Check or Commit of Process finds it, and cancels the context
-// with the cause processor.ErrLeaseLost. The lease expires in the same way at
-// Config.Lease.NotAfter.
+// Expire makes the lease expire, but does not cancel the context. This simulates a process that
+// was frozen until after its lease expired. The next Check or Commit of Process detects the loss
+// and cancels the context with the cause processor.ErrLeaseLost. The same happens without Expire
+// after Config.Lease.NotAfter.
 func (s *Shard) Expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expired = true
 }
 
-// valid reports whether the lease has not expired.
+// valid reports whether the lease is valid at now.
 func (s *Shard) valid(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.expired && s.cfg.Lease.Valid(now)
 }
 
-// Status returns what has happened so far.
+// Status returns a snapshot of what has happened so far.
 func (s *Shard) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,7 +135,8 @@ func (s *Shard) Status() Status {
 	return st
 }
 
-func (s *Shard) note(f func(st *Status)) {
+// update changes the status with f.
+func (s *Shard) update(f func(st *Status)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f(&s.status)
