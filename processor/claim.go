@@ -2,8 +2,8 @@ package processor
 
 import "fmt"
 
-// claim is the owner that may save to a shard: the last one that loaded. A load that was
-// delayed does not replace the claim of a newer epoch.
+// claim records which owner may save the position of a shard: the last one that loaded it. A
+// delayed load of an older epoch does not replace the claim of a newer one.
 type claim struct {
 	taken bool
 	owner Owner
@@ -19,8 +19,8 @@ func (c *claim) take(o Owner) error {
 	return nil
 }
 
-// check returns nil if o may save. It compares tokens for equality, so that two owners never
-// pass, even if the service lost its epochs and counts them again.
+// check returns nil if o may save. It compares tokens for equality, not for order: even if the
+// service lost its epochs and counts from the start again, only one owner passes.
 func (c *claim) check(o Owner) error {
 	same := c.owner.Member == o.Member && c.owner.Instance == o.Instance && c.owner.Lease.Epoch == o.Lease.Epoch
 	if !c.taken || !same {
@@ -29,7 +29,7 @@ func (c *claim) check(o Owner) error {
 	return nil
 }
 
-// comparable reports whether the epochs of two owners show which of them is later.
+// comparable reports whether the epochs of o and other show which of the two is later.
 func (o Owner) comparable(other Owner) bool {
 	return o.Epochs && other.Epochs || o.Member == other.Member && o.Instance == other.Instance
 }

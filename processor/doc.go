@@ -1,42 +1,46 @@
-// Package processor is the part of a worker that you write: what to do with one shard.
+// Package processor has what you write to process shards: a Processor, which works on one
+// shard, and a Factory, which makes one for each shard that the group grants to the worker.
+// FromFunc makes a Factory from a function.
 //
-// A Factory makes a Processor for each shard that the group grants to the worker. The
-// worker calls Process on a goroutine of its own, with a Shard to read the start position
-// from and to commit positions to. FromFunc makes a Factory of a function. Package batch is a
-// Processor for most uses: it reads, retries and commits for you. Package processortest
-// has a Shard for unit tests of your own.
+// The worker calls Process with a Shard. The Shard has the position to start from, and commits
+// new positions. Most users need not write a Processor: package batch has one that reads,
+// retries and commits. To test your own, use package processortest.
 //
 // # The life of a shard
 //
-//  1. The group grants the shard. The worker reads its checkpoint, calls the Factory, and
-//     calls Process. Shard.Resume returns the position to start from.
-//  2. Process works, and commits with Shard.Commit. The next owner of the shard starts at
-//     the last committed position, and repeats what was not committed.
-//  3. The group wants the shard for another member, or the worker shuts down:
-//     Shard.Revoked closes, and the context stays alive. Process finishes what it has
+//  1. The group grants the shard to the worker. The worker reads the checkpoint, calls the
+//     Factory, and calls Process. Shard.Resume returns the position to start from.
+//  2. Process handles items and calls Shard.Commit. The next owner of the shard starts at the
+//     last committed position, so it repeats what was handled after that position.
+//  3. The group revokes the shard for another member, or the worker shuts down. The channel
+//     of Shard.Revoked closes, and the context stays alive. Process completes what it has
 //     begun, commits, and returns. Only then does another member get the shard.
-//  4. If Process has not returned after the drain timeout, the worker cancels the context;
-//     context.Cause returns ErrRevoked or ErrShutdown. If the lease is lost, because the
-//     network is down for instance, the worker cancels the context at once with the cause
-//     ErrLeaseLost: another member may have the shard already.
+//  4. If Process has not returned after the drain timeout, the worker cancels the context.
+//     context.Cause then returns ErrRevoked or ErrShutdown.
+//
+// If the lease is lost, for example because the network is down, the worker cancels the
+// context at once, with the cause ErrLeaseLost. Another member may already own the shard.
 //
 // # The result of Process
 //
-//   - nil after Revoked closed: the shard is released.
-//   - nil before: the work is complete. The worker keeps the shard, idle and visible, so
-//     that no other member repeats it, until the group revokes it.
-//   - ErrShardClosed: as nil, and the group marks the shard as closed. If the group grants
-//     it all the same, the worker calls Process again after a while.
-//   - an error made with Halt: the worker keeps the shard, and does not start it again.
-//   - an error made with Fatal: the whole worker stops.
-//   - any other error, or a panic: the worker makes a new Processor and starts it from the
-//     checkpoint, after a pause that grows while attempts fail. Other shards go on.
+//   - nil after the shard was revoked: the worker releases the shard.
+//   - nil before that: the work is complete. The worker keeps the shard, idle, until the group
+//     revokes it, so that no other member repeats the work.
+//   - ErrShardClosed: the work is complete, and the shard gets no more data. The worker
+//     reports the shard as closed, and the group then grants it to no member.
+//   - an error marked with Halt: the worker keeps the shard and does not start it again.
+//   - an error marked with Fatal: the whole worker stops.
+//   - any other error, or a panic: after a pause, the worker makes a new Processor and calls
+//     Process again, from the last checkpoint. The pause grows while attempts fail. Other
+//     shards are not affected.
 //
 // # Signs of progress
 //
-// If Process calls none of Shard.Commit, Check and ReportProgress for a while, five minutes
-// by default, the worker reports it as stuck. A Processor that waits for data reports a
-// Progress with CaughtUp to say that it is idle. Package batch does both.
+// The worker reports a Processor as stuck if it gives no sign of progress for
+// coordinator.Config.NoProgressAfter, which is five minutes by default. Calls of Shard.Commit,
+// Shard.Check and Shard.ReportProgress are such signs. A Processor that waits for data reports
+// a Progress with CaughtUp: then it is idle, and not stuck. Package batch gives these signs and
+// reports for you.
 //
-// All functions and methods may be called from any goroutine, unless they say otherwise.
+// All functions and methods are safe for concurrent use, unless they say otherwise.
 package processor

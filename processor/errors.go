@@ -8,58 +8,61 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Why a shard has to stop: the cause of the context of Process (context.Cause), and the
-// result of Shard.Cause.
+// These errors say why Process must return. They are the causes of its context
+// (context.Cause) and the results of Shard.Cause.
 var (
-	// ErrRevoked: the group wants the shard for another member. The shard is still this
-	// member's until Process returns, and commits are accepted.
+	// ErrRevoked: the group revoked the shard, for another member. This member owns the
+	// shard and can commit until Process returns.
 	ErrRevoked = errors.New("shard was revoked")
 
-	// ErrShutdown: the worker stops. As with ErrRevoked, commits are accepted until
+	// ErrShutdown: the worker is shutting down. It owns the shard and can commit until
 	// Process returns.
 	ErrShutdown = errors.New("worker is shutting down")
 
-	// ErrLeaseLost: no heartbeat was answered in time. Another member may hold the
-	// shard already; commits are refused.
+	// ErrLeaseLost: the lease has ended, because no heartbeat was answered in time or
+	// because the group has removed the member. Another member may already own the shard,
+	// so commits are refused.
 	ErrLeaseLost = errors.New("lease on the shard was lost")
 
-	// ErrNotOwner: the store refused a commit, because this member does not hold the
-	// shard under that epoch any more.
+	// ErrNotOwner: the store refused a load or a commit, because this member does not own
+	// the shard under this epoch any more.
 	ErrNotOwner = shardset.ErrNotOwner
 )
 
 var (
-	// ErrShardClosed is what Process returns when it has committed the last position of
-	// a closed shard. The group then grants the shard to no member. If the group goes on
-	// granting it, the worker calls Process again, after pauses that grow.
+	// ErrShardClosed is what Process returns when it has committed the last position of a
+	// closed shard. The group then grants the shard to no member. If the group grants the
+	// shard anyway, the worker calls Process again, after pauses that grow.
 	ErrShardClosed = errors.New("shard is closed")
 
-	// ErrReturned: Process has returned, so its Shard refuses to commit. It is also the
-	// cause of the context of Process then, unless the context had ended before.
+	// ErrReturned: Process has returned, so its Shard refuses to commit. After the return
+	// ErrReturned is also the cause of the context of Process, unless the context ended
+	// before the return.
 	ErrReturned = errors.New("processor has returned")
 
-	// ErrEmptyPosition: the empty position cannot be committed, because a store could
-	// not tell it from "never committed".
+	// ErrEmptyPosition: the empty position cannot be committed, because it means that
+	// nothing was ever committed.
 	ErrEmptyPosition = errors.New("position is empty")
 
-	// ErrGoexit: user code ended its goroutine with runtime.Goexit, as testing.T.FailNow
-	// does. The attempt has failed.
+	// ErrGoexit: user code ended the goroutine of Process with runtime.Goexit, as
+	// testing.T.FailNow does. The worker starts the shard again, as after any other error.
 	ErrGoexit = errors.New("processor ended its goroutine with runtime.Goexit")
 
 	// ErrNoProgress: a processor has given no sign of progress for
-	// coordinator.Config.NoProgressAfter. The worker reports it, and stops nothing.
+	// coordinator.Config.NoProgressAfter. The worker reports this, but stops nothing.
 	ErrNoProgress = errors.New("no progress")
 )
 
-// Halt marks an error that a retry cannot mend, and that concerns one shard only: a record
-// that cannot be read, a position that is gone, a damaged checkpoint. Process, a Factory and
-// Checkpoints.Load may return it, also wrapped. The worker does not start the shard again.
-// It keeps the shard, so that no other member meets the same error, and shows the error in
-// the status, the log and a hook. Nothing of the shard is lost: mend the cause and restart
-// the worker.
+// Halt marks an error that affects one shard and that a retry cannot fix: a record that
+// cannot be read, a position that was deleted, a damaged checkpoint. Process, a Factory and
+// Checkpoints.Load may return a marked error, also wrapped.
 //
-// A shard that has to go anyway is not halted: its error is reported like any other. An
-// error that is made with Fatal too is fatal. Halt(nil) is nil.
+// The worker does not start the shard again. It keeps the shard, so that no other member meets
+// the same error, and shows the error in the status, the log and a hook. No data is lost: fix
+// the cause and restart the worker.
+//
+// If the shard is already revoked or lost, the mark has no effect. If an error is also marked
+// with Fatal, Fatal counts. Halt(nil) is nil.
 func Halt(err error) error {
 	if err == nil {
 		return nil
@@ -67,15 +70,17 @@ func Halt(err error) error {
 	return &haltError{err}
 }
 
-// IsHalt reports whether err was made with Halt, or wraps an error that was. What a panic
-// carried does not count.
+// IsHalt reports whether err is, or wraps, an error marked with Halt. It does not look into a
+// PanicError: a panic with a marked error is a panic like any other.
 func IsHalt(err error) bool { return marked[*haltError](err) }
 
-// Fatal marks an error that a retry cannot mend, on this worker or another: a table that is
-// missing, a format that this version cannot read. Process and a Factory may return it, also
-// wrapped. The whole worker then stops: it drains all its shards, and the coordinator's Run
-// returns the error. The next owner of the shard will meet the same error, so in the end the
-// whole group stops. Fatal(nil) is nil.
+// Fatal marks an error that a retry cannot fix, on this worker or on another: a missing table,
+// a format that this version cannot read. Process and a Factory may return a marked error,
+// also wrapped.
+//
+// The worker drains all its shards, and the Run method of its Coordinator returns the error.
+// The next owner of the shard meets the same error, so in the end the whole group stops.
+// Fatal(nil) is nil.
 func Fatal(err error) error {
 	if err == nil {
 		return nil
@@ -83,8 +88,8 @@ func Fatal(err error) error {
 	return &fatalError{err}
 }
 
-// IsFatal reports whether err was made with Fatal, or wraps an error that was. What a panic
-// carried does not count.
+// IsFatal reports whether err is, or wraps, an error marked with Fatal. It does not look into
+// a PanicError.
 func IsFatal(err error) bool { return marked[*fatalError](err) }
 
 type haltError struct{ err error }
@@ -97,8 +102,8 @@ type fatalError struct{ err error }
 func (e *fatalError) Error() string { return e.err.Error() }
 func (e *fatalError) Unwrap() error { return e.err }
 
-// marked reports whether err is or wraps a T, as errors.As does, but does not look
-// into a panic: a mark about a panic counts, one that a panic carried does not.
+// marked reports whether err is or wraps a T. Unlike errors.As, it does not look into a
+// PanicError: a user who writes panic(Halt(err)) has not returned a marked error.
 func marked[T error](err error) bool {
 	switch e := err.(type) {
 	case T:
@@ -113,8 +118,8 @@ func marked[T error](err error) bool {
 	return false
 }
 
-// PanicError is a panic of user code that the worker has contained. The processor is
-// restarted as after any other error.
+// PanicError is a panic of user code that the worker has recovered. The worker then starts the
+// shard again, as after any other error.
 type PanicError struct {
 	Where string // the call that panicked: "Process", "Factory", "Checkpoints.Load" and the like
 	Value any    // the argument of panic

@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/processor/processortest"
 )
 
-// A Processor of a log of lines. It commits after each line, and finishes when the shard has
-// to go. Here processortest plays the worker.
+// A Processor for a log of lines. It commits after each line, and returns when the shard is
+// revoked. Here processortest plays the worker.
 func Example() {
 	log := []string{"one", "two", "three"}
 	f := processor.FromFunc(func(ctx context.Context, s *processor.Shard) error {

@@ -12,31 +12,33 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// ErrDirInUse: another open store, of this process or another, uses the directory.
+// ErrDirInUse: another store has the directory open, in this process or in another.
 var ErrDirInUse = errors.New("in use by another open store")
 
 const (
-	// lockName is the file that an open store holds locked. It is never removed: two
-	// processes could otherwise each lock a file of that name.
+	// lockName is the file that an open store keeps locked. It is never removed: otherwise
+	// one process could lock the removed file, and another process a new file of this name.
 	lockName = "lock"
 
 	// tempSuffix ends the name of a file that is being written. The name of a checkpoint
-	// ends in a digit.
+	// file ends in a digit, so the two cannot be confused.
 	tempSuffix = ".tmp"
 )
 
-// FileCheckpoints keeps positions in a directory on a local disk, one small file per shard.
-// It is for the workers of one process: they find their positions again after a restart.
-// One open store at a time may use the directory. The store remembers in memory which owner
-// loaded a shard last, and refuses the saves of earlier owners. Opening it forgets them.
+// FileCheckpoints stores positions in a directory on a local disk, one small file per shard.
+// It is for workers of one process, which find their positions again after a restart. Only one
+// store at a time can have the directory open.
 //
-// It is safe for concurrent use. Calls for one shard wait for each other, calls for
-// different shards do not. The context ends the wait, but not a disk operation that has
-// begun.
+// The store refuses the saves of all owners but the one that loaded the shard last. It keeps
+// these owners in memory only: after it is opened, each shard must be loaded before a save.
+//
+// It is safe for concurrent use. Calls for one shard wait for each other. Calls for different
+// shards run in parallel. The end of the context ends the wait, but does not interrupt a disk
+// operation that has begun.
 type FileCheckpoints struct {
 	dir  string // absolute
 	lock *os.File
-	held fs.FileInfo // of lock
+	info fs.FileInfo // of lock
 	disk disk        // replaced by tests, before the first call
 
 	closing chan struct{}  // closed by Close
@@ -48,19 +50,18 @@ type FileCheckpoints struct {
 }
 
 type fileShard struct {
-	slot  chan struct{} // held by the call in flight
+	slot  chan struct{} // full while a call is in flight
 	claim claim         // guarded by slot
 }
 
-// OpenFileCheckpoints opens a directory of checkpoints. If the directory is missing, it is
-// created with mode 0700, and its parents too. Files that a killed process left half written
-// are removed. The checkpoints are not read: only Load reports a damaged one, and only for
-// its shard.
+// OpenFileCheckpoints opens dir and locks it until Close or until the process ends for any
+// reason. It creates dir and its parents with mode 0700 if they are missing, and removes files
+// that a killed process left half written. It does not read the checkpoints: if one is damaged,
+// only Load of its shard fails.
 //
-// The directory stays locked until Close or the end of the process, also by a kill. The
-// error matches ErrDirInUse if another open store uses the directory, and
-// errors.ErrUnsupported on systems without a file lock, which are neither Unix nor Windows;
-// otherwise it wraps the error of the operating system.
+// The error matches ErrDirInUse if another store has dir open. It matches errors.ErrUnsupported
+// on systems whose file lock is not known here; those of Linux, macOS, the BSDs, illumos and
+// Windows are. Otherwise it wraps the error of the operating system.
 func OpenFileCheckpoints(dir string) (*FileCheckpoints, error) {
 	f := &FileCheckpoints{disk: osDisk{}, closing: make(chan struct{}), shards: map[shardset.ID]*fileShard{}}
 	if err := f.open(dir); err != nil {
@@ -87,7 +88,7 @@ func (f *FileCheckpoints) open(dir string) (err error) {
 			_ = f.lock.Close() // nothing was written through it
 		}
 	}()
-	if f.held, err = f.lock.Stat(); err != nil {
+	if f.info, err = f.lock.Stat(); err != nil {
 		return err
 	}
 	if err := removeLeftovers(f.dir); err != nil {
@@ -98,10 +99,12 @@ func (f *FileCheckpoints) open(dir string) (err error) {
 }
 
 // Load returns the shard's position and claims the shard for o. It returns false only if the
-// shard has no file. The error matches ErrNotOwner if the shard was claimed under a later
-// epoch, and os.ErrClosed after Close. It is made with Halt if the file is damaged: its text
-// names the file and says what to do. Otherwise it is the cause of ctx, or wraps the error
-// of the operating system. After an error nothing is claimed.
+// shard has no file.
+//
+// The error matches ErrNotOwner if the shard was claimed under a later epoch, and os.ErrClosed
+// after Close. It is marked with Halt if the file is damaged: the text names the file and says
+// what to do. Otherwise it wraps the cause of ctx or the error of the operating system. After
+// an error the shard is not claimed.
 func (f *FileCheckpoints) Load(ctx context.Context, o Owner) (Position, bool, error) {
 	s, err := f.enter(ctx, o.Lease.ID, true)
 	if err != nil {
@@ -112,14 +115,14 @@ func (f *FileCheckpoints) Load(ctx context.Context, o Owner) (Position, bool, er
 	if err := next.take(o); err != nil {
 		return "", false, err
 	}
-	// A directory that is gone has no file either. That is not the same as a shard of which
-	// nothing was ever committed.
+	// In a directory that was removed no shard has a file. Without this check each of them
+	// would start as if nothing was ever committed.
 	if err := f.check(); err != nil {
 		return "", false, err
 	}
 	p, found, err := readCheckpoint(filepath.Join(f.dir, fileName(o.Lease.ID)), o.Lease.ID)
 	if corrupt := new(*corruptError); errors.As(err, corrupt) {
-		return "", false, Halt(err) // reading it again does not mend it
+		return "", false, Halt(err) // a retry cannot fix it
 	}
 	if err != nil {
 		return "", false, err
@@ -128,15 +131,15 @@ func (f *FileCheckpoints) Load(ctx context.Context, o Owner) (Position, bool, er
 	return p, found, nil
 }
 
-// Save stores the position if o has the newest claim. When it returns nil, the position
-// survives a kill and, if the disk honours fsync, a power cut. On Windows, which cannot sync
-// a directory, a power cut may bring back the position before it. After an interrupted Save
-// the next Load finds this position or the one before.
+// Save stores the position if o was the last owner to load the shard. p has 1 to 65,536 bytes,
+// of any value. When Save returns nil, p survives a kill and, if the disk honours fsync, a power
+// cut. Windows cannot sync a directory: there a power cut may restore the previous position.
+// After an interrupted Save, the next Load returns p or the previous position.
 //
-// A position is 1 to 65,536 bytes of any kind. The error matches ErrEmptyPosition for the
-// empty one, ErrNotOwner if o is not the owner, and os.ErrClosed after Close; otherwise it
-// is the cause of ctx, or wraps the error of the operating system, such as syscall.ENOSPC.
-// Only after an error of the operating system may the position be stored all the same.
+// The error matches ErrEmptyPosition if p is empty, ErrNotOwner if o was not the last owner to
+// load the shard, and os.ErrClosed after Close. Otherwise it wraps the cause of ctx or the
+// error of the operating system, such as syscall.ENOSPC. Only after an error of the operating
+// system, p may be stored although Save failed.
 func (f *FileCheckpoints) Save(ctx context.Context, o Owner, p Position) error {
 	switch {
 	case p == "":
@@ -163,7 +166,8 @@ func (f *FileCheckpoints) Save(ctx context.Context, o Owner, p Position) error {
 	return nil
 }
 
-// FencesCommits returns true: all members that use the directory share this store.
+// FencesCommits returns true: all members that use the directory share this store, and it
+// fences them.
 func (f *FileCheckpoints) FencesCommits() bool { return true }
 
 // Close waits for the calls that have reached the disk, refuses all others, and unlocks the
@@ -184,7 +188,7 @@ func (f *FileCheckpoints) Close() error {
 	return nil
 }
 
-// enter waits for the shard's turn. If it returns no error, leave must follow.
+// enter waits for other calls for the shard. If it returns no error, the caller must call leave.
 func (f *FileCheckpoints) enter(ctx context.Context, id shardset.ID, create bool) (*fileShard, error) {
 	if err := id.Validate(); err != nil {
 		return nil, err // it would not make a safe file name
@@ -224,14 +228,14 @@ func (f *FileCheckpoints) leave(s *fileShard) {
 	f.calls.Done()
 }
 
-// check returns an error if the directory is not the one that was locked: it was removed,
-// replaced, or covered by a mount. Another process may use the new one.
+// check returns an error if the path no longer leads to the directory that was locked, because
+// that was removed, replaced, or covered by a mount. Another process may use the new directory.
 func (f *FileCheckpoints) check() error {
 	now, err := os.Stat(filepath.Join(f.dir, lockName))
 	if err != nil {
 		return fmt.Errorf("checkpoint directory %q has lost its lock file, or is gone itself: %w", f.dir, err)
 	}
-	if !os.SameFile(now, f.held) {
+	if !os.SameFile(now, f.info) {
 		return fmt.Errorf("checkpoint directory %q was replaced while it was open", f.dir)
 	}
 	return nil

@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// disk is the file system, one method for each step of a save. Tests use one that stops
-// between two steps, and one that loses what was not synced.
+// disk is the file system, with one method for each step of a save. Tests replace it by one
+// that stops between two steps, or by one that loses what was not synced.
 type disk interface {
-	// create makes the file, or empties it.
+	// create makes the file, or empties the file that is there.
 	create(path string) (diskFile, error)
 	rename(from, to string) error
 	remove(path string) error
@@ -22,20 +22,19 @@ type disk interface {
 	syncDir(dir string) error
 }
 
-// diskFile is a file being written; Sync makes its content durable.
+// diskFile is a file that is being written. Sync makes its content durable.
 type diskFile interface {
 	Write(data []byte) (int, error)
 	Sync() error
 	Close() error
 }
 
-// replaceFile gives the file this content, or leaves it as it was. The order counts. It
-// makes the content durable before the rename: otherwise a power cut could leave the name
-// on an empty file. It makes the name durable before it returns: otherwise a power cut could
-// bring back the old content.
+// replaceFile replaces the content of a file as a whole. It makes the new content durable before
+// the rename: otherwise a power cut could leave an empty file under the name. It makes the name
+// durable before it returns: otherwise a power cut could restore the old content.
 //
-// If ctx ends before the rename, the file is unchanged. There is one temporary name per
-// file, so two calls for one file must not overlap.
+// If ctx ends before the rename, the file is unchanged. There is one temporary name per file, so
+// two calls for one file must not overlap.
 func replaceFile(ctx context.Context, d disk, path string, data []byte) error {
 	temp := path + tempSuffix
 	err := writeFile(d, temp, data)
@@ -82,7 +81,7 @@ func (osDisk) remove(path string) error { return os.Remove(path) }
 
 func (osDisk) syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
-		return nil // Windows cannot sync a directory; its journal has to do
+		return nil // Windows cannot sync a directory
 	}
 	f, err := os.Open(dir)
 	if err != nil {
@@ -91,7 +90,7 @@ func (osDisk) syncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// makeDir creates dir and the parents it lacks, and makes their names durable.
+// makeDir creates dir and its missing parents, and makes their names durable.
 func makeDir(dir string) error {
 	parent := filepath.Dir(dir)
 	info, err := os.Stat(dir)
@@ -99,8 +98,8 @@ func makeDir(dir string) error {
 		if !info.IsDir() {
 			return &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
 		}
-		// The process that made dir may have been killed before it synced the parent. If
-		// this sync fails, the parent belongs to another user, who made dir.
+		// A process that was killed may have created dir without a sync of the parent. The
+		// sync may fail if the parent belongs to another user. Then that user created dir.
 		_ = osDisk{}.syncDir(parent)
 		return nil
 	}
@@ -116,8 +115,8 @@ func makeDir(dir string) error {
 	return osDisk{}.syncDir(parent)
 }
 
-// removeLeftovers removes the files that were being written when a process was killed. The
-// caller holds the lock.
+// removeLeftovers removes files that a killed process left half written. The caller holds the
+// lock.
 func removeLeftovers(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

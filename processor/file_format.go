@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// A checkpoint file is four lines and the position, which ends with the file:
+// A checkpoint file has four lines, and then the position up to the end of the file:
 //
 //	rollcall checkpoint 1
 //	crc32c 4b8d45b5
@@ -21,8 +21,8 @@ import (
 //	position 9
 //	MTYzNjk5N
 //
-// The checksum covers all that follows its line. The length is there because a checksum
-// misses a cut now and then.
+// The checksum covers everything after its line. The length detects a truncated file, which a
+// checksum alone may miss.
 const checkpointVersion = "rollcall checkpoint 1\n"
 
 const (
@@ -33,15 +33,15 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// corruptError is a file that no Save has left like this: torn, changed, or in the wrong
-// place. The file stays as it is.
+// corruptError is the error for a file that no Save has written: truncated, changed, or in the
+// wrong place. The store does not change the file.
 type corruptError struct {
 	path   string
 	reason string
 }
 
 func (e *corruptError) Error() string {
-	return fmt.Sprintf("checkpoint file %q is not usable: %s; restore it from a copy, or delete it to process the shard as if nothing had been committed, and restart the worker",
+	return fmt.Sprintf("checkpoint file %q is damaged: %s; restore it from a copy, or delete it to process the shard as if nothing was ever committed, then restart the worker",
 		e.path, e.reason)
 }
 
@@ -54,12 +54,12 @@ func readCheckpoint(path string, id shardset.ID) (Position, bool, error) {
 	if err != nil {
 		return "", false, fmt.Errorf("read the checkpoint of shard %s: %w", id, err)
 	}
-	// Checked first: opening a pipe would block, and reading a huge file would fill the memory.
+	// Check before the read: a pipe would block it, and a huge file would fill the memory.
 	if !info.Mode().IsRegular() {
 		return "", false, &corruptError{path: path, reason: "it is not a regular file"}
 	}
 	if info.Size() > maxFile {
-		return "", false, &corruptError{path: path, reason: fmt.Sprintf("its size of %d bytes is more than any checkpoint has", info.Size())}
+		return "", false, &corruptError{path: path, reason: fmt.Sprintf("its size of %d bytes is more than the maximum of %d", info.Size(), maxFile)}
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -89,7 +89,7 @@ func decodeCheckpoint(data []byte) (shardset.ID, Position, error) {
 	}
 	sum, body, _ := strings.Cut(rest, "\n")
 	if sum != sumLine(body) {
-		return shardset.ID{}, "", errors.New("its checksum does not match, so it is torn or was changed")
+		return shardset.ID{}, "", errors.New("its checksum does not match, so it was truncated or changed")
 	}
 	shard, rest, _ := strings.Cut(body, "\n")
 	_, position, _ := strings.Cut(rest, "\n")
@@ -101,7 +101,7 @@ func decodeCheckpoint(data []byte) (shardset.ID, Position, error) {
 	if p == "" || len(p) > maxPosition {
 		return shardset.ID{}, "", fmt.Errorf("its position has %d bytes", len(p))
 	}
-	// Content with the right sum that encodeCheckpoint would not write is not a Save's.
+	// The checksum may be right although no Save wrote this content: compare all of it.
 	if !bytes.Equal(data, encodeCheckpoint(id, p)) {
 		return shardset.ID{}, "", errors.New("its lines do not fit each other")
 	}
@@ -113,13 +113,13 @@ func sumLine(body string) string {
 }
 
 // fileName returns the name of the shard's file: "shard-orders@7", or "shard-7" for the
-// unnamed log. Two shards never share a name, also where the file system ignores case: a
-// name with capitals is written in small letters, with a mask after it. The mask has one hex
-// digit for every four bytes, a set bit for each capital, and no zeros at the end: "Orders"
-// is "orders+8". A name has at most 187 bytes. Escaping each capital would double the length
-// of a name of capitals, which is more than file systems allow.
+// unnamed log. Two shards never share a name, even if the file system ignores case: fileName
+// writes the name of the log in lower case and appends a mask of its capitals. The mask has one
+// hex digit for every four bytes, a set bit for each capital, and no zeros at the end: "Orders"
+// becomes "orders+8". A file name has at most 187 bytes. An escape for each capital could double
+// the length, and file systems do not allow that.
 //
-// The prefix keeps a log called "con.1" or "nul" from naming a device of Windows.
+// With the prefix, a log called "con.1" or "nul" does not name a device of Windows.
 func fileName(id shardset.ID) string {
 	if id.Log == "" {
 		return namePrefix + strconv.Itoa(id.Number)

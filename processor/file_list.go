@@ -13,10 +13,10 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// ListCheckpoints returns the positions of a log's shards. A damaged file counts as a shard
-// without a position: Load reports it, and other shards do not wait until it is mended. The
-// error matches os.ErrClosed after Close; otherwise it is the cause of ctx, or wraps the
-// error of the operating system.
+// ListCheckpoints returns the checkpoints of a log, in any order. It claims no shard. A damaged
+// file gives a Checkpoint without a position, not an error: only Load of its shard fails. The
+// error matches os.ErrClosed after Close. Otherwise it wraps the cause of ctx or the error of
+// the operating system.
 func (f *FileCheckpoints) ListCheckpoints(ctx context.Context, log string) ([]Checkpoint, error) {
 	f.mu.Lock()
 	if f.closed {
@@ -35,14 +35,14 @@ func (f *FileCheckpoints) ListCheckpoints(ctx context.Context, log string) ([]Ch
 	}
 	var list []Checkpoint
 	for _, e := range entries {
-		id, ok := namedShard(e.Name(), log)
+		id, ok := parseFileName(e.Name(), log)
 		if !ok {
 			continue
 		}
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("list checkpoint directory %q: %w", f.dir, context.Cause(ctx))
 		}
-		s, err := f.stored(id)
+		s, err := f.checkpoint(id)
 		if err != nil {
 			return nil, err
 		}
@@ -51,9 +51,9 @@ func (f *FileCheckpoints) ListCheckpoints(ctx context.Context, log string) ([]Ch
 	return list, nil
 }
 
-// stored reads the file of a shard. A Save may replace the file at the same time; the file
-// is always whole.
-func (f *FileCheckpoints) stored(id shardset.ID) (Checkpoint, error) {
+// checkpoint reads the file of a shard. It may run during a Save of the shard, because Save
+// replaces the file as a whole.
+func (f *FileCheckpoints) checkpoint(id shardset.ID) (Checkpoint, error) {
 	path := filepath.Join(f.dir, fileName(id))
 	p, found, err := readCheckpoint(path, id)
 	var corrupt *corruptError
@@ -73,8 +73,8 @@ func (f *FileCheckpoints) stored(id shardset.ID) (Checkpoint, error) {
 	return Checkpoint{ID: id, Position: p, Updated: info.ModTime()}, nil
 }
 
-// namedShard returns the shard of a log that has a file of that name.
-func namedShard(name, log string) (shardset.ID, bool) {
+// parseFileName returns the shard of the log whose fileName is name, or false if there is none.
+func parseFileName(name, log string) (shardset.ID, bool) {
 	i := strings.LastIndexAny(name, "@-") + 1
 	n, err := strconv.Atoi(name[i:])
 	id := shardset.ID{Log: log, Number: n}

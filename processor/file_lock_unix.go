@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// lockFile opens the file, creates it if needed, and locks it until it is closed or the
-// process ends. The error matches ErrDirInUse if the file is locked already, in this process
-// or another: the lock belongs to the open file, not to the process.
+// lockFile opens the file, creates it if needed, and locks it until it is closed or the process
+// ends. The error matches ErrDirInUse if the file is already locked. That also detects a second
+// store in this process: the lock belongs to the open file, not to the process.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// MemoryCheckpoints keeps positions in memory, for tests and for work that starts over with
-// the process. The zero value does not work: use NewMemoryCheckpoints. It fences like
-// FileCheckpoints, and is safe for concurrent use.
+// MemoryCheckpoints stores positions in memory, for tests and for work that starts again with
+// each process. It refuses the saves of earlier owners, and is safe for concurrent use. The
+// zero value does not work: use NewMemoryCheckpoints.
 type MemoryCheckpoints struct {
 	mu     sync.Mutex
 	shards map[shardset.ID]*memoryShard
@@ -59,7 +59,7 @@ func (m *MemoryCheckpoints) Save(_ context.Context, o Owner, p Position) error {
 	return nil
 }
 
-// ListCheckpoints returns the positions of a log's shards.
+// ListCheckpoints returns the checkpoints of a log, in any order. It claims no shard.
 func (m *MemoryCheckpoints) ListCheckpoints(_ context.Context, log string) ([]Checkpoint, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -72,10 +72,11 @@ func (m *MemoryCheckpoints) ListCheckpoints(_ context.Context, log string) ([]Ch
 	return list, nil
 }
 
-// FencesCommits returns true: the members that share this store are fenced.
+// FencesCommits returns true: the store fences all members that share it.
 func (m *MemoryCheckpoints) FencesCommits() bool { return true }
 
-// Position returns the stored position of a shard, and claims nothing: for tests.
+// Position returns the stored position of a shard. It does not claim the shard. Use it in
+// tests.
 func (m *MemoryCheckpoints) Position(id shardset.ID) (Position, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

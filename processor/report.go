@@ -5,68 +5,69 @@ import (
 	"time"
 )
 
-// Progress is what a processor reports about its work, for the worker's status. The zero
-// value says nothing.
+// Progress is what a processor reports about its work, for the worker's status. The status
+// shows the zero value before the first report.
 type Progress struct {
-	// Batches, Items and Bytes were handled since Process was called.
+	// Batches, Items and Bytes count what was handled since Process was called.
 	Batches, Items, Bytes int64
-	// Retries is how often something was handled again after an error.
+	// Retries counts the attempts to handle something again after an error.
 	Retries int64
-	// Reading is the position up to which the processor has read, ahead of what it has
-	// committed.
+	// Reading is the position up to which the processor has read. It may be ahead of the
+	// last commit.
 	Reading Position
-	// Lag is how far the work is behind the end of the shard, in time. Negative: unknown.
+	// Lag is how far the work is behind the end of the shard, in time. Negative means unknown.
 	Lag time.Duration
-	// LagSince is when Lag was measured, if the lag has grown with the clock since. The
-	// status then adds the time since LagSince to Lag. Zero: Lag does not grow.
+	// LagSince is when Lag was measured. The status adds the time since then to Lag, so set
+	// LagSince if the lag grows with the clock. Zero: the status shows Lag as it is.
 	LagSince time.Time
-	// CaughtUp: the processor has read to the end of the shard and waits for more. It is
-	// idle, and is not reported as stuck.
+	// CaughtUp is true if the processor has read to the end of the shard and waits for more
+	// data. Until the next report it is then idle, and the worker does not report it as stuck.
 	CaughtUp bool
 	// Buffered is the number of bytes that were read and are still in memory.
 	Buffered int64
-	// Trouble is why the work does not go on at the moment: the error of a read or of a
-	// batch that is tried again. Nil while the work goes on.
+	// Trouble is the error that holds up the work at present: that of a read or of a batch
+	// which the processor tries again. Nil means that nothing holds up the work.
 	Trouble error
 }
 
-// Poison is a part of a shard that a processor gave up after it had failed.
+// Poison is a part of a shard that a processor gave up because it could not handle it.
 type Poison struct {
-	// From is where the part begins, and Next is the position after it.
+	// From is the position of the part, and Next is the position after it.
 	From, Next Position
-	// Items is how many items were given up.
+	// Items is the number of items that the processor gave up.
 	Items int
-	// Attempts is how often they were tried.
+	// Attempts is how often the processor tried to handle them.
 	Attempts int
-	// DeadLettered: the items were stored elsewhere. Otherwise they were skipped.
+	// DeadLettered is true if the items were stored elsewhere. Otherwise they were skipped.
 	DeadLettered bool
 	// Err is the error of the last attempt.
 	Err error
 }
 
-// Gap is a part of a shard that was gone before the processor had read it, for instance
-// because the log keeps its records too short a time.
+// Gap is a part of a shard that was deleted before the processor could read it, for example
+// because the retention time of the log is too short.
 type Gap struct {
-	// Lost is the position that could not be read any more. Empty: nothing of the shard had
-	// been read.
+	// Lost is the position that can no longer be read. It is empty if nothing of the shard
+	// had been read.
 	Lost Position
-	// Resumed is the position at which reading went on. Empty: the shard itself is gone.
+	// Resumed is the position at which the processor continues. It is empty if the whole
+	// shard was deleted.
 	Resumed Position
 	// Err is the error of the source.
 	Err error
 }
 
-// Activity is a call that a processor waits for: see Shard.Begin.
+// Activity is a call that the worker watches, because it may hang: see Shard.Begin.
 type Activity interface {
-	// Progress is a sign of progress: a part of the call is done. It costs a few
-	// nanoseconds, so call it as often as you like.
+	// Progress gives a sign of progress: the call still runs, and does not hang. It costs a
+	// few nanoseconds, so call it as often as you like.
 	Progress()
-	// End says that the call has returned. Further calls do nothing.
+	// End tells the worker that the call has returned. Calls after the first do nothing.
 	End()
 }
 
-// ReportProgress shows p in the worker's status, until the next ReportProgress or the next
-// call of Process. After Process has returned it does nothing.
+// ReportProgress shows p in the worker's status until the next ReportProgress or the next call
+// of Process. After Process has returned it does nothing.
 func (s *Shard) ReportProgress(p Progress) {
 	if s.enter() {
 		defer s.calls.Done()
@@ -92,14 +93,13 @@ func (s *Shard) ReportGap(g Gap) {
 	}
 }
 
-// Begin says that a call begins that may hang. what names the call in the log: "the
-// handler", "Reader.Read". If the call makes no progress for
-// coordinator.Config.NoProgressAfter, the worker reports the processor as stuck. ctx is the
-// context of the call; the worker also reports if it has ended. Call End when the call
-// returns.
+// Begin tells the worker that Process begins a call that may hang. what names the call in the
+// log: "the handler", "Reader.Read". ctx is the context of the call. If the call neither ends
+// nor gives a sign of progress for coordinator.Config.NoProgressAfter, the worker reports the
+// processor as stuck, and whether ctx has ended. Call End of the Activity when the call returns.
 //
-// Once a Process has called Begin, only its activities count: without one it is idle, however
-// long. Package batch calls Begin for the code that it calls.
+// After its first Begin, a Process counts as idle whenever none of its activities is open, for
+// any length of time. Package batch calls Begin for all user code that it calls.
 func (s *Shard) Begin(ctx context.Context, what string) Activity {
 	if !s.enter() {
 		return ended{}
@@ -108,7 +108,7 @@ func (s *Shard) Begin(ctx context.Context, what string) Activity {
 	return s.host.Begin(ctx, what)
 }
 
-// ended is the Activity of a Process that has returned.
+// ended is an Activity of a Process that has returned.
 type ended struct{}
 
 func (ended) Progress() {}

@@ -1,6 +1,6 @@
-// Package contain keeps a panic of user code from ending the process. The coordinator does
-// the same for what it calls itself; this is for the packages beside processor that call
-// user code on goroutines of their own.
+// Package contain recovers panics of user code, so that they do not end the process. The
+// packages under processor use it where the coordinator cannot recover a panic: on their own
+// goroutines, and in unit tests.
 package contain
 
 import (
@@ -9,13 +9,13 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// Call calls f and turns a panic in it into a *processor.PanicError. A runtime.Goexit in f
-// cannot be stopped: then Call does not return either.
+// Call calls f, and returns a panic of f as a *processor.PanicError. If f calls runtime.Goexit,
+// Call does not return.
 func Call(where string, f func() error) (err error) {
 	returned := false
 	defer func() {
-		// recover works only here, in the deferred function itself. Under
-		// GODEBUG=panicnil=1 it returns nil for a panic(nil), and stops it.
+		// recover also stops a panic(nil). Under GODEBUG=panicnil=1 it then returns nil, so
+		// returned decides.
 		if v := recover(); !returned {
 			err = &processor.PanicError{Where: where, Value: v, Stack: debug.Stack()}
 		}
