@@ -17,16 +17,16 @@ import (
 var (
 	errDisconnected = errors.New("the connection was lost, and changes may have been missed")
 	errGap          = errors.New("a message of the watch is missing")
-	errSilent       = errors.New("the server has sent no heartbeat")
+	errSilent       = errors.New("the server has sent no idle heartbeat")
 	errReplaced     = errors.New("the bucket was replaced, or has lost writes")
 	errBehind       = errors.New("the node of the watch is behind the leader of the bucket")
 )
 
 // Watch watches one kind of key. The watch of the document is in hints.go. The watch of the
 // records has a consumer of its own, and ends at the first sign that it has missed a
-// message; a new watch then reports everything that is there. The server sends a heartbeat
-// in each pause, with the number of its last message, so the watch can tell a quiet group
-// from a lost server.
+// message; a new watch then reports everything that is there. The server sends an idle
+// heartbeat in each pause, with the number of its last message, so the watch can tell a
+// quiet group from a lost server.
 //
 // The consumer is on one node of the bucket, which may be behind the leader. So Watch may
 // report an older version than Get returns, before the zero Event too. But it leaves out no
@@ -62,9 +62,9 @@ func (s *store) watch(ctx context.Context, kind replicated.Kind, sink func(repli
 	return w.run(ctx)
 }
 
-// The server of a watch sends a heartbeat when it has nothing else to send, every eighth of
-// the TTL, within these bounds. The watch ends after three intervals without a message, or
-// with missing keys. It checks the stream after every four.
+// The server of a watch sends an idle heartbeat when it has nothing else to send, every
+// eighth of the TTL, within these bounds. The watch ends after three intervals without a
+// message, or with missing keys. It checks the stream after every four.
 const (
 	minHeartbeat = 500 * time.Millisecond
 	maxHeartbeat = 5 * time.Second

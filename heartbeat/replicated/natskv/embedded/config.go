@@ -161,8 +161,8 @@ func checkFree(field, address string) error {
 	return nil
 }
 
-// checkExposed refuses a server that other machines can use without authentication: whoever
-// reaches it can change the group and its checkpoints.
+// checkExposed refuses a server that other machines can use without authentication, because
+// they could change the group and its checkpoints.
 func checkExposed(o *server.Options, faults *shardset.ConfigError) {
 	anybody := o.Username == "" && o.Authorization == "" && len(o.Users) == 0 && len(o.Nkeys) == 0 &&
 		len(o.TrustedKeys) == 0 && len(o.TrustedOperators) == 0 && o.CustomClientAuthentication == nil &&
