@@ -154,7 +154,7 @@ func (m mutant) config() Config {
 			return nil
 		}}
 	}
-	return cfg.complete()
+	return cfg.withDefaults()
 }
 
 // answer changes every answer before its member sees it.

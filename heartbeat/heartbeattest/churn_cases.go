@@ -32,7 +32,7 @@ func churn(k *kit) {
 	}
 	members = members[:workers/2]
 	for _, m := range members {
-		m.letGo()
+		m.returnAll()
 	}
 	k.until(k.expiry()+2*k.patience, "the members that are left have shared out the shards", k.settled(members...), members...)
 }
@@ -71,9 +71,9 @@ func (w *worker) act(m *member) {
 	m.beat()
 	switch w.rng.IntN(4) {
 	case 0:
-		m.deaf = true
+		m.stuck = true
 	case 1:
-		m.letGo()
+		m.returnAll()
 	case 2:
 		w.commitAll(m)
 	}
@@ -100,7 +100,7 @@ func (w *worker) depart(m *member) {
 	pause := time.Duration(w.rng.Int64N(int64(w.k.ttl * 3 / 2)))
 	switch n := w.rng.IntN(3); {
 	case n == 0 && w.k.info.Guarantees.Leave:
-		m.letGo()
+		m.returnAll()
 		m.leave()
 		w.former = nil
 	case n <= 1:

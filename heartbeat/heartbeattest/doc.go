@@ -1,16 +1,17 @@
-// Package heartbeattest is the conformance suite of the group services: Run checks a
-// heartbeat.Client, and the store of checkpoints that goes with it, against all that
-// packages heartbeat, shardset and processor promise a member.
+// Package heartbeattest is the conformance suite for group services. Run checks a
+// heartbeat.Client, and its store of checkpoints if it has one, against all that the
+// packages heartbeat, shardset and processor promise to a member.
 //
-// The suite plays members with real shardset.Trackers, and by hand where it needs a
-// heartbeat that no Tracker would send. A ledger watches all of them: no shard is
-// believed in by two members at once, epochs rise, and whoever starts a shard reads
-// what was last accepted for it.
+// The members in the suite are real shardset.Trackers. Where a case needs a heartbeat that no
+// Tracker sends, it makes one by hand. A ledger watches all members: two members never hold
+// one shard under valid leases at once, epochs rise, and a member that starts a shard reads
+// the last checkpoint that the service accepted.
 //
-// What a service has to pass depends on what it promises, heartbeat.Guarantees. A
-// case that does not apply is skipped and says why. AckedRevoke takes a wire that
-// carries the numbers of a shardset.Heartbeat, so a service that promises it is expected
-// to refuse stale heartbeats and replaced instances too. Nothing is expected of a single
-// heartbeat, because the answers of a replicated service may lag a little: the cases
-// go on beating until what they wait for is there, or its time is up.
+// Which cases a service has to pass depends on its heartbeat.Guarantees. A case that does
+// not apply is skipped and says why. A service that promises AckedRevoke carries the numbers
+// of a shardset.Heartbeat, so it must refuse stale heartbeats and replaced instances too.
+//
+// The answers of a replicated service may lag a little. So no case depends on a single
+// heartbeat: members go on sending them until the case has what it waits for, or its time is
+// over.
 package heartbeattest

@@ -8,7 +8,7 @@ func expiryCases() []testCase {
 	return []testCase{
 		{name: "Expiry/silent member", run: expirySilent},
 		{name: "Expiry/late heartbeat", run: expiryLate},
-		{name: "Expiry/of a deaf member", run: expiryDeaf},
+		{name: "Expiry/of a stuck member", run: expiryStuck},
 	}
 }
 
@@ -58,11 +58,11 @@ func expiryLate(k *kit) {
 	k.takeover(b, a.sent, a.back, lost)
 }
 
-// A lease covers the shards that its member was told to give up and lists.
-func expiryDeaf(k *kit) {
+// A lease covers the revoked shards that its member still lists.
+func expiryStuck(k *kit) {
 	a := k.together("a")[0]
 	b := k.member("b")
-	a.deaf = true
+	a.stuck = true
 	k.until(k.patience, "a has to give shards to b", revoked(a), b, a)
 	k.answered(a)
 	a.die()

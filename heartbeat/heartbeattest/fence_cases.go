@@ -42,7 +42,7 @@ func fenceOwner(k *kit) {
 func fenceTransfer(k *kit) {
 	a := k.together("a")[0]
 	b := k.member("b")
-	a.deaf = true
+	a.stuck = true
 	k.until(k.patience, "a has to give shards to b", revoked(a), b, a)
 	n := 0
 	k.during(k.ttl/2, "a lists all shards", func() bool {
@@ -52,7 +52,7 @@ func fenceTransfer(k *kit) {
 		}
 		return len(b.running()) == 0
 	}, a, b)
-	a.letGo()
+	a.returnAll()
 	k.until(k.patience, "b has its share", k.settled(a, b), a, b)
 	for _, id := range b.running() {
 		if got, want := b.runs[id].resume, processor.Position(fmt.Sprint("drained ", n)); got != want {

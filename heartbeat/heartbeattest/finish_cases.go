@@ -10,11 +10,11 @@ import (
 func finishCases() []testCase {
 	finish := heartbeat.Guarantees{Completion: true}
 	return []testCase{
-		{name: "Finish/all done", needs: finish, run: finishAll},
+		{name: "Finish/all complete", needs: finish, run: finishAll},
 		{name: "Finish/as promised", run: finishPromised},
-		{name: "Finish/ended counts", needs: finish, run: finishEnded},
+		{name: "Finish/closed counts", needs: finish, run: finishClosed},
 		{name: "Finish/standby", needs: finish, shards: shards(1), run: finishStandby},
-		{name: "Finish/of a dead member", needs: finish, run: finishDead},
+		{name: "Finish/of an expired member", needs: finish, run: finishExpired},
 		{name: "Finish/new shard", needs: finish, setShards: true, run: finishNewShard},
 		{name: "Finish/granted again", needs: heartbeat.Guarantees{Completion: true, AckedRevoke: true}, run: finishAgain},
 		{name: "Finish/pushed", needs: heartbeat.Guarantees{Completion: true, Push: true}, run: finishPush},
@@ -31,8 +31,8 @@ func (m *member) do(ids ...shardset.ID) {
 	}
 }
 
-// told is a condition: the newest answer of each member says that all is done.
-func told(members ...*member) func() bool {
+// allComplete is a condition: the newest answer of each member says that all is complete.
+func allComplete(members ...*member) func() bool {
 	return func() bool {
 		for _, m := range members {
 			if !m.answer.Complete {
@@ -43,8 +43,8 @@ func told(members ...*member) func() bool {
 	}
 }
 
-// untold is a condition: none of the newest answers does.
-func untold(members ...*member) func() bool {
+// notComplete is a condition: none of the newest answers does.
+func notComplete(members ...*member) func() bool {
 	return func() bool {
 		for _, m := range members {
 			if m.answer.Complete {
@@ -62,10 +62,10 @@ func finishAll(k *kit) {
 	mine := a.running()
 	a.do()
 	b.do(b.running()[1:]...)
-	k.during(k.patience, "one shard is not done, and nobody is told that all are", untold(a, b), a, b)
+	k.during(k.patience, "one shard is not done, and no member learns that all are", notComplete(a, b), a, b)
 	b.do()
-	k.until(2*k.patience, "a and b are told that all is done", told(a, b), a, b)
-	k.during(k.patience, "a and b are told so again", told(a, b), a, b)
+	k.until(2*k.patience, "a and b learn that all is complete", allComplete(a, b), a, b)
+	k.during(k.patience, "a and b learn so again", allComplete(a, b), a, b)
 	if !granted(a.answer.Grants).equal(setOf(mine...)) {
 		k.Errorf("a has done %v, and is granted %v", mine, a.answer.Grants)
 	}
@@ -76,18 +76,18 @@ func finishPromised(k *kit) {
 	a := k.together("a")[0]
 	a.do()
 	if k.info.Guarantees.Completion {
-		k.until(2*k.patience, "a is told that all is done", told(a), a)
+		k.until(2*k.patience, "a learns that all is complete", allComplete(a), a)
 		return
 	}
-	k.during(k.patience, "a is not told that all is done", untold(a), a)
+	k.during(k.patience, "a does not learn that all is complete", notComplete(a), a)
 }
 
 // A shard that is over is done.
-func finishEnded(k *kit) {
+func finishClosed(k *kit) {
 	a := k.together("a")[0]
 	k.end(k.ids[0], a)
 	a.do(k.ids[1:]...)
-	k.until(2*k.patience, "a is told that all is done", told(a), a)
+	k.until(2*k.patience, "a learns that all is complete", allComplete(a), a)
 }
 
 // A member without a shard is told as well, and so is one that comes later.
@@ -96,14 +96,14 @@ func finishStandby(k *kit) {
 	for _, m := range members {
 		m.do()
 	}
-	k.until(2*k.patience, "holder and standby are told that all is done", told(members...), members...)
+	k.until(2*k.patience, "holder and standby learn that all is complete", allComplete(members...), members...)
 	late := k.member("c")
 	members = append(members, late)
-	k.until(2*k.patience, "a late joiner is told so, too", told(members...), members...)
+	k.until(2*k.patience, "a late joiner learns so, too", allComplete(members...), members...)
 }
 
 // What a member has done that dies comes to the others, and is theirs to look at.
-func finishDead(k *kit) {
+func finishExpired(k *kit) {
 	a, b := k.pair()
 	a.do()
 	k.answered(a)
@@ -111,26 +111,26 @@ func finishDead(k *kit) {
 	b.do()
 	k.until(k.expiry(), "b has the shards of a, which died", func() bool {
 		if b.answer.Complete && len(b.running()) > 0 {
-			k.Fatalf("b is told that all is done, and runs %v", b.running())
+			k.Fatalf("b learns that all is complete, and runs %v", b.running())
 		}
 		return len(b.answer.Grants) == len(k.ids)
 	}, b)
-	k.during(k.patience, "b has not done a's shards, and is not told that all are done", untold(b), b)
+	k.during(k.patience, "b has not done a's shards, and does not learn that all are complete", notComplete(b), b)
 	b.do()
-	k.until(2*k.patience, "b is told that all is done", told(b), b)
+	k.until(2*k.patience, "b learns that all is complete", allComplete(b), b)
 }
 
 // A new shard is not done.
 func finishNewShard(k *kit) {
 	a := k.together("a")[0]
 	a.do()
-	k.until(2*k.patience, "a is told that all is done", told(a), a)
+	k.until(2*k.patience, "a learns that all is complete", allComplete(a), a)
 	k.set(shards(len(k.ids) + 1))
-	k.until(2*k.patience, "a has the new shard, and is not told that it is done", func() bool {
+	k.until(2*k.patience, "a has the new shard, and does not learn that it is complete", func() bool {
 		return len(a.running()) == 1 && !a.answer.Complete
 	}, a)
 	a.do()
-	k.until(2*k.patience, "a is told that all is done", told(a), a)
+	k.until(2*k.patience, "a learns that all is complete", allComplete(a), a)
 }
 
 // What a member says of a shard does not count for a grant that it had not heard of.
@@ -141,7 +141,7 @@ func finishAgain(k *kit) {
 	if err := a.report(first.Generation, first.Grants, k.ids); err != nil {
 		k.Fatalf("heartbeat of a: %v", err)
 	}
-	k.until(2*k.patience, "a is told that all is done", func() bool {
+	k.until(2*k.patience, "a learns that all is complete", func() bool {
 		return a.report(a.answer.Generation, a.answer.Grants, k.ids) == nil && a.answer.Complete
 	})
 	// It gives one up, and is granted it again, which it has not heard of.
@@ -168,11 +168,11 @@ func finishPush(k *kit) {
 	a, b := k.pair()
 	a.do()
 	k.answered(a)
-	k.during(k.slack, "b is at work", untold(a, b), a, b)
+	k.during(k.slack, "b is at work", notComplete(a, b), a, b)
 	wake := k.watch(ctx, a)
 	k.quiet(wake)
 	b.do()
 	k.answered(b)
 	k.woken(k.patience, "all is done, b's shards too", wake)
-	k.until(k.patience, "a and b are told that all is done", told(a, b), a, b)
+	k.until(k.patience, "a and b learn that all is complete", allComplete(a, b), a, b)
 }

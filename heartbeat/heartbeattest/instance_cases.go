@@ -27,10 +27,10 @@ func instancesNewer(k *kit) {
 	newer := k.member("a")
 	k.until(k.patience, "the newer process has all shards", holding(newer, k.ids...), newer)
 
-	k.until(k.patience, "the older process was told that it was replaced", func() bool { return older.replaced }, older, newer)
+	k.until(k.patience, "the older process learns that it was replaced", func() bool { return older.replaced }, older, newer)
 	var replaced *shardset.ReplacedError
 	if err := older.err; !errors.Is(err, heartbeat.ErrReplaced) || !errors.As(err, &replaced) || replaced.Newest != newer.tracker.Instance() {
-		k.Errorf("the older process was told %v (%+v), want a ReplacedError with instance %d", err, replaced, newer.tracker.Instance())
+		k.Errorf("the older process got %v (%+v), want a ReplacedError with instance %d", err, replaced, newer.tracker.Instance())
 	}
 	if k.fences() {
 		for _, id := range k.ids {
@@ -48,7 +48,7 @@ func instancesUnknown(k *kit) {
 	one := k.together("a")[0]
 	one.die()
 	two := k.member("a")
-	k.until(k.patience, "both processes are told the same", func() bool {
+	k.until(k.patience, "both processes get the same answer", func() bool {
 		return one.err == nil && two.err == nil && sameGrants(one.answer.Grants, two.answer.Grants) && len(two.answer.Grants) == len(k.ids)
 	}, one, two)
 }

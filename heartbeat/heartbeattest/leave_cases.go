@@ -12,7 +12,7 @@ func leaveCases() []testCase {
 	leave := heartbeat.Guarantees{Leave: true}
 	return []testCase{
 		{name: "Leave/frees its shards", needs: leave, run: leaveFrees},
-		{name: "Leave/deaf shard", needs: leave, run: leaveDeaf},
+		{name: "Leave/stuck shard", needs: leave, run: leaveStuck},
 		{name: "Leave/while draining", needs: heartbeat.Guarantees{Leave: true, AckedRevoke: true}, run: leaveDraining},
 		{name: "Leave/twice", needs: leave, run: leaveTwice},
 		{name: "Leave/late heartbeat", needs: heartbeat.Guarantees{Leave: true, AckedRevoke: true}, run: leaveLate},
@@ -28,40 +28,40 @@ func leaveFrees(k *kit) {
 
 // A shard that the leaving member still lists, because its processor does not
 // return, stays its own until its lease ends; the others are free.
-func leaveDeaf(k *kit) {
+func leaveStuck(k *kit) {
 	a, b := k.pair()
 	k.answered(a)
-	deaf := a.running()[0]
+	stuck := a.running()[0]
 	sent, back := a.sent, a.back
-	a.deaf = true
+	a.stuck = true
 	a.obey(a.tracker.Leave(time.Now()))
 	for id := range a.waiting {
-		if id != deaf {
+		if id != stuck {
 			a.finish(id, shardset.OutcomeReleased)
 		}
 	}
 	a.leave()
-	rest := setOf(k.ids...).minus(setOf(deaf))
-	k.until(k.ttl/2, "b has all shards but the deaf one", holding(b, rest...), b)
-	k.takeover(b, sent, back, setOf(deaf))
+	rest := setOf(k.ids...).minus(setOf(stuck))
+	k.until(k.ttl/2, "b has all shards but the stuck one", holding(b, rest...), b)
+	k.takeover(b, sent, back, setOf(stuck))
 }
 
 // A leaving member that still drains takes nothing more: what it has released is the
 // others' at once, and its heartbeats keep only what it lists.
 func leaveDraining(k *kit) {
 	a, b := k.pair()
-	deaf := a.running()[0]
-	a.deaf = true
+	stuck := a.running()[0]
+	a.stuck = true
 	a.obey(a.tracker.Leave(time.Now()))
 	for id := range a.waiting {
-		if id != deaf {
+		if id != stuck {
 			a.finish(id, shardset.OutcomeReleased)
 		}
 	}
-	rest := setOf(k.ids...).minus(setOf(deaf))
+	rest := setOf(k.ids...).minus(setOf(stuck))
 	k.until(k.ttl/2, "b has all shards but the one that drains", holding(b, rest...), a, b)
 	k.during(k.ttl+k.ttl/2, "a drains the last one, and b has the others", holding(b, rest...), a, b)
-	a.letGo()
+	a.returnAll()
 	a.leave()
 	k.until(k.ttl/2, "b has all shards, because a has left", holding(b, k.ids...), b)
 }

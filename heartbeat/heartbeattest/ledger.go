@@ -27,7 +27,7 @@ type ledger struct {
 type entry struct {
 	holder *member // who runs it; nil: nobody
 	until  time.Time
-	dead   bool   // the holder's process is gone
+	dead   bool   // the holder's process has ended
 	loaded bool   // the holder has read where to go on from
 	epoch  uint64 // of the newest run
 
@@ -99,7 +99,7 @@ func (l *ledger) end(m *member, id shardset.ID) {
 	}
 }
 
-// died notes that m's process is gone. Its shards are nobody else's before its lease
+// died notes that m's process has ended. No other member holds its shards before its lease
 // ends, or a new process has its name.
 func (l *ledger) died(m *member) {
 	l.mu.Lock()

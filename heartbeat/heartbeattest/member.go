@@ -20,7 +20,7 @@ type member struct {
 	tracker *shardset.Tracker
 	runs    map[shardset.ID]*run
 
-	deaf    bool                 // shards that have to go do not return before letGo
+	stuck   bool                 // processors that have to stop do not return before returnAll
 	waiting map[shardset.ID]bool // those that do not
 
 	answer     shardset.Answer    // the newest accepted one
@@ -59,7 +59,7 @@ func (k *kit) newMember(name string) (*member, error) {
 		runs: map[shardset.ID]*run{}, waiting: map[shardset.ID]bool{},
 		tracker: shardset.NewTracker(shardset.TrackerConfig{
 			Member: name, Instance: k.instance(), Interval: k.ttl / 10, Fast: k.step, RestartPause: k.step,
-			DrainTimeout: 100 * k.ttl, StuckAfter: 100 * k.ttl, // a member is as deaf as the case wants it
+			DrainTimeout: 100 * k.ttl, StuckAfter: 100 * k.ttl, // the case decides how long processors take
 			CanLeave: k.info.Guarantees.Leave,
 		}),
 	}, nil
@@ -158,18 +158,18 @@ func (m *member) obey(p shardset.Plan) {
 	}
 }
 
-// stop has a shard's processor return, at once unless it is deaf.
+// stop has a shard's processor return: at once, or after returnAll if the member is stuck.
 func (m *member) stop(id shardset.ID) {
-	if m.deaf {
+	if m.stuck {
 		m.waiting[id] = true
 		return
 	}
 	m.finish(id, shardset.OutcomeReleased)
 }
 
-// letGo has the processors return that did not.
-func (m *member) letGo() {
-	m.deaf = false
+// returnAll lets the processors return that did not.
+func (m *member) returnAll() {
+	m.stuck = false
 	for id := range m.waiting {
 		m.finish(id, shardset.OutcomeReleased)
 	}
@@ -205,7 +205,7 @@ func (m *member) start(l shardset.Lease) {
 	}
 }
 
-// leave drains the member and makes the leave call. Deaf processors stay behind.
+// leave drains the member and makes the leave call. Stuck processors stay behind.
 func (m *member) leave() {
 	m.k.Helper()
 	m.obey(m.tracker.Leave(time.Now()))
@@ -218,7 +218,7 @@ func (m *member) leave() {
 	}
 }
 
-// die ends the process without a word.
+// die ends the process without a leave call.
 func (m *member) die() { m.k.ledger.died(m) }
 
 // running returns the shards that it processes under a valid lease.

@@ -13,21 +13,21 @@ func finishMutants() []mutant {
 		return !slices.ContainsFunc(b.Snapshot().Shards, func(s group.ShardInfo) bool { return !is(s) })
 	}
 	return []mutant{
-		{name: "nobody is told that all is done", by: []string{"Finish/as promised", "Finish/all done", "Finish/standby", "Finish/pushed"}, build: func(b *broken) {
+		{name: "nobody learns that all is complete", by: []string{"Finish/as promised", "Finish/all complete", "Finish/standby", "Finish/pushed"}, build: func(b *broken) {
 			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) { a.Complete = false })
 		}},
-		{name: "one member's shards are all", by: []string{"Finish/all done", "Finish/of a dead member"}, build: func(b *broken) {
+		{name: "one member's shards are all", by: []string{"Finish/all complete", "Finish/of an expired member"}, build: func(b *broken) {
 			b.answer(func(r shardset.Heartbeat, a *shardset.Answer) {
 				a.Complete = len(r.Complete) > 0 && len(r.Complete) == len(r.Held)
 			})
 		}},
-		{name: "one shard is all", by: []string{"Finish/of a dead member", "Finish/all done"}, build: func(b *broken) {
+		{name: "one shard is all", by: []string{"Finish/of an expired member", "Finish/all complete"}, build: func(b *broken) {
 			b.answer(func(r shardset.Heartbeat, a *shardset.Answer) { a.Complete = len(r.Complete) > 0 })
 		}},
-		{name: "standbys are not told that all is done", by: []string{"Finish/standby"}, build: func(b *broken) {
+		{name: "standbys do not learn that all is complete", by: []string{"Finish/standby"}, build: func(b *broken) {
 			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) { a.Complete = a.Complete && len(a.Grants) > 0 })
 		}},
-		{name: "what is done stays done, whoever has it", by: []string{"Finish/of a dead member", "Finish/granted again"}, build: func(b *broken) {
+		{name: "what is done stays done, whoever has it", by: []string{"Finish/of an expired member", "Finish/granted again"}, build: func(b *broken) {
 			done := map[shardset.ID]bool{}
 			b.answer(func(r shardset.Heartbeat, a *shardset.Answer) {
 				for _, id := range r.Complete {
@@ -43,7 +43,7 @@ func finishMutants() []mutant {
 				a.Complete = finished
 			})
 		}},
-		{name: "a shard that is over is not done", by: []string{"Finish/ended counts"}, build: func(b *broken) {
+		{name: "a shard that is over is not done", by: []string{"Finish/closed counts"}, build: func(b *broken) {
 			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) {
 				a.Complete = everyShard(b, func(s group.ShardInfo) bool { return s.Complete })
 			})
@@ -62,7 +62,7 @@ func finishMutants() []mutant {
 				}
 			})
 		}},
-		{name: "no push when all is done", by: []string{"Finish/pushed"}, build: func(b *broken) {
+		{name: "no push when all is complete", by: []string{"Finish/pushed"}, build: func(b *broken) {
 			b.watch = func(ctx context.Context, member string) (<-chan struct{}, error) {
 				in, err := b.Service.Watch(ctx, member)
 				if err != nil {

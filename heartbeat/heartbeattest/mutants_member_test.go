@@ -94,10 +94,10 @@ func memberMutants() []mutant {
 				return a, err
 			}
 		}},
-		{name: "leave does nothing", by: []string{"Leave/frees its shards", "Leave/deaf shard", "Leave/twice", "Push/left"}, build: func(b *broken) {
+		{name: "leave does nothing", by: []string{"Leave/frees its shards", "Leave/stuck shard", "Leave/twice", "Push/left"}, build: func(b *broken) {
 			b.leave = func(context.Context, shardset.Heartbeat) error { return nil }
 		}},
-		{name: "leave frees what is still listed", by: []string{"Leave/deaf shard"}, build: func(b *broken) {
+		{name: "leave frees what is still listed", by: []string{"Leave/stuck shard"}, build: func(b *broken) {
 			b.leave = func(ctx context.Context, r shardset.Heartbeat) error {
 				r.Held = nil
 				return b.Service.Leave(ctx, r)

@@ -9,7 +9,7 @@ func orderedCases() []testCase {
 	return []testCase{
 		{name: "Ordered/children wait", needs: heartbeat.Guarantees{Ordered: true}, ordered: true, shards: family(), run: orderedWait},
 		{name: "Ordered/not asked for", shards: family(), run: orderedNot},
-		{name: "Ended/not granted again", run: endedStays},
+		{name: "Closed/not granted again", run: closedStays},
 	}
 }
 
@@ -59,11 +59,11 @@ func orderedNot(k *kit) {
 }
 
 // A shard that was read to its end is nobody's any more, whoever joins.
-func endedStays(k *kit) {
+func closedStays(k *kit) {
 	a := k.together("a")[0]
 	k.end(k.ids[0], a)
 	rest := k.ids[1:]
-	k.until(2*k.patience, "a has all shards but the one that ended", func() bool {
+	k.until(2*k.patience, "a has all shards but the closed one", func() bool {
 		return holding(a, rest...)() && len(a.listed()) == len(rest)
 	}, a)
 	b := k.member("b")
@@ -72,7 +72,7 @@ func endedStays(k *kit) {
 		return all.equal(setOf(rest...)) && len(b.running()) > 0
 	}
 	k.until(2*k.patience, "a and b share the rest", shared, a, b)
-	k.during(k.patience, "the shard that ended is nobody's", func() bool {
+	k.during(k.patience, "the closed shard has no owner", func() bool {
 		return !a.running().has(k.ids[0]) && !b.running().has(k.ids[0])
 	}, a, b)
 }

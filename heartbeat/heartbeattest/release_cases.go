@@ -10,7 +10,7 @@ func releaseCases() []testCase {
 	}
 }
 
-// revoked is a condition: the member was told to give something up, and has not.
+// revoked is a condition: the member has to release a shard, and has not.
 func revoked(m *member) func() bool {
 	return func() bool { return len(m.waiting) > 0 && m.err == nil }
 }
@@ -20,13 +20,13 @@ func revoked(m *member) func() bool {
 func releaseListed(k *kit) {
 	a := k.together("a")[0]
 	b := k.member("b")
-	a.deaf = true
+	a.stuck = true
 	k.until(k.patience, "a has to give shards to b", revoked(a), b, a)
 	k.during(k.ttl+k.ttl/2, "a lists all shards, so b has none", holding(b), b, a)
 	if n := len(a.listed()); n != len(k.ids) {
 		k.Fatalf("a lists %d shards of %d; its lease ended", n, len(k.ids))
 	}
-	a.letGo()
+	a.returnAll()
 	k.until(k.patience, "b has its share, which a has released", k.settled(a, b), a, b)
 }
 
@@ -34,7 +34,7 @@ func releaseListed(k *kit) {
 func releaseOneByOne(k *kit) {
 	a := k.together("a")[0]
 	b := k.member("b")
-	a.deaf = true
+	a.stuck = true
 	share := len(k.ids) / 2
 	k.until(k.patience, "a has to give half of its shards to b", func() bool { return len(a.waiting) == share }, b, a)
 	var gone []shardset.ID
@@ -52,7 +52,7 @@ func releaseOneByOne(k *kit) {
 func releaseBack(k *kit) {
 	a := k.together("a")[0]
 	b := k.member("b")
-	a.deaf = true
+	a.stuck = true
 	k.until(k.patience, "a has to give shards to b", revoked(a), b, a)
 	before := a.runs
 	if k.info.Guarantees.Leave {
@@ -60,13 +60,13 @@ func releaseBack(k *kit) {
 	} else {
 		b.die()
 	}
-	k.until(k.expiry()+k.patience, "a is told that it may hold all shards again",
+	k.until(k.expiry()+k.patience, "all shards are assigned to a again",
 		func() bool { return len(granted(a.answer.Grants)) == len(k.ids) }, a)
 	old := map[shardset.ID]*run{}
 	for id := range a.waiting {
 		old[id] = before[id]
 	}
-	a.letGo()
+	a.returnAll()
 	k.until(k.patience, "a holds all shards again", holding(a, k.ids...), a)
 	for id, r := range old {
 		if a.runs[id] == r {

@@ -12,17 +12,16 @@ import (
 
 // Config says how to test a service. New and TTL are required.
 type Config struct {
-	// New makes a new, empty group for one case, and registers with t.Cleanup
-	// whatever takes it down. It may skip the case (t.Skip) if the service cannot
-	// make such a group.
+	// New makes a new group without members for one case, and registers its cleanup with
+	// t.Cleanup. It may skip the case (t.Skip) if the service cannot make such a group.
 	New func(t testing.TB, o Options) Service
 
-	// TTL is the lease time of the groups to make. Some cases last a few of them,
-	// so a short one suits a service that runs in real time.
+	// TTL is the TTL of the groups. Some cases last a few TTLs, so choose a short one for a
+	// service that runs in real time.
 	TTL time.Duration
 
-	// Slack is how much later than it should a service may do something: find that
-	// a lease has ended, show what another client wrote. Zero means half of TTL.
+	// Slack is how late the service may be: with noticing that a lease has ended, or with
+	// showing one client what another one wrote. Zero means half of TTL.
 	Slack time.Duration
 
 	// Bubble, if set, runs each case: testing/synctest.Test for a service that can
@@ -34,8 +33,8 @@ type Config struct {
 type Options struct {
 	// Shards are the group's shards, with their parents. They may span several logs.
 	Shards []shardset.Shard
-	// Ordered makes children wait for their ancestors. A service that cannot do that
-	// ignores it and says so in its Guarantees.
+	// Ordered makes children wait until their ancestors are closed. A service that cannot do
+	// that ignores it, and its Guarantees do not have Ordered.
 	Ordered bool
 	// TTL is Config.TTL.
 	TTL time.Duration
@@ -44,15 +43,15 @@ type Options struct {
 // Service is one group of the service under test. Dial is required; a case that needs
 // another function is skipped where it is nil.
 type Service struct {
-	// Dial returns the group as one process sees it, and the store of checkpoints
-	// that belongs to it; nil if it has none. It is called once for each process that
-	// a case plays, also concurrently, and may return the same each time.
+	// Dial returns the client of one process, and the store of checkpoints that belongs to
+	// the service, or nil. It is called once for each process of a case, also concurrently,
+	// and may return the same values each time.
 	Dial func() (heartbeat.Client, processor.Checkpoints, error)
 
 	// SetShards replaces the group's shards.
 	SetShards func(shards []shardset.Shard) error
 
-	// End makes the service consider a shard as read to its end. Nil means that it
+	// End makes the service take a shard as processed to its end. Nil means that it
 	// learns that from its members' heartbeats.
 	End func(id shardset.ID) error
 
@@ -60,9 +59,13 @@ type Service struct {
 	Delete func() error
 }
 
-// Run checks the service, each case in a subtest and with a group of its own.
+// Run checks the service, each case in a subtest and with a group of its own. A Config
+// without New or TTL fails the test.
 func Run(t *testing.T, cfg Config) {
-	cfg = cfg.complete()
+	if err := cfg.check(); err != nil {
+		t.Fatal(err)
+	}
+	cfg = cfg.withDefaults()
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
 			if cfg.Bubble == nil {
@@ -82,10 +85,18 @@ func Run(t *testing.T, cfg Config) {
 	}
 }
 
-func (cfg Config) complete() Config {
-	if cfg.New == nil || cfg.TTL <= 0 {
-		panic("heartbeattest: Config.New and Config.TTL are required")
+func (cfg Config) check() error {
+	faults := &shardset.ConfigError{Config: "heartbeattest.Config"}
+	if cfg.New == nil {
+		faults.Add("New", "is nil; it is required")
 	}
+	if cfg.TTL <= 0 {
+		faults.Add("TTL", "is %v; it must be positive", cfg.TTL)
+	}
+	return faults.Err()
+}
+
+func (cfg Config) withDefaults() Config {
 	if cfg.Slack <= 0 {
 		cfg.Slack = cfg.TTL / 2
 	}

@@ -68,7 +68,7 @@ func TestServiceWithoutStorePasses(t *testing.T) {
 // One that keeps none and promises to fence them fails, where it is looked for, and
 // ends no test with a panic.
 func TestServiceWithoutStoreFailsOnce(t *testing.T) {
-	cfg := withoutStore(func(*heartbeat.Guarantees) {}).complete()
+	cfg := withoutStore(func(*heartbeat.Guarantees) {}).withDefaults()
 	for _, c := range cases() {
 		if r := record(t, c, cfg); r.failed != (c.name == "Info/abilities") {
 			t.Errorf("%s: failed %v: %s", c.name, r.failed, r.first)

@@ -11,23 +11,23 @@ func standbyCases() []testCase {
 func standby(k *kit) {
 	members := k.together("a", "b", "c", "d")
 	k.during(k.ttl+k.ttl/2, "two of four members hold a shard each", k.settled(members...), members...)
-	var dead *member
+	var expired *member
 	var rest []*member
 	for _, m := range members {
 		if since := time.Since(m.sent); since > k.ttl/2 {
 			k.Errorf("%s was last answered %v ago; its last error: %v", m.name, since, m.err)
 		}
-		if dead == nil && len(m.running()) > 0 {
-			dead = m
+		if expired == nil && len(m.running()) > 0 {
+			expired = m
 		} else {
 			rest = append(rest, m)
 		}
 	}
-	k.answered(dead)
-	dead.die()
-	k.until(time.Until(dead.back.Add(k.expiry())), "a standby has the shard of "+dead.name+", which died",
+	k.answered(expired)
+	expired.die()
+	k.until(time.Until(expired.back.Add(k.expiry())), "a standby has the shard of "+expired.name+", which expired",
 		k.settled(rest...), rest...)
-	if early := k.ttl - time.Since(dead.sent); early > 0 {
-		k.Errorf("the shard moved %v before the lease of %s ended", early, dead.name)
+	if early := k.ttl - time.Since(expired.sent); early > 0 {
+		k.Errorf("the shard moved %v before the lease of %s ended", early, expired.name)
 	}
 }
