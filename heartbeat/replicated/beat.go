@@ -56,11 +56,10 @@ func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answe
 	if err := c.admit(ctx, r); err != nil {
 		return shardset.Answer{}, err
 	}
-	leave, err := c.writes.enter(ctx, r.Member)
-	if err != nil {
+	if err := c.writes.enter(ctx, r.Member); err != nil {
 		return shardset.Answer{}, err
 	}
-	defer leave()
+	defer c.writes.leave(r.Member)
 	w, err := c.prepare(r, state.StandingAlive)
 	if err != nil {
 		return shardset.Answer{}, err
@@ -211,11 +210,10 @@ func (c *Client) recordRevision(r shardset.Heartbeat) (revision uint64) {
 
 // leave writes the last record of an instance.
 func (c *Client) leave(ctx context.Context, r shardset.Heartbeat) error {
-	done, err := c.writes.enter(ctx, r.Member)
-	if err != nil {
+	if err := c.writes.enter(ctx, r.Member); err != nil {
 		return err
 	}
-	defer done()
+	defer c.writes.leave(r.Member)
 	if c.recordRevision(r) == 0 {
 		if v, err := c.store.Get(ctx, recordKey(r.Member)); err != nil || v.Data == nil {
 			return err // there is nothing to leave

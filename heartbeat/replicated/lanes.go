@@ -2,45 +2,65 @@ package replicated
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
-// lanes lets one call at a time write the record of a member. The zero value is ready.
+// lanes lets one call at a time write the record of a member, in the order in which they come.
+// The zero value is ready.
 type lanes struct {
 	mu sync.Mutex // held for a moment only
-	of map[string]*lane
+	// waiting has an entry for each member whose lane is taken: the calls that wait for it.
+	waiting map[string][]chan struct{}
 }
 
-type lane struct {
-	busy  chan struct{} // has a value while a call has the lane
-	users int           // those that have it or wait for it
-}
-
-// enter waits until the caller has a member's lane, and returns what gives it back.
-func (l *lanes) enter(ctx context.Context, member string) (leave func(), err error) {
+// enter waits until the caller has a member's lane, which it gives back by leave.
+func (l *lanes) enter(ctx context.Context, member string) error {
 	l.mu.Lock()
-	way := l.of[member]
-	if way == nil {
-		way = &lane{busy: make(chan struct{}, 1)}
-		if l.of == nil {
-			l.of = map[string]*lane{}
+	queue, taken := l.waiting[member]
+	if !taken {
+		if l.waiting == nil {
+			l.waiting = map[string][]chan struct{}{}
 		}
-		l.of[member] = way
+		l.waiting[member] = nil
+		l.mu.Unlock()
+		return nil
 	}
-	way.users++
+	turn := make(chan struct{})
+	l.waiting[member] = append(queue, turn)
 	l.mu.Unlock()
-	done := func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if way.users--; way.users == 0 {
-			delete(l.of, member)
-		}
-	}
 	select {
-	case way.busy <- struct{}{}:
-		return func() { <-way.busy; done() }, nil
+	case <-turn:
+		return nil
 	case <-ctx.Done():
-		done()
-		return nil, context.Cause(ctx)
+		if !l.giveUp(member, turn) {
+			l.leave(member) // it has got the lane meanwhile
+		}
+		return context.Cause(ctx)
 	}
+}
+
+// giveUp ends the wait of a call, and reports whether it did wait still.
+func (l *lanes) giveUp(member string, turn chan struct{}) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.Index(l.waiting[member], turn)
+	if i < 0 {
+		return false
+	}
+	l.waiting[member] = slices.Delete(l.waiting[member], i, i+1)
+	return true
+}
+
+// leave gives a member's lane to the next call that waits.
+func (l *lanes) leave(member string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	queue := l.waiting[member]
+	if len(queue) == 0 {
+		delete(l.waiting, member)
+		return
+	}
+	close(queue[0])
+	l.waiting[member] = queue[1:]
 }

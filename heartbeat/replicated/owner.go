@@ -121,33 +121,25 @@ func (o *owner) takeWaiting() {
 
 // execute starts all that a plan asks for.
 func (o *owner) execute(p schedule.Plan) {
-	c := o.c
-	o.setWatch(&o.endDocumentWatch, p.WatchDocument, c.watchDocument)
-	o.setWatch(&o.endRecordWatch, p.WatchRecords, c.watchRecords)
-	within := func(task func(ctx context.Context)) {
-		c.launch(func(ctx context.Context) {
-			ctx, cancel := context.WithTimeout(ctx, p.Timeout)
-			defer cancel()
-			task(ctx)
-		})
-	}
+	o.setWatch(&o.endDocumentWatch, p.WatchDocument, (*Client).watchDocument)
+	o.setWatch(&o.endRecordWatch, p.WatchRecords, (*Client).watchRecords)
 	if p.ReadDocument {
-		within(c.keepUp)
+		o.start(p.Timeout, (*Client).keepUp)
 	}
-	if p.WriteDocument != nil {
-		within(func(ctx context.Context) { c.step(ctx, *p.WriteDocument) })
+	if w := p.WriteDocument; w != nil {
+		o.start(p.Timeout, func(c *Client, ctx context.Context) { c.step(ctx, *w) })
 	}
-	if len(p.Expire) > 0 {
-		within(func(ctx context.Context) { c.writeTombstones(ctx, p.Expire) })
+	if list := p.Expire; len(list) > 0 {
+		o.start(p.Timeout, func(c *Client, ctx context.Context) { c.writeTombstones(ctx, list) })
 	}
-	if len(p.Probe) > 0 {
-		within(func(ctx context.Context) { c.probeRecords(ctx, p.Probe) })
+	if list := p.Probe; len(list) > 0 {
+		o.start(p.Timeout, func(c *Client, ctx context.Context) { c.probeRecords(ctx, list) })
 	}
-	if p.AskClock > 0 {
-		within(func(ctx context.Context) { c.askClock(ctx, p.AskClock) })
+	if age := p.AskClock; age > 0 {
+		o.start(p.Timeout, func(c *Client, ctx context.Context) { c.askClock(ctx, age) })
 	}
-	if len(p.Delete) > 0 {
-		within(func(ctx context.Context) { c.deleteRecords(ctx, p.Delete) })
+	if list := p.Delete; len(list) > 0 {
+		o.start(p.Timeout, func(c *Client, ctx context.Context) { c.deleteRecords(ctx, list) })
 	}
 	for _, member := range p.Wake {
 		o.wakeWatchers(member)
@@ -160,13 +152,22 @@ func (o *owner) execute(p schedule.Plan) {
 	o.logNotices()
 }
 
+// start launches a task that may take this long.
+func (o *owner) start(timeout time.Duration, task func(c *Client, ctx context.Context)) {
+	o.c.launch(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		task(o.c, ctx)
+	})
+}
+
 // setWatch starts or ends a watch, whose end tells the owner.
-func (o *owner) setWatch(end *context.CancelFunc, run bool, watch func(ctx context.Context)) {
+func (o *owner) setWatch(end *context.CancelFunc, run bool, watch func(c *Client, ctx context.Context)) {
 	switch {
 	case run && *end == nil:
 		ctx, cancel := context.WithCancel(o.c.ctx)
 		*end = cancel
-		o.c.launch(func(context.Context) { watch(ctx) })
+		o.c.launch(func(context.Context) { watch(o.c, ctx) })
 	case !run && *end != nil:
 		(*end)()
 	}
