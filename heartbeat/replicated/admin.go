@@ -157,7 +157,7 @@ func (c *Client) edit(ctx context.Context, shards []shardset.Shard, change func(
 		}
 		var w schedule.Write
 		var known bool
-		if visitErr := c.tell(func(o *owner, _ time.Time) { w, known, err = o.Edit(change) }); visitErr != nil {
+		if visitErr := c.report(func(o *owner, _ time.Time) { w, known, err = o.Edit(change) }); visitErr != nil {
 			return visitErr
 		}
 		if !known { // it has gone since

@@ -25,8 +25,8 @@ func (e *mismatchError) Error() string {
 // Retryable returns false: a later heartbeat does not succeed either.
 func (e *mismatchError) Retryable() bool { return false }
 
-// errNoInstance is the result of a heartbeat of a member that does not tell its runs
-// apart: fencing needs that.
+// errNoInstance is the result of a heartbeat without an instance: fencing
+// needs to tell the runs of a member apart.
 var errNoInstance error = finalError("a heartbeat needs an instance")
 
 // finalError is an error after which a retry does not help.
@@ -70,7 +70,7 @@ func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answe
 	}
 	rec, _ := decodeRecord(r.Member, Value{Data: w.Data}) // Prepare has made it
 	var a shardset.Answer
-	if visitErr := c.tell(func(o *owner, now time.Time) { a, err = o.RecordWritten(now, w, revision, rec) }); visitErr != nil {
+	if visitErr := c.report(func(o *owner, now time.Time) { a, err = o.RecordWritten(now, w, revision, rec) }); visitErr != nil {
 		return shardset.Answer{}, visitErr
 	}
 	return a, err
@@ -228,7 +228,7 @@ func (c *Client) leave(ctx context.Context, r shardset.Heartbeat) error {
 		return err
 	}
 	rec, _ := decodeRecord(r.Member, Value{Data: w.Data})
-	if err := c.tell(func(o *owner, now time.Time) { o.LeaveWritten(now, w, revision, rec) }); err != nil {
+	if err := c.report(func(o *owner, now time.Time) { o.LeaveWritten(now, w, revision, rec) }); err != nil {
 		return err
 	}
 	if len(r.Held) == 0 {

@@ -164,7 +164,7 @@ func (c *Client) claimed(tok group.Token, revision uint64) {
 	_ = c.ask(func(o *owner, _ time.Time) { o.Claimed(schedule.Claim{Token: tok, Revision: revision}) })
 }
 
-// ownerOf returns who owns a shard according to the newest document.
+// ownerOf returns the owner of a shard according to the newest document.
 func (c *Client) ownerOf(id shardset.ID) (tok group.Token, ok bool) {
 	_ = c.ask(func(o *owner, _ time.Time) { tok, ok = o.Owner(id) })
 	return tok, ok

@@ -21,8 +21,8 @@ var errClosed = errors.New("the client of the group is closed")
 // with all its abilities and processor.Checkpoints. Safe for concurrent use; it serves
 // any number of members of its process, and must not be copied.
 //
-// It does nothing before the first call. From then on a few goroutines watch the group
-// and, when it is this process's turn, change it; Close ends them.
+// It does nothing before the first call. From then on its goroutines watch the group, and write
+// the document when it is the turn of this process. Close ends them.
 type Client struct {
 	cfg   Config
 	store Store
@@ -68,8 +68,7 @@ func New(store Store, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Info describes the group: it promises everything that a Client can. Its members
-// should beat four times in a TTL.
+// Info describes the group. It has every guarantee, and advises four heartbeats in a TTL.
 func (c *Client) Info() heartbeat.Info {
 	return heartbeat.Info{
 		Group:    c.cfg.Group,
@@ -82,9 +81,9 @@ func (c *Client) Info() heartbeat.Info {
 	}
 }
 
-// Close ends what the Client has started, and waits for it. It does not leave the
-// group: a coordinator does that when its Run ends. Calls after it, and those that are
-// under way, fail. Calling it again does nothing.
+// Close ends the goroutines of the Client, and waits for them. Calls that are under way, and
+// later ones, fail. Close does not leave the group: a coordinator does that when its Run ends. A
+// second Close does nothing.
 func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true

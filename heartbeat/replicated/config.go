@@ -103,7 +103,7 @@ func (cfg Config) document(shards []shardset.Shard, first uint64, gone *state.Do
 	}
 	data := d.Encode()
 	if _, err := state.ReadVersion(data); err != nil {
-		return nil, err // what nobody could read is not written
+		return nil, err // a document that no process could read is not written
 	}
 	return data, nil
 }

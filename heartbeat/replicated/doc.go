@@ -129,8 +129,8 @@
 // member shows a generation that is not before the change, a process that watches all records
 // writes the second phase: the new TTL alone. So a lease is never longer than the silence after
 // which its member expires. Three rules see to it: a process that has not heard of the change has
-// members that have not shown it; a process without members expires nobody unless it has read the
-// document within that silence; and a heartbeat gets no longer lease than the document allowed
+// members that have not shown it; a process without members expires no member unless it has read
+// the document within that silence; and a heartbeat gets no longer lease than the document allowed
 // when its record was made.
 //
 // # Times

@@ -150,7 +150,7 @@ func (c *Client) refresh(ctx context.Context) error {
 		return c.documentError(err)
 	}
 	d := c.decodeDocument(v)
-	if visitErr := c.tell(func(o *owner, now time.Time) { err = o.DocumentRead(now, began, seen, d) }); visitErr != nil {
+	if visitErr := c.report(func(o *owner, now time.Time) { err = o.DocumentRead(now, began, seen, d) }); visitErr != nil {
 		return visitErr
 	}
 	return err
@@ -173,7 +173,7 @@ func (c *Client) show(v Value) (err error) {
 		return nil
 	}
 	d := c.decodeDocument(v)
-	if visitErr := c.tell(func(o *owner, now time.Time) { err = o.DocumentSeen(now, d) }); visitErr != nil {
+	if visitErr := c.report(func(o *owner, now time.Time) { err = o.DocumentSeen(now, d) }); visitErr != nil {
 		return visitErr
 	}
 	return err
@@ -206,7 +206,7 @@ func (c *Client) read(ctx context.Context, k Key, seen uint64) (Value, error) {
 // again, with pauses, to be believed.
 const readsToBelieve = 3
 
-// readPause is the time between two reads of which the first was not the newest.
+// readPause is the time before a key is read again that was older than expected.
 func (c *Client) readPause() time.Duration { return min(c.cfg.TTL/100, 100*time.Millisecond) }
 
 // pace waits before the third and every later try: what was read before the second one was not

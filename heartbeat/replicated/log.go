@@ -40,9 +40,9 @@ func (c *Client) notice(n schedule.Notice) {
 	}
 }
 
-// Degraded implements heartbeat.Degradable: it returns since when a watch of this process
-// has not worked, and why. The group goes on without watches, by reading; handovers and
-// the shards of expired members take longer then.
+// Degraded implements heartbeat.Degradable: it returns since when a watch of this process has
+// not worked, and why; nil: all work. Without watches the process reads, so handovers and
+// takeovers take longer.
 func (c *Client) Degraded() (since time.Time, err error) {
 	c.mu.Lock()
 	running := c.running

@@ -8,20 +8,20 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/schedule"
 )
 
-// owner is the one goroutine that has the Scheduler. Calls and the results of I/O visit it;
-// it does no I/O itself, and never waits for anything but visits and the time of the next plan.
+// owner is the one goroutine that uses the Scheduler. Calls and the results of I/O visit it. It
+// does no I/O itself, and waits for nothing but visits and the time of the next plan.
 type owner struct {
 	*schedule.Scheduler
 	c *Client
 
-	changed  chan struct{}                         // closed, and made anew, with each document
+	changed  chan struct{}                         // closed and replaced with each document
 	watchers map[string]map[chan struct{}]struct{} // what Watch has returned, by member
 
 	// These end the watches that run; nil: the watch does not.
 	endDocumentWatch, endRecordWatch context.CancelFunc
 
 	notices []schedule.Notice // for the log
-	logging bool              // a task writes those before them
+	logging bool              // a task writes earlier ones
 }
 
 // visit is a call that the owner makes.
@@ -31,8 +31,8 @@ type visit struct {
 	done  chan struct{} // has a value when the call was made
 }
 
-// maxVisits is how many visits the owner takes before it makes a plan: what waits is cheap
-// together, and a plan may have to compute a step.
+// maxVisits is how many waiting visits the owner takes before it makes a plan. One plan serves
+// them all, and may have to compute a step, which takes longer than they do.
 const maxVisits = 256
 
 func newOwner(c *Client) *owner {
@@ -45,11 +45,11 @@ func newOwner(c *Client) *owner {
 	}
 }
 
-// tell has the owner call do with an event, and waits for that. It returns errClosed if the
-// Client was closed before.
-func (c *Client) tell(do func(o *owner, now time.Time)) error { return c.visit(do, true) }
+// report has the owner call do with an event, make a plan after it, and execute that. It returns
+// when do has returned, or errClosed if the Client was closed before.
+func (c *Client) report(do func(o *owner, now time.Time)) error { return c.visit(do, true) }
 
-// ask is tell for a question, after which there is nothing more to do than before.
+// ask is report for a question: no plan follows, because a question changes none.
 func (c *Client) ask(do func(o *owner, now time.Time)) error { return c.visit(do, false) }
 
 func (c *Client) visit(do func(o *owner, now time.Time), event bool) error {
@@ -98,7 +98,7 @@ func (o *owner) run(ctx context.Context) {
 	}
 }
 
-// take makes the call of a visit. Its caller goes on before the next plan.
+// take makes the call of a visit, whose caller does not wait for the plan.
 func (o *owner) take(v *visit) (event bool) {
 	event = v.event
 	v.do(o, time.Now())
@@ -107,7 +107,7 @@ func (o *owner) take(v *visit) (event bool) {
 	return event
 }
 
-// takeWaiting makes the calls of those that wait already.
+// takeWaiting makes the calls of the visits that are waiting.
 func (o *owner) takeWaiting() {
 	for range maxVisits {
 		select {
@@ -161,7 +161,7 @@ func (o *owner) start(timeout time.Duration, task func(c *Client, ctx context.Co
 	})
 }
 
-// setWatch starts or ends a watch, whose end tells the owner.
+// setWatch starts or ends a watch, which reports its end.
 func (o *owner) setWatch(end *context.CancelFunc, run bool, watch func(c *Client, ctx context.Context)) {
 	switch {
 	case run && *end == nil:
@@ -173,7 +173,8 @@ func (o *owner) setWatch(end *context.CancelFunc, run bool, watch func(c *Client
 	}
 }
 
-// logNotices has a task write what is for the log, one after the other: a logger may wait.
+// logNotices has a task write the notices to the log, in their order. The owner does not: a
+// logger may block.
 func (o *owner) logNotices() {
 	if o.logging || len(o.notices) == 0 {
 		return
@@ -184,7 +185,7 @@ func (o *owner) logNotices() {
 		for _, n := range batch {
 			o.c.notice(n)
 		}
-		_ = o.c.tell(func(o *owner, _ time.Time) {
+		_ = o.c.report(func(o *owner, _ time.Time) {
 			o.logging = false
 			o.logNotices()
 		})

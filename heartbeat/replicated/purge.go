@@ -78,7 +78,7 @@ func (c *Client) purge(ctx context.Context, lister Lister) error {
 			return err
 		}
 	}
-	return c.tell(func(o *owner, now time.Time) { o.DocumentPurged(now, document) })
+	return c.report(func(o *owner, now time.Time) { o.DocumentPurged(now, document) })
 }
 
 // deletedDocument returns the revision of a deleted group's document, zero if there is none, and

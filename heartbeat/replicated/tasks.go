@@ -23,12 +23,12 @@ func (c *Client) watchDocument(ctx context.Context) {
 	err := c.store.Watch(ctx, KindDocument, func(e Event) {
 		switch {
 		case e.Key == (Key{}):
-			_ = c.tell(func(o *owner, _ time.Time) { o.DocumentWatchWorked() })
+			_ = c.report(func(o *owner, _ time.Time) { o.DocumentWatchWorked() })
 		case e.Key == documentKey && e.Value.Data != nil:
 			_ = c.show(e.Value) // the log has what cannot be used
 		}
 	})
-	_ = c.tell(func(o *owner, now time.Time) {
+	_ = c.report(func(o *owner, now time.Time) {
 		o.endDocumentWatch()
 		o.endDocumentWatch = nil
 		o.DocumentWatchEnded(now, err)
@@ -39,20 +39,20 @@ func (c *Client) watchDocument(ctx context.Context) {
 func (c *Client) watchRecords(ctx context.Context) {
 	err := c.store.Watch(ctx, KindRecord, func(e Event) {
 		if e.Key == (Key{}) {
-			_ = c.tell(func(o *owner, now time.Time) { o.RecordWatchWorked(now) })
+			_ = c.report(func(o *owner, now time.Time) { o.RecordWatchWorked(now) })
 			return
 		}
 		rec := c.decode(e.Key.Name, e.Value)
-		_ = c.tell(func(o *owner, now time.Time) { o.RecordSeen(now, e.Key.Name, e.Value.Revision, rec) })
+		_ = c.report(func(o *owner, now time.Time) { o.RecordSeen(now, e.Key.Name, e.Value.Revision, rec) })
 	})
-	_ = c.tell(func(o *owner, now time.Time) {
+	_ = c.report(func(o *owner, now time.Time) {
 		o.endRecordWatch()
 		o.endRecordWatch = nil
 		o.RecordWatchEnded(now, err)
 	})
 }
 
-// decode is decodeRecord, and has the log say what cannot be read.
+// decode is decodeRecord, and logs a record that cannot be read.
 func (c *Client) decode(member string, v Value) *state.Record {
 	rec, err := decodeRecord(member, v)
 	if err != nil {
@@ -77,19 +77,19 @@ func (c *Client) keepUp(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		c.log.Debug("the group's document could not be read", zap.Error(err))
 	}
-	_ = c.tell(func(o *owner, now time.Time) { o.DocumentReadDone(now, err) })
+	_ = c.report(func(o *owner, now time.Time) { o.DocumentReadDone(now, err) })
 }
 
 // step writes a step of the document.
 func (c *Client) step(ctx context.Context, w schedule.Write) {
 	d := schedule.Document{Exists: true}
 	var err error
-	if d.Version, err = state.ReadVersion(w.Data); err != nil { // no process could read it
+	if d.Version, err = state.ReadVersion(w.Data); err != nil { // no process could read the document
 		err = fmt.Errorf("the group has grown too large: %w", err)
 	} else {
 		d.Revision, err = c.store.Swap(ctx, documentKey, w.Over, w.Data)
 	}
-	_ = c.tell(func(o *owner, now time.Time) {
+	_ = c.report(func(o *owner, now time.Time) {
 		switch {
 		case err == nil:
 			o.DocumentWritten(now, d)
@@ -116,22 +116,22 @@ func (c *Client) writeTombstones(ctx context.Context, expired []state.Tombstone)
 	forEach(expired, func(v state.Tombstone) {
 		data := v.Encode()
 		revision, err := c.store.Swap(ctx, recordKey(v.Member), v.Revision, data)
-		tell := func(o *owner, _ time.Time) { o.TombstoneFailed(v.Member) }
+		outcome := func(o *owner, _ time.Time) { o.TombstoneFailed(v.Member) }
 		switch {
 		case err == nil:
 			c.log.Info("a member was silent for its whole lease and has expired",
 				zap.String("member", v.Member), zap.Uint64("instance", v.Instance))
 			rec := c.decode(v.Member, Value{Data: data})
-			tell = func(o *owner, now time.Time) { o.TombstoneWritten(now, v, revision, rec) }
+			outcome = func(o *owner, now time.Time) { o.TombstoneWritten(now, v, revision, rec) }
 		case isConflict(err):
 			if found, err := c.store.Get(ctx, recordKey(v.Member)); err == nil {
 				rec := c.decode(v.Member, found)
-				tell = func(o *owner, now time.Time) { o.TombstoneConflicted(now, v.Member, found.Revision, rec) }
+				outcome = func(o *owner, now time.Time) { o.TombstoneConflicted(now, v.Member, found.Revision, rec) }
 			}
 		case ctx.Err() == nil:
 			c.log.Debug("a member could not be expired", zap.String("member", v.Member), zap.Error(err))
 		}
-		_ = c.tell(tell)
+		_ = c.report(outcome)
 	})
 }
 
@@ -140,7 +140,7 @@ func (c *Client) probeRecords(ctx context.Context, members []string) {
 	forEach(members, func(name string) {
 		v, err := c.store.Get(ctx, recordKey(name))
 		rec, _ := decodeRecord(name, v)
-		_ = c.tell(func(o *owner, now time.Time) { o.Probed(now, name, v.Revision, rec, err) })
+		_ = c.report(func(o *owner, now time.Time) { o.Probed(now, name, v.Revision, rec, err) })
 	})
 }
 
@@ -157,14 +157,14 @@ func (c *Client) askClock(ctx context.Context, age time.Duration) {
 			old[i].Record = *rec
 		}
 	}
-	_ = c.tell(func(o *owner, _ time.Time) { o.ClockAnswered(old, next, err) })
+	_ = c.report(func(o *owner, _ time.Time) { o.ClockAnswered(old, next, err) })
 }
 
 // deleteRecords deletes orphaned records. One that was written meanwhile stays.
 func (c *Client) deleteRecords(ctx context.Context, orphaned []state.Tombstone) {
 	forEach(orphaned, func(v state.Tombstone) {
 		if err := c.store.Delete(ctx, recordKey(v.Member), v.Revision); err == nil {
-			_ = c.tell(func(o *owner, _ time.Time) { o.RecordDeleted(v) })
+			_ = c.report(func(o *owner, _ time.Time) { o.RecordDeleted(v) })
 		}
 	})
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Watch returns a channel that carries a value whenever the member's answer may have
-// changed. It is closed when ctx ends, or the Client. Each call makes a channel of its own.
+// Watch returns a channel that gets a value whenever the member's answer may have changed. It is
+// closed when ctx ends, and by Close. Each call returns a channel of its own.
 func (c *Client) Watch(ctx context.Context, member string) (<-chan struct{}, error) {
 	_, done, err := c.begin(ctx)
 	if err != nil {
@@ -14,7 +14,7 @@ func (c *Client) Watch(ctx context.Context, member string) (<-chan struct{}, err
 	}
 	defer done()
 	wake := make(chan struct{}, 1)
-	err = c.tell(func(o *owner, _ time.Time) {
+	err = c.report(func(o *owner, _ time.Time) {
 		if o.watchers[member] == nil {
 			o.watchers[member] = map[chan struct{}]struct{}{}
 		}
@@ -25,7 +25,7 @@ func (c *Client) Watch(ctx context.Context, member string) (<-chan struct{}, err
 		return nil, err
 	}
 	context.AfterFunc(ctx, func() {
-		_ = c.tell(func(o *owner, _ time.Time) { o.unwatch(member, wake) })
+		_ = c.report(func(o *owner, _ time.Time) { o.unwatch(member, wake) })
 	})
 	return wake, nil
 }

@@ -14,15 +14,14 @@ type Claim struct {
 // Claim returns the claim of a shard that this process knows of.
 func (s *Scheduler) Claim(id shardset.ID) (Claim, bool) { c, ok := s.claims[id]; return c, ok }
 
-// Claimed tells that a checkpoint was written, unless it was under an older epoch than the one
-// that is known.
+// Claimed notes that a checkpoint was written. An older epoch than the known one is ignored.
 func (s *Scheduler) Claimed(c Claim) {
 	if s.claims[c.Token.ID].Token.Epoch <= c.Token.Epoch {
 		s.claims[c.Token.ID] = c
 	}
 }
 
-// Owner returns who owns a shard according to the newest document.
+// Owner returns the owner of a shard according to the newest document.
 func (s *Scheduler) Owner(id shardset.ID) (group.Token, bool) { return s.replica.Owner(id) }
 
 // Void is the highest epoch of the groups of this name that were deleted: checkpoints up to it

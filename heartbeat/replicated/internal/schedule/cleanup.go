@@ -6,8 +6,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
-// keptTTLs is how many TTLs this process remembers a member that says nothing through it
-// any more. Its last requests have ended by then, and others have found it expired.
+// keptTTLs is how many TTLs after its last heartbeat this process forgets a member of its own.
+// The member's last requests have ended by then, and other processes have expired it.
 const keptTTLs = 3
 
 // planDeletes deletes orphaned records, once in a TTL: names change with every start of a
@@ -24,11 +24,11 @@ func (s *Scheduler) planDeletes(now time.Time, ttl time.Duration, p *Plan) time.
 	return s.cleanAt
 }
 
-// RecordDeleted tells that a record of the plan is deleted.
+// RecordDeleted notes that a record of the plan is deleted.
 func (s *Scheduler) RecordDeleted(v state.Tombstone) { s.replica.ForgetRecord(v) }
 
-// shrink forgets, once in a TTL, the members that have spoken through this process and do so
-// no more, and the checkpoints of shards that are not theirs any more.
+// shrink forgets, once in a TTL, the members that send no heartbeats through this process any
+// more, and the claims of shards that these members do not own any more.
 func (s *Scheduler) shrink(now time.Time, ttl time.Duration) time.Time {
 	if now.Before(s.shrinkAt) {
 		return s.shrinkAt
@@ -42,10 +42,10 @@ func (s *Scheduler) shrink(now time.Time, ttl time.Duration) time.Time {
 	}
 	for id, c := range s.claims {
 		if owner, ok := s.replica.Owner(id); !ok || owner != c.Token {
-			delete(s.claims, id) // if it is needed after all, it is read again
+			delete(s.claims, id) // if it is needed after all, it is read from the store
 		}
 	}
-	if !s.records.shown { // else the store says which records are there
+	if !s.records.shown { // else the watch shows which records there are
 		s.replica.ForgetOrphanedRecords(now)
 	}
 	return s.shrinkAt

@@ -46,8 +46,8 @@ func (s *Scheduler) planRead(now time.Time, ttl time.Duration, p *Plan) time.Tim
 	return s.read.at
 }
 
-// DocumentSeen tells of a version of the document that a watch has shown, which may be late,
-// or that somebody has written. The error says that it cannot be used.
+// DocumentSeen takes a version of the document from a watch, which may be late, or from a write
+// of this process. It returns an error if the document cannot be used.
 func (s *Scheduler) DocumentSeen(now time.Time, d Document) error {
 	if d.Revision <= s.replica.Revision() || d.Version == nil && d.Err == nil {
 		return nil
@@ -76,16 +76,16 @@ func (s *Scheduler) adopted(now time.Time) {
 	s.documentChanged(now)
 }
 
-// DocumentRead tells what a read of the document found that began at began, when the newest
-// one that was known had the revision seen. One that is older says that the store has lost
-// writes, or that it does not know its own newest: either way, what this process believes may
-// be granted to somebody else.
+// DocumentRead takes the result of a read of the document that began at began, when the newest
+// known one had the revision seen. If it is older, the store has lost writes, or does not know
+// its own newest version. Either way, what this process takes for its own may be granted to
+// another member, so it starts over.
 func (s *Scheduler) DocumentRead(now, began time.Time, seen uint64, d Document) error {
 	switch {
 	case d.Revision < seen || !d.Exists && seen != 0:
 		_, deleted := s.replica.Known()
 		s.forget(now)
-		if !deleted || d.Revision != 0 { // else somebody has purged it
+		if !deleted || d.Revision != 0 { // else it was purged
 			s.notices = append(s.notices, Notice{Kind: DocumentWentBack, Revision: d.Revision, Seen: seen})
 		}
 	case d.Exists:
@@ -100,7 +100,7 @@ func (s *Scheduler) DocumentRead(now, began time.Time, seen uint64, d Document) 
 	return nil
 }
 
-// DocumentReadDone ends the read of a plan. The error is that of the read or of DocumentRead.
+// DocumentReadDone ends the read of a plan. err is that of the read, or of DocumentRead.
 func (s *Scheduler) DocumentReadDone(now time.Time, err error) {
 	s.read.underWay = false
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Scheduler) DocumentReadDone(now time.Time, err error) {
 	}
 }
 
-// DocumentPurged tells that the deleted group's document of this revision was removed.
+// DocumentPurged notes that the deleted group's document of this revision was removed.
 func (s *Scheduler) DocumentPurged(now time.Time, revision uint64) {
 	if s.replica.Revision() == revision {
 		s.forget(now)
@@ -149,14 +149,15 @@ func (s *Scheduler) forget(now time.Time) {
 	s.documentChanged(now)
 }
 
-// documentChanged has everybody woken whom the newest document concerns.
+// documentChanged wakes the watchers of each member whose answer may differ by the newest
+// document.
 func (s *Scheduler) documentChanged(now time.Time) {
 	s.changed = true
 	s.step.changedAt = now
-	s.step.pendingAt = time.Time{} // what is left to do is anybody's anew
+	s.step.pendingAt = time.Time{} // the ranks wait anew for what is left to do
 	for name := range s.watched {
 		l := s.members[name]
-		if l == nil || l.over || s.outdated(l) || !sameAnswer(l.told, s.allowed(l)) {
+		if l == nil || l.over || s.outdated(l) || !sameAnswer(l.answered, s.allowed(l)) {
 			s.wakeUp(name)
 		}
 	}

@@ -8,13 +8,13 @@ import (
 
 // expiryState is what is known of the members that are about to expire.
 type expiryState struct {
-	notBefore time.Time // nobody is expired before
-	dueAt     time.Time // and nobody is due before that; not with a record clock
+	notBefore time.Time // no member is expired before
+	dueAt     time.Time // no member is due before; not used with a record clock
 
 	asking  question // what the record clock was asked and has not answered
 	askedAt time.Time
 	silence time.Duration     // of the group when it was asked
-	expired []state.Tombstone // found by the clock; written once the clock has said who is quiet
+	expired []state.Tombstone // found by the clock; written after it has answered which members are quiet
 
 	next    []state.Tombstone // for the next plan
 	writing map[string]bool   // members whose tombstone is under way
@@ -25,8 +25,8 @@ type question uint8
 
 const (
 	questionNone    question = iota
-	questionExpired          // who has been silent for a TTL?
-	questionQuiet            // and for half a TTL?
+	questionExpired          // which members have been silent for a TTL?
+	questionQuiet            // which members have been silent for half a TTL?
 )
 
 // planExpiry finds the members that have been silent for a TTL, and returns when the next one
@@ -85,8 +85,8 @@ type OldRecord struct {
 	Record   state.Record
 }
 
-// ClockAnswered tells which records are older than the plan asked for, and how long it will be
-// until the next one is; negative: there is none. With an error nothing is known.
+// ClockAnswered takes the records that are older than the plan asked for, and the time until the
+// next one is; negative: there is none. With an error nothing is known.
 func (s *Scheduler) ClockAnswered(old []OldRecord, next time.Duration, err error) {
 	e := &s.expiry
 	asked := e.asking
@@ -161,15 +161,15 @@ func (s *Scheduler) dropExpired() {
 	s.expiry.expired = nil
 }
 
-// TombstoneWritten tells that a tombstone of the plan is in the store.
+// TombstoneWritten notes that a tombstone of the plan is in the store.
 func (s *Scheduler) TombstoneWritten(now time.Time, v state.Tombstone, revision uint64, rec *state.Record) {
 	delete(s.expiry.writing, v.Member)
 	s.observeEnd(now, v.Member, revision, rec)
 }
 
-// TombstoneConflicted tells what is in the store instead of the record that a tombstone was
-// for: the member has spoken meanwhile and lives. Only a process that knows all records
-// takes note of it.
+// TombstoneConflicted takes what is in the store instead of the record that a tombstone was for:
+// the member has sent a heartbeat meanwhile and lives. A process that does not watch all records
+// ignores it.
 func (s *Scheduler) TombstoneConflicted(now time.Time, name string, revision uint64, rec *state.Record) {
 	delete(s.expiry.writing, name)
 	if s.records.shown {
@@ -177,5 +177,5 @@ func (s *Scheduler) TombstoneConflicted(now time.Time, name string, revision uin
 	}
 }
 
-// TombstoneFailed tells that nothing is known of a tombstone of the plan.
+// TombstoneFailed ends a tombstone of the plan whose result is unknown.
 func (s *Scheduler) TombstoneFailed(name string) { delete(s.expiry.writing, name) }

@@ -29,7 +29,7 @@ type localMember struct {
 	// released are the shards that it has released, with their epochs, as long as the
 	// document still says that they are its own.
 	released map[shardset.ID]uint64
-	told     shardset.Answer // the last answer
+	answered shardset.Answer // the last answer
 }
 
 // errDocumentGone is the result of a heartbeat during which the document went away.
@@ -114,7 +114,7 @@ type RecordWrite struct {
 
 // Prepare makes the record of a request that was admitted, and notes what it releases. That
 // counts from now on, and not only when the record is known to be in the store; and until it
-// is applied, no later record says otherwise: somebody may have seen this one. The caller
+// is applied, no later record takes it back: another process may have seen this one. The caller
 // writes one record of a name at a time, and ends each by RecordWritten, LeaveWritten or
 // RecordNotWritten. An error answers the request, which has been overtaken.
 func (s *Scheduler) Prepare(r shardset.Heartbeat, standing state.Standing) (RecordWrite, error) {
@@ -155,8 +155,8 @@ func (s *Scheduler) RecordRevision(name string, instance uint64) uint64 {
 	return 0
 }
 
-// RecordFound tells what is in the place of a local member's record, after a write of it has
-// met another version: nil if there is none, the zero Record with an error for one that cannot
+// RecordFound takes what is in the place of a local member's record, after a write of it has
+// conflicted: nil if there is none, the zero Record with an error for one that cannot
 // be read. It returns the revision to write over, or why the instance is over.
 func (s *Scheduler) RecordFound(w RecordWrite, revision uint64, rec *state.Record, err error) (uint64, error) {
 	l, over := s.find(w.Name, w.Instance)
@@ -182,7 +182,7 @@ func (s *Scheduler) RecordFound(w RecordWrite, revision uint64, rec *state.Recor
 	return revision, nil
 }
 
-// RecordWritten tells that a local member's record is in the store, and returns the answer to
+// RecordWritten notes that a local member's record is in the store, and returns the answer to
 // its heartbeat. The record is what the store has, as DecodeRecord reads it.
 func (s *Scheduler) RecordWritten(now time.Time, w RecordWrite, revision uint64, rec *state.Record) (shardset.Answer, error) {
 	l, err := s.wrote(now, w, revision, rec)
@@ -199,7 +199,7 @@ func (s *Scheduler) RecordWritten(now time.Time, w RecordWrite, revision uint64,
 	return s.answer(l, w.ttl), nil
 }
 
-// LeaveWritten tells that a local member's last record is in the store.
+// LeaveWritten notes that a local member's last record is in the store.
 func (s *Scheduler) LeaveWritten(now time.Time, w RecordWrite, revision uint64, rec *state.Record) {
 	if l, err := s.wrote(now, w, revision, rec); err == nil {
 		l.over = true
@@ -208,7 +208,7 @@ func (s *Scheduler) LeaveWritten(now time.Time, w RecordWrite, revision uint64, 
 
 func (s *Scheduler) wrote(now time.Time, w RecordWrite, revision uint64, rec *state.Record) (*localMember, error) {
 	l, err := s.find(w.Name, w.Instance)
-	if err != nil { // the group was forgotten meanwhile: nobody says this any more
+	if err != nil { // the instance has ended meanwhile, and its record does not count
 		s.RecordNotWritten(w)
 		return nil, err
 	}
@@ -220,7 +220,7 @@ func (s *Scheduler) wrote(now time.Time, w RecordWrite, revision uint64, rec *st
 	return l, nil
 }
 
-// RecordNotWritten tells that nothing is known of a local member's record.
+// RecordNotWritten ends a write of a local member's record whose result is unknown.
 func (s *Scheduler) RecordNotWritten(w RecordWrite) {
 	if l := s.members[w.Name]; l != nil && l.instance == w.Instance {
 		l.writing = false
@@ -258,13 +258,13 @@ func (s *Scheduler) ownRecord(member string, revision uint64) bool {
 	return l != nil && l.revision == revision
 }
 
-// answer returns what an instance may hold, and notes that it was told. The lease is no longer
+// answer returns what an instance may hold, and remembers it. The lease is no longer
 // than ttl, which was the group's when its record was made: another process that judges by
 // that record may know no later TTL.
 func (s *Scheduler) answer(l *localMember, ttl time.Duration) shardset.Answer {
-	l.told = s.allowed(l)
-	l.told.TTL = min(l.told.TTL, ttl)
-	return l.told
+	l.answered = s.allowed(l)
+	l.answered.TTL = min(l.answered.TTL, ttl)
+	return l.answered
 }
 
 // allowed is what the document grants, less what the instance has released: the step that
@@ -296,7 +296,7 @@ func (s *Scheduler) dropTaken(l *localMember) {
 	}
 }
 
-// sameAnswer reports whether a member that was told a learns nothing from b.
+// sameAnswer reports whether b is no news for a member that has the answer a.
 func sameAnswer(a, b shardset.Answer) bool {
 	return a.TTL == b.TTL && a.Complete == b.Complete && slices.Equal(a.Grants, b.Grants)
 }

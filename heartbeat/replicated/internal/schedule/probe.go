@@ -6,7 +6,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
-// probeState is what a process knows that does not watch the records.
+// probeState is what is known of probes.
 type probeState struct {
 	at      time.Time // when the next probes are made; zero: to be chosen
 	reading map[string]bool
@@ -19,13 +19,12 @@ type probeResult struct {
 	at       time.Time
 }
 
-// planProbes has a process that is not shown all records see to it that no member stays
-// unnoticed when it expires: those that watch may have died as well, or their watches do not
-// work. Twice in a TTL it reads the record of the member behind each of its own, in a ring by
-// name, so that each member is probed by somebody, at one small read a member. If one has
-// expired, the process watches all records for a while. Its tombstone is as safe as any other,
-// because it is a swap of the version that has not changed. A member without a record is found
-// likewise, with a record clock too: the clock knows nothing of it.
+// planProbes reads records, in a process that is not shown all of them. The processes that watch
+// may have died together with a member, or their watches may not work. So twice in a TTL each
+// process reads the record of the member behind each of its own, in a ring by name: each member
+// is probed, at one small read. If one has expired, the process watches all records for a while.
+// Its tombstone is as safe as any other, because it is a swap of the version that has not
+// changed. Probes also find members without a record, of which a record clock knows nothing.
 func (s *Scheduler) planProbes(now time.Time, ttl time.Duration, p *Plan) time.Time {
 	t := &s.probe
 	switch {
@@ -53,7 +52,7 @@ func (s *Scheduler) planProbes(now time.Time, ttl time.Duration, p *Plan) time.T
 	return t.at
 }
 
-// Probed tells what a probe of the plan has found: nil if there is no record, the zero Record
+// Probed takes what a probe of the plan has found: nil if there is no record, the zero Record
 // for one that cannot be read. With an error nothing is known.
 func (s *Scheduler) Probed(now time.Time, name string, revision uint64, rec *state.Record, err error) {
 	t := &s.probe

@@ -10,7 +10,7 @@ import (
 // Record for one that cannot be read.
 func (s *Scheduler) observe(now time.Time, name string, revision uint64, rec *state.Record) {
 	s.replica.Observe(now, name, revision, rec)
-	// An instance of this process that somebody has expired hears it by its next heartbeat.
+	// An instance of this process that has expired learns it by its next heartbeat.
 	l := s.members[name]
 	if l != nil && !l.over && rec != nil && rec.Standing == state.StandingExpired && rec.Instance == l.instance &&
 		revision > l.revision {
@@ -19,7 +19,7 @@ func (s *Scheduler) observe(now time.Time, name string, revision uint64, rec *st
 }
 
 // observeEnd shows the replica a record that says that its instance is over, which asks for a
-// step of the document if nobody else makes it.
+// step of the document if no other process makes it.
 func (s *Scheduler) observeEnd(now time.Time, name string, revision uint64, rec *state.Record) {
 	s.observe(now, name, revision, rec)
 	s.asked(now)

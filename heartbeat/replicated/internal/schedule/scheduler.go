@@ -13,7 +13,7 @@ type Config struct {
 	Group string
 	// TTL paces the process until the group's own TTL is known. Positive.
 	TTL time.Duration
-	// RecordClock says that the store tells by a clock of its own which records are old.
+	// RecordClock says that the store knows by a clock of its own which records are old.
 	RecordClock bool
 	// Random returns a random number from 0 to n-1. It keeps processes from doing the same at
 	// the same time.
@@ -67,7 +67,7 @@ type Plan struct {
 	Delete []state.Tombstone
 	// Wake are the members whose answer may have changed.
 	Wake []string
-	// DocumentChanged: the document is another one than at the last plan.
+	// DocumentChanged: the document has changed since the last plan.
 	DocumentChanged bool
 	// Notices are for the log.
 	Notices []Notice
@@ -121,8 +121,8 @@ func (s *Scheduler) Plan(now time.Time) Plan {
 	return p
 }
 
-// noteLate notes that this process runs long after it wanted to, because it was frozen: what
-// members said meanwhile may be on its way still, so it expires nobody for a while.
+// noteLate notices that this process runs long after it wanted to, because it was frozen.
+// Heartbeats from meanwhile may still be on their way, so it expires no member for a while.
 func (s *Scheduler) noteLate(now time.Time) {
 	slack := s.replica.TTL() / 10
 	if slack > 0 && !s.wakeAt.IsZero() && now.Sub(s.wakeAt) > slack {
@@ -168,7 +168,7 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// soonest returns the earlier of two times, of which zero means never.
+// soonest returns the earlier of two times; zero means never.
 func soonest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

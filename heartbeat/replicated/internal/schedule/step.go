@@ -6,8 +6,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
-// coalesce is how long the first one waits for what else comes; and pace is the least time
-// between two steps of one process, which rests for twice as long as a step takes. A thousand
+// coalesce is how long the first rank waits for further records, and pace is the least time
+// between two steps of one process, which rests for twice as long as a step takes. So a thousand
 // members that join at once make a few documents.
 const (
 	coalesce = time.Millisecond
@@ -43,10 +43,10 @@ func (s *Scheduler) stepDue() time.Time {
 	t := &s.step
 	var at time.Time
 	switch {
-	case s.replica.Members() == 0: // nobody has a rank: whoever comes first, when most have come
+	case s.replica.Members() == 0: // no process has a rank: the first one steps, when most members have come
 		at = t.pendingAt.Add(rankStep + s.upTo(rankStep))
 	case !s.records.shown:
-		// Those that watch the records are at work as long as documents come.
+		// As long as documents come, the processes that watch the records make the steps.
 		wait := patience(s.replica.TTL())
 		at = latest(t.pendingAt, t.changedAt).Add(wait + s.upTo(wait/2))
 	case s.role.rank == 0:
@@ -113,7 +113,7 @@ func (s *Scheduler) planStep(now time.Time, p *Plan) time.Time {
 	return time.Time{}
 }
 
-// DocumentWritten tells that the step of the plan is in the store.
+// DocumentWritten notes that the step of the plan is in the store.
 func (s *Scheduler) DocumentWritten(now time.Time, d Document) {
 	t := &s.step
 	s.stepEnded(now)
@@ -128,14 +128,14 @@ func (s *Scheduler) DocumentWritten(now time.Time, d Document) {
 	s.adopted(now)
 }
 
-// DocumentConflicted tells that the step of the plan met another version.
+// DocumentConflicted notes that the step of the plan met another version.
 func (s *Scheduler) DocumentConflicted(now time.Time) {
 	s.stepEnded(now)
 	s.stepFailed(now, nil)
 }
 
-// DocumentNotWritten tells that the step of the plan failed. It may be in the store all the
-// same: the next one conflicts then, and the document that is read tells.
+// DocumentNotWritten notes that the step of the plan failed. It may be in the store all the same:
+// then the next one conflicts, and the document is read.
 func (s *Scheduler) DocumentNotWritten(now time.Time, err error) {
 	s.stepEnded(now)
 	s.stepFailed(now, err)
@@ -178,7 +178,7 @@ func (s *Scheduler) retryStep(now time.Time, readErr error) {
 	t.failure = nil
 }
 
-// noteQuiet tells the replica, before a step, which members were silent for half a TTL. A store
+// noteQuiet passes to the replica, before a step, which members have been silent for half a TTL. A store
 // with a record clock was asked for them before members expired.
 func (s *Scheduler) noteQuiet(now time.Time) {
 	if s.cfg.RecordClock || !s.records.shown {

@@ -8,7 +8,7 @@ import (
 
 // watch is a watch of the store, as its shell runs it. The zero value does not run.
 type watch struct {
-	running  bool // a plan started it, and its end was not told yet
+	running  bool // a plan has started it, and its end was not reported yet
 	ending   bool // it is to end, and its events do not count any more
 	shown    bool // it has shown everything that was there
 	failures int  // in a row
@@ -67,16 +67,16 @@ func (s *Scheduler) restartRecords() {
 	s.replica.Restart(s.ownRecord)
 }
 
-// DocumentWatchWorked tells that the watch of the document has shown what was there.
+// DocumentWatchWorked notes that the watch of the document has shown what was there.
 func (s *Scheduler) DocumentWatchWorked() {
 	s.document.failures, s.document.shown = 0, true
 	s.document.health.worked()
 }
 
-// DocumentWatchEnded tells that the watch of the document has ended, and why.
+// DocumentWatchEnded notes that the watch of the document has ended, and why.
 func (s *Scheduler) DocumentWatchEnded(now time.Time, err error) { s.document.ended(now, err, s.pause) }
 
-// RecordWatchWorked tells that the watch of the records has shown all that were there.
+// RecordWatchWorked notes that the watch of the records has shown all that were there.
 func (s *Scheduler) RecordWatchWorked(now time.Time) {
 	if !s.records.running || s.records.ending {
 		return
@@ -84,17 +84,16 @@ func (s *Scheduler) RecordWatchWorked(now time.Time) {
 	s.records.failures, s.records.shown = 0, true
 	s.records.health.worked()
 	s.replica.Shown(now)
-	s.step.pendingAt = time.Time{} // it need not be as patient as before
+	s.step.pendingAt = time.Time{} // the wait for other processes was longer than its rank's
 }
 
-// RecordWatchEnded tells that the watch of the records has ended, and why.
+// RecordWatchEnded notes that the watch of the records has ended, and why.
 func (s *Scheduler) RecordWatchEnded(now time.Time, err error) {
 	s.records.ended(now, err, s.pause)
 	s.restartRecords()
 }
 
-// RecordSeen tells of a version of a record that the watch of the records has shown; see
-// observe.
+// RecordSeen takes a version of a record that the watch of the records has shown; see observe.
 func (s *Scheduler) RecordSeen(now time.Time, name string, revision uint64, rec *state.Record) {
 	if s.records.running && !s.records.ending {
 		s.observe(now, name, revision, rec)
