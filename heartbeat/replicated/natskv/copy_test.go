@@ -15,7 +15,7 @@ func TestCopy(t *testing.T) {
 	ctx := soon(t)
 	from, to := alone().config(), trio().config()
 	from.Conn, to.Conn = alone().connect(t, 0), trio().connect(t, 1)
-	if err := natskv.Copy(ctx, from, to); err == nil || !strings.Contains(err.Error(), "there is none") {
+	if err := natskv.Copy(ctx, from, to); err == nil || !strings.Contains(err.Error(), "there is no such group") {
 		t.Errorf("a copy of a group that does not exist returned %v", err)
 	}
 	source, target := newStore(t, from), newStore(t, to)
@@ -44,7 +44,7 @@ func TestCopy(t *testing.T) {
 			t.Errorf("checkpoint %d is %q, want %q", i, v.Data, want)
 		}
 	}
-	if err := natskv.Copy(ctx, from, to); err == nil || !strings.Contains(err.Error(), "there already") {
+	if err := natskv.Copy(ctx, from, to); err == nil || !strings.Contains(err.Error(), "the group exists") {
 		t.Errorf("a copy over a group returned %v", err)
 	}
 	if err := natskv.Copy(ctx, natskv.Config{}, to); err == nil || !strings.Contains(err.Error(), "from") {
