@@ -34,7 +34,7 @@ func (r *Run) try() error {
 
 // work reads the checkpoint, makes a processor and calls it.
 func (a *attempt) work(ctx context.Context, s *processor.Shard) error {
-	a.phase(PhaseStarting)
+	a.setPhase(PhaseStarting)
 	if err := a.load(); err != nil {
 		return err
 	}
@@ -42,8 +42,8 @@ func (a *attempt) work(ctx context.Context, s *processor.Shard) error {
 		return err
 	}
 	var p processor.Processor
-	err := a.contain(a.soft, "Factory", func() (err error) {
-		p, err = a.runner.cfg.Factory(a.soft, a.lease())
+	err := a.contain(a.revoked, "Factory", func() (err error) {
+		p, err = a.runner.cfg.Factory(a.revoked, a.lease())
 		return err
 	})
 	if err == nil && p == nil {
@@ -65,14 +65,14 @@ func (a *attempt) load() error {
 	select {
 	case a.runner.loads <- struct{}{}:
 		defer func() { <-a.runner.loads }()
-	case <-a.soft.Done():
+	case <-a.revoked.Done():
 	}
 	// A load claims the shard, so it needs a valid lease too.
 	if err := a.mayStart(); err != nil {
 		return err
 	}
-	err := a.contain(a.soft, "Checkpoints.Load", func() (err error) {
-		ctx, cancel := a.storeContext(a.soft, time.Now())
+	err := a.contain(a.revoked, "Checkpoints.Load", func() (err error) {
+		ctx, cancel := a.storeContext(a.revoked, time.Now())
 		defer cancel()
 		a.resume, a.found, err = a.runner.cfg.Checkpoints.Load(ctx, a.owner())
 		return err
@@ -81,7 +81,7 @@ func (a *attempt) load() error {
 		return fmt.Errorf("read the checkpoint of shard %s: %w", a.id, err)
 	}
 	if a.found {
-		a.compare(a.resume)
+		a.reportIfMoved(a.resume)
 	}
 	return nil
 }
@@ -97,13 +97,13 @@ func (r *Run) mayStart() error {
 	if err := r.check(time.Now()); err != nil {
 		return err
 	}
-	return context.Cause(r.soft)
+	return context.Cause(r.revoked)
 }
 
 // pause waits between two attempts. It returns false if the shard has to go meanwhile.
 func (r *Run) pause(err error, d time.Duration) bool {
 	r.failed(err, d)
-	r.phase(PhaseRestarting)
+	r.setPhase(PhaseRestarting)
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -112,7 +112,7 @@ func (r *Run) pause(err error, d time.Duration) bool {
 		r.status.Restarts++
 		r.mu.Unlock()
 		return true
-	case <-r.soft.Done():
+	case <-r.revoked.Done():
 		return false
 	}
 }

@@ -41,10 +41,10 @@ func (r *Run) commit(ctx context.Context, c *processor.Commit) error {
 	}
 	ctx, cancel := r.storeContext(ctx, start)
 	defer cancel()
-	if err := r.saving(cancel); err != nil {
+	if err := r.setCancelSave(cancel); err != nil {
 		return err
 	}
-	defer r.saving(nil)
+	defer r.setCancelSave(nil)
 	err := r.runner.cfg.Checkpoints.Save(ctx, r.owner(), c.Position)
 	c.Took = time.Since(start)
 	r.written.saved(c.Position, err)

@@ -29,7 +29,7 @@ func (a *attempt) Lease() shardset.Lease { return a.lease() }
 func (a *attempt) Resume() (processor.Position, bool) { return a.resume, a.found }
 
 // Context implements processor.Host.
-func (a *attempt) Context() context.Context { return a.soft }
+func (a *attempt) Context() context.Context { return a.revoked }
 
 // Check implements processor.Host.
 func (a *attempt) Check() error { return a.check(time.Now()) }
@@ -58,7 +58,7 @@ func (a *attempt) ReportProgress(p processor.Progress) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.status.Progress = p
-	a.watch.sign, a.watch.caughtUp = time.Now(), p.CaughtUp
+	a.watch.lastSign, a.watch.caughtUp = time.Now(), p.CaughtUp
 }
 
 // ReportPoison implements processor.Host.
@@ -78,7 +78,7 @@ func (a *attempt) count(f func(st *Status)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	f(&a.status)
-	a.watch.sign = time.Now()
+	a.watch.lastSign = time.Now()
 }
 
 // Logger implements processor.Host.

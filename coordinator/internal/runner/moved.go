@@ -63,17 +63,17 @@ func (r *Run) checkMoved(ctx context.Context, now time.Time) {
 	}
 	ctx, cancel := r.storeContext(ctx, now)
 	defer cancel()
-	if r.saving(cancel) != nil { // a loss ends the load as it ends a save
+	if r.setCancelSave(cancel) != nil { // a loss ends the load as it ends a save
 		return
 	}
-	defer r.saving(nil)
+	defer r.setCancelSave(nil)
 	if p, found, err := r.runner.cfg.Checkpoints.Load(ctx, r.owner()); err == nil && found {
-		r.compare(p)
+		r.reportIfMoved(p)
 	}
 }
 
-// compare tells the observer, once in a run, if another process has stored p.
-func (r *Run) compare(p processor.Position) {
+// reportIfMoved tells the observer, once in a run, if another process has stored p.
+func (r *Run) reportIfMoved(p processor.Position) {
 	if r.runner.cfg.Epochs || r.written.reported || !r.written.moved(p) {
 		return
 	}

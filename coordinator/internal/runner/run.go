@@ -20,21 +20,21 @@ type Run struct {
 	instance uint64
 	member   *MemberLease
 
-	ctx    context.Context // ends when the shard must not be touched
-	cancel context.CancelCauseFunc
-	soft   context.Context // ends when the shard has to go, and not later than ctx
-	revoke context.CancelCauseFunc
+	ctx     context.Context // ends when the shard must not be touched
+	cancel  context.CancelCauseFunc
+	revoked context.Context // ends when the shard has to go, and not later than ctx
+	revoke  context.CancelCauseFunc
 
 	written written
 
 	mu     sync.Mutex // guards the fields below; never held across a call
 	status Status
 	watch  watch
-	// gone is ErrLeaseLost or ErrNotOwner once the member does not own the shard any more.
+	// lost is ErrLeaseLost or ErrNotOwner once the member does not own the shard any more.
 	// The cause of the contexts does not show it: that may be an earlier ErrRevoked.
-	gone  error
-	fatal error              // of an attempt, made with processor.Fatal
-	abort context.CancelFunc // ends the save under way; nil: there is none
+	lost       error
+	fatal      error              // of an attempt, made with processor.Fatal
+	cancelSave context.CancelFunc // ends the save under way; nil: there is none
 }
 
 // New returns a Run for a grant. The contexts of user code have the values of ctx, but do
@@ -48,7 +48,7 @@ func (rn *Runner) New(ctx context.Context, l shardset.Lease, instance uint64, me
 	// Goroutines that user code starts inherit the labels, and pprof.Do with the context keeps them.
 	base := pprof.WithLabels(context.WithoutCancel(ctx), pprof.Labels(rn.labels(l)...))
 	r.ctx, r.cancel = context.WithCancelCause(base)
-	r.soft, r.revoke = context.WithCancelCause(base)
+	r.revoked, r.revoke = context.WithCancelCause(base)
 	return r
 }
 
@@ -79,7 +79,7 @@ func (r *Run) Do(done func(shardset.Outcome)) {
 	outcome := shardset.OutcomeFailed
 	pprof.SetGoroutineLabels(r.ctx)
 	defer func() {
-		r.phase(PhaseReturned)
+		r.setPhase(PhaseReturned)
 		r.revoke(processor.ErrReturned) // a cause set earlier stays
 		r.cancel(processor.ErrReturned)
 		done(outcome)
@@ -93,11 +93,11 @@ func (r *Run) Do(done func(shardset.Outcome)) {
 		}
 		if processor.IsHalt(err) {
 			r.halted(err)
-			<-r.soft.Done()
+			<-r.revoked.Done()
 			outcome, _ = r.outcome(nil)
 			return
 		}
-		if pauses == nil || r.worked() > r.runner.cfg.Restart.Max {
+		if pauses == nil || r.processTime() > r.runner.cfg.Restart.Max {
 			pauses = r.runner.cfg.Restart.Schedule()
 		}
 		if !r.pause(err, pauses()) {
@@ -110,7 +110,7 @@ func (r *Run) Do(done func(shardset.Outcome)) {
 // outcome returns the outcome that the end of an attempt means, and whether it ends the run.
 // It checks the lease: a process that wakes from a freeze may come here first.
 func (r *Run) outcome(err error) (outcome shardset.Outcome, final bool) {
-	gone, cause := r.check(time.Now()), context.Cause(r.soft)
+	gone, cause := r.check(time.Now()), context.Cause(r.revoked)
 	var p *processor.PanicError
 	panicked := errors.As(err, &p)
 	is := func(target error) bool { return !panicked && errors.Is(err, target) } // a panic does not count as a result
@@ -166,30 +166,30 @@ func (r *Run) check(now time.Time) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.watch.sign = now
-	return r.gone
+	r.watch.lastSign = now
+	return r.lost
 }
 
 // lose stores that the member does not own the shard any more, and ends the save under way.
 func (r *Run) lose(cause error) {
 	r.mu.Lock()
-	if r.gone == nil {
-		r.gone = cause
+	if r.lost == nil {
+		r.lost = cause
 	}
-	abort := r.abort
+	abort := r.cancelSave
 	r.mu.Unlock()
 	if abort != nil {
 		abort()
 	}
 }
 
-// saving stores how to end the save that is about to begin. It returns why the member does
+// setCancelSave stores how to end the save that is about to begin. It returns why the member does
 // not own the shard any more, if so.
-func (r *Run) saving(abort context.CancelFunc) error {
+func (r *Run) setCancelSave(abort context.CancelFunc) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.abort = abort
-	return r.gone
+	r.cancelSave = abort
+	return r.lost
 }
 
 func (r *Run) lease() shardset.Lease {

@@ -12,16 +12,16 @@ import (
 
 // activity is a call that a processor, or the run itself, waits for: see processor.Shard.Begin.
 type activity struct {
-	run    *Run
-	ctx    context.Context
-	what   string
-	since  time.Time // of the last sign; guarded by run.mu
-	signed atomic.Bool
+	run        *Run
+	ctx        context.Context
+	what       string
+	lastSign   time.Time // of the last sign; guarded by run.mu
+	progressed atomic.Bool
 }
 
 // begin adds a call to those under way.
 func (r *Run) begin(ctx context.Context, what string) *activity {
-	a := &activity{run: r, ctx: ctx, what: what, since: time.Now()}
+	a := &activity{run: r, ctx: ctx, what: what, lastSign: time.Now()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.watch.calls = append(r.watch.calls, a)
@@ -37,8 +37,8 @@ func (r *Run) forgetCalls() {
 
 // Progress implements processor.Activity.
 func (a *activity) Progress() {
-	if !a.signed.Load() {
-		a.signed.Store(true)
+	if !a.progressed.Load() {
+		a.progressed.Store(true)
 	}
 }
 
@@ -49,7 +49,7 @@ func (a *activity) End() {
 	defer r.mu.Unlock()
 	if i := slices.Index(r.watch.calls, a); i >= 0 {
 		r.watch.calls = slices.Delete(r.watch.calls, i, i+1)
-		r.watch.sign = time.Now()
+		r.watch.lastSign = time.Now()
 	}
 }
 
@@ -59,22 +59,22 @@ type watch struct {
 	working  bool        // Process was called, and has not returned
 	tracked  bool        // Process has called Begin
 	caughtUp bool        // Process has reported that it is idle
-	sign     time.Time   // the last sign of Process: its start, Check, Commit or a report
+	lastSign time.Time   // the last sign of Process: its start, Check, Commit or a report
 }
 
 // stall reports whether there was no sign of progress for as long as bound, and since when.
 // call is the one without a sign, or nil if it is Process itself.
 func (w *watch) stall(now time.Time, bound time.Duration) (since time.Time, call *activity, stalled bool) {
 	for _, a := range w.calls {
-		if call == nil || a.since.Before(call.since) {
+		if call == nil || a.lastSign.Before(call.lastSign) {
 			call = a
 		}
 	}
-	if call != nil && now.Sub(call.since) >= bound {
-		return call.since, call, true
+	if call != nil && now.Sub(call.lastSign) >= bound {
+		return call.lastSign, call, true
 	}
-	if w.working && !w.tracked && !w.caughtUp && len(w.calls) == 0 && now.Sub(w.sign) >= bound {
-		return w.sign, nil, true
+	if w.working && !w.tracked && !w.caughtUp && len(w.calls) == 0 && now.Sub(w.lastSign) >= bound {
+		return w.lastSign, nil, true
 	}
 	return time.Time{}, nil, false
 }
@@ -90,8 +90,8 @@ func (r *Run) Stall(now time.Time, bound time.Duration) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	for _, a := range r.watch.calls {
-		if a.signed.Swap(false) {
-			a.since = now
+		if a.progressed.Swap(false) {
+			a.lastSign = now
 		}
 	}
 	since, call, stalled := r.watch.stall(now, bound)

@@ -65,8 +65,8 @@ func progressAt(p processor.Progress, now time.Time) processor.Progress {
 	return p
 }
 
-// worked returns how long ago Process was called; zero if it was not.
-func (r *Run) worked() time.Duration {
+// processTime returns how long ago Process was called; zero if it was not.
+func (r *Run) processTime() time.Duration {
 	st := r.Status()
 	if st.Phase != PhaseRunning {
 		return 0
@@ -74,7 +74,7 @@ func (r *Run) worked() time.Duration {
 	return time.Since(st.Since)
 }
 
-func (r *Run) phase(p Phase) {
+func (r *Run) setPhase(p Phase) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.Phase, r.status.Since = p, time.Now()
@@ -86,7 +86,7 @@ func (a *attempt) started() {
 	r.mu.Lock()
 	r.status.Phase, r.status.Since, r.status.Position = PhaseRunning, time.Now(), a.resume
 	r.status.Progress = processor.Progress{} // it counts from the call of Process
-	r.watch = watch{working: true, sign: r.status.Since}
+	r.watch = watch{working: true, lastSign: r.status.Since}
 	r.mu.Unlock()
 	r.report(event.Event{Kind: event.Started, Resume: a.resume, Found: a.found})
 }
