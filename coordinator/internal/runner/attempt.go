@@ -9,11 +9,11 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// ErrNoProcessor: a Factory has returned neither a Processor nor an error.
+// ErrNoProcessor: a Factory returned neither a Processor nor an error.
 var ErrNoProcessor = errors.New("factory returned no processor")
 
-// try makes a new processor and calls it, once. When try returns, or user code ends the
-// goroutine, the Shard of the attempt refuses everything and its context has ended.
+// try makes a new processor and calls Process once. When try returns, or user code has ended the
+// goroutine, the context of the attempt has ended, and its Shard refuses to commit.
 func (r *Run) try() error {
 	ctx, cancel := context.WithCancelCause(r.ctx)
 	a := &attempt{Run: r}
@@ -32,7 +32,7 @@ func (r *Run) try() error {
 	return err
 }
 
-// work reads the checkpoint, makes a processor and calls it.
+// work reads the checkpoint, makes a processor and calls Process.
 func (a *attempt) work(ctx context.Context, s *processor.Shard) error {
 	a.setPhase(PhaseStarting)
 	if err := a.load(); err != nil {
@@ -59,8 +59,9 @@ func (a *attempt) work(ctx context.Context, s *processor.Shard) error {
 	return contain("Process", func() error { return p.Process(ctx, s) })
 }
 
-// load reads the checkpoint. It first waits for its turn, however long: a member that is
-// granted a thousand shards at once makes Config.Loads requests at a time.
+// load reads the checkpoint. Only Config.Loads runs of a member load at the same time, and the
+// others wait without a time limit: otherwise a member with a thousand new shards would send a
+// thousand requests at once.
 func (a *attempt) load() error {
 	select {
 	case a.runner.loads <- struct{}{}:
@@ -86,13 +87,13 @@ func (a *attempt) load() error {
 	return nil
 }
 
-// contain is the function contain for a call that may hang, with an activity.
+// contain calls f as the function contain does, and watches the call: see begin.
 func (r *Run) contain(ctx context.Context, where string, f func() error) error {
 	defer r.begin(ctx, where).End()
 	return contain(where, f)
 }
 
-// mayStart returns an error if the lease has expired or the shard has to go.
+// mayStart returns an error if the shard was revoked or lost.
 func (r *Run) mayStart() error {
 	if err := r.check(time.Now()); err != nil {
 		return err
@@ -100,7 +101,8 @@ func (r *Run) mayStart() error {
 	return context.Cause(r.revoked)
 }
 
-// pause waits between two attempts. It returns false if the shard has to go meanwhile.
+// pause reports err and waits for d before the next attempt. It returns false if the shard was
+// revoked or lost.
 func (r *Run) pause(err error, d time.Duration) bool {
 	r.failed(err, d)
 	r.setPhase(PhaseRestarting)

@@ -34,7 +34,7 @@ func (r *Run) commit(ctx context.Context, c *processor.Commit) error {
 		}
 	}
 	r.checkMoved(ctx, time.Now())
-	// Both may take long, or the process may be frozen in them: check again.
+	// The hook and the check may have taken long, or the process was frozen: check again.
 	start := time.Now()
 	if err := r.mayCommit(ctx, start); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (r *Run) commit(ctx context.Context, c *processor.Commit) error {
 	return err
 }
 
-// mayCommit returns an error if a commit with ctx must not reach the store.
+// mayCommit returns an error if the shard is lost or ctx has ended.
 func (r *Run) mayCommit(ctx context.Context, now time.Time) error {
 	if err := r.check(now); err != nil {
 		return err
@@ -65,8 +65,8 @@ func (r *Run) mayCommit(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// storeContext bounds a call to the store by the commit timeout and by the lease: a store
-// that cannot fence would accept a later save although the shard has a new owner.
+// storeContext bounds a call of the store by the commit timeout and by the lease. Without the
+// lease, a store that cannot fence would accept a late save after the shard has a new owner.
 func (r *Run) storeContext(ctx context.Context, now time.Time) (context.Context, context.CancelFunc) {
 	end := now.Add(r.runner.cfg.CommitTimeout)
 	if notAfter := r.member.NotAfter(); notAfter.Before(end) {

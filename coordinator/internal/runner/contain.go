@@ -6,13 +6,13 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// contain calls user code, and returns a panic in it as a *processor.PanicError. A
-// runtime.Goexit in f cannot be stopped: then contain does not return either.
+// contain calls f, and returns a panic of f as a *processor.PanicError. If f calls
+// runtime.Goexit, contain does not return.
 func contain(where string, f func() error) (err error) {
 	returned := false
 	defer func() {
-		// recover works only here, in the deferred function itself. Under
-		// GODEBUG=panicnil=1 it returns nil for a panic(nil), and stops it.
+		// recover also stops a panic(nil). Under GODEBUG=panicnil=1 it then returns nil, so
+		// returned decides.
 		if v := recover(); !returned {
 			err = &processor.PanicError{Where: where, Value: v, Stack: debug.Stack()}
 		}

@@ -1,6 +1,7 @@
-// Package runner runs processors: for each grant one Run, which starts the processor again
-// after errors, stops it in two steps, and returns only once the last commit is decided.
+// Package runner runs processors. A Run processes one shard under one grant: it restarts the
+// processor after errors, stops it in two steps, and returns only after its last commit has
+// ended.
 //
-// A Runner has what the runs of a member share, and a MemberLease is their lease. The
-// coordinator launches Run.Do, and steers the run with Revoke and Cancel.
+// A Runner makes the runs of one member. They share its Config and one MemberLease. The
+// coordinator calls Run.Do on a goroutine, and stops the run with Run.Revoke and Run.Cancel.
 package runner

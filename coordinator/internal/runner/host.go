@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// attempt is one call of Process in a run, and the host of its Shard.
+// attempt is one call of Process by a run. It implements processor.Host for the Shard.
 type attempt struct {
 	*Run
 	resume processor.Position
@@ -73,7 +73,7 @@ func (a *attempt) ReportGap(g processor.Gap) {
 	a.report(event.Event{Kind: event.GapSkipped, Gap: g})
 }
 
-// count changes the status by a report, which is a sign of progress.
+// count changes the status with f, and notes a sign of progress.
 func (a *attempt) count(f func(st *Status)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

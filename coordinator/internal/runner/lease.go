@@ -8,10 +8,10 @@ import (
 )
 
 // MemberLease is the one lease that all shards of a member share. Each answered heartbeat
-// extends it. Once it has expired or ended it stays so: the first look of any goroutine after
-// a freeze decides for all of them.
+// extends it. It never becomes valid again: after a freeze, the first goroutine that finds it
+// expired decides for all others. It is safe for concurrent use.
 type MemberLease struct {
-	mu       sync.Mutex // guards the fields; held for a comparison of times, no longer
+	mu       sync.Mutex // guards the fields; never held during a call that can block
 	notAfter time.Time
 	ended    bool
 }
@@ -19,7 +19,8 @@ type MemberLease struct {
 // NewMemberLease returns a lease that expires at notAfter.
 func NewMemberLease(notAfter time.Time) *MemberLease { return &MemberLease{notAfter: notAfter} }
 
-// Valid reports whether the lease is valid at now. The first false is final.
+// Valid reports whether the lease is valid at now. After it has returned false once, it always
+// returns false.
 func (l *MemberLease) Valid(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,7 +45,7 @@ func (l *MemberLease) End() {
 	l.ended = true
 }
 
-// NotAfter returns when the lease expires, as it stands now.
+// NotAfter returns the time at which the lease expires, if no heartbeat extends it.
 func (l *MemberLease) NotAfter() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,20 +9,21 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// A service without epochs knows members only by their names. Two processes with one name
-// both get all shards of that name, and the store accepts the commits of both. Only the
-// checkpoints show it: they are not what this process wrote last.
+// A service without epochs knows members only by their names. Two processes with the same name
+// both get all shards of that name, and the store accepts the commits of both. A process can
+// detect this only in a checkpoint: it finds a position there that it did not write.
 
-// moveCheckEvery is how often a worker checks that, for all its shards together. A check costs
-// a request, and one shard is enough: two processes with one name meet at every shard.
+// moveCheckEvery is the time between two such checks of a worker. A check costs a request. One
+// shard is enough for a check, because the two processes share all shards.
 const moveCheckEvery = 10 * time.Second
 
-// moveChecks says when the next check of any run is due.
+// moveChecks paces the checks of all runs of a worker together.
 type moveChecks struct {
 	mu   sync.Mutex // guards the field below
 	next time.Time
 }
 
+// due reports whether a check is due at now. If so, the caller must make it.
 func (m *moveChecks) due(now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -33,15 +34,15 @@ func (m *moveChecks) due(now time.Time) bool {
 	return true
 }
 
-// written has what a run wrote to its checkpoint. The commit in flight owns it, and between
-// two attempts the run's goroutine.
+// written records what a run wrote to its checkpoint. During Process, only the commit in flight
+// may use it. Otherwise only the goroutine of Run.Do may.
 type written struct {
-	last     processor.Position // stored for certain; empty: nothing yet
-	tried    processor.Position // the newest that may be stored or not
-	reported bool
+	last     processor.Position // of the last save that succeeded; empty: none yet
+	tried    processor.Position // of the last save that failed: it may be stored
+	reported bool               // reportIfMoved has reported
 }
 
-// saved takes the result of a save.
+// saved records the result of a save.
 func (w *written) saved(p processor.Position, err error) {
 	if err != nil {
 		w.tried = p
@@ -50,20 +51,20 @@ func (w *written) saved(p processor.Position, err error) {
 	w.last = p
 }
 
-// moved reports whether another process has stored p.
+// moved reports whether another process must have stored p.
 func (w *written) moved(p processor.Position) bool {
 	return w.last != "" && p != "" && p != w.last && p != w.tried
 }
 
-// checkMoved reads the checkpoint before a save, now and then, where only that can show that
-// another process writes it. An error does not matter here: the save will have it too.
+// checkMoved reads the checkpoint before a save if a check is due, to find out whether another
+// process writes it. It ignores an error of the load: the save will meet the same error.
 func (r *Run) checkMoved(ctx context.Context, now time.Time) {
 	if r.runner.cfg.Epochs || r.written.last == "" || r.written.reported || !r.runner.moves.due(now) {
 		return
 	}
 	ctx, cancel := r.storeContext(ctx, now)
 	defer cancel()
-	if r.setCancelSave(cancel) != nil { // a loss ends the load as it ends a save
+	if r.setCancelSave(cancel) != nil { // lose then ends the load too
 		return
 	}
 	defer r.setCancelSave(nil)
@@ -72,7 +73,7 @@ func (r *Run) checkMoved(ctx context.Context, now time.Time) {
 	}
 }
 
-// reportIfMoved tells the observer, once in a run, if another process has stored p.
+// reportIfMoved reports, once in a run, that another process has stored p.
 func (r *Run) reportIfMoved(p processor.Position) {
 	if r.runner.cfg.Epochs || r.written.reported || !r.written.moved(p) {
 		return

@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Run processes one shard under one grant. Its goroutine runs Do. All methods but Do may be
-// called from any goroutine.
+// Run processes one shard under one grant. One goroutine calls Do, once. All other methods are
+// safe for concurrent use.
 type Run struct {
 	runner   *Runner
 	id       shardset.ID
@@ -20,49 +20,48 @@ type Run struct {
 	instance uint64
 	member   *MemberLease
 
-	ctx     context.Context // ends when the shard must not be touched
+	ctx     context.Context // ends when all work on the shard must stop
 	cancel  context.CancelCauseFunc
-	revoked context.Context // ends when the shard has to go, and not later than ctx
+	revoked context.Context // ends when Process must return, and not later than ctx
 	revoke  context.CancelCauseFunc
 
 	written written
 
-	mu     sync.Mutex // guards the fields below; never held across a call
+	mu     sync.Mutex // guards the fields below; never held during a call of user code
 	status Status
 	watch  watch
-	// lost is ErrLeaseLost or ErrNotOwner once the member does not own the shard any more.
-	// The cause of the contexts does not show it: that may be an earlier ErrRevoked.
+	// lost is ErrLeaseLost or ErrNotOwner if the member no longer owns the shard, else nil.
+	// The cause of the contexts does not show this, because they keep an earlier ErrRevoked.
 	lost       error
-	fatal      error              // of an attempt, made with processor.Fatal
-	cancelSave context.CancelFunc // ends the save under way; nil: there is none
+	fatal      error              // of an attempt, marked with processor.Fatal
+	cancelSave context.CancelFunc // ends the store call of a commit; nil if none is in flight
 }
 
-// New returns a Run for a grant. The contexts of user code have the values of ctx, but do
-// not end with it: only Revoke and Cancel stop a run. member is the lease that the run
-// shares with the other runs of the member.
+// New returns a Run for a grant. User code gets contexts with the values of ctx, but they do not
+// end with ctx: only Revoke and Cancel stop a run. member is the lease of all runs of the member.
 func (rn *Runner) New(ctx context.Context, l shardset.Lease, instance uint64, member *MemberLease) *Run {
 	r := &Run{
 		runner: rn, id: l.ID, epoch: l.Epoch, instance: instance, member: member,
 		status: Status{Phase: PhaseStarting, Since: time.Now()},
 	}
-	// Goroutines that user code starts inherit the labels, and pprof.Do with the context keeps them.
+	// The labels are in the context too, so that a pprof.Do of user code keeps them.
 	base := pprof.WithLabels(context.WithoutCancel(ctx), pprof.Labels(rn.labels(l)...))
 	r.ctx, r.cancel = context.WithCancelCause(base)
 	r.revoked, r.revoke = context.WithCancelCause(base)
 	return r
 }
 
-// Revoke asks the processor to finish, with ErrRevoked or ErrShutdown as the cause. The first
-// cause stays.
+// Revoke asks the processor to finish. cause is ErrRevoked or ErrShutdown. A later cause does
+// not replace the first one.
 func (r *Run) Revoke(cause error) { r.revoke(cause) }
 
-// Cancel cancels the context of user code. The first cause stays. With ErrLeaseLost or
-// ErrNotOwner the run commits nothing more, whatever the first cause was.
+// Cancel cancels the context of user code. A later cause does not replace the first one. But
+// after ErrLeaseLost or ErrNotOwner the run always refuses to commit.
 func (r *Run) Cancel(cause error) {
 	if errors.Is(cause, processor.ErrLeaseLost) || errors.Is(cause, processor.ErrNotOwner) {
 		r.lose(cause)
 	}
-	r.revoke(cause) // first, so that the end of ctx is never seen without its reason
+	r.revoke(cause) // before ctx ends: Process must then see the channel of Revoked closed
 	r.cancel(cause)
 }
 
@@ -73,14 +72,14 @@ func (r *Run) Cancelled() bool { return r.ctx.Err() != nil }
 func (r *Run) Epoch() uint64 { return r.epoch }
 
 // Do processes the shard until it is released, complete or lost, and restarts the processor
-// after errors. When the last commit is decided, it calls done, once, as the last thing on
-// this goroutine, also if user code ends the goroutine.
+// after errors. It calls done exactly once, after the last commit has ended. It calls done even
+// if user code ends the goroutine with runtime.Goexit.
 func (r *Run) Do(done func(shardset.Outcome)) {
 	outcome := shardset.OutcomeFailed
 	pprof.SetGoroutineLabels(r.ctx)
 	defer func() {
 		r.setPhase(PhaseReturned)
-		r.revoke(processor.ErrReturned) // a cause set earlier stays
+		r.revoke(processor.ErrReturned) // does not replace an earlier cause
 		r.cancel(processor.ErrReturned)
 		done(outcome)
 	}()
@@ -107,22 +106,22 @@ func (r *Run) Do(done func(shardset.Outcome)) {
 	}
 }
 
-// outcome returns the outcome that the end of an attempt means, and whether it ends the run.
-// It checks the lease: a process that wakes from a freeze may come here first.
+// outcome returns the outcome of an attempt that ended with err, and whether it is the outcome
+// of the run. It checks the lease first: this may be the first code to run after a freeze.
 func (r *Run) outcome(err error) (outcome shardset.Outcome, final bool) {
-	gone, cause := r.check(time.Now()), context.Cause(r.revoked)
+	lost, cause := r.check(time.Now()), context.Cause(r.revoked)
 	var p *processor.PanicError
 	panicked := errors.As(err, &p)
-	is := func(target error) bool { return !panicked && errors.Is(err, target) } // a panic does not count as a result
-	ended := is(processor.ErrShardClosed) && !processor.IsHalt(err)              // a halted shard is not complete
+	is := func(target error) bool { return !panicked && errors.Is(err, target) } // panic(err) does not return err
+	closed := is(processor.ErrShardClosed) && !processor.IsHalt(err)             // a halted shard is not complete
 	switch {
-	case errors.Is(gone, processor.ErrNotOwner), is(processor.ErrNotOwner):
+	case errors.Is(lost, processor.ErrNotOwner), is(processor.ErrNotOwner):
 		outcome = shardset.OutcomeFenced
 	case r.isFatal(err):
 		outcome = shardset.OutcomeFailed
-	case ended && gone == nil:
+	case closed && lost == nil:
 		outcome = shardset.OutcomeClosed
-	case gone != nil, errors.Is(cause, processor.ErrLeaseLost): // Cancel sets one after the other
+	case lost != nil, errors.Is(cause, processor.ErrLeaseLost): // Cancel may have come after check
 		outcome = shardset.OutcomeLost
 	case cause != nil:
 		outcome = shardset.OutcomeReleased
@@ -131,14 +130,14 @@ func (r *Run) outcome(err error) (outcome shardset.Outcome, final bool) {
 	default:
 		return shardset.OutcomeFailed, false
 	}
-	expected := is(cause) || is(gone) || is(context.Canceled) || ended
+	expected := is(cause) || is(lost) || is(context.Canceled) || closed
 	if err != nil && !expected {
 		r.failed(err, 0)
 	}
 	return outcome, true
 }
 
-// isFatal reports whether err ends the worker, and stores it for Fatal.
+// isFatal reports whether err is marked with processor.Fatal. If so, it stores err for Fatal.
 func (r *Run) isFatal(err error) bool {
 	if !processor.IsFatal(err) {
 		return false
@@ -149,17 +148,17 @@ func (r *Run) isFatal(err error) bool {
 	return true
 }
 
-// Fatal returns the error that was made with processor.Fatal, or nil. It is final once Do has
-// called done.
+// Fatal returns the error that ended the run and is marked with processor.Fatal, or nil. It does
+// not change after Do has called done.
 func (r *Run) Fatal() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.fatal
 }
 
-// check returns nil if the member owns the shard at now. It does so also after the drain
-// timeout has cancelled the context: the member reports the shard as held until the goroutine
-// returns.
+// check returns nil if the member owns the shard at now, else ErrLeaseLost or ErrNotOwner. The
+// member still owns the shard after the drain timeout: it reports the shard as held until the
+// goroutine returns.
 func (r *Run) check(now time.Time) error {
 	if !r.member.Valid(now) {
 		r.Cancel(processor.ErrLeaseLost)
@@ -170,25 +169,25 @@ func (r *Run) check(now time.Time) error {
 	return r.lost
 }
 
-// lose stores that the member does not own the shard any more, and ends the save under way.
+// lose makes check return cause from now on, and ends the store call of a commit in flight.
 func (r *Run) lose(cause error) {
 	r.mu.Lock()
 	if r.lost == nil {
 		r.lost = cause
 	}
-	abort := r.cancelSave
+	cancel := r.cancelSave
 	r.mu.Unlock()
-	if abort != nil {
-		abort()
+	if cancel != nil {
+		cancel()
 	}
 }
 
-// setCancelSave stores how to end the save that is about to begin. It returns why the member does
-// not own the shard any more, if so.
-func (r *Run) setCancelSave(abort context.CancelFunc) error {
+// setCancelSave sets the function with which lose ends the next store call of a commit. It
+// returns an error if the member no longer owns the shard: then the call must not begin.
+func (r *Run) setCancelSave(cancel context.CancelFunc) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cancelSave = abort
+	r.cancelSave = cancel
 	return r.lost
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Config is what the runs of one member have in common.
+// Config configures all runs of one member. Member, Factory and Checkpoints are required.
 type Config struct {
 	Member      string
 	Epochs      bool // the group service counts the epochs: see processor.Owner
@@ -22,18 +22,19 @@ type Config struct {
 	Restart processor.Backoff
 	// CommitTimeout bounds each load and save. Zero means 10 s.
 	CommitTimeout time.Duration
-	// Loads is the number of checkpoints loaded at a time. Zero means 16.
+	// Loads is how many checkpoints are loaded at the same time. Zero means 16.
 	Loads int
-	// Report takes what happens to the shards, on their own goroutines. Nil means nothing does.
+	// Report is called for each event of a shard, on the goroutine where it happens. Nil means
+	// that nothing is called.
 	Report func(event.Event)
-	// Logger is the base of processor.Shard.Logger. Nil means silence.
+	// Logger is the base of processor.Shard.Logger. Nil means no log.
 	Logger *zap.Logger
 }
 
-// Runner makes Runs.
+// Runner makes the runs of one member. It is safe for concurrent use.
 type Runner struct {
 	cfg   Config
-	loads chan struct{} // holds one token for each load under way
+	loads chan struct{} // has one element for each load in flight
 	moves moveChecks
 }
 
@@ -58,7 +59,7 @@ func New(cfg Config) *Runner {
 	return &Runner{cfg: cfg, loads: make(chan struct{}, cfg.Loads)}
 }
 
-// labels returns the profile labels of a run's goroutines.
+// labels returns the profile labels of all goroutines of a run.
 func (rn *Runner) labels(l shardset.Lease) []string {
 	return []string{
 		"rollcall.member", rn.cfg.Member, "rollcall.shard", l.ID.String(), "rollcall.epoch", strconv.FormatUint(l.Epoch, 10),

@@ -10,16 +10,17 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// activity is a call that a processor, or the run itself, waits for: see processor.Shard.Begin.
+// activity is a call of user code that may hang: see processor.Shard.Begin. A run also begins
+// activities for its own calls.
 type activity struct {
 	run        *Run
 	ctx        context.Context
 	what       string
-	lastSign   time.Time // of the last sign; guarded by run.mu
-	progressed atomic.Bool
+	lastSign   time.Time   // when Stall last saw a sign of progress; guarded by run.mu
+	progressed atomic.Bool // Progress was called since then
 }
 
-// begin adds a call to those under way.
+// begin starts to watch a call. The caller must call End after the call.
 func (r *Run) begin(ctx context.Context, what string) *activity {
 	a := &activity{run: r, ctx: ctx, what: what, lastSign: time.Now()}
 	r.mu.Lock()
@@ -28,7 +29,7 @@ func (r *Run) begin(ctx context.Context, what string) *activity {
 	return a
 }
 
-// forgetCalls ends the watch over an attempt. Its Shard has settled.
+// forgetCalls ends the watch over an attempt. It comes after settle, so nothing begins a new call.
 func (r *Run) forgetCalls() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -53,17 +54,17 @@ func (a *activity) End() {
 	}
 }
 
-// watch has the signs of progress of one attempt.
+// watch records the signs of progress of one attempt.
 type watch struct {
-	calls    []*activity // under way
+	calls    []*activity // in flight
 	working  bool        // Process was called, and has not returned
-	tracked  bool        // Process has called Begin
+	tracked  bool        // Process has called Begin, so only calls count
 	caughtUp bool        // Process has reported that it is idle
-	lastSign time.Time   // the last sign of Process: its start, Check, Commit or a report
+	lastSign time.Time   // of Process: its start, Check, Commit, a report, or the end of a call
 }
 
-// stall reports whether there was no sign of progress for as long as bound, and since when.
-// call is the one without a sign, or nil if it is Process itself.
+// stall reports whether the attempt has given no sign of progress for bound or longer. since is
+// the time of the last sign. call is the call that hangs, or nil if Process itself hangs.
 func (w *watch) stall(now time.Time, bound time.Duration) (since time.Time, call *activity, stalled bool) {
 	for _, a := range w.calls {
 		if call == nil || a.lastSign.Before(call.lastSign) {
@@ -79,10 +80,10 @@ func (w *watch) stall(now time.Time, bound time.Duration) (since time.Time, call
 	return time.Time{}, nil, false
 }
 
-// Stall returns since when the processor has given no sign of progress, if that is as long as
-// bound. The error matches processor.ErrNoProgress and names the call that does not return.
-// After its context is cancelled a run does not stall: the coordinator then watches for its
-// return.
+// Stall returns an error if the processor has given no sign of progress for bound or longer, and
+// the time of its last sign. The error matches processor.ErrNoProgress and names the call that
+// hangs. After Cancel, Stall returns nil: from then on the coordinator waits for the return of
+// Process.
 func (r *Run) Stall(now time.Time, bound time.Duration) (time.Time, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,7 +100,7 @@ func (r *Run) Stall(now time.Time, bound time.Duration) (time.Time, error) {
 	case !stalled:
 		return time.Time{}, nil
 	case call == nil:
-		return since, fmt.Errorf("%w: Process called none of Commit, Check and ReportProgress; one that is idle says so with ReportProgress and Progress.CaughtUp", processor.ErrNoProgress)
+		return since, fmt.Errorf("%w: Process called none of Commit, Check and ReportProgress; if it waits for data, it must report a Progress with CaughtUp", processor.ErrNoProgress)
 	case call.ctx.Err() != nil:
 		return since, fmt.Errorf("%w: %s does not return, although its context has ended", processor.ErrNoProgress, call.what)
 	}

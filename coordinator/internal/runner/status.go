@@ -12,11 +12,11 @@ import (
 type Phase uint8
 
 const (
-	PhaseStarting   Phase = iota + 1 // reading the checkpoint, making the processor
-	PhaseRunning                     // in Process
-	PhaseRestarting                  // pausing after an error
-	PhaseHalted                      // stopped by its processor, and still held: see processor.Halt
-	PhaseReturned                    // over
+	PhaseStarting   Phase = iota + 1 // it reads the checkpoint and makes the processor
+	PhaseRunning                     // it has called Process
+	PhaseRestarting                  // it pauses after an error
+	PhaseHalted                      // an error was marked with processor.Halt; it waits for Revoke or Cancel
+	PhaseReturned                    // Do has returned, or only has to call done
 )
 
 func (p Phase) String() string {
@@ -38,17 +38,17 @@ func (p Phase) String() string {
 // Status is a snapshot of a Run.
 type Status struct {
 	Phase       Phase
-	Since       time.Time          // of the phase
-	Restarts    int                // attempts after the first
-	LastError   error              // of an attempt or a commit; nil if none failed yet
-	Position    processor.Position // where it resumed, or the last one committed
+	Since       time.Time          // when the phase began
+	Restarts    int                // the number of attempts after the first
+	LastError   error              // of an attempt or a commit; nil if none has failed
+	Position    processor.Position // the last one committed, or the one it started from
 	CommittedAt time.Time          // zero: nothing was committed in this run
-	Progress    processor.Progress // what Process last reported; its Lag is of now
-	Poison      int                // how often something was given up: see processor.Shard.ReportPoison
-	Gaps        int                // how often something was gone: see processor.Shard.ReportGap
+	Progress    processor.Progress // what Process last reported, with the current Lag
+	Poison      int                // the number of calls of processor.Shard.ReportPoison
+	Gaps        int                // the number of calls of processor.Shard.ReportGap
 }
 
-// Status returns a snapshot. It may be called from any goroutine.
+// Status returns a snapshot.
 func (r *Run) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -57,7 +57,7 @@ func (r *Run) Status() Status {
 	return st
 }
 
-// progressAt returns p as it is now.
+// progressAt returns p with its Lag at now: see processor.Progress.LagSince.
 func progressAt(p processor.Progress, now time.Time) processor.Progress {
 	if !p.LagSince.IsZero() && p.Lag >= 0 {
 		p.Lag += max(0, now.Sub(p.LagSince))
@@ -65,7 +65,8 @@ func progressAt(p processor.Progress, now time.Time) processor.Progress {
 	return p
 }
 
-// processTime returns how long ago Process was called; zero if it was not.
+// processTime returns the time since Process was called, or zero if the attempt did not get that
+// far. It is for use between an attempt and its pause.
 func (r *Run) processTime() time.Duration {
 	st := r.Status()
 	if st.Phase != PhaseRunning {
@@ -80,12 +81,12 @@ func (r *Run) setPhase(p Phase) {
 	r.status.Phase, r.status.Since = p, time.Now()
 }
 
-// started notes that Process is about to be called.
+// started updates the status and reports that Process is about to be called.
 func (a *attempt) started() {
 	r := a.Run
 	r.mu.Lock()
 	r.status.Phase, r.status.Since, r.status.Position = PhaseRunning, time.Now(), a.resume
-	r.status.Progress = processor.Progress{} // it counts from the call of Process
+	r.status.Progress = processor.Progress{} // a Progress counts from the call of Process
 	r.watch = watch{working: true, lastSign: r.status.Since}
 	r.mu.Unlock()
 	r.report(event.Event{Kind: event.Started, Resume: a.resume, Found: a.found})
@@ -98,7 +99,7 @@ func (r *Run) failed(err error, pause time.Duration) {
 	r.report(event.Event{Kind: event.Failed, Err: err, Retry: pause})
 }
 
-// halted notes that user code stopped its shard for good.
+// halted updates the status and reports that err is marked with processor.Halt.
 func (r *Run) halted(err error) {
 	r.mu.Lock()
 	r.status.LastError = err
@@ -120,7 +121,7 @@ func (r *Run) committed(c processor.Commit, err error) {
 	r.report(event.Event{Kind: kind, Commit: c, Err: err})
 }
 
-// report passes an event on, with the lease as it stands.
+// report passes e to Config.Report, with the current lease.
 func (r *Run) report(e event.Event) {
 	if report := r.runner.cfg.Report; report != nil {
 		e.Lease = r.lease()
