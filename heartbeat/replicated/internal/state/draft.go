@@ -10,7 +10,7 @@ import (
 type draft struct {
 	group    *group.Group
 	format   byte
-	versions map[string]byte // the newest format that each member knows, by its record
+	versions map[string]byte // the newest format that each member knows, by its record; kept while it matters
 	shared   bool            // shards were shared out since newDraft
 
 	// What the stored version has.
@@ -70,7 +70,7 @@ func (d *draft) apply(rec *Record, seq uint64, own bool) {
 			return
 		}
 		_, _ = d.group.Beat(still, b) // if it is refused, its process finds that out from the document
-		if instance, ok := d.group.Instance(rec.Member); ok && instance == rec.Instance {
+		if instance, ok := d.group.Instance(rec.Member); ok && instance == rec.Instance && d.format < newest {
 			d.versions[rec.Member] = rec.Version
 		}
 	}
