@@ -54,7 +54,7 @@ func (a *acks) ackAll() {
 
 // count returns how many items from the first on are acknowledged, whether all are, and how
 // many of them the last call did not count.
-func (a *acks) count() (first int, done bool, fresh int) {
+func (a *acks) countNew() (first int, done bool, fresh int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	first = a.first

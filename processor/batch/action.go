@@ -67,26 +67,26 @@ type Failure struct {
 	Err error
 }
 
-// decide returns the action for a failure. said is what OnError returned.
-func decide(f Failure, said Action, deadLetter bool) Action {
-	if own, ok := ownAction(f.Err); ok {
+// decide returns the action for a failure. chosen is what OnError returned.
+func decide(f Failure, chosen Action, deadLetter bool) Action {
+	if own, ok := actionOf(f.Err); ok {
 		return own
 	}
-	if said == ActionRetry || said > ActionFatal {
-		said = ActionRetry
+	if chosen == ActionRetry || chosen > ActionFatal {
+		chosen = ActionRetry
 		if f.Exhausted {
-			said = ActionDeadLetter
+			chosen = ActionDeadLetter
 		}
 	}
-	if said == ActionDeadLetter && !deadLetter {
+	if chosen == ActionDeadLetter && !deadLetter {
 		return ActionHalt
 	}
-	return said
+	return chosen
 }
 
-// ownAction returns the action that an error made with processor.Fatal or processor.Halt
+// actionOf returns the action that an error made with processor.Fatal or processor.Halt
 // demands, and whether it is such an error. Fatal is the stronger one.
-func ownAction(err error) (a Action, ok bool) {
+func actionOf(err error) (a Action, ok bool) {
 	switch {
 	case processor.IsFatal(err):
 		return ActionFatal, true
@@ -97,8 +97,8 @@ func ownAction(err error) (a Action, ok bool) {
 }
 
 // marked reports whether err was made with processor.Fatal or processor.Halt.
-func marked(err error) bool {
-	_, ok := ownAction(err)
+func haltOrFatal(err error) bool {
+	_, ok := actionOf(err)
 	return ok
 }
 

@@ -122,20 +122,20 @@ func (l *loop[T]) chooseAction(a *attempt[T], ask bool) {
 		exhausted(p.attempt-p.attemptsBefore, l.o.Attempts, time.Since(p.boundsSince), a.pause, l.o.Elapsed)
 	if p.deadLetter != nil {
 		a.action, a.decided = ActionDeadLetter, true // until DeadLetter takes it
-		if own, ok := ownAction(a.err); ok {
+		if own, ok := actionOf(a.err); ok {
 			a.action = own
 		}
 		return
 	}
-	var said Action
-	if ask && l.o.OnError != nil && !marked(a.err) {
-		err := l.call(l.ctx, "OnError", func() error { said = l.o.OnError(l.ctx, a.failure); return nil })
+	var chosen Action
+	if ask && l.o.OnError != nil && !haltOrFatal(a.err) {
+		err := l.call(l.ctx, "OnError", func() error { chosen = l.o.OnError(l.ctx, a.failure); return nil })
 		if err != nil {
 			l.log().Error("OnError failed; the batch is tried again within its bounds", zap.Error(err))
 		}
 	}
-	a.action, a.decided = decide(a.failure, said, l.o.DeadLetter != nil), true
-	a.divide = a.action == ActionDeadLetter && said != ActionDeadLetter && len(a.batch.Items) > 1
+	a.action, a.decided = decide(a.failure, chosen, l.o.DeadLetter != nil), true
+	a.divide = a.action == ActionDeadLetter && chosen != ActionDeadLetter && len(a.batch.Items) > 1
 }
 
 // failureOf describes so many items of the attempt, which failed with err.

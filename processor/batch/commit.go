@@ -89,7 +89,7 @@ func (l *loop[T]) onCommit(now time.Time, res *commitResult) {
 		c.failed++
 		c.tried = res.position
 		c.retryAt = now.Add(c.pauses.pause(commitBackoff))
-		if marked(res.err) && l.stopped == nil {
+		if haltOrFatal(res.err) && l.stopped == nil {
 			l.stop(res.err) // the checkpoint is damaged, for instance
 		}
 		return // the coordinator logs it

@@ -77,7 +77,7 @@ func TestPoisonIsReportedOnce(t *testing.T) {
 	}{
 		{"dead letter", batch.Options[int]{Attempts: 3, DeadLetter: taken, OnError: wholly},
 			processor.Poison{From: "20", Next: "30", Items: 7, Attempts: 3, DeadLettered: true}},
-		{"skipped", batch.Options[int]{OnError: said(batch.ActionSkip)},
+		{"skipped", batch.Options[int]{OnError: always(batch.ActionSkip)},
 			processor.Poison{From: "20", Next: "30", Items: 7, Attempts: 1}},
 	}
 	for _, tt := range tests {

@@ -81,7 +81,7 @@ func TestActionLetsOthersFinish(t *testing.T) {
 					time.Sleep(10 * time.Second)
 				}
 				return l.handler(tt.bad, endings[0])(ctx, b)
-			}, batch.Options[int]{Concurrency: 2, OnError: said(tt.action)}).start(1)
+			}, batch.Options[int]{Concurrency: 2, OnError: always(tt.action)}).start(1)
 			time.Sleep(time.Minute)
 			checkHalted(t, r, tt.outcome == shardset.OutcomeReleased)
 			r.run.Revoke(processor.ErrRevoked)

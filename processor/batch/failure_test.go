@@ -29,7 +29,7 @@ type actionTest struct {
 	poison   int
 }
 
-func said(v batch.Action) func(context.Context, batch.Failure) batch.Action {
+func always(v batch.Action) func(context.Context, batch.Failure) batch.Action {
 	return func(context.Context, batch.Failure) batch.Action { return v }
 }
 
@@ -55,28 +55,28 @@ var actionTests = []actionTest{
 		outcome: ended, attempts: 3 + 1 + 3, handled: but20, stored: "50", letters: fromTo(20, 21), poison: 1},
 	{name: "one attempt", options: batch.Options[int]{Attempts: 1},
 		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
-	{name: "said retry", options: batch.Options[int]{Attempts: 2, OnError: said(batch.ActionRetry)},
+	{name: "OnError: retry", options: batch.Options[int]{Attempts: 2, OnError: always(batch.ActionRetry)},
 		outcome: released, halted: true, attempts: 2, handled: upTo(20), stored: "20"},
-	{name: "said retry, used up", options: batch.Options[int]{Attempts: 2, OnError: said(batch.ActionRetry), DeadLetter: taken},
+	{name: "OnError: retry, used up", options: batch.Options[int]{Attempts: 2, OnError: always(batch.ActionRetry), DeadLetter: taken},
 		outcome: ended, attempts: 2 + 1 + 2, handled: but20, stored: "50", letters: fromTo(20, 21), poison: 1},
-	{name: "said something else", options: batch.Options[int]{Attempts: 2, OnError: said(99)},
+	{name: "OnError: unknown action", options: batch.Options[int]{Attempts: 2, OnError: always(99)},
 		outcome: released, halted: true, attempts: 2, handled: upTo(20), stored: "20"},
-	{name: "skip", options: batch.Options[int]{OnError: said(batch.ActionSkip), DeadLetter: taken},
+	{name: "skip", options: batch.Options[int]{OnError: always(batch.ActionSkip), DeadLetter: taken},
 		outcome: ended, attempts: 1, handled: without, stored: "50", poison: 1},
-	{name: "dead letter", options: batch.Options[int]{OnError: said(batch.ActionDeadLetter), DeadLetter: taken},
+	{name: "dead letter", options: batch.Options[int]{OnError: always(batch.ActionDeadLetter), DeadLetter: taken},
 		outcome: ended, attempts: 1, handled: without, stored: "50", letters: fromTo(20, 30), poison: 1},
-	{name: "dead letter without one", options: batch.Options[int]{OnError: said(batch.ActionDeadLetter)},
+	{name: "dead letter without one", options: batch.Options[int]{OnError: always(batch.ActionDeadLetter)},
 		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
-	{name: "halt", options: batch.Options[int]{OnError: said(batch.ActionHalt), DeadLetter: taken},
+	{name: "halt", options: batch.Options[int]{OnError: always(batch.ActionHalt), DeadLetter: taken},
 		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
-	{name: "fatal", options: batch.Options[int]{OnError: said(batch.ActionFatal), DeadLetter: taken},
+	{name: "fatal", options: batch.Options[int]{OnError: always(batch.ActionFatal), DeadLetter: taken},
 		outcome: gaveUp, attempts: 1, handled: upTo(20), stored: "20"},
 	{name: "OnError panics", options: batch.Options[int]{Attempts: 2, DeadLetter: taken,
 		OnError: func(context.Context, batch.Failure) batch.Action { panic("action") }},
 		outcome: ended, attempts: 2 + 1 + 2, handled: but20, stored: "50", letters: fromTo(20, 21), poison: 1},
-	{name: "handler said fatal", options: batch.Options[int]{OnError: said(batch.ActionSkip), DeadLetter: taken}, end: fatal,
+	{name: "handler: fatal", options: batch.Options[int]{OnError: always(batch.ActionSkip), DeadLetter: taken}, end: fatal,
 		outcome: gaveUp, attempts: 1, handled: upTo(20), stored: "20"},
-	{name: "handler said halt", options: batch.Options[int]{OnError: said(batch.ActionSkip), DeadLetter: taken}, end: halt,
+	{name: "handler: halt", options: batch.Options[int]{OnError: always(batch.ActionSkip), DeadLetter: taken}, end: halt,
 		outcome: released, halted: true, attempts: 1, handled: upTo(20), stored: "20"},
 	{name: "handler panicked with fatal", options: batch.Options[int]{Attempts: 2, DeadLetter: taken},
 		end: func() error { panic(processor.Fatal(errBad)) }, outcome: ended, attempts: 2 + 1 + 2,

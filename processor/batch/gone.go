@@ -9,30 +9,30 @@ import (
 )
 
 const (
-	// confirmLossFor is how long reads must say that the shard is gone, or the position expired,
+	// confirmGapFor is how long reads must say that the shard is gone, or the position expired,
 	// before the loop acts on it: the action is final, and one answer may be wrong.
-	confirmLossFor = 2 * time.Second
+	confirmGapFor = 2 * time.Second
 
 	// probeTimeout bounds the last read of a revoked shard.
 	probeTimeout = time.Second
 )
 
-// lossUnconfirmed notes that a read or the opening failed with ErrGone or ErrExpired, and reports
-// whether that began less than confirmLossFor ago.
-func (l *loop[T]) lossUnconfirmed(now time.Time, err error) bool {
+// noteGap notes that a read or an opening failed with ErrGone or ErrExpired, and returns for how long
+// they have failed with it.
+func (l *loop[T]) noteGap(now time.Time, err error) time.Duration {
 	r := &l.reading
 	gone := errors.Is(err, ErrGone)
-	if r.lostSince.IsZero() || gone != (r.goneErr != nil) {
-		r.lostSince = now
+	if r.gapSince.IsZero() || gone != (r.goneErr != nil) {
+		r.gapSince = now
 	}
 	r.goneErr = nil
 	if gone {
 		r.goneErr = err
 	}
-	return now.Sub(r.lostSince) < confirmLossFor
+	return now.Sub(r.gapSince)
 }
 
-func (l *loop[T]) clearLoss() { l.reading.lostSince, l.reading.goneErr = time.Time{}, nil }
+func (l *loop[T]) clearGap() { l.reading.gapSince, l.reading.goneErr = time.Time{}, nil }
 
 // endGone ends the work on a shard that is gone, after its gap was reported. What is acknowledged
 // is committed, if the service still takes a commit.
@@ -46,7 +46,7 @@ func (l *loop[T]) endGone() {
 // once more, beside the drain. It does not try again.
 func (l *loop[T]) reportLastGap() {
 	r := &l.reading
-	if l.gone || l.ctx.Err() != nil || r.running && errors.Is(r.lostErr, ErrGone) {
+	if l.gone || l.ctx.Err() != nil || r.running && errors.Is(r.gapErr, ErrGone) {
 		return
 	}
 	g := processor.Gap{Lost: r.next, Err: r.goneErr}
@@ -70,7 +70,7 @@ func (l *loop[T]) runLastGap(g processor.Gap) {
 // read did not reach the end of the shard, or did so long ago.
 func (l *loop[T]) mayBeGone(now time.Time) bool {
 	r := &l.reading
-	canRead := !r.running && r.reader != nil && !r.failing && !r.reopen && r.lostErr == nil
+	canRead := !r.running && r.reader != nil && !r.failing && !r.reopen && r.gapErr == nil
 	behind := !r.lag.caughtUp || now.Sub(r.lag.at) > l.o.MaxPause+slowRead
 	return canRead && behind && !l.noMoreReads && errors.Is(l.s.Cause(), processor.ErrRevoked)
 }

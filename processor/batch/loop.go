@@ -35,7 +35,7 @@ type loop[T any] struct {
 	commits      commits
 	progress     processor.Progress
 
-	leaving     bool  // the shard is revoked, or the loop has to quit
+	draining    bool  // the shard is revoked, or the loop has to quit
 	ctxEnded    bool  // the context has ended
 	stopped     error // ActionHalt or ActionFatal: handle nothing more
 	noMoreReads bool  // there is nothing more to read
@@ -112,7 +112,7 @@ func (l *loop[T]) launch(e event[T]) {
 // wait waits for the next event, and acts on it.
 func (l *loop[T]) wait(now time.Time) {
 	revoked, quit, done := l.s.Revoked(), l.quit, l.ctx.Done()
-	if l.leaving {
+	if l.draining {
 		revoked, quit = nil, nil
 	}
 	if l.ctxEnded {
@@ -129,11 +129,11 @@ func (l *loop[T]) wait(now time.Time) {
 	case <-l.ackSignal.wake:
 	case <-wake:
 	case <-revoked:
-		l.leave()
+		l.startDrain()
 	case <-quit:
-		l.leave()
+		l.startDrain()
 	case <-done:
-		l.leave()
+		l.startDrain()
 		l.ctxEnded = true
 	}
 }
@@ -165,8 +165,8 @@ func (l *loop[T]) wakeAt(now time.Time) (at time.Time) {
 
 func (l *loop[T]) onEvent(now time.Time, e event[T]) {
 	l.running--
-	if !l.leaving && l.mustLeave() {
-		l.leave() // first: the revocation may be the reason for a failure
+	if !l.draining && l.mustDrain() {
+		l.startDrain() // first: the revocation may be the reason for a failure
 	}
 	switch {
 	case e.read != nil:

@@ -39,8 +39,8 @@ func (l *loop[T]) open(res *readResult[T]) error {
 		return fmt.Errorf("open shard %s: %w", l.s.ID(), err)
 	}
 	share.release()
-	if r.lostErr != nil {
-		if err := l.reportGap(res.ctx, processor.Gap{Lost: r.next, Resumed: res.start, Err: r.lostErr}); err != nil {
+	if r.gapErr != nil {
+		if err := l.reportGap(res.ctx, processor.Gap{Lost: r.next, Resumed: res.start, Err: r.gapErr}); err != nil {
 			return err
 		}
 	}
@@ -51,12 +51,12 @@ func (l *loop[T]) open(res *readResult[T]) error {
 // startOf returns where the next reader is to begin and to end.
 func (l *loop[T]) startOf(ctx context.Context) (Start, error) {
 	r := &l.reading
-	gap := r.gap || r.lostErr != nil
+	gap := r.afterGap || r.gapErr != nil
 	start := Start{
 		Position: r.next, Initial: l.initial(gap), Gap: gap, Checkpoints: l.s.ListCheckpoints,
 		Until: l.o.Until, Logger: l.s.Logger(),
 	}
-	if r.lostErr != nil {
+	if r.gapErr != nil {
 		start.Position = ""
 	}
 	if l.o.UntilPosition == nil {
@@ -93,19 +93,19 @@ func (l *loop[T]) reportGap(ctx context.Context, g processor.Gap) error {
 // next owner would not find it again.
 func (l *loop[T]) onOpened(start processor.Position) {
 	r := &l.reading
-	keep := r.lostErr != nil || r.next == "" && l.initial(r.gap) != Earliest()
-	if r.lostErr != nil {
-		r.gap = true
-		l.clearLoss()
+	commitStart := r.gapErr != nil || r.next == "" && l.initial(r.afterGap) != Earliest()
+	if r.gapErr != nil {
+		r.afterGap = true
+		l.clearGap()
 	}
-	if r.lostErr != nil || r.next == "" {
+	if r.gapErr != nil || r.next == "" {
 		r.next, l.progress.Reading = start, start
 	}
-	if keep && start != "" {
+	if commitStart && start != "" {
 		l.window.push(newAcks(start, nil, 0))
 		l.commits.atOnce = true
 	}
-	r.lostErr, r.reopen, r.atEnd = nil, false, false
+	r.gapErr, r.reopen, r.atEnd = nil, false, false
 }
 
 func (l *loop[T]) closeReader(r Reader[T]) {

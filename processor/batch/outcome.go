@@ -29,7 +29,7 @@ func (l *loop[T]) onAttempt(now time.Time, a *attempt[T]) {
 		l.chooseAction(a, false) // user code ended the goroutine
 	}
 	l.trouble = a.err
-	if (l.leaving || a.action == ActionSkip && l.closing()) && !marked(a.err) {
+	if (l.draining || a.action == ActionSkip && l.closing()) && !haltOrFatal(a.err) {
 		l.leaveToNextOwner(p) // the revocation may be the reason for the failure
 		return
 	}

@@ -8,8 +8,8 @@ import (
 
 // pacer decides how long to wait before the next read. It reads no clock.
 type pacer struct {
-	min, max   time.Duration
-	emptySince time.Time // when something was last found; zero: never
+	min, max time.Duration
+	foundAt  time.Time // when something was last found; zero: never
 }
 
 // pauseShare makes the pause this fraction of the time since something was last found. After an hour
@@ -24,13 +24,13 @@ const jitter = 0.1
 // next returns the pause after a read that ended at now: none if there is more to read. chance is
 // between 0 and 1.
 func (p *pacer) next(now time.Time, found, more bool, chance float64) time.Duration {
-	if found || p.emptySince.IsZero() {
-		p.emptySince = now
+	if found || p.foundAt.IsZero() {
+		p.foundAt = now
 	}
 	if more {
 		return 0
 	}
-	pause := min(max(now.Sub(p.emptySince)/pauseShare, p.min), p.max)
+	pause := min(max(now.Sub(p.foundAt)/pauseShare, p.min), p.max)
 	return pause - time.Duration(jitter*chance*float64(pause))
 }
 

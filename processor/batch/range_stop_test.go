@@ -92,7 +92,7 @@ func TestRangeYieldsWhyItStops(t *testing.T) {
 		{"closed shard", batch.Options[int]{}, func(src *tape) { src.closed = true }, shardset.OutcomeClosed},
 		{"bound", batch.Options[int]{UntilPosition: func(shardset.ID) processor.Position { return "20" }}, nil, shardset.OutcomeComplete},
 		{"stop shard", batch.Options[int]{Attempts: 1}, nil, shardset.OutcomeReleased},
-		{"fatal", batch.Options[int]{OnError: said(batch.ActionFatal)}, nil, shardset.OutcomeFailed},
+		{"fatal", batch.Options[int]{OnError: always(batch.ActionFatal)}, nil, shardset.OutcomeFailed},
 		{"source", batch.Options[int]{}, func(src *tape) {
 			src.fail = func(at int) error {
 				if at < 20 {

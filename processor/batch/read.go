@@ -21,7 +21,7 @@ type reading[T any] struct {
 	reader    Reader[T]          // nil: not opened
 	reopen    bool               // open the reader anew before the next read
 	running   bool               // a read is running, or an opening
-	unwanted  bool               // the result of the running read is to be dropped
+	discard   bool               // the result of the running read is to be dropped
 	next      processor.Position // where the next read begins; empty: only the reader knows
 	notBefore time.Time          // of the next read
 	slowAt    time.Time          // when the running read counts as slow; zero: none is running, or it waits for data
@@ -32,10 +32,10 @@ type reading[T any] struct {
 	trouble error // why the last read failed, or Chunk.Trouble
 	lag     lagSample
 
-	lostErr   error     // set: the confirmed ErrGone or ErrExpired that the next read acts on
-	lostSince time.Time // since when reads fail with ErrGone, or with ErrExpired; zero: they do not
-	goneErr   error     // the last of these errors, if it matches ErrGone
-	gap       bool      // the reader was opened after a gap: see initial
+	gapErr   error     // set: the confirmed ErrGone or ErrExpired that the next read acts on
+	gapSince time.Time // since when reads fail with ErrGone, or with ErrExpired; zero: they do not
+	goneErr  error     // the last of these errors, if it matches ErrGone
+	afterGap bool      // the reader was opened after a gap: see initial
 
 	held    int64         // bytes of the budget that this shard's chunks hold
 	yielded []yieldedPart // what was discarded last; it will be read again
@@ -82,7 +82,7 @@ func (l *loop[T]) startRead(now time.Time) {
 	}
 	res := &readResult[T]{
 		ctx: r.ctx, atEnd: r.atEnd,
-		open: r.reader == nil || r.reopen || r.lostErr != nil, err: processor.ErrGoexit,
+		open: r.reader == nil || r.reopen || r.gapErr != nil, err: processor.ErrGoexit,
 	}
 	switch {
 	case r.failing:
@@ -97,10 +97,10 @@ func (l *loop[T]) startRead(now time.Time) {
 // opening may have to be committed, however long the first read takes.
 func (l *loop[T]) runRead(res *readResult[T]) error {
 	r := &l.reading
-	if errors.Is(r.lostErr, ErrGone) {
+	if errors.Is(r.gapErr, ErrGone) {
 		res.gone = true
 		// Not with res.ctx: a revoked shard that is gone has no later owner to report its gap.
-		return l.reportGap(l.ctx, processor.Gap{Lost: r.next, Err: r.lostErr})
+		return l.reportGap(l.ctx, processor.Gap{Lost: r.next, Err: r.gapErr})
 	}
 	if res.open {
 		return l.open(res)
@@ -132,8 +132,8 @@ func (l *loop[T]) runRead(res *readResult[T]) error {
 // onRead acts on a read that has ended.
 func (l *loop[T]) onRead(now time.Time, res *readResult[T]) {
 	r := &l.reading
-	wanted := !r.unwanted
-	r.running, r.unwanted, r.slowAt = false, false, time.Time{}
+	wanted := !r.discard
+	r.running, r.discard, r.slowAt = false, false, time.Time{}
 	switch {
 	case wanted && res.opened:
 		l.onOpened(res.start)
@@ -148,7 +148,7 @@ func (l *loop[T]) onRead(now time.Time, res *readResult[T]) {
 		r.trouble, r.failing = res.chunk.Trouble, false
 		r.failures.reset()
 		r.throttle.reset()
-		l.clearLoss()
+		l.clearGap()
 		l.acceptChunk(now, res)
 	}
 }
@@ -170,7 +170,7 @@ func (l *loop[T]) acceptChunk(now time.Time, res *readResult[T]) {
 		if moved || (c.End != 0 || c.Recommit) && r.next != "" { // an end is committed even in an empty shard
 			l.window.push(newAcks(r.next, nil, 0))
 		}
-		if moved && from == "" && l.initial(r.gap) != Earliest() { // now the reader knows where it began
+		if moved && from == "" && l.initial(r.afterGap) != Earliest() { // now the reader knows where it began
 			l.commits.atOnce = true
 		}
 	}

@@ -22,22 +22,22 @@ func (l *loop[T]) readFailed(now time.Time, err error) {
 	r.trouble, r.failing = err, true
 	var panicked *processor.PanicError
 	isPanic := errors.As(err, &panicked)
-	lost := errors.Is(err, ErrGone) || errors.Is(err, ErrExpired) && r.lostErr == nil
+	isGap := errors.Is(err, ErrGone) || errors.Is(err, ErrExpired) && r.gapErr == nil
 	longest := time.Hour // pause
 	switch {
-	case marked(err):
+	case haltOrFatal(err):
 		l.noMoreReads, l.endErr = true, err
 		return
 	case isPanic || errors.Is(err, processor.ErrGoexit):
 		r.reopen = true
-	case !lost:
-	case l.lossUnconfirmed(now, err):
-		longest = confirmLossFor - now.Sub(r.lostSince)
+	case !isGap:
+	case l.noteGap(now, err) < confirmGapFor:
+		longest = confirmGapFor - now.Sub(r.gapSince)
 	case l.o.Expired == Initial{}:
 		l.noMoreReads, l.endErr = true, processor.Halt(fmt.Errorf("shard %s at %q: %w", l.s.ID(), r.next, err))
 		return
 	default:
-		r.lostErr = err
+		r.gapErr = err
 		r.failures.reset() // the opening that follows has not failed yet
 	}
 	pause, backoff := r.failures.pause, readBackoff

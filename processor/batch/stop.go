@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// mustLeave reports whether the shard is revoked, or the loop has to quit.
-func (l *loop[T]) mustLeave() bool {
+// mustDrain reports whether the shard is revoked, or the loop has to quit.
+func (l *loop[T]) mustDrain() bool {
 	select {
 	case <-l.s.Revoked():
 	case <-l.quit:
@@ -17,14 +17,14 @@ func (l *loop[T]) mustLeave() bool {
 }
 
 // leave begins the drain: it stops reading, and of what was read only running attempts go on.
-func (l *loop[T]) leave() {
+func (l *loop[T]) startDrain() {
 	if !l.closing() {
 		l.commits.retryAtOnce()
 	}
-	if !l.leaving {
+	if !l.draining {
 		l.reportLastGap()
 	}
-	l.leaving = true
+	l.draining = true
 	l.reading.stop()
 }
 
@@ -40,7 +40,7 @@ func (l *loop[T]) stop(err error) {
 }
 
 // closing reports whether no read and no batch may begin.
-func (l *loop[T]) closing() bool { return l.leaving || l.ctxEnded || l.stopped != nil }
+func (l *loop[T]) closing() bool { return l.draining || l.ctxEnded || l.stopped != nil }
 
 // finished reports whether there is nothing left to wait for.
 func (l *loop[T]) finished() bool {

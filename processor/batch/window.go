@@ -27,7 +27,7 @@ func (w *window) push(a *acks) {
 func (w *window) advance() {
 	for len(w.entries) > 0 {
 		a := w.entries[0]
-		first, done, fresh := a.count()
+		first, done, fresh := a.countNew()
 		w.items += fresh
 		if !done {
 			if first > 0 && a.after != nil {

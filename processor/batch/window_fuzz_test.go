@@ -71,7 +71,7 @@ func drive(script []byte) error {
 	var all []*acks
 	for i := 0; i+1 < len(script); i += 2 {
 		what, which := script[i], int(script[i+1])
-		var said string
+		var step string
 		switch what % 8 {
 		case 0, 1, 2: // push a chunk of some items, or none, maybe without a position
 			size, next := which%6, processor.Position(fmt.Sprintf("chunk %d", len(all)))
@@ -87,7 +87,7 @@ func drive(script []byte) error {
 			w.push(m)
 			brute.push(size, next, f != nil)
 			all = append(all, m)
-			said = fmt.Sprintf("push %d items up to %q", size, next)
+			step = fmt.Sprintf("push %d items up to %q", size, next)
 		case 3, 4, 5: // acknowledge an item, of a late chunk rather than of an early one
 			n := len(all) - 1 - which%max(1, min(len(all), 5))
 			if n < 0 || brute.chunks[n].size == 0 {
@@ -96,7 +96,7 @@ func drive(script []byte) error {
 			item := which / 5 % brute.chunks[n].size
 			all[n].ack(item)
 			brute.acked[brute.chunks[n].first+item] = true
-			said = fmt.Sprintf("ack item %d of chunk %d", item, n)
+			step = fmt.Sprintf("ack item %d of chunk %d", item, n)
 		case 6: // acknowledge a chunk
 			if len(all) == 0 {
 				continue
@@ -106,16 +106,16 @@ func drive(script []byte) error {
 			for i := range brute.chunks[n].size {
 				brute.acked[brute.chunks[n].first+i] = true
 			}
-			said = fmt.Sprintf("ack chunk %d", n)
+			step = fmt.Sprintf("ack chunk %d", n)
 		default:
-			said = "advance"
+			step = "advance"
 		}
 		if what&8 == 0 { // otherwise several things happen before the loop looks
 			w.advance()
 			brute.advance()
 		}
 		if err := sameWindow(&w, &brute, all, what&8 == 0); err != nil {
-			return fmt.Errorf("step %d, %s: %w", i/2, said, err)
+			return fmt.Errorf("step %d, %s: %w", i/2, step, err)
 		}
 	}
 	return nil

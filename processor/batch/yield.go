@@ -51,7 +51,7 @@ func (l *loop[T]) yieldMemory(now time.Time) {
 	l.lanes[0].queue, l.window.entries = nil, nil
 	l.progress.Reading = r.next
 	l.noMoreReads, l.endErr, l.commits.recommit = false, nil, false
-	r.reopen, r.unwanted = true, r.running
+	r.reopen, r.discard = true, r.running
 	r.stop() // a running read may wait for data
 	r.ctx, r.stop = context.WithCancel(l.ctx)
 }
@@ -61,7 +61,7 @@ func (l *loop[T]) yieldMemory(now time.Time) {
 // Options.Key, lanes share their reads, so the memory is kept.
 func (l *loop[T]) mayYieldMemory() bool {
 	switch {
-	case l.closing(), l.gone, l.o.Key != nil, l.reading.lostErr != nil,
+	case l.closing(), l.gone, l.o.Key != nil, l.reading.gapErr != nil,
 		l.endErr != nil && !errors.Is(l.endErr, processor.ErrShardClosed),
 		l.window.entries[0].from == "":
 		return false

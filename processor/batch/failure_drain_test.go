@@ -16,14 +16,14 @@ import (
 // is revoked: that may be the reason for the failure, so the next owner handles the batch.
 func TestAFailureWhileDrainingGivesNothingUp(t *testing.T) {
 	options := map[string]batch.Options[int]{
-		"skip":                        {OnError: said(batch.ActionSkip)},
-		"skip, no attempt left":       {OnError: said(batch.ActionSkip), Attempts: 1},
-		"dead letter":                 {OnError: said(batch.ActionDeadLetter), DeadLetter: taken},
+		"skip":                        {OnError: always(batch.ActionSkip)},
+		"skip, no attempt left":       {OnError: always(batch.ActionSkip), Attempts: 1},
+		"dead letter":                 {OnError: always(batch.ActionDeadLetter), DeadLetter: taken},
 		"no attempt left":             {Attempts: 1, DeadLetter: taken},
 		"no time left":                {Elapsed: time.Second, DeadLetter: taken},
 		"no attempt left, and no end": {Attempts: 1},
-		"halt the shard":              {OnError: said(batch.ActionHalt)},
-		"end the worker":              {OnError: said(batch.ActionFatal)},
+		"halt the shard":              {OnError: always(batch.ActionHalt)},
+		"end the worker":              {OnError: always(batch.ActionFatal)},
 	}
 	failures := map[string]func() error{
 		"an error": func() error { return errBad },
@@ -77,7 +77,7 @@ func TestAFailureSeenWithTheRevocation(t *testing.T) {
 				}
 				<-b.Revoked()
 				return errBad
-			}, batch.Options[int]{Concurrency: 2, OnError: said(batch.ActionSkip)}).start(1)
+			}, batch.Options[int]{Concurrency: 2, OnError: always(batch.ActionSkip)}).start(1)
 			time.Sleep(1500 * time.Millisecond)
 			r.run.Revoke(processor.ErrRevoked)
 			r.finish()
