@@ -6,26 +6,26 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// acks is the acknowledgements of one chunk.
+// acks holds the acknowledgements of one chunk.
 type acks struct {
-	from  processor.Position           // before all of it; empty: not known
-	next  processor.Position           // after all of it; empty: nothing to commit
+	from  processor.Position           // where the chunk begins; empty: unknown
+	next  processor.Position           // after the chunk; empty: nothing to commit
 	after func(int) processor.Position // after an item; nil: only next can be committed
 	lag   lagSample                    // at the time of the read
-	size  int                          // items
+	size  int                          // number of items
 
-	mu      sync.Mutex // guards the fields below; held for a look
-	open    int        // items that are not acknowledged
-	items   []bool     // the acknowledged ones; nil: all are, or none is
+	mu      sync.Mutex // guards the fields below; never held during a call
+	open    int        // number of items that are not acknowledged
+	items   []bool     // which items are acknowledged; nil: all or none
 	first   int        // all items before this one are acknowledged
-	counted int        // of those, the items that the window has counted
+	counted int        // what the last countNew returned as first
 }
 
 func newAcks(next processor.Position, after func(int) processor.Position, size int) *acks {
 	return &acks{next: next, after: after, size: size, open: size}
 }
 
-// ack acknowledges one item. It may be acknowledged already.
+// ack acknowledges one item. For an acknowledged item it does nothing.
 func (a *acks) ack(i int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -52,8 +52,8 @@ func (a *acks) ackAll() {
 	a.open, a.items = 0, nil
 }
 
-// count returns how many items from the first on are acknowledged, whether all are, and how
-// many of them the last call did not count.
+// countNew returns how many items at the beginning are acknowledged without a break, whether all
+// items are, and by how much the first number has grown since the last call.
 func (a *acks) countNew() (first int, done bool, fresh int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -94,7 +94,8 @@ func (a *acks) untouched() bool {
 	return a.open == a.size
 }
 
-// fixPosition calls after for the last time: the source is about to get its memory back.
+// fixPosition calls after for the last time, and keeps the result: the source is about to reuse the
+// memory that after needs.
 func (a *acks) fixPosition() {
 	a.mu.Lock()
 	first, open := a.first, a.open

@@ -5,10 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// ackSignal wakes the loop when a running handler has acknowledged items that make a commit due.
-// To wake it for each item would cost more than most handlers do.
+// ackSignal wakes the loop when acknowledgements of a running handler make a commit due. Waking the
+// loop for each item would cost more than most handlers.
 type ackSignal struct {
-	ignored atomic.Int64 // acknowledgements that do not wake the loop
+	ignored atomic.Int64 // so many more acknowledgements do not wake the loop
 	wake    chan struct{}
 }
 
@@ -21,12 +21,12 @@ func (a *ackSignal) add(items int) {
 	}
 	select {
 	case a.wake <- struct{}{}:
-	default: // the loop is about to wake anyway
+	default: // the loop is already being woken
 	}
 }
 
-// acksToIgnore returns how many acknowledgements change nothing: while a commit is running, or waits
-// for its time or for a number of items, one more does not make it due.
+// acksToIgnore returns how many acknowledgements make no commit due. All, while a commit is running or
+// waits for its time; with Options.CommitItems, all but the last of that number.
 func (l *loop[T]) acksToIgnore() int {
 	c := &l.commits
 	switch {

@@ -13,22 +13,22 @@ type Action uint8
 
 const (
 	// ActionRetry tries the batch again after a pause, as often as Options.Attempts and
-	// Options.Elapsed allow. Then it gives the bad items to Options.DeadLetter, or halts the
-	// shard if there is none. If the shard is revoked, the next owner tries the batch again. An
-	// unknown value means ActionRetry.
+	// Options.Elapsed allow. After the last attempt, the bad items go to Options.DeadLetter;
+	// without a DeadLetter, the shard is halted. An unknown value means ActionRetry.
+	//
+	// Once the shard is revoked, each action that OnError returns means that the next owner
+	// handles the batch: the revocation may be the reason for the failure.
 	ActionRetry Action = iota
-	// ActionSkip counts the batch as acknowledged, and as poison. If the shard is revoked
-	// it means ActionRetry, and so does ActionDeadLetter: the revocation may be the reason
-	// for the failure.
+	// ActionSkip acknowledges the batch without another attempt, and reports it as poison.
 	ActionSkip
-	// ActionDeadLetter gives the whole batch to Options.DeadLetter. Without a DeadLetter it
+	// ActionDeadLetter passes the whole batch to Options.DeadLetter. Without a DeadLetter it
 	// means ActionHalt.
 	ActionDeadLetter
-	// ActionHalt halts the shard: no more of it is handled, it stays held, and its status shows
-	// the error.
+	// ActionHalt halts the shard: the handler gets no more of its batches, it stays held, and
+	// its status shows the error.
 	ActionHalt
-	// ActionFatal ends the worker: coordinator.Run returns the error. The shard's next owner
-	// meets the same batch.
+	// ActionFatal ends the worker: coordinator.Run returns the error. The next owner of the
+	// shard gets the same batch.
 	ActionFatal
 )
 
@@ -53,7 +53,7 @@ type Failure struct {
 	Lease shardset.Lease
 	// From is the position where the read of the batch began, and Next the position after it.
 	From, Next processor.Position
-	// Items is how many items are not acknowledged.
+	// Items is the number of items that are not acknowledged.
 	Items int
 	// Attempt counts from 1.
 	Attempt int
@@ -62,12 +62,12 @@ type Failure struct {
 	// Exhausted says that Options.Attempts and Options.Elapsed allow no further attempt at the
 	// batch as a whole.
 	Exhausted bool
-	// Err is the result of the handler, a *processor.PanicError if it panicked, or the cause of
-	// its context if that ended. For an item that was given up, it is the argument of GiveUp.
+	// Err is the error that the handler returned. If the handler panicked, it is a
+	// *processor.PanicError; if the context ended, the cause; after GiveUp, the error passed to it.
 	Err error
 }
 
-// decide returns the action for a failure. chosen is what OnError returned.
+// decide returns the action for a failure. chosen is the result of OnError.
 func decide(f Failure, chosen Action, deadLetter bool) Action {
 	if own, ok := actionOf(f.Err); ok {
 		return own
@@ -84,8 +84,8 @@ func decide(f Failure, chosen Action, deadLetter bool) Action {
 	return chosen
 }
 
-// actionOf returns the action that an error made with processor.Fatal or processor.Halt
-// demands, and whether it is such an error. Fatal is the stronger one.
+// actionOf returns ActionFatal or ActionHalt for an error made with processor.Fatal or
+// processor.Halt. ok is false for any other error. If both were used, Fatal counts.
 func actionOf(err error) (a Action, ok bool) {
 	switch {
 	case processor.IsFatal(err):
@@ -102,7 +102,7 @@ func haltOrFatal(err error) bool {
 	return ok
 }
 
-// exhausted reports whether the bounds forbid a next attempt, which would begin after the pause.
+// exhausted reports whether the bounds allow no further attempt. It would begin after the pause.
 func exhausted(attempt, attempts int, elapsed, pause, bound time.Duration) bool {
 	return attempts > 0 && attempt >= attempts || bound > 0 && elapsed+pause > bound
 }

@@ -15,13 +15,13 @@ import (
 type attempt[T any] struct {
 	part    *part[T]
 	batch   *Batch[T]
-	givenUp []*part[T] // the items that the handler gave up; the part has them no more
+	givenUp []*part[T] // the items passed to GiveUp, which were removed from the part
 	err     error
 
-	decided bool // the part failed, and the fields below say what to do
+	decided bool // the part failed, and the fields below are set
 	action  Action
 	failure Failure
-	divide  bool          // try pieces of the part before any of it is given up
+	divide  bool          // divide the part before DeadLetter gets any of it
 	pause   time.Duration // before the next attempt
 }
 
@@ -66,7 +66,7 @@ func (l *loop[T]) runAttempt(a *attempt[T]) {
 	a.batch = p.batch(l.s, &l.ackSignal)
 	defer a.close()
 	if a.err = l.s.Check(); a.err != nil {
-		return // the lease has ended, and so does the context
+		return // the lease has ended, and the context is about to
 	}
 	a.err = processor.ErrGoexit
 	a.err = l.callHandler(p, a.batch)
@@ -80,8 +80,8 @@ func (l *loop[T]) runAttempt(a *attempt[T]) {
 	}
 }
 
-// callHandler calls the handler, or DeadLetter. If its context has ended, a nil result is no
-// acknowledgement: a handler that stops early often returns nil.
+// callHandler calls the handler, or DeadLetter. If the context has ended, a nil result does not
+// acknowledge the batch: a handler that stops early often returns nil.
 func (l *loop[T]) callHandler(p *part[T], b *Batch[T]) error {
 	ctx := l.ctx
 	if l.o.Timeout > 0 {
@@ -107,8 +107,8 @@ func (l *loop[T]) callHandler(p *part[T], b *Batch[T]) error {
 	return err
 }
 
-// cancelled reports whether err comes from the end of the shard or of a loop over Range, which
-// is no failure of the batch.
+// cancelled reports whether the attempt ended because Process has to return, or because the loop over
+// Range has ended. The batch has not failed then.
 func (l *loop[T]) cancelled(err error) bool {
 	return l.ctx.Err() != nil || errors.Is(err, errLoopEnded)
 }
@@ -121,7 +121,7 @@ func (l *loop[T]) chooseAction(a *attempt[T], ask bool) {
 	a.failure.Exhausted = p.divided && len(a.batch.Items) > 1 ||
 		exhausted(p.attempt-p.attemptsBefore, l.o.Attempts, time.Since(p.boundsSince), a.pause, l.o.Elapsed)
 	if p.deadLetter != nil {
-		a.action, a.decided = ActionDeadLetter, true // until DeadLetter takes it
+		a.action, a.decided = ActionDeadLetter, true // again, until DeadLetter returns nil
 		if own, ok := actionOf(a.err); ok {
 			a.action = own
 		}
@@ -131,14 +131,14 @@ func (l *loop[T]) chooseAction(a *attempt[T], ask bool) {
 	if ask && l.o.OnError != nil && !haltOrFatal(a.err) {
 		err := l.call(l.ctx, "OnError", func() error { chosen = l.o.OnError(l.ctx, a.failure); return nil })
 		if err != nil {
-			l.log().Error("OnError failed; the batch is tried again within its bounds", zap.Error(err))
+			l.log().Error("Options.OnError failed; the batch is tried again as with ActionRetry", zap.Error(err))
 		}
 	}
 	a.action, a.decided = decide(a.failure, chosen, l.o.DeadLetter != nil), true
 	a.divide = a.action == ActionDeadLetter && chosen != ActionDeadLetter && len(a.batch.Items) > 1
 }
 
-// failureOf describes so many items of the attempt, which failed with err.
+// failureOf describes the failure of a number of items of the attempt.
 func (a *attempt[T]) failureOf(items int, err error) Failure {
 	p, b := a.part, a.batch
 	return Failure{

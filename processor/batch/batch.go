@@ -10,18 +10,17 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Batch is the items of one shard that one call of a handler gets. Items, and the memory that
-// they refer to, are valid until the handler returns. The methods may be called from any
-// goroutine. After the handler has returned they acknowledge nothing.
+// Batch holds the items of one shard for one call of a handler. Items, and the memory that they
+// refer to, are valid until the handler returns. The methods may be called from any goroutine.
+// After the handler has returned they acknowledge nothing.
 type Batch[T any] struct {
-	// Items is never empty. It is what one read brought, or the part of it that
-	// Options.HandleItems and Options.Key make. After a failure it is the items of that part
-	// that are not acknowledged.
+	// Items is never empty. It holds all items of one read, or with Options.HandleItems or
+	// Options.Key a part of them. After a failure, it holds only those that are not acknowledged.
 	Items []T
-	// From is the position where the read began, and Next the position after it. All parts
-	// and attempts of a read have the same.
+	// From is the position where the read began, and Next the position after the read. They are
+	// the same for all parts of a read, and for all attempts.
 	From, Next processor.Position
-	// Bytes is the memory that the whole read took.
+	// Bytes is the memory of the whole read.
 	Bytes int64
 	// Lag is how far Next was behind the end of the shard when it was read.
 	Lag time.Duration
@@ -31,10 +30,10 @@ type Batch[T any] struct {
 	shard     *processor.Shard
 	ackSignal *ackSignal
 	part      *part[T]
-	index     []int32            // where the Items are in the read; nil: they are all of it
-	activity  processor.Activity // the attempt; each acknowledgement is progress of it
+	index     []int32            // the indexes of the Items in the read; nil: Items is the whole read
+	activity  processor.Activity // the attempt; each acknowledgement counts as its progress
 
-	mu        sync.Mutex // guards the fields below; held for a few assignments
+	mu        sync.Mutex // guards the fields below
 	returned  bool       // the handler has returned
 	ackCalled bool       // Ack was called
 	failure   error      // the argument of Fail
@@ -44,7 +43,7 @@ type Batch[T any] struct {
 // ID returns the shard's ID.
 func (b *Batch[T]) ID() shardset.ID { return b.shard.ID() }
 
-// Lease returns the shard's lease. Its epoch is for sinks that fence.
+// Lease returns the shard's lease. A sink that fences needs its epoch.
 func (b *Batch[T]) Lease() shardset.Lease { return b.shard.Lease() }
 
 // After returns the position after Items[i]. It is empty if the source has positions only
@@ -65,14 +64,14 @@ func (b *Batch[T]) inRead(i int) int {
 	return int(b.index[i])
 }
 
-// Check returns nil while the shard belongs to this member: see processor.Shard.Check. The
-// loop calls it before each attempt. A handler that takes long or waits calls it again before
-// any effect that must not happen twice.
+// Check returns nil while this member holds the shard's lease: see processor.Shard.Check. The loop
+// calls it before each attempt. A slow handler should call it again before any effect that must
+// not happen twice.
 func (b *Batch[T]) Check() error { return b.shard.Check() }
 
-// Revoked returns a channel that is closed when the shard is revoked. A handler that takes
-// less than the drain timeout may ignore it. A longer one can acknowledge the items that it
-// has handled, and return an error.
+// Revoked returns a channel that is closed when the shard is revoked. A handler that is faster
+// than the drain timeout may ignore it. A slower one should then acknowledge the items that it has
+// handled, and return an error.
 func (b *Batch[T]) Revoked() <-chan struct{} { return b.shard.Revoked() }
 
 // Logger returns the worker's logger with the shard's fields.
@@ -97,9 +96,9 @@ func (b *Batch[T]) Ack() {
 }
 
 // AckItem acknowledges Items[i]. It is final: if the handler fails, only the other items are
-// handled again. The item is committed once all items before it are acknowledged; if the
-// source has positions only between reads, once the whole read is. AckItem panics if there is
-// no such item, and does nothing for an item that was given up.
+// handled again. The item is committed once all items before it are acknowledged. If the source
+// has positions only between reads, it is committed once the whole read is acknowledged. AckItem
+// panics if there is no such item, and does nothing after GiveUp for the item.
 func (b *Batch[T]) AckItem(i int) {
 	_ = b.Items[i]
 	b.mu.Lock()
@@ -140,8 +139,8 @@ func (b *Batch[T]) ack(i int) {
 	}
 }
 
-// Fail sets the error of the batch. It is for the body of a loop over Range, which has no
-// result; a handler returns its error instead.
+// Fail reports the failure of the batch from the body of a loop over Range. A handler returns its
+// error instead.
 func (b *Batch[T]) Fail(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

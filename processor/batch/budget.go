@@ -6,22 +6,22 @@ import (
 	"sync"
 )
 
-// Budget bounds the memory of the batches, and the concurrent reads, of all shards that share it. A
-// read that waits holds neither, and the read that has waited longest goes first. A read may bring
-// more than was set aside for it: then the Budget is in debt, and other reads wait until enough is
-// released.
+// Budget bounds the memory of batches, and the number of concurrent reads, for all shards that share
+// it. A read reserves its bytes before it begins. A read that waits reserves nothing, and the read
+// that has waited longest begins first. If a read returns more bytes than it has reserved, Free
+// becomes negative, and other reads wait until enough bytes are released.
 //
-// Shards whose last read found nothing get at most half of the reads. Shards whose last read failed
-// get at most a quarter. Each of the two kinds gets at least one. So however many they are, they do
-// not hold up the other shards.
+// Idle and failing shards cannot hold up the others. Shards whose last read found nothing get at most
+// half of the concurrent reads. Shards whose last read failed get at most a quarter. Each of the two
+// kinds gets at least one.
 //
 // A Budget is safe for concurrent use.
 type Budget struct {
 	size  int64
 	reads int
 
-	mu        sync.Mutex // guards the fields below; held for a few assignments
-	free      int64      // negative: debt
+	mu        sync.Mutex // guards the fields below
+	free      int64      // negative: reads returned more than they had reserved
 	freeReads int
 	running   [classes]int // reads
 	ticket    uint64       // the last one given out
@@ -45,10 +45,10 @@ type claim struct {
 	ready  chan struct{} // closed when the share is granted
 }
 
-// queue is claims in the order of their tickets.
+// queue holds claims in the order of their tickets.
 type queue []*claim
 
-// NewBudget returns a Budget of so many bytes and concurrent reads. It panics if either is below 1.
+// NewBudget returns a Budget of that many bytes and concurrent reads. It panics if either is below 1.
 func NewBudget(bytes int64, reads int) *Budget {
 	if bytes < 1 || reads < 1 {
 		panic(fmt.Sprintf("batch: NewBudget(%d, %d): both must be at least 1", bytes, reads))
@@ -56,7 +56,8 @@ func NewBudget(bytes int64, reads int) *Budget {
 	return &Budget{size: bytes, reads: reads, free: bytes, freeReads: reads}
 }
 
-// Free returns the bytes that are not in use. It is negative during a debt.
+// Free returns the number of bytes that are not reserved. It is negative if reads have returned more
+// than they had reserved.
 func (b *Budget) Free() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -70,7 +71,7 @@ func (b *Budget) FreeReads() int {
 	return b.freeReads
 }
 
-// contended reports whether any read waits for bytes only.
+// contended reports whether any read waits for nothing but bytes.
 func (b *Budget) contended() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,9 +83,9 @@ func (b *Budget) contended() bool {
 	return false
 }
 
-// share is a part of a Budget that is in use: a read, and bytes. Its owner calls readDone when the
-// read has ended, and release when the batch is done. Calling either again does nothing. The zero
-// value holds nothing.
+// share is what one read takes from a Budget: one of the concurrent reads, and bytes. Its owner calls
+// readDone when the read has ended, and release when the batch needs no memory any more. A second call
+// of either does nothing. The zero value holds nothing.
 type share struct {
 	budget  *Budget
 	bytes   int64
@@ -92,8 +93,9 @@ type share struct {
 	class   class
 }
 
-// acquire waits for bytes, at most the size of the Budget, and for a read. Both are granted together,
-// so that no read holds one while it waits for the other.
+// acquire waits until the read may begin and its bytes are free. It reserves at most the size of the
+// Budget. The read and its bytes are granted together, so that no read holds one of them while it
+// waits for the other.
 func (b *Budget) acquire(ctx context.Context, bytes int64, c class) (share, error) {
 	bytes = min(bytes, b.size)
 	s := share{budget: b, bytes: bytes, reading: true, class: c}
@@ -136,7 +138,7 @@ func (b *Budget) fits(bytes int64, c class) bool {
 	return b.mayRead(c) && (b.free >= bytes || bytes == 0)
 }
 
-// mayRead reports whether a read of that class may begin, apart from its bytes. The lock is held.
+// mayRead reports whether a read of that class may begin if its bytes are free. The lock is held.
 func (b *Budget) mayRead(c class) bool {
 	most := b.reads
 	switch c {
@@ -154,9 +156,9 @@ func (b *Budget) take(bytes int64, c class) {
 	b.running[c]++
 }
 
-// grant grants the claims that fit, the oldest first. A claim that waits for a read of its class
-// holds up only that class. A claim that waits for bytes holds up all claims; otherwise large
-// batches would wait for ever.
+// grant grants the claims that fit, the oldest first. If a claim waits because its class has no more
+// reads, later claims of other classes may pass it. If a claim waits for bytes, no later claim passes
+// it; otherwise large batches would wait for ever. The lock is held.
 func (b *Budget) grant() {
 	for {
 		oldest := classes
@@ -196,7 +198,7 @@ func (q *queue) remove(w *claim) bool {
 	return false
 }
 
-// readDone releases the read, and sets the bytes of the share to what was read.
+// readDone ends the read, and sets the bytes of the share to those that were read.
 func (s *share) readDone(bytes int64) {
 	if s.budget == nil || !s.reading {
 		return
@@ -210,7 +212,7 @@ func (s *share) readDone(bytes int64) {
 	b.grant()
 }
 
-// release releases the read and the bytes.
+// release ends the read and releases the bytes.
 func (s *share) release() {
 	if s.budget == nil {
 		return
@@ -224,7 +226,7 @@ func (s *share) release() {
 	b.grant()
 }
 
-// endRead releases the read. The lock is held.
+// endRead lets another read begin. The lock is held.
 func (s *share) endRead() {
 	if !s.reading {
 		return

@@ -10,40 +10,40 @@ import (
 // commitBackoff spaces commits that fail.
 var commitBackoff = processor.Backoff{Min: 100 * time.Millisecond, Max: 5 * time.Second}
 
-// lastCommits is how often the last commit of a revoked shard is tried. The next owner repeats the
-// work that it would have covered, and must not wait for it long. A position that a handler
-// reaches later gets another try. A shard that is gone may refuse every commit.
+// lastCommits is how many times the loop tries the last commit of a shard that is revoked or gone.
+// Without the commit, the next owner handles some items again, but it must not wait long for the
+// shard. A shard that is gone may refuse every commit.
 const lastCommits = 5
 
-// commits is what was committed, and when the next commit is due.
+// commits says what was committed, and when the next commit is due.
 type commits struct {
-	done     processor.Position // the last commit that succeeded, or where the shard was resumed
+	done     processor.Position // of the last commit that succeeded; before it, the checkpoint
 	running  bool
 	recommit bool      // commit even if the position has not moved
-	atOnce   bool      // the next commit is due at once: the next owner would not find the position again
-	since    time.Time // since when something waits for its commit
+	atOnce   bool      // the next commit is due at once, because a restart could not find its position again
+	since    time.Time // when the oldest uncommitted acknowledgement was seen; zero: there is none
 
-	failed  int                // commits in a row; counted anew when the loop is closing
-	tried   processor.Position // the last one that failed
+	failed  int                // consecutive failures; set to zero when the loop begins to close
+	tried   processor.Position // of the last failure
 	retryAt time.Time
 	pauses  schedule
 	err     error // of the last commit
 }
 
-// commitResult is one commit and what came of it.
+// commitResult is one commit and its result.
 type commitResult struct {
 	position processor.Position
-	recommit bool // commits.recommit was set when it began
+	recommit bool // commits.recommit was set when the commit began
 	err      error
 }
 
-// hasUncommitted reports whether there is something to commit.
+// hasUncommitted reports whether there is a position to commit.
 func (l *loop[T]) hasUncommitted() bool {
 	c, low := &l.commits, l.window.low
 	return low != "" && (low != c.done || c.recommit && l.window.empty())
 }
 
-// commitAt returns when the next commit is due. Zero means that there is none. A time in the past
+// commitAt returns when the next commit is due. Zero means that no commit is due. A time in the past
 // means at once.
 func (l *loop[T]) commitAt() time.Time {
 	c := &l.commits
@@ -81,7 +81,7 @@ func (l *loop[T]) runCommit(res *commitResult) error {
 	return contain.Call("Commit", func() error { return l.s.Commit(l.ctx, res.position) })
 }
 
-// onCommit acts on a commit that has ended.
+// onCommit acts on the result of a commit.
 func (l *loop[T]) onCommit(now time.Time, res *commitResult) {
 	c := &l.commits
 	c.running, c.err = false, res.err
@@ -90,9 +90,9 @@ func (l *loop[T]) onCommit(now time.Time, res *commitResult) {
 		c.tried = res.position
 		c.retryAt = now.Add(c.pauses.pause(commitBackoff))
 		if haltOrFatal(res.err) && l.stopped == nil {
-			l.stop(res.err) // the checkpoint is damaged, for instance
+			l.stop(res.err) // for instance, the checkpoint is damaged
 		}
-		return // the coordinator logs it
+		return // the coordinator logs the error
 	}
 	c.done, c.since, c.failed = res.position, time.Time{}, 0
 	c.pauses.reset()
@@ -101,8 +101,9 @@ func (l *loop[T]) onCommit(now time.Time, res *commitResult) {
 	}
 }
 
-// retryAtOnce makes a failed commit due now, with all its tries: when the loop closes, earlier
-// failures are no reason to leave acknowledged items to the next owner.
+// retryAtOnce forgets earlier failures, so that a failed commit is tried again at once, and the full
+// number of times. Otherwise, when the loop closes, the next owner would handle acknowledged items
+// again.
 func (c *commits) retryAtOnce() {
 	c.failed = 0
 	c.pauses.reset()

@@ -1,6 +1,5 @@
-// Package batch is the reading loop that most processors need: it reads a shard from its position
-// in batches, calls a handler, retries, commits, and stops when the shard is revoked. It works
-// with any Source.
+// Package batch is the reading loop that most processors need. It reads a shard in batches, calls a
+// handler for each, retries, commits, and stops when the shard is revoked. It works with any Source.
 //
 //	handle := func(ctx context.Context, b *batch.Batch[Line]) error {
 //		return store(ctx, b.Items) // nil acknowledges the batch
@@ -14,57 +13,71 @@
 //
 // # What is committed
 //
-// A position is committed only if every item before it is acknowledged. An item is acknowledged
-// when its handler returns nil before its context ends, when Ack, AckItem or AckTo is called, when
-// DeadLetter takes it, or when ActionSkip gives it up. No other item is ever committed, neither by
-// a timer nor at a stop: not one that failed, panicked, was cancelled or is being handled. Items
-// that a filter in the source drops count as acknowledged.
+// A position is committed only if every item before it is acknowledged. An item is acknowledged if
+//
+//   - the handler returns nil before ctx ends,
+//   - the handler calls Ack, AckItem or AckTo,
+//   - DeadLetter takes the item,
+//   - ActionSkip skips it, or
+//   - a filter in the source drops it.
+//
+// Other items are never committed, neither by a timer nor at a stop: those that failed, panicked, were
+// cancelled, or are still being handled.
 //
 // # When it is committed
 //
-// Commits of a shard run one at a time, beside the handler. A commit begins CommitInterval after
-// an acknowledgement, earlier after CommitItems items, and at once when there is nothing left to
-// read or the shard is revoked. The beginning of a shard without a checkpoint is committed at once,
-// unless it is Earliest. The end of a closed shard, and the end of a bounded run, is always
-// committed, even if the shard was empty or the position was committed before. After this commit,
+// The loop commits while handlers run, one commit of a shard at a time. A commit begins
+// CommitInterval after an acknowledgement, earlier after CommitItems items, and at once when there is
+// nothing left to read or the shard is revoked.
+//
+// If a shard has no checkpoint, the position where reading begins is committed at once, unless
+// Options.Initial is Earliest. The end of a closed shard, and the end of a bounded run, is always
+// committed, even if the shard was empty or the same position was committed before. After this commit,
 // the processor of a closed shard returns processor.ErrShardClosed.
 //
 // # When a shard is revoked
 //
-// The loop stops reading, waits for the running handlers, commits what is acknowledged, and
-// returns. It leaves to the next owner what was read ahead, what waits for another attempt, and
-// what fails during the drain, whatever OnError returns: the revocation may be the reason for the
-// failure. Only GiveUp, and errors made with processor.Halt or processor.Fatal, still take effect.
-// The last commit is tried for a second or two.
+// The loop stops reading, waits for the running handlers, commits what is acknowledged, and returns.
+// If the last commit fails, the loop repeats it for a second or two.
+//
+// The next owner handles the other items: those that were read ahead, that wait for another attempt,
+// or that fail during the drain. The revocation may be the reason for such a failure, so the action
+// of OnError does not count. Only GiveUp, and errors made with processor.Halt or processor.Fatal,
+// still take effect.
 //
 // # When a batch fails
 //
-// The batch is tried again after growing pauses. The batches after it wait; with Concurrency, some
-// of them are handled meanwhile. Options.OnError can choose another action: skip the batch, give
-// it to DeadLetter, halt the shard, or end the worker. By default nothing is given up: after
-// Attempts or Elapsed the shard is halted. It stays held, and its status shows the error.
+// The batch is tried again after growing pauses, by default without end. The batches after it wait;
+// with Concurrency, some of them are handled meanwhile. Options.OnError can choose another action: skip
+// the batch, pass it to DeadLetter, halt the shard, or end the worker.
 //
-// With a DeadLetter, one bad item does not take others along. A handler that knows the bad item
-// calls GiveUp: only that item goes to DeadLetter. If the handler does not know it, the batch is
-// divided after the last attempt, until each bad item fails alone: see Options.Attempts.
+// Options.Attempts and Options.Elapsed bound the attempts. After the last one, the bad items go to
+// DeadLetter. Without a DeadLetter, the shard is halted: it stays held, and its status shows the error.
+//
+// With a DeadLetter, one bad item does not cost the good items of its batch. If the handler knows the
+// bad item, it calls GiveUp, and only that item goes to DeadLetter. If not, the loop divides the batch
+// after the last attempt, until it has found each bad item: see Options.Attempts.
 //
 // # Status
 //
-// processor.Progress shows the current state of a shard. Its lag grows, and CaughtUp is false, while
-// a handler does not return, while reads fail or take long, and while the shard is halted. Trouble
-// is the reason why reading or handling does not go on.
+// processor.Progress shows the current state of a shard. Lag grows, and CaughtUp is false, while a
+// handler does not return, while reads fail or take long, and while the shard is halted. Trouble is
+// the error that holds up reading or handling.
 //
 // # Sizes
 //
-// BatchBytes and BatchItems bound a read: large reads cost less. HandleItems bounds the items of
-// one call of the handler, and so how long the drain of a revoked shard takes; 1 means item by item.
+// BatchBytes and BatchItems bound a read. One large read costs less than many small ones. HandleItems
+// bounds the items of one call of the handler, and so how long the drain of a revoked shard takes.
+// With 1, the handler gets one item at a time.
 //
 // # Memory
 //
-// All shards share a Budget of bytes for what was read and is not handled. A read sets its bytes
-// aside before it begins. The batch holds them until it is acknowledged or left to the next owner.
-// A read that waits for data or for memory holds none of the budget. If other shards wait for
-// memory, a batch that waits for another attempt is discarded within a second, and read again when
-// its attempt is due. It is kept if part of it is acknowledged, if other batches of the shard are
-// being handled, or with a Key.
+// All shards share a Budget of bytes for items that were read and are not acknowledged. A read
+// reserves its bytes before it begins. The batch holds them until it is acknowledged, or until the
+// shard is revoked. A read that waits for data or for memory holds none of the budget.
+//
+// A batch that waits for another attempt releases its memory within a second if other shards need it.
+// The batch is read again when its attempt is due. It keeps its memory if items of it or of a later
+// batch are acknowledged, if the handler works on other batches of the shard, or if Options.Key is
+// set.
 package batch

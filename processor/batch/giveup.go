@@ -9,23 +9,23 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// errGivenUp is the error of an item that the handler gave up with a nil error.
+// errGivenUp replaces a nil error passed to GiveUp.
 var errGivenUp = errors.New("the handler gave the item up")
 
-// GiveUp gives up Items[i] alone. It is final: the item is not handled again. After the handler
-// has returned, with or without an error, Options.DeadLetter gets the item, in a batch of its
-// own and with err. No position after the item is committed before DeadLetter has taken it.
-// Without a DeadLetter, the shard is halted. An err made with processor.Halt or
-// processor.Fatal halts the shard or ends the worker instead.
+// GiveUp passes Items[i] to Options.DeadLetter. It is final: the item is not handled again.
+// DeadLetter gets the item after the handler has returned, with or without an error, in a batch of
+// its own and with err. No position after the item is committed before DeadLetter has taken it.
+// Without a DeadLetter, the shard is halted. An err made with processor.Halt or processor.Fatal
+// halts the shard or ends the worker instead.
 //
-// The other items are handled as if this one were not there: a nil result acknowledges them,
-// and after an error they are handled again. To skip an item, acknowledge it.
+// GiveUp does not touch the other items: a nil result acknowledges them, and after an error they are
+// handled again. To skip an item, acknowledge it.
 //
-// If the shard is revoked, DeadLetter is called while the context is alive, until it fails.
-// Items that it has not taken are left to the next owner.
+// If the shard is revoked, the loop still calls DeadLetter, until a call fails or the context ends.
+// The next owner handles the items that DeadLetter has not taken.
 //
-// GiveUp panics if there is no such item. It does nothing in DeadLetter, and for an item that
-// is acknowledged or given up already.
+// GiveUp panics if there is no such item. It does nothing during a call of DeadLetter, and for an
+// item that is acknowledged or was passed to GiveUp before.
 func (b *Batch[T]) GiveUp(i int, err error) {
 	_ = b.Items[i]
 	b.mu.Lock()
@@ -47,7 +47,7 @@ func (b *Batch[T]) GiveUp(i int, err error) {
 	b.activity.Progress()
 }
 
-// close ends the attempt, and makes a part of each item that was given up.
+// close ends the attempt, and moves each item that was passed to GiveUp to a part of its own.
 func (a *attempt[T]) close() {
 	a.batch.close()
 	givenUp := a.batch.givenUp
@@ -66,8 +66,8 @@ func (a *attempt[T]) close() {
 	p.index = slices.DeleteFunc(slices.Clone(p.items()), func(i int32) bool { _, is := givenUp[i]; return is })
 }
 
-// takeGivenUp adds the items that the handler gave up to the dead letters of the slot, or stops the
-// work.
+// takeGivenUp adds the items that were passed to GiveUp to the dead letters of the slot, or stops the
+// loop.
 func (l *loop[T]) takeGivenUp(a *attempt[T]) {
 	for _, p := range a.givenUp {
 		switch decide(*p.deadLetter, ActionDeadLetter, l.o.DeadLetter != nil) {
@@ -79,7 +79,7 @@ func (l *loop[T]) takeGivenUp(a *attempt[T]) {
 		default:
 			f := *p.deadLetter
 			if l.o.DeadLetter == nil {
-				f.Err = fmt.Errorf("the handler gave up an item, and Options.DeadLetter is not set: %w", f.Err)
+				f.Err = fmt.Errorf("the handler called GiveUp, but Options.DeadLetter is not set: %w", f.Err)
 			}
 			l.stop(processor.Halt(l.batchError(f)))
 		}

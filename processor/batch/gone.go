@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	// confirmGapFor is how long reads must say that the shard is gone, or the position expired,
-	// before the loop acts on it: the action is final, and one answer may be wrong.
+	// confirmGapFor is how long reads must fail with ErrGone, or with ErrExpired, before the loop
+	// acts: the action is final, and one answer may be wrong.
 	confirmGapFor = 2 * time.Second
 
-	// probeTimeout bounds the last read of a revoked shard.
+	// probeTimeout bounds the probe of a revoked shard.
 	probeTimeout = time.Second
 )
 
-// noteGap notes that a read or an opening failed with ErrGone or ErrExpired, and returns for how long
-// they have failed with it.
+// noteGap notes that a read or an opening failed with ErrGone or ErrExpired. It returns for how long
+// the same error has come back.
 func (l *loop[T]) noteGap(now time.Time, err error) time.Duration {
 	r := &l.reading
 	gone := errors.Is(err, ErrGone)
@@ -34,16 +34,16 @@ func (l *loop[T]) noteGap(now time.Time, err error) time.Duration {
 
 func (l *loop[T]) clearGap() { l.reading.gapSince, l.reading.goneErr = time.Time{}, nil }
 
-// endGone ends the work on a shard that is gone, after its gap was reported. What is acknowledged
-// is committed, if the service still takes a commit.
+// endGone stops reading a shard that is gone. Its gap was reported. The loop still tries to commit what
+// is acknowledged, but the service may refuse.
 func (l *loop[T]) endGone() {
 	l.noMoreReads, l.endErr, l.gone = true, processor.ErrShardClosed, true
 	l.commits.retryAtOnce()
 }
 
-// reportLastGap reports the gap of a shard that the group revokes because it is gone: no later
-// owner could report it. If no read has said that the shard is gone, but it may be, this reads
-// once more, beside the drain. It does not try again.
+// reportLastGap reports the gap of a shard that the group revokes because the shard is gone. No later
+// owner could report it. If the shard may be gone, but no read has failed with ErrGone yet, one probe
+// finds out while the shard drains.
 func (l *loop[T]) reportLastGap() {
 	r := &l.reading
 	if l.gone || l.ctx.Err() != nil || r.running && errors.Is(r.gapErr, ErrGone) {
@@ -66,8 +66,8 @@ func (l *loop[T]) runLastGap(g processor.Gap) {
 	}
 }
 
-// mayBeGone reports whether the shard is revoked and may be gone: no read is running, and the last
-// read did not reach the end of the shard, or did so long ago.
+// mayBeGone reports whether a probe could find that a revoked shard is gone before it was read to its
+// end. No read is running, and the last one did not reach the end of the shard, or did so long ago.
 func (l *loop[T]) mayBeGone(now time.Time) bool {
 	r := &l.reading
 	canRead := !r.running && r.reader != nil && !r.failing && !r.reopen && r.gapErr == nil
@@ -75,7 +75,7 @@ func (l *loop[T]) mayBeGone(now time.Time) bool {
 	return canRead && behind && !l.noMoreReads && errors.Is(l.s.Cause(), processor.ErrRevoked)
 }
 
-// probe reads one item, drops it, and returns the error of the read.
+// probe returns the error of a read. It discards the item that was read.
 func (l *loop[T]) probe() error {
 	ctx, cancel := context.WithTimeout(l.ctx, probeTimeout)
 	defer cancel()

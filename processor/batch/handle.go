@@ -7,13 +7,13 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Handle returns a Factory whose processors read batches from src and call fn for each. A nil
-// result acknowledges the whole batch, unless the context of the call has ended. After an error or
-// a panic the Options decide. fn runs for several shards at a time, and for several batches of one
-// shard if Options.Concurrency is above 1, but never twice at a time for the same items.
+// Handle returns a Factory whose processors read batches from src and call fn for each. If fn returns
+// nil, the whole batch is acknowledged, unless the ctx of the call has ended. After an error or a panic,
+// the Options decide. fn is called concurrently for several shards, and with Options.Concurrency above
+// 1 also for several batches of one shard.
 //
-// If src, fn or o is wrong, the worker ends when its first shard starts, with a
-// *shardset.ConfigError that lists every fault. Options.Validate finds those of o earlier.
+// If src, fn or o is wrong, the worker ends when its first shard starts. The error is a
+// *shardset.ConfigError that lists every fault. To check o earlier, call Options.Validate.
 func Handle[T any](src Source[T], fn func(ctx context.Context, b *Batch[T]) error, o Options[T]) processor.Factory {
 	faults := &shardset.ConfigError{Config: "batch.Options"}
 	if src == nil {

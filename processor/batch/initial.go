@@ -2,8 +2,8 @@ package batch
 
 import "time"
 
-// Initial is where to begin in a shard without a position: Earliest, Latest or At a time. The
-// zero value is none of them. Compare it with == to Earliest() and Latest().
+// Initial says where to begin in a shard without a position: Earliest, Latest or At a time. The zero
+// value is none of them. Initials can be compared with ==.
 type Initial struct {
 	kind initialKind
 	time time.Time
@@ -17,19 +17,19 @@ const (
 	initialTime
 )
 
-// Earliest is the oldest item that the shard still has.
+// Earliest begins at the oldest item that the shard still has.
 func Earliest() Initial { return Initial{kind: initialEarliest} }
 
-// Latest is the end of the shard at the moment of opening. A source that knows when the group was
-// first started takes the end at that time.
+// Latest begins at the end of the shard, as it is when the shard is opened. A source that knows when
+// the group first started takes the end at that time instead.
 func Latest() Initial { return Initial{kind: initialLatest} }
 
-// At is the first item that the service received at t or later. If t is in the future, nothing is
-// read until then.
+// At begins at the first item that the service received at t or later. If t is in the future, nothing
+// is read until then.
 func At(t time.Time) Initial { return Initial{kind: initialTime, time: t} }
 
-// Time returns the time of an At, and whether i is one.
-func (i Initial) Time() (time.Time, bool) { return i.time, i.kind == initialTime }
+// Time returns the time that was passed to At. ok is false if i was not made with At.
+func (i Initial) Time() (t time.Time, ok bool) { return i.time, i.kind == initialTime }
 
 func (i Initial) String() string {
 	switch i.kind {

@@ -6,18 +6,19 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// lagSample is what a read said about the end of the shard.
+// lagSample is the distance to the end of the shard that one read has measured.
 type lagSample struct {
-	at       time.Time // zero: nothing was read yet
+	at       time.Time // when; zero: nothing was read yet
 	lag      time.Duration
 	caughtUp bool
 }
 
-// slowRead is how long a read may take until the sample of the last one counts as outdated.
+// slowRead is how long a read may take before the shard no longer counts as caught up.
 const slowRead = 2 * time.Second
 
-// showLag sets how far the work is behind the end of the shard. A chunk in the window counts from
-// its read. The last sample counts from its read too, once reading does not go on.
+// showLag sets the lag of the shard. While chunks are not acknowledged, it is that of the oldest one,
+// and it grows from the read of that chunk on. If all chunks are acknowledged, it is that of the last
+// read. It then grows unless the shard is caught up and reading goes on.
 func (l *loop[T]) showLag(p *processor.Progress, now time.Time) {
 	last := l.reading.lag
 	if !l.window.empty() {
@@ -36,8 +37,7 @@ func (l *loop[T]) complete() bool {
 	return l.noMoreReads && (l.endErr == nil || l.endErr == processor.ErrShardClosed) //nolint:errorlint // it is set to this very value
 }
 
-// slow reports whether the running read takes long. A reader that waits for data is not slow: it
-// returns when there is any.
+// slow reports whether the running read takes long. A reader that waits for data is not slow.
 func (l *loop[T]) slow(now time.Time) bool {
 	r := &l.reading
 	return !r.slowAt.IsZero() && !now.Before(r.slowAt)

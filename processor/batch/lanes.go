@@ -7,14 +7,14 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// lane is a queue of parts that are handled in order, as many at a time as the lane is wide.
+// lane is a queue of parts. The handler gets them in order, as many at a time as the lane has slots.
 type lane[T any] struct {
 	queue []*part[T]
 	free  int // slots
 }
 
-// newLanes returns one lane as wide as the concurrency, or with Options.Key as many lanes of
-// width one.
+// newLanes returns one lane with Options.Concurrency slots. With Options.Key it returns that many lanes
+// with one slot.
 func newLanes[T any](o Options[T]) []lane[T] {
 	if o.Key == nil {
 		return []lane[T]{{free: o.Concurrency}}
@@ -29,7 +29,7 @@ func newLanes[T any](o Options[T]) []lane[T] {
 // enqueue adds the result of a read to the window and to the lanes.
 func (l *loop[T]) enqueue(from processor.Position, res *readResult[T]) {
 	c := &chunk[T]{Chunk: res.chunk, from: from, share: res.share}
-	l.reading.held += c.share.bytes
+	l.reading.buffered += c.share.bytes
 	acks := newAcks(c.Next, c.After, len(c.Items))
 	acks.from, acks.lag = from, l.reading.lag
 	l.window.push(acks)
@@ -46,8 +46,8 @@ func (l *loop[T]) enqueue(from processor.Position, res *readResult[T]) {
 	}
 }
 
-// nextPart takes the next part from the queue of a lane: up to Options.HandleItems items, or those
-// that were handled together before they yielded their memory.
+// nextPart takes the next part from the queue of a lane. It has up to Options.HandleItems items. Items
+// that were one part before they released their memory for other shards become one part again.
 func (l *loop[T]) nextPart(lane *lane[T]) *part[T] {
 	p := lane.queue[0]
 	n := p.size()
@@ -76,11 +76,10 @@ func (l *loop[T]) nextPart(lane *lane[T]) *part[T] {
 	return p
 }
 
-// laneSeed makes equal keys take the same lane everywhere in the process.
 var laneSeed = maphash.MakeSeed()
 
-// divideByKey assigns the items to lanes. If Options.Key fails, the shard is halted: any other
-// lane could break the order.
+// divideByKey assigns the items to lanes. If Options.Key fails, it returns an error that halts the
+// shard: any choice of a lane could break the order.
 func (l *loop[T]) divideByKey(res *readResult[T]) error {
 	res.keys = make([][]int32, l.o.Concurrency)
 	err := l.call(res.ctx, "Key", func() error {

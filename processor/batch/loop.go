@@ -10,26 +10,26 @@ import (
 	"github.com/rollcall-go/rollcall/processor/internal/contain"
 )
 
-// loop is the work on one shard during one call of Process: read, handle, acknowledge, commit. Its
-// fields belong to the goroutine of Process, which makes all decisions. User code and I/O run
-// beside it, each on a goroutine of its own, and come back as events.
+// loop reads, handles and commits one shard during one call of Process. Its fields belong to the
+// goroutine of Process, which makes all decisions. Each call of user code or I/O runs on a goroutine of
+// its own, and its result comes back as an event.
 type loop[T any] struct {
 	o    Options[T] // with defaults
 	src  Source[T]
 	fn   func(context.Context, *Batch[T]) error
 	s    *processor.Shard
 	ctx  context.Context // of Process
-	quit <-chan struct{} // closed: end as after a revocation; nil: never
+	quit <-chan struct{} // when closed, the loop drains as if revoked; nil: never
 
 	events    chan event[T] // has room for all running goroutines
-	running   int           // goroutines whose event has not come
+	running   int           // goroutines whose event was not received yet
 	ackSignal ackSignal
 	timer     *time.Timer
 
 	reading      reading[T]
 	lanes        []lane[T]
-	slots        []*slot[T] // the taken ones of all lanes
-	trouble      error      // why the last attempt failed; nil after one succeeds
+	slots        []*slot[T] // of all lanes; only those in use
+	trouble      error      // of the last attempt that failed; nil after one succeeds
 	yieldCheckAt time.Time  // when yieldMemory checks again
 	window       window
 	commits      commits
@@ -37,13 +37,13 @@ type loop[T any] struct {
 
 	draining    bool  // the shard is revoked, or the loop has to quit
 	ctxEnded    bool  // the context has ended
-	stopped     error // ActionHalt or ActionFatal: handle nothing more
+	stopped     error // set by ActionHalt or ActionFatal: no more batch may begin
 	noMoreReads bool  // there is nothing more to read
-	endErr      error // what Process returns then
+	endErr      error // with noMoreReads: the result of Process
 	gone        bool  // the shard does not exist any more
 }
 
-// event is work on a goroutine of its own, and what came of it. One field is set.
+// event is one call on a goroutine of its own, and its result. One field is set.
 type event[T any] struct {
 	read    *readResult[T]
 	attempt *attempt[T]
@@ -53,7 +53,7 @@ type event[T any] struct {
 
 func newLoop[T any](ctx context.Context, s *processor.Shard, src Source[T],
 	fn func(context.Context, *Batch[T]) error, o Options[T]) *loop[T] {
-	const others = 3 // a read, a commit and reportLastGap may run beside the attempts
+	const others = 3 // besides the attempts: a read, a commit and runLastGap
 	resume, _ := s.Resume()
 	l := &loop[T]{
 		o: o, src: src, fn: fn, s: s, ctx: ctx,
@@ -68,14 +68,14 @@ func newLoop[T any](ctx context.Context, s *processor.Shard, src Source[T],
 	return l
 }
 
-// run does the work and returns the result of Process.
+// run runs the loop and returns the result of Process.
 func (l *loop[T]) run() error {
 	l.timer = time.NewTimer(time.Hour)
-	l.s.Begin(l.ctx, "").End() // from here on, a shard without an activity is idle
+	l.s.Begin(l.ctx, "").End() // from here on, only an activity can be reported as stuck
 	defer l.close()
 	for {
 		now := time.Now()
-		l.ackSignal.ignore(0) // each acknowledgement from here on is seen by advance, or wakes the loop
+		l.ackSignal.ignore(0) // from here on, advance counts each acknowledgement, or it wakes the loop
 		l.window.advance()
 		l.startAttempts(now)
 		l.startCommit(now)
@@ -90,8 +90,8 @@ func (l *loop[T]) run() error {
 	}
 }
 
-// launch starts the work of e. Its goroutine ends with the event, even if user code calls
-// runtime.Goexit. Owner: the loop. Stop: the contexts that the work uses. Waiter: run, or close.
+// launch starts the call of e. Its goroutine always sends the event, even if user code calls
+// runtime.Goexit. Owner: the loop. Stop: the contexts that the call uses. Waiter: run, or close.
 func (l *loop[T]) launch(e event[T]) {
 	l.running++
 	go func() {
@@ -138,7 +138,7 @@ func (l *loop[T]) wait(now time.Time) {
 	}
 }
 
-// wakeAt returns when the loop has something to do even without an event. Zero means never.
+// wakeAt returns when the loop has to wake even without an event. Zero means never.
 func (l *loop[T]) wakeAt(now time.Time) (at time.Time) {
 	earlier := func(t time.Time) {
 		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
@@ -166,7 +166,7 @@ func (l *loop[T]) wakeAt(now time.Time) (at time.Time) {
 func (l *loop[T]) onEvent(now time.Time, e event[T]) {
 	l.running--
 	if !l.draining && l.mustDrain() {
-		l.startDrain() // first: the revocation may be the reason for a failure
+		l.startDrain() // before the event: the revocation may be the reason for its failure
 	}
 	switch {
 	case e.read != nil:
@@ -178,20 +178,20 @@ func (l *loop[T]) onEvent(now time.Time, e event[T]) {
 	}
 }
 
-// call calls user code or the source. A panic becomes an error, and a call that hangs is visible as
-// an activity.
+// call calls user code or the source. It turns a panic into an error, and reports the call as an
+// activity, so that a call that hangs is visible.
 func (l *loop[T]) call(ctx context.Context, where string, f func() error) error {
 	defer l.s.Begin(ctx, where).End()
 	return contain.Call(where, f)
 }
 
-// log returns the logger for lines that many shards may write at once.
+// log returns a logger that folds equal lines: many shards may fail for the same reason.
 func (l *loop[T]) log() *zap.Logger { return l.s.Logger().With(processor.Fold()) }
 
 func (l *loop[T]) reportProgress(now time.Time) {
 	p := &l.progress
 	l.showLag(p, now)
-	p.Buffered, p.Trouble = l.reading.held, l.trouble
+	p.Buffered, p.Trouble = l.reading.buffered, l.trouble
 	if p.Trouble == nil {
 		p.Trouble = l.reading.trouble
 	}

@@ -9,12 +9,12 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// open closes the last reader and opens a new one. After a loss, the new one begins at
+// open closes the last reader and opens a new one. After an expired position, the new one begins at
 // Options.Expired, and the gap is reported.
 func (l *loop[T]) open(res *readResult[T]) error {
 	r := &l.reading
 	if last := r.reader; last != nil {
-		r.reader = nil // first, so that a Close that ends the goroutine is not called again
+		r.reader = nil // first: if Close ends the goroutine, it must not be called again
 		l.closeReader(last)
 	}
 	start, err := l.startOf(res.ctx)
@@ -31,7 +31,7 @@ func (l *loop[T]) open(res *readResult[T]) error {
 		if err != nil {
 			return err
 		}
-		r.reader = reader // from here on it has to be closed
+		r.reader = reader // at once, so that close closes it even if Position panics
 		res.start = reader.Position()
 		return nil
 	})
@@ -48,7 +48,7 @@ func (l *loop[T]) open(res *readResult[T]) error {
 	return nil
 }
 
-// startOf returns where the next reader is to begin and to end.
+// startOf returns where the next reader begins and ends.
 func (l *loop[T]) startOf(ctx context.Context) (Start, error) {
 	r := &l.reading
 	gap := r.afterGap || r.gapErr != nil
@@ -77,7 +77,7 @@ func (l *loop[T]) initial(gap bool) Initial {
 	return l.o.Initial
 }
 
-// reportGap reports a gap before anything after it is read.
+// reportGap calls OnGap and reports the gap. Nothing after the gap is read before that.
 func (l *loop[T]) reportGap(ctx context.Context, g processor.Gap) error {
 	if l.o.OnGap != nil {
 		err := l.call(ctx, "OnGap", func() error { return l.o.OnGap(ctx, l.s.ID(), g) })
@@ -89,8 +89,8 @@ func (l *loop[T]) reportGap(ctx context.Context, g processor.Gap) error {
 	return nil
 }
 
-// onOpened notes the position of a reader that was just opened. The position is committed if the
-// next owner would not find it again.
+// onOpened notes the position of a reader that was just opened. The position is committed at once if
+// a restart could not find it again.
 func (l *loop[T]) onOpened(start processor.Position) {
 	r := &l.reading
 	commitStart := r.gapErr != nil || r.next == "" && l.initial(r.afterGap) != Earliest()

@@ -24,96 +24,102 @@ const (
 	defaultCommitInterval = time.Second
 )
 
-// Options is how batches are read, handled and committed. The zero value is ready to use.
+// Options says how batches are read, handled and committed. The zero value is ready to use.
 type Options[T any] struct {
-	// Initial is where the shards begin that exist when the group first starts. Zero means
-	// Earliest. Any other beginning is committed at once, before anything is read, so that a
-	// restart skips nothing.
+	// Initial is where a shard begins that has no checkpoint. Zero means Earliest. Any other
+	// Initial is committed as a position at once, before anything is read. So a restart begins at
+	// the same place and skips nothing.
 	//
-	// A shard that was created later, by a split or a merge for instance, begins at its beginning:
-	// all its items came after the group's start. That needs a source that can tell the age of a
-	// shard, as slslog can. Another source begins every shard without a checkpoint at Initial.
-	// Unless that is Earliest, a new shard then loses the items that came before it was opened.
+	// Initial is meant for shards that exist when the group first starts. A shard that was created
+	// later, for instance by a split or a merge, should be read whole, because all its items came
+	// after that start. A source that can tell the age of a shard does so, as slslog does. Any other
+	// source opens the shard at Initial. With Latest, it then loses the items that came before it
+	// was opened.
 	Initial Initial
-	// Until ends the run at a time, and UntilPosition ends each shard at a position of its own;
-	// an empty position means no end. With coordinator.Config.Finite, Run returns when all shards
-	// have reached their ends.
+	// Until ends the run at a time: only items that the service received before it are read. Zero
+	// means no end. UntilPosition returns the position at which a shard ends; empty means no end.
+	// With coordinator.Config.Finite, Run returns when all shards have reached their ends.
 	Until         time.Time
 	UntilPosition func(shardset.ID) processor.Position
-	// Expired is where to continue after the position has expired. Zero means to halt the shard.
-	// The loop does either after the source has reported ErrExpired for two seconds; until then
-	// it tries again after growing pauses, and shows trouble. Each gap is logged, counted and
-	// passed to OnGap.
+	// Expired is where to continue if the data at the position is gone. Zero means that the shard
+	// is halted instead. Each gap is logged, counted and passed to OnGap. The loop acts after the
+	// source has reported ErrExpired for two seconds. Until then it tries again after growing
+	// pauses, and shows the error as trouble.
 	//
-	// A shard that is gone before it was read to its end is a gap too. Without Expired it is
-	// halted; with any Expired it has ended. If the group revokes it before that, the gap is
-	// logged and counted, whatever Expired is.
+	// If a shard itself is gone before it was read to its end, that is a gap too. With Expired,
+	// reading ends and the shard counts as closed. Without Expired, the shard is halted. If the
+	// group revokes the shard meanwhile, the gap is logged and counted in either case.
 	Expired Initial
 	// OnGap is called for a gap before anything after it is handled. If it returns an error, the
 	// shard is opened again after a pause, and OnGap is called again.
 	OnGap func(ctx context.Context, id shardset.ID, g processor.Gap) error
 
-	// Budget bounds memory and concurrent reads. Share one among several Handles of a process.
-	// Nil means a new one for this Handle, of 64 MiB and 64 reads.
+	// Budget bounds memory and concurrent reads. Several Handles of a process can share one. Nil
+	// means that this Handle makes its own, of 64 MiB and 64 reads.
 	Budget *Budget
-	// ShardBytes bounds the part of the Budget that one shard takes. One read that is larger is
-	// handled alone. Zero means as much as Prefetch and Concurrency need, up to half of the
-	// Budget.
+	// ShardBytes bounds the bytes of the Budget that one shard uses. A read that turns out larger
+	// is handled, but the shard reads no more until its memory is released. Zero means as much as
+	// Prefetch and Concurrency need, up to half of the Budget.
 	ShardBytes int64
-	// BatchBytes and BatchItems bound one read. Large reads cost less. Zero means 1 MiB and 65,536.
+	// BatchBytes and BatchItems bound one read. One large read costs less than many small ones.
+	// Zero means 1 MiB, and 65,536 items.
 	BatchBytes int64
 	BatchItems int
-	// HandleItems bounds the items of one call of the handler: a read is handled in parts of that
-	// many items, one after the other, or Concurrency at a time. 1 means item by item. A revoked
-	// shard is drained when the running parts are handled. A position inside a read is committed
-	// only if the source has positions for single items. Zero means that a read is handled whole.
+	// HandleItems bounds the items of one call of the handler. A larger read is divided into
+	// batches of that many items. 1 means one item at a time. Zero means that the handler gets a
+	// whole read.
+	//
+	// The drain of a revoked shard waits only for the batches that are being handled. The other
+	// batches of the same read are handled by the next owner. It handles the finished ones again
+	// if the source has positions only between reads.
 	HandleItems int
-	// Prefetch is how many reads are kept ready beside those being handled. Zero means 2,
-	// negative none.
+	// Prefetch is how many reads wait in memory while the handler works on others. Zero means 2.
+	// Negative means none.
 	Prefetch int
-	// MinPause and MaxPause bound the pause between two reads of a shard that has no more to read.
-	// Between these bounds, the pause is a quarter of the time since something was last read. A
-	// Chunk may set another MinPause. A Reader that is a Waiter waits instead. Zero means 100 ms
-	// and 1 s.
+	// MinPause and MaxPause bound the pause before the next read of a shard that was read to its
+	// end. Between these bounds, the pause is a quarter of the time since something was last read.
+	// Zero means 100 ms for MinPause, and 1 s for MaxPause. A Chunk can replace MinPause. For a
+	// Reader that is a Waiter, the loop calls Wait instead.
 	MinPause, MaxPause time.Duration
 
 	// Concurrency is how many batches of one shard are handled at a time. Zero means 1. A position
 	// is committed only if all batches before it are acknowledged.
 	Concurrency int
-	// Key, if set, assigns each item to one of Concurrency lanes, so that items with the same key
-	// are handled in order. If it panics, the shard is halted: any other lane could break the
-	// order.
+	// Key, if set, assigns each item to one of Concurrency lanes. Items with the same key take the
+	// same lane, and a lane handles its items in order. If Key panics, the shard is halted.
 	Key func(T) string
 	// Timeout ends the context of one attempt. Zero means never. A handler that ignores its context
 	// is reported as stuck after coordinator.Config.NoProgressAfter.
 	Timeout time.Duration
 
-	// Retry spaces the attempts after errors. Zero fields mean 200 ms and 30 s.
+	// Retry sets the pauses between attempts. Zero fields mean 200 ms for Min, and 30 s for Max.
 	Retry processor.Backoff
-	// Attempts bounds the number of attempts at a batch, and Elapsed the time from the beginning of
-	// the first attempt to that of the last. Zero means no bound. After the last attempt the batch goes to
-	// DeadLetter; without one, the shard is halted.
+	// Attempts bounds the number of attempts at a batch. Elapsed bounds the time from the beginning
+	// of the first attempt to the beginning of the last. Zero means no bound. After the last
+	// attempt, the bad items go to DeadLetter; without a DeadLetter, the shard is halted.
 	//
-	// With a DeadLetter, a batch is divided first, so that one bad item does not take others
-	// along. Its parts, in their order, have one attempt each, and are divided again down to
-	// single items. A single item has all attempts once more before it goes to DeadLetter. If all
-	// n items are bad, that takes up to n*Attempts attempts. To give up the whole batch instead,
-	// return ActionDeadLetter from OnError when Failure.Exhausted is set.
+	// With a DeadLetter, the loop divides the batch to find the bad items. The parts get one attempt
+	// each, in their order. A part that fails is divided again, down to single items. A single item
+	// gets all attempts again before it goes to DeadLetter. If all n items are bad, there are up to
+	// n*Attempts attempts. To avoid that, return ActionDeadLetter from OnError when
+	// Failure.Exhausted is set: then the whole batch goes to DeadLetter.
 	Attempts int
 	Elapsed  time.Duration
-	// OnError chooses the action after each failed attempt. Nil means ActionRetry. It is not called
-	// for an error made with processor.Halt or processor.Fatal, which is its own action. It runs on
-	// the handler's goroutine.
+	// OnError chooses the action after each failed attempt. Nil means ActionRetry. OnError is not
+	// called for errors made with processor.Halt or processor.Fatal, because they choose the action
+	// themselves. It runs on the handler's goroutine.
 	OnError func(ctx context.Context, f Failure) Action
-	// DeadLetter stores what is given up: a single item, or the batch for which OnError returned
-	// ActionDeadLetter. It runs instead of the handler, not beside it. A nil result acknowledges
-	// the items. After an error it is called again, after the pauses of Retry and without a bound.
+	// DeadLetter stores items that the handler cannot handle: a single item, or the batch for
+	// which OnError returned ActionDeadLetter. The loop calls it in place of the handler. A nil
+	// result acknowledges the items. After an error, it is called again after the pauses of Retry,
+	// without a bound.
 	DeadLetter func(ctx context.Context, b *Batch[T], f Failure) error
 
-	// CommitInterval is the longest that an acknowledged batch waits for its commit. Zero means
-	// 1 s. The commit comes earlier when the shard is idle, complete or revoked.
+	// CommitInterval is the longest time that an acknowledged batch waits for its commit. Zero
+	// means 1 s. The commit comes earlier when the shard is idle, complete or revoked.
 	CommitInterval time.Duration
-	// CommitItems commits once that many items are acknowledged. Zero means no such limit.
+	// CommitItems makes a commit due as soon as that many items are acknowledged. Zero means no
+	// such limit.
 	CommitItems int
 }
 
@@ -122,7 +128,8 @@ func (o Options[T]) Validate() error {
 	return o.setDefaults(&shardset.ConfigError{Config: "batch.Options"})
 }
 
-// setDefaults fills in the defaults, and returns faults with those of o added, or nil.
+// setDefaults fills in the defaults and adds the faults of o to faults. It returns faults as an error,
+// or nil if there are none.
 func (o *Options[T]) setDefaults(faults *shardset.ConfigError) error {
 	o.setReadingDefaults(faults)
 	o.setHandlingDefaults(faults)
@@ -134,7 +141,7 @@ func (o *Options[T]) setReadingDefaults(faults *shardset.ConfigError) {
 		o.Initial = Earliest()
 	}
 	if o.OnGap != nil && (o.Expired == Initial{}) {
-		faults.Add("OnGap", "is set, but Expired is not, so no gap is ever passed")
+		faults.Add("OnGap", "is set, but Expired is not, so OnGap would never be called")
 	}
 	if o.Budget == nil {
 		o.Budget = NewBudget(DefaultBudget, defaultReads)

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// onAttempt acts on an attempt that has ended.
+// onAttempt acts on the result of an attempt.
 func (l *loop[T]) onAttempt(now time.Time, a *attempt[T]) {
 	p := a.part
 	p.slot.busy = false
@@ -26,7 +26,7 @@ func (l *loop[T]) onAttempt(now time.Time, a *attempt[T]) {
 		l.releaseLane(p)
 		return
 	case !a.decided:
-		l.chooseAction(a, false) // user code ended the goroutine
+		l.chooseAction(a, false) // user code called runtime.Goexit
 	}
 	l.trouble = a.err
 	if (l.draining || a.action == ActionSkip && l.closing()) && !haltOrFatal(a.err) {
@@ -54,7 +54,7 @@ func (l *loop[T]) onHandled(a *attempt[T]) {
 		l.reportPoison(p, *p.deadLetter, true)
 	}
 	if a.err != nil {
-		l.log().Warn("the handler failed, but had acknowledged or given up its whole batch before", zap.Error(a.err))
+		l.log().Warn("the handler failed after it had acknowledged or given up all its items; nothing is handled again", zap.Error(a.err))
 	}
 	l.progress.Batches++
 	l.progress.Items += int64(p.size())
@@ -66,7 +66,7 @@ func (l *loop[T]) onHandled(a *attempt[T]) {
 	}
 }
 
-// skip gives up a part.
+// skip acknowledges a part that failed, and reports it as poison.
 func (l *loop[T]) skip(p *part[T], f Failure) {
 	l.reportPoison(p, f, false)
 	p.ackAll()
@@ -79,8 +79,8 @@ func (l *loop[T]) reportPoison(p *part[T], f Failure, deadLettered bool) {
 	})
 }
 
-// retryOrDeadLetter tries a part again after a pause, divides it, or moves it to the dead letters.
-// If the loop is closing it leaves the part to the next owner.
+// retryOrDeadLetter schedules the next attempt at a part, divides it, or moves it to the dead letters.
+// If the loop is closing, it leaves the part to the next owner.
 func (l *loop[T]) retryOrDeadLetter(now time.Time, a *attempt[T]) {
 	p := a.part
 	switch {
@@ -108,8 +108,8 @@ func (l *loop[T]) retryOrDeadLetter(now time.Time, a *attempt[T]) {
 	l.log().Warn("batch failed", fields...)
 }
 
-// leaveToNextOwner releases a part unacknowledged. If DeadLetter has refused it, it releases all
-// dead letters of the slot: DeadLetter may be down, and the shard is revoked.
+// leaveToNextOwner releases a part without acknowledging it. If DeadLetter has failed for the part,
+// all dead letters of the slot are released: more calls would delay the drain.
 func (l *loop[T]) leaveToNextOwner(p *part[T]) {
 	parts := []*part[T]{p}
 	if p.deadLetter != nil {
@@ -120,22 +120,21 @@ func (l *loop[T]) leaveToNextOwner(p *part[T]) {
 	}
 }
 
-// batchError names the batch of a failure.
+// batchError returns the error of a failure with the shard, the positions and the attempt.
 func (l *loop[T]) batchError(f Failure) error {
 	return fmt.Errorf("batch of shard %s from %q to %q, attempt %d: %w", f.Lease.ID, f.From, f.Next, f.Attempt, f.Err)
 }
 
-// pieces is the number of parts into which a failed part is divided. Four find one bad item about
-// as fast as two, and take fewer attempts if all items are bad.
+// pieces is the number of parts into which a failed part is divided. With four, one bad item is found
+// about as fast as with two, and many bad items take fewer attempts.
 const pieces = 4
 
-// divide replaces a part in its slot by smaller ones that have its unacknowledged items in their
-// order.
+// divide replaces a part by smaller ones. They have its items that are not acknowledged, in order.
 func (l *loop[T]) divide(a *attempt[T]) {
 	p, s := a.part, a.part.slot
 	left := slices.DeleteFunc(slices.Clone(p.items()), func(i int32) bool { return p.acks.acked(int(i)) })
 	if !p.divided {
-		l.log().Warn("batch failed and has no attempts left; its parts are tried one by one",
+		l.log().Warn("batch failed and has no attempts left; it is divided to find the bad items",
 			zap.String("from", string(a.failure.From)), zap.Int("attempt", p.attempt), zap.Int("items", len(left)), zap.Error(a.err))
 	}
 	var parts []*part[T]

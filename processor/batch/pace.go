@@ -9,20 +9,20 @@ import (
 // pacer decides how long to wait before the next read. It reads no clock.
 type pacer struct {
 	min, max time.Duration
-	foundAt  time.Time // when something was last found; zero: never
+	foundAt  time.Time // when a read last found something, or of the first read; zero: no read yet
 }
 
-// pauseShare makes the pause this fraction of the time since something was last found. After an hour
-// of silence, new items wait as long as after a minute, because of the bound. Items that trickle
-// in are found within the shortest pause.
+// pauseShare is the divisor for the pause: it is a quarter of the time since a read last found
+// something. So a shard that gets items often is read often. With a maximum of 1 s, the pause stops
+// growing after 4 s.
 const pauseShare = 4
 
-// jitter is how much of a pause is random: the shards of a worker start together, and must not read
-// together for ever.
+// jitter is the fraction of a pause that is random. All shards of a worker start together; without
+// jitter they would always be read together.
 const jitter = 0.1
 
-// next returns the pause after a read that ended at now: none if there is more to read. chance is
-// between 0 and 1.
+// next returns the pause after a read that ended at now. It is zero if there is more to read. chance
+// is random, between 0 and 1.
 func (p *pacer) next(now time.Time, found, more bool, chance float64) time.Duration {
 	if found || p.foundAt.IsZero() {
 		p.foundAt = now
@@ -34,7 +34,7 @@ func (p *pacer) next(now time.Time, found, more bool, chance float64) time.Durat
 	return pause - time.Duration(jitter*chance*float64(pause))
 }
 
-// schedule is growing pauses. The zero value is a new schedule.
+// schedule returns growing pauses. The zero value begins with the first one.
 type schedule struct {
 	next func() time.Duration
 }

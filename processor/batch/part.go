@@ -11,7 +11,7 @@ type chunk[T any] struct {
 	Chunk[T]
 	from  processor.Position
 	share share
-	parts int // not released
+	parts int // number of parts that are not released
 }
 
 // part is the items of a chunk that are handled together: all, or some. It belongs to the loop,
@@ -19,22 +19,23 @@ type chunk[T any] struct {
 type part[T any] struct {
 	chunk *chunk[T]
 	acks  *acks
-	index []int32 // where its items are in the chunk; nil: they are all of it
+	index []int32 // the indexes of its items in the chunk; nil: all of the chunk
 	slot  *slot[T]
 	attemptState
 
 	retryAt time.Time // when the next attempt may begin; zero: now
 }
 
-// attemptState is the history of the attempts at a part.
+// attemptState is the history of the attempts at a part. Options.Attempts and Options.Elapsed begin
+// anew when a part is divided.
 type attemptState struct {
 	attempt        int       // the number of the running or the last attempt
 	firstAt        time.Time // when the first attempt began
-	boundsSince    time.Time // when the first attempt began that counts for the bounds
-	attemptsBefore int       // attempts before that one
-	divided        bool      // the part is a piece of one that failed
-	deadLetter     *Failure  // set: the part goes to DeadLetter, because of this failure
-	givenUp        bool      // by the handler, with GiveUp
+	boundsSince    time.Time // when Elapsed began; zero: with the next attempt
+	attemptsBefore int       // number of attempts that Attempts does not count
+	divided        bool      // the part was made by dividing one that failed
+	deadLetter     *Failure  // if set, the part goes to DeadLetter because of this failure
+	givenUp        bool      // the handler called GiveUp
 	pauses         schedule
 }
 

@@ -10,18 +10,19 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// ErrNotAcknowledged is the error of a batch for which the body of a loop over Range called
-// neither Ack nor Fail.
+// ErrNotAcknowledged is the error of a batch if the body of a loop over Range called neither Ack nor
+// Fail for it.
 var ErrNotAcknowledged = errors.New("batch was not acknowledged")
 
-// errRangeTwice: a second loop would go back to where the first one began.
+// errRangeTwice: a second loop would begin again at the position of the first one.
 var errRangeTwice = errors.New("batch: a Range can be looped over once")
 
-// errLoopEnded is the error of the batch at which a loop over Range ended. It is no failure of the
-// batch, and no action follows.
+// errLoopEnded is the result of the batch at which the body left a loop over Range. The batch has not
+// failed, so no action is chosen.
 var errLoopEnded = errors.New("the loop over the batches has ended")
 
-// Range is Handle with the loop in your own Process:
+// Range returns the batches of a shard for a loop in your own Process. Apart from that it works as
+// Handle does:
 //
 //	for b, err := range batch.Range(ctx, s, src, o) {
 //		if err != nil {
@@ -32,17 +33,19 @@ var errLoopEnded = errors.New("the loop over the batches has ended")
 //	}
 //	return nil
 //
-// The body is the handler. For each batch it calls Ack, or Fail with the reason. A batch for which
-// it calls neither has failed with ErrNotAcknowledged, and the Options decide. An error comes
-// once, at the end, with a nil batch; Process should return it. If the shard is revoked, the loop
-// ends without an error.
+// The body of the loop is the handler. For each batch it calls Ack, or Fail with the reason. If it
+// calls neither, the batch has failed with ErrNotAcknowledged. After a failure, the Options decide.
 //
-// When the body leaves the loop or panics, what is acknowledged is committed, unless ctx has ended.
-// That includes the last batch if its Ack was called.
+// An error comes only in the last round of the loop, with a nil batch. Process should return it. After
+// a revocation there is no error, unless the last commit failed. If o or src is wrong, the first round
+// has an error that matches *shardset.ConfigError.
 //
-// Share one Budget among the shards: without Options.Budget each call makes its own.
-// Options.Concurrency above 1, Key and Timeout are faults. The loop belongs to one goroutine, and
-// the result can be looped over once.
+// If the body leaves the loop or panics, all acknowledged items are still committed, also those of the
+// last batch. If ctx has ended, they are not.
+//
+// All shards should share one Options.Budget; if it is nil, each call of Range makes its own.
+// Options.Concurrency above 1, Key and Timeout are refused. One goroutine may loop over the result, and
+// only once.
 func Range[T any](ctx context.Context, s *processor.Shard, src Source[T], o Options[T]) iter.Seq2[*Batch[T], error] {
 	err := setRangeDefaults(src, &o)
 	used := false
@@ -68,8 +71,8 @@ func Range[T any](ctx context.Context, s *processor.Shard, src Source[T], o Opti
 	}
 }
 
-// setRangeDefaults fills in the defaults. Options that need several handlers at a time, or a context
-// for each batch, are faults.
+// setRangeDefaults is setDefaults for Range. It refuses options that need several handlers at a time, or
+// a context for each batch.
 func setRangeDefaults[T any](src Source[T], o *Options[T]) error {
 	faults := &shardset.ConfigError{Config: "batch.Options"}
 	if src == nil {
@@ -107,7 +110,7 @@ func (r *ranging[T]) handle(ctx context.Context, b *Batch[T]) error {
 	}
 }
 
-// run calls the body. However it ends, the loop has returned by then.
+// run calls the body for each batch. It returns, or panics with the body, only after the loop has ended.
 func (r *ranging[T]) run(yield func(*Batch[T], error) bool) {
 	ended := false
 	defer func() {
@@ -132,7 +135,7 @@ func (r *ranging[T]) run(yield func(*Batch[T], error) bool) {
 	}
 }
 
-// body calls the body for one batch, and reports whether it wants more.
+// body calls the body for one batch, and reports whether the range statement goes on.
 func (r *ranging[T]) body(b *Batch[T], yield func(*Batch[T], error) bool) (more bool) {
 	defer func() {
 		r.replies <- b.outcome(!more)

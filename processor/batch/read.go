@@ -12,62 +12,62 @@ import (
 	"github.com/rollcall-go/rollcall/processor/internal/contain"
 )
 
-// reading is the state of reading one shard. While a read is running, reader belongs to it;
-// everything else belongs to the loop.
+// reading is the state of reading one shard. While a read is running, the field reader belongs to its
+// goroutine. All other fields belong to the loop.
 type reading[T any] struct {
 	ctx  context.Context // ends when the loop is closing
 	stop context.CancelFunc
 
 	reader    Reader[T]          // nil: not opened
-	reopen    bool               // open the reader anew before the next read
-	running   bool               // a read is running, or an opening
-	discard   bool               // the result of the running read is to be dropped
-	next      processor.Position // where the next read begins; empty: only the reader knows
-	notBefore time.Time          // of the next read
-	slowAt    time.Time          // when the running read counts as slow; zero: none is running, or it waits for data
+	reopen    bool               // open a new reader before the next read
+	running   bool               // a read or an opening is running
+	discard   bool               // discard the result of the running read
+	next      processor.Position // where the next read begins; empty: the reader does not know yet
+	notBefore time.Time          // when the next read may begin
+	slowAt    time.Time          // when the running read counts as slow; zero: never
 
-	atEnd   bool  // the last read found no more to read at once
+	atEnd   bool  // the last read reached the end of the shard
 	idle    bool  // the last read found nothing
 	failing bool  // the last read failed
-	trouble error // why the last read failed, or Chunk.Trouble
+	trouble error // the error of the last read, or Chunk.Trouble
 	lag     lagSample
 
-	gapErr   error     // set: the confirmed ErrGone or ErrExpired that the next read acts on
-	gapSince time.Time // since when reads fail with ErrGone, or with ErrExpired; zero: they do not
+	gapErr   error     // ErrGone or ErrExpired, confirmed: the next runRead acts on it
+	gapSince time.Time // since when reads fail with the same one of the two errors; zero: they do not
 	goneErr  error     // the last of these errors, if it matches ErrGone
 	afterGap bool      // the reader was opened after a gap: see initial
 
-	held    int64         // bytes of the budget that this shard's chunks hold
-	yielded []yieldedPart // what was discarded last; it will be read again
+	buffered int64         // bytes of the budget that this shard's chunks use
+	yielded  []yieldedPart // the parts that released their memory for other shards
 
 	pacer    pacer
 	failures schedule
 	throttle schedule
 }
 
-// readResult is one read, or one opening of a reader, and what came of it.
+// readResult is one read, or one opening of a reader, and its result.
 type readResult[T any] struct {
 	ctx   context.Context
 	class class
 	atEnd bool // wait for data first, if the reader is a Waiter
 	open  bool // open the reader instead of reading
 
-	opened bool               // the reader was opened,
-	start  processor.Position // at this position
-	gone   bool               // the shard is gone; its gap was reported unless err is set
+	opened bool               // the reader was opened
+	start  processor.Position // where the opened reader begins
+	gone   bool               // the shard is gone; without err, its gap was reported
 	chunk  Chunk[T]
 	share  share
-	keys   [][]int32 // the items of each lane, with Options.Key
+	keys   [][]int32 // with Options.Key: the indexes of the items of each lane
 	waited time.Duration
 	err    error
 }
 
-// mayRead reports whether there is work for another read and room for its result.
+// mayRead reports whether another read is wanted and there is room for its result.
 func (l *loop[T]) mayRead() bool {
 	r := &l.reading
 	return !r.running && !l.noMoreReads && !l.closing() &&
 		len(l.window.entries) < l.o.Concurrency+l.o.Prefetch &&
-		(r.held == 0 || r.held+l.o.BatchBytes <= l.o.ShardBytes)
+		(r.buffered == 0 || r.buffered+l.o.BatchBytes <= l.o.ShardBytes)
 }
 
 // startRead starts the next read if it is due.
@@ -93,13 +93,13 @@ func (l *loop[T]) startRead(now time.Time) {
 	l.launch(event[T]{read: res})
 }
 
-// runRead runs on a goroutine of its own. It opens or it reads, never both: the position of the
-// opening may have to be committed, however long the first read takes.
+// runRead runs on a goroutine of its own. It opens the reader or reads, never both: the position of a
+// new reader may have to be committed before the first read, which may take long.
 func (l *loop[T]) runRead(res *readResult[T]) error {
 	r := &l.reading
 	if errors.Is(r.gapErr, ErrGone) {
 		res.gone = true
-		// Not with res.ctx: a revoked shard that is gone has no later owner to report its gap.
+		// Not with res.ctx, which ends when the shard is revoked: no later owner could report the gap.
 		return l.reportGap(l.ctx, processor.Gap{Lost: r.next, Err: r.gapErr})
 	}
 	if res.open {
@@ -129,7 +129,7 @@ func (l *loop[T]) runRead(res *readResult[T]) error {
 	return err
 }
 
-// onRead acts on a read that has ended.
+// onRead acts on the result of a read or of an opening.
 func (l *loop[T]) onRead(now time.Time, res *readResult[T]) {
 	r := &l.reading
 	wanted := !r.discard
@@ -170,12 +170,12 @@ func (l *loop[T]) acceptChunk(now time.Time, res *readResult[T]) {
 		if moved || (c.End != 0 || c.Recommit) && r.next != "" { // an end is committed even in an empty shard
 			l.window.push(newAcks(r.next, nil, 0))
 		}
-		if moved && from == "" && l.initial(r.afterGap) != Earliest() { // now the reader knows where it began
+		if moved && from == "" && l.initial(r.afterGap) != Earliest() { // the reader knows only now where it began
 			l.commits.atOnce = true
 		}
 	}
 	l.progress.Reading = r.next
-	more := c.More && (got || moved) // or a source that always sets More would be read without a pause
+	more := c.More && (got || moved) // otherwise a source that always sets More would be read without a pause
 	r.idle, r.atEnd = !got && !moved, !more
 	r.notBefore = now.Add(max(l.pause(now, res, got || moved, more), c.Pause))
 	switch c.End {
@@ -184,9 +184,9 @@ func (l *loop[T]) acceptChunk(now time.Time, res *readResult[T]) {
 	case EndClosed:
 		l.noMoreReads, l.endErr = true, processor.ErrShardClosed
 	}
-	// An end is committed even if the position has not moved: a service that holds back the
-	// children of a shard checks its commits, and may have checked the last one before the shard
-	// was closed.
+	// An end is committed even if the position has not moved. A service may start the children of a
+	// shard only at a commit that finds the shard closed and read to its end. At the last commit, the
+	// shard may still have been open.
 	l.commits.recommit = l.commits.recommit || l.noMoreReads || c.Recommit
 }
 
@@ -207,13 +207,13 @@ func (l *loop[T]) pause(now time.Time, res *readResult[T], found, more bool) tim
 	return pause - res.waited
 }
 
-// releaseRead gives back what a read has taken.
+// releaseRead releases the memory of a read and its share of the budget.
 func (l *loop[T]) releaseRead(res *readResult[T]) {
 	res.share.release()
 	l.releaseChunk(&res.chunk)
 }
 
-// releaseChunk gives the items back to the source.
+// releaseChunk calls Chunk.Release once.
 func (l *loop[T]) releaseChunk(c *Chunk[T]) {
 	if c.Release == nil {
 		return
@@ -222,6 +222,6 @@ func (l *loop[T]) releaseChunk(c *Chunk[T]) {
 	c.Release, c.Items = nil, nil
 	err := l.call(l.ctx, "Chunk.Release", func() error { release(); return nil })
 	if err != nil {
-		l.log().Error("releasing a batch failed", zap.Error(err))
+		l.log().Error("Chunk.Release failed; the shard goes on", zap.Error(err))
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// Pauses after a read that failed, and after a read that was throttled.
+// The pauses after a read that failed, and after a read that was throttled.
 var (
 	readBackoff     = processor.Backoff{Min: 200 * time.Millisecond, Max: 10 * time.Second}
 	throttleBackoff = processor.Backoff{Min: time.Second, Max: 30 * time.Second}
 )
 
-// readFailed acts on a read, or an opening, that failed.
+// readFailed acts on the error of a read or of an opening.
 func (l *loop[T]) readFailed(now time.Time, err error) {
 	r := &l.reading
 	r.trouble, r.failing = err, true
@@ -38,7 +38,7 @@ func (l *loop[T]) readFailed(now time.Time, err error) {
 		return
 	default:
 		r.gapErr = err
-		r.failures.reset() // the opening that follows has not failed yet
+		r.failures.reset() // the pauses of the opening that follows begin anew
 	}
 	pause, backoff := r.failures.pause, readBackoff
 	if errors.Is(err, ErrThrottled) {
@@ -53,7 +53,7 @@ func (l *loop[T]) readFailed(now time.Time, err error) {
 	l.log().Warn("reading failed", fields...)
 }
 
-// retryAfter returns the pause that an error asks for, zero if it asks for none.
+// retryAfter returns the pause that an error requests. Zero means that it requests none.
 func retryAfter(err error) time.Duration {
 	var r interface{ RetryAfter() time.Duration }
 	if errors.As(err, &r) {

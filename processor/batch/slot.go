@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// slot is a place in a lane, taken by one batch. It holds what is left of the batch: one part, or
-// several after a division or GiveUp. One part is attempted at a time. The slot is free when all
-// parts are released.
+// slot is a place in a lane, taken by one part. If the part is divided, or the handler calls GiveUp, the
+// slot holds all the parts that result. One attempt runs at a time. The slot is free when all its parts
+// are released.
 type slot[T any] struct {
 	lane        int
 	toHandle    []*part[T] // for the handler, in order
@@ -15,17 +15,17 @@ type slot[T any] struct {
 	busy        bool       // an attempt is running
 }
 
-// takeSlot gives a part a slot of a lane.
+// takeSlot takes a slot of a lane for a part.
 func (l *loop[T]) takeSlot(lane int, p *part[T]) {
 	p.slot = &slot[T]{lane: lane, toHandle: []*part[T]{p}}
-	if p.deadLetter != nil { // it was one before it yielded its memory
+	if p.deadLetter != nil { // it was a dead letter before it released its memory
 		p.slot.moveToDeadLetters(p)
 	}
 	l.lanes[lane].free--
 	l.slots = append(l.slots, p.slot)
 }
 
-// leaveSlot removes a part from its slot. With the last part the slot is free.
+// leaveSlot removes a part from its slot. Without parts, the slot is free.
 func (l *loop[T]) leaveSlot(p *part[T]) {
 	s := p.slot
 	s.remove(p)
@@ -37,22 +37,22 @@ func (l *loop[T]) leaveSlot(p *part[T]) {
 	l.slots = slices.Delete(l.slots, i, i+1)
 }
 
-// releaseLane releases a part, acknowledged or not, and its slot if it was the last one there.
+// releaseLane removes a part from its slot and releases it, acknowledged or not.
 func (l *loop[T]) releaseLane(p *part[T]) {
 	l.leaveSlot(p)
 	if p.chunk.parts == 1 {
-		p.acks.fixPosition() // before the source gets the memory back that After may need
+		p.acks.fixPosition() // before Chunk.Release
 	}
 	l.releasePart(p)
 }
 
-// releasePart releases a part, and with the last part of a chunk the chunk.
+// releasePart releases a part. With its last part, the chunk is released.
 func (l *loop[T]) releasePart(p *part[T]) {
 	c := p.chunk
 	if c.parts--; c.parts > 0 {
 		return
 	}
-	l.reading.held -= c.share.bytes
+	l.reading.buffered -= c.share.bytes
 	c.share.release()
 	l.releaseChunk(&c.Chunk)
 }
@@ -77,8 +77,8 @@ func (s *slot[T]) remove(p *part[T]) {
 	}
 }
 
-// duePart returns the part whose attempt is due, or nil. If the loop is closing, only items that
-// the handler gave up are due.
+// duePart returns the part whose attempt is due, or nil. If the loop is closing, only items that were
+// passed to GiveUp are due.
 func (s *slot[T]) duePart(now time.Time, closing bool) *part[T] {
 	switch {
 	case s.busy:

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// mustDrain reports whether the shard is revoked, or the loop has to quit.
+// mustDrain reports whether the shard is revoked, or the body has left the loop over Range.
 func (l *loop[T]) mustDrain() bool {
 	select {
 	case <-l.s.Revoked():
@@ -16,7 +16,8 @@ func (l *loop[T]) mustDrain() bool {
 	return true
 }
 
-// leave begins the drain: it stops reading, and of what was read only running attempts go on.
+// startDrain stops reading. Only the running attempts go on, and DeadLetter for items that were passed
+// to GiveUp.
 func (l *loop[T]) startDrain() {
 	if !l.closing() {
 		l.commits.retryAtOnce()
@@ -28,7 +29,7 @@ func (l *loop[T]) startDrain() {
 	l.reading.stop()
 }
 
-// stop ends the work because of ActionHalt or ActionFatal.
+// stop ends the loop with err, because of ActionHalt or ActionFatal.
 func (l *loop[T]) stop(err error) {
 	if !l.closing() {
 		l.commits.retryAtOnce()
@@ -39,7 +40,7 @@ func (l *loop[T]) stop(err error) {
 	l.reading.stop()
 }
 
-// closing reports whether no read and no batch may begin.
+// closing reports whether the loop starts no more reads and batches.
 func (l *loop[T]) closing() bool { return l.draining || l.ctxEnded || l.stopped != nil }
 
 // finished reports whether there is nothing left to wait for.
@@ -68,8 +69,8 @@ func (l *loop[T]) result() error {
 	return l.commits.err
 }
 
-// close releases everything. Goroutines are still running only if the source panicked on the
-// goroutine of the loop.
+// close releases everything. Goroutines still run only if Chunk.After panicked on the goroutine of
+// Process.
 func (l *loop[T]) close() {
 	l.timer.Stop()
 	l.reading.stop()

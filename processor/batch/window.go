@@ -2,16 +2,15 @@ package batch
 
 import "github.com/rollcall-go/rollcall/processor"
 
-// window is the chunks that were read of one shard and are not wholly acknowledged, in the
-// order of reading, and the low-water mark. It belongs to the loop; handlers change only the
-// acks inside.
+// window holds the chunks of a shard that are not completely acknowledged, in the order of reading, and
+// the low-water mark. It belongs to the loop; handlers change only the acks inside.
 type window struct {
 	entries []*acks
-	low     processor.Position // everything before it is acknowledged; empty: nothing to commit yet
-	items   int                // acknowledged below the low-water mark since the loop began its last commit
+	low     processor.Position // every item before it is acknowledged; empty: nothing to commit yet
+	items   int                // acknowledged before low since the last commit began
 }
 
-// push adds a chunk. A chunk without items only moves the end of the chunk before it, so a filter
+// push adds a chunk. A chunk without items only moves the end of the chunk before it, so that a filter
 // that drops everything does not fill the window.
 func (w *window) push(a *acks) {
 	if n := len(w.entries); n > 0 && a.size == 0 {

@@ -13,16 +13,17 @@ import (
 // shards wait for its memory.
 const yieldCheckEvery = time.Second
 
-// yieldedPart is the history of a part that yielded its memory and will be read again.
+// yieldedPart is the history of a part that has released its memory for other shards. It is read again
+// later.
 type yieldedPart struct {
-	from        processor.Position // of its read
-	first, size int                // its items in the read
+	from        processor.Position // where its read began
+	first, size int                // its first item in the read, and how many it has
 	attemptState
 }
 
-// yieldMemory discards everything that was read, if all batches in the slots wait for another
-// attempt and other shards wait for memory. It is read again when the first of these attempts is
-// due. Otherwise a few shards whose sink is down could stop all the others.
+// yieldMemory discards all chunks of the shard if its batches wait for another attempt and other shards
+// wait for memory. The chunks are read again when the first of these attempts is due. Without this, a
+// few shards whose sink is down could stop all others.
 func (l *loop[T]) yieldMemory(now time.Time) {
 	if !l.waitsForRetry() || now.Before(l.yieldCheckAt) {
 		return
@@ -56,9 +57,9 @@ func (l *loop[T]) yieldMemory(now time.Time) {
 	r.ctx, r.stop = context.WithCancel(l.ctx)
 }
 
-// mayYieldMemory reports whether the shard would read the same items again and lose nothing: no
-// item is acknowledged or given up, no attempt is running, and no read has failed for good. With
-// Options.Key, lanes share their reads, so the memory is kept.
+// mayYieldMemory reports whether the shard can read the same items again without changing anything: no
+// item is acknowledged or was passed to GiveUp, no attempt is running, and reading has not ended with
+// an error. With Options.Key, several lanes share a chunk, so the shard keeps its memory.
 func (l *loop[T]) mayYieldMemory() bool {
 	switch {
 	case l.closing(), l.gone, l.o.Key != nil, l.reading.gapErr != nil,
@@ -79,7 +80,8 @@ func (l *loop[T]) mayYieldMemory() bool {
 	return true
 }
 
-// takeYielded returns the yielded part that begins at an item of a read, and forgets it.
+// takeYielded removes and returns the yielded part that begins at an item of a read. It reports whether
+// there was one.
 func (l *loop[T]) takeYielded(from processor.Position, first int) (yieldedPart, bool) {
 	r := &l.reading
 	for i, p := range r.yielded {
