@@ -98,7 +98,7 @@ func TestUserCodeNeverDelaysAHeartbeat(t *testing.T) {
 			t.Errorf("%d heartbeats in ten minutes", len(beats))
 		}
 		// Four of the shards were revoked in favour of b and never came free: stuck,
-		// still reported, and nobody doubles them.
+		// still reported, and no other member starts them.
 		if n := len(other.running()); n != 0 {
 			t.Errorf("the other member runs %d shards whose processors are stuck elsewhere", n)
 		}
@@ -233,7 +233,7 @@ func TestDoneStaysHeld(t *testing.T) {
 	})
 }
 
-// A shard that ended is over for the group, so nobody starts it again.
+// A closed shard is not granted again.
 func TestEndedIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wire := newWire(t, 2)

@@ -222,7 +222,7 @@ func TestFiniteWorkersStayForWhatIsNotDone(t *testing.T) {
 	}
 }
 
-// A worker that is not told that its work is finite stays, and holds what the others
+// A worker without Finite stays, and holds what the others
 // leave.
 func TestNotFiniteNeverReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -252,7 +252,7 @@ func TestFiniteWorkerThatFails(t *testing.T) {
 	})
 }
 
-// A run that ends by itself returns in time, deaf hooks or not.
+// A run that ends by itself returns in time, whether a hook hangs or not.
 func TestFiniteRunEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		work := newTask()

@@ -79,7 +79,7 @@ func TestADamagedCheckpointHalts(t *testing.T) {
 	})
 }
 
-// A halted shard is told once, stays held and is seen; the others go on.
+// A halted shard is reported once, stays held and is in the status; the others go on.
 func TestHaltIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logs, seen := observer.New(zap.InfoLevel)

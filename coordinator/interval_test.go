@@ -40,7 +40,7 @@ func (a *advising) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Ans
 	return a.Service.Beat(ctx, r)
 }
 
-// Who has no opinion on the interval does as the service advises; who has one, does not.
+// Without a configured interval, the worker uses the one that the service advises.
 func TestIntervalFromTheService(t *testing.T) {
 	for _, c := range []struct {
 		name                  string
@@ -79,8 +79,8 @@ func TestIntervalFromTheService(t *testing.T) {
 	}
 }
 
-// changing is a service whose group's TTL somebody changes. It keeps leases for a minute
-// all the same, which harms nobody.
+// changing is a service with a TTL that the test changes. It keeps leases for a minute all the
+// same, which does no harm.
 type changing struct {
 	*wire
 	mu  sync.Mutex
@@ -101,7 +101,7 @@ func (c *changing) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Ans
 	return a, err
 }
 
-// A TTL that somebody makes shorter makes the worker beat faster, with one warning, and
+// A TTL that becomes shorter makes the worker send heartbeats faster, with one warning, and
 // costs no shard. Run ends only if three heartbeats of 100 ms do not fit.
 func TestIntervalFollowsAShorterTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestIntervalFollowsAShorterTTL(t *testing.T) {
 	})
 }
 
-// An interval that nobody chose gives way to the TTL of the first answer.
+// Without a configured interval, the interval follows the TTL of the first answer.
 func TestUnsetIntervalFollowsTheTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service, err := memory.New(memory.Config{TTL: 1500 * time.Millisecond, Shards: shardset.Range("orders", 2)})
@@ -181,7 +181,7 @@ func TestUnsetIntervalFollowsTheTTL(t *testing.T) {
 	})
 }
 
-// An interval that the service advised follows the TTL both ways, and nobody is warned.
+// An interval that the service advised follows the TTL both ways, without a warning.
 func TestAdvisedIntervalFollowsTheTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service, err := memory.New(memory.Config{TTL: 20 * time.Second, Shards: shardset.Range("orders", 2)})

@@ -106,7 +106,7 @@ func (w *wire) Save(ctx context.Context, o processor.Owner, p processor.Position
 	return w.Service.Save(ctx, o, p)
 }
 
-// worker is a coordinator that runs, with everything that its hooks were told.
+// worker is a coordinator that runs, with the events that its hooks received.
 type worker struct {
 	*coordinator.Coordinator
 	t    *testing.T
@@ -177,7 +177,7 @@ func (w *worker) record(h *coordinator.Hooks) {
 	}
 }
 
-// heard returns what the hooks were told, of one kind.
+// heard returns the events of one kind that the hooks received.
 func (w *worker) heard(kind string) []event {
 	w.mu.Lock()
 	defer w.mu.Unlock()

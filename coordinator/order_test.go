@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// orderly is a service whose group somebody else may set to be ordered or not.
+// orderly is a service with a group that the test sets to be ordered or not.
 type orderly struct {
 	*wire
 	ordered atomic.Bool

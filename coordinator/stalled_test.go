@@ -52,8 +52,8 @@ func (r *numbersReader) Read(ctx context.Context, _ batch.Limit) (batch.Chunk[in
 // waitForRelease is a handler's place to hang, for the stacks to name.
 func waitForRelease(release <-chan struct{}) { <-release }
 
-// A handler that hangs is told once, with its stack, and cleared when it goes on; when
-// it hangs again it is told again. Shards that wait for data are idle, however long.
+// A handler that hangs is reported once, with its stack, and cleared when it goes on; when
+// it hangs again it is reported again. Shards that wait for data are idle, however long.
 func TestAHandlerThatHangsIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, seen := observer.New(zap.InfoLevel)
@@ -124,7 +124,7 @@ func TestNoProgress(t *testing.T) {
 	for name, c := range map[string]struct {
 		work  func(release <-chan struct{}) processor.Factory
 		after time.Duration // Config.NoProgressAfter
-		want  string        // in the error; empty: it is not told
+		want  string        // in the error; empty: it is not reported
 	}{
 		"a read": {work: func(release <-chan struct{}) processor.Factory {
 			src := numbers{items: 2, read: func(context.Context, shardset.ID) { <-release }}
@@ -189,7 +189,7 @@ func TestNoProgress(t *testing.T) {
 	}
 }
 
-// Many that hang at once are all told, but stacks are taken once a minute: that stops the
+// Many that hang at once are all reported, but stacks are taken once a minute: that stops the
 // process.
 func TestStacksAreTakenOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

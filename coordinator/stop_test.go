@@ -40,14 +40,14 @@ func TestRunReturnsAtOnceWithIdleProcessors(t *testing.T) {
 // A shutdown, or the loss of everything, meets a coordinator in each of its states.
 func TestShutdownInEveryState(t *testing.T) {
 	hang := func(ctx context.Context) { <-ctx.Done() }
-	deaf := func(release <-chan struct{}) processor.Func {
+	stuck := func(release <-chan struct{}) processor.Func {
 		return func(context.Context, *processor.Shard) error { <-release; return nil }
 	}
 	for _, tc := range []struct {
 		name  string
 		after time.Duration // when the worker is stopped
 		setup func(t *testing.T, w *wire, cfg *coordinator.Config, release <-chan struct{})
-		deaf  int // processors that Run has to leave behind
+		stuck int // processors that Run has to leave behind
 	}{
 		{"before the first answer", time.Millisecond, func(_ *testing.T, w *wire, _ *coordinator.Config, _ <-chan struct{}) {
 			w.setFault(func(ctx context.Context, _ shardset.Heartbeat) error { hang(ctx); return ctx.Err() })
@@ -71,14 +71,14 @@ func TestShutdownInEveryState(t *testing.T) {
 		{"done by itself", time.Second, func(_ *testing.T, _ *wire, cfg *coordinator.Config, _ <-chan struct{}) {
 			cfg.Processor = processor.FromFunc(func(context.Context, *processor.Shard) error { return nil })
 		}, 0},
-		{"processors deaf to Revoked", time.Second, func(_ *testing.T, _ *wire, cfg *coordinator.Config, _ <-chan struct{}) {
+		{"processors ignore Revoked", time.Second, func(_ *testing.T, _ *wire, cfg *coordinator.Config, _ <-chan struct{}) {
 			cfg.Processor = processor.FromFunc(func(ctx context.Context, _ *processor.Shard) error { hang(ctx); return nil })
 		}, 0},
-		{"processors deaf to everything", time.Second, func(_ *testing.T, _ *wire, cfg *coordinator.Config, release <-chan struct{}) {
-			cfg.Processor = processor.FromFunc(deaf(release))
+		{"processors ignore everything", time.Second, func(_ *testing.T, _ *wire, cfg *coordinator.Config, release <-chan struct{}) {
+			cfg.Processor = processor.FromFunc(stuck(release))
 		}, 4},
-		{"deaf and the lease already lost", 30 * time.Second, func(_ *testing.T, w *wire, cfg *coordinator.Config, release <-chan struct{}) {
-			cfg.Processor = processor.FromFunc(deaf(release))
+		{"stuck and the lease already lost", 30 * time.Second, func(_ *testing.T, w *wire, cfg *coordinator.Config, release <-chan struct{}) {
+			cfg.Processor = processor.FromFunc(stuck(release))
 			time.AfterFunc(time.Second, func() { w.setCut(true) })
 		}, 4},
 	} {
@@ -95,13 +95,13 @@ func TestShutdownInEveryState(t *testing.T) {
 					t.Errorf("Run took %v to return, want at most %v", took, cfg.DrainTimeout+slack)
 				}
 				var drain *coordinator.DrainError
-				if errors.As(err, &drain) != (tc.deaf > 0) {
-					t.Fatalf("Run returned %v, want a DrainError: %v", err, tc.deaf > 0)
+				if errors.As(err, &drain) != (tc.stuck > 0) {
+					t.Fatalf("Run returned %v, want a DrainError: %v", err, tc.stuck > 0)
 				}
-				if tc.deaf > 0 && len(drain.Shards) != tc.deaf {
-					t.Errorf("the error names %v, want %d shards", drain.Shards, tc.deaf)
+				if tc.stuck > 0 && len(drain.Shards) != tc.stuck {
+					t.Errorf("the error names %v, want %d shards", drain.Shards, tc.stuck)
 				}
-				if tc.deaf == 0 && err != nil {
+				if tc.stuck == 0 && err != nil {
 					t.Errorf("Run returned %v, want nil", err)
 				}
 				close(release)
@@ -199,8 +199,8 @@ func TestRunWithAnEndedContextDoesNothing(t *testing.T) {
 	})
 }
 
-// A client that ignores its context is somebody else's bug; Run names it and returns.
-func TestDeafClient(t *testing.T) {
+// Run names a client that ignores its context, and returns.
+func TestClientIgnoresItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		wire := newWire(t, 1)
