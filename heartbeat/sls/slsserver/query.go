@@ -1,8 +1,6 @@
 package slsserver
 
 import (
-	"cmp"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -67,38 +65,85 @@ func (s *Server) filterOf(c *call) (*filter, error) {
 	return nil, badParameter("there is no processor %q", id)
 }
 
-// The parts of a query. A quote within quotes is doubled.
-var (
-	everything = regexp.MustCompile(`^\s*\*\s*$`)
-	where      = regexp.MustCompile(`^\s*\*\s*\|\s*(?i:where)\b`)
-	equality   = regexp.MustCompile(`^\s*(?:(\w+)|"((?:[^"]|"")*)")\s*=\s*'((?:[^']|'')*)'\s*`)
-	and        = regexp.MustCompile(`^(?i:and)\b`)
-)
-
 // parseQuery reads the part of the query language that the package comment describes.
 func parseQuery(text string) (*filter, error) {
+	unsupported := badParameter("only this much of a query is supported: * | where key = 'value' and key = 'value'")
 	if len(text) > maxQueryBytes {
 		return nil, badParameter("the query has more than %d bytes", maxQueryBytes)
 	}
 	f := &filter{conditions: map[condition]uint64{}}
-	if everything.MatchString(text) {
+	next := func() (token string) {
+		token, text = cutToken(text)
+		return token
+	}
+	if next() != "*" {
+		return nil, unsupported
+	}
+	token := next()
+	if token == "" {
 		return f, nil
 	}
-	for rest, before := text, where; before.MatchString(rest); before = and {
-		rest = rest[len(before.FindString(rest)):]
-		m := equality.FindStringSubmatch(rest)
-		if m == nil {
-			break
+	if token != "|" || !strings.EqualFold(next(), "where") {
+		return nil, unsupported
+	}
+	for {
+		key := next()
+		if quoted, ok := unquote(key, '"'); ok {
+			key = quoted
+		} else if strings.Trim(key, wordBytes) != "" || key == "" {
+			return nil, unsupported
 		}
-		key := cmp.Or(m[1], strings.ReplaceAll(m[2], `""`, `"`))
-		if !f.add(condition{key, strings.ReplaceAll(m[3], "''", "'")}) {
+		if next() != "=" {
+			return nil, unsupported
+		}
+		value, ok := unquote(next(), '\'')
+		if !ok {
+			return nil, unsupported
+		}
+		if !f.add(condition{key, value}) {
 			return nil, badParameter("the query has more than %d conditions", maxConditions)
 		}
-		if rest = rest[len(m[0]):]; rest == "" {
+		if token = next(); token == "" {
 			return f, nil
 		}
+		if !strings.EqualFold(token, "and") {
+			return nil, unsupported
+		}
 	}
-	return nil, badParameter("only this much of a query is supported: * | where key = 'value' and key = 'value'")
+}
+
+const wordBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+
+// cutToken cuts the first token off a query: a word, a string in quotes in which a quote is doubled,
+// or one other byte. The token is empty at the end of the query.
+func cutToken(s string) (token, rest string) {
+	s = strings.TrimLeft(s, " \t\r\n")
+	if s == "" {
+		return "", ""
+	}
+	if n := len(s) - len(strings.TrimLeft(s, wordBytes)); n > 0 {
+		return s[:n], s[n:]
+	}
+	if quote := s[0]; quote == '"' || quote == '\'' {
+		for n := 1; n < len(s); n++ {
+			if s[n] != quote {
+				continue
+			}
+			if n++; n == len(s) || s[n] != quote {
+				return s[:n], s[n:]
+			}
+		}
+	}
+	return s[:1], s[1:]
+}
+
+// unquote returns the value of a string token with these quotes.
+func unquote(token string, quote byte) (string, bool) {
+	if len(token) < 2 || token[0] != quote {
+		return "", false
+	}
+	q := string(quote)
+	return strings.ReplaceAll(token[1:len(token)-1], q+q, q), true
 }
 
 // apply appends the log group with its matching logs and counts both. It appends nothing if no
