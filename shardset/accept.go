@@ -125,7 +125,7 @@ func (t *Tracker) applyDiff(now time.Time, seq uint64, p *Plan) {
 	fresh := make([]entry, 0, len(d.start))
 	for _, g := range d.start {
 		if t.mayStart(g.ID, seq) {
-			fresh = append(fresh, entry{grant: g})
+			fresh = append(fresh, entry{grant: *g})
 			t.take(now, &fresh[len(fresh)-1], p)
 		}
 	}

@@ -107,7 +107,7 @@ func (t *Tracker) checkDiff(held entryTable) error {
 		return nil
 	}
 	if d := diff(held.order, t.assigned); len(d.start) > 0 {
-		return fmt.Errorf("%v are assigned and not held, and no answer will start them", d.start)
+		return fmt.Errorf("%v and %d more are assigned and not held, and no answer will start them", *d.start[0], len(d.start)-1)
 	}
 	return nil
 }

@@ -25,12 +25,28 @@ func grantsOf(entries []*entry) []Grant {
 	return grants
 }
 
+func values(list []*Grant) []Grant {
+	var grants []Grant
+	for _, g := range list {
+		grants = append(grants, *g)
+	}
+	return grants
+}
+
+func pointers(list []Grant) []*Grant {
+	var grants []*Grant
+	for i := range list {
+		grants = append(grants, &list[i])
+	}
+	return grants
+}
+
 func (d difference) String() string {
 	var parts []string
 	for _, list := range []struct {
 		name   string
 		grants []Grant
-	}{{"start", d.start}, {"revoke", grantsOf(d.revoke)}, {"regrant", grantsOf(d.regrant)}} {
+	}{{"start", values(d.start)}, {"revoke", grantsOf(d.revoke)}, {"regrant", grantsOf(d.regrant)}} {
 		if len(list.grants) > 0 {
 			parts = append(parts, list.name+" "+grantsText(list.grants))
 		}
@@ -93,7 +109,7 @@ func TestDiffLikeAMap(t *testing.T) {
 	property := func(rawHeld, rawAssigned []uint16) bool {
 		held, assigned := grants(rawHeld), grants(rawAssigned)
 		start, revoke, regrant := twin(held, assigned)
-		want := difference{start, entriesOf(revoke), entriesOf(regrant)}.String()
+		want := difference{pointers(start), entriesOf(revoke), entriesOf(regrant)}.String()
 		if got := diff(entriesOf(held), assigned).String(); got != want {
 			t.Logf("held %v, assigned %v: %q, want %q", held, assigned, got, want)
 			return false

@@ -11,10 +11,10 @@ type entry struct {
 	epoch   uint64 // the grant's, or a local number where the service has none
 	state   State
 	cause   Cause     // why it stops, from StateDraining on
+	removed bool      // it is in no table any more
 	since   time.Time // when it took this state
 	due     time.Time // StateDraining: cancel; StateCancelled: stuck; StateRestarting: start
 	slot    int       // its place in Tracker.timed, plus one; zero: not there
-	removed bool
 
 	// Of StateComplete, if the shard is closed: see doubtEnd.
 	doubtAt time.Time     // not to be started again before; zero: not at all
