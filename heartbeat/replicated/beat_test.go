@@ -37,9 +37,9 @@ func TestHeartbeatsWriteNoDocument(t *testing.T) {
 	})
 }
 
-// A verdict on a member that has spoken meanwhile is refused by the store, however late
-// its judge hears.
-func TestNobodyDiesOfALateWatch(t *testing.T) {
+// The store refuses the tombstone of a member that has sent a heartbeat meanwhile, however late
+// the watch of the other process is.
+func TestLateWatchExpiresNoMember(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p, q := r.process(), r.process()
 		a, b := p.member("a"), q.member("b")
@@ -63,7 +63,7 @@ func TestNobodyDiesOfALateWatch(t *testing.T) {
 	})
 }
 
-// Who was silent for a TTL is told so, whatever it says next, and starts over.
+// A member that was silent for a TTL is evicted at its next heartbeat, and joins anew.
 func TestSilentMemberIsEvicted(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p, q := r.process(), r.process()
@@ -160,8 +160,8 @@ func TestReleasedIsNotKeptAfterAll(t *testing.T) {
 	})
 }
 
-// A record that was written although its writer was told otherwise is its own, and does
-// not end it.
+// A record that was written although the write seemed to fail is the member's own, and does not
+// end the instance.
 func TestLostAnswers(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p := r.process()
@@ -278,7 +278,8 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// Both under one client: the earlier instance is told, and does not speak over the later.
+// Both in one Client: the earlier instance is refused, and does not write over the later one's
+// record.
 func TestLaterInstanceWinsInOneProcess(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p := r.process()
@@ -296,7 +297,7 @@ func TestLaterInstanceWinsInOneProcess(t *testing.T) {
 	})
 }
 
-// The record tells who is replaced before any document does.
+// The record alone refuses the earlier instance, before a document has the later one.
 func TestReplacedByTheRecordAlone(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p, q := r.process(), r.process()
@@ -315,7 +316,7 @@ func TestReplacedByTheRecordAlone(t *testing.T) {
 	})
 }
 
-// So does a verdict: the dead need not have been shown anything.
+// So does a tombstone: the expired member's process need not have seen anything.
 func TestEvictedByTheRecordAlone(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p, q := r.process(), r.process()

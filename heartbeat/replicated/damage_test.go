@@ -176,7 +176,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 
 // The highest epoch that is no damage is outbid, and the group can be deleted and made
 // anew above it.
-func TestHighestEpochIsOutbid(t *testing.T) {
+func TestEpochsRiseAboveTheHighest(t *testing.T) {
 	bubble(t, func(r *rig) {
 		ctx := context.Background()
 		p := r.process()
@@ -206,7 +206,7 @@ func TestHighestEpochIsOutbid(t *testing.T) {
 	})
 }
 
-// A group that nobody could read any more is not written.
+// A group that no process could read is not written.
 func TestTooManyShards(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p := r.process()

@@ -16,7 +16,7 @@ import (
 )
 
 // The claim alone fences the former owner: it need not hear of anything.
-func TestClaimFencesWhoHearsNothing(t *testing.T) {
+func TestClaimFencesAFormerOwner(t *testing.T) {
 	bubble(t, func(r *rig) {
 		ctx := context.Background()
 		p, q := r.process(), r.process()
@@ -82,8 +82,8 @@ func TestSaveAfterLostAnswer(t *testing.T) {
 	})
 }
 
-// Without a load there is no claim, and without a claim no save; and nobody claims what
-// the document does not say is his.
+// Without a load there is no claim, and without a claim no save. Only the owner that the document
+// has can claim.
 func TestNoSaveWithoutClaim(t *testing.T) {
 	bubble(t, func(r *rig) {
 		ctx := context.Background()

@@ -81,7 +81,7 @@ func TestGroupOfANewerVersion(t *testing.T) {
 }
 
 // A document that cannot be read, or is not this process's to write, is deleted by force, and
-// the group can be made anew. What can be read of who is at work is kept.
+// the group can be made anew. What can be read of the members that may still work is kept.
 func TestForceDelete(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(p *process)

@@ -21,8 +21,8 @@ func (p *process) remake() {
 }
 
 // A member that does not hear that its group was deleted and made anew goes on until its
-// lease ends. Until then nobody else is granted what it has, and then it is.
-func TestRemadeGroupWaitsForWhoDoesNotHear(t *testing.T) {
+// lease ends. Until then no other member is granted what it has.
+func TestRemadeGroupWaitsForFormerMembers(t *testing.T) {
 	for name, f := range map[string]memstore.Faults{
 		"cut off":                {DropRequests: true, DropAnswers: true, HoldWatches: true},
 		"heard, and not hearing": {HoldWatches: true},
@@ -56,7 +56,7 @@ func TestRemadeGroupWaitsForWhoDoesNotHear(t *testing.T) {
 
 // Who hears it starts over, and brings what still runs: that stays its own, and the rest is
 // free at once.
-func TestRemadeGroupTakesBackWhoStartsOver(t *testing.T) {
+func TestRemadeGroupTakesBackNewInstances(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p, q := r.process(), r.process()
 		a, b := p.member("a"), q.member("b")
@@ -100,8 +100,9 @@ func TestRemadeGroupTakesBackWhoStartsOver(t *testing.T) {
 	})
 }
 
-// A member that stops because its group was deleted says so, and nobody waits for it.
-func TestRemadeGroupDoesNotWaitForWhoHasLeft(t *testing.T) {
+// A member that stops because its group was deleted leaves, and the next group does not wait for
+// it.
+func TestRemadeGroupDoesNotWaitForMembersThatLeft(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p := r.process()
 		a := p.member("a")

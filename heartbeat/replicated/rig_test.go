@@ -119,7 +119,7 @@ func (m *member) say(held ...shardset.Grant) error {
 	return err
 }
 
-// obey says the truth of a member that takes up and gives up what it is told.
+// obey sends the heartbeat of a member that holds what its last answer grants.
 func (m *member) obey() {
 	m.p.r.Helper()
 	if err := m.say(m.answer.Grants...); err != nil {

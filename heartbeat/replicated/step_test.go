@@ -68,8 +68,8 @@ func TestNextRankSteps(t *testing.T) {
 	})
 }
 
-// With nobody alive among the first, a member that wants something does it itself.
-func TestMembersHelpThemselves(t *testing.T) {
+// With none of the first processes alive, a member's own process makes its step.
+func TestMembersMakeTheirOwnSteps(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.shards = 24
 		members := r.crew(10)
@@ -88,9 +88,9 @@ func TestMembersHelpThemselves(t *testing.T) {
 	})
 }
 
-// With nobody alive among the first, and nobody who wants anything, those behind notice
-// when they look.
-func TestThoseBehindLook(t *testing.T) {
+// With none of the first processes alive, and no records to apply, the later ranks find that by
+// their probes.
+func TestLaterRanksProbe(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.shards = 24
 		members := r.crew(10)
@@ -103,8 +103,8 @@ func TestThoseBehindLook(t *testing.T) {
 	})
 }
 
-// Eight members that die at the same time cost one TTL, and a moment.
-func TestManyDieTogether(t *testing.T) {
+// Eight members that expire at the same time cost one TTL, and a moment.
+func TestManyExpireTogether(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.shards = 16
 		members := r.crew(8)
@@ -120,8 +120,8 @@ func TestManyDieTogether(t *testing.T) {
 	})
 }
 
-// One of those who see that somebody is silent says so, not all.
-func TestOneJudges(t *testing.T) {
+// Of the processes that see a silent member one expires it, not all.
+func TestOneProcessExpires(t *testing.T) {
 	bubble(t, func(r *rig) {
 		members := r.crew(4)
 		dead, rest := members[3], members[:3]
@@ -175,7 +175,7 @@ func TestJoinOfMany(t *testing.T) {
 }
 
 // What is left of members that are gone does not stay for ever.
-func TestRecordsOfTheGoneGo(t *testing.T) {
+func TestRecordsOfFormerMembersAreDeleted(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p := r.process()
 		a := p.member("a")
@@ -223,8 +223,8 @@ func TestLeaveIsTakenAtOnce(t *testing.T) {
 	})
 }
 
-// A watch that has gone deaf without a word costs no more than half a TTL.
-func TestDeafWatch(t *testing.T) {
+// A watch that shows nothing any more, without an error, costs no more than half a TTL.
+func TestSilentWatch(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p, q := r.process(), r.process()
 		a, b := p.member("a"), q.member("b")
@@ -259,9 +259,9 @@ func TestSetShardsAndSnapshot(t *testing.T) {
 	})
 }
 
-// A member whose record was lost with it is missed: by those who look at records, and by
-// those who ask a store that has a clock, which knows nothing of it.
-func TestLostRecordOfTheDead(t *testing.T) {
+// A silent member whose record was lost expires, too, also with a record clock, which knows
+// nothing of it.
+func TestLostRecordOfAnExpiredMember(t *testing.T) {
 	for _, withClock := range []bool{false, true} {
 		bubble(t, func(r *rig) {
 			if withClock {
@@ -318,7 +318,7 @@ func TestStaleReads(t *testing.T) {
 
 // A process that has begun to see the records is as quick as its rank, also with what it
 // was patient about before.
-func TestNoPatienceOnceSeeing(t *testing.T) {
+func TestNoPatienceOnceTheRecordsAreShown(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p := r.process()
 		p.Adjust(func(f *memstore.Faults) { f.WatchLag = 200 * time.Millisecond })

@@ -99,9 +99,9 @@ func TestSetTTL(t *testing.T) {
 	}
 }
 
-// A member that was silent before the change is waited for as long as its lease may last,
-// and so is nobody after it was found expired.
-func TestSetTTLWaitsForTheSilent(t *testing.T) {
+// A member that was silent before the change expires when its longest lease has ended. The change
+// waits for it until then, and no longer.
+func TestSetTTLWaitsForSilentMembers(t *testing.T) {
 	for _, withClock := range []bool{false, true} {
 		bubble(t, func(r *rig) {
 			if withClock {
@@ -126,7 +126,7 @@ func TestSetTTLWaitsForTheSilent(t *testing.T) {
 }
 
 // A lease is no longer than the TTL that the member's process knew when it wrote the record:
-// whoever judges by that record may not have seen the change.
+// a process that expires by that record may not have seen the change.
 func TestLeaseOfAHeartbeatUnderWay(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p, q := r.process(), r.process()
@@ -169,8 +169,8 @@ func (s blindTap) Get(ctx context.Context, k replicated.Key) (replicated.Value, 
 	return s.clockedTap.Get(ctx, k)
 }
 
-// A process that has not read the document for a while judges nobody by the TTL in it.
-func TestNoVerdictByAnOldTTL(t *testing.T) {
+// A process that has not read the document for a while expires no member by the TTL in it.
+func TestNoExpiryByAnOldTTL(t *testing.T) {
 	bubble(t, func(r *rig) {
 		var blind atomic.Bool
 		q := r.process()

@@ -23,7 +23,7 @@ func (s reader) Get(ctx context.Context, k replicated.Key) (replicated.Value, er
 
 // A member that was never there joins with one write and no look at its record. One that
 // starts again, over the record of its former instance, needs a look, and joins likewise.
-func TestFirstRecordIsWrittenWithoutALook(t *testing.T) {
+func TestFirstRecordIsWrittenWithoutARead(t *testing.T) {
 	bubble(t, func(r *rig) {
 		var records atomic.Int64
 		r.wrap = func(s *tap) replicated.Store { return reader{tap: s, records: &records} }

@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/memstore"
 )
 
-// blind is a tap whose watch of the records fails: always, or after a while.
+// blind is a tap whose watch of the records fails: at once, or after a while.
 type blind struct {
 	*tap
 	after time.Duration // zero: at once
@@ -37,9 +37,9 @@ func (s blind) Watch(ctx context.Context, kind replicated.Kind, sink func(replic
 	return s.tap.Watch(ctx, kind, sink)
 }
 
-// Who is shown the records no more, because others come before it, forgets them: nobody
-// who is gone by the next time that it makes a step comes back by it.
-func TestFormerWatchersBringNobodyBack(t *testing.T) {
+// A process that stops watching the records, because other ranks come before it, forgets them.
+// When it makes its next step, no member that has gone meanwhile comes back.
+func TestFormerWatcherBringsNoMemberBack(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.shards = 40
 		live := r.crew(8)
@@ -75,8 +75,8 @@ func TestFormerWatchersBringNobodyBack(t *testing.T) {
 	})
 }
 
-// If nobody's watch of the records works, members are served all the same: each takes up
-// what it says itself, and who dies is missed by the one before it.
+// If no watch of the records works, members are served all the same: each process applies the
+// records of its own members, and the member before an expired one finds it.
 func TestNoWatchOfRecords(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.wrap = func(s *tap) replicated.Store { return blind{tap: s} }
@@ -100,8 +100,8 @@ func TestNoWatchOfRecords(t *testing.T) {
 	})
 }
 
-// A last word that nobody has taken up is found, too.
-func TestLastWordIsFound(t *testing.T) {
+// The last record of a member that has left is found, too, if no process has applied it.
+func TestLastRecordIsFound(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.wrap = func(s *tap) replicated.Store { return blind{tap: s} }
 		a, b := r.process().member("a"), r.process().member("b")
@@ -117,7 +117,7 @@ func TestLastWordIsFound(t *testing.T) {
 
 // Those who should see the dead live and say so, but their watches do not work: the
 // others find them.
-func TestWatchersThatSeeNothing(t *testing.T) {
+func TestFailingWatchesOfTheFirst(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.shards = 20
 		made := 0
@@ -162,7 +162,7 @@ func TestPausesSuitTheGroup(t *testing.T) {
 	})
 }
 
-// A watch that breaks more often than once in a TTL delays nobody's verdict: a version
+// A watch that breaks more often than once in a TTL delays no expiry: a version
 // that is shown again is as old as it was.
 func TestWatchThatBreaksAgainAndAgain(t *testing.T) {
 	bubble(t, func(r *rig) {
@@ -175,7 +175,7 @@ func TestWatchThatBreaksAgainAndAgain(t *testing.T) {
 }
 
 // A store with a clock is asked by those behind, too, when the first ones are gone.
-func TestThoseBehindAskTheClock(t *testing.T) {
+func TestLaterRanksAskTheClock(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.shards = 24
 		r.wrap = clocked
@@ -191,7 +191,7 @@ func TestThoseBehindAskTheClock(t *testing.T) {
 
 // A process that starts again has its turn at once, although the group still knows the
 // former one.
-func TestWhoStartsAgainDoesNotWait(t *testing.T) {
+func TestRestartedProcessDoesNotWait(t *testing.T) {
 	for _, n := range []int{1, 4} {
 		bubble(t, func(r *rig) {
 			members := r.crew(n)
@@ -208,8 +208,8 @@ func TestWhoStartsAgainDoesNotWait(t *testing.T) {
 	}
 }
 
-// What stays of those who never became members goes, too.
-func TestRecordsOfStrangersGo(t *testing.T) {
+// Records of processes that never became members are deleted, too.
+func TestOrphanedRecordsAreDeleted(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p := r.process()
 		a, b := p.member("a"), r.process().member("b")
@@ -225,8 +225,8 @@ func TestRecordsOfStrangersGo(t *testing.T) {
 	})
 }
 
-// A large group does not cost those who only look more than two reads in a TTL.
-func TestLooksAreFew(t *testing.T) {
+// In a large group a process that probes makes no more than two probes in a TTL.
+func TestProbesAreFew(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.shards = 40
 		members := r.crew(20)
@@ -276,7 +276,7 @@ func TestMembersWithoutRecordsAreFound(t *testing.T) {
 	}
 }
 
-// A watch that breaks more often than once in a TTL hides nobody who has no record either.
+// A watch that breaks more often than once in a TTL does not hide a member without a record.
 func TestMembersWithoutRecordsBehindABrokenWatch(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.wrap = func(s *tap) replicated.Store { return blind{tap: s, after: rigTTL / 3} }
@@ -291,9 +291,8 @@ func TestMembersWithoutRecordsBehindABrokenWatch(t *testing.T) {
 	})
 }
 
-// What becomes free when a member dies does not go to one that was not heard for a while
-// either, and will die next.
-func TestFreedShardsGoToTheLiving(t *testing.T) {
+// The shards of an expired member do not go to a member that is quiet, and will expire next.
+func TestFreedShardsSkipQuietMembers(t *testing.T) {
 	for name, wrap := range map[string]func(*tap) replicated.Store{"clock": clocked, "no clock": nil} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(r *rig) {
@@ -332,7 +331,7 @@ func TestFreedShardsGoToTheLiving(t *testing.T) {
 }
 
 // One that was not heard for a while, and is heard again, gets its share.
-func TestWhoIsHeardAgainGetsItsShare(t *testing.T) {
+func TestQuietMemberThatBeatsAgainGetsItsShare(t *testing.T) {
 	for name, wrap := range map[string]func(*tap) replicated.Store{"clock": clocked, "no clock": nil} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(r *rig) {
@@ -357,7 +356,7 @@ func TestWhoIsHeardAgainGetsItsShare(t *testing.T) {
 	}
 }
 
-// Those who look only do not have the store look at all records: its cost would rise with
+// Processes that only probe do not ask the store's clock: its cost would rise with
 // the square of the group.
 func TestFewAskTheClock(t *testing.T) {
 	bubble(t, func(r *rig) {

@@ -13,9 +13,9 @@ import (
 
 func withoutShards(cfg *replicated.Config) { cfg.Shards = nil }
 
-// Looking never makes a group: not from a Client that has shards for one either. And who
-// has no shards makes none by anything.
-func TestLookingMakesNoGroup(t *testing.T) {
+// Reading never creates a group, even from a Client that has shards for one. A Client without
+// shards creates none by any call.
+func TestReadingCreatesNoGroup(t *testing.T) {
 	owner := processor.Owner{Member: "a", Instance: 1, Lease: shardset.Lease{ID: shardset.ID{Log: "orders"}, Epoch: 1}, Epochs: true}
 	request := shardset.Heartbeat{Member: "a", Instance: 1, Seq: 1}
 	looks := map[string]func(ctx context.Context, c *replicated.Client) error{
@@ -58,8 +58,8 @@ func TestLookingMakesNoGroup(t *testing.T) {
 	})
 }
 
-// A list of shards makes a group, whoever brings it.
-func TestSetShardsMakesAGroup(t *testing.T) {
+// SetShards creates a group, also from a Client without shards.
+func TestSetShardsCreatesAGroup(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p := r.process(withoutShards)
 		if err := p.SetShards(r.Context(), shardset.Range("orders", r.shards)); err != nil {

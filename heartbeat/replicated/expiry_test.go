@@ -24,8 +24,8 @@ func granted(members ...*member) (n int) {
 	return n
 }
 
-// However many of the first die together, the others have their shards soon.
-func TestBlockOfTheFirstDies(t *testing.T) {
+// However many of the first members expire together, the others have their shards soon.
+func TestFirstMembersExpireTogether(t *testing.T) {
 	for _, die := range []int{9, 20} {
 		bubble(t, func(r *rig) {
 			r.shards = 60
@@ -59,9 +59,9 @@ func TestBlockOfTheFirstDies(t *testing.T) {
 	})
 }
 
-// A process whose own member was condemned while it saw no records does not have it join
-// again by the last word that it knows of it.
-func TestCondemnedMemberOfALivingProcess(t *testing.T) {
+// A process whose own member has expired while it watched no records does not bring the member
+// back by the last record that it knows of it.
+func TestExpiredMemberOfALiveProcess(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.shards = 9
 		live := r.crew(8)
@@ -87,9 +87,9 @@ func TestCondemnedMemberOfALivingProcess(t *testing.T) {
 	})
 }
 
-// Without any watch of the records, the dead are found who would be nobody's affair: one
-// of a process that lives, and one that died before its first word was taken up.
-func TestNobodyIsMissedByNobody(t *testing.T) {
+// Without any watch of the records two special members are found, too: an expired one of a live
+// process, and one that expired before its first record was applied.
+func TestEveryExpiredMemberIsFound(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.wrap = func(s *tap) replicated.Store { return blind{tap: s} }
 		p := r.process()
@@ -106,7 +106,7 @@ func TestNobodyIsMissedByNobody(t *testing.T) {
 	})
 }
 
-// A document that can be read and is no group ends heartbeats, too, and makes nobody spin.
+// A document that can be read and is no group ends heartbeats, too, and no process spins.
 func TestDocumentThatIsNoGroup(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p := r.process()
