@@ -13,8 +13,8 @@ import (
 // both get all shards of that name, and the store accepts the commits of both. A process can
 // detect this only in a checkpoint: it finds a position there that it did not write.
 
-// moveCheckEvery is the time between two such checks of a worker. A check costs a request. One
-// shard is enough for a check, because the two processes share all shards.
+// moveCheckEvery is the time between two checks of a worker for another process with its name. A
+// check costs a request. One shard is enough for it, because both processes hold all shards.
 const moveCheckEvery = 10 * time.Second
 
 // moveChecks paces the checks of all runs of a worker together.

@@ -16,7 +16,7 @@ const (
 	PhaseRunning                     // it has called Process
 	PhaseRestarting                  // it pauses after an error
 	PhaseHalted                      // an error was marked with processor.Halt; it waits for Revoke or Cancel
-	PhaseReturned                    // Do has returned, or only has to call done
+	PhaseReturned                    // Do has returned or is about to
 )
 
 func (p Phase) String() string {
