@@ -16,8 +16,7 @@ import (
 // commitTimeout is the default of coordinator.Config.CommitTimeout.
 const commitTimeout = 10 * time.Second
 
-// Config is the grant of a shard, and what the worker would add. The zero value grants a shard
-// without a checkpoint.
+// Config describes the shard that New grants. The zero value is a shard without a checkpoint.
 type Config struct {
 	// Lease is the grant. A zero ID is shard 0 of the log "test", a zero Epoch is 1, and a
 	// zero NotAfter is ten years from now. No heartbeat extends the lease.
@@ -30,8 +29,9 @@ type Config struct {
 	Logger *zap.Logger
 }
 
-// Shard plays the worker and the group for one shard: it calls the Processor, and ends its
-// ownership of the shard. It is safe for concurrent use, but only one Run at a time.
+// Shard controls one shard in place of the worker and the group. Its methods call the Processor,
+// revoke the shard, and end its lease. They are safe for concurrent use, but only one Run may
+// be in progress.
 type Shard struct {
 	cfg Config
 
@@ -51,8 +51,8 @@ type Shard struct {
 type Status struct {
 	// Commits has the positions that Process has committed, in order.
 	Commits []processor.Position
-	// Progress is the last one that the last call of Process has reported. Its Lag is the
-	// current one: see processor.Progress.LagSince.
+	// Progress is the last report of the last call of Process. Status computes the Lag: see
+	// processor.Progress.LagSince.
 	Progress processor.Progress
 	// Poison and Gaps have what Process has reported, in order.
 	Poison []processor.Poison
@@ -84,7 +84,8 @@ func New(cfg Config) *Shard {
 }
 
 // Revoke asks Process to finish. The channel of processor.Shard.Revoked closes, and the context
-// stays alive. cause is processor.ErrRevoked or processor.ErrShutdown. The first cause stays.
+// stays alive. cause is processor.ErrRevoked or processor.ErrShutdown. A later cause does not
+// replace the first one.
 //
 // Call Revoke when Process is running. If the shard is already revoked, Run returns the cause
 // and does not call Process.
