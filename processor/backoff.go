@@ -14,8 +14,8 @@ type Backoff struct {
 	Min, Max time.Duration
 }
 
-// Schedule returns a function that returns the next pause at each call, without end. The
-// function is not safe for concurrent use.
+// Schedule returns a function that returns the next pause each time it is called. The number of
+// calls has no limit. The function is not safe for concurrent use.
 func (b Backoff) Schedule() func() time.Duration {
 	policy := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(b.Min),

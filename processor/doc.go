@@ -4,7 +4,7 @@
 //
 // The worker calls Process with a Shard. The Shard has the position to start from, and commits
 // new positions. Most users need not write a Processor: package batch has one that reads,
-// retries and commits. To test your own, use package processortest.
+// retries and commits. To test your own Processor, use package processortest.
 //
 // # The life of a shard
 //
@@ -23,7 +23,8 @@
 //
 // # The result of Process
 //
-//   - nil after the shard was revoked: the worker releases the shard.
+//   - nil or an error after the shard was revoked: the worker releases the shard, and does not
+//     call Process again. It reports the error. Fatal still stops the worker.
 //   - nil before that: the work is complete. The worker keeps the shard, idle, until the group
 //     revokes it, so that no other member repeats the work.
 //   - ErrShardClosed: the work is complete, and the shard gets no more data. The worker

@@ -29,8 +29,8 @@ const (
 // It is for workers of one process, which find their positions again after a restart. Only one
 // store at a time can have the directory open.
 //
-// The store refuses the saves of all owners but the one that loaded the shard last. It keeps
-// these owners in memory only: after it is opened, each shard must be loaded before a save.
+// The store accepts the saves of a shard only from the owner that loaded the shard last. It keeps
+// these owners in memory only, so after a restart each shard must be loaded before a save.
 //
 // It is safe for concurrent use. Calls for one shard wait for each other. Calls for different
 // shards run in parallel. The end of the context ends the wait, but does not interrupt a disk
@@ -59,9 +59,9 @@ type fileShard struct {
 // that a killed process left half written. It does not read the checkpoints: if one is damaged,
 // only Load of its shard fails.
 //
-// The error matches ErrDirInUse if another store has dir open. It matches errors.ErrUnsupported
-// on systems whose file lock is not known here; those of Linux, macOS, the BSDs, illumos and
-// Windows are. Otherwise it wraps the error of the operating system.
+// The error matches ErrDirInUse if another store has dir open. On systems other than Linux,
+// macOS, the BSDs, illumos and Windows it matches errors.ErrUnsupported, because the store
+// cannot lock dir there. Otherwise it wraps the error of the operating system.
 func OpenFileCheckpoints(dir string) (*FileCheckpoints, error) {
 	f := &FileCheckpoints{disk: osDisk{}, closing: make(chan struct{}), shards: map[shardset.ID]*fileShard{}}
 	if err := f.open(dir); err != nil {

@@ -8,8 +8,8 @@ import (
 
 // Processor processes one shard.
 type Processor interface {
-	// Process processes s until the work is complete or s is revoked or lost. The package
-	// comment lists what the result means.
+	// Process works on s until the work is complete, or until s is revoked or lost. The
+	// package comment says what each result means.
 	//
 	// When s.Revoked closes, Process should complete what it has begun, commit, and return.
 	// When ctx ends, Process must stop all work on the shard at once. All goroutines that

@@ -25,8 +25,8 @@ type Progress struct {
 	CaughtUp bool
 	// Buffered is the number of bytes that were read and are still in memory.
 	Buffered int64
-	// Trouble is the error that holds up the work at present: that of a read or of a batch
-	// which the processor tries again. Nil means that nothing holds up the work.
+	// Trouble is the error of the read or of the batch that the processor is retrying. Nil
+	// means that it is not retrying anything.
 	Trouble error
 }
 
@@ -96,10 +96,11 @@ func (s *Shard) ReportGap(g Gap) {
 // Begin tells the worker that Process begins a call that may hang. what names the call in the
 // log: "the handler", "Reader.Read". ctx is the context of the call. If the call neither ends
 // nor gives a sign of progress for coordinator.Config.NoProgressAfter, the worker reports the
-// processor as stuck, and whether ctx has ended. Call End of the Activity when the call returns.
+// processor as stuck. The report says whether ctx has ended. Call End of the Activity when the
+// call returns.
 //
-// After its first Begin, a Process counts as idle whenever none of its activities is open, for
-// any length of time. Package batch calls Begin for all user code that it calls.
+// After the first Begin, Process counts as idle, without a time limit, whenever it has no open
+// Activity. Package batch calls Begin for all user code that it calls.
 func (s *Shard) Begin(ctx context.Context, what string) Activity {
 	if !s.enter() {
 		return ended{}

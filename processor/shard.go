@@ -77,8 +77,9 @@ func (s *Shard) Check() error {
 //   - the error of CheckpointHooks.Before: p is not stored;
 //   - any other error of the store: p may or may not be stored. Commit again.
 //
-// The store has coordinator.Config.CommitTimeout to answer, and not longer than the lease that
-// was valid when it was called. Do not call Commit from a commit hook: it would wait for itself.
+// The store must answer within coordinator.Config.CommitTimeout and before the lease expires. A
+// heartbeat that is answered during the call does not extend this time. Do not call Commit from
+// a commit hook: it would wait for itself.
 func (s *Shard) Commit(ctx context.Context, p Position) error {
 	if p == "" {
 		return fmt.Errorf("commit of shard %s: %w", s.id, ErrEmptyPosition)
@@ -100,7 +101,7 @@ func (s *Shard) Commit(ctx context.Context, p Position) error {
 }
 
 // Logger returns the worker's logger with the shard and the epoch as fields. Each call makes a
-// new logger, so keep the result. Mark lines that many shards may write at once with Fold.
+// new logger, so keep the result. Use Fold to mark lines that many shards may write at once.
 func (s *Shard) Logger() *zap.Logger { return s.host.Logger() }
 
 // Fold returns a field that marks a line of Shard.Logger which many shards may write at once,
