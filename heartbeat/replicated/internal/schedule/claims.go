@@ -26,7 +26,7 @@ func (s *Scheduler) Owner(id shardset.ID) (group.Token, bool) { return s.replica
 
 // Void is the highest epoch of the groups of this name that were deleted: checkpoints up to it
 // are not this group's. It reports false if there is no group.
-func (s *Scheduler) Void() (uint64, bool) { return s.replica.Void(), s.replica.TTL() != 0 }
+func (s *Scheduler) Void() (uint64, bool) { return s.replica.VoidEpoch(), s.replica.TTL() != 0 }
 
 // Remembered is how many members and claims the Scheduler keeps in mind.
 func (s *Scheduler) Remembered() (members, claims int) { return len(s.members), len(s.claims) }

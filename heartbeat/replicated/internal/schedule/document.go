@@ -141,7 +141,7 @@ func (s *Scheduler) forget(now time.Time) {
 	for _, l := range s.members {
 		s.endInstance(l)
 	}
-	s.replica.Forget()
+	s.replica.Reset()
 	s.fault = nil
 	s.probe.at, s.probe.found = time.Time{}, nil
 	s.dropExpired()
@@ -188,6 +188,6 @@ func (s *Scheduler) Edit(change func(r *state.Replica) ([]byte, error)) (w Write
 		return Write{}, false, nil
 	}
 	data, err := change(s.replica)
-	s.replica.Redo()
+	s.replica.DiscardStep()
 	return Write{Data: data, Over: s.replica.Revision()}, true, err
 }

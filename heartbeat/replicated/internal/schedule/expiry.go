@@ -102,7 +102,7 @@ func (s *Scheduler) ClockAnswered(old []OldRecord, next time.Duration, err error
 			for i, o := range old {
 				names[i] = o.Name
 			}
-			s.replica.Quiet(names)
+			s.replica.SetQuiet(names)
 		}
 		s.expire(e.expired...)
 		e.expired = nil
@@ -132,7 +132,7 @@ func (s *Scheduler) clockExpired(old []OldRecord, next time.Duration, err error)
 		next = min(next, rankStep) // in case a tombstone cannot be written
 		e.expired = due
 	case err == nil:
-		s.replica.Quiet(nil)
+		s.replica.SetQuiet(nil)
 	}
 	e.notBefore = latest(e.notBefore, e.askedAt.Add(next+time.Millisecond))
 }

@@ -131,7 +131,7 @@ func (s *Scheduler) Prepare(r shardset.Heartbeat, standing state.Standing) (Reco
 	}
 	rec := &state.Record{Standing: standing, Born: l.born, Heartbeat: r}
 	s.noteReleased(l, rec)
-	data, applied := rec.Encode(), s.replica.Taken(rec)
+	data, applied := rec.Encode(), s.replica.Applied(rec)
 	w := RecordWrite{
 		Name: l.name, Instance: l.instance, Write: Write{Data: data, Over: l.revision},
 		Quiet: slices.Equal(data, l.data) || l.settled && applied, First: l.revision == 0, ttl: s.replica.TTL(),

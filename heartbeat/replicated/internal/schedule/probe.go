@@ -40,7 +40,7 @@ func (s *Scheduler) planProbes(now time.Time, ttl time.Duration, p *Plan) time.T
 		return t.at
 	}
 	t.at = now.Add(s.jitter(ttl / 2))
-	p.Probe = s.replica.Behind(s.mine)
+	p.Probe = s.replica.NextMembers(s.mine)
 	found := map[string]probeResult{}
 	for _, name := range p.Probe {
 		t.reading[name] = true

@@ -117,7 +117,7 @@ func (s *Scheduler) planStep(now time.Time, p *Plan) time.Time {
 func (s *Scheduler) DocumentWritten(now time.Time, d Document) {
 	t := &s.step
 	s.stepEnded(now)
-	if err := s.replica.Stepped(now, d.Revision, d.Version); err != nil {
+	if err := s.replica.AdoptWritten(now, d.Revision, d.Version); err != nil {
 		s.stepFailed(now, err)
 		return
 	}
@@ -185,7 +185,7 @@ func (s *Scheduler) noteQuiet(now time.Time) {
 		return
 	}
 	quiet, _ := s.replica.ExpiredMembers(now.Add(s.replica.Expiry() / 2))
-	s.replica.Quiet(memberNames(quiet))
+	s.replica.SetQuiet(memberNames(quiet))
 }
 
 func memberNames(list []state.Tombstone) []string {

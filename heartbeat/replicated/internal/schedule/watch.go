@@ -64,7 +64,7 @@ func (s *Scheduler) planWatches(now time.Time, p *Plan) time.Time {
 // records are shown, and once they are not watched any more.
 func (s *Scheduler) restartRecords() {
 	s.expiry.dueAt = time.Time{}
-	s.replica.Restart(s.ownRecord)
+	s.replica.BeginReload(s.ownRecord)
 }
 
 // DocumentWatchWorked notes that the watch of the document has shown what was there.
@@ -83,7 +83,7 @@ func (s *Scheduler) RecordWatchWorked(now time.Time) {
 	}
 	s.records.failures, s.records.shown = 0, true
 	s.records.health.worked()
-	s.replica.Shown(now)
+	s.replica.EndReload(now)
 	s.step.pendingAt = time.Time{} // the wait for other processes was longer than its rank's
 }
 

@@ -20,9 +20,9 @@ type Document struct {
 	// Born identifies the group among those of its name. Records with another Born belong to
 	// a group that was deleted or lost.
 	Born uint64
-	// Void is the highest epoch of the deleted groups of this name. Checkpoints of epochs up
+	// VoidEpoch is the highest epoch of the deleted groups of this name. Checkpoints of epochs up
 	// to it do not belong to this group.
-	Void uint64
+	VoidEpoch uint64
 
 	format byte // zero: the newest
 }
@@ -30,12 +30,12 @@ type Document struct {
 // Remake returns the document of the group that follows the deleted d: its Successor, in the same
 // format. The checkpoints of the deleted group are void.
 func (d *Document) Remake(cfg group.Config, list []shardset.Shard) (Document, error) {
-	g, err := d.Group.Successor(still, cfg, list)
+	g, err := d.Group.Successor(noTime, cfg, list)
 	if err != nil {
 		return Document{}, err
 	}
 	first := g.State().FirstEpoch
-	return Document{Group: g, Born: first, Void: first, format: d.format}, nil
+	return Document{Group: g, Born: first, VoidEpoch: first, format: d.format}, nil
 }
 
 // MaxEpoch is the highest epoch that a new group may have to begin above: that of an earlier group
@@ -43,8 +43,8 @@ func (d *Document) Remake(cfg group.Config, list []shardset.Shard) (Document, er
 // damage. A document may have twice as much, for a group that begins there.
 const MaxEpoch = 1 << 61
 
-// still is the time of every event of a group in a store, where no time passes.
-var still time.Time
+// noTime is the time of every event of a group in a store, where no time passes.
+var noTime time.Time
 
 // Encode returns the document in the form that DecodeDocument reads. Equal states give equal bytes.
 func (d *Document) Encode() []byte {
@@ -54,7 +54,7 @@ func (d *Document) Encode() []byte {
 // table returns the document in columns. It omits last owners that are no members beyond the number
 // that a document may have.
 func (d *Document) table() *table {
-	t := &table{deleted: d.Deleted, born: d.Born, void: d.Void, format: cmp.Or(d.format, newest), State: *d.Group.State()}
+	t := &table{deleted: d.Deleted, born: d.Born, void: d.VoidEpoch, format: cmp.Or(d.format, newest), State: *d.Group.State()}
 	if limit := len(t.Instances) + MaxMembers; len(t.Names) > limit {
 		t.Names = t.Names[:limit]
 		for i := range t.Shards {
@@ -67,7 +67,7 @@ func (d *Document) table() *table {
 }
 
 // group makes a Group of a table.
-func (t *table) group() (*group.Group, error) { return group.Restore(still, &t.State) }
+func (t *table) group() (*group.Group, error) { return group.Restore(noTime, &t.State) }
 
 // DecodeDocument reads a document to be changed. The error matches ErrNewer if only a newer version
 // of this package may change it.
@@ -83,7 +83,7 @@ func DecodeDocument(data []byte) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	return Document{Group: g, Deleted: v.doc.deleted, Born: v.doc.born, Void: v.doc.void, format: v.doc.format}, nil
+	return Document{Group: g, Deleted: v.doc.deleted, Born: v.doc.born, VoidEpoch: v.doc.void, format: v.doc.format}, nil
 }
 
 // maxName is the longest name that a member or a log may have, in bytes.

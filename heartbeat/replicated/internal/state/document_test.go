@@ -22,14 +22,14 @@ import (
 // not part of a document, and a group that recovers is none that a store keeps.
 func roundTrip(t testing.TB, g *group.Group) {
 	t.Helper()
-	d := state.Document{Group: g, Born: 9, Void: 7}
+	d := state.Document{Group: g, Born: 9, VoidEpoch: 7}
 	data := d.Encode()
 	back, err := state.DecodeDocument(data)
 	if err != nil {
 		t.Fatalf("the document of a group cannot be read: %v", err)
 	}
-	if back.Void != 7 || back.Born != 9 || back.Deleted {
-		t.Fatalf("epochs up to %d are void, want 7; it was born in %d, want 9; it is deleted: %v", back.Void, back.Born, back.Deleted)
+	if back.VoidEpoch != 7 || back.Born != 9 || back.Deleted {
+		t.Fatalf("epochs up to %d are void, want 7; it was born in %d, want 9; it is deleted: %v", back.VoidEpoch, back.Born, back.Deleted)
 	}
 	if again := back.Encode(); !bytes.Equal(again, data) {
 		t.Fatalf("a document of %d bytes was read and is %d bytes long now", len(data), len(again))
@@ -174,9 +174,9 @@ func TestDocumentOfEachStep(t *testing.T) {
 }
 
 func TestDeletedDocument(t *testing.T) {
-	d := state.Document{Group: crowded(t, 3, 9), Deleted: true, Born: 5, Void: 4}
+	d := state.Document{Group: crowded(t, 3, 9), Deleted: true, Born: 5, VoidEpoch: 4}
 	back, err := state.DecodeDocument(d.Encode())
-	if err != nil || !back.Deleted || back.Born != 5 || back.Void != 4 || !bytes.Equal(back.Encode(), d.Encode()) {
+	if err != nil || !back.Deleted || back.Born != 5 || back.VoidEpoch != 4 || !bytes.Equal(back.Encode(), d.Encode()) {
 		t.Errorf("a deleted group comes back as %+v, %v", back, err)
 	}
 }
@@ -192,7 +192,7 @@ func TestEpochsOfDocuments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := state.Document{Group: g, Void: c.void}
+		d := state.Document{Group: g, VoidEpoch: c.void}
 		data := d.Encode()
 		if _, err := state.DecodeDocument(data); (err == nil) != c.want {
 			t.Errorf("a document above epoch %d, void up to %d: %v", c.first, c.void, err)
@@ -242,7 +242,7 @@ func goOn(t *testing.T, data []byte) {
 	if n := len(g.Snapshot().Members); n > 1 {
 		t.Fatalf("%d members are left when all but one were evicted", n)
 	}
-	again := state.Document{Group: g, Void: d.Void}
+	again := state.Document{Group: g, VoidEpoch: d.VoidEpoch}
 	if _, err := state.DecodeDocument(again.Encode()); err != nil {
 		t.Fatalf("what went on from a document cannot be read: %v", err)
 	}
@@ -267,7 +267,7 @@ func TestOrphanedDocument(t *testing.T) {
 
 func FuzzDocument(f *testing.F) {
 	for _, n := range []int{0, 1, 4} {
-		d := state.Document{Group: crowded(f, n, 3*n), Void: 5}
+		d := state.Document{Group: crowded(f, n, 3*n), VoidEpoch: 5}
 		f.Add(d.Encode())
 	}
 	gone := state.Document{Group: crowded(f, 1, 3), Deleted: true}

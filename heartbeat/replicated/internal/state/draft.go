@@ -42,7 +42,7 @@ func (d *draft) written() {
 
 // encode returns the document, with the identity of the version before.
 func (d *draft) encode(from *table, deleted bool) []byte {
-	doc := Document{Group: d.group, Deleted: deleted, Born: from.born, Void: from.void, format: d.format}
+	doc := Document{Group: d.group, Deleted: deleted, Born: from.born, VoidEpoch: from.void, format: d.format}
 	return doc.Encode()
 }
 
@@ -59,17 +59,17 @@ func (d *draft) apply(rec *Record, seq uint64, own bool) {
 		// The tombstone of a later instance, which never was a member, ends the earlier one
 		// too: it was written over that one's record.
 		if known && instance <= rec.Instance {
-			d.group.Evict(still, rec.Member, instance)
+			d.group.Evict(noTime, rec.Member, instance)
 		}
 	case StandingLeft:
 		if own || known {
-			_ = d.group.Leave(still, b) // refused if it is of an earlier instance
+			_ = d.group.Leave(noTime, b) // refused if it is of an earlier instance
 		}
 	default:
 		if !own || rec.Version < d.format || !known && d.group.Len() >= MaxMembers {
 			return
 		}
-		_, _ = d.group.Beat(still, b) // if it is refused, its process finds that out from the document
+		_, _ = d.group.Beat(noTime, b) // if it is refused, its process finds that out from the document
 		if instance, ok := d.group.Instance(rec.Member); ok && instance == rec.Instance && d.format < newest {
 			d.versions[rec.Member] = rec.Version
 		}

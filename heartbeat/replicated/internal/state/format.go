@@ -53,8 +53,8 @@ func (r *reader) flags(known byte, newer bool) byte {
 	return f & known
 }
 
-// stepUp changes to the newest format that this version and all members know.
-func (d *draft) stepUp() {
+// raiseFormat changes to the newest format that this version and all members know.
+func (d *draft) raiseFormat() {
 	if d.format >= newest {
 		return
 	}

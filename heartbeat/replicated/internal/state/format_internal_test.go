@@ -70,7 +70,7 @@ func TestDocumentsOfOtherVersions(t *testing.T) {
 		for what, write := range map[string]func() ([]byte, error){
 			"a step": r.Step, "a deletion": r.Delete,
 			"a change": func() ([]byte, error) {
-				return r.Change(func(g *group.Group) error { return g.SetTTL(still, time.Minute) })
+				return r.Change(func(g *group.Group) error { return g.SetTTL(noTime, time.Minute) })
 			},
 		} {
 			data, err := write()
@@ -183,7 +183,7 @@ func TestFormatStepsUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := g.SetShards(still, []shardset.Shard{{ID: shardset.ID{Log: "orders"}}}); err != nil {
+		if err := g.SetShards(noTime, []shardset.Shard{{ID: shardset.ID{Log: "orders"}}}); err != nil {
 			t.Fatal(err)
 		}
 		c.doc = (&Document{Group: g, Born: 9}).Encode()
@@ -221,7 +221,7 @@ func TestFormatStepsUp(t *testing.T) {
 			}
 		})
 		step(2, "with an old process that came too late", 2)
-		if members := slices.Collect(c.new.work.group.Members); !slices.Equal(members, []string{"b"}) {
+		if members := slices.Collect(c.new.draft.group.Members); !slices.Equal(members, []string{"b"}) {
 			t.Error("it has become a member")
 		}
 	}

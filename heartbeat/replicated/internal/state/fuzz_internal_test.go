@@ -74,17 +74,17 @@ func FuzzColumns(f *testing.F) {
 		if g == nil {
 			return
 		}
-		g.Expire(still)
+		g.Expire(noTime)
 		checked(t, g, "as it is")
 		b := shardset.Heartbeat{Member: "newcomer"}
 		b.Instance, b.Seq = 1<<63, 1
-		a, err := g.Beat(still, b)
+		a, err := g.Beat(noTime, b)
 		if err != nil && !errors.Is(err, shardset.ErrReplaced) {
 			t.Fatalf("a newcomer is refused: %v", err)
 		}
 		checked(t, g, "with a newcomer")
 		b.Seq, b.Held, b.Generation = 2, a.Grants[:len(a.Grants)/2], a.Generation
-		if _, err = g.Beat(still, b); err != nil && !errors.Is(err, shardset.ErrReplaced) {
+		if _, err = g.Beat(noTime, b); err != nil && !errors.Is(err, shardset.ErrReplaced) {
 			t.Fatal(err)
 		}
 		checked(t, g, "when it gave up half")
@@ -98,12 +98,12 @@ func FuzzColumns(f *testing.F) {
 		for _, r := range s.Removed {
 			list = append(list, shardset.Shard{ID: r.ID})
 		}
-		if err := g.SetShards(still, list); err != nil {
+		if err := g.SetShards(noTime, list); err != nil {
 			t.Fatal(err)
 		}
 		checked(t, g, "with other shards")
 		for _, m := range g.Snapshot().Members {
-			g.Evict(still, m.Name, m.Instance)
+			g.Evict(noTime, m.Name, m.Instance)
 			checked(t, g, "after a member was evicted")
 		}
 	})
@@ -156,7 +156,7 @@ func script(ops ...op) (b []byte) {
 
 // play does what a script says, and checks the group after each part.
 func play(t *testing.T, data []byte) {
-	r, now, revision := NewReplica(), still.Add(time.Hour), uint64(0)
+	r, now, revision := NewReplica(), noTime.Add(time.Hour), uint64(0)
 	names := []string{"a", "b", "newcomer"}
 	in := reader{rest: data}
 	for in.err == nil && len(in.rest) > 0 {
@@ -187,17 +187,17 @@ func play(t *testing.T, data []byte) {
 				r.Observe(now, v.Member, revision, &rec)
 			}
 		case 6:
-			r.Restart(func(string, uint64) bool { return o.by%2 == 0 })
+			r.BeginReload(func(string, uint64) bool { return o.by%2 == 0 })
 		case 7:
-			r.Shown(now)
+			r.EndReload(now)
 		case 8:
 			r.Observe(now, name, 0, nil)
 		}
 		if _, err := r.Pending(); err != nil {
 			t.Fatalf("after op %d: %v", o.what, err)
 		}
-		if r.work != nil {
-			checked(t, r.work.group, "what the records make of it")
+		if r.draft != nil {
+			checked(t, r.draft.group, "what the records make of it")
 		}
 	}
 }
@@ -216,7 +216,7 @@ func step(t *testing.T, r *Replica, now time.Time, revision *uint64) {
 		t.Skip("it began at the end of all epochs: ", err)
 	}
 	*revision = max(*revision, r.Revision()) + 1
-	if err := r.Stepped(now, *revision, v); err != nil {
+	if err := r.AdoptWritten(now, *revision, v); err != nil {
 		t.Fatal(err)
 	}
 	if again, err := r.Step(); again != nil || err != nil {

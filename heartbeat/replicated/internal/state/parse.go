@@ -65,11 +65,11 @@ func parse(data []byte) (*table, error) {
 		return nil, head.err
 	}
 	if n, err := s2.DecodedLen(head.rest); err != nil || n > maxDocument {
-		return nil, fmt.Errorf("%w: it is said to be %d bytes long", errMangled, n)
+		return nil, fmt.Errorf("%w: it is said to be %d bytes long", errDamaged, n)
 	}
 	raw, err := s2.Decode(nil, head.rest)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errMangled, err)
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	r := &reader{rest: raw}
 	t := &table{format: format, deleted: flags&flagDeleted != 0, born: r.number(), void: r.number()}
@@ -258,10 +258,10 @@ func (t *table) cyclic() bool {
 
 func (t *table) readRemoved(r *reader) {
 	listed := t.IDs
-	for _, id := range r.ids("retired shards", minRemoved, MaxShards) {
-		over := r.byte()
+	for _, id := range r.ids("removed shards", minRemoved, MaxShards) {
+		closed := r.byte()
 		s := group.RemovedRow{
-			ID: id, Closed: over == 1, Epoch: t.FirstEpoch + uint64(r.signed()),
+			ID: id, Closed: closed == 1, Epoch: t.FirstEpoch + uint64(r.signed()),
 			Granted: r.generation(t.Generation), Holder: r.below(len(t.Instances) + 1),
 		}
 		for len(listed) > 0 && listed[0].Compare(id) < 0 {
@@ -269,9 +269,9 @@ func (t *table) readRemoved(r *reader) {
 		}
 		switch {
 		case len(listed) > 0 && listed[0] == id:
-			r.fail("shard %s is listed and retired", id)
-		case over > 1, s.Closed && s.Holder != 0, s.Epoch == 0 && s.Holder != 0:
-			r.fail("retired shard %s is over %d, and held by %d under epoch %d", id, over, s.Holder, s.Epoch)
+			r.fail("shard %s is listed and removed", id)
+		case closed > 1, s.Closed && s.Holder != 0, s.Epoch == 0 && s.Holder != 0:
+			r.fail("removed shard %s is closed %d, and held by %d under epoch %d", id, closed, s.Holder, s.Epoch)
 		}
 		if r.err != nil {
 			return

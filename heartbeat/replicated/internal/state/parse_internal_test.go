@@ -36,11 +36,11 @@ func TestHostileDocuments(t *testing.T) {
 	id := func(log string, n int) shardset.ID { return shardset.ID{Log: log, Number: n} }
 	long := strings.Repeat("n", 4<<20)
 	for name, damage := range map[string]func(*table){
-		"a retired shard twice":         func(t *table) { t.Removed = append(t.Removed, t.Removed[0]) },
-		"retired shards out of order":   func(t *table) { t.Removed = append(t.Removed, group.RemovedRow{ID: id("orders", 5)}) },
-		"listed and retired":            func(t *table) { t.Removed[0].ID.Number = 1 },
+		"a removed shard twice":         func(t *table) { t.Removed = append(t.Removed, t.Removed[0]) },
+		"removed shards out of order":   func(t *table) { t.Removed = append(t.Removed, group.RemovedRow{ID: id("orders", 5)}) },
+		"listed and removed":            func(t *table) { t.Removed[0].ID.Number = 1 },
 		"over, and yet held":            func(t *table) { t.Removed[0].Closed = true },
-		"retired, held, without epoch":  func(t *table) { t.Removed[0].Epoch = 0 },
+		"removed, held, without epoch":  func(t *table) { t.Removed[0].Epoch = 0 },
 		"a shard twice":                 func(t *table) { t.IDs[1] = t.IDs[0] },
 		"shards out of order":           func(t *table) { t.IDs[0], t.IDs[2] = t.IDs[2], t.IDs[0] },
 		"logs out of order":             func(t *table) { t.IDs[0] = id("users", 0) },
@@ -119,7 +119,7 @@ func TestShortDocumentsAllocateLittle(t *testing.T) {
 		"former members": columns(0, 0, 10, second, 0, 0, 0, 0, maxDocument/2-100),
 		"shards":         columns(0, 0, 10, second, 0, 0, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
 		"parents":        columns(0, 0, 10, second, 0, 0, 0, 0, 0, 1, 0, 1, 0, 2, 0, 0, maxDocument/2-100),
-		"retired":        columns(0, 0, 10, second, 0, 0, 0, 0, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
+		"removed":        columns(0, 0, 10, second, 0, 0, 0, 0, 0, 0, 0, maxDocument-100, 0, maxDocument-100),
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := append([]byte{1, 1, 0}, s2.Encode(nil, raw)...)
@@ -183,7 +183,7 @@ func TestManyRetiredShards(t *testing.T) {
 	for _, shard := range shardset.Range("orders", n) {
 		s.Removed = append(s.Removed, group.RemovedRow{ID: shard.ID, Epoch: 11})
 	}
-	g, err := group.Restore(still, &s)
+	g, err := group.Restore(noTime, &s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,11 +194,11 @@ func TestManyRetiredShards(t *testing.T) {
 		t.Fatalf("%d bytes: %v", len(data), err)
 	}
 	if k := len(back.Group.State().Removed); k != n || !bytes.Equal(back.Encode(), data) {
-		t.Errorf("of %d retired shards %d came back", n, k)
+		t.Errorf("of %d removed shards %d came back", n, k)
 	}
-	back.Group.Expire(still)
+	back.Group.Expire(noTime)
 	after := back.Group.State()
 	if k := len(after.Removed); k > 1<<12 || after.FirstEpoch < 11 || back.Group.Changes() == 0 {
-		t.Errorf("after an event it remembers %d retired shards, and counts from %d", k, after.FirstEpoch)
+		t.Errorf("after an event it remembers %d removed shards, and counts from %d", k, after.FirstEpoch)
 	}
 }

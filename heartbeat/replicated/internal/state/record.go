@@ -120,8 +120,8 @@ func (r *reader) record(member string) (Record, error) {
 	return rec, r.end()
 }
 
-// over reports whether the instance holds nothing, and will receive nothing.
-func (rec *Record) over() bool {
+// ended reports whether the instance holds nothing, and will receive nothing.
+func (rec *Record) ended() bool {
 	return rec.Standing == StandingExpired || rec.Standing == StandingLeft && len(rec.Held) == 0
 }
 

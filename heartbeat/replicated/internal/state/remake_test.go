@@ -29,8 +29,8 @@ func TestRecordsOfTheDeletedGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if next.Born <= doc.Group.State().Generation || next.Void != next.Born {
-		t.Errorf("born in %d, void up to %d, after generation %d", next.Born, next.Void, doc.Group.State().Generation)
+	if next.Born <= doc.Group.State().Generation || next.VoidEpoch != next.Born {
+		t.Errorf("born in %d, void up to %d, after generation %d", next.Born, next.VoidEpoch, doc.Group.State().Generation)
 	}
 	d.adopt(gone)
 	d.adopt(next.Encode())

@@ -22,34 +22,39 @@ var ErrRolledBack = errors.New("the group's document went back: the store has lo
 //
 // A Replica is not safe for concurrent use.
 type Replica struct {
-	revision uint64
-	doc      *table // nil: there is no document, or it is a deleted group's
-	deleted  bool
-	newest   uint64 // its generation
-	grants   [][]shardset.Grant
-	since    map[string]sighting // when each member of the document was first in it
+	revision         uint64
+	doc              *table // nil: there is no document, or its group was deleted
+	deleted          bool
+	newestGeneration uint64
+	grants           [][]shardset.Grant
+	members          map[string]docMember // the members of doc
 
-	records map[string]*sighting
-	past    map[string]age  // of records that must be shown again
-	work    *draft          // the document with the records applied; nil: it must be made anew
-	fresh   map[string]bool // records that are not applied to work
-	quiet   map[string]bool // see Quiet
-	applied uint64          // counts applied records, for their sequence numbers
+	records   map[string]*seenRecord
+	earlier   map[string]recordAge // of records from before BeginReload
+	draft     *draft               // doc with the records applied; nil: to be made anew
+	unapplied map[string]bool      // records that are not applied to draft yet
+	quiet     map[string]bool      // see SetQuiet
+	seq       uint64               // counts applied records: their sequence numbers
 }
 
-// sighting is a version of a record, or a member of the document, and when it came.
-type sighting struct {
-	revision uint64
-	at       time.Time
-	record   Record
-	readable bool
-	unshown  bool   // it was not shown since the last Restart
-	instance uint64 // in since: of the member
-	missed   bool   // in since: it has no record
+// docMember is a member of the document.
+type docMember struct {
+	instance uint64
+	noRecord bool
+	at       time.Time // when it came into the document; or, with noRecord, since when it has no record
 }
 
-// age is when a version of a record came.
-type age struct {
+// seenRecord is the newest version of a record that the Replica has seen.
+type seenRecord struct {
+	revision    uint64
+	at          time.Time // when it came
+	record      Record
+	readable    bool
+	unconfirmed bool // not observed since BeginReload
+}
+
+// recordAge is when a version of a record came.
+type recordAge struct {
 	revision uint64
 	instance uint64
 	at       time.Time
@@ -58,7 +63,7 @@ type age struct {
 // NewReplica returns a Replica that has seen nothing.
 func NewReplica() *Replica {
 	return &Replica{
-		since: map[string]sighting{}, records: map[string]*sighting{}, past: map[string]age{}, fresh: map[string]bool{},
+		members: map[string]docMember{}, records: map[string]*seenRecord{}, earlier: map[string]recordAge{}, unapplied: map[string]bool{},
 	}
 }
 
@@ -70,143 +75,143 @@ func (r *Replica) Adopt(now time.Time, revision uint64, v *Version) error {
 	case revision <= r.revision:
 		return nil
 	case v.doc.deleted:
-		r.revision, r.doc, r.grants, r.work = revision, nil, nil, nil
+		r.revision, r.doc, r.grants, r.draft = revision, nil, nil, nil
 		r.deleted = true
-		clear(r.since)
+		clear(r.members)
 		return nil
-	case v.doc.Generation < r.newest:
-		return fmt.Errorf("%w: generation %d after %d", ErrRolledBack, v.doc.Generation, r.newest)
+	case v.doc.Generation < r.newestGeneration:
+		return fmt.Errorf("%w: generation %d after %d", ErrRolledBack, v.doc.Generation, r.newestGeneration)
 	}
 	r.revision, r.doc, r.grants, r.deleted = revision, v.doc, v.grants, false
-	r.newest, r.work = v.doc.Generation, nil
+	r.newestGeneration, r.draft = v.doc.Generation, nil
 	r.trackMembers(now)
 	return nil
 }
 
-// Stepped is Adopt for a document that this process has written, from Step. It keeps what the Replica
+// AdoptWritten is Adopt for a document that this process has written, from Step. It keeps what the Replica
 // has prepared since.
-func (r *Replica) Stepped(now time.Time, revision uint64, v *Version) error {
-	work := r.work
+func (r *Replica) AdoptWritten(now time.Time, revision uint64, v *Version) error {
+	prepared := r.draft
 	if err := r.Adopt(now, revision, v); err != nil || r.revision != revision {
 		return err
 	}
-	if work != nil {
-		work.written()
-		r.work = work
+	if prepared != nil {
+		prepared.written()
+		r.draft = prepared
 	}
 	return nil
 }
 
-// Forget makes the Replica forget the document and all records. All records must be shown to it again,
-// as after Restart.
-func (r *Replica) Forget() { *r = *NewReplica() }
+// Reset makes the Replica forget the document and all records. All records must be shown to it again,
+// as after BeginReload.
+func (r *Replica) Reset() { *r = *NewReplica() }
 
 // trackMembers notes which members are new in the document, and which are gone.
 func (r *Replica) trackMembers(now time.Time) {
-	known := make(map[string]sighting, len(r.doc.Instances))
+	known := make(map[string]docMember, len(r.doc.Instances))
 	for i, instance := range r.doc.Instances {
 		name := r.doc.Names[i]
-		s, ok := r.since[name]
+		s, ok := r.members[name]
 		if !ok || s.instance != instance {
-			s = sighting{instance: instance, at: now}
+			s = docMember{instance: instance, at: now}
 		}
 		known[name] = s
 	}
 	// A member that is gone from the document is over, whatever its last record says: that
 	// record must not let it join again.
-	for name, s := range r.since {
+	for name, s := range r.members {
 		if rec := r.records[name]; known[name].instance != s.instance && rec != nil && rec.readable &&
 			rec.record.Standing == StandingAlive && rec.record.Instance <= s.instance {
-			r.drop(name)
+			r.forget(name)
 		}
 	}
-	r.since = known
+	r.members = known
 }
 
 // Observe takes a version of a member's record, received at now: nil if the record was deleted, and the
 // zero Record if it cannot be read. It ignores versions older than the newest. A version that it knew
-// before the last Restart keeps its age. The caller must not change the Record any more.
+// before the last BeginReload keeps its age. The caller must not change the Record any more.
 func (r *Replica) Observe(now time.Time, member string, revision uint64, rec *Record) {
 	if s := r.records[member]; s != nil && revision <= s.revision && revision != 0 {
-		s.unshown = false
+		s.unconfirmed = false
 		return
 	}
-	if m, ok := r.since[member]; ok && m.missed != (rec == nil) {
-		m.missed = rec == nil
-		if m.missed {
+	if m, ok := r.members[member]; ok && m.noRecord != (rec == nil) {
+		m.noRecord = rec == nil
+		if m.noRecord {
 			m.at = now
 		}
-		r.since[member] = m
+		r.members[member] = m
 	}
 	if rec == nil {
-		r.drop(member)
+		r.forget(member)
 		return
 	}
 	if r.quiet[member] {
 		delete(r.quiet, member)
-		r.work = nil
+		r.draft = nil
 	}
-	s := &sighting{revision: revision, at: now, record: *rec, readable: rec.Standing != 0}
+	s := &seenRecord{revision: revision, at: now, record: *rec, readable: rec.Standing != 0}
 	r.records[member] = s
 	if !s.readable {
-		delete(r.fresh, member)
+		delete(r.unapplied, member)
 		return
 	}
-	if p, ok := r.past[member]; ok && p.revision == revision && p.instance == rec.Instance {
+	if p, ok := r.earlier[member]; ok && p.revision == revision && p.instance == rec.Instance {
 		s.at = p.at
 	}
-	r.fresh[member] = true
+	r.unapplied[member] = true
 }
 
-// Restart is called before all records are shown to the Replica, and when it is shown no more of them.
+// BeginReload is called before all records are shown to the Replica, and when it is shown no more of them.
 // Records that it knows of other processes may be outdated then: a record may have been deleted, and
 // would bring back a member that is gone. The Replica keeps only records for which own is true, because
 // this process wrote them, and those that say that a member is over, because that does not change. At
-// Shown it forgets those of them that the store no longer has.
-func (r *Replica) Restart(own func(member string, revision uint64) bool) {
-	for name := range r.past {
-		if _, member := r.since[name]; !member { // it was not shown
-			delete(r.past, name)
+// EndReload it forgets those of them that the store no longer has.
+func (r *Replica) BeginReload(own func(member string, revision uint64) bool) {
+	for name := range r.earlier {
+		if _, member := r.members[name]; !member { // it was not shown
+			delete(r.earlier, name)
 		}
 	}
 	for name, s := range r.records {
-		s.unshown = true
+		s.unconfirmed = true
 		if own(name, s.revision) || r.final(s) {
 			continue
 		}
-		r.past[name] = age{s.revision, s.record.Instance, s.at}
-		r.drop(name)
+		r.earlier[name] = recordAge{s.revision, s.record.Instance, s.at}
+		r.forget(name)
 	}
-	r.quiet, r.work = nil, nil
+	r.quiet, r.draft = nil, nil
 }
 
 // final reports whether a record says that a member of the document is over.
-func (r *Replica) final(s *sighting) bool {
-	instance := r.since[s.record.Member].instance
-	return s.readable && s.record.over() && instance != 0 && instance <= s.record.Instance
+func (r *Replica) final(s *seenRecord) bool {
+	instance := r.members[s.record.Member].instance
+	return s.readable && s.record.ended() && instance != 0 && instance <= s.record.Instance
 }
 
-// Shown is called when all records have been shown, after Restart. A member without a record is
-// missing one from now on, or from an earlier Shown at which it had none either.
-func (r *Replica) Shown(now time.Time) {
-	clear(r.past)
+// EndReload is called when all records have been shown, after BeginReload. A member without a record is
+// missing one from now on, or from an earlier EndReload at which it had none either.
+func (r *Replica) EndReload(now time.Time) {
+	clear(r.earlier)
 	for name, s := range r.records {
-		if s.unshown {
-			r.drop(name)
+		if s.unconfirmed {
+			r.forget(name)
 		}
 	}
-	for name, s := range r.since {
+	for name, s := range r.members {
 		missing := r.records[name] == nil
-		if !missing || !s.missed {
-			s.at, s.missed = now, missing
-			r.since[name] = s
+		if !missing || !s.noRecord {
+			s.at, s.noRecord = now, missing
+			r.members[name] = s
 		}
 	}
 }
 
-// Redo makes the Replica prepare the next step anew: the last one was refused, or its outcome is
+// DiscardStep makes the Replica prepare the next step anew: the last one was refused, or its outcome is
 // unknown.
-func (r *Replica) Redo() { r.work = nil }
+func (r *Replica) DiscardStep() { r.draft = nil }
 
 // Pending reports whether the records ask for a change of the document.
 func (r *Replica) Pending() (bool, error) {
@@ -216,20 +221,20 @@ func (r *Replica) Pending() (bool, error) {
 	if err := r.Writable(); err != nil {
 		return false, err
 	}
-	if r.work == nil {
-		work, err := newDraft(r.doc)
+	if r.draft == nil {
+		d, err := newDraft(r.doc)
 		if err != nil {
 			return false, err
 		}
-		r.work = work
+		r.draft = d
 		for name, s := range r.records {
 			if s.readable {
-				r.fresh[name] = true
+				r.unapplied[name] = true
 			}
 		}
 	}
-	r.applyFresh()
-	return r.work.changed(), nil
+	r.applyRecords()
+	return r.draft.changed(), nil
 }
 
 // Step returns the document to write over Revision, and over no other; nil if nothing changes.
@@ -243,14 +248,14 @@ func (r *Replica) Change(edit func(g *group.Group) error) ([]byte, error) {
 	if _, err := r.Pending(); err != nil || r.doc == nil {
 		return nil, err
 	}
-	if err := edit(r.work.group); err != nil {
-		r.work = nil
+	if err := edit(r.draft.group); err != nil {
+		r.draft = nil
 		return nil, err
 	}
-	if !r.work.changed() {
+	if !r.draft.changed() {
 		return nil, nil
 	}
-	return r.work.encode(r.doc, false), nil
+	return r.draft.encode(r.doc, false), nil
 }
 
 // Delete is Change to a deleted group.
@@ -258,40 +263,40 @@ func (r *Replica) Delete() ([]byte, error) {
 	if _, err := r.Pending(); err != nil || r.doc == nil {
 		return nil, err
 	}
-	return r.work.encode(r.doc, true), nil
+	return r.draft.encode(r.doc, true), nil
 }
 
-func (r *Replica) applyFresh() {
-	if len(r.fresh) == 0 && r.work.shared {
+func (r *Replica) applyRecords() {
+	if len(r.unapplied) == 0 && r.draft.shared {
 		return
 	}
-	r.work.group.SetQuiet(r.quiet)
-	r.work.group.Batch(still, func() {
-		for _, name := range slices.Sorted(maps.Keys(r.fresh)) {
-			r.applied++
+	r.draft.group.SetQuiet(r.quiet)
+	r.draft.group.Batch(noTime, func() {
+		for _, name := range slices.Sorted(maps.Keys(r.unapplied)) {
+			r.seq++
 			rec := &r.records[name].record
-			r.work.apply(rec, r.applied, rec.Born == r.doc.born)
+			r.draft.apply(rec, r.seq, rec.Born == r.doc.born)
 		}
 	})
-	r.work.shared = true
-	r.work.stepUp()
-	clear(r.fresh)
+	r.draft.shared = true
+	r.draft.raiseFormat()
+	clear(r.unapplied)
 }
 
-// Quiet sets the members that have sent no heartbeat for half a TTL. The steps that the Replica prepares
+// SetQuiet sets the members that have sent no heartbeat for half a TTL. The steps that the Replica prepares
 // give them nothing more. A new record ends this for its member.
-func (r *Replica) Quiet(members []string) {
+func (r *Replica) SetQuiet(members []string) {
 	quiet := make(map[string]bool, len(members))
 	for _, name := range members {
 		quiet[name] = true
 	}
 	if !maps.Equal(quiet, r.quiet) {
-		r.quiet, r.work = quiet, nil
+		r.quiet, r.draft = quiet, nil
 	}
 }
 
-// shares returns the grants of each member, and how many shards each owns.
-func (t *table) shares() (shares [][]shardset.Grant, owned []int) {
+// grantsByMember returns the grants of each member, and how many shards each owns.
+func (t *table) grantsByMember() (shares [][]shardset.Grant, owned []int) {
 	n := make([]int, len(t.Instances))
 	owned = make([]int, len(t.Instances))
 	total := 0

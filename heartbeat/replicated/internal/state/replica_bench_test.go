@@ -41,7 +41,7 @@ func BenchmarkStep(b *testing.B) {
 	observe(r, simStart, "latecomer", 5000, late.Encode())
 	b.ReportAllocs()
 	for b.Loop() {
-		r.Redo()
+		r.DiscardStep()
 		if step, err := r.Step(); step == nil || err != nil {
 			b.Fatalf("no step: %v", err)
 		}

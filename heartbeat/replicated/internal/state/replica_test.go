@@ -77,7 +77,7 @@ func (d *desk) step() {
 		d.t.Fatalf("there is no step to make: %v", err)
 	}
 	d.revision++
-	if err := d.r.Stepped(d.now, d.revision, version(d.t, data)); err != nil {
+	if err := d.r.AdoptWritten(d.now, d.revision, version(d.t, data)); err != nil {
 		d.t.Fatal(err)
 	}
 	d.settled()
@@ -89,7 +89,7 @@ func (d *desk) settled() {
 	if pending, err := d.r.Pending(); pending || err != nil {
 		d.t.Fatalf("a step is pending: %v, %v", pending, err)
 	}
-	d.r.Redo() // and nothing else comes of the same records and the document as written
+	d.r.DiscardStep() // and nothing else comes of the same records and the document as written
 	if pending, err := d.r.Pending(); pending || err != nil {
 		d.t.Fatalf("a step is pending when the records are applied anew: %v, %v", pending, err)
 	}
@@ -178,7 +178,7 @@ func TestReplicaBelievesRevisions(t *testing.T) {
 		t.Errorf("an old document under a new revision: %v, want ErrRolledBack", err)
 	}
 	d.want("b", 1)
-	d.r.Forget()
+	d.r.Reset()
 	if known, _ := d.r.Known(); known {
 		t.Error("the document is known that was forgotten")
 	}
@@ -267,7 +267,7 @@ func TestReplicaRanks(t *testing.T) {
 	}
 	for mine, want := range map[string][]string{"a": {"b"}, "c": {"a"}, "ab": {"b", "c"}, "ac": {"b", "a"}, "x": nil} {
 		of := func(member string, _ uint64) bool { return strings.Contains(mine, member) }
-		if got := d.r.Behind(of); !slices.Equal(got, want) {
+		if got := d.r.NextMembers(of); !slices.Equal(got, want) {
 			t.Errorf("behind %s are %v, want %v", mine, got, want)
 		}
 	}
@@ -319,7 +319,7 @@ func TestReplicaTaken(t *testing.T) {
 	} {
 		rec := record(state.StandingAlive, "a", 1, d.r.Answer("a", 1).Generation, all...)
 		c.change(&rec)
-		if got := d.r.Taken(&rec); got != c.want {
+		if got := d.r.Applied(&rec); got != c.want {
 			t.Errorf("a record that says %s is taken: %v, want %v", c.what, got, c.want)
 		}
 	}

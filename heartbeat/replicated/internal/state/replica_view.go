@@ -55,8 +55,8 @@ func (r *Replica) TTL() time.Duration {
 // Ordered reports whether the group is ordered.
 func (r *Replica) Ordered() bool { return r.doc != nil && r.doc.Ordered }
 
-// Void returns the highest epoch of the deleted groups of this name.
-func (r *Replica) Void() uint64 {
+// VoidEpoch returns the highest epoch of the deleted groups of this name.
+func (r *Replica) VoidEpoch() uint64 {
 	if r.doc == nil {
 		return 0
 	}
@@ -72,7 +72,7 @@ func (r *Replica) Shards() []shardset.ID {
 }
 
 // Instance returns the instance of a member of the document, zero without one.
-func (r *Replica) Instance(member string) uint64 { return r.since[member].instance }
+func (r *Replica) Instance(member string) uint64 { return r.members[member].instance }
 
 // Answer returns what an instance may hold, by the newest document: nothing if it is not a member.
 func (r *Replica) Answer(member string, instance uint64) shardset.Answer {
@@ -104,9 +104,9 @@ func (r *Replica) Owner(id shardset.ID) (tok group.Token, ok bool) {
 	return group.Token{Member: r.doc.Names[s.Owner-1], Instance: r.doc.Instances[s.Owner-1], ID: id, Epoch: s.Epoch}, true
 }
 
-// Taken reports whether the newest document has all that a record says, except its generation. That
-// matters only while the TTL changes; Taken returns false then.
-func (r *Replica) Taken(rec *Record) bool {
+// Applied reports whether the newest document has all that a record says, except its generation. That
+// matters only while the TTL changes; Applied returns false then.
+func (r *Replica) Applied(rec *Record) bool {
 	if r.doc == nil || rec.Standing != StandingAlive || len(rec.Closed) > 0 || rec.Leaving || r.doc.Change.Since != 0 {
 		return false
 	}
@@ -161,9 +161,9 @@ func (r *Replica) Members() int {
 	return n
 }
 
-// Behind returns, for each member for which mine is true, the next member by name; after the last comes
+// NextMembers returns, for each member for which mine is true, the next member by name; after the last comes
 // the first. That may be another member for which mine is true: it may have stopped alone.
-func (r *Replica) Behind(mine func(member string, instance uint64) bool) []string {
+func (r *Replica) NextMembers(mine func(member string, instance uint64) bool) []string {
 	if r.doc == nil || len(r.doc.Instances) < 2 {
 		return nil
 	}

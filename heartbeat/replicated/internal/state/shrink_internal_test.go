@@ -16,7 +16,7 @@ func TestReplicaForgetsFormerMembers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, now, revision := NewReplica(), still.Add(time.Hour), uint64(1)
+	r, now, revision := NewReplica(), noTime.Add(time.Hour), uint64(1)
 	d := Document{Group: g}
 	v, err := ReadVersion(d.Encode())
 	if err != nil {
@@ -36,7 +36,7 @@ func TestReplicaForgetsFormerMembers(t *testing.T) {
 		}
 		now = now.Add(time.Second)
 	}
-	if n := len(r.work.versions); n > 5 {
+	if n := len(r.draft.versions); n > 5 {
 		t.Errorf("it knows the versions of %d members", n)
 	}
 	if r.ForgetOrphanedRecords(now); len(r.records) > 5 {
@@ -48,9 +48,9 @@ func TestReplicaForgetsFormerMembers(t *testing.T) {
 		rec.Instance = 5
 		revision++
 		r.Observe(now, name, revision, &rec)
-		r.Restart(func(string, uint64) bool { return false })
+		r.BeginReload(func(string, uint64) bool { return false })
 	}
-	if n := len(r.past); n > 5 {
+	if n := len(r.earlier); n > 5 {
 		t.Errorf("it waits for the records of %d members", n)
 	}
 }

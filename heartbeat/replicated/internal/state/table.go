@@ -129,11 +129,11 @@ func (t *table) appendGeneration(b []byte, g uint64) []byte {
 func (t *table) removedColumns(b []byte) []byte {
 	b = appendIDs(b, len(t.Removed), func(i int) shardset.ID { return t.Removed[i].ID })
 	for _, s := range t.Removed {
-		over := byte(0)
+		closed := byte(0)
 		if s.Closed {
-			over = 1
+			closed = 1
 		}
-		b = append(b, over)
+		b = append(b, closed)
 		b = appendSigned(b, int64(s.Epoch-t.FirstEpoch))
 		b = t.appendGeneration(b, s.Granted)
 		b = appendNumber(b, uint64(s.Holder))

@@ -50,7 +50,7 @@ func (r *Replica) ExpiredMembers(now time.Time) (due []Tombstone, next time.Time
 // heard; false if its record says that it is over: the next step removes it.
 func (r *Replica) tombstone(name string, instance uint64) (Tombstone, time.Time, bool) {
 	t := Tombstone{Member: name, Instance: instance}
-	since := r.since[name].at
+	since := r.members[name].at
 	s := r.records[name]
 	if s == nil {
 		return t, since, true
@@ -71,7 +71,7 @@ func (r *Replica) tombstone(name string, instance uint64) (Tombstone, time.Time,
 // one, does not change: not if the record says that the instance is over, nor if the later
 // instance is about to replace the member. One that names an earlier group does not.
 func (r *Replica) mayExpire(rec *Record, instance uint64) bool {
-	return !rec.over() && (rec.Instance == instance || rec.Born != r.doc.born)
+	return !rec.ended() && (rec.Instance == instance || rec.Born != r.doc.born)
 }
 
 // Expire is ExpiredMembers for a store that has a clock of its own. It returns the tombstone
@@ -90,7 +90,7 @@ func (r *Replica) Expire(member string, revision uint64, rec *Record) (Tombstone
 // MissingRecords returns the tombstones of members that have had no record for an Expiry.
 // The clock of a store does not know of them.
 func (r *Replica) MissingRecords(now time.Time) (due []Tombstone) {
-	for name, s := range r.since {
+	for name, s := range r.members {
 		if r.records[name] == nil && now.After(s.at.Add(r.Expiry())) {
 			due = append(due, Tombstone{Member: name, Instance: s.instance})
 		}
@@ -102,15 +102,15 @@ func (r *Replica) MissingRecords(now time.Time) (due []Tombstone) {
 // ForgetRecord forgets a record that was deleted, unless a newer one has come since.
 func (r *Replica) ForgetRecord(t Tombstone) {
 	if s := r.records[t.Member]; s != nil && s.revision == t.Revision {
-		r.drop(t.Member)
+		r.forget(t.Member)
 	}
 }
 
-// drop forgets a record, and what it may have changed in the step that is being prepared.
-func (r *Replica) drop(member string) {
+// forget forgets a record, and what it may have changed in the step that is being prepared.
+func (r *Replica) forget(member string) {
 	delete(r.records, member)
-	delete(r.fresh, member)
-	r.work = nil
+	delete(r.unapplied, member)
+	r.draft = nil
 }
 
 // OrphanedRecords returns the records to delete at now, sorted: their names are no members in
@@ -121,7 +121,7 @@ func (r *Replica) OrphanedRecords(now time.Time) (old []Tombstone) {
 		return nil
 	}
 	for name, s := range r.records {
-		if r.since[name].instance == 0 && now.After(s.at.Add(2*r.Expiry())) {
+		if r.members[name].instance == 0 && now.After(s.at.Add(2*r.Expiry())) {
 			old = append(old, Tombstone{Member: name, Instance: s.record.Instance, Revision: s.revision})
 		}
 	}

@@ -85,7 +85,7 @@ func TestReplicaRestart(t *testing.T) {
 	revs["y"] = d.say(record(state.StandingAlive, "y", 1, 0)) // and so does a stranger
 	start := d.now
 	d.now = d.now.Add(rigTTL / 2)
-	d.r.Restart(func(member string, revision uint64) bool {
+	d.r.BeginReload(func(member string, revision uint64) bool {
 		return (member == "a" || member == "x") && revision == revs[member]
 	})
 	if due, next := d.r.ExpiredMembers(start.Add(rigTTL)); len(due) != 0 || !next.Equal(start.Add(rigTTL)) {
@@ -100,7 +100,7 @@ func TestReplicaRestart(t *testing.T) {
 	d.say(record(state.StandingAlive, "a", 1, 0, at(0, 101)))
 	old := record(state.StandingAlive, "b", 1, 0)
 	observe(d.r, d.now, "b", revs["b"], old.Encode())
-	d.r.Shown(d.now)
+	d.r.EndReload(d.now)
 	if due, _ := d.r.ExpiredMembers(start.Add(rigTTL + 1)); len(due) != 1 || due[0].Member != "b" {
 		t.Errorf("a TTL after b spoke there are tombstones on %v", due)
 	}
@@ -109,8 +109,8 @@ func TestReplicaRestart(t *testing.T) {
 		t.Errorf("a record that is not in the store any more is not missed: %v", due)
 	}
 	// An age is good for one showing.
-	d.r.Restart(func(string, uint64) bool { return false })
-	d.r.Shown(d.now)
+	d.r.BeginReload(func(string, uint64) bool { return false })
+	d.r.EndReload(d.now)
 	observe(d.r, d.now, "b", revs["b"], old.Encode())
 	if due, _ := d.r.ExpiredMembers(start.Add(rigTTL + 1)); len(due) != 0 {
 		t.Errorf("what was removed and came again is as old as before: %v", due)
@@ -123,9 +123,9 @@ func TestReplicaMissesRecords(t *testing.T) {
 	d := newDesk(t, 2)
 	d.say(record(state.StandingAlive, "a", 1, 0))
 	d.step()
-	d.r.Restart(func(string, uint64) bool { return false })
+	d.r.BeginReload(func(string, uint64) bool { return false })
 	d.now = d.now.Add(time.Hour) // it is shown late: until now there may have been one
-	d.r.Shown(d.now)
+	d.r.EndReload(d.now)
 	if due, next := d.r.ExpiredMembers(d.now.Add(rigTTL)); len(due) != 0 || !next.Equal(d.now.Add(rigTTL)) {
 		t.Errorf("tombstones %v, and the next at %v", due, next)
 	}

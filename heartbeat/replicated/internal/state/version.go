@@ -21,6 +21,6 @@ func ReadVersion(data []byte) (*Version, error) {
 		return nil, fmt.Errorf("document: %w", err)
 	}
 	v := &Version{doc: t}
-	v.grants, t.owned = t.shares()
+	v.grants, t.owned = t.grantsByMember()
 	return v, nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// errMangled is matched by every error for a damaged encoding.
-var errMangled = errors.New("the encoding is damaged")
+// errDamaged is matched by every error for a damaged encoding.
+var errDamaged = errors.New("the encoding is damaged")
 
 // reader reads an encoding. It keeps the first fault, and everything that it reads after that is zero.
 type reader struct {
@@ -22,7 +22,7 @@ type reader struct {
 func (r *reader) fail(format string, args ...any) {
 	r.rest = nil
 	if r.err == nil {
-		r.err = fmt.Errorf("%w: "+format, append([]any{errMangled}, args...)...)
+		r.err = fmt.Errorf("%w: "+format, append([]any{errDamaged}, args...)...)
 	}
 }
 
