@@ -12,8 +12,8 @@ import (
 )
 
 // bucket is one key-value bucket of JetStream: the stream KV_<name> with the subjects
-// $KV.<name>.>. The first call finds it; a write creates it if there is none. A bucket that
-// is gone is looked for again.
+// $KV.<name>.>. The first call looks for the stream, and a write creates one if there is none.
+// If the stream is gone later, the next call looks for it again.
 type bucket struct {
 	store       *store
 	name        string
@@ -22,11 +22,11 @@ type bucket struct {
 	description string
 	storage     jetstream.StorageType
 	replicas    int
-	volatile    bool // its nodes may lose it in a restart, see identity.go
-	// maxConsumers limits the watches of a bucket that this client creates. -1: the
+	volatile    bool // a restart of all nodes may lose it, see identity.go
+	// maxConsumers limits the consumers of a stream that this client creates. -1: the
 	// server's default.
 	maxConsumers int
-	markerLife   time.Duration // of its deletion markers; zero: they stay
+	markerLife   time.Duration // how long its deletion markers stay; zero: for ever
 
 	// binding has a value while a goroutine finds, creates or verifies the stream. It is a
 	// channel so that waiting ends with the caller's context.
@@ -59,7 +59,7 @@ func (b *bucket) current() jetstream.Stream {
 	return b.bound
 }
 
-// lockBinding makes the caller the one that binds or verifies, until unlockBinding.
+// lockBinding waits until no other goroutine binds or verifies. unlockBinding must follow.
 func (b *bucket) lockBinding(ctx context.Context) error {
 	select {
 	case b.binding <- struct{}{}:
@@ -100,8 +100,8 @@ func (b *bucket) bind(ctx context.Context, write bool) (jetstream.Stream, error)
 	return s, nil
 }
 
-// forget forgets a stream that was gone when it was used, unless another goroutine has
-// bound a new one meanwhile.
+// forget removes the handle of a stream that is gone, unless another goroutine has bound a
+// new stream meanwhile.
 func (b *bucket) forget(s jetstream.Stream) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -125,15 +125,15 @@ func (b *bucket) api() (jetstream.JetStream, error) {
 	return js, nil
 }
 
-// The pauses between retries of a request that met no stream or no leader.
+// The pauses between retries while there is no stream or no leader.
 const (
 	firstPause = 8 * time.Millisecond
 	lastPause  = 500 * time.Millisecond
 )
 
-// withStream calls do with the stream of the bucket. If the stream is gone, it binds again
-// and retries until ctx ends: servers learn at different times of a new stream, or of a new
-// leader. In that case do must not have written anything.
+// withStream calls do with the stream of the bucket. If do finds no stream (see noStream), it
+// must have written nothing. Then withStream binds again and retries until ctx ends, because
+// servers learn at different times of a new stream, or of a new leader.
 func (b *bucket) withStream(ctx context.Context, write bool, do func(jetstream.Stream) error) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		s, err := b.bind(ctx, write)
@@ -150,9 +150,9 @@ func (b *bucket) withStream(ctx context.Context, write bool, do func(jetstream.S
 	}
 }
 
-// info returns the state of a stream. If AllowDirect has been switched on again, the
-// stream's handle would now use it; so info forgets the handle, and the next bind switches
-// AllowDirect off.
+// info returns the state of a stream, and updates the settings in its handle. If somebody has
+// switched AllowDirect on again, the handle would now use it. So info forgets the handle, and
+// the next bind switches AllowDirect off.
 func (b *bucket) info(
 	ctx context.Context, s jetstream.Stream, opts ...jetstream.StreamInfoOpt,
 ) (*jetstream.StreamInfo, error) {
@@ -165,7 +165,7 @@ func (b *bucket) info(
 	return info, err
 }
 
-// subjects asks the leader which subjects that match a filter have a message.
+// subjects returns the subjects that match a filter and have a message. It asks the leader.
 func (b *bucket) subjects(ctx context.Context, s jetstream.Stream, filter string) (map[string]uint64, error) {
 	info, err := b.info(ctx, s, jetstream.WithSubjectFilter(filter))
 	if err != nil {
@@ -189,8 +189,8 @@ func (b *bucket) last(ctx context.Context, subject string) (m *jetstream.RawStre
 	return m, err
 }
 
-// newest returns the newest message of a subject, or nil. It asks the leader, because the
-// handle says that there is no AllowDirect.
+// newest returns the newest message of a subject, or nil. The leader answers, because
+// AllowDirect is off in the settings of the handle.
 func (b *bucket) newest(ctx context.Context, s jetstream.Stream, subject string) (*jetstream.RawStreamMsg, error) {
 	m, err := queryAPI(ctx, b, "STREAM.MSG.GET."+b.stream, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return s.GetLastMsgForSubject(ctx, subject)
@@ -201,14 +201,14 @@ func (b *bucket) newest(ctx context.Context, s jetstream.Stream, subject string)
 	return m, err
 }
 
-// The time for the first try of a read, and the longest for a later one.
+// The timeout of the first try of a read, and the longest timeout of a later try.
 const (
 	firstTry = 500 * time.Millisecond
 	lastTry  = 4 * time.Second
 )
 
-// retryRead makes a request that is harmless if made twice. It retries if there is no
-// answer or no leader: a request to a stream without a leader is not always answered.
+// retryRead makes a request that does no harm if it is made twice. It retries if there is no
+// answer or no leader: without a leader, a request does not always get an answer.
 func retryRead[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
 	pause := firstPause
 	for try := firstTry; ; try = min(2*try, lastTry) {
@@ -229,7 +229,7 @@ func retryRead[T any](ctx context.Context, ask func(context.Context) (T, error))
 	}
 }
 
-// noteRevision notes a revision that was seen.
+// noteRevision raises highest to a revision that this process has seen.
 func (b *bucket) noteRevision(revision uint64) {
 	for {
 		highest := b.highest.Load()

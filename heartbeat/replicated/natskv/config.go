@@ -14,8 +14,7 @@ import (
 // DefaultNamespace is the namespace of a Config without one.
 const DefaultNamespace = "rollcall"
 
-// safeTTL is the shortest TTL that outlasts a failover, with time for the heartbeats after
-// it.
+// safeTTL is the shortest TTL that is long enough for a failover and the heartbeats after it.
 const safeTTL = 15 * time.Second
 
 // Config configures a group on JetStream. Conn and Group are required.
@@ -31,15 +30,16 @@ type Config struct {
 	// DefaultNamespace.
 	Namespace string
 	// Replicas is the number of nodes that store each value: 1, 3 or 5. It applies to
-	// buckets that this client creates. Zero means 1, which is as available as one node.
+	// buckets that this client creates. Zero means 1: the group cannot work while that node
+	// is down.
 	Replicas int
-	// RecordsOnDisk stores the records of the members in files too: if all nodes restart
-	// within the TTL, no shard moves. In return, each heartbeat waits for a disk. It
-	// applies to a bucket that this client creates.
+	// RecordsOnDisk stores the records of the members on disk instead of in memory. If all
+	// nodes restart within the TTL, no shard moves. The price: each heartbeat waits for a
+	// disk. It applies to a bucket that this client creates.
 	RecordsOnDisk bool
 
-	// Shards, TTL, Ordered and Logger are those of replicated.Config. New logs a warning
-	// for a TTL below 15 s.
+	// Shards, TTL, Ordered and Logger mean the same as in replicated.Config. New logs a
+	// warning if TTL is below 15 s.
 	Shards  []shardset.Shard
 	TTL     time.Duration
 	Ordered bool
@@ -63,8 +63,9 @@ func New(cfg Config) (*replicated.Client, error) {
 	return c, nil
 }
 
-// NewStore returns the store that New's client uses: the values of one group. It ignores
-// Shards and Ordered, and refuses a Config as New does.
+// NewStore returns the store that the client of New uses. It reads and writes the values of
+// one group, for tools and tests. It ignores Shards and Ordered, and refuses a Config as New
+// does.
 func NewStore(cfg Config) (replicated.Store, error) {
 	cfg.Shards = nil
 	if err := cfg.complete().Err(); err != nil {
@@ -96,7 +97,7 @@ func (c *Config) complete() *shardset.ConfigError {
 	rest := c.replicated()
 	if !validName(c.Group) {
 		faults.Add("Group", badName, c.Group)
-		rest.Group = DefaultNamespace // one fault of the group is enough
+		rest.Group = DefaultNamespace // a valid name, so that AddFaults does not report Group again
 	}
 	if !validName(c.Namespace) {
 		faults.Add("Namespace", badName, c.Namespace)

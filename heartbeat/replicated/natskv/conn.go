@@ -9,16 +9,18 @@ import (
 // Options returns the recommended options for the connection of a group. Append your own,
 // such as credentials and TLS.
 //
-// A connection with these options never gives up. It may start before the servers. After a
-// loss it tries one server every 0.5 to 1 s, those of the URL and those of their cluster. A
-// dial takes 2 s at most. The connection leaves a server that has not answered a ping for
-// 4.5 s, which is short enough for three more heartbeats within the default TTL. It also
-// retries after a server has refused its credentials. By default, nats.go closes a
-// connection when a server refuses it twice, so a change of credentials on one server after
-// the other would end all workers.
+// A connection with these options reconnects for ever. It may start before the servers. When
+// it is lost, it tries one server every 0.5 to 1 s: the servers of the URL and the other
+// servers of their cluster. A dial takes 2 s at most. If a server has not answered a ping
+// for 4.5 s, the connection tries another server. That is early enough for three more
+// heartbeats within the default TTL.
 //
-// If the connection is closed, by the program for instance, its workers end: their error
-// matches nats.ErrConnectionClosed and is final.
+// It also retries after a server has refused its credentials. By default, nats.go closes a
+// connection when a server refuses it twice. Then an operator who changes credentials on one
+// server after the other would end all workers.
+//
+// If the program closes the connection, its workers end with an error that matches
+// nats.ErrConnectionClosed.
 func Options() []nats.Option {
 	return []nats.Option{
 		nats.MaxReconnects(-1),

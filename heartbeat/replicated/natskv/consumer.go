@@ -16,8 +16,7 @@ import (
 const forgetAfter = 10 * time.Second
 
 // watch is one running watch of records: a consumer of the bucket's stream, and what it has
-// delivered. Only the goroutine of Watch touches the fields; the channels are the
-// exception.
+// delivered. Only the goroutine of Watch uses the fields, except for the channels.
 type watch struct {
 	store     *store
 	kind      replicated.Kind
@@ -32,11 +31,11 @@ type watch struct {
 
 	subscription *nats.Subscription
 	messages     chan *nats.Msg   // from the subscription's goroutine
-	changes      chan nats.Status // of the connection: any breaks the watch
-	ended        chan struct{}    // closed when messages are not received any more
+	changes      chan nats.Status // of the connection; any change ends the watch
+	ended        chan struct{}    // closed when the watch takes no more messages
 
-	silent    int    // intervals without a message
-	behind    int    // idle heartbeats in a row while keys are missing that the leader has
+	missed    int    // intervals without a message
+	behind    int    // idle heartbeats in a row while keys that the leader has are missing
 	intervals int    // all intervals
 	delivered uint64 // the number of messages from the consumer
 	last      uint64 // the revision of the last one
@@ -124,9 +123,10 @@ func (w *watch) consume(ctx context.Context, s jetstream.Stream, inbox string) e
 }
 
 // noteMissing notes which keys exist, so that the watch knows when it has reported all of
-// them. To count messages would not do: a key that is overwritten meanwhile is delivered
-// later. An empty consumer does not mean that there are no keys: its node may be behind the
-// leader.
+// them. Counting messages would be wrong, because a key that is overwritten meanwhile is
+// delivered later. A consumer without messages does not mean that no keys exist, because its
+// node may be behind the leader. The number of pending messages, which comes with each
+// message, is not exact while other processes write.
 func (w *watch) noteMissing(ctx context.Context) (err error) {
 	w.missing, err = w.listSubjects(ctx)
 	return err
@@ -144,7 +144,7 @@ func (w *watch) close() {
 	// It fails only if the connection is closed, which also ends the subscription.
 	_ = w.subscription.Unsubscribe()
 	if w.consumer != "" && w.store.conn.IsConnected() {
-		// Without a reply: if it does not arrive, the server deletes the consumer after forgetAfter.
+		// There is no reply. If the request is lost, the server deletes the consumer after forgetAfter.
 		_ = w.store.conn.Publish("$JS.API.CONSUMER.DELETE."+w.bucket.stream+"."+w.consumer, nil)
 	}
 }

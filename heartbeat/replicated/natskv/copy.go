@@ -11,11 +11,11 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Copy copies a group to another server, cluster, namespace or name. It copies the
-// checkpoints first and the document last, so an interrupted copy is not yet a group and
-// can be repeated. It does not copy members: no worker of the group may run anywhere
-// meanwhile. Copy refuses to overwrite a group. It ignores Shards, Ordered and TTL of the
-// Configs, because the group keeps its own.
+// Copy copies a group to another server, cluster, namespace or name. First stop all workers
+// of the group: Copy does not copy members. It copies the checkpoints first and the document
+// last, so an interrupted copy is not yet a group, and Copy can be called again. It refuses
+// to overwrite a group. It ignores Shards, Ordered and TTL of both Configs, because the copy
+// keeps those of the group.
 func Copy(ctx context.Context, from, to Config) error {
 	faults := &shardset.ConfigError{Config: "natskv.Config"}
 	for i, cfg := range []*Config{&from, &to} {
@@ -63,8 +63,8 @@ func Copy(ctx context.Context, from, to Config) error {
 	return err
 }
 
-// Keys returns the keys of a kind that the leader of their bucket has, deleted ones
-// included. A watch would say as much of a node that may be behind the leader.
+// Keys returns the keys of a kind, deleted ones included. It asks the leader of their bucket.
+// A watch would ask any node, which may be behind the leader.
 func (s *store) Keys(ctx context.Context, kind replicated.Kind) (keys []replicated.Key, err error) {
 	ctx, cancel := bound(ctx)
 	defer cancel()

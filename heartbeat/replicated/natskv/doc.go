@@ -1,5 +1,5 @@
-// Package natskv runs a consumer group on NATS JetStream, for workers on several machines
-// that have no service which assigns shards.
+// Package natskv runs a consumer group on NATS JetStream. The workers may run on several
+// machines and need no other service.
 //
 //	conn, err := nats.Connect("nats://a,nats://b,nats://c", natskv.Options()...)
 //	...
@@ -9,8 +9,8 @@
 //	...
 //	defer client.Close()
 //
-// The client is both coordinator.Config.Group and Checkpoints. On one machine, package
-// embedded runs the server inside the worker.
+// Set the client as coordinator.Config.Group. It also stores the checkpoints. On one machine,
+// package embedded runs the server inside the worker.
 //
 // # Storage
 //
@@ -22,27 +22,30 @@
 //	M_<namespace>   memory   <group>.m.<member>    the record of each member: its last heartbeat
 //
 // Characters that a key must not have are escaped. Records are in memory, so that a slow
-// disk costs no member its lease. When all nodes restart, the records are lost and every
-// member receives its shards anew. With RecordsOnDisk, a restart within the TTL moves no
-// shard.
+// disk cannot make a member lose its lease. When all nodes restart, the records are lost and
+// every member receives its shards anew. With Config.RecordsOnDisk, a restart within the TTL
+// moves no shard.
 //
-// An existing bucket is used as it is, so an operator may create it with a placement or
-// limits. It is refused if its values could expire, if a document could be too large for
-// it, or if an acknowledged write could be lost. Reads go to the leader of the bucket.
-// AllowDirect lets any replica answer, which made more than one read in ten stale under
-// load, so it is switched off.
+// An operator may create a bucket first, for example with a placement or with limits. The
+// client then uses it as it is. The client refuses a bucket if its values could expire, if a
+// document could be too large for it, or if it could lose an acknowledged write.
 //
-// When a member is gone, its record is deleted. JetStream then keeps a deletion marker of a
-// few hundred bytes, which expires after an hour. This needs servers of version 2.11 or
-// later and AllowMsgTTL, which is switched on if necessary. Markers stay for ever on older
-// servers, in a bucket on disk or with a history (the deleted value could come back), if an
-// older version of this package wrote them, and for each checkpoint that Client.Purge
-// deletes. To remove them, purge their subjects from the stream.
+// Reads go to the leader of the bucket. With AllowDirect any replica could answer, and more
+// than one read in ten was stale under load. So the client switches AllowDirect off.
+//
+// When a member has left or expired, its record is deleted. JetStream then keeps a deletion
+// marker of a few hundred bytes. The marker expires after an hour if the servers have
+// version 2.11 or later and the bucket allows it (AllowMsgTTL, which the client switches on).
+// These markers do not expire; to remove them, purge their subjects from the stream:
+//
+//   - markers on older servers
+//   - markers in a bucket on disk or with a history, where the deleted value could come back
+//   - the marker of each checkpoint that Client.Purge deletes
 //
 // # Permissions
 //
-// If the permissions of the account's user are limited, grant these. A stream is
-// KV_G_<namespace> and KV_M_<namespace>, unless the line names one of them.
+// If the connection's user has limited permissions, it needs these. <stream> stands for both
+// KV_G_<namespace> and KV_M_<namespace>.
 //
 //	publish    $KV.G_<namespace>.>
 //	           $KV.M_<namespace>.>
@@ -60,39 +63,44 @@
 //	subscribe  _INBOX.>                                or the prefix of nats.CustomInboxPrefix
 //	           rollcall.<namespace>.>
 //
-// A NATS server does not answer a request that it does not permit; it reports the violation
-// to the connection. So a store wraps the connection's error handler, which still gets
-// every error. A call without permission ends at once, and its error names the permission
+// If a request is not permitted, a NATS server does not answer it, and reports the violation
+// to the connection. So the client wraps the error handler of the connection, which still
+// gets every error. A call without permission ends at once. Its error names the permission
 // and matches heartbeat.ErrUnauthorized. The worker retries while its lease lasts, or for
-// one TTL, and then ends. If the program sets another error handler later, that handler
-// must call the one that nats.Conn.ErrorHandler returned. Otherwise such calls end only at
-// their timeout.
+// one TTL, and then ends.
+//
+// If the program sets another error handler later, that handler must call the one that
+// nats.Conn.ErrorHandler returned. Otherwise a call without permission ends only at its
+// timeout.
 //
 // # Number of processes
 //
-// A process that changes the document publishes the new revision to
-// rollcall.<namespace>.<group>, which belongs to no stream. The other processes then read
-// the document from the leader. They need no consumer for that, so limits on consumers do
-// not limit the number of processes. A lost hint delays a process by half a TTL at most.
+// A process that changes the document publishes a hint, the new revision, to
+// rollcall.<namespace>.<group>. That subject belongs to no stream. The other processes then
+// read the document from the leader. This needs no JetStream consumer, so the number of
+// processes has no limit on the server. A lost hint delays a process by half a TTL at most.
 //
-// Records are watched through consumers: by eight processes of a group, or by three if the
-// group has more than 64 members. A bucket that this package creates allows 100,000
-// consumers. Another bucket without a limit of its own has the server's default: 1,000 for
-// all groups of the namespace. If a watch meets a limit, an error is logged with the
-// command that raises the limit.
+// Some processes of a group also watch the records, each through a consumer: eight
+// processes, or three if the group has more than 64 members. A bucket that the client
+// creates allows 100,000 consumers. A bucket that was created without a limit has the
+// server's default, 1,000 for all groups of the namespace. If a watch reaches the limit, the
+// client logs an error with the command that raises it.
 //
 // # What JetStream can lose
 //
-// JetStream acknowledges a write when a majority of the nodes have it. By default, no node
-// has it on disk yet, so a power cut of all nodes at once can lose the acknowledged writes
-// of two minutes. To prevent that, set sync_interval: always in the jetstream block of each
-// server; CheckSync reports whether it is set. After such a loss work is repeated, but no
-// two owners get the same fencing token: a token is an epoch and a random instance.
+// JetStream acknowledges a write when a majority of the nodes have received it. By default,
+// a node syncs to disk every two minutes. So if all nodes lose power at once, the
+// acknowledged writes of the last two minutes can be lost. To prevent that, set
+// sync_interval: always in the jetstream block of each server. CheckSync reports whether it
+// is set.
+//
+// After such a loss, work is repeated. No two owners get the same fencing token, because a
+// token contains a random instance beside the epoch.
 //
 // # The TTL
 //
-// When the node that leads a stream dies, JetStream elects a new leader in 5 to 7 seconds.
-// Until then it accepts no heartbeat. A shorter TTL loses all shards at each such failover,
-// so the default is 20 s, and New warns below 15 s. A node that is shut down in order hands
-// over within a quarter of a second.
+// When the node that leads a stream fails, JetStream elects a new leader within 5 to 7
+// seconds. Until then, members cannot send heartbeats. With a TTL shorter than that, each
+// such failover loses all shards. So the default is 20 s, and New warns below 15 s. A node
+// that is shut down in order hands its streams over within a quarter of a second.
 package natskv

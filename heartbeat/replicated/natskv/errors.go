@@ -31,8 +31,8 @@ func hasCode(err error, code jetstream.ErrorCode) bool {
 	return errors.As(err, &api) && api.ErrorCode == code
 }
 
-// noStream reports whether a request met no stream, or a stream with other settings than
-// its handle has. Nothing was written. The stream was deleted, was lost in a restart, or
+// noStream reports whether a request found no stream, or a stream with other settings than
+// its handle has. Then nothing was written. The stream was deleted, was lost in a restart, or
 // has no leader at the moment.
 func noStream(err error) bool {
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
@@ -66,9 +66,9 @@ func final(err error) error {
 // codeNoTTL is the code for a message with a TTL in a stream that allows none.
 const codeNoTTL jetstream.ErrorCode = 10166
 
-// explain wraps the error of a call on a key. The end of the context comes first, because
-// it causes errors of many forms. A closed connection comes before that: it stays closed
-// when there is time again.
+// explain wraps the error of a call on a key. If the context has ended, the error says that
+// first, because the end of a context causes many kinds of errors. A closed connection comes
+// before that, because no retry opens it.
 func explain(ctx context.Context, what string, k replicated.Key, err error) error {
 	if err == nil {
 		return nil

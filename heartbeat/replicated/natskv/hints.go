@@ -21,30 +21,32 @@ import (
 // consumers. So a watch of the document has no consumer. A process that has written the
 // document publishes a hint: an ordinary message with the new revision. A watch that
 // receives a hint reads the document from the leader, and reports only what it has read. A
-// hint can be lost, or its writer can die before it; so a watch also reads periodically.
+// hint can be lost, and a process can end before it publishes one. So a watch also reads
+// periodically.
 //
-// The bucket's own subject cannot serve as the hint: a message there is not written yet and
-// may be refused.
+// A subscription to the bucket's own subject would not do: a message on it may not be written
+// yet, and the leader may refuse it.
 
-// hintPrefix is the common prefix of the hints' subjects of a namespace.
+// hintPrefix returns the common prefix of the subjects of all hints of a namespace.
 func hintPrefix(namespace string) string { return "rollcall." + namespace + "." }
 
-// publishHint tells the watches of the document about a revision. Zero means that the
+// publishHint publishes a revision to the watches of the document. Zero means that the
 // revision is not known.
 func (s *store) publishHint(revision uint64) {
-	// It fails if the connection is closed or lost. Watches read the document anyway.
+	// It fails if the connection is closed or lost. Then watches find the change by reading.
 	_ = s.conn.Publish(s.hints, strconv.AppendUint(nil, revision, 10))
 }
 
-// announce publishes a hint after a write of the document that was not refused.
+// announce publishes a hint after a write of the document, unless the write was refused. A
+// write without a clear answer may have succeeded.
 func (s *store) announce(k replicated.Key, revision uint64, err error) {
 	if k.Kind == replicated.KindDocument && !errors.Is(err, replicated.ErrConflict) {
 		s.publishHint(revision)
 	}
 }
 
-// documentWatch is one running watch of the document. Only the goroutine of Watch touches
-// the fields, except for highestHint, unnumbered and news.
+// documentWatch is one running watch of the document. Only the goroutine of Watch uses the
+// fields, except for highestHint, unnumbered and news.
 type documentWatch struct {
 	store     *store
 	sink      func(replicated.Event)
@@ -56,7 +58,7 @@ type documentWatch struct {
 	highestHint atomic.Uint64    // the highest revision in a hint since the last read
 	unnumbered  atomic.Bool      // a hint without a revision came since the last read
 	news        chan struct{}    // has a value after a hint
-	changes     chan nats.Status // of the connection: any breaks the watch
+	changes     chan nats.Status // of the connection; any change ends the watch
 }
 
 // watchDocument runs a watch of the document. It reads after each hint, and about every
@@ -105,11 +107,11 @@ func (w *documentWatch) onHint(m *nats.Msg) {
 	}
 }
 
-// errNoHints ends a watch of the document that would receive no hints.
+// errNoHints is the error of a watch of the document that cannot receive hints.
 var errNoHints = errors.New("hints do not arrive")
 
-// probeHints finds out whether the user may publish hints and subscribe to them: a server
-// drops what it does not permit, and reports it only to the connection.
+// probeHints finds out whether the user may publish hints and subscribe to them. Without the
+// permission, the server drops hints, and reports that only to the connection.
 func (s *store) probeHints(ctx context.Context, wait time.Duration) error {
 	if s.conn.Opts.NoEcho {
 		return nil // the connection does not receive its own messages
@@ -136,17 +138,17 @@ func (s *store) probeHints(ctx context.Context, wait time.Duration) error {
 	}
 	prefix := strings.TrimSuffix(s.hints, s.group)
 	err = fmt.Errorf("%w: the user needs permission to publish and to subscribe to %s>", errNoHints, prefix)
-	if lacking := parseViolation(s.conn.LastError()); lacking != nil && strings.HasPrefix(lacking.subject, prefix) {
-		err = fmt.Errorf("%w (%w)", err, lacking)
+	if denied := parseViolation(s.conn.LastError()); denied != nil && strings.HasPrefix(denied.subject, prefix) {
+		err = fmt.Errorf("%w (%w)", err, denied)
 	}
 	return err
 }
 
 // run reads the document after each hint, and periodically, until the watch ends.
 func (w *documentWatch) run(ctx context.Context) error {
-	// Random, because all watches have received the same hint.
+	// The period is random: all watches have received the same hint, and should not read at once.
 	period := func() time.Duration {
-		return heartbeatsToCheck*w.heartbeat*3/4 + rand.N(heartbeatsToCheck*w.heartbeat/2)
+		return checkAfter*w.heartbeat*3/4 + rand.N(checkAfter*w.heartbeat/2)
 	}
 	idle := time.NewTimer(period())
 	defer idle.Stop()
@@ -173,10 +175,10 @@ func (w *documentWatch) run(ctx context.Context) error {
 	}
 }
 
-// readsToBelieve is how many repetitions confirm an answer that is older than the last
-// version reported, or than a hint. A server may not know yet that it is no longer the
-// leader.
-const readsToBelieve = 3
+// confirmingReads is how often a read is repeated if its answer is older than a hint, or than
+// the last version reported: a server may not know yet that it is no longer the leader. If
+// the repetitions have the same answer, the watch believes it.
+const confirmingReads = 3
 
 // read reads the document from the leader, and reports it to the sink if its version is
 // new.
@@ -195,7 +197,7 @@ func (w *documentWatch) read(ctx context.Context) error {
 		if m != nil {
 			revision = m.Sequence
 		}
-		if revision >= want || try == readsToBelieve {
+		if revision >= want || try == confirmingReads {
 			break
 		}
 		if err := sleep(bounded, pause); err != nil {

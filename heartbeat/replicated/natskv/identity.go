@@ -11,23 +11,23 @@ import (
 	"go.uber.org/zap"
 )
 
-// When all nodes that have a stream in memory restart, the stream is lost and starts again
-// with its first number. No client is notified. A member's record could then get a revision
-// that an earlier record had. A process that has not noticed the loss, and that saw the
-// earlier record expire, could then write a tombstone over a living member.
+// If all nodes that have a stream in memory restart, the stream is lost and starts again with
+// its first number. No client is notified. A member's record could then get a revision that
+// an earlier record of the member had. A process that saw the earlier record expire, and has
+// not noticed the loss, would then write a tombstone over the new record of a running member.
 //
-// So each stream has an identity: a message with a random text, which every process that
-// uses the stream remembers. A process checks the identity after its connection was lost
-// (the restart of all nodes closes every connection) and before it creates a key. If the
-// identity has changed, and the stream does not start above all revisions that the process
-// has seen, the process replaces the stream by one that does.
+// So each stream has an identity: a message with a random text. Every process that uses the
+// stream remembers the text. It checks the identity before it creates a key, and after its
+// connection was lost, because the restart of all nodes closes every connection. If the
+// identity has changed, the stream must start above all revisions that the process has seen.
+// If it does not, the process replaces the stream by one that does.
 //
 // The first number comes from the clock, in microseconds, and a stream writes less than one
 // message a microsecond. So even a process that has not seen an earlier stream does not
 // repeat its numbers.
 
-// goodFor is how long a check of the identity is valid while the connection lasts.
-const goodFor = time.Second
+// identityValidFor is how long a check of the identity is valid while the connection lasts.
+const identityValidFor = time.Second
 
 // streamIdentity is what a process knows about the stream that it uses.
 type streamIdentity struct {
@@ -42,13 +42,13 @@ func (b *bucket) firstNumber(now time.Time) uint64 {
 	return max(uint64(now.UnixMicro()), b.highest.Load()+1)
 }
 
-// recent verifies the stream if the last check is too old. Calls that create no key may use
-// the stream meanwhile.
-func (b *bucket) recent(ctx context.Context) error {
+// verifyIfOld verifies the stream if the last check is too old. Meanwhile, calls that create no
+// key may use the stream.
+func (b *bucket) verifyIfOld(ctx context.Context) error {
 	fresh := func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		return b.bound == nil || time.Since(b.identity.at) < goodFor // without a stream, bind verifies
+		return b.bound == nil || time.Since(b.identity.at) < identityValidFor // without a stream, bind verifies
 	}
 	if fresh() {
 		return nil
@@ -78,8 +78,8 @@ func (b *bucket) recent(ctx context.Context) error {
 	return nil
 }
 
-// verify makes sure that the stream is the one that this process knows, or one with numbers
-// above all earlier ones. The caller has locked the binding.
+// verify makes sure that the stream is the one that this process knows, or starts above all
+// revisions that this process has seen. The caller has locked the binding.
 func (b *bucket) verify(ctx context.Context, s jetstream.Stream) (jetstream.Stream, error) {
 	now := streamIdentity{connection: b.store.conn.Stats().Reconnects, at: time.Now()}
 	found, err := b.newest(ctx, s, b.identitySubject())
@@ -112,7 +112,7 @@ func (b *bucket) verify(ctx context.Context, s jetstream.Stream) (jetstream.Stre
 
 func (b *bucket) identitySubject() string { return b.prefix + "=mark" }
 
-// identify returns the identity of a stream, and gives one to a stream without.
+// identify returns the identity of a stream. It writes one if the stream has none.
 func (b *bucket) identify(ctx context.Context, s jetstream.Stream, found *jetstream.RawStreamMsg) (string, error) {
 	js, err := b.api()
 	if err != nil {
@@ -127,10 +127,10 @@ func (b *bucket) identify(ctx context.Context, s jetstream.Stream, found *jetstr
 		if err == nil {
 			return text, nil
 		}
-		if errors.As(err, new(*rightError)) {
+		if errors.As(err, new(*permissionError)) {
 			return "", err
 		}
-		// Another process may have written it; or this one has, and the answer was lost.
+		// Another process may have written an identity. Or this one has, and the answer was lost.
 		if found, err = b.newest(ctx, s, b.identitySubject()); err != nil {
 			return "", err
 		}
@@ -141,13 +141,13 @@ func (b *bucket) identify(ctx context.Context, s jetstream.Stream, found *jetstr
 	return string(found.Data), nil
 }
 
-// replace creates the stream again with the same settings but higher numbers. Writes of
-// other processes since the loss are lost too; they notice it as they noticed the first
-// loss.
+// replace creates the stream again with the same settings but higher numbers. The writes of
+// other processes since the loss are lost too. Those processes notice that as they noticed
+// the first loss.
 //
-// To purge the empty stream up to a number would be gentler, because the next message gets
-// that number too. But if the purge meets a write that is under way, nats-server 2.15.2
-// never finishes that write, and refuses every later write of its key as a conflict.
+// A purge of the empty stream up to a number would also raise the next number, without a new
+// stream. But if a write is under way during the purge, nats-server 2.15.2 never finishes
+// that write, and refuses every later write of its key as a conflict.
 func (b *bucket) replace(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
 	b.store.log.Warn("the records of all members are lost, probably because all nodes restarted; "+
 		"every member receives its shards anew", zap.String("bucket", b.name))

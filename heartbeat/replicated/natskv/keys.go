@@ -7,13 +7,10 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// Names of any bytes are single tokens of a key: letters, digits, '-', '_' and '/' stand
-// for themselves, every other byte is '=' with two upper-case hexadecimal digits. So a
-// token has one name and a name one token.
-
-// Names may contain any bytes, and a key is made of tokens. In a token, letters, digits,
-// '-', '_' and '/' stand for themselves; any other byte is '=' and two upper-case
-// hexadecimal digits. So each token has one name, and each name one token.
+// hexDigits are the digits of an escaped byte. A name may contain any bytes, and becomes one
+// token of a key. In a token, letters, digits, '-', '_' and '/' stand for themselves. Any
+// other byte is '=' and two upper-case hexadecimal digits. So each token has one name, and
+// each name has one token.
 const hexDigits = "0123456789ABCDEF"
 
 func plain(b byte) bool {

@@ -91,12 +91,12 @@ func TestOnMessage(t *testing.T) {
 // several intervals, it notes one.
 func TestSilence(t *testing.T) {
 	w := &watch{}
-	for range heartbeatsToSilence - 1 {
+	for range maxMissed - 1 {
 		if err := w.onTick(t.Context()); err != nil {
-			t.Fatalf("after %d beats: %v", w.silent, err)
+			t.Fatalf("after %d beats: %v", w.missed, err)
 		}
 	}
-	if err := w.onTick(t.Context()); !errors.Is(err, errSilent) {
-		t.Errorf("after %d beats: %v, want %v", w.silent, err, errSilent)
+	if err := w.onTick(t.Context()); !errors.Is(err, errNoIdleHeartbeat) {
+		t.Errorf("after %d beats: %v, want %v", w.missed, err, errNoIdleHeartbeat)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// minValue is the smallest limit on a value that a bucket and a connection may have. The
-// document of 1,000 members and 10,000 shards has half of it.
+// minValue is the smallest limit on the size of a value, in bytes, that a bucket and a
+// connection may have. The document of 1,000 members and 10,000 shards takes half of it.
 const minValue = 128 << 10
 
 // settings returns the settings for a new stream. They are those of any key-value bucket,
@@ -28,13 +28,13 @@ func (b *bucket) settings() jetstream.StreamConfig {
 	}
 }
 
-// recordWatches is how many watches of records a bucket allows that this client creates,
-// for all groups together. A group needs eight, or three if it is large. A stream without a
-// limit has the server's default of 1,000.
+// recordWatches is the limit on consumers of a bucket that this client creates. A group needs
+// eight, one for each watch of records, or three if it is large. All groups of the namespace
+// share the bucket. A stream without a limit has the server's default of 1,000.
 const recordWatches = 100_000
 
-// explainLimit explains an error of a watch that met the limit of the stream's consumers.
-// Only an operator can raise the limit.
+// explainLimit adds the command that raises the limit to the error of a watch that reached
+// the limit of the stream's consumers. Only an operator can raise the limit.
 func (b *bucket) explainLimit(err error) error {
 	if !hasCode(err, codeMaxConsumers) {
 		return err
@@ -43,11 +43,11 @@ func (b *bucket) explainLimit(err error) error {
 		"--max-consumers=%d) or that of its account: %w", b.stream, recordWatches, err)}
 }
 
-// markersMayGo reports whether the deletion markers of a stream may expire without making a
-// deleted value visible again. With a history, the earlier version would be visible. On
-// disk it is the version that the marker has replaced: nats-server 2.15.2 keeps it in the
-// file, and takes it for the newest when it was killed and the marker has expired.
-func (b *bucket) markersMayGo(cfg jetstream.StreamConfig) bool {
+// markersMayExpire reports whether the deletion markers of a stream may expire without making a
+// deleted value visible again. With a history, the version before the marker would be visible.
+// On disk too: nats-server 2.15.2 keeps that version in the file. If the server is killed and
+// the marker has expired, it takes that version for the newest.
+func (b *bucket) markersMayExpire(cfg jetstream.StreamConfig) bool {
 	return b.markerLife > 0 && cfg.MaxMsgsPerSubject == 1 && cfg.Storage == jetstream.MemoryStorage
 }
 
@@ -97,9 +97,9 @@ func (b *bucket) make(ctx context.Context, js jetstream.JetStream, cfg jetstream
 	return b.adopt(ctx, js, s)
 }
 
-// adopt takes an existing stream as it is, if it can store a group. It only switches
-// AllowDirect off, and AllowMsgTTL on where markers may expire. The returned handle has the
-// new settings.
+// adopt uses an existing stream as it is, if the stream can store a group. It changes only two
+// settings: AllowDirect off, and AllowMsgTTL on where markers may expire. The returned handle
+// has the new settings.
 func (b *bucket) adopt(ctx context.Context, js jetstream.JetStream, s jetstream.Stream) (jetstream.Stream, error) {
 	cfg := s.CachedInfo().Config
 	if err := b.checkFit(cfg); err != nil {
@@ -107,7 +107,7 @@ func (b *bucket) adopt(ctx context.Context, js jetstream.JetStream, s jetstream.
 	}
 	b.warnOfDifferences(cfg)
 	if !cfg.AllowDirect {
-		return b.letExpire(ctx, js, s), nil
+		return b.allowMarkerTTL(ctx, js, s), nil
 	}
 	cfg.AllowDirect = false
 	s, err := b.update(ctx, js, cfg)
@@ -117,7 +117,7 @@ func (b *bucket) adopt(ctx context.Context, js jetstream.JetStream, s jetstream.
 	if s.CachedInfo().Config.AllowDirect {
 		return nil, errors.New("AllowDirect stays on, and with it reads may be stale")
 	}
-	return b.letExpire(ctx, js, s), nil
+	return b.allowMarkerTTL(ctx, js, s), nil
 }
 
 func (b *bucket) update(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
@@ -126,12 +126,12 @@ func (b *bucket) update(ctx context.Context, js jetstream.JetStream, cfg jetstre
 	})
 }
 
-// letExpire switches AllowMsgTTL on if markers may expire. If that fails, because the
-// servers are older or the user may not, markers stay: a few hundred bytes for each former
-// member.
-func (b *bucket) letExpire(ctx context.Context, js jetstream.JetStream, s jetstream.Stream) jetstream.Stream {
+// allowMarkerTTL switches AllowMsgTTL on if markers may expire. If that fails, because the
+// servers are older or the user lacks the permission, markers stay: a few hundred bytes for
+// each former member.
+func (b *bucket) allowMarkerTTL(ctx context.Context, js jetstream.JetStream, s jetstream.Stream) jetstream.Stream {
 	cfg := s.CachedInfo().Config
-	if !b.markersMayGo(cfg) || cfg.AllowMsgTTL || b.noMessageTTL {
+	if !b.markersMayExpire(cfg) || cfg.AllowMsgTTL || b.noMessageTTL {
 		return s
 	}
 	cfg.AllowMsgTTL = true
@@ -147,7 +147,7 @@ func (b *bucket) letExpire(ctx context.Context, js jetstream.JetStream, s jetstr
 	return s
 }
 
-// checkFit says why a stream cannot store a group. Nil: it can.
+// checkFit returns an error that says why a stream cannot store a group.
 func (b *bucket) checkFit(cfg jetstream.StreamConfig) error {
 	var faults []error
 	fault := func(faulty bool, format string, args ...any) {
@@ -174,7 +174,7 @@ func (b *bucket) checkFit(cfg jetstream.StreamConfig) error {
 	return errors.Join(faults...)
 }
 
-// warnOfDifferences warns, once, if the stream is not as the Config asks for.
+// warnOfDifferences logs a warning, once, if the stream has other settings than the Config.
 func (b *bucket) warnOfDifferences(cfg jetstream.StreamConfig) {
 	b.mu.Lock()
 	warned := b.warned

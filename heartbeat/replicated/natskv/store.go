@@ -23,8 +23,8 @@ const markerLife = time.Hour
 // callTimeout limits a call whose context has no deadline.
 const callTimeout = 10 * time.Second
 
-// store holds the values of one group. Revisions are the sequence numbers of the buckets'
-// streams.
+// store reads and writes the values of one group. A revision is a sequence number of the
+// stream of a bucket.
 type store struct {
 	conn  *nats.Conn
 	group string
@@ -52,7 +52,7 @@ func openStore(cfg Config) *store {
 		storage = jetstream.FileStorage
 	}
 	s.records = newBucket(s, "M_"+cfg.Namespace, storage, cfg.Replicas)
-	s.records.description = "What the members of Rollcall groups said last"
+	s.records.description = "The last heartbeats of the members of Rollcall groups"
 	s.records.volatile, s.records.markerLife, s.records.maxConsumers = true, markerLife, recordWatches
 	return s
 }
@@ -70,8 +70,8 @@ func (s *store) Get(ctx context.Context, k replicated.Key) (replicated.Value, er
 	return v, err
 }
 
-// Swap sends the write once. If the answer is not clear, the caller must find out the
-// outcome.
+// Swap writes data over the revision old. If no answer arrives, it does not send the write
+// again; the caller must find out whether the write was made.
 func (s *store) Swap(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
 	var revision uint64
 	err := s.call(ctx, "swap", k, func(ctx context.Context, b *bucket, subject string) (err error) {
@@ -88,8 +88,8 @@ func (s *store) Swap(ctx context.Context, k replicated.Key, old uint64, data []b
 }
 
 // Delete writes a deletion marker. The marker of a record expires if that is safe: see
-// markersMayGo. Revisions keep rising without the marker, because they are the stream's
-// numbers.
+// markersMayExpire. Revisions of the key keep rising even after that, because all keys share
+// the numbers of the stream.
 func (s *store) Delete(ctx context.Context, k replicated.Key, old uint64) error {
 	err := s.call(ctx, "deletion", k, func(ctx context.Context, b *bucket, subject string) error {
 		if old == 0 {
@@ -101,7 +101,7 @@ func (s *store) Delete(ctx context.Context, k replicated.Key, old uint64) error 
 	return err
 }
 
-// call makes a call on a key, within its time.
+// call makes a call on a key, with a deadline.
 func (s *store) call(
 	ctx context.Context, what string, k replicated.Key, do func(context.Context, *bucket, string) error,
 ) error {
@@ -128,8 +128,8 @@ func bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, callTimeout)
 }
 
-// connected waits until there is a connection. NATS buffers what is sent without one, so a
-// write could reach its server when its caller has long given up.
+// connected waits until there is a connection. Without one, nats.go buffers each message, so
+// a write could reach the server long after its caller has given up.
 func (s *store) connected(ctx context.Context) error {
 	if s.conn.IsConnected() {
 		return nil
@@ -149,8 +149,7 @@ func (s *store) connected(ctx context.Context) error {
 	return nil
 }
 
-// unconnected names the servers that cannot be reached, without the credentials in their
-// URLs.
+// unconnected returns an error that names the servers without the credentials in their URLs.
 func unconnected(ctx context.Context, conn *nats.Conn) error {
 	var servers []string
 	for _, server := range conn.Servers() {
@@ -165,9 +164,9 @@ func unconnected(ctx context.Context, conn *nats.Conn) error {
 	return err
 }
 
-// closed says that a connection is closed, and why, if there is a reason. The reason is not
-// part of the chain of errors: a timeout in it would say that a retry may help. A
-// permission violation is no reason, because it does not close a connection.
+// closed returns an error that says that a connection is closed, and why, if that is known.
+// The reason is only in the text: if a timeout were in the chain of errors, a caller would
+// retry. A permission violation is not the reason, because it does not close a connection.
 func closed(conn *nats.Conn) error {
 	if last := conn.LastError(); last != nil && !errors.Is(last, nats.ErrPermissionViolation) {
 		return fmt.Errorf("%w: %v", nats.ErrConnectionClosed, last)
@@ -175,8 +174,8 @@ func closed(conn *nats.Conn) error {
 	return nats.ErrConnectionClosed
 }
 
-// The headers of a deletion marker: the first is written by clients, the second by a server
-// that removes a value itself.
+// The headers of a deletion marker. A client writes the first. A server that removes a value
+// itself writes the second.
 const (
 	operation = "KV-Operation"
 	reason    = "Nats-Marker-Reason"

@@ -21,21 +21,21 @@ type ServerSync struct {
 	JetStream bool
 	// Always says that the server syncs each write before it acknowledges it.
 	Always bool
-	// Interval is the time between two syncs otherwise. A power cut can lose the writes of
-	// this time.
+	// Interval is the time between two syncs if Always is false. If the server loses power,
+	// the writes of the last Interval can be lost.
 	Interval time.Duration
 }
 
-// quiet is how long CheckSync waits for one more answer.
-const quiet = 500 * time.Millisecond
+// answerPause is how long CheckSync waits for one more answer.
+const answerPause = 500 * time.Millisecond
 
 // CheckSync asks all servers whether they acknowledge a write before it is on disk. It
-// returns the answers, sorted by name, of the servers that answer before ctx ends; it
-// returns half a second after the last answer.
+// collects answers until none has come for half a second, or until ctx ends, and returns
+// them sorted by name. It waits for the first answer for ten seconds if ctx has no deadline.
 //
-// Only the system account may ask this. So system is a separate connection: to the user
-// sys, or to the user of the servers' system_account. CheckSync returns an error if no
-// server answers, as happens over an ordinary account.
+// Only the system account may ask this. So system must be a separate connection, as the user
+// sys or as a user of the servers' system_account. If no server answers, CheckSync returns
+// an error; an ordinary account gets no answer.
 func CheckSync(ctx context.Context, system *nats.Conn) ([]ServerSync, error) {
 	inbox := system.NewInbox()
 	answers, err := system.SubscribeSync(inbox)
@@ -65,11 +65,11 @@ func CheckSync(ctx context.Context, system *nats.Conn) ([]ServerSync, error) {
 	return found, nil
 }
 
-// next waits for an answer. It waits for one more only a moment.
+// next waits for an answer, but only for answerPause if there is an answer already (more).
 func next(ctx context.Context, answers *nats.Subscription, more bool) (*nats.Msg, error) {
 	if more {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, quiet)
+		ctx, cancel = context.WithTimeout(ctx, answerPause)
 		defer cancel()
 	}
 	bounded, cancel := bound(ctx)

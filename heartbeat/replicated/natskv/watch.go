@@ -13,24 +13,24 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// Why a watch ends, besides its context and the errors of a server.
+// Reasons why a watch ends, besides its context and the errors of a server.
 var (
-	errDisconnected = errors.New("the connection was lost, and changes may have been missed")
-	errGap          = errors.New("a message of the watch is missing")
-	errSilent       = errors.New("the server has sent no idle heartbeat")
-	errReplaced     = errors.New("the bucket was replaced, or has lost writes")
-	errBehind       = errors.New("the node of the watch is behind the leader of the bucket")
+	errDisconnected    = errors.New("the connection was lost, and changes may have been missed")
+	errGap             = errors.New("a message of the watch is missing")
+	errNoIdleHeartbeat = errors.New("the server has sent no idle heartbeat")
+	errReplaced        = errors.New("the bucket was replaced, or has lost writes")
+	errBehind          = errors.New("the node of the watch is behind the leader of the bucket")
 )
 
-// Watch watches one kind of key. The watch of the document is in hints.go. The watch of the
-// records has a consumer of its own, and ends at the first sign that it has missed a
-// message; a new watch then reports everything that is there. The server sends an idle
-// heartbeat in each pause, with the number of its last message, so the watch can tell a
-// quiet group from a lost server.
+// Watch watches the keys of one kind: the document (see hints.go) or the records. A watch of
+// the records has its own consumer. It ends at the first sign that it has missed a message; a
+// new watch then reports all existing keys. In each pause, the server sends an idle heartbeat
+// with the number of its last message. So the watch can tell a group without changes from a
+// lost server.
 //
 // The consumer is on one node of the bucket, which may be behind the leader. So Watch may
-// report an older version than Get returns, before the zero Event too. But it leaves out no
-// key: the leader says which keys exist.
+// report an older version than Get returns, even before the zero Event. But it leaves out no
+// key, because the leader says which keys exist.
 func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
 	if kind != replicated.KindDocument && kind != replicated.KindRecord {
 		return fmt.Errorf("natskv: a watch of %s: only documents and records can be watched", kind)
@@ -62,16 +62,17 @@ func (s *store) watch(ctx context.Context, kind replicated.Kind, sink func(repli
 	return w.run(ctx)
 }
 
-// The server of a watch sends an idle heartbeat when it has nothing else to send, every
-// eighth of the TTL, within these bounds. The watch ends after three intervals without a
-// message, or with missing keys. It checks the stream after every four.
+// The server of a watch sends an idle heartbeat when it has sent nothing for an interval: an
+// eighth of the TTL, within these bounds.
 const (
 	minHeartbeat = 500 * time.Millisecond
 	maxHeartbeat = 5 * time.Second
+)
 
-	heartbeatsToSilence = 3
-	heartbeatsToBehind  = 3
-	heartbeatsToCheck   = 4
+const (
+	maxMissed  = 3 // the watch ends after so many intervals without a message
+	maxBehind  = 3 // the watch ends after so many idle heartbeats while keys are missing
+	checkAfter = 4 // the watch checks the stream after so many intervals
 )
 
 func (s *store) idleHeartbeat() time.Duration { return min(max(s.ttl/8, minHeartbeat), maxHeartbeat) }
@@ -96,7 +97,7 @@ func (w *watch) run(ctx context.Context) error {
 				return err
 			}
 		case m := <-w.messages:
-			w.silent = 0
+			w.missed = 0
 			if err := w.onMessage(ctx, m); err != nil {
 				return err
 			}
@@ -104,13 +105,13 @@ func (w *watch) run(ctx context.Context) error {
 	}
 }
 
-// onTick notes that an interval has passed. After a pause of the process it notes one
-// interval, not all that it missed, because the messages of that time are still waiting.
+// onTick notes that an interval has passed. If the process was paused for several intervals,
+// onTick notes only one, because the messages of that time are still waiting.
 func (w *watch) onTick(ctx context.Context) error {
-	if w.silent++; w.silent >= heartbeatsToSilence {
-		return errSilent
+	if w.missed++; w.missed >= maxMissed {
+		return errNoIdleHeartbeat
 	}
-	if w.intervals++; w.intervals%heartbeatsToCheck != 0 {
+	if w.intervals++; w.intervals%checkAfter != 0 {
 		return nil
 	}
 	return w.check(ctx)
@@ -134,14 +135,12 @@ func (w *watch) onMessage(ctx context.Context, m *nats.Msg) error {
 	w.delivered, w.last, w.behind = meta.Sequence.Consumer, meta.Sequence.Stream, 0
 	w.bucket.noteRevision(w.last)
 	w.report(m)
-	// The number of pending messages, which comes with each message, is not exact while
-	// other processes write.
 	delete(w.missing, m.Subject)
 	w.catchUp()
 	return nil
 }
 
-// report reports a version to the sink, unless the key is not a store's.
+// report reports a version to the sink. It ignores a subject that no store has written.
 func (w *watch) report(m *nats.Msg) {
 	k, ok := w.store.keyOf(w.kind, m.Subject)
 	if !ok {
@@ -162,8 +161,8 @@ func (w *watch) catchUp() {
 	}
 }
 
-// onStatus handles a status message. A heartbeat says that the server had nothing to send
-// for an interval, and the number of its last message.
+// onStatus handles a status message. An idle heartbeat says that the server has sent nothing
+// for an interval, and has the number of its last message.
 func (w *watch) onStatus(ctx context.Context, m *nats.Msg, status string) error {
 	if status != "100" {
 		return fmt.Errorf("the server says %q %s", m.Header.Get("Description"), status)
@@ -178,10 +177,9 @@ func (w *watch) onStatus(ctx context.Context, m *nats.Msg, status string) error 
 	return w.checkMissing(ctx)
 }
 
-// checkMissing asks the leader which of the missing keys still exist: one may have been
-// deleted without a trace. It does not matter that the consumer's node has no more of them,
-// because the node may be behind. If keys stay missing, the watch ends; the next watch may
-// be on another node.
+// checkMissing asks the leader which of the missing keys still exist, because a key may have
+// been deleted and its marker may have expired. It does not trust the consumer's node, which
+// may be behind. If keys stay missing, the watch ends; the next watch may be on another node.
 func (w *watch) checkMissing(ctx context.Context) error {
 	if len(w.missing) == 0 {
 		return nil
@@ -200,20 +198,20 @@ func (w *watch) checkMissing(ctx context.Context) error {
 	if len(w.missing) == 0 {
 		return nil
 	}
-	if w.behind++; w.behind >= heartbeatsToBehind {
+	if w.behind++; w.behind >= maxBehind {
 		return errBehind
 	}
 	return nil
 }
 
 // check asks the leader whether the bucket still has the stream that the watch began with.
-// The server of the watch may not know it.
+// If the stream was replaced, the server of the watch may not know it.
 func (w *watch) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, w.heartbeat)
 	defer cancel()
 	info, err := w.bucket.info(ctx, w.stream)
 	if err != nil && !noStream(err) {
-		return nil // no answer now; errSilent ends a watch without a server
+		return nil // no answer now; if the server is lost, onTick ends the watch
 	}
 	if err == nil && info.Created.Equal(w.created) && info.State.LastSeq >= w.last {
 		return nil

@@ -8,16 +8,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// write writes a message over the revision old, zero for none. It sends the message once,
-// and again only if no server has taken it. That is no second write: the first server on
-// the way said that it had passed the message to none.
+// write writes a message over the revision old; zero means that the subject has no message.
+// It sends the message again only if a server reports that no stream received it. So the
+// message is never written twice.
 func (b *bucket) write(ctx context.Context, m *nats.Msg, old uint64) (revision uint64, err error) {
 	js, err := b.api()
 	if err != nil {
 		return 0, err
 	}
 	err = b.withStream(ctx, true, func(s jetstream.Stream) error {
-		b.expiring(m, s.CachedInfo().Config)
+		b.setMarkerTTL(m, s.CachedInfo().Config)
 		revision, err = b.publish(ctx, js, m, old)
 		return err
 	})
@@ -27,15 +27,15 @@ func (b *bucket) write(ctx context.Context, m *nats.Msg, old uint64) (revision u
 	return revision, err
 }
 
-// publish publishes as the function publish does, and names a missing permission.
+// publish calls the function publish. Its error names a missing permission.
 func (b *bucket) publish(ctx context.Context, js publisher, m *nats.Msg, old uint64) (uint64, error) {
 	return permitted(ctx, b.store.conn, m.Subject, func(ctx context.Context) (uint64, error) { return publish(ctx, js, m, old) })
 }
 
-// publish sends a message once. It sends it again while the leader of a replicated stream
-// refuses it because another write of the subject is under way. That may be the caller's
-// own last write, which the leader has acknowledged and not yet finished. Nothing was
-// written then, and soon the leader says whether the revision fits.
+// publish sends a message. It sends the message again only while the leader of a replicated
+// stream refuses it because another write of the subject is under way. That other write may
+// be the caller's last one, which the leader has acknowledged but not yet finished. A refused
+// message was not written, and soon the leader can say whether the revision is right.
 func publish(ctx context.Context, js publisher, m *nats.Msg, old uint64) (uint64, error) {
 	for pause := firstWait; ; pause *= 2 {
 		ack, err := js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(old), jetstream.WithRetryAttempts(0))
@@ -59,31 +59,31 @@ const (
 	lastWait  = 8 * time.Millisecond
 )
 
-// remove writes a deletion marker over a revision, as every client of a bucket does.
+// remove writes a deletion marker over a revision, in the format of all key-value clients.
 func (b *bucket) remove(ctx context.Context, subject string, old uint64) error {
 	_, err := b.write(ctx, &nats.Msg{Subject: subject, Header: nats.Header{operation: {"DEL"}}}, old)
 	return err
 }
 
-// expiring gives a deletion marker a TTL if it may expire and the stream allows it. The
-// stream may not be the one of the last try.
-func (b *bucket) expiring(m *nats.Msg, cfg jetstream.StreamConfig) {
+// setMarkerTTL gives a deletion marker a TTL if the marker may expire and the stream allows
+// TTLs. Otherwise it removes the TTL, which an earlier try on another stream may have set.
+func (b *bucket) setMarkerTTL(m *nats.Msg, cfg jetstream.StreamConfig) {
 	if !deletion(m.Header) {
 		return
 	}
-	if b.markersMayGo(cfg) && cfg.AllowMsgTTL {
+	if b.markersMayExpire(cfg) && cfg.AllowMsgTTL {
 		m.Header.Set(jetstream.MsgTTLHeader, b.markerLife.String())
 	} else {
 		m.Header.Del(jetstream.MsgTTLHeader)
 	}
 }
 
-// create writes a message under a subject that has none, or only a deletion marker. A
-// marker may expire at any moment: then the first write meets the marker, and the second,
-// over the marker, meets nothing. So create tries twice.
+// create writes a message under a subject that has none, or only a deletion marker. If the
+// marker expires between the first write and the write over the marker, both are refused. So
+// create tries twice.
 func (b *bucket) create(ctx context.Context, m *nats.Msg) (uint64, error) {
 	if b.volatile {
-		if err := b.recent(ctx); err != nil {
+		if err := b.verifyIfOld(ctx); err != nil {
 			return 0, err
 		}
 	}

@@ -31,10 +31,10 @@ func documented(t *testing.T, namespace string) (publish, subscribe []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rights, _ := strings.Cut(string(text), "// # Permissions")
-	rights, _, _ = strings.Cut(rights, "\n// # ")
+	_, listed, _ := strings.Cut(string(text), "// # Permissions")
+	listed, _, _ = strings.Cut(listed, "\n// # ")
 	list := &publish
-	for line := range strings.Lines(rights) {
+	for line := range strings.Lines(listed) {
 		if !strings.HasPrefix(line, "//\t") {
 			continue
 		}
@@ -117,7 +117,7 @@ func TestRights(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	if len(violations) > 0 {
-		t.Errorf("with the rights in doc.go the worker met %v", violations)
+		t.Errorf("with the permissions in doc.go the worker met %v", violations)
 	}
 	idle := slices.Clone(allowed)
 	for {
@@ -131,7 +131,7 @@ func TestRights(t *testing.T) {
 		})
 	}
 	if len(idle) > 0 || len(allowed) == 0 {
-		t.Errorf("of the rights in doc.go, %q, nobody used %q", allowed, idle)
+		t.Errorf("of the permissions in doc.go, %q, the worker did not use %q", allowed, idle)
 	}
 }
 
@@ -297,7 +297,7 @@ func TestMissingRightIsNamed(t *testing.T) {
 
 // The group ignores permission violations of the program's own requests.
 func TestRefusalsOfTheProgram(t *testing.T) {
-	var r rights
+	var r violations
 	r.inboxes, r.waiting = "_INBOX.", map[*request]struct{}{}
 	refused := 0
 	r.waiting[&request{subject: "$KV.G_a.orders.doc", refuse: func(error) { refused++ }}] = struct{}{}

@@ -15,15 +15,15 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
-// rightError names the permission that the connection's user lacks. It matches
+// permissionError names the permission that the connection's user does not have. It matches
 // heartbeat.ErrUnauthorized and nats.ErrPermissionViolation.
-type rightError struct {
+type permissionError struct {
 	subject   string
-	subscribe bool // and not publish
+	subscribe bool // false: publish
 	err       error
 }
 
-func (e *rightError) Error() string {
+func (e *permissionError) Error() string {
 	verb := "publish"
 	if e.subscribe {
 		verb = "subscribe"
@@ -32,23 +32,23 @@ func (e *rightError) Error() string {
 		verb, e.subject, e.err)
 }
 
-func (e *rightError) Unwrap() error { return e.err }
+func (e *permissionError) Unwrap() error { return e.err }
 
-func (e *rightError) Is(target error) bool { return target == heartbeat.ErrUnauthorized }
+func (e *permissionError) Is(target error) bool { return target == heartbeat.ErrUnauthorized }
 
 // Retryable returns true, because permissions can change while servers run. A worker
 // retries while its lease lasts, or for one TTL.
-func (e *rightError) Retryable() bool { return true }
+func (e *permissionError) Retryable() bool { return true }
 
-// rights collects the permission violations of a connection. A server does not answer a
-// request that it does not permit. It reports the subject to the connection, and does not
-// say which request it means.
-type rights struct {
-	inboxes string // the prefix of the subjects of answers
+// violations collects the permission violations of a connection. If a request is not
+// permitted, the server does not answer it. It reports the subject to the connection, but
+// not the request.
+type violations struct {
+	inboxes string // the prefix of the subjects for answers
 
 	mu      sync.Mutex // guards the fields below
 	waiting map[*request]struct{}
-	inbox   *rightError // set if the inbox may not be subscribed to: no answer arrives
+	inbox   *permissionError // set if the user may not subscribe to the inbox: no answer arrives
 }
 
 // request is a request that waits for its answer.
@@ -57,29 +57,29 @@ type request struct {
 	refuse  context.CancelCauseFunc
 }
 
-// known has the rights of each connection that a store uses. All stores of a connection
-// share one error handler.
-var known = struct {
-	mu sync.Mutex
-	of map[weak.Pointer[nats.Conn]]*rights
-}{of: map[weak.Pointer[nats.Conn]]*rights{}}
+// connections has the violations of each connection that a store uses. All stores of a
+// connection share one error handler.
+var connections = struct {
+	mu         sync.Mutex // guards violations
+	violations map[weak.Pointer[nats.Conn]]*violations
+}{violations: map[weak.Pointer[nats.Conn]]*violations{}}
 
-// rightsOf returns the rights of a connection. The first call wraps the connection's error
-// handler.
-func rightsOf(conn *nats.Conn) *rights {
-	known.mu.Lock()
-	defer known.mu.Unlock()
+// violationsOf returns the violations of a connection. The first call wraps the connection's
+// error handler.
+func violationsOf(conn *nats.Conn) *violations {
+	connections.mu.Lock()
+	defer connections.mu.Unlock()
 	key := weak.Make(conn)
-	if r := known.of[key]; r != nil {
+	if r := connections.violations[key]; r != nil {
 		return r
 	}
 	inbox := conn.NewInbox()
-	r := &rights{inboxes: inbox[:strings.LastIndex(inbox, ".")+1], waiting: map[*request]struct{}{}}
-	known.of[key] = r
+	r := &violations{inboxes: inbox[:strings.LastIndex(inbox, ".")+1], waiting: map[*request]struct{}{}}
+	connections.violations[key] = r
 	runtime.AddCleanup(conn, func(key weak.Pointer[nats.Conn]) {
-		known.mu.Lock()
-		defer known.mu.Unlock()
-		delete(known.of, key)
+		connections.mu.Lock()
+		defer connections.mu.Unlock()
+		delete(connections.violations, key)
 	}, key)
 	next := conn.ErrorHandler()
 	conn.SetErrorHandler(func(c *nats.Conn, s *nats.Subscription, err error) {
@@ -91,34 +91,34 @@ func rightsOf(conn *nats.Conn) *rights {
 	return r
 }
 
-var violation = regexp.MustCompile(`(?i)(publish|subscription) to "(\S+)"`)
+var violationText = regexp.MustCompile(`(?i)(publish|subscription) to "(\S+)"`)
 
 // parseViolation returns the permission that a server's error names, or nil.
-func parseViolation(err error) *rightError {
+func parseViolation(err error) *permissionError {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return nil
 	}
-	m := violation.FindStringSubmatch(err.Error())
+	m := violationText.FindStringSubmatch(err.Error())
 	if m == nil {
 		return nil
 	}
-	return &rightError{subject: m[2], subscribe: strings.EqualFold(m[1], "subscription"), err: err}
+	return &permissionError{subject: m[2], subscribe: strings.EqualFold(m[1], "subscription"), err: err}
 }
 
 // onError handles an error of the connection, on the connection's goroutine.
-func (r *rights) onError(err error) {
-	lacking := parseViolation(err)
-	if lacking == nil || lacking.subscribe && !strings.HasPrefix(lacking.subject, r.inboxes) {
-		return // of a request that is not a store's
+func (r *violations) onError(err error) {
+	denied := parseViolation(err)
+	if denied == nil || denied.subscribe && !strings.HasPrefix(denied.subject, r.inboxes) {
+		return // another part of the program made the request
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if lacking.subscribe {
-		r.inbox = lacking
+	if denied.subscribe {
+		r.inbox = denied
 	}
 	for q := range r.waiting {
-		if lacking.subscribe || q.is(lacking.subject) {
-			q.refuse(lacking) // this only cancels a context
+		if denied.subscribe || q.is(denied.subject) {
+			q.refuse(denied) // this only cancels a context
 		}
 	}
 }
@@ -127,12 +127,12 @@ func (q *request) is(subject string) bool {
 	return subject == q.subject || strings.HasSuffix(q.subject, ".") && strings.HasPrefix(subject, q.subject)
 }
 
-// permitted makes a request on a subject. If the server does not permit it, the request
-// ends at once with a *rightError.
+// permitted makes a request on a subject. If the request is not permitted, it ends at once
+// with a *permissionError.
 func permitted[T any](
 	ctx context.Context, conn *nats.Conn, subject string, ask func(context.Context) (T, error),
 ) (T, error) {
-	r := rightsOf(conn)
+	r := violationsOf(conn)
 	waiting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	q := &request{subject: subject, refuse: cancel}
@@ -147,11 +147,11 @@ func permitted[T any](
 	}
 	inbox := r.inbox
 	r.mu.Unlock()
-	var lacking *rightError
+	var denied *permissionError
 	switch {
 	case err == nil:
-	case errors.As(context.Cause(waiting), &lacking):
-		err = lacking
+	case errors.As(context.Cause(waiting), &denied):
+		err = denied
 	case !errors.Is(err, context.DeadlineExceeded):
 	case inbox != nil:
 		err = inbox
