@@ -9,12 +9,13 @@ import (
 	"time"
 )
 
-// StartCluster starts a cluster of n servers in this process, for tests and drills. Each
-// server listens on loopback and keeps its state in a folder below dir. StartCluster
-// returns when all servers are ready, after about a second. To restart a server that was
-// closed, call Start(s.Dir(), s.Config()).
+// StartCluster starts a cluster of n servers in this process, for tests and drills; n is 2 at
+// least. Each server listens on loopback and keeps its state in a folder below dir. All
+// servers use cfg, except for its Name, Listen and Cluster. StartCluster returns when all
+// servers are ready, after about a second. If that fails or ctx ends, it closes all of them.
 //
-// All servers use cfg, except for its Name, Listen and Cluster.
+// The caller closes the servers, with CloseAll for instance. To restart a closed server s,
+// call Start(s.Dir(), s.Config()).
 func StartCluster(ctx context.Context, dir string, n int, cfg Config) ([]*Server, error) {
 	if n < 2 {
 		return nil, fmt.Errorf("embedded: a cluster of %d servers; it needs at least 2", n)
@@ -45,8 +46,8 @@ func StartCluster(ctx context.Context, dir string, n int, cfg Config) ([]*Server
 	return servers, nil
 }
 
-// CloseAll closes all servers at the same time, so that none waits for another to take over
-// its streams.
+// CloseAll closes all servers at the same time. If they were closed one after the other, each
+// would first wait until another server has taken over its streams.
 func CloseAll(servers []*Server) {
 	done := make(chan struct{})
 	for _, s := range servers {

@@ -14,7 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// InProcessOnly is a Config.Listen: the server opens no port for clients, and only
+// InProcessOnly is a value of Config.Listen. The server then opens no port for clients. Only
 // Server.Connect reaches it.
 const InProcessOnly = "in-process only"
 
@@ -33,7 +33,8 @@ type Config struct {
 	// Empty means "127.0.0.1:0". Any address other than loopback requires authentication,
 	// which Adjust sets.
 	Listen string
-	// Cluster makes the server a member of a cluster. The zero value: it runs alone.
+	// Cluster makes the server a member of a cluster. The zero value means that it runs
+	// alone.
 	Cluster Cluster
 	// Logger takes the log of the server: warnings and errors at their levels, everything
 	// else at debug level. Nil: nothing is logged.
@@ -98,7 +99,8 @@ func (c Config) setListen(o *server.Options, faults *shardset.ConfigError) {
 	}
 }
 
-// setCluster sets the address for the cluster's other members, and theirs.
+// setCluster sets the address for the other members of the cluster, and the addresses of
+// those members.
 func (c Config) setCluster(o *server.Options, faults *shardset.ConfigError) {
 	if c.Name == "" {
 		faults.Add("Name", "is empty; a member of a cluster needs a name of its own")
@@ -118,7 +120,7 @@ func (c Config) setCluster(o *server.Options, faults *shardset.ConfigError) {
 	for i, r := range c.Cluster.Routes {
 		u, err := url.Parse(r)
 		if err != nil || u.Hostname() == "" || u.Port() == "" {
-			// Without the error, which quotes the password.
+			// The error of url.Parse would quote the password.
 			faults.Add(fmt.Sprintf("Cluster.Routes[%d]", i), "is not of the form nats://host:port")
 			continue
 		}
@@ -126,8 +128,8 @@ func (c Config) setCluster(o *server.Options, faults *shardset.ConfigError) {
 	}
 }
 
-// split splits "host:port". Port 0, a free one, is -1 in the server's options. The error
-// reads on from the name of a field.
+// split splits "host:port". It returns port 0, which means a free port, as -1, which means
+// that in the server's options. The error is a reason for ConfigError.Add.
 func split(address string) (host string, port int, err error) {
 	host, p, err := net.SplitHostPort(address)
 	if err == nil {
@@ -164,10 +166,10 @@ func checkFree(field, address string) error {
 // checkExposed refuses a server that other machines can use without authentication, because
 // they could change the group and its checkpoints.
 func checkExposed(o *server.Options, faults *shardset.ConfigError) {
-	anybody := o.Username == "" && o.Authorization == "" && len(o.Users) == 0 && len(o.Nkeys) == 0 &&
+	open := o.Username == "" && o.Authorization == "" && len(o.Users) == 0 && len(o.Nkeys) == 0 &&
 		len(o.TrustedKeys) == 0 && len(o.TrustedOperators) == 0 && o.CustomClientAuthentication == nil &&
 		!o.TLSVerify && o.AuthCallout == nil
-	if !o.DontListen && !loopback(o.Host) && anybody {
+	if !o.DontListen && !loopback(o.Host) && open {
 		faults.Add("Listen", "is open to the network; let Adjust set users or TLSVerify")
 	}
 	c := &o.Cluster

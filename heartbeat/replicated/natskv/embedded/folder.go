@@ -12,8 +12,8 @@ import (
 )
 
 // lockDir locks the folder until the lock is closed or the process ends: two servers in one
-// folder damage each other's files. A directory of checkpoints has one owner, so an empty
-// one serves as the lock.
+// folder damage each other's files. The lock is that of a FileCheckpoints, which stores
+// nothing here.
 func lockDir(dir string) (io.Closer, error) {
 	lock, err := processor.OpenFileCheckpoints(filepath.Join(dir, "rollcall"))
 	switch {
@@ -25,9 +25,9 @@ func lockDir(dir string) (io.Closer, error) {
 	return lock, nil
 }
 
-// checkFolder refuses the folder of a single server for a cluster member, and the reverse.
-// A cluster would remove the streams of a single server. A single server would not know
-// which of a member's streams are current.
+// checkFolder refuses the folder of a server that ran alone if cluster is set, and the folder
+// of a cluster member if it is not. A cluster would remove the streams of the server that ran
+// alone. A server that runs alone would not know which streams of a member are current.
 func checkFolder(dir string, cluster bool) error {
 	root := os.DirFS(dir) // dir may contain the characters of a pattern
 	streams, err := fs.Glob(root, "jetstream/*/streams/*")

@@ -15,8 +15,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// startTimeout is the longest time until a server accepts connections. It first reads its
-// folder.
+// startTimeout is the longest time until a server accepts connections. The server first reads
+// its folder.
 const startTimeout = 30 * time.Second
 
 // poll is the pause between two checks of a server that starts.
@@ -36,7 +36,7 @@ type Server struct {
 // use a folder. Start takes at most one Config. A Config with faults is refused with one
 // *shardset.ConfigError that lists all of them.
 //
-// A cluster member is ready only when most members run: see Ready.
+// A cluster member is ready only when a majority of the members run: see Server.Ready.
 func Start(dir string, cfg ...Config) (*Server, error) {
 	var c Config
 	switch len(cfg) {
@@ -70,7 +70,7 @@ func start(dir string, cfg Config) (*Server, error) {
 		s.Close()
 		return nil, err
 	}
-	s.remember()
+	s.storePort()
 	return s, nil
 }
 
@@ -97,8 +97,8 @@ func (s *Server) run(o *server.Options) (err error) {
 	return nil
 }
 
-// remember stores the port of the server in its Config, for a restart.
-func (s *Server) remember() {
+// storePort stores the port of the server in its Config, for a restart.
+func (s *Server) storePort() {
 	if s.cfg.Listen == InProcessOnly {
 		return
 	}
@@ -111,8 +111,8 @@ func (s *Server) remember() {
 	}
 }
 
-// Config returns the Config of the server, with its port in Listen. Close followed by Start
-// with this Config is a restart; clients reconnect.
+// Config returns the Config of the server, with the port in use in Listen. To restart the
+// server, call Close, and then Start with this Config: clients reconnect.
 func (s *Server) Config() Config { return s.cfg }
 
 // Dir returns the folder of the server.
@@ -126,8 +126,8 @@ func (s *Server) ClientURL() string {
 	return s.server.ClientURL()
 }
 
-// Connect connects to the server inside the process, without a port. The connection ends
-// with the server, and does not reconnect to a server that is started later.
+// Connect connects to the server inside the process, without a port. The connection ends with
+// the server. It does not reconnect to a server that is started later.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 	return nats.Connect("", append(opts, nats.InProcessServer(s.server))...)
 }
@@ -148,12 +148,12 @@ func (s *Server) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Leads reports whether the server leads the cluster's metadata. Streams have leaders of
-// their own. A server that runs alone leads.
+// Leads reports whether the server leads the metadata of the cluster. Each stream has a
+// leader of its own. Leads returns true for a server that runs alone.
 func (s *Server) Leads() bool { return s.server.JetStreamIsLeader() }
 
-// Close hands over what the server leads, and stops the server. It returns when the server
-// has stopped, and may be called again.
+// Close hands over the streams that the server leads, and stops the server. It returns when
+// the server has stopped. It may be called again.
 func (s *Server) Close() {
 	s.close.Do(func() {
 		if s.server != nil {
