@@ -199,7 +199,7 @@ func (cfg *Config) completeMember(faults *shardset.ConfigError) {
 	if cfg.Member == "" {
 		host, err := os.Hostname()
 		if err != nil {
-			faults.Add("Member", "is empty, and the host has no name: %v", err)
+			faults.Add("Member", "is empty, and the host has no name: %w", err)
 			return
 		}
 		cfg.Member = host
@@ -208,7 +208,7 @@ func (cfg *Config) completeMember(faults *shardset.ConfigError) {
 		cfg.Member += "-" + cfg.MemberSuffix
 	}
 	if err := shardset.CheckName(cfg.Member); err != nil {
-		faults.Add("Member", "%v", err)
+		faults.Add("Member", "%w", err)
 	}
 	if cfg.Weight < 0 || cfg.Weight > shardset.MaxWeight {
 		faults.Add("Weight", "is %d; it must be between 0 and %d", cfg.Weight, shardset.MaxWeight)

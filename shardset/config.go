@@ -22,6 +22,8 @@ type Fault struct {
 	// Reason says what is wrong and what the field takes. It reads on from the name:
 	// "is -1s; it must not be negative".
 	Reason string
+
+	err error // what Add made, for errors.Is
 }
 
 func (e *ConfigError) Error() string {
@@ -36,9 +38,21 @@ func (e *ConfigError) Error() string {
 	return b.String()
 }
 
-// Add adds a fault.
+// Add adds a fault. errors.Is and errors.As find what the format wraps with %w.
 func (e *ConfigError) Add(field, format string, args ...any) {
-	e.Faults = append(e.Faults, Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
+	err := fmt.Errorf(format, args...)
+	e.Faults = append(e.Faults, Fault{Field: field, Reason: err.Error(), err: err})
+}
+
+// Unwrap returns the faults that Add made, as errors.
+func (e *ConfigError) Unwrap() []error {
+	var errs []error
+	for _, f := range e.Faults {
+		if f.err != nil {
+			errs = append(errs, f.err)
+		}
+	}
+	return errs
 }
 
 // Err returns e, or nil if it has no fault.

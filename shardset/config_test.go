@@ -15,14 +15,17 @@ func TestConfigErrorListsEveryFault(t *testing.T) {
 		t.Fatalf("Err without a fault: %v", err)
 	}
 	faults.Add("TTL", "is %v; it must not be negative", -1)
-	faults.Add("Shards[3].ID", "is empty")
+	faults.Add("Shards[3].ID", "is wrong: %w", shardset.ErrInvalidID)
 	err := fmt.Errorf("worker: %w", faults.Err())
 
 	var got *shardset.ConfigError
 	if !errors.As(err, &got) || len(got.Faults) != 2 || got.Faults[1].Field != "Shards[3].ID" {
 		t.Fatalf("got %#v", got)
 	}
-	if want := "bad memory.Config: TTL is -1; it must not be negative; Shards[3].ID is empty"; got.Error() != want {
+	if !errors.Is(err, shardset.ErrInvalidID) {
+		t.Error("the error does not match what a fault wraps")
+	}
+	if want := "bad memory.Config: TTL is -1; it must not be negative; Shards[3].ID is wrong: invalid shard id"; got.Error() != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -34,7 +34,7 @@ func New(cfg Config) (*Service, error) {
 		cfg.Group = "memory"
 	}
 	if err := shardset.CheckName(cfg.Group); err != nil {
-		faults.Add("Group", "%v", err)
+		faults.Add("Group", "%w", err)
 	}
 	if cfg.TTL < 0 || cfg.TTL > group.MaxTTL {
 		faults.Add("TTL", "is %v; it must be positive and at most %v, or zero for %v", cfg.TTL, group.MaxTTL, DefaultTTL)
@@ -49,7 +49,7 @@ func New(cfg Config) (*Service, error) {
 		watchers: map[string]map[chan struct{}]struct{}{},
 	}
 	if err := s.reset(time.Now(), slices.Clone(cfg.Shards)); err != nil {
-		faults.Add("Shards", "is not a list of shards: %v", err)
+		faults.Add("Shards", "is not a list of shards: %w", err)
 	}
 	if err := faults.Err(); err != nil {
 		return nil, err

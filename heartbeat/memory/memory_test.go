@@ -68,6 +68,9 @@ func TestNewReportsEveryFault(t *testing.T) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}
 	}
+	if !errors.Is(err, shardset.ErrInvalidID) {
+		t.Errorf("%v does not match ErrInvalidID", err)
+	}
 	var refused *shardset.ConfigError
 	if !errors.As(err, &refused) || refused.Config != "memory.Config" || len(refused.Faults) != 3 {
 		t.Errorf("the error is %#v, want a ConfigError with faults of Group, TTL and Shards", err)

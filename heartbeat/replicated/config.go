@@ -46,14 +46,14 @@ const minTTL = 100 * time.Millisecond
 // its own Config.
 func (cfg Config) AddFaults(e *shardset.ConfigError) {
 	if err := shardset.CheckName(cfg.Group); err != nil {
-		e.Add("Group", "%v", err)
+		e.Add("Group", "%w", err)
 	}
 	if cfg.TTL != 0 && (cfg.TTL < minTTL || cfg.TTL > group.MaxTTL) {
 		e.Add("TTL", "is %v; it must be %v to %v, or zero for %v", cfg.TTL, minTTL, group.MaxTTL, DefaultTTL)
 		cfg.TTL = 0 // for what is checked with it
 	}
 	if _, err := cfg.withDefaults().document(cfg.Shards, 1, nil); err != nil {
-		e.Add("Shards", "is not a list of shards: %v", err)
+		e.Add("Shards", "is not a list of shards: %w", err)
 	}
 }
 

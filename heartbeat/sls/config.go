@@ -93,14 +93,14 @@ func (c *Config) complete() (endpoint, error) {
 	if !validName(c.Logstore) {
 		faults.Add("Logstore", "is %s; want %s", quote(c.Logstore), nameRule)
 	} else if err := (shardset.ID{Log: c.Logstore}).Validate(); err != nil {
-		faults.Add("Logstore", "makes no shard ID: %v", err)
+		faults.Add("Logstore", "makes no shard ID: %w", err)
 	}
 	if c.Group != "" && !validName(c.Group) {
 		faults.Add("Group", "is %s; want %s", quote(c.Group), nameRule)
 	}
 	if c.Member != "" {
 		if err := shardset.CheckName(c.Member); err != nil {
-			faults.Add("Member", "%v", err)
+			faults.Add("Member", "%w", err)
 		}
 	}
 	c.checkTimes(faults)
@@ -121,7 +121,7 @@ func (c *Config) checkAddress(faults *shardset.ConfigError) endpoint {
 	}
 	ep, err := parseEndpoint(c.Endpoint, c.Project)
 	if err != nil {
-		faults.Add("Endpoint", "%v", err)
+		faults.Add("Endpoint", "%w", err)
 		return endpoint{}
 	}
 	if ep.scheme == "http" && !ep.loopback && !c.AllowInsecure {
@@ -168,7 +168,7 @@ func (c *Config) checkSigning(faults *shardset.ConfigError, ep endpoint) {
 	}
 	if p, ok := c.Credentials.(interface{ validate() error }); ok {
 		if err := p.validate(); err != nil {
-			faults.Add("Credentials", "%v", err)
+			faults.Add("Credentials", "%w", err)
 		}
 	}
 }

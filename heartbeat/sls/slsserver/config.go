@@ -174,7 +174,7 @@ func (p Project) check(faults *shardset.ConfigError, field string, maxShards int
 			faults.Add(at, "has a bad name; want %s", nameRule)
 		}
 		if _, err := parseQuery(p.Processors[id]); err != nil {
-			faults.Add(at, "is no query that the server knows: %v", err)
+			faults.Add(at, "is no query that the server knows: %w", err)
 		}
 	}
 }

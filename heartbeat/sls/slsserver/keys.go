@@ -40,7 +40,7 @@ func checkKeys(faults *shardset.ConfigError, field string, keys []Key) {
 	for i, k := range keys {
 		at := fmt.Sprintf("%s[%d]", field, i)
 		if err := accesskey.Check(k.ID, k.Secret.Reveal(), k.Token.Reveal()); err != nil {
-			faults.Add(at, "(%q) is no key: %v", excerpt(k.ID, maxShown), err)
+			faults.Add(at, "(%q) is no key: %w", excerpt(k.ID, maxShown), err)
 		} else if seen[k.ID] {
 			faults.Add(at, "has the ID %q, as another key has", k.ID)
 		}

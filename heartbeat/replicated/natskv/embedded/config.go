@@ -95,7 +95,7 @@ func (c Config) setListen(o *server.Options, faults *shardset.ConfigError) {
 	}
 	var err error
 	if o.Host, o.Port, err = split(cmp.Or(c.Listen, defaultListen)); err != nil {
-		faults.Add("Listen", "%v", err)
+		faults.Add("Listen", "%w", err)
 	}
 }
 
@@ -110,7 +110,7 @@ func (c Config) setCluster(o *server.Options, faults *shardset.ConfigError) {
 	}
 	var err error
 	if o.Cluster.Host, o.Cluster.Port, err = split(c.Cluster.Listen); err != nil {
-		faults.Add("Cluster.Listen", "%v", err)
+		faults.Add("Cluster.Listen", "%w", err)
 	} else if o.Cluster.Port < 0 {
 		faults.Add("Cluster.Listen", "has port 0; the other members must know the port")
 	}
