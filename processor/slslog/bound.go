@@ -8,11 +8,12 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 )
 
-// bound returns the cursor where the next read has to stop; empty means nowhere. A time has a cursor
-// only when it has passed: before, the service returns the end of the shard instead. The cursor is
-// final once the shard has something after it, or nothing can come before it any more: when the
-// service's clock, at the earliest that it can be, has passed the time.
-func (r *reader) bound(ctx context.Context, now time.Time) (stop string, err error) {
+// readEnd returns the cursor where the next read has to end. Empty means nowhere.
+//
+// The service has no cursor for a time in the future: it returns the end of the shard instead. So the
+// cursor of r.until is final only in two cases: the shard has logs after that cursor, or the service's
+// clock has certainly passed the time, so that no more logs can come before it.
+func (r *reader) readEnd(ctx context.Context, now time.Time) (cursor string, err error) {
 	if r.until.IsZero() {
 		return r.end, nil
 	}
@@ -22,36 +23,36 @@ func (r *reader) bound(ctx context.Context, now time.Time) (stop string, err err
 		return r.end, nil
 	}
 	final := !now.Add(least).Before(until)
-	end := ""
+	shardEnd := ""
 	if !final {
-		// The end first. In the other order, logs that come between the two requests would make the
-		// old end look like the final cursor, and be left out.
-		if end, err = c.Cursor(ctx, r.shard, sls.End); err != nil {
+		// Before the cursor of the time. Otherwise, if logs came between the two requests, the shard
+		// would have logs after a cursor that is not final, and they would be left out.
+		if shardEnd, err = c.Cursor(ctx, r.shard, sls.End); err != nil {
 			return "", err
 		}
 	}
-	if stop, err = c.Cursor(ctx, r.shard, fromTime(until)); err != nil {
+	if cursor, err = c.Cursor(ctx, r.shard, fromTime(until)); err != nil {
 		return "", err
 	}
-	if final { // the answer has measured the clocks again, and one of them may have been set
+	if final { // check again: the request has measured the offset anew, and a clock may have been set
 		least, _ = c.ClockOffset()
 		final = !now.Add(least).Before(until)
 	}
-	if final || end != "" && before(stop, end) {
-		if err := r.stopAt(stop); err != nil {
+	if final || shardEnd != "" && before(cursor, shardEnd) {
+		if err := r.endAt(cursor); err != nil {
 			return "", err
 		}
 		r.until = time.Time{}
 		return r.end, nil
 	}
-	if r.end != "" && before(r.end, stop) {
+	if r.end != "" && before(r.end, cursor) {
 		return r.end, nil
 	}
-	return stop, nil
+	return cursor, nil
 }
 
-// stopAt sets the end, unless there is an earlier one.
-func (r *reader) stopAt(cursor string) error {
+// endAt sets the end of the reader, unless an earlier end is set.
+func (r *reader) endAt(cursor string) error {
 	if _, ok := sls.CursorNumber(cursor); !ok {
 		return fmt.Errorf("slslog: %q is not a cursor", cursor)
 	}
@@ -64,14 +65,14 @@ func (r *reader) stopAt(cursor string) error {
 // reached reports whether everything before the end was read.
 func (r *reader) reached() bool { return r.end != "" && !before(r.cursor, r.end) }
 
-// serviceTime returns about what the service's clock shows when ours shows now.
+// serviceTime returns the service's time at our time now. It is an estimate.
 func (s *Source) serviceTime(now time.Time) time.Time {
 	least, most := s.client.ClockOffset()
 	return now.Round(0).Add(least + (most-least)/2)
 }
 
-// roundUp returns the second that begins at t or later: the service counts seconds, and what it
-// received before t must not be left out.
+// roundUp rounds t up to a second. The service counts seconds, and logs that it received before t must
+// not be left out.
 func roundUp(t time.Time) time.Time {
 	if s := t.Truncate(time.Second); !s.Equal(t) {
 		return s.Add(time.Second)

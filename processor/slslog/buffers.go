@@ -14,19 +14,19 @@ const (
 	maxIdleBuffers = 256
 )
 
-// buffers lends memory for pages, and keeps what comes back for later pages, up to a bound. A
-// sync.Pool would keep memory of every size that was ever in use until the second garbage
-// collection, and a program that reuses its memory collects rarely.
+// buffers lends memory for pages. It keeps released memory for later pages, up to a bound. A sync.Pool
+// would keep memory of all sizes until the second garbage collection, and a program that reuses its
+// memory collects rarely.
 type buffers struct {
 	maxIdle int // bytes
 
-	mu    sync.Mutex // guards the fields below; held for a search
-	idle  [][]byte   // the one that has been idle longest is the first
-	bytes int        // capacity of all idle ones
+	mu    sync.Mutex // guards the fields below; never held during a call
+	idle  [][]byte   // longest idle first
+	bytes int        // capacity of all idle memory
 }
 
-// buffer is lent memory. Each loan has its own buffer, so that releasing it twice cannot release the
-// memory of the next loan.
+// buffer is memory that was lent. Each take returns a new buffer value, so a second release cannot
+// release memory that was lent again meanwhile.
 type buffer struct {
 	b    []byte
 	from *buffers
@@ -48,7 +48,7 @@ func (p *buffers) take(n int) *buffer {
 // size returns the memory that the buffer takes, in bytes.
 func (b *buffer) size() int { return cap(b.b) }
 
-// release gives the buffer back. A second call does nothing, and neither does one for nil.
+// release gives the buffer back. A second call does nothing. b may be nil.
 func (b *buffer) release() {
 	if b == nil || b.done.Swap(true) {
 		return
@@ -56,8 +56,8 @@ func (b *buffer) release() {
 	b.from.keep(b.b[:cap(b.b)])
 }
 
-// reuse returns the idle buffer of a class that was used last: most likely it is still in the
-// processor's cache.
+// reuse returns idle memory of a class, or nil. It prefers the memory used last, which is probably
+// still in the CPU's cache.
 func (p *buffers) reuse(class int) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,8 +70,7 @@ func (p *buffers) reuse(class int) []byte {
 	return nil
 }
 
-// keep stores b for reuse. To make room, it drops what has been idle the longest, so that sizes that
-// are not used any more do not stay.
+// keep stores b for reuse. To make room, it drops the memory that has been idle longest.
 func (p *buffers) keep(b []byte) {
 	if cap(b) > p.maxIdle {
 		return
@@ -92,8 +91,8 @@ func (p *buffers) remove(i int) {
 	p.idle = p.idle[:len(p.idle)-1]
 }
 
-// sizeClass rounds n up to the capacity of its buffer. There are four classes between a power of two
-// and the next, so at most a fifth is unused.
+// sizeClass rounds n up to the capacity of a buffer. There are four classes from one power of two to
+// the next, so at most a fifth of a buffer is unused.
 func sizeClass(n int) int {
 	if n <= minBuffer {
 		return minBuffer

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Content is a key and a value of a log for a Builder.
+// Content is one key and value of a log, for Builder.AddLog.
 type Content struct {
 	Key   string
 	Value []byte
 }
 
-// Builder encodes one log group. An addition that would break a limit of the service is refused with a
-// *LimitError, and the group does not change. The zero value is an empty group, ready to use. A Builder
+// Builder encodes one log group. If an addition would break a limit of the service, it returns a
+// *LimitError and the group does not change. The zero value is an empty group, ready to use. A Builder
 // is not safe for concurrent use.
 type Builder struct {
-	b      []byte // the logs; after its length, what Bytes has appended
+	b      []byte // the encoded logs; Bytes uses the rest of its capacity
 	tags   []byte
 	topic  string
 	source string
@@ -57,8 +57,8 @@ func (b *Builder) AddTag(key, value string) error {
 	return nil
 }
 
-// AddLog appends a log. The error is a *LimitError or ErrLogTime. The service refuses logs that are
-// older than a week or more than a quarter of an hour in the future.
+// AddLog appends a log. The error is a *LimitError or ErrLogTime. AddLog does not check the age: the
+// service refuses logs that are older than a week, or more than 15 minutes in the future.
 func (b *Builder) AddLog(at time.Time, contents ...Content) error {
 	seconds, nanos := at.Unix(), at.Nanosecond()
 	if seconds < 0 || seconds > math.MaxUint32 {
@@ -99,13 +99,13 @@ func (b *Builder) AddLog(at time.Time, contents ...Content) error {
 // Len returns how many logs the group has.
 func (b *Builder) Len() int { return b.logs }
 
-// Size returns the length of what Bytes would return.
+// Size returns the length of the encoded group, in bytes.
 func (b *Builder) Size() int {
 	return len(b.b) + stringField(b.topic) + stringField(b.source) + len(b.tags)
 }
 
-// Bytes returns the encoded group. It is valid until the next method call. More can be added to the
-// group afterwards.
+// Bytes returns the encoded group. The slice is valid until the next method call. The group is not
+// finished: more can be added.
 func (b *Builder) Bytes() []byte {
 	out := appendString(b.b, groupTopic, b.topic)
 	out = appendString(out, groupSource, b.source)
@@ -119,7 +119,7 @@ func (b *Builder) Reset() {
 	*b = Builder{b: b.b[:0], tags: b.tags[:0]}
 }
 
-// fits returns nil if the group can take that many more bytes.
+// fits returns a *LimitError if the group cannot grow by that many bytes.
 func (b *Builder) fits(more int) error {
 	if size := b.Size() + more; size > MaxGroupBytes {
 		return &LimitError{What: "log group", Size: size, Max: MaxGroupBytes, GroupFull: true}

@@ -191,7 +191,7 @@ func TestBuilderAllocatesNothing(t *testing.T) {
 
 func TestLimitNames(t *testing.T) {
 	err := &LimitError{What: "key", Size: 129, Max: 128}
-	if want := "key of 129 bytes, the most is 128"; err.Error() != want {
+	if want := "key of 129 bytes, the limit is 128"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
 }

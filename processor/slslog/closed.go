@@ -15,16 +15,17 @@ import (
 // listTimeout bounds one request for the list of shards. The client's own timeout is meant for pages.
 const listTimeout = 10 * time.Second
 
-// closedShards knows which shards are closed. A page does not tell: the end of a closed shard looks
-// like that of an open one. So a shard is read to its last log when a read finds nothing that began
-// after the shard was known to be closed.
+// closedShards knows from the list of shards which are closed. Pages do not show it: the end of a
+// closed shard looks like the end of an open one. A closed shard may still have logs that were not
+// read. It is complete when a read finds nothing and began when the shard was already known to be
+// closed.
 //
-// One reader at a time requests the list, beside its reads; the others use the last list. A request
-// that fails is no error of a read.
+// One reader at a time requests the list, on a goroutine of its own. The other readers use the last
+// list. If a request fails, reading goes on.
 type closedShards struct {
 	list func(context.Context) ([]sls.Shard, error)
 
-	mu     sync.Mutex // guards shards; held for a look
+	mu     sync.Mutex // guards shards; never held during a request
 	shards shardList
 }
 
@@ -36,28 +37,28 @@ func (c *closedShards) isClosed(shard int, since time.Time) bool {
 	return c.shards.isClosed(shard, since)
 }
 
-// doubt is shardList.doubt.
-func (c *closedShards) doubt(shard int) (unknown bool, trouble error) {
+// stateUnknown calls shardList.stateUnknown.
+func (c *closedShards) stateUnknown(shard int) (unknown bool, trouble error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.shards.doubt(shard)
+	return c.shards.stateUnknown(shard)
 }
 
-// startAsking reports whether the caller has to call ask.
-func (c *closedShards) startAsking(now time.Time) bool {
+// startRequest reports whether the caller has to call request.
+func (c *closedShards) startRequest(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.shards.startAsking(now)
+	return c.shards.startRequest(now)
 }
 
-// ask requests the list and notes the answer. It returns soon after ctx ends.
-func (c *closedShards) ask(ctx context.Context, log *zap.Logger) {
-	asked := time.Now()
+// request requests the list and notes the answer. It returns soon after ctx ends.
+func (c *closedShards) request(ctx context.Context, log *zap.Logger) {
+	requestedAt := time.Now()
 	limited, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	var list []sls.Shard
 	err := processor.ErrGoexit
-	defer func() { c.onAnswer(ctx, log, asked, list, err) }()
+	defer func() { c.onAnswer(ctx, log, requestedAt, list, err) }()
 	err = contain.Call("Client.ListShards", func() (err error) {
 		list, err = c.list(limited)
 		return err
@@ -65,13 +66,13 @@ func (c *closedShards) ask(ctx context.Context, log *zap.Logger) {
 }
 
 // onAnswer notes the answer, and logs what has changed.
-func (c *closedShards) onAnswer(ctx context.Context, log *zap.Logger, asked time.Time, list []sls.Shard, err error) {
+func (c *closedShards) onAnswer(ctx context.Context, log *zap.Logger, requestedAt time.Time, list []sls.Shard, err error) {
 	c.mu.Lock()
 	var changed changes
 	if err != nil && ctx.Err() != nil {
 		c.shards.abandon()
 	} else {
-		changed = c.shards.onAnswer(asked, time.Now(), list, err)
+		changed = c.shards.onAnswer(requestedAt, time.Now(), list, err)
 	}
 	c.mu.Unlock()
 	switch {
@@ -80,7 +81,7 @@ func (c *closedShards) onAnswer(ctx context.Context, log *zap.Logger, asked time
 	case changed.recovered:
 		log.Info("the list of shards is available again")
 	}
-	for _, s := range changed.odd {
+	for _, s := range changed.unknownState {
 		log.Warn("the service reports an unknown state of a shard; it counts as open", zap.Int("number", s.Number), zap.String("status", s.OddStatus))
 	}
 }
@@ -92,8 +93,8 @@ type background struct {
 	wait sync.WaitGroup
 }
 
-// launch starts f. Owner: the reader. Stop and waiter: close. f gets the values of ctx but not its end: it
-// goes on after the read that has started it.
+// launch starts f. Owner: the reader. Stop and waiter: close. The context of f has the values of ctx, but
+// does not end with it: f may run longer than the read that started it.
 func (b *background) launch(ctx context.Context, f func(context.Context)) {
 	if b.ctx == nil {
 		b.ctx, b.stop = context.WithCancel(context.WithoutCancel(ctx))

@@ -62,7 +62,7 @@ func TestClosedDuringARead(t *testing.T) {
 			s.afterPull = nil
 			s.put(0, 1)
 			s.close(0)
-			r.source.closed.ask(t.Context(), zap.NewNop())
+			r.source.closed.request(t.Context(), zap.NewNop())
 			if !r.source.closed.isClosed(0, r.reader.opened) {
 				t.Error("the list did not say it")
 			}

@@ -7,8 +7,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 )
 
-// before reports whether cursor a comes before b. Cursors without a number have no order: of
-// two different ones, each counts as before the other.
+// before reports whether cursor a comes before b. Cursors without a number have no order. If two of
+// them differ, before(a, b) and before(b, a) are both true, so that reading goes on.
 func before(a, b string) bool {
 	m, ok := sls.CursorNumber(a)
 	n, also := sls.CursorNumber(b)

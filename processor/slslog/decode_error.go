@@ -4,7 +4,8 @@ import "fmt"
 
 // DecodeError says why a page is not a list of log groups.
 type DecodeError struct {
-	// Offset is where the wrong field begins in the page, or the message that lacks a field.
+	// Offset is where the wrong field begins in the page, in bytes. If a field is missing, it is
+	// where the message without it begins.
 	Offset int
 	reason reason
 }
@@ -22,10 +23,10 @@ const (
 	longVarint                      // the number has more than 64 bits, or more than ten bytes
 	badNumber                       // no field can have this number
 	badWireType                     // there is no such wire type, or a field of this number must have another
-	groupWireType                   // the delimited form, which protobuf has given up and this format never had
+	groupWireType                   // a group of protobuf, which is deprecated and not part of this format
 	noTime                          // the log has no time
-	noKey                           // the content or tag has no key; an empty one would do
-	noValue                         // the content or tag has no value; an empty one would do
+	noKey                           // the content or tag has no key; an empty key is valid
+	noValue                         // the content or tag has no value; an empty value is valid
 	tooManyGroups                   // there are more log groups than announced
 	tooFewGroups                    // there are fewer; the offset is the page's length
 )

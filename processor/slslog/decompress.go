@@ -29,7 +29,7 @@ func decompress(dst, src []byte, kind sls.Compression, rawSize int) ([]byte, err
 	}
 	n, err := inflate(dst[:rawSize:rawSize], src, kind)
 	if err == nil && n != rawSize {
-		err = fmt.Errorf("%w: there are %d", errRawSize, n)
+		err = fmt.Errorf("%w: the body has %d raw bytes", errRawSize, n)
 	}
 	if err != nil {
 		return nil, &decompressError{Compression: kind, RawSize: rawSize, Err: err}
@@ -37,8 +37,8 @@ func decompress(dst, src []byte, kind sls.Compression, rawSize int) ([]byte, err
 	return dst[:rawSize], nil
 }
 
-// checkRaw refuses a body of n bytes that cannot become rawSize bytes, before memory is taken for it.
-// One byte of lz4 expands to 255 at most, and four bytes of zstd to a block of 128 KiB.
+// checkRaw refuses a body of n bytes that cannot decompress to rawSize bytes, before memory is allocated
+// for it. One byte of lz4 expands to at most 255 bytes, and four bytes of zstd to a block of 128 KiB.
 func checkRaw(kind sls.Compression, n, rawSize int) error {
 	most := int64(n)
 	switch kind {
@@ -51,7 +51,7 @@ func checkRaw(kind sls.Compression, n, rawSize int) error {
 		return &decompressError{Compression: kind, RawSize: rawSize, Err: errCompression}
 	}
 	if int64(rawSize) > most {
-		return &decompressError{Compression: kind, RawSize: rawSize, Err: fmt.Errorf("%w: %d bytes cannot be as many", errRawSize, n)}
+		return &decompressError{Compression: kind, RawSize: rawSize, Err: fmt.Errorf("%w: a body of %d bytes is too short", errRawSize, n)}
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func inflate(dst, src []byte, kind sls.Compression) (int, error) {
 	switch kind {
 	case sls.None:
 		if len(src) > len(dst) {
-			return 0, fmt.Errorf("%w: there are %d", errRawSize, len(src))
+			return 0, fmt.Errorf("%w: the body has %d raw bytes", errRawSize, len(src))
 		}
 		return copy(dst, src), nil
 	case "", sls.LZ4:
@@ -78,8 +78,8 @@ func inflate(dst, src []byte, kind sls.Compression) (int, error) {
 	return 0, errCompression
 }
 
-// zstdDecoder is shared by all Sources. It decodes as many pages at a time as there are processors, up
-// to four. It writes only into the capacity that it gets, so no frame can make it allocate a page.
+// zstdDecoder is shared by all Sources. It decodes up to four pages at a time, one for each CPU. It
+// writes only into the capacity of the slice that it gets, so no frame can make it allocate memory.
 var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true))
 })
@@ -91,7 +91,7 @@ func unzstd(dst, src []byte) (int, error) {
 	}
 	out, err := d.DecodeAll(src, dst[:0])
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
-		return 0, fmt.Errorf("%w: there are more", errRawSize)
+		return 0, fmt.Errorf("%w: the body has more raw bytes", errRawSize)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", errCorrupt, err)
@@ -114,11 +114,11 @@ func (e *decompressError) Error() string {
 func (e *decompressError) Unwrap() error { return e.Err }
 
 var (
-	// errRawSize: the body does not decompress to exactly the announced raw size. A longer one may be
-	// errCorrupt instead.
+	// errRawSize: the body does not decompress to exactly the announced raw size. If it is larger, the
+	// error may be errCorrupt instead.
 	errRawSize = errors.New("raw size is not as announced")
 
-	// errCorrupt: the body is not what its compression requires.
+	// errCorrupt: the body is not valid in its compression.
 	errCorrupt = errors.New("corrupt body")
 
 	errCompression = errors.New("unknown compression")

@@ -11,23 +11,23 @@ import (
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
-// TooLargeError says that a log group is larger than a page may be. It halts its shard: see
-// Options.MaxRaw.
+// TooLargeError says that the smallest page at a cursor is larger than Options.MaxRaw. It halts the
+// shard.
 type TooLargeError struct {
 	Shard  int
 	Cursor string // where the page begins
 	Groups int    // log groups in the page; one, unless the service sent more than requested
-	Size   int    // of the page in bytes, decompressed
-	Max    int    // the bound
+	Size   int    // of the decompressed page, in bytes
+	Max    int    // the bound, in bytes
 }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("slslog: the smallest page of shard %d at %q has %d bytes, decompressed, over the bound of %d: "+
-		"raise slslog.Options.MaxRaw (%d is the most that the client reads), or commit a position after it to leave it out",
+	return fmt.Sprintf("slslog: the smallest page of shard %d at %q has %d decompressed bytes, the limit is %d: "+
+		"raise slslog.Options.MaxRaw (up to %d, the most that the client reads), or skip the page by committing a position after it",
 		e.Shard, e.Cursor, e.Size, e.Max, defaultMaxRaw)
 }
 
-// batchError translates an error of the client into one that package batch knows.
+// batchError makes an error of the client match the errors of package batch.
 func batchError(err error) error {
 	var refused *sls.Error
 	var usage *sls.UsageError
@@ -37,7 +37,7 @@ func batchError(err error) error {
 	case errors.Is(err, sls.ErrInvalidCursor):
 		return fmt.Errorf("%w: %w", batch.ErrExpired, err)
 	case errors.Is(err, sls.ErrShardNotFound):
-		// All its data has expired. Whether all of it was read cannot be known any more.
+		// All data of the shard has expired. Nothing shows whether all of it was read.
 		return fmt.Errorf("%w: %w", batch.ErrGone, err)
 	case errors.As(err, &usage):
 		return processor.Halt(err)
@@ -47,9 +47,9 @@ func batchError(err error) error {
 	return err
 }
 
-// badParameter reports whether a code says that the request itself is wrong: a query that is not
-// valid, for instance. The cause of any other refusal may pass while the worker runs, so it is
-// tried again.
+// badParameter reports whether a code means that the request itself is wrong, for instance because of
+// an invalid query. Any other refusal may have a cause that somebody mends while the worker runs, so
+// the request is repeated.
 func badParameter(code string) bool {
 	return strings.EqualFold(code, "ParameterInvalid") || strings.EqualFold(code, "InvalidParameter")
 }

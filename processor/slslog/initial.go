@@ -10,15 +10,17 @@ import (
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
-// findStart finds the cursor where a shard without a position begins. A time in the future has no
-// cursor yet: then the reader keeps the time, see awaitStart. A time that was in the future when the
-// Source was made stays one for all shards: children of a shard that waited for it may be granted
-// later.
+// findStart finds the cursor where a shard without a position begins. The service has no cursor for a
+// time in the future. Then the reader keeps the time, and awaitStart waits for it.
+//
+// If the time was in the future when the Source was made, every shard begins at it, also one that was
+// created later: a shard that waits for the time may be split, and its children may be granted after
+// that time.
 func (r *reader) findStart(ctx context.Context, start batch.Start) error {
 	s := r.source
 	at, timed := start.Initial.Time()
 	if _, most := s.client.ClockOffset(); timed && s.created.Add(most).Before(at) {
-		r.start = at // of every shard, however young
+		r.start = at // whatever the age of the shard
 		return nil
 	}
 	from, err := fromInitial(start.Initial)
@@ -45,7 +47,7 @@ func (r *reader) findStart(ctx context.Context, start batch.Start) error {
 	return err
 }
 
-// fromInitial returns the place in a shard that an Initial names.
+// fromInitial converts an Initial to what Client.Cursor takes.
 func fromInitial(i batch.Initial) (sls.From, error) {
 	if at, ok := i.Time(); ok {
 		return fromTime(at), nil
@@ -60,7 +62,7 @@ func fromInitial(i batch.Initial) (sls.From, error) {
 }
 
 // fromTime returns the place of the first log group that was received in the second of t or later.
-// Nothing was received before 1970.
+// Nothing was received before 1970, so an earlier time means the first log group.
 func fromTime(t time.Time) sls.From {
 	if t.Unix() < 0 {
 		return sls.Begin
@@ -68,15 +70,15 @@ func fromTime(t time.Time) sls.From {
 	return sls.At(t)
 }
 
-// untilStart returns how long it takes until the service's clock has certainly reached the second
-// of t. It is not positive if that is so now.
+// untilStart returns how long it takes until the service's clock has certainly reached the second of
+// t. The result is zero or negative if it has.
 func (s *Source) untilStart(now, t time.Time) time.Duration {
 	least, _ := s.client.ClockOffset()
 	return t.Truncate(time.Second).Sub(now.Round(0).Add(least))
 }
 
-// resolveStart finds the cursor of r.start, or returns how long to wait for it. Before that time, the
-// service returns the end of the shard instead.
+// resolveStart finds the cursor of r.start, or returns how long to wait before the next call. Before
+// that time, the service would return the end of the shard instead.
 func (r *reader) resolveStart(ctx context.Context) (wait time.Duration, err error) {
 	now := time.Now()
 	if wait := r.source.untilStart(now, r.start); wait > 0 {
@@ -86,7 +88,7 @@ func (r *reader) resolveStart(ctx context.Context) (wait time.Duration, err erro
 	if err != nil {
 		return 0, err
 	}
-	// The answer has measured the clocks again. One of them may have been set.
+	// Check again: the request has measured the offset anew, and a clock may have been set.
 	if wait := r.source.untilStart(now, r.start); wait > 0 {
 		return wait, nil
 	}
@@ -94,8 +96,8 @@ func (r *reader) resolveStart(ctx context.Context) (wait time.Duration, err erro
 	return 0, nil
 }
 
-// awaitStart is Read while the start has no cursor. It returns empty chunks with a pause, and then
-// the position of the start.
+// awaitStart does the work of Read before the time r.start. It returns empty chunks with a pause. When
+// the time has come, it returns one with the position of the start.
 func (r *reader) awaitStart(ctx context.Context) (c batch.Chunk[Group], err error) {
 	before, err := r.endsBeforeStart(ctx)
 	if err != nil {
@@ -112,7 +114,7 @@ func (r *reader) awaitStart(ctx context.Context) (c batch.Chunk[Group], err erro
 	return c, nil
 }
 
-// endsBeforeStart reports whether the end of the run comes before its start.
+// endsBeforeStart reports whether the reader ends before r.start.
 func (r *reader) endsBeforeStart(ctx context.Context) (bool, error) {
 	if !r.until.IsZero() && !r.until.After(r.start) {
 		return true, nil

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Log is one log: a view into a page, valid until the handler returns; see the package comment. The
-// zero value is a log of 1970 without contents.
+// Log is one log. It is a view into a page, and valid until the handler returns: see the package
+// comment. The zero value is a log of 1970 without contents.
 type Log struct {
 	body []byte
 }
 
-// Time returns the time that the log carries: in seconds, with nanoseconds if it has them. Each call
-// searches the log, because the nanoseconds come after the contents.
+// Time returns the time of the log, as its producer has set it. It has nanoseconds if the producer has
+// sent them. Each call searches the log, because the nanoseconds come after the contents.
 func (l Log) Time() time.Time {
 	seconds, nanos := l.stamp()
 	return time.Unix(int64(seconds), int64(nanos))
 }
 
-// Contents returns the keys and values in their order. A key may occur twice.
+// Contents returns the keys and values of the log in their order. A key may occur twice.
 func (l Log) Contents() iter.Seq2[[]byte, []byte] {
 	b := l.body
 	return func(yield func(key, value []byte) bool) { pairs(b, logContent, yield) }
@@ -32,7 +32,7 @@ func (l Log) Value(key string) (value []byte, ok bool) { return lookup(l.body, l
 // Size returns how many bytes the log takes in the page.
 func (l Log) Size() int { return len(l.body) }
 
-// Clone returns a copy with its own memory. It stays valid.
+// Clone returns a copy with its own memory, which stays valid.
 func (l Log) Clone() Log { return Log{body: bytes.Clone(l.body)} }
 
 // stamp returns the two parts of the time as they are encoded.

@@ -15,30 +15,29 @@ const (
 	defaultShardsEvery = 3 * time.Second
 )
 
-// Options is how logs are read. The zero value is ready to use.
+// Options says how logs are read. The zero value is ready to use.
 type Options struct {
-	// Query is an SPL statement with which the service filters before it sends. Processor is the
-	// name of a stored statement. Set at most one. If the filter drops everything, the position
-	// still moves and is committed.
+	// Query is an SPL statement: the service filters the logs with it before it sends them.
+	// Processor is the name of a stored statement. Set at most one. If the filter drops all logs, the
+	// position still moves and is committed.
 	Query, Processor string
 	// Compression is the compression of pages. Empty means lz4.
 	Compression sls.Compression
-	// Pause is the least time between two reads of a shard that was read to its end. Zero means
+	// Pause is the shortest time between two reads of a shard that was read to its end. Zero means
 	// 175 ms.
 	Pause time.Duration
-	// MaxRaw bounds a page, in bytes after decompression. A larger page is read in parts. A single
-	// log group that is larger is a *TooLargeError, which halts its shard after five seconds.
+	// MaxRaw bounds a page, in bytes after decompression. A larger page is read in parts. If a
+	// single log group is larger, the shard is halted after five seconds, with a *TooLargeError.
 	// Zero means 64 MiB, the most that a client reads.
 	MaxRaw int
-	// ShardsEvery is the greatest age of the list of shards, which says whether a shard was closed
-	// by a split or a merge. The list is requested only while some shard is at its end. Zero means
-	// 3 s. Without the list, reading goes on. Shards at their ends then show trouble, and commit
-	// their positions again once or twice a minute: at a commit the service checks whether a
-	// closed shard is complete.
+	// ShardsEvery is how old the list of shards may be before it is requested again. Zero means 3 s.
+	// The list shows whether a shard was closed by a split or a merge, so it is requested only while
+	// some shard is at its end. The package comment says what happens without the list.
 	ShardsEvery time.Duration
 }
 
-// setDefaults fills in the defaults, and returns faults with those of o added, or nil.
+// setDefaults fills in the defaults and adds the faults of o to faults. It returns faults as an error,
+// or nil if there are none.
 func (o *Options) setDefaults(faults *shardset.ConfigError) error {
 	if o.Query != "" && o.Processor != "" {
 		faults.Add("Processor", "is set, and so is Query; the service takes one of them")

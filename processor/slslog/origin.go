@@ -9,25 +9,26 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// origin is what is known of the age of a shard without a checkpoint.
+// origin is the age of a shard without a checkpoint, and of the group, as far as they are known.
 type origin struct {
-	younger    bool      // see snapshot.younger
-	groupSince time.Time // the group is at least as old, by the service's clock; zero: it counts as new
+	younger    bool      // the shard is younger than the group: see snapshot.younger
+	groupSince time.Time // the group existed then, by the service's clock; zero: the group counts as new
 }
 
-// origins takes the snapshot of a Source.
+// origins takes and keeps the snapshot of a Source.
 type origins struct {
-	lock     chan struct{} // a mutex that a context can interrupt: guards the fields below while the snapshot is taken
+	lock     chan struct{} // a mutex that a context can interrupt; guards the fields below
 	snapshot *snapshot     // nil: not taken yet
-	firstTry time.Time     // zero: there was none
+	firstTry time.Time     // of taking the snapshot; zero: none yet
 }
 
 const (
-	// newGroupAge is the age up to which a group counts as new: its workers start one after the other.
+	// newGroupAge is the age up to which a group counts as new. Its workers do not all start at the
+	// same moment.
 	newGroupAge = time.Second
 
-	// maxListWait is how long a snapshot waits for the list of shards. After that it does without, as
-	// if the list were refused: a list that always fails must keep no shard from beginning.
+	// maxListWait is how long the snapshot is tried with the list of shards. After that it is taken
+	// without the list, so that shards begin even if the list always fails.
 	maxListWait = 30 * time.Second
 )
 
@@ -52,7 +53,7 @@ func (s *Source) originOf(ctx context.Context, shard int, stored func(context.Co
 		if snap, err = s.takeSnapshot(ctx, stored); err != nil {
 			return origin{}, err
 		}
-		if snap.shards != nil || snap.listed { // otherwise the next one may have more
+		if snap.shards != nil || snap.listed { // otherwise the next call tries again
 			o.snapshot = snap
 		}
 	}
@@ -62,8 +63,8 @@ func (s *Source) originOf(ctx context.Context, shard int, stored func(context.Co
 	}, nil
 }
 
-// takeSnapshot requests the shards before the checkpoints: a shard that is created between the two is
-// then not in the list.
+// takeSnapshot requests the shards before the checkpoints. So a shard that is created between the two
+// requests is not in the list, and counts as younger than the group.
 func (s *Source) takeSnapshot(ctx context.Context, stored func(context.Context) ([]processor.Checkpoint, error)) (*snapshot, error) {
 	limited, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
@@ -85,17 +86,20 @@ func (s *Source) takeSnapshot(ctx context.Context, stored func(context.Context) 
 	return snap, nil
 }
 
-// refused reports whether the service will never list its shards: the worker lacks the right, which
-// other libraries do not need, or the answer cannot be understood.
+// refused reports whether another request for the list of shards is useless: the worker lacks the
+// right, which other libraries do not need, or the answer cannot be decoded.
 func refused(err error) bool {
 	var refusal *sls.Error
 	var response *sls.ResponseError
 	return errors.As(err, &refusal) && !refusal.Retryable() || errors.As(err, &response)
 }
 
-// groupSince returns the time since when the group exists at least, from the first try of this process
-// and the oldest checkpoint. The checkpoint's time may be by our clock or by the service's, so
-// the less favourable counts.
+// groupSince returns a time at which the group existed, by the service's clock. It is the first try of
+// this process, or the time of the oldest checkpoint if that is earlier. Zero means that the group counts
+// as new.
+//
+// The time of a checkpoint may be by our clock or by the service's. So a checkpoint counts only if it is
+// old by both clocks, and then the earlier of the two times counts.
 func (s *Source) groupSince(now, firstTry, oldest time.Time) (since time.Time) {
 	least, most := s.client.ClockOffset()
 	if now.Sub(firstTry) > newGroupAge {

@@ -12,22 +12,22 @@ import (
 )
 
 const (
-	// firstGroupSize is the guess before the first page.
+	// firstGroupSize is the estimate for log groups before the first page, in bytes.
 	firstGroupSize = 4 << 10
 
 	// haltTooLargeAfter is how long the smallest page must be too large before the shard is halted:
-	// a damaged header may say so once.
+	// one damaged header must not halt it.
 	haltTooLargeAfter = 5 * time.Second
 )
 
-// page reads a page and makes it a chunk. If the page is too large, it asks again for fewer log
-// groups: the groups of this page may be larger than those of the last one.
+// page reads a page and returns it with its chunk. If the page is too large, it requests fewer log
+// groups, because the groups of this page may be larger than those of the last one.
 //
-// A page that cannot be decoded is an error like any other: it may be damaged on its way for as
-// long as an hour, and is read again until it is good.
-func (r *reader) page(ctx context.Context, count int, stop string) (sls.Page, batch.Chunk[Group], error) {
+// A page that cannot be decoded does not halt the shard. Pages may be damaged on their way for an hour,
+// so the page is read again until it is good.
+func (r *reader) page(ctx context.Context, count int, end string) (sls.Page, batch.Chunk[Group], error) {
 	for {
-		p, body, err := r.pull(ctx, count, stop)
+		p, body, err := r.pull(ctx, count, end)
 		var c batch.Chunk[Group]
 		if err == nil {
 			c, err = r.chunk(p, body)
@@ -47,8 +47,8 @@ func (r *reader) page(ctx context.Context, count int, stop string) (sls.Page, ba
 	}
 }
 
-// count returns how many log groups to request: as many as fit the limit if they are like the last
-// ones.
+// count returns how many log groups to request: as many as fit the limit if they are as large as those
+// of the last page.
 func (r *reader) count(l batch.Limit) int {
 	group := r.groupSize
 	if group == 0 {
@@ -58,12 +58,12 @@ func (r *reader) count(l batch.Limit) int {
 	return int(max(1, min(fit, int64(l.Items), sls.MaxCount)))
 }
 
-// pull reads a page. Its body may be in the buffer that it returns.
-func (r *reader) pull(ctx context.Context, count int, stop string) (sls.Page, *buffer, error) {
+// pull reads a page. The returned buffer may hold the page's body; release it after the body was used.
+func (r *reader) pull(ctx context.Context, count int, end string) (sls.Page, *buffer, error) {
 	s := r.source
 	var body *buffer
 	request := sls.PullRequest{
-		Shard: r.shard, Cursor: r.cursor, EndCursor: stop, Count: count,
+		Shard: r.shard, Cursor: r.cursor, EndCursor: end, Count: count,
 		Query: s.o.Query, Processor: s.o.Processor, Compression: s.o.Compression,
 	}
 	if r.bodySize > 0 { // an idle shard needs no buffer
@@ -80,7 +80,7 @@ func (r *reader) pull(ctx context.Context, count int, stop string) (sls.Page, *b
 		}
 		return p, nil, batchError(err)
 	}
-	r.askedCount, r.bodySize = count, len(p.Body)
+	r.pageCount, r.bodySize = count, len(p.Body)
 	if p.Count > 0 {
 		r.groupSize = p.RawSize/p.Count + 1
 	}
@@ -121,9 +121,10 @@ func (r *reader) chunk(p sls.Page, body *buffer) (batch.Chunk[Group], error) {
 	return c, nil
 }
 
-// lastNumber returns the number of the last log group of a page, from which the numbers of the
-// others follow. Commits depend on it, so it is used only if it agrees with the cursors before and
-// after the page. With a query there is none: it drops groups that the service does not name.
+// lastNumber returns the number of the last log group of a page. The numbers of the others follow from
+// it. Positions inside the page, and so commits, depend on it, so it must agree with the cursors before
+// and after the page. With a query there is no number, because nothing shows which groups it has
+// dropped.
 func (r *reader) lastNumber(p sls.Page) (int64, bool) {
 	o := &r.source.o
 	if o.Query != "" || o.Processor != "" {
@@ -133,8 +134,8 @@ func (r *reader) lastNumber(p sls.Page) (int64, bool) {
 	if next, ok := sls.CursorNumber(p.Next); !ok || next != last+1 {
 		return 0, false
 	}
-	// If a group was missing, numbers counted back from the last would be too high, and a commit
-	// would skip groups.
+	// If a group was missing in the page, the numbers of the groups before it would be too high, and a
+	// commit would skip groups.
 	if first, ok := sls.CursorNumber(r.cursor); !ok || first != last-int64(p.Count)+1 {
 		return 0, false
 	}
@@ -145,7 +146,8 @@ func (r *reader) tooLargeError(groups, size, bound int) error {
 	return &TooLargeError{Shard: r.shard, Cursor: r.cursor, Groups: groups, Size: size, Max: bound}
 }
 
-// haltIfStillTooLarge returns the error of a page that cannot be smaller.
+// haltIfStillTooLarge returns err. If the smallest page has been too large for long enough, the error
+// halts the shard.
 func (r *reader) haltIfStillTooLarge(now time.Time, err error) error {
 	if r.tooLargeSince.IsZero() {
 		r.tooLargeSince = now

@@ -1,18 +1,18 @@
 package slslog
 
-// Parse checks a page, the decompressed body of a read, and returns its log groups in their order. They
-// are views into page. If any part of the page is wrong, the error is a *DecodeError and there are no
-// groups: half a page could not be committed.
+// Parse checks a page and returns its log groups in their order. A page is the decompressed body of a
+// read. The groups are views into it. If any part of the page is wrong, Parse returns a *DecodeError and
+// no groups, so that nothing after missing groups can be committed.
 //
-// Parse allocates only the result. A hostile page can hold a log group in every two bytes, which makes
-// the result fifty times as large as the page.
+// Parse allocates only the result. A log group takes at least two bytes of the page, so the result of a
+// hostile page can be fifty times as large as the page.
 func Parse(page []byte) ([]Group, error) { return parse(page, unannounced) }
 
 // unannounced is the number of groups of a page without a header.
 const unannounced = -1
 
-// parse is Parse, and refuses a page that does not have the announced number of groups before it
-// allocates memory for them.
+// parse is Parse with a check: if the page does not have the announced number of groups, it returns an
+// error before it allocates memory for them.
 func parse(page []byte, announced int) ([]Group, error) {
 	n, err := countGroups(page, announced)
 	if err != nil {

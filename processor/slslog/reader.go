@@ -19,15 +19,15 @@ type reader struct {
 	log    *zap.Logger
 	opened time.Time
 
-	cursor string    // where the next read begins; empty: at start, which has no cursor yet
-	start  time.Time // where to begin while cursor is empty
-	end    string    // where to stop; empty: nowhere, or at until
-	until  time.Time // where to stop, until its cursor is final; zero: nowhere, or at end
+	cursor string    // where the next read begins; empty: at the time start
+	start  time.Time // where to begin if cursor is empty
+	end    string    // the cursor where the reader ends; empty: none yet
+	until  time.Time // the time where it ends; zero: none, or its cursor is final and is in end
 
-	// What the last pages were like. It predicts the next one.
-	askedCount int // log groups requested for the last page
-	groupSize  int // bytes of a log group, decompressed
-	bodySize   int // bytes of a page, compressed
+	// The last page, as an estimate of the next one.
+	pageCount int // log groups requested for the last page
+	groupSize int // bytes of a log group, decompressed
+	bodySize  int // bytes of a page, compressed
 
 	tooLargeSince time.Time // since when the smallest page is too large; zero: it is not
 	recommitTimer recommitTimer
@@ -48,18 +48,18 @@ func (r *reader) Read(ctx context.Context, l batch.Limit) (batch.Chunk[Group], e
 	if r.cursor == "" {
 		return r.awaitStart(ctx)
 	}
-	// Before the page: see closedShards. A list from before the reader was opened does not count:
-	// if it was wrong, the shard would end at once after each restart.
+	// Before the page is read: see closedShards. A list that was requested before the reader was opened
+	// does not count. If that list was wrong, each new reader would end at once.
 	closed := r.source.closed.isClosed(r.shard, r.opened)
 	now := time.Now()
-	stop, err := r.bound(ctx, now)
+	end, err := r.readEnd(ctx, now)
 	if err != nil {
 		return batch.Chunk[Group]{}, batchError(err)
 	}
 	if r.reached() {
 		return batch.Chunk[Group]{Next: r.Position(), End: batch.EndBound, Lag: batch.LagUnknown}, nil
 	}
-	p, c, err := r.page(ctx, r.count(l), stop)
+	p, c, err := r.page(ctx, r.count(l), end)
 	if err != nil {
 		return batch.Chunk[Group]{}, err
 	}
@@ -80,37 +80,38 @@ func (r *reader) Read(ctx context.Context, l batch.Limit) (batch.Chunk[Group], e
 	return c, nil
 }
 
-// atEnd completes a chunk after which there is nothing more to read now.
+// atEnd completes a chunk that reaches the end of the shard. It requests the list of shards if it is
+// due.
 func (r *reader) atEnd(ctx context.Context, now time.Time, moved bool, c *batch.Chunk[Group]) {
 	closed := &r.source.closed
 	c.Pause = r.source.o.Pause
-	unknown, trouble := closed.doubt(r.shard)
+	unknown, trouble := closed.stateUnknown(r.shard)
 	c.Trouble = trouble
 	if moved {
 		return
 	}
 	c.Recommit = r.recommitTimer.due(now, unknown, rand.Float64())
-	if closed.startAsking(now) {
-		r.background.launch(ctx, func(ctx context.Context) { closed.ask(ctx, r.log) })
+	if closed.startRequest(now) {
+		r.background.launch(ctx, func(ctx context.Context) { closed.request(ctx, r.log) })
 	}
 }
 
 const (
-	// fullPage is the size of a page that the service may have cut: there is more. The service does
-	// not document where it cuts; its own consumer paces itself by 1 and 4 MB.
+	// fullPage is the size from which the service may have cut a page, in bytes. Then there is more to
+	// read. The service does not document the size. Its own consumer chooses its pauses by 1 and 4 MB.
 	fullPage = 1 << 20
 
 	// farBehind is the age of a page after which newer logs are probably waiting.
 	farBehind = 3 * time.Second
 )
 
-// probablyMore reports whether there is probably more to read at once, after a page that moved the
+// probablyMore reports whether the shard probably has more logs now, after a page that moved the
 // position.
 func (r *reader) probablyMore(p sls.Page, serviceNow time.Time) bool {
 	switch {
-	case p.Count >= r.askedCount, p.RawSize >= fullPage:
+	case p.Count >= r.pageCount, p.RawSize >= fullPage:
 		return true
-	case p.RawDataCount >= r.askedCount, p.RawDataSize >= fullPage:
+	case p.RawDataCount >= r.pageCount, p.RawDataSize >= fullPage:
 		return true
 	case p.CursorTime.IsZero():
 		return p.Count == 0 // the query dropped everything
@@ -118,8 +119,8 @@ func (r *reader) probablyMore(p sls.Page, serviceNow time.Time) bool {
 	return serviceNow.Sub(p.CursorTime) > farBehind
 }
 
-// lag returns how far the next position is behind the end of the shard, from the time when the
-// service received what is there.
+// lag returns how far the next position is behind the end of the shard. It is the age of the logs at
+// that position, counted from when the service received them.
 func lag(p sls.Page, more bool, serviceNow time.Time) time.Duration {
 	switch {
 	case !more:

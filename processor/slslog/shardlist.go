@@ -11,55 +11,56 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// Longest pauses after requests that failed, and both pauses after requests that were throttled.
+// The longest pause after requests that failed, and the first and the longest after requests that were
+// throttled. The first pause after a failure is shardList.every.
 const (
-	maxLookupPause = time.Minute
+	maxListPause = time.Minute
 
-	throttledLookupPause    = 10 * time.Second
-	maxThrottledLookupPause = 5 * time.Minute
+	throttledListPause    = 10 * time.Second
+	maxThrottledListPause = 5 * time.Minute
 )
 
-// shardList decides when to request the list of shards, and keeps the last one. It waits for nothing
-// and reads no clock.
+// shardList decides when to request the list of shards, and keeps the last list. It does no I/O, and
+// the caller passes the time.
 type shardList struct {
-	every  time.Duration
-	asking bool              // a request is running
-	next   time.Time         // not to be requested before
-	asked  time.Time         // when the last list was requested; zero: there is none
-	shards map[int]sls.Shard // of the last list
-	err    error             // why the last request failed; nil after one succeeds
+	every       time.Duration
+	requesting  bool              // a request is running
+	next        time.Time         // not to be requested before
+	requestedAt time.Time         // when the last list was requested; zero: there is none
+	shards      map[int]sls.Shard // of the last list
+	err         error             // why the last request failed; nil after one succeeds
 
 	loggedKind string // kind of the failure that was logged; empty: none, or the list is available again
 	pauses     [2]func() time.Duration
 }
 
-// changes is what to log about an answer.
+// changes says what to log about an answer.
 type changes struct {
-	failed    error         // the list is not available, for this reason
-	retry     time.Duration // with failed: the pause
-	recovered bool          // the list is available again
-	odd       []sls.Shard   // shards with an unknown state
+	failed       error         // the list is not available, for this reason
+	retry        time.Duration // with failed: the pause
+	recovered    bool          // the list is available again
+	unknownState []sls.Shard   // shards with an unknown state
 }
 
-// startAsking reports whether to request the list now. If it returns true, the caller must call onAnswer
-// or abandon later, and until then it returns false to others.
-func (l *shardList) startAsking(now time.Time) bool {
-	if l.asking || now.Before(l.next) {
+// startRequest reports whether to request the list now. If it returns true, the caller must call
+// onAnswer or abandon later. Until then it returns false.
+func (l *shardList) startRequest(now time.Time) bool {
+	if l.requesting || now.Before(l.next) {
 		return false
 	}
-	l.asking = true
+	l.requesting = true
 	return true
 }
 
-// abandon notes that the asking reader was closed before the answer came.
-func (l *shardList) abandon() { l.asking = false }
+// abandon notes that the requesting reader was closed before the answer came.
+func (l *shardList) abandon() { l.requesting = false }
 
-// onAnswer notes the list, or why it did not come.
-func (l *shardList) onAnswer(asked, now time.Time, list []sls.Shard, err error) (n changes) {
-	l.asking = false
+// onAnswer notes the list, or the error of the request.
+func (l *shardList) onAnswer(requestedAt, now time.Time, list []sls.Shard, err error) (n changes) {
+	l.requesting = false
 	if err != nil {
 		pause := l.pause(err)
-		l.next, l.err = now.Add(pause), lookupError(err)
+		l.next, l.err = now.Add(pause), listError(err)
 		if kind := failureKind(err); kind != l.loggedKind {
 			l.loggedKind = kind
 			n.failed, n.retry = l.err, pause
@@ -67,13 +68,13 @@ func (l *shardList) onAnswer(asked, now time.Time, list []sls.Shard, err error) 
 		return n
 	}
 	n.recovered = l.loggedKind != ""
-	l.next, l.err, l.loggedKind, l.pauses = asked.Add(l.every), nil, "", [2]func() time.Duration{}
+	l.next, l.err, l.loggedKind, l.pauses = requestedAt.Add(l.every), nil, "", [2]func() time.Duration{}
 	old := l.shards
-	l.asked, l.shards = asked, make(map[int]sls.Shard, len(list))
+	l.requestedAt, l.shards = requestedAt, make(map[int]sls.Shard, len(list))
 	for _, s := range list {
 		l.shards[s.Number] = s
 		if s.OddStatus != "" && old[s.Number].OddStatus != s.OddStatus {
-			n.odd = append(n.odd, s)
+			n.unknownState = append(n.unknownState, s)
 		}
 	}
 	return n
@@ -81,9 +82,9 @@ func (l *shardList) onAnswer(asked, now time.Time, list []sls.Shard, err error) 
 
 // pause returns the pause after a failure. Pauses grow, and are longer if the service throttles.
 func (l *shardList) pause(err error) time.Duration {
-	which, b := 0, processor.Backoff{Min: l.every, Max: max(l.every, maxLookupPause)}
+	which, b := 0, processor.Backoff{Min: l.every, Max: max(l.every, maxListPause)}
 	if errors.Is(err, sls.ErrThrottled) {
-		which, b = 1, processor.Backoff{Min: max(l.every, throttledLookupPause), Max: max(l.every, maxThrottledLookupPause)}
+		which, b = 1, processor.Backoff{Min: max(l.every, throttledListPause), Max: max(l.every, maxThrottledListPause)}
 	}
 	if l.pauses[which] == nil {
 		l.pauses[which] = b.Schedule()
@@ -99,33 +100,33 @@ func (l *shardList) pause(err error) time.Duration {
 // isClosed reports whether a list that was requested at the given time or later says that the shard is
 // closed.
 func (l *shardList) isClosed(shard int, since time.Time) bool {
-	return !l.asked.Before(since) && l.shards[shard].ReadOnly
+	return !l.requestedAt.Before(since) && l.shards[shard].ReadOnly
 }
 
-// doubt returns whether the state of a shard is unknown, and the reason. Without a reason, the first
-// list has not come yet.
-func (l *shardList) doubt(shard int) (unknown bool, trouble error) {
+// stateUnknown reports whether the state of a shard is unknown, and returns the reason as trouble. It is
+// nil if no list has named the shard yet.
+func (l *shardList) stateUnknown(shard int) (unknown bool, trouble error) {
 	s, listed := l.shards[shard]
 	switch {
 	case l.err != nil:
 		return true, l.err
 	case s.OddStatus != "":
-		return true, fmt.Errorf("slslog: the service reports the unknown state %[2]s of shard %[1]d; it counts as open", shard, s.OddStatus)
+		return true, fmt.Errorf("slslog: the service reports the unknown state %[2]s for shard %[1]d; the shard counts as open", shard, s.OddStatus)
 	}
 	return !listed, nil
 }
 
-// lookupError says what the failure means for the worker, and what to do about a refusal.
-func lookupError(err error) error {
+// listError adds what the failure means for the worker, and how to mend missing rights.
+func listError(err error) error {
 	hint := ""
 	if errors.Is(err, heartbeat.ErrUnauthorized) {
 		hint = " (grant the right log:ListShards)"
 	}
-	return fmt.Errorf("slslog: without the list of shards, a split or merged shard is noticed late%s: %w", hint, err)
+	return fmt.Errorf("slslog: the list of shards is not available, so the end of a split or merged shard is found late%s: %w", hint, err)
 }
 
-// failureKind returns the same text for failures of the same kind. Their own texts differ in request
-// IDs and ports.
+// failureKind returns a text that is the same for failures of the same kind. Error texts differ in
+// request IDs and ports.
 func failureKind(err error) string {
 	var refused *sls.Error
 	var response *sls.ResponseError

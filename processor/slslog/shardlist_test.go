@@ -38,23 +38,23 @@ func TestListPauses(t *testing.T) {
 		every       time.Duration
 		first, last [2]time.Duration // at least, at most
 	}{
-		"failed":           {errors.New("no"), 3 * time.Second, [2]time.Duration{time.Second, 5 * time.Second}, [2]time.Duration{30 * time.Second, time.Minute}},
-		"refused":          {refusal(t, 403, "Unauthorized", ""), 3 * time.Second, [2]time.Duration{time.Second, 5 * time.Second}, [2]time.Duration{30 * time.Second, time.Minute}},
-		"throttled":        {refusal(t, 403, "MetaOperationQpsLimitExceeded", ""), 3 * time.Second, [2]time.Duration{5 * time.Second, 15 * time.Second}, [2]time.Duration{150 * time.Second, 5 * time.Minute}},
-		"asked to wait":    {refusal(t, 503, "ServerBusy", "60"), 3 * time.Second, [2]time.Duration{time.Minute, time.Minute}, [2]time.Duration{time.Minute, time.Minute}},
-		"seldom asked for": {errors.New("no"), time.Hour, [2]time.Duration{30 * time.Minute, time.Hour}, [2]time.Duration{30 * time.Minute, time.Hour}},
+		"failed":            {errors.New("no"), 3 * time.Second, [2]time.Duration{time.Second, 5 * time.Second}, [2]time.Duration{30 * time.Second, time.Minute}},
+		"refused":           {refusal(t, 403, "Unauthorized", ""), 3 * time.Second, [2]time.Duration{time.Second, 5 * time.Second}, [2]time.Duration{30 * time.Second, time.Minute}},
+		"throttled":         {refusal(t, 403, "MetaOperationQpsLimitExceeded", ""), 3 * time.Second, [2]time.Duration{5 * time.Second, 15 * time.Second}, [2]time.Duration{150 * time.Second, 5 * time.Minute}},
+		"requested to wait": {refusal(t, 503, "ServerBusy", "60"), 3 * time.Second, [2]time.Duration{time.Minute, time.Minute}, [2]time.Duration{time.Minute, time.Minute}},
+		"seldom requested":  {errors.New("no"), time.Hour, [2]time.Duration{30 * time.Minute, time.Hour}, [2]time.Duration{30 * time.Minute, time.Hour}},
 	} {
 		l := shardList{every: c.every}
 		now := time.Now()
 		var pauses []time.Duration
 		for range 12 {
-			if !l.startAsking(now) || l.startAsking(now) {
-				t.Fatalf("%s: not asked once at %v", name, pauses)
+			if !l.startRequest(now) || l.startRequest(now) {
+				t.Fatalf("%s: not requested once at %v", name, pauses)
 			}
 			l.onAnswer(now, now, nil, c.err)
 			pause := l.next.Sub(now)
-			if pauses = append(pauses, pause); pause > time.Second && l.startAsking(now.Add(pause-time.Second)) {
-				t.Errorf("%s: asked within the pause", name)
+			if pauses = append(pauses, pause); pause > time.Second && l.startRequest(now.Add(pause-time.Second)) {
+				t.Errorf("%s: requested within the pause", name)
 			}
 			now = l.next
 		}
@@ -62,7 +62,7 @@ func TestListPauses(t *testing.T) {
 		if first < c.first[0] || first > c.first[1] || last < c.last[0] || last > c.last[1] {
 			t.Errorf("%s: the pauses are %v", name, pauses)
 		}
-		l.startAsking(now)
+		l.startRequest(now)
 		if n := l.onAnswer(now, now, nil, nil); !n.recovered || l.next != now.Add(c.every) {
 			t.Errorf("%s: after a list: %+v, the next in %v", name, n, l.next.Sub(now))
 		}
@@ -105,25 +105,25 @@ func TestListStates(t *testing.T) {
 	now := time.Now()
 	check := func(what string, shard int, closed, unknown, trouble bool) {
 		t.Helper()
-		u, err := l.doubt(shard)
+		u, err := l.stateUnknown(shard)
 		if l.isClosed(shard, now) != closed || u != unknown || (err != nil) != trouble {
 			t.Errorf("%s: shard %d: closed %v, unknown %v, %v", what, shard, l.isClosed(shard, now), u, err)
 		}
 	}
 	check("before the first list", 0, false, true, false)
 	list := []sls.Shard{{Number: 0}, {Number: 1, ReadOnly: true}, {Number: 2, OddStatus: "x"}}
-	if n := l.onAnswer(now, now, list, nil); len(n.odd) != 1 || n.odd[0].Number != 2 {
+	if n := l.onAnswer(now, now, list, nil); len(n.unknownState) != 1 || n.unknownState[0].Number != 2 {
 		t.Errorf("the first list: %+v", n)
 	}
 	check("listed", 0, false, false, false)
 	check("listed", 1, true, false, false)
 	check("listed", 2, false, true, true)
 	check("listed", 3, false, true, false)
-	if n := l.onAnswer(now, now, list, nil); len(n.odd) != 0 {
+	if n := l.onAnswer(now, now, list, nil); len(n.unknownState) != 0 {
 		t.Errorf("the same list: %+v", n)
 	}
 	list[0].OddStatus = "y"
-	if n := l.onAnswer(now, now, list, nil); len(n.odd) != 1 || n.odd[0].Number != 0 {
+	if n := l.onAnswer(now, now, list, nil); len(n.unknownState) != 1 || n.unknownState[0].Number != 0 {
 		t.Errorf("another list: %+v", n)
 	}
 	list[0].OddStatus = ""

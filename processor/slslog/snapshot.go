@@ -9,24 +9,26 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// snapshot is the shards and the checkpoints at the moment when this process first opened a shard
-// without a checkpoint. The service does not record when a group first started, so the snapshot
-// alone decides whether a shard is younger than the group. It does no I/O and never changes.
+// snapshot holds the shards and the checkpoints as they were when this process first opened a shard
+// without a checkpoint. The service does not record when a group first started, so only the snapshot
+// shows whether a shard is younger than the group. It never changes.
 type snapshot struct {
-	shards []sls.Shard            // by number; nil: the service refuses to list them
-	stored []processor.Checkpoint // their checkpoints
-	listed bool                   // the store could list the checkpoints
+	shards []sls.Shard            // in the order of their numbers; nil: the list is not available
+	stored []processor.Checkpoint // the checkpoints of the shards
+	listed bool                   // the store was able to list the checkpoints
 }
 
 func (s *snapshot) setShards(shards []sls.Shard) {
 	s.shards = slices.SortedFunc(slices.Values(shards), func(a, b sls.Shard) int { return cmp.Compare(a.Number, b.Number) })
 }
 
-// younger reports whether a shard without a checkpoint was created after the group first started, or
-// may have been: then it begins at its beginning, because all its logs came after that start.
-// Without any sign of that, the shard is as old as the group. When a group first starts, several
-// workers begin at a time, and a shard that another one has not committed yet must not have
-// its history read.
+// younger reports whether a shard without a checkpoint counts as younger than the group: there is a sign
+// that it was created after the group first started. All logs of such a shard came after that start, so
+// it is read from its first log.
+//
+// Checkpoints of other shards are no such sign. When a group first starts, several workers open shards
+// at the same time. One of them may find a checkpoint of another, and must not read the whole history of
+// its own shard because of that.
 func (s *snapshot) younger(shard int) bool {
 	if s.shards == nil {
 		return s.youngerByNumber(shard)
@@ -51,9 +53,9 @@ func (s *snapshot) younger(shard int) bool {
 	return !oldest.IsZero() && s.shards[i].Created.After(oldest)
 }
 
-// youngerByNumber is younger without a list of the shards. Numbers of shards only rise: one above all
-// that have a checkpoint is younger than those. A new group has no checkpoints, but the service
-// names all shards that it knows.
+// youngerByNumber is younger without a list of the shards. New shards get higher numbers. So a shard
+// counts as younger if its number is above those of all shards with a checkpoint. In a new group no
+// shard has a checkpoint; then its number must be above those of all shards that the service returns.
 func (s *snapshot) youngerByNumber(shard int) bool {
 	highest, groupIsNew := -1, s.groupIsNew()
 	for _, c := range s.stored {
@@ -69,8 +71,8 @@ func (s *snapshot) groupIsNew() bool {
 	return s.listed && !slices.ContainsFunc(s.stored, func(c processor.Checkpoint) bool { return c.Position != "" })
 }
 
-// oldestCheckpoint returns when the oldest checkpoint was stored; zero if that is not known. The group
-// is at least as old.
+// oldestCheckpoint returns when the oldest checkpoint was stored. The group is at least as old. Zero
+// means that the time is unknown.
 func (s *snapshot) oldestCheckpoint() (at time.Time) {
 	for _, c := range s.stored {
 		if c.Position != "" && !c.Updated.IsZero() && (at.IsZero() || c.Updated.Before(at)) {
@@ -80,12 +82,12 @@ func (s *snapshot) oldestCheckpoint() (at time.Time) {
 	return at
 }
 
-// ancestors returns the numbers of the shards from which s.shards[i] was split or merged. The service
-// does not name them. They are the read-only shards with lower numbers that share keys with it, or
-// with one of its ancestors.
+// ancestors returns the numbers of the shards that became s.shards[i] by splits and merges. The service
+// does not return them. They are the read-only shards with lower numbers whose keys overlap with those of
+// the shard, or of one of its ancestors.
 func (s *snapshot) ancestors(i int) map[int]bool {
 	found := map[int]bool{}
-	begin, end := s.shards[i].BeginKey, s.shards[i].EndKey // of all that were found: one range
+	begin, end := s.shards[i].BeginKey, s.shards[i].EndKey // of the shard and all ancestors found so far
 	for i--; i >= 0; i-- {
 		if a := s.shards[i]; a.ReadOnly && a.BeginKey < end && begin < a.EndKey {
 			found[a.Number] = true

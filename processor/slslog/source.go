@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Client is what a Source needs of *sls.Client.
+// Client has the methods of *sls.Client that a Source uses.
 type Client interface {
 	Pull(ctx context.Context, r sls.PullRequest) (sls.Page, error)
 	Cursor(ctx context.Context, shard int, from sls.From) (string, error)
@@ -22,11 +22,11 @@ type Client interface {
 	Logstore() string
 }
 
-// Source reads the logs of one logstore, for one group. It is a batch.Source of log groups. The
-// groups of a batch are views that are valid until the handler returns: see Group.
+// Source reads the logs of one logstore, for one group. It is a batch.Source of log groups. The groups
+// of a batch are valid until the handler returns: see Group.
 //
-// A Source is safe for concurrent use. Use one for all shards of a worker: they share its memory
-// for pages.
+// A Source is safe for concurrent use. Use one Source for all shards of a worker, because they share its
+// memory for pages.
 type Source struct {
 	client  Client
 	o       Options
@@ -73,8 +73,8 @@ func (s *Source) Open(ctx context.Context, id shardset.ID, start batch.Start) (b
 		}
 	}
 	if start.UntilPosition != "" {
-		if err := r.stopAt(string(start.UntilPosition)); err != nil {
-			return nil, processor.Halt(err) // without a number, the end could never be recognized
+		if err := r.endAt(string(start.UntilPosition)); err != nil {
+			return nil, processor.Halt(err) // the reader could never find out that it has reached the end
 		}
 	}
 	return r, nil

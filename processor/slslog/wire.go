@@ -42,7 +42,8 @@ type field struct {
 	start, end int
 }
 
-// next reads the field at b[i], in every valid encoding. It is the slow path of the functions below.
+// next reads the field at b[i] in any valid encoding. The functions below use it where their faster
+// code does not apply.
 func next(b []byte, i int) (field, reason) {
 	tag, i, r := uvarint(b, i)
 	if r != 0 {
@@ -99,9 +100,8 @@ func uvarint(b []byte, i int) (v uint64, end int, r reason) {
 	return 0, i, truncated
 }
 
-// payload returns where the payload of a length-delimited field begins and ends. b[i] is the tag, of one
-// byte. It reads lengths of up to two bytes, which are nearly all. It leaves longer ones, and all errors,
-// to next.
+// payload returns where the payload of the length-delimited field at b[i] begins and ends. The tag is one
+// byte. ok is false if the length takes more than two bytes, which is rare, or is wrong; then use next.
 func payload(b []byte, i int) (start, end int, ok bool) {
 	i++
 	if i >= len(b) {
@@ -119,8 +119,8 @@ func payload(b []byte, i int) (start, end int, ok bool) {
 	return i, i + n, n <= len(b)-i
 }
 
-// split divides a content or a tag into key and value, if it is encoded as nearly all are: the key, the
-// value, nothing else, and lengths of one byte and of up to two.
+// split divides a content or a tag into key and value, if it has the usual encoding: the key with a
+// length of one byte, the value with a length of one or two, and nothing else.
 func split(b []byte) (key, value []byte, ok bool) {
 	if len(b) < 4 || b[0] != pairKey<<3|wireBytes {
 		return nil, nil, false
@@ -183,9 +183,9 @@ func pairs(b []byte, number byte, yield func(key, value []byte) bool) {
 	}
 }
 
-// nested returns the payload of the field at b[i], or nil if it is not a length-delimited field with that
-// number, and where the next field begins. ok is false only if the bytes were not checked, or have
-// changed since.
+// nested returns the payload of the field at b[i], and where the next field begins. The payload is nil if
+// the field has another number or is not length-delimited. ok is false only if the bytes are not valid
+// any more: a view was used too late, and they have changed since the check.
 func nested(b []byte, i int, number byte) (p []byte, end int, ok bool) {
 	if b[i] == tagBytes(number) {
 		if start, end, ok := payload(b, i); ok {
