@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// discard is a store that keeps nothing and costs nothing.
+// discard is a store that does nothing.
 type discard struct{}
 
 func (discard) Load(context.Context, processor.Owner) (processor.Position, bool, error) {
@@ -41,7 +41,7 @@ func BenchmarkCommit(b *testing.B) {
 	})
 }
 
-// What a shard costs that has nothing to do: its goroutine waits for Revoked.
+// The cost of an idle shard: its goroutine waits for Revoked.
 func BenchmarkIdleRun(b *testing.B) {
 	const shards = 10_000
 	for b.Loop() {

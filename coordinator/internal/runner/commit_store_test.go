@@ -14,8 +14,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// A store that hangs is left at the commit timeout or at the end of the lease,
-// whichever comes first: a store that cannot fence would take the save later.
+// A call of a store that hangs ends at the commit timeout or when the lease expires,
+// whichever comes first: a store that cannot fence would accept the save later.
 func TestSaveIsBounded(t *testing.T) {
 	for _, c := range []struct{ timeout, lease, want time.Duration }{
 		{timeout: 5 * time.Second, lease: time.Hour, want: 5 * time.Second},
@@ -74,8 +74,8 @@ func TestSaveHonoursTheCaller(t *testing.T) {
 	})
 }
 
-// Once the store has refused the owner, the run is over, in every phase and whatever
-// the processor makes of the error.
+// When the store has refused the owner, the run ends in every phase, even if the
+// processor ignores the error.
 func TestFencedByTheStore(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -123,7 +123,7 @@ func TestFencedByTheStore(t *testing.T) {
 	}
 }
 
-// Any other error leaves the shard as it is; a later commit settles the matter.
+// After any other error the run continues, and a later commit can succeed.
 func TestStoreErrorIsNotFinal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failures := 2

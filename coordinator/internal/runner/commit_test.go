@@ -99,7 +99,7 @@ func TestBeforeMayVeto(t *testing.T) {
 	})
 }
 
-// The lease is looked at again after Before, which is user code and may take long.
+// The run checks the lease again after Before, which is user code and may take long.
 func TestLeaseEndsInTheBeforeHook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
@@ -119,8 +119,8 @@ func TestLeaseEndsInTheBeforeHook(t *testing.T) {
 	})
 }
 
-// Eight goroutines commit: one at a time is in the store or in a hook, each is
-// decided, and the last one saved is what the status and the next attempt see.
+// Eight goroutines commit: only one at a time is in the store or in a hook, every
+// commit ends, and the status and the next attempt see the last position saved.
 func TestCommitsAreMadeOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const writers, each = 8, 50
@@ -217,7 +217,7 @@ func TestCommitsRace(t *testing.T) {
 	}
 }
 
-// A commit that waits for its turn can be given up.
+// The end of the context ends a commit that waits for another one.
 func TestContextEndsWhileWaitingForATurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		giveUp := errors.New("given up")

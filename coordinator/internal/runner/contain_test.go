@@ -15,7 +15,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// explode is user code that fails as hard as it can; the stack has to name it.
+// explode is user code that panics. The stack of the error must name it.
 func explode(value any) { panic(value) }
 
 // userCode lists the places at which the run calls user code, and what a PanicError
@@ -102,7 +102,7 @@ func TestPanicIsContained(t *testing.T) {
 	}
 }
 
-// A Goexit cannot be stopped, but it is not silent and does not keep the shard.
+// A Goexit cannot be recovered, but the run reports it and ends.
 func TestGoexitIsSeen(t *testing.T) {
 	for _, c := range userCode {
 		t.Run(c.place, func(t *testing.T) {
@@ -121,8 +121,7 @@ func TestGoexitIsSeen(t *testing.T) {
 	}
 }
 
-// panic(nil) is a panic, even where a program asks for the old rule under which
-// recover does not see it.
+// panic(nil) is a panic, even under GODEBUG=panicnil=1, where recover returns nil.
 func TestPanicNil(t *testing.T) {
 	for _, setting := range []string{"", "panicnil=1"} {
 		t.Run(setting, func(t *testing.T) {
@@ -142,8 +141,8 @@ func TestPanicNil(t *testing.T) {
 	}
 }
 
-// What a panic carries is not what Process returned: no error that passes through
-// panic ends a shard, and none passes for the echo of a stop.
+// The argument of a panic is not the result of Process: no error that is passed to
+// panic ends the run, and none counts as the expected result of a stop.
 func TestPanicValueIsNotAResult(t *testing.T) {
 	for _, value := range []error{processor.ErrShardClosed, processor.ErrNotOwner} {
 		t.Run(value.Error(), func(t *testing.T) {

@@ -12,9 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// A process that was frozen past the end of its lease has nobody who cancelled its
-// contexts. Whatever it does first when it wakes is refused, and by that everything
-// else ends.
+// In a process that was frozen until after its lease expired, no context is cancelled.
+// The first thing that it does after the freeze fails, and that ends everything else.
 func TestFrozenPastTheLease(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -63,8 +62,8 @@ func TestFrozenPastTheLease(t *testing.T) {
 	}
 }
 
-// A result that comes out of the freeze is no better than a commit: what was done is
-// void, so the shard is neither done nor ended, nor is there a pause to sit out.
+// A result that Process returns after a freeze does not count: another member may own
+// the shard. So the shard is neither complete nor closed, and there is no restart.
 func TestFrozenBeforeTheReturn(t *testing.T) {
 	for _, result := range []error{nil, processor.ErrShardClosed, errFlaky} {
 		synctest.Test(t, func(t *testing.T) {
@@ -82,7 +81,7 @@ func TestFrozenBeforeTheReturn(t *testing.T) {
 	}
 }
 
-// One goroutine of the process noticing is enough for all its shards.
+// If one goroutine finds the lease expired, the lease ends for all shards.
 func TestFrozenShardsShareTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		term := runner.NewMemberLease(time.Now().Add(time.Second))

@@ -18,8 +18,8 @@ var errBad = errors.New("record 17 cannot be read")
 // halts is a processor that halts its shard at once.
 func halts(context.Context, *processor.Shard) error { return processor.Halt(errBad) }
 
-// A halted shard is not started again and not given up, until it has to go, for
-// whatever reason. Then it goes at once, and nothing is told twice.
+// A halted shard is neither started again nor released until it is revoked or lost. Then
+// the run ends at once, and nothing is reported twice.
 func TestHalt(t *testing.T) {
 	returns := func(err error) processor.Func {
 		return func(context.Context, *processor.Shard) error { return err }
@@ -90,7 +90,7 @@ func watchHalts(r *rig) *[]error {
 	return &told
 }
 
-// Without an observer a halt is as good.
+// A halt works without Config.Report too.
 func TestHaltUnobserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, halts)
@@ -104,7 +104,7 @@ func TestHaltUnobserved(t *testing.T) {
 	})
 }
 
-// While halted, the run holds its shard, but its handle and context are dead.
+// While the shard is halted, its Shard refuses to commit and its context has ended.
 func TestHaltedHandleIsDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ctx context.Context
@@ -128,7 +128,7 @@ func TestHaltedHandleIsDead(t *testing.T) {
 	})
 }
 
-// A commit that is under way when Process halts is decided first.
+// A commit that is in flight when Process halts ends before the halt.
 func TestHaltSettles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
@@ -149,7 +149,7 @@ func TestHaltSettles(t *testing.T) {
 	})
 }
 
-// A Factory may halt as well as a Process, and so may an attempt after others failed.
+// A Factory may halt the shard as Process may, also after failed attempts.
 func TestHaltFromTheFactory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)

@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// A halt of a shard that has to go keeps nothing: it is told as a failure, and the
-// shard is free.
+// Halt has no effect on a shard that is revoked or lost: the run reports a failure and
+// ends.
 func TestHaltTooLate(t *testing.T) {
 	for name, c := range map[string]struct {
 		before func(*rig)
@@ -48,7 +48,8 @@ func TestHaltTooLate(t *testing.T) {
 	}
 }
 
-// What a panic carries is no verdict, wherever it comes from, and however it is wrapped.
+// A panic with a marked error is a panic, wherever it comes from and however the error
+// is wrapped.
 func TestHaltInAPanic(t *testing.T) {
 	boom := &processor.PanicError{Value: processor.Halt(errBad)}
 	for name, f := range map[string]func() error{
@@ -96,7 +97,7 @@ func TestHaltInAPanic(t *testing.T) {
 	}
 }
 
-// Fatal says more than Halt, and counts even about a panic.
+// Fatal counts more than Halt, and also marks an error that wraps a panic.
 func TestHaltAndFatal(t *testing.T) {
 	for name, err := range map[string]error{
 		"fatal halt":    processor.Fatal(processor.Halt(errBad)),

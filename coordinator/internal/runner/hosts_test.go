@@ -17,8 +17,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// host is one of the two that make a processor.Shard, seen from the outside. A unit test
-// with package processortest means something only if both behave alike.
+// host is the part that both implementations of processor.Host have in common. A unit test
+// with package processortest is worth something only if both behave alike.
 type host struct {
 	run            func(processor.Func) // calls it once
 	revoke, cancel func(cause error)
@@ -47,7 +47,7 @@ func newRunnerHost(t *testing.T, l shardset.Lease, store processor.Checkpoints) 
 	}
 }
 
-// never is a pause that no script outlasts.
+// never is a pause that is longer than any script.
 const never = 1000 * time.Hour
 
 func newTestHost(_ *testing.T, l shardset.Lease, store processor.Checkpoints) host {
@@ -59,8 +59,8 @@ func newTestHost(_ *testing.T, l shardset.Lease, store processor.Checkpoints) ho
 	}
 }
 
-// TestTheHostsAreTwins plays random scripts to both, and compares what the processor and
-// the store see of them.
+// TestTheHostsAreTwins plays random scripts to both hosts, and compares what the processor
+// and the store see.
 func TestTheHostsAreTwins(t *testing.T) {
 	if *seed != 0 {
 		compareHosts(t, *seed)
@@ -209,7 +209,7 @@ func (p *play) step() {
 	}
 }
 
-// end takes the shard away.
+// end revokes the shard or ends its lease.
 func (p *play) end() {
 	cause := []error{processor.ErrRevoked, processor.ErrShutdown}[p.rng.IntN(2)]
 	switch p.rng.IntN(5) {

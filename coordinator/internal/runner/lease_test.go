@@ -75,8 +75,8 @@ func TestMemberLeaseEnd(t *testing.T) {
 	}
 }
 
-// A wall clock that runs ahead, as after a suspend, ends the lease; one that was set
-// back changes nothing; and either way the latch holds when it is set right again.
+// A wall clock that runs ahead, as after a suspend, ends the lease. One that is set back
+// changes nothing. A lease that has ended stays so when the clock is set right again.
 func TestMemberLeaseAndTheWallClock(t *testing.T) {
 	start := time.Now()
 	for _, c := range []struct {
@@ -132,8 +132,8 @@ func TestWallClockJumpUnderARun(t *testing.T) {
 	}
 }
 
-// Looks and extensions from many goroutines: none begins after another saw the lease
-// over and finds it valid.
+// Many goroutines check and extend the lease: after one has found it expired, no later
+// call finds it valid.
 func TestMemberLeaseConcurrently(t *testing.T) {
 	start := time.Now()
 	const ticks = 2000

@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Where the service has no epochs, a checkpoint that somebody else has moved is told, once;
-// one that this process moved is not, whether it knows of that or not.
+// If the service has no epochs, the run reports once that another process has stored a
+// position. It does not report a position that this process may have stored itself.
 func TestAMovedCheckpoint(t *testing.T) {
 	other := func(r *rig, p processor.Position) {
 		r.store.mu.Lock()
@@ -82,7 +82,7 @@ func TestAMovedCheckpoint(t *testing.T) {
 	}
 }
 
-// All shards of a worker together look once in ten seconds, however often they commit.
+// All shards of a worker together check once in ten seconds, however often they commit.
 func TestMoveChecksAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		checks, commits := 0, 0

@@ -18,7 +18,7 @@ var (
 	errSink  = errors.New("sink is full")
 )
 
-// What the return of Process means, given what the run was told before.
+// The outcome of each result of Process, after each way to stop the run.
 func TestOutcome(t *testing.T) {
 	revoke := func(r *runner.Run) { r.Revoke(processor.ErrRevoked) }
 	shutDown := func(r *runner.Run) { r.Revoke(processor.ErrShutdown) }
@@ -80,7 +80,7 @@ func TestOutcome(t *testing.T) {
 
 func told(f ...func(*runner.Run)) []func(*runner.Run) { return f }
 
-// A store that knows a newer owner ends the run, and somebody hears why.
+// A store that knows a newer owner ends the run, and the run reports why.
 func TestFencedByLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, untilRevoked)
@@ -97,7 +97,7 @@ func TestFencedByLoad(t *testing.T) {
 	})
 }
 
-// Whichever of two stops comes first gives the causes.
+// The first of two stops sets the causes.
 func TestFirstCauseStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
@@ -119,8 +119,8 @@ func TestFirstCauseStays(t *testing.T) {
 	})
 }
 
-// An error that no restart mends ends the run, whatever it is wrapped in, and is kept
-// for whoever runs it. A panic with one is a panic.
+// An error marked with Fatal ends the run, however it is wrapped, and Run.Fatal returns
+// it. A panic with such an error is a panic.
 func TestFatal(t *testing.T) {
 	missing := errors.New("no such table")
 	for _, tc := range []struct {

@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// A goroutine that outlives its Process changes nothing of the next attempt, and
-// nothing is told after the end. The rig sees to it that done comes last.
+// A goroutine that outlives its Process does not change the next attempt, and causes no
+// event after the end. The rig checks that done comes last.
 func TestReportAfterReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var handles []*processor.Shard
@@ -57,8 +57,7 @@ func TestReportAfterReturn(t *testing.T) {
 	})
 }
 
-// What is being told when Process returns is told before anybody hears that the
-// shard is free.
+// A report that is in flight when Process returns ends before done is called.
 func TestDoneWaitsForATellingInFlight(t *testing.T) {
 	for name, say := range map[string]func(*processor.Shard){
 		"poisoned": func(s *processor.Shard) { s.ReportPoison(poison) },

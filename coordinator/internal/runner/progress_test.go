@@ -18,7 +18,7 @@ var (
 	gap    = processor.Gap{Lost: "3", Resumed: "7", Err: errFlaky}
 )
 
-// watchReports has the observer compare what it is told, and counts it.
+// watchReports compares the reports with what is wanted, and counts them.
 func watchReports(r *rig) (poisoned, skipped func() int) {
 	var mu sync.Mutex
 	var p, g int
@@ -54,8 +54,8 @@ func watchReports(r *rig) (poisoned, skipped func() int) {
 	return count(&p), count(&g)
 }
 
-// What Process says is in the status at once. Poison and gaps add up over the
-// attempts; progress begins anew with each.
+// The status shows a report of Process at once. Poison and gaps add up over the attempts.
+// Each attempt starts with the zero Progress.
 func TestReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		progress := processor.Progress{Batches: 1, Items: 2, Bytes: 3, Retries: 4, Reading: "8",
@@ -92,7 +92,7 @@ func TestReports(t *testing.T) {
 	})
 }
 
-// A lag that was said to grow is shown as of now; one that nobody knows stays unknown.
+// The status adds the time since LagSince to a lag. An unknown lag stays unknown.
 func TestLagGrows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var shard *processor.Shard
@@ -124,7 +124,7 @@ func TestLagGrows(t *testing.T) {
 	})
 }
 
-// The last report of a halted shard stays to be seen.
+// The status keeps the last report of a halted shard.
 func TestReportOfAHaltedShard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(_ context.Context, s *processor.Shard) error {
@@ -140,7 +140,7 @@ func TestReportOfAHaltedShard(t *testing.T) {
 	})
 }
 
-// An observer that panics holds nothing up.
+// A Config.Report that panics does not block later reports.
 func TestTellingPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
@@ -163,8 +163,8 @@ func TestTellingPanics(t *testing.T) {
 	})
 }
 
-// Without an observer it is counted all the same, also while draining and after a
-// loss: it has happened.
+// The run counts poison and gaps without Config.Report too, also while the shard drains
+// and after it is lost: they have happened.
 func TestReportsUnobserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
@@ -187,7 +187,7 @@ func TestReportsUnobserved(t *testing.T) {
 	})
 }
 
-// A commit hook may say something, although it runs inside a commit.
+// A commit hook may report, although it runs inside a commit.
 func TestReportsInACommitHook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type key struct{}

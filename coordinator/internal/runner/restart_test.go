@@ -14,7 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// pauses collects what the observer is told, next to the rig's own notes.
+// pauses collects the pauses of failed attempts, in addition to the events of the rig.
 func pauses(r *rig) *[]time.Duration {
 	var all []time.Duration
 	failed := r.reports.Failed
@@ -25,7 +25,7 @@ func pauses(r *rig) *[]time.Duration {
 	return &all
 }
 
-// within checks a pause against the schedule's value: half as much more or less.
+// within reports whether a pause is the scheduled one, give or take half of it.
 func within(t *testing.T, n int, got, want time.Duration) {
 	t.Helper()
 	if got < want/2 || got > want+want/2+1 {
@@ -33,7 +33,8 @@ func within(t *testing.T, n int, got, want time.Duration) {
 	}
 }
 
-// The pauses double from Min to Max, with jitter, and are what passes on the clock.
+// The pauses double from Min to Max, with jitter, and the run waits for as long as it
+// reports.
 func TestPausesGrowUpToMax(t *testing.T) {
 	var first []time.Duration
 	for range 20 {
@@ -90,7 +91,7 @@ func TestPausesStartOverAfterAGoodRun(t *testing.T) {
 	})
 }
 
-// A store that hangs until the timeout has not worked well for that long.
+// A load that hangs until the timeout does not count as time that the run worked.
 func TestHangingLoadIsNotAGoodRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loads := 0
@@ -161,8 +162,8 @@ func TestFailedStartIsTriedAgain(t *testing.T) {
 	}
 }
 
-// What an attempt leaves behind can do nothing: its handle is dead, its context ends.
-// A panicking Process has no other way to stop the goroutines it started.
+// Goroutines that an attempt leaves behind can do nothing: its Shard refuses to commit, and
+// its context ends. A Process that panics cannot stop the goroutines that it started.
 func TestOldAttemptIsDead(t *testing.T) {
 	for _, end := range []string{"error", "panic"} {
 		t.Run(end, func(t *testing.T) {

@@ -74,7 +74,7 @@ func (r *rig) start() *rig {
 	return r
 }
 
-// finish returns the outcome, having checked that done was called once and last.
+// finish checks that done was called once and last, and returns the outcome.
 func (r *rig) finish() shardset.Outcome {
 	r.t.Helper()
 	o := <-r.out
@@ -128,7 +128,7 @@ func (r *rig) wantEvents(want ...string) {
 	}
 }
 
-// fakeStore is one shard's checkpoint, with faults put in front of it.
+// fakeStore is a store for one shard, with faults that a test can set.
 type fakeStore struct {
 	rig  *rig
 	load func(context.Context, processor.Owner) error // nil: no fault
@@ -188,7 +188,7 @@ func slow(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// untilRevoked is the simplest processor that behaves.
+// untilRevoked is a processor that only waits for Revoked.
 func untilRevoked(_ context.Context, s *processor.Shard) error {
 	<-s.Revoked()
 	return nil

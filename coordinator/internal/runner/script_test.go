@@ -52,8 +52,8 @@ func (c *coverage) add(o coverage) {
 	c.halts += o.halts
 }
 
-// script is one random run. Each goroutine draws from its own generator, so that a
-// seed says all.
+// script is one random run. Each goroutine has its own generator, so that a seed repeats
+// the whole script.
 type script struct {
 	*rig
 	choices *rand.Rand   // what the processor does

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// process does ten random things, or stops sooner when it is told to.
+// process does ten random things, or fewer if the shard is revoked.
 func (s *script) process(ctx context.Context, sh *processor.Shard) error {
 	if s.inside.Add(1) != 1 {
 		s.t.Error("two calls of Process at once")

@@ -13,8 +13,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// A commit that another goroutine of the processor has under way is decided before
-// anybody hears that the shard is free, however Process ends.
+// A commit of another goroutine that is in flight when Process ends, in any way, ends
+// before done is called.
 func TestDoneWaitsForACommitInFlight(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -49,8 +49,7 @@ func TestDoneWaitsForACommitInFlight(t *testing.T) {
 	}
 }
 
-// A commit in flight is decided before a restart, too: the next attempt reads what
-// it saved.
+// A commit in flight ends before a restart too: the next attempt reads what it saved.
 func TestRestartWaitsForACommitInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
@@ -90,8 +89,7 @@ func TestSettlingIsBounded(t *testing.T) {
 	})
 }
 
-// A commit that comes after the return is refused, and so is one whose turn comes
-// then only if it got in line later; neither reaches the store or a hook.
+// A commit after the return is refused, and reaches neither the store nor a hook.
 func TestCommitAfterReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		late := make(chan error, 1)
@@ -119,7 +117,7 @@ func TestCommitAfterReturn(t *testing.T) {
 	})
 }
 
-// A fencing that comes to light only while the last commit is decided still counts.
+// If the last commit, in flight at the return, finds a newer owner, that still counts.
 func TestFencedWhileSettling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {

@@ -11,8 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// The checkpoint is read after the grant, that is by the run, and before anything of
-// the user's is made.
+// The run reads the checkpoint itself, so after the grant, and before it calls the Factory.
 func TestStartOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -29,7 +28,7 @@ func TestStartOrder(t *testing.T) {
 	})
 }
 
-// A run that was made but never run has read nothing: the grant may be void by then.
+// New reads nothing: the grant may have ended before Do is called.
 func TestNewTouchesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, untilRevoked)
@@ -88,8 +87,8 @@ func TestEachAttemptStartsAfresh(t *testing.T) {
 	})
 }
 
-// Nothing is started under a lease that is over, whenever it ended, and whether or
-// not somebody noticed: here nothing cancels the run.
+// Nothing starts under a lease that has expired, at whatever point it did. In this test
+// nothing cancels the run.
 func TestNoStartUnderAnEndedLease(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -137,7 +136,7 @@ func TestNoLoadUnderAnEndedLease(t *testing.T) {
 	})
 }
 
-// A shard that has to go before it started is free at once.
+// A run that is stopped before it has started ends at once.
 func TestRevokedBeforeProcess(t *testing.T) {
 	for _, where := range []string{"before", "load", "factory", "pause"} {
 		for outcome, stop := range map[shardset.Outcome]func(*runner.Run){

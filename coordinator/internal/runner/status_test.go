@@ -84,7 +84,7 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// A restart that was called off in its pause is none.
+// A restart that was stopped in its pause does not count.
 func TestRestartsCountsAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(context.Context, *processor.Shard) error { return errFlaky })
@@ -97,7 +97,7 @@ func TestRestartsCountsAttempts(t *testing.T) {
 	})
 }
 
-// The observer is told about the lease as it stands, and about the pause it will see.
+// The events have the current lease and the pause before the next attempt.
 func TestObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
@@ -157,7 +157,7 @@ func TestShardLogger(t *testing.T) {
 	})
 }
 
-// Without a logger, Logger is silent rather than nil.
+// Without Config.Logger, Shard.Logger returns a logger that writes nothing.
 func TestShardLoggerDefault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(_ context.Context, s *processor.Shard) error {
@@ -168,8 +168,8 @@ func TestShardLoggerDefault(t *testing.T) {
 	})
 }
 
-// The lease in the handle moves with the heartbeats; the context carries the values
-// of its maker, but not its end.
+// Each heartbeat extends Shard.Lease. The context has the values of the context given to
+// New, but does not end with it.
 func TestShardLeaseAndContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type key struct{}

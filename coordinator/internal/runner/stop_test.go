@@ -57,8 +57,7 @@ func TestTwoPhaseStop(t *testing.T) {
 	}
 }
 
-// A commit with the context that the drain timeout ended does not reach the store:
-// not now and then, never.
+// A commit with the context that the drain timeout has ended never reaches the store.
 func TestCommitWithAnEndedContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
@@ -81,8 +80,8 @@ func TestCommitWithAnEndedContext(t *testing.T) {
 	})
 }
 
-// A loss ends everything at once, and in every phase: from then on nothing is
-// committed, whatever the contexts were cancelled with before.
+// A loss ends the run at once in every phase. Nothing is committed after it, whatever
+// cause the contexts have.
 func TestLoss(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -134,8 +133,7 @@ func TestLoss(t *testing.T) {
 	}
 }
 
-// The lease can be taken away before its time, by an eviction: a save under way ends
-// then, not only when the lease would have.
+// An eviction ends the lease before it expires. It also ends a save in flight at once.
 func TestLossEndsASaveUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
@@ -153,7 +151,7 @@ func TestLossEndsASaveUnderWay(t *testing.T) {
 	})
 }
 
-// A revocation does not end a save under way, nor does the end of the drain.
+// Neither a revocation nor the drain timeout ends a save in flight.
 func TestStopLeavesASaveUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, s *processor.Shard) error {
@@ -172,8 +170,8 @@ func TestStopLeavesASaveUnderWay(t *testing.T) {
 	})
 }
 
-// By the time a context has ended, Cause and the outcome know why. Many contexts that
-// derive from it make its end take a while.
+// When a context has ended, Cause and the outcome already have the reason. In this test
+// many derived contexts make the cancellation slow.
 func TestCauseIsThereWhenTheContextEnds(t *testing.T) {
 	for range 5 {
 		ready := make(chan struct{})
