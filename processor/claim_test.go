@@ -7,7 +7,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// token is the part of an Owner that fencing looks at.
+// token is the part of an Owner that a store compares.
 type token struct {
 	member   string
 	instance uint64
@@ -89,7 +89,7 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// What was refused stored nothing, and one shard's claim is nothing to another.
+// A refused save stores nothing, and a claim counts for its own shard only.
 func TestClaimIsPerShard(t *testing.T) {
 	a5, b6 := token{"a", 1, 5}, token{"b", 2, 6}
 	for name, store := range fencingStores(t) {
@@ -112,8 +112,8 @@ func TestClaimIsPerShard(t *testing.T) {
 	}
 }
 
-// A store that was just opened has no claims: the epochs that it saw before are as
-// lost as the service's may be.
+// A store that was just opened has no claims, so it accepts an epoch below one from before:
+// the service may have lost its epochs too.
 func TestClaimEndsWithTheStore(t *testing.T) {
 	dir, id := t.TempDir(), shardset.ID{Log: "orders", Number: 7}
 	old, younger := token{"a", 1, 9}.owner(id, true), token{"a", 2, 1}.owner(id, true)

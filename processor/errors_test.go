@@ -19,7 +19,7 @@ func TestHaltAndFatalKeepTheError(t *testing.T) {
 	}
 }
 
-// A panic that carries a Halt or a Fatal does not count as one; a Halt about a panic does.
+// panic(Halt(err)) and panic(Fatal(err)) return no marked error. Halt(panicErr) does.
 func TestIsHaltAndIsFatal(t *testing.T) {
 	panicked := &PanicError{Value: Halt(Fatal(errBad))}
 	for name, c := range map[string]struct {

@@ -13,8 +13,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// scriptDisk asks before each step. An error is the step's result, and the step is
-// not done: only a write is, by half.
+// scriptDisk calls a function of the test before each step. If that returns an error, the
+// step fails with it and does nothing; a write writes the first half.
 type scriptDisk struct {
 	osDisk
 	before func(step, path string) error
@@ -74,8 +74,8 @@ func (f *scriptFile) Close() error {
 	return errors.Join(f.disk.before("close", f.path), f.diskFile.Close())
 }
 
-// A kill after each step of a save, and in the middle of its write: nothing more
-// happens, and the kernel gives the lock back.
+// A kill after each step of a save, and in the middle of its write: no later step happens,
+// and the kernel releases the lock.
 func TestFileKilledAfterEachStep(t *testing.T) {
 	for _, old := range []Position{"", "old position"} {
 		for done := 0; ; done++ {
@@ -116,8 +116,8 @@ func TestFileKilledAfterEachStep(t *testing.T) {
 	}
 }
 
-// What the operating system says can be matched, names the path, and costs nothing
-// but the save; the next one goes through.
+// An error of the operating system can be matched and names the path. Only its save fails:
+// the next one succeeds.
 func TestFileDiskErrors(t *testing.T) {
 	for step, want := range map[string]error{
 		"create": syscall.EROFS, "write": syscall.ENOSPC, "sync": syscall.EIO, "close": syscall.EDQUOT,
@@ -152,7 +152,7 @@ func TestFileDiskErrors(t *testing.T) {
 	}
 }
 
-// A lease that ends while the content is being synced takes the save with it.
+// If the lease expires during the sync of the content, the save fails.
 func TestFileContextEndsDuringSave(t *testing.T) {
 	dir, o := t.TempDir(), ownerOf(shardset.ID{Number: 7})
 	f := openStore(t, dir)
@@ -176,8 +176,8 @@ func TestFileContextEndsDuringSave(t *testing.T) {
 	}
 }
 
-// One shard's disk operation hangs. The other shards go on, its own callers wait no
-// longer than they want to, and Close keeps the directory until it is over.
+// The disk operation of one shard hangs. Other shards are not affected, calls for this shard
+// end with their contexts, and Close keeps the directory locked until the operation ends.
 func TestFileSlowShard(t *testing.T) { synctest.Test(t, testFileSlowShard) }
 
 func testFileSlowShard(t *testing.T) {

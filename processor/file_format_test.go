@@ -34,7 +34,8 @@ func TestFileFormatIsStable(t *testing.T) {
 	}
 }
 
-// Every cut, every bit, every block of zeros: an error with the path, or the truth.
+// After any cut, any flipped bit and any block of zeros, a read returns an error with the
+// path, or the right position.
 func TestCorruptEveryByte(t *testing.T) {
 	dir, id := t.TempDir(), shardset.ID{Log: "orders", Number: 7}
 	const want = Position("MTYzNjk5N\n\xff")
@@ -139,8 +140,8 @@ func TestFileNames(t *testing.T) {
 	}
 }
 
-// All names of up to four bytes out of a small alphabet: no two shards share a file,
-// in a file system with cases or without, and none is somebody else's name.
+// All names of up to four bytes from a small alphabet: no two shards share a file, even in
+// a file system that ignores case, and no file has the name of another one.
 func TestFileNamesAreDistinct(t *testing.T) {
 	seen := map[string]shardset.ID{lockName: {Number: -1}}
 	var walk func(log string)

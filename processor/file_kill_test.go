@@ -20,9 +20,9 @@ const killDirEnv = "ROLLCALL_TEST_KILL_DIR"
 
 var killShards = shardset.Range("Kill", 4)
 
-// TestFileKillChild is not a test but the process that TestFileKill kills. It saves
-// 1, 2, 3... from where it finds each shard, all shards at once, and prints what was
-// acknowledged. It ends by itself when nobody reads that any more.
+// TestFileKillChild is not a test but the process that TestFileKill kills. It continues
+// from the position of each shard, saves 1, 2, 3..., all shards in parallel, and prints
+// each save that succeeded. It ends when its output is closed.
 func TestFileKillChild(t *testing.T) {
 	dir := os.Getenv(killDirEnv)
 	if dir == "" {
@@ -62,8 +62,8 @@ func positionNumber(p Position) int {
 	return n
 }
 
-// A real process is killed at a random moment, again and again. Whatever it
-// acknowledged is there afterwards, or the save that was under way.
+// The test kills a real process at random moments. Afterwards each shard has the last
+// position that the process printed, or the one that it was saving.
 func TestFileKill(t *testing.T) {
 	rounds := 8
 	if testing.Short() {
@@ -90,8 +90,8 @@ func TestFileKill(t *testing.T) {
 	}
 }
 
-// killRound starts the child, kills it, and returns what each shard was said to be
-// at: by this child, or else by the file that it started from.
+// killRound starts the child, kills it, and returns the last position that the child printed
+// for each shard. If there is none, it is the position that the child started from.
 func killRound(t *testing.T, dir string) map[int]int {
 	t.Helper()
 	acked := storedNumbers(t, dir)

@@ -110,7 +110,7 @@ func TestFileReadOnlyDirectory(t *testing.T) {
 	}
 }
 
-// A directory that is gone or replaced must not look like one without checkpoints.
+// A directory that was removed or replaced must not look like one without checkpoints.
 func TestFileDirectoryReplaced(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("an open file cannot be moved")

@@ -10,9 +10,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// lossyDisk keeps files in memory and knows what a power cut may do to them: content
-// that was not synced may be there, half there, or not at all, and names may be as
-// at the last syncDir or as now.
+// lossyDisk keeps files in memory and simulates what a power cut may do to them. Content
+// that was not synced may be there, half there, or missing. Names may be as they were at
+// the last syncDir, or as they are now.
 type lossyDisk struct {
 	now, durable map[string]*lossyFile // by path
 	step         func()                // after each
@@ -91,8 +91,8 @@ func (d *lossyDisk) afterPowerCut(path string) [][]byte {
 	return all
 }
 
-// Three saves, and a power cut at each step of them: what was acknowledged is there,
-// or the position after it.
+// Three saves, with a power cut at each step: the position is that of the last save that
+// succeeded, or the next one.
 func TestFilePowerCut(t *testing.T) {
 	o := ownerOf(shardset.ID{Log: "orders", Number: 7})
 	f := openStore(t, t.TempDir())

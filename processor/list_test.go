@@ -52,7 +52,7 @@ func TestListCheckpoints(t *testing.T) {
 	}
 }
 
-// A damaged file is the trouble of its own shard. Files of others are not looked at.
+// A damaged file affects only its own shard. Files with other names are ignored.
 func TestListDamagedCheckpoints(t *testing.T) {
 	dir := t.TempDir()
 	f := openStore(t, dir)

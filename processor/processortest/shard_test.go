@@ -51,7 +51,7 @@ func TestWithoutABubble(t *testing.T) {
 	}
 }
 
-// TestStatus sees all that a Processor reports.
+// TestStatus checks that Status has everything that a Processor reports.
 func TestStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		poison := processor.Poison{From: "1", Next: "2", Items: 1, Err: errSink}
@@ -80,8 +80,8 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// TestRunAgain is a restart: it goes on from the last commit, and the Shard of the attempt
-// before is of no use.
+// TestRunAgain tests a restart: Run continues from the last commit, and the Shard of the
+// attempt before refuses to commit.
 func TestRunAgain(t *testing.T) {
 	s := processortest.New(processortest.Config{})
 	var first *processor.Shard
@@ -113,7 +113,7 @@ func TestRunAgain(t *testing.T) {
 	}
 }
 
-// TestConfig sees that what a test asks for is what Process and the store get.
+// TestConfig checks that Process and the store get what the Config says.
 func TestConfig(t *testing.T) {
 	lease := shardset.Lease{ID: shardset.ID{Log: "orders", Number: 7}, Epoch: 3, NotAfter: time.Now().Add(time.Hour)}
 	store := processor.NewMemoryCheckpoints()
