@@ -34,7 +34,9 @@ type Hooks struct {
 	// Cancelled: the context was cancelled. Err is processor.ErrLeaseLost if the lease was
 	// lost. If the drain took too long, Err is that of Draining.
 	Cancelled func(ShardEvent)
-	// Stopped: the processor has returned, and its last commit is decided.
+	// Stopped: the processor has returned, and its last commit is decided. If the shard stays
+	// held, State is ShardComplete or ShardRestarting. Assigned is then called if it starts
+	// again, and no hook if the group takes it away.
 	Stopped func(ShardEvent)
 	// Stuck: the processor ignored its cancelled context for Config.StuckAfter. Or it showed
 	// no progress for Config.NoProgressAfter: then Err matches processor.ErrNoProgress and
@@ -74,6 +76,10 @@ type ShardEvent struct {
 	At     time.Time
 	ID     shardset.ID
 	Epoch  uint64
+	// State is the shard's state after the event, in the words of Status. It is zero in two
+	// hooks. In Stopped: the member no longer holds the shard. In Failed without Retry: the
+	// processor returns, and Stopped follows with the state.
+	State ShardState
 	// Err says why. The hook's comment describes it.
 	Err error
 	// Resume is the position from which Process continues, in Started. Empty: nothing was ever

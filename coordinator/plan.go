@@ -45,7 +45,7 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) (next []followUp) {
 	}
 	for _, s := range p.Revoke {
 		cause := causeOf(s.Cause)
-		r.rec.shard(event.Event{Kind: event.Draining, Lease: shardset.Lease{ID: s.ID, Epoch: s.Epoch}, Err: cause})
+		r.rec.shard(r.stopEvent(event.Draining, s, cause))
 		r.runs[s.ID].Revoke(cause)
 	}
 	for _, l := range p.Start {
@@ -76,13 +76,18 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) (next []followUp) {
 // goroutine returns.
 func (r *run) cancel(s shardset.Stop) bool {
 	cause := causeOf(s.Cause)
-	r.rec.shard(event.Event{Kind: event.Cancelled, Lease: shardset.Lease{ID: s.ID, Epoch: s.Epoch}, Err: cause})
+	r.rec.shard(r.stopEvent(event.Cancelled, s, cause))
 	run := r.runs[s.ID]
 	if run == nil {
 		return false
 	}
 	run.Cancel(cause)
 	return true
+}
+
+func (r *run) stopEvent(kind event.Kind, s shardset.Stop, cause error) event.Event {
+	_, stalled := r.stalled[s.ID]
+	return event.Event{Kind: kind, Lease: shardset.Lease{ID: s.ID, Epoch: s.Epoch}, Err: cause, Stuck: stalled}
 }
 
 // extendLease returns false if the lease has expired.
@@ -129,9 +134,14 @@ func (r *run) returned(l shardset.Lease, o shardset.Outcome, fatal error) {
 	delete(r.runs, l.ID)
 	delete(r.stuck, l.ID)
 	delete(r.stalled, l.ID)
-	r.rec.shard(event.Event{Kind: event.Stopped, Lease: l, Outcome: o})
 	now := time.Now()
-	r.apply(now, r.tracker.Returned(now, l.ID, o))
+	plan := r.tracker.Returned(now, l.ID, o)
+	stopped := event.Event{Kind: event.Stopped, Lease: l, Outcome: o}
+	if held, ok := r.tracker.Shard(l.ID); ok && fatal == nil { // a fatal error releases all shards
+		stopped.HeldAs = held.State
+	}
+	r.rec.shard(stopped)
+	r.apply(now, plan)
 	if fatal != nil {
 		r.fail(fmt.Errorf("shard %s: %w", l.ID, fatal))
 	}

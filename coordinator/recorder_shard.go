@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-go/rollcall/coordinator/internal/event"
 	"github.com/rollcall-go/rollcall/processor"
+	"github.com/rollcall-go/rollcall/shardset"
 )
 
 // shardEvents has, for each kind of event, how it is counted and logged, and its hook.
@@ -155,10 +156,37 @@ type hookCall func(h *Hooks, e event.Event, member string, at time.Time) func()
 func shardHook(of func(*Hooks) func(ShardEvent)) hookCall {
 	return func(h *Hooks, e event.Event, member string, at time.Time) func() {
 		return call(of(h), ShardEvent{
-			Member: member, At: at, ID: e.Lease.ID, Epoch: e.Lease.Epoch,
+			Member: member, At: at, ID: e.Lease.ID, Epoch: e.Lease.Epoch, State: stateAfter(e),
 			Err: e.Err, Resume: e.Resume, Retry: e.Retry, Outcome: e.Outcome,
 		})
 	}
+}
+
+// stateAfter returns ShardEvent.State.
+func stateAfter(e event.Event) ShardState {
+	switch e.Kind {
+	case event.Assigned:
+		return ShardStarting
+	case event.Started:
+		return ShardRunning
+	case event.Failed:
+		if e.Retry > 0 {
+			return ShardRestarting
+		}
+	case event.Halted:
+		return ShardHalted
+	case event.Draining:
+		return shardState(shardset.StateDraining, 0, e.Stuck)
+	case event.Cancelled:
+		return shardState(shardset.StateCancelled, 0, e.Stuck)
+	case event.Stopped:
+		if e.HeldAs == shardset.StateComplete || e.HeldAs == shardset.StateRestarting {
+			return shardState(e.HeldAs, 0, false)
+		}
+	case event.Stuck, event.Stalled:
+		return ShardStuck
+	}
+	return 0
 }
 
 func commitHook(h *Hooks, e event.Event, _ string, at time.Time) func() {

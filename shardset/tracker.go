@@ -86,7 +86,21 @@ func (t *Tracker) Shards() []ShardState {
 	entries := t.entries.sorted()
 	out := make([]ShardState, len(entries))
 	for i, e := range entries {
-		out[i] = ShardState{ID: e.grant.ID, Epoch: e.epoch, State: e.state, Cause: e.cause, Since: e.since}
+		out[i] = e.shardState()
 	}
 	return out
+}
+
+// Shard returns one of Shards. The second result is false if the member does not report that
+// shard as held.
+func (t *Tracker) Shard(id ID) (ShardState, bool) {
+	e := t.entries.get(id)
+	if e == nil {
+		return ShardState{}, false
+	}
+	return e.shardState(), true
+}
+
+func (e *entry) shardState() ShardState {
+	return ShardState{ID: e.grant.ID, Epoch: e.epoch, State: e.state, Cause: e.cause, Since: e.since}
 }

@@ -45,6 +45,8 @@ type Event struct {
 	Found   bool               // Started: there was a checkpoint
 	Retry   time.Duration      // Failed: the pause before the next attempt; zero: there is none
 	Outcome shardset.Outcome   // Stopped
+	HeldAs  shardset.State     // Stopped: the state in which the member still holds the shard; zero: it does not
+	Stuck   bool               // Draining, Cancelled: the processor is stuck already
 	For     time.Duration      // Stalled, Resumed: how long there was no progress
 	Stacks  bool               // Stalled: the stacks of its goroutines are due in the log
 	Commit  processor.Commit   // Committed, CommitFailed
