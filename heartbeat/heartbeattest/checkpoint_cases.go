@@ -25,7 +25,7 @@ func checkpointsNone(k *kit) {
 	a := k.together("a")[0]
 	for i, id := range k.ids {
 		a.beat()
-		if r := a.runs[id]; r.found || r.resume != "" {
+		if r := a.started(id); r.found || r.resume != "" {
 			k.Errorf("a starts shard %s, which was never committed, from %q (found: %v)", id, r.resume, r.found)
 		}
 		a.stored(id, "")

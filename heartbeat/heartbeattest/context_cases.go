@@ -57,7 +57,7 @@ func (k *kit) calls(ctx context.Context, a *member, want error) {
 	if a.store == nil {
 		return
 	}
-	id := a.running()[0]
+	id := a.oneShard()
 	check("Load", func() error { _, _, err := a.store.Load(ctx, a.owner(id)); return err })
 	check("Save", func() error { return a.store.Save(ctx, a.owner(id), "too late") })
 	a.stored(id, "")

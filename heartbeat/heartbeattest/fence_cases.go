@@ -55,7 +55,7 @@ func fenceTransfer(k *kit) {
 	a.returnAll()
 	k.until(k.patience, "b has its share", k.settled(a, b), a, b)
 	for _, id := range b.running() {
-		if got, want := b.runs[id].resume, processor.Position(fmt.Sprint("drained ", n)); got != want {
+		if got, want := b.started(id).resume, processor.Position(fmt.Sprint("drained ", n)); got != want {
 			k.Errorf("b starts shard %s from %q, a's last commit was %q", id, got, want)
 		}
 	}

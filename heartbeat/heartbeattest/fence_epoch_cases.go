@@ -27,7 +27,7 @@ func fenceRestart(k *kit) {
 	again := k.member("a")
 	k.until(k.patience, "the new process has all shards", holding(again, k.ids...), again)
 	for _, id := range k.ids {
-		if r := again.runs[id]; r.resume != "before" || !r.found {
+		if r := again.started(id); r.resume != "before" || !r.found {
 			k.Errorf("the new process starts shard %s from %q (found: %v), want %q", id, r.resume, r.found, "before")
 		}
 	}

@@ -19,7 +19,7 @@ func joinAlone(k *kit) {
 func joinRestart(k *kit) {
 	a, b := k.pair()
 	mine, others := a.running(), b.running()
-	before := b.owner(others[0]).Lease
+	before := b.owner(b.oneShard()).Lease
 	a.die()
 	again := k.member("a")
 	k.until(k.patience, "the new process of a holds what the old one held",

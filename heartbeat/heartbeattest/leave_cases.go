@@ -31,7 +31,7 @@ func leaveFrees(k *kit) {
 func leaveStuck(k *kit) {
 	a, b := k.pair()
 	k.answered(a)
-	stuck := a.running()[0]
+	stuck := a.oneShard()
 	sent, back := a.sent, a.back
 	a.stuck = true
 	a.obey(a.tracker.Leave(time.Now()))
@@ -50,7 +50,7 @@ func leaveStuck(k *kit) {
 // others' at once, and its heartbeats keep only what it lists.
 func leaveDraining(k *kit) {
 	a, b := k.pair()
-	stuck := a.running()[0]
+	stuck := a.oneShard()
 	a.stuck = true
 	a.obey(a.tracker.Leave(time.Now()))
 	for id := range a.waiting {

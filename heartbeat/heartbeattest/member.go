@@ -235,12 +235,28 @@ func (m *member) running() set {
 // listed returns the shards that its next heartbeat lists.
 func (m *member) listed() []shardset.ShardState { return m.tracker.Shards() }
 
-// owner returns the token of a shard that m runs, and fails the test if it does not.
-func (m *member) owner(id shardset.ID) processor.Owner {
+// started returns how m started a shard, and ends the test if m does not run the shard.
+func (m *member) started(id shardset.ID) *run {
 	m.k.Helper()
 	r := m.runs[id]
 	if r == nil {
-		m.k.Fatalf("shard %s does not run at %s any more", id, m)
+		m.k.Fatalf("%s does not run shard %s any more; %s", m.name, id, m)
 	}
-	return r.owner
+	return r
+}
+
+// owner returns the token of a shard, and ends the test if m does not run the shard.
+func (m *member) owner(id shardset.ID) processor.Owner {
+	m.k.Helper()
+	return m.started(id).owner
+}
+
+// oneShard returns a shard that m runs, and ends the test if m runs none.
+func (m *member) oneShard() shardset.ID {
+	m.k.Helper()
+	running := m.running()
+	if len(running) == 0 {
+		m.k.Fatalf("%s does not run any shard; %s", m.name, m)
+	}
+	return running[0]
 }

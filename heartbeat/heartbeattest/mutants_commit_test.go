@@ -31,6 +31,18 @@ func commitMutants() []mutant {
 			"Fence/after hand-over", "Fence/after expiry", "Fence/stranger", "Fence/old epoch", "Fence/epoch to come", "Fence/load by former owner",
 			"Instances/newer wins", "Generation/given up",
 		}},
+		{name: "a member that has committed is granted nothing more", by: []string{"Checkpoints/none yet", "Checkpoints/one by one"}, build: func(b *broken) {
+			committed := false
+			b.save = func(ctx context.Context, o processor.Owner, p processor.Position) error {
+				committed = true
+				return b.Service.Save(ctx, o, p)
+			}
+			b.answer(func(_ shardset.Heartbeat, a *shardset.Answer) {
+				if committed {
+					a.Grants = nil
+				}
+			})
+		}},
 		{name: "an old epoch is accepted", by: []string{"Fence/old epoch", "Generation/given up"}, build: func(b *broken) {
 			b.save = func(ctx context.Context, o processor.Owner, p processor.Position) error {
 				o.Lease.Epoch = 0
