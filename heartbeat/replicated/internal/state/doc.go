@@ -1,9 +1,9 @@
-// Package state is a consumer group as several processes keep it together in a store: one
-// Document for the group, one Record for each member. Each process has a Replica. It takes the
-// versions of both that the process reads, and returns what the process must write. The package is
-// pure: no goroutine, lock, channel, clock or I/O.
+// Package state describes a consumer group that several processes keep in one store: a Document
+// holds the group, and a Record holds the last heartbeat of each member. Each process has a Replica.
+// The process passes the Replica every document and record that it reads, and the Replica returns
+// what the process must write. The package is pure: no goroutine, lock, channel, clock or I/O.
 //
-// Documents and records hold no times: whether an instance is over, its record says. A Replica
-// applies records as the events Beat, Leave and Evict of a Group, many at once. To apply a record
-// twice changes nothing.
+// Documents and records hold no times. A Record shows whether its instance has ended. A Replica
+// applies many records in one step, as the events Beat, Leave and Evict of a Group. A record that
+// is applied twice changes nothing the second time.
 package state

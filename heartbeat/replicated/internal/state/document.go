@@ -9,26 +9,26 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// Document is a group in a store: members, shards, owners and epochs. It has no leases, so a
-// reader cannot know from it that a member has expired: the records say so.
+// Document is a group in a store: members, shards, owners and epochs. It has no leases, so it does
+// not show that a member has expired: the records do.
 type Document struct {
-	// Group is the group; of a deleted one, as it was at the deletion.
+	// Group is the group. A deleted group is as it was when it was deleted.
 	Group *group.Group
-	// Deleted says that the group was deleted. The group that follows it needs to know which
-	// members may still work: see Remake.
+	// Deleted reports whether the group was deleted. The document stays in the store, because
+	// its members may still work: see Remake.
 	Deleted bool
-	// Born identifies the group among those of its name. Records with another Born belong to
-	// a group that was deleted or lost.
+	// Born is the FirstEpoch with which the group was created. It tells the group from earlier
+	// ones of this name: a record with another Born belongs to a deleted or lost group.
 	Born uint64
-	// VoidEpoch is the highest epoch of the deleted groups of this name. Checkpoints of epochs up
-	// to it do not belong to this group.
+	// VoidEpoch is the highest epoch of the deleted groups of this name. Checkpoints of this
+	// epoch and of lower ones are void.
 	VoidEpoch uint64
 
 	format byte // zero: the newest
 }
 
-// Remake returns the document of the group that follows the deleted d: its Successor, in the same
-// format. The checkpoints of the deleted group are void.
+// Remake returns the document of the group that is created after d was deleted. The new group is
+// the Successor of the deleted one. The checkpoints of the deleted group become void.
 func (d *Document) Remake(cfg group.Config, list []shardset.Shard) (Document, error) {
 	g, err := d.Group.Successor(noTime, cfg, list)
 	if err != nil {
@@ -38,12 +38,12 @@ func (d *Document) Remake(cfg group.Config, list []shardset.Shard) (Document, er
 	return Document{Group: g, Born: first, VoidEpoch: first, format: d.format}, nil
 }
 
-// MaxEpoch is the highest epoch that a new group may have to begin above: that of an earlier group
-// or of a checkpoint. Epochs begin at the milliseconds of the clock and count up, so a higher one is
-// damage. A document may have twice as much, for a group that begins there.
+// MaxEpoch is the highest epoch of an earlier group or of a checkpoint above which a new group can
+// begin. Epochs count up from the time in milliseconds, so a higher one means that data is damaged.
+// The epochs in a document may reach twice this number, because a group may begin at MaxEpoch.
 const MaxEpoch = 1 << 61
 
-// noTime is the time of every event of a group in a store, where no time passes.
+// noTime is the time that every event of the Group gets: the Group of a document has no leases.
 var noTime time.Time
 
 // Encode returns the document in the form that DecodeDocument reads. Equal states give equal bytes.
@@ -51,8 +51,8 @@ func (d *Document) Encode() []byte {
 	return d.table().encode()
 }
 
-// table returns the document in columns. It omits last owners that are no members beyond the number
-// that a document may have.
+// table returns the document in columns. Last owners that are no longer members need a name each. If
+// there are more than MaxMembers of them, table omits the rest.
 func (d *Document) table() *table {
 	t := &table{deleted: d.Deleted, born: d.Born, void: d.VoidEpoch, format: cmp.Or(d.format, newest), State: *d.Group.State()}
 	if limit := len(t.Instances) + MaxMembers; len(t.Names) > limit {
@@ -66,11 +66,11 @@ func (d *Document) table() *table {
 	return t
 }
 
-// group makes a Group of a table.
+// group returns the Group in the table.
 func (t *table) group() (*group.Group, error) { return group.Restore(noTime, &t.State) }
 
-// DecodeDocument reads a document to be changed. The error matches ErrNewer if only a newer version
-// of this package may change it.
+// DecodeDocument decodes a document that the caller wants to change. The error matches ErrNewer if
+// this version of the package must not change it.
 func DecodeDocument(data []byte) (Document, error) {
 	v, err := ReadVersion(data)
 	if err != nil {

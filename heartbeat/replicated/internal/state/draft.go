@@ -6,14 +6,14 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// draft is the next version of a document, in preparation.
+// draft is the next version of a document, while a Replica prepares it.
 type draft struct {
 	group    *group.Group
 	format   byte
-	versions map[string]byte // the newest format that each member knows, by its record; kept while it matters
-	shared   bool            // shards were shared out since newDraft
+	versions map[string]byte // the newest format that each member knows; kept while format is not the newest
+	shared   bool            // the group has shared out its shards since newDraft
 
-	// What the stored version has.
+	// The format and the changes of the version in the store.
 	storedFormat  byte
 	storedChanges uint64
 }
@@ -26,12 +26,12 @@ func newDraft(t *table) (*draft, error) {
 	return &draft{group: g, format: t.format, versions: map[string]byte{}, storedFormat: t.format}, nil
 }
 
-// changed reports whether the document is to be written.
+// changed reports whether the draft differs from the version in the store.
 func (d *draft) changed() bool {
 	return d.format != d.storedFormat || d.group.Changes() != d.storedChanges
 }
 
-// written notes that the store has this version.
+// written notes that the draft is in the store now.
 func (d *draft) written() {
 	d.storedFormat, d.storedChanges = d.format, d.group.Changes()
 	maps.DeleteFunc(d.versions, func(name string, _ byte) bool {
@@ -40,36 +40,36 @@ func (d *draft) written() {
 	})
 }
 
-// encode returns the document, with the identity of the version before.
+// encode returns the encoded document. Born and VoidEpoch come from the version before.
 func (d *draft) encode(from *table, deleted bool) []byte {
 	doc := Document{Group: d.group, Deleted: deleted, Born: from.born, VoidEpoch: from.void, format: d.format}
 	return doc.Encode()
 }
 
-// apply applies a record, as the heartbeat that it holds. To apply it again changes nothing: the
-// generation in it says which shards it releases. If own is false, the record belongs to an earlier
-// group of the name: it can only end a member. The same holds for the record of a process that does
-// not know the format of the document.
+// apply passes the heartbeat in a record to the group. A second time changes nothing, because the
+// generation in the record determines which shards it releases. If own is false, the record belongs
+// to an earlier group of this name, and can only end a member. A record of a process that does not
+// know the format of the document can only end a member, too.
 func (d *draft) apply(rec *Record, seq uint64, own bool) {
 	b := rec.Heartbeat
 	b.Seq = seq
 	instance, known := d.group.Instance(rec.Member)
 	switch rec.Standing {
 	case StandingExpired:
-		// The tombstone of a later instance, which never was a member, ends the earlier one
-		// too: it was written over that one's record.
+		// A later instance may have expired before it became a member. Its record had
+		// replaced the record of the earlier instance, so the tombstone ends that one, too.
 		if known && instance <= rec.Instance {
 			d.group.Evict(noTime, rec.Member, instance)
 		}
 	case StandingLeft:
 		if own || known {
-			_ = d.group.Leave(noTime, b) // refused if it is of an earlier instance
+			_ = d.group.Leave(noTime, b) // the group refuses an earlier instance
 		}
 	default:
 		if !own || rec.Version < d.format || !known && d.group.Len() >= MaxMembers {
 			return
 		}
-		_, _ = d.group.Beat(noTime, b) // if it is refused, its process finds that out from the document
+		_, _ = d.group.Beat(noTime, b) // if the group refuses it, its process sees that in the document
 		if instance, ok := d.group.Instance(rec.Member); ok && instance == rec.Instance && d.format < newest {
 			d.versions[rec.Member] = rec.Version
 		}

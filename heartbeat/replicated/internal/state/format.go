@@ -2,14 +2,14 @@ package state
 
 import "github.com/rollcall-go/rollcall/shardset/group"
 
-// Documents and records begin with two numbers: the format of their writer, and the least format that
-// a reader must know. A reader that knows the least one reads a newer format, too. It ignores flags
-// that it does not know, and what follows the part that it knows. It must not write such a document,
-// because it would erase these.
+// Documents and records begin with two numbers: their format, and the least format that a reader must
+// know. A reader that knows the least format can read a newer one. It ignores flags that it does not
+// know, and bytes behind the part that it knows. It must not write such a document, because it would
+// erase these flags and bytes.
 //
-// The format of a document is the newest one that all members know, as their records say. So a
-// process of a newer version joins a running group, which keeps the old format until the last member
-// of an older version has left. The format never goes back.
+// A document has the newest format that all members know. The records show which formats the members
+// know. So processes of a newer version can join a running group: the document keeps the old format
+// until the last member of an older version has left. The format never goes back.
 
 // newest is the newest format that this version knows. Only tests change it.
 var newest byte = 1
@@ -18,8 +18,8 @@ var newest byte = 1
 // change it.
 var leastReader byte = 1
 
-// ErrNewer is matched by the error for a document or record of a newer version of this package, which
-// this version cannot read or must not write. To try again does not help.
+// ErrNewer reports a document or record that a newer version of this package has written, and that
+// this version cannot read or must not write. It is permanent: a retry does not help.
 var ErrNewer error = newerError{}
 
 type newerError struct{}
@@ -28,7 +28,7 @@ func (newerError) Error() string {
 	return "a newer version of this program keeps the group: update this one"
 }
 
-// Retryable returns false: the worker ends.
+// Retryable returns false, so the worker stops.
 func (newerError) Retryable() bool { return false }
 
 // header reads the two numbers, and reports whether the format is newer than this version knows.
@@ -53,7 +53,7 @@ func (r *reader) flags(known byte, newer bool) byte {
 	return f & known
 }
 
-// raiseFormat changes to the newest format that this version and all members know.
+// raiseFormat changes the draft to the newest format that this version and all members know.
 func (d *draft) raiseFormat() {
 	if d.format >= newest {
 		return
@@ -73,9 +73,9 @@ func (r *Replica) Writable() error {
 	return nil
 }
 
-// DeletedDocument returns the document of a deleted group, to be written over data by force. If data
-// can be read, even of a newer version, it keeps which members may still work. If not, the deleted
-// group is an empty one of this Config.
+// DeletedDocument returns the document of a deleted group. It replaces data, which may be damaged or of
+// a newer version. If data can be read, the document keeps the members, because they may still work.
+// Otherwise the deleted group is empty and has this Config.
 func DeletedDocument(data []byte, cfg group.Config) ([]byte, error) {
 	t, err := parse(data)
 	if err != nil {

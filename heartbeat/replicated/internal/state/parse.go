@@ -10,27 +10,27 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// The limits of a document. A few bytes may well stand for many shards: 100,000 that left the list at
-// once take seventy. So damage shows by no ratio, but by these numbers, which are far above those of
-// any group.
+// The limits of a document, far above the numbers of any real group: a document that exceeds one is
+// damaged. A limit relative to the length of the data would not do, because 100,000 shards that left
+// the list at the same time take seventy bytes.
 const (
 	// MaxMembers is the largest number of members of a group in a store.
 	MaxMembers = 1 << 14
-	// MaxShards is the largest number of shards of a group in a store, and of shards that have
-	// left its list.
+	// MaxShards is the largest number of listed shards of a group in a store, and also that
+	// of removed shards.
 	MaxShards = 1 << 18
 
 	// maxParents is the largest number of parents of all shards together.
 	maxParents = 2 * MaxShards
-	// maxDocument is the largest size of the columns before compression. A group of 1,000
-	// members and 10,000 shards takes some 200 KB.
+	// maxDocument is the largest size of the columns before compression, in bytes. A group of
+	// 1,000 members and 10,000 shards takes about 200 KB.
 	maxDocument = 16 << 20
 
-	// minTTL is the shortest TTL of a document. A shorter one is damage, or in the wrong unit.
+	// minTTL is the shortest TTL of a document. A shorter one is damaged, or in the wrong unit.
 	minTTL = time.Millisecond
 )
 
-// The least number of bytes of each thing in the columns.
+// The least number of bytes that each element takes in the columns.
 const (
 	minMember  = 2 + 1 + 1         // name, instance, weight
 	minName    = 2                 // of a last owner
@@ -52,8 +52,8 @@ func (r *reader) generation(now uint64) uint64 {
 	return now - (ago - 1)
 }
 
-// parse reads a document. It refuses states in which no group can be: a group that went on from one
-// might break its own rules.
+// parse decodes a document. It refuses a state that no group can reach, because a group restored from
+// it might break its own rules.
 func parse(data []byte) (*table, error) {
 	head := &reader{rest: data}
 	format, newer, err := head.header()
@@ -65,7 +65,7 @@ func parse(data []byte) (*table, error) {
 		return nil, head.err
 	}
 	if n, err := s2.DecodedLen(head.rest); err != nil || n > maxDocument {
-		return nil, fmt.Errorf("%w: it is said to be %d bytes long", errDamaged, n)
+		return nil, fmt.Errorf("%w: its length would be %d bytes", errDamaged, n)
 	}
 	raw, err := s2.Decode(nil, head.rest)
 	if err != nil {
@@ -85,7 +85,7 @@ func parse(data []byte) (*table, error) {
 		r.fail("the highest epoch or generation is %d", highest)
 	}
 	if newer {
-		return t, r.err // this version does not know the rest
+		return t, r.err // this version ignores the rest
 	}
 	return t, r.end()
 }
@@ -164,7 +164,7 @@ func (t *table) readShards(r *reader) {
 		if s := &t.Shards[i]; s.Owned() {
 			switch s.Owner = int32(r.below(members + 1)); {
 			case s.Owner == 0:
-				r.fail("shard %s is %s by nobody", t.IDs[i], s.State)
+				r.fail("shard %s is %s without an owner", t.IDs[i], s.State)
 			case t.Former[s.Owner-1] && (s.State != group.StateTransfer || s.Complete):
 				r.fail("shard %s is %s by a former member", t.IDs[i], s.State)
 			}
@@ -229,7 +229,7 @@ func (t *table) cyclic() bool {
 	if len(t.Parents) == 0 {
 		return false
 	}
-	waits := make([]int32, len(t.Shards)) // for how many parents
+	waits := make([]int32, len(t.Shards)) // the number of parents not removed yet
 	children := make(map[int32][]int32, len(t.Parents))
 	for _, l := range t.Parents {
 		waits[l.Child] = int32(len(l.Parents))
@@ -271,7 +271,7 @@ func (t *table) readRemoved(r *reader) {
 		case len(listed) > 0 && listed[0] == id:
 			r.fail("shard %s is listed and removed", id)
 		case closed > 1, s.Closed && s.Holder != 0, s.Epoch == 0 && s.Holder != 0:
-			r.fail("removed shard %s is closed %d, and held by %d under epoch %d", id, closed, s.Holder, s.Epoch)
+			r.fail("removed shard %s has the flag %d, and is held by member %d under epoch %d", id, closed, s.Holder, s.Epoch)
 		}
 		if r.err != nil {
 			return

@@ -7,7 +7,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Standing is the state of an instance, by its record.
+// Standing is the state of an instance, as its record shows it.
 type Standing uint8
 
 const (
@@ -17,7 +17,7 @@ const (
 	// the record is a TTL old.
 	StandingLeft
 	// StandingExpired: the member sent no heartbeat for a TTL, and another process has
-	// written this tombstone over its record. The instance is over.
+	// written this tombstone over its record. The instance has ended.
 	StandingExpired
 )
 
@@ -33,22 +33,23 @@ func (s Standing) String() string {
 	return fmt.Sprintf("Standing(%d)", uint8(s))
 }
 
-// Record is what a store keeps of one member: its last heartbeat, or its tombstone. The
-// sequence number is not part of it: the store's revisions put records into order.
+// Record is the last heartbeat of a member in a store, or its tombstone. It has no sequence
+// number: the revisions of the store give the order.
 type Record struct {
 	Standing Standing
-	// Version is the newest format that its writer knows. Encode writes that of this process.
+	// Version is the newest format that the writer of the record knows. Encode ignores it and
+	// writes the newest format that this process knows.
 	Version byte
-	// Born is that of the Document of the member's group.
+	// Born is Document.Born of the group to which the member sent the heartbeat.
 	Born uint64
-	// Heartbeat is the last one. Of a tombstone, only the instance counts.
+	// Heartbeat is the member's last heartbeat. A tombstone has only the instance.
 	shardset.Heartbeat
 }
 
 const flagLeaving = 1
 
-// Encode returns the record in the form that DecodeRecord reads, without the member's name: that is the
-// key of the record.
+// Encode returns the record in the form that DecodeRecord reads. It omits the member's name, which is
+// the key of the record.
 func (rec *Record) Encode() []byte {
 	flags := byte(0)
 	if rec.Leaving {
@@ -60,18 +61,18 @@ func (rec *Record) Encode() []byte {
 	b = appendNumber(b, rec.Instance)
 	b = appendNumber(b, uint64(rec.Weight))
 	b = appendNumber(b, rec.Generation)
-	held, done, ended := sortedGrants(rec.Held), sortedIDs(rec.Complete), sortedIDs(rec.Closed)
+	held, complete, closed := sortedGrants(rec.Held), sortedIDs(rec.Complete), sortedIDs(rec.Closed)
 	b = appendIDs(b, len(held), func(i int) shardset.ID { return held[i].ID })
 	last := uint64(0)
 	for _, h := range held {
 		b = appendSigned(b, int64(h.Epoch-last))
 		last = h.Epoch
 	}
-	b = appendIDs(b, len(done), func(i int) shardset.ID { return done[i] })
-	return appendIDs(b, len(ended), func(i int) shardset.ID { return ended[i] })
+	b = appendIDs(b, len(complete), func(i int) shardset.ID { return complete[i] })
+	return appendIDs(b, len(closed), func(i int) shardset.ID { return closed[i] })
 }
 
-// DecodeRecord reads the record of a member.
+// DecodeRecord decodes the record of a member.
 func DecodeRecord(member string, data []byte) (Record, error) {
 	r := reader{rest: data}
 	rec, err := r.record(member)
@@ -113,14 +114,14 @@ func (r *reader) record(member string) (Record, error) {
 		}
 		rec.Held[i] = shardset.Grant{ID: id, Epoch: last}
 	}
-	rec.Complete, rec.Closed = r.ids("shards that are done", 1, MaxShards), r.ids("shards that have ended", 1, MaxShards)
+	rec.Complete, rec.Closed = r.ids("complete shards", 1, MaxShards), r.ids("closed shards", 1, MaxShards)
 	if newer {
 		return rec, r.err // this version does not know the rest
 	}
 	return rec, r.end()
 }
 
-// ended reports whether the instance holds nothing, and will receive nothing.
+// ended reports whether the instance has ended: it holds nothing, and receives nothing more.
 func (rec *Record) ended() bool {
 	return rec.Standing == StandingExpired || rec.Standing == StandingLeft && len(rec.Held) == 0
 }
@@ -131,7 +132,7 @@ func sortedGrants(held []shardset.Grant) []shardset.Grant {
 }
 
 // sortedIDs returns the IDs sorted, and each once.
-func sortedIDs(done []shardset.ID) []shardset.ID { return ascending(done, shardset.ID.Compare) }
+func sortedIDs(ids []shardset.ID) []shardset.ID { return ascending(ids, shardset.ID.Compare) }
 
 // ascending returns the list sorted, and each element once.
 func ascending[T any](list []T, compare func(a, b T) int) []T {

@@ -11,14 +11,14 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// ErrRolledBack is the error of Adopt for a document that is older than one that it has seen: the store
-// has lost writes.
+// ErrRolledBack is the error of Adopt for a document with a newer revision and an older generation than
+// the newest: the store has lost writes.
 var ErrRolledBack = errors.New("the group's document went back: the store has lost writes")
 
-// Replica is a group as one of several processes that keep it in a store sees it. It has the newest
-// document and records that the process has seen. It says what to write: the next document, and the
-// tombstones of expired members. The package comment of heartbeat/replicated has the rules that make
-// this safe, whatever is late or lost.
+// Replica is one process's view of a group in a store: the newest document and records that the process
+// has seen. It determines what the process writes: the next document, and the tombstones of expired
+// members. The package comment of heartbeat/replicated has the rules that make this safe, even if
+// reads are late or writes are lost.
 //
 // A Replica is not safe for concurrent use.
 type Replica struct {
@@ -67,9 +67,9 @@ func NewReplica() *Replica {
 	}
 }
 
-// Adopt takes a version of the document, read at now. It ignores one that is older than the newest,
-// because watches and reads may lag. It refuses, with an error that matches ErrRolledBack, one of a
-// newer revision but an older generation, and changes nothing then.
+// Adopt takes a version of the document that the process has read at now. It ignores a revision that is
+// not newer than Revision, because watches and reads may lag. If a newer revision has an older
+// generation, Adopt changes nothing and returns an error that matches ErrRolledBack.
 func (r *Replica) Adopt(now time.Time, revision uint64, v *Version) error {
 	switch {
 	case revision <= r.revision:
@@ -88,8 +88,9 @@ func (r *Replica) Adopt(now time.Time, revision uint64, v *Version) error {
 	return nil
 }
 
-// AdoptWritten is Adopt for a document that this process has written, from Step. It keeps what the Replica
-// has prepared since.
+// AdoptWritten is Adopt for a document that Step returned and this process has written. The
+// Replica keeps the group that it has prepared, so the next step applies only records that came since
+// Step. Between Step and AdoptWritten the caller must not call Pending, Step, Change or Delete.
 func (r *Replica) AdoptWritten(now time.Time, revision uint64, v *Version) error {
 	prepared := r.draft
 	if err := r.Adopt(now, revision, v); err != nil || r.revision != revision {
@@ -102,8 +103,8 @@ func (r *Replica) AdoptWritten(now time.Time, revision uint64, v *Version) error
 	return nil
 }
 
-// Reset makes the Replica forget the document and all records. All records must be shown to it again,
-// as after BeginReload.
+// Reset makes the Replica forget the document and all records. The process must pass all records to it
+// again, as after BeginReload.
 func (r *Replica) Reset() { *r = *NewReplica() }
 
 // trackMembers notes which members are new in the document, and which are gone.
@@ -117,8 +118,8 @@ func (r *Replica) trackMembers(now time.Time) {
 		}
 		known[name] = s
 	}
-	// A member that is gone from the document is over, whatever its last record says: that
-	// record must not let it join again.
+	// An instance that is no longer in the document has ended. Its last record may still say that
+	// it is alive, but must not let it join again.
 	for name, s := range r.members {
 		if rec := r.records[name]; known[name].instance != s.instance && rec != nil && rec.readable &&
 			rec.record.Standing == StandingAlive && rec.record.Instance <= s.instance {
@@ -128,9 +129,10 @@ func (r *Replica) trackMembers(now time.Time) {
 	r.members = known
 }
 
-// Observe takes a version of a member's record, received at now: nil if the record was deleted, and the
-// zero Record if it cannot be read. It ignores versions older than the newest. A version that it knew
-// before the last BeginReload keeps its age. The caller must not change the Record any more.
+// Observe takes a version of a member's record that the process has received at now: nil if the record
+// was deleted, and the zero Record if it cannot be decoded. Observe ignores versions older than the
+// newest. If it had the same version before BeginReload, the record keeps the time at which it came
+// first. The caller must not change the Record afterwards.
 func (r *Replica) Observe(now time.Time, member string, revision uint64, rec *Record) {
 	if s := r.records[member]; s != nil && revision <= s.revision && revision != 0 {
 		s.unconfirmed = false
@@ -163,14 +165,14 @@ func (r *Replica) Observe(now time.Time, member string, revision uint64, rec *Re
 	r.unapplied[member] = true
 }
 
-// BeginReload is called before all records are shown to the Replica, and when it is shown no more of them.
-// Records that it knows of other processes may be outdated then: a record may have been deleted, and
-// would bring back a member that is gone. The Replica keeps only records for which own is true, because
-// this process wrote them, and those that say that a member is over, because that does not change. At
-// EndReload it forgets those of them that the store no longer has.
+// BeginReload prepares for reading all records again. The process calls it before it reads them, and
+// when it stops watching them. From then on known records may be outdated: one may have been deleted
+// in the store, and would let a member join again that has left. So the Replica forgets all
+// records except two kinds: those that this process wrote, for which own returns true, and those of
+// members of the document that have ended, because that cannot change.
 func (r *Replica) BeginReload(own func(member string, revision uint64) bool) {
 	for name := range r.earlier {
-		if _, member := r.members[name]; !member { // it was not shown
+		if _, member := r.members[name]; !member {
 			delete(r.earlier, name)
 		}
 	}
@@ -185,14 +187,16 @@ func (r *Replica) BeginReload(own func(member string, revision uint64) bool) {
 	r.quiet, r.draft = nil, nil
 }
 
-// final reports whether a record says that a member of the document is over.
+// final reports whether a record shows that a member of the document has ended.
 func (r *Replica) final(s *seenRecord) bool {
 	instance := r.members[s.record.Member].instance
 	return s.readable && s.record.ended() && instance != 0 && instance <= s.record.Instance
 }
 
-// EndReload is called when all records have been shown, after BeginReload. A member without a record is
-// missing one from now on, or from an earlier EndReload at which it had none either.
+// EndReload ends what BeginReload began, once the process has passed all records to Observe. The Replica
+// forgets the records that it kept and that the store no longer has. For a
+// member without a record, MissingRecords counts from now, or from the earlier EndReload or Observe that
+// first found none.
 func (r *Replica) EndReload(now time.Time) {
 	clear(r.earlier)
 	for name, s := range r.records {
@@ -209,11 +213,11 @@ func (r *Replica) EndReload(now time.Time) {
 	}
 }
 
-// DiscardStep makes the Replica prepare the next step anew: the last one was refused, or its outcome is
-// unknown.
+// DiscardStep makes the next step begin from the newest document again. The process calls it when the
+// store refused the last step, or when the outcome is unknown.
 func (r *Replica) DiscardStep() { r.draft = nil }
 
-// Pending reports whether the records ask for a change of the document.
+// Pending reports whether the records require a change of the document.
 func (r *Replica) Pending() (bool, error) {
 	if r.doc == nil {
 		return false, nil
@@ -237,13 +241,14 @@ func (r *Replica) Pending() (bool, error) {
 	return r.draft.changed(), nil
 }
 
-// Step returns the document to write over Revision, and over no other; nil if nothing changes.
+// Step returns the next document, with all records applied, or nil if nothing changes. The process must
+// write it only if Revision is still the document's revision in the store.
 func (r *Replica) Step() ([]byte, error) {
 	return r.Change(func(*group.Group) error { return nil })
 }
 
-// Change is Step with a change by the caller: it calls edit with the group, after it has applied the
-// records. An error of edit changes nothing.
+// Change is Step with a change by the caller: it calls edit after it has applied the records. If edit
+// returns an error, Change returns it and discards the step.
 func (r *Replica) Change(edit func(g *group.Group) error) ([]byte, error) {
 	if _, err := r.Pending(); err != nil || r.doc == nil {
 		return nil, err
@@ -258,7 +263,7 @@ func (r *Replica) Change(edit func(g *group.Group) error) ([]byte, error) {
 	return r.draft.encode(r.doc, false), nil
 }
 
-// Delete is Change to a deleted group.
+// Delete returns the next document, with the group deleted; otherwise it is like Step.
 func (r *Replica) Delete() ([]byte, error) {
 	if _, err := r.Pending(); err != nil || r.doc == nil {
 		return nil, err
@@ -283,8 +288,8 @@ func (r *Replica) applyRecords() {
 	clear(r.unapplied)
 }
 
-// SetQuiet sets the members that have sent no heartbeat for half a TTL. The steps that the Replica prepares
-// give them nothing more. A new record ends this for its member.
+// SetQuiet sets which members have sent no heartbeat for half a TTL. In later steps these members receive
+// no more shards while others can. A new record of a member removes it from the set.
 func (r *Replica) SetQuiet(members []string) {
 	quiet := make(map[string]bool, len(members))
 	for _, name := range members {
@@ -326,7 +331,7 @@ func (t *table) place(member string) (int, bool) {
 	return slices.BinarySearch(t.Names[:len(t.Instances)], member)
 }
 
-// complete reports whether there are shards, and all are closed or complete.
+// complete reports whether the group has shards, and all of them are closed or complete.
 func (t *table) complete() bool {
 	for i := range t.Shards {
 		if s := &t.Shards[i]; !s.Complete && s.State != group.StateClosed {

@@ -11,7 +11,7 @@ import (
 // Revision returns the revision of the newest document, zero without one.
 func (r *Replica) Revision() uint64 { return r.revision }
 
-// Known reports whether there is a document, and whether its group was deleted.
+// Known reports whether the Replica has a document, and whether the group in it was deleted.
 func (r *Replica) Known() (known, deleted bool) { return r.revision != 0, r.deleted }
 
 // Born returns Document.Born of the newest document, zero without one.
@@ -22,8 +22,8 @@ func (r *Replica) Born() uint64 {
 	return r.doc.born
 }
 
-// Former reports whether an instance was a member of the deleted group before this one. It must join as
-// a new instance.
+// Former reports whether an instance was a member of the deleted group before this one. Such a process
+// must join as a new instance.
 func (r *Replica) Former(member string, instance uint64) bool {
 	if r.doc == nil {
 		return false
@@ -40,8 +40,8 @@ func (r *Replica) Expiry() time.Duration {
 	return r.doc.State.Expiry()
 }
 
-// TTL returns how long a heartbeat keeps a member's shards: the TTL, during a change the shorter one.
-// Zero without a document.
+// TTL returns how long a heartbeat keeps a member's shards: the group's TTL, or the shortest TTL in use
+// while it changes. It returns zero without a document.
 func (r *Replica) TTL() time.Duration {
 	if r.doc == nil {
 		return 0
@@ -55,7 +55,7 @@ func (r *Replica) TTL() time.Duration {
 // Ordered reports whether the group is ordered.
 func (r *Replica) Ordered() bool { return r.doc != nil && r.doc.Ordered }
 
-// VoidEpoch returns the highest epoch of the deleted groups of this name.
+// VoidEpoch returns Document.VoidEpoch of the newest document, zero without one.
 func (r *Replica) VoidEpoch() uint64 {
 	if r.doc == nil {
 		return 0
@@ -63,7 +63,7 @@ func (r *Replica) VoidEpoch() uint64 {
 	return r.doc.void
 }
 
-// Shards returns the IDs of the shards, sorted. The caller must not change them.
+// Shards returns the sorted IDs of the shards. The caller must not change them.
 func (r *Replica) Shards() []shardset.ID {
 	if r.doc == nil {
 		return nil
@@ -71,10 +71,11 @@ func (r *Replica) Shards() []shardset.ID {
 	return r.doc.IDs
 }
 
-// Instance returns the instance of a member of the document, zero without one.
+// Instance returns the instance of a member in the newest document, zero if it is not a member.
 func (r *Replica) Instance(member string) uint64 { return r.members[member].instance }
 
-// Answer returns what an instance may hold, by the newest document: nothing if it is not a member.
+// Answer returns the answer to a heartbeat of an instance, from the newest document. It grants nothing
+// if the instance is not a member.
 func (r *Replica) Answer(member string, instance uint64) shardset.Answer {
 	if r.doc == nil {
 		return shardset.Answer{}
@@ -87,8 +88,8 @@ func (r *Replica) Answer(member string, instance uint64) shardset.Answer {
 	return a
 }
 
-// Owner returns the owner of a shard, in transfer or not, by the newest document. A former member is
-// none.
+// Owner returns the owner of a shard in the newest document, also while the shard is in transfer. It
+// returns false if there is none, or if the owner is a former member.
 func (r *Replica) Owner(id shardset.ID) (tok group.Token, ok bool) {
 	if r.doc == nil {
 		return group.Token{}, false
@@ -104,8 +105,9 @@ func (r *Replica) Owner(id shardset.ID) (tok group.Token, ok bool) {
 	return group.Token{Member: r.doc.Names[s.Owner-1], Instance: r.doc.Instances[s.Owner-1], ID: id, Epoch: s.Epoch}, true
 }
 
-// Applied reports whether the newest document has all that a record says, except its generation. That
-// matters only while the TTL changes; Applied returns false then.
+// Applied reports whether the newest document already contains everything that a record reports. It
+// ignores the generation in the record, which matters only while the TTL changes; then Applied returns
+// false.
 func (r *Replica) Applied(rec *Record) bool {
 	if r.doc == nil || rec.Standing != StandingAlive || len(rec.Closed) > 0 || rec.Leaving || r.doc.Change.Since != 0 {
 		return false
@@ -114,22 +116,23 @@ func (r *Replica) Applied(rec *Record) bool {
 	if !ok || r.doc.Instances[i] != rec.Instance || r.doc.Weights[i] != max(rec.Weight, 1) || r.doc.owned[i] != len(rec.Held) {
 		return false
 	}
-	held, done := sortedGrants(rec.Held), sortedIDs(rec.Complete)
+	held, complete := sortedGrants(rec.Held), sortedIDs(rec.Complete)
 	for k := range r.doc.Shards {
 		s := &r.doc.Shards[k]
 		if s.Owner != int32(i+1) || !s.Owned() {
 			continue
 		}
-		_, said := slices.BinarySearchFunc(done, r.doc.IDs[k], shardset.ID.Compare)
-		if !has(held, r.doc.IDs[k]) || said != s.Complete {
+		_, reported := slices.BinarySearchFunc(complete, r.doc.IDs[k], shardset.ID.Compare)
+		if !has(held, r.doc.IDs[k]) || reported != s.Complete {
 			return false
 		}
 	}
 	return true
 }
 
-// Rank returns the place of the first member for which mine is true, among the members of the document.
-// Without one it is the number of members. Former members do not count.
+// Rank returns the position, from zero, of the first member for which mine returns true, among the
+// members of the document sorted by name, without former ones. If mine is false for all, Rank returns
+// the number of members.
 func (r *Replica) Rank(mine func(member string, instance uint64) bool) int {
 	if r.doc == nil {
 		return 0
@@ -147,7 +150,7 @@ func (r *Replica) Rank(mine func(member string, instance uint64) bool) int {
 	return rank
 }
 
-// Members returns the number of members, without former ones.
+// Members returns the number of members in the document, without former ones.
 func (r *Replica) Members() int {
 	if r.doc == nil {
 		return 0
@@ -161,22 +164,23 @@ func (r *Replica) Members() int {
 	return n
 }
 
-// NextMembers returns, for each member for which mine is true, the next member by name; after the last comes
-// the first. That may be another member for which mine is true: it may have stopped alone.
+// NextMembers returns the member that follows, by name, each member for which mine returns true; the first
+// follows the last. The result may contain members of this same process, because one of them may
+// have stopped while the others work.
 func (r *Replica) NextMembers(mine func(member string, instance uint64) bool) []string {
 	if r.doc == nil || len(r.doc.Instances) < 2 {
 		return nil
 	}
-	var behind []string
+	var next []string
 	for i, instance := range r.doc.Instances {
 		if !r.doc.Former[i] && mine(r.doc.Names[i], instance) {
-			behind = append(behind, r.doc.Names[(i+1)%len(r.doc.Instances)])
+			next = append(next, r.doc.Names[(i+1)%len(r.doc.Instances)])
 		}
 	}
-	return behind
+	return next
 }
 
-// Snapshot returns the group by the newest document.
+// Snapshot returns the group in the newest document.
 func (r *Replica) Snapshot() (group.Snapshot, error) {
 	if r.doc == nil {
 		return group.Snapshot{}, nil
@@ -188,9 +192,9 @@ func (r *Replica) Snapshot() (group.Snapshot, error) {
 	return g.Snapshot(), nil
 }
 
-// Released returns the shards that an instance releases with a record that reports these shards held and
-// that generation seen, by the newest document. The document still has the instance as their owner, until
-// a step applies the record. So the instance must not start them again under these epochs.
+// Released returns the shards that an instance releases with a record that lists held and shows
+// generation. In the newest document the instance still owns them, until a step applies the record. So
+// it must not start them again under the same epochs.
 func (r *Replica) Released(member string, instance uint64, held []shardset.Grant, generation uint64) []shardset.Grant {
 	if r.doc == nil {
 		return nil
@@ -200,12 +204,12 @@ func (r *Replica) Released(member string, instance uint64, held []shardset.Grant
 		return nil
 	}
 	held = sortedGrants(held)
-	var gone []shardset.Grant
+	var released []shardset.Grant
 	for k := range r.doc.Shards {
 		s := &r.doc.Shards[k]
 		if s.Owned() && s.Owner == int32(i+1) && generation >= s.Granted && !has(held, r.doc.IDs[k]) {
-			gone = append(gone, shardset.Grant{ID: r.doc.IDs[k], Epoch: s.Epoch})
+			released = append(released, shardset.Grant{ID: r.doc.IDs[k], Epoch: s.Epoch})
 		}
 	}
-	return gone
+	return released
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// table is a document in columns. It has what answers need. To make it from each version costs little,
-// because it has no maps and counts as a Group has.
+// table is a document in columns. It is enough to answer heartbeats, and much cheaper to make than a
+// Group: it has no maps and no counts.
 type table struct {
 	format     byte
 	deleted    bool
@@ -76,8 +76,7 @@ func (t *table) columns() []byte {
 	return t.removedColumns(b)
 }
 
-// shardColumns writes one property of all shards after the other: equal values side by side compress
-// well.
+// shardColumns appends the shards column by column, because equal values side by side compress well.
 func (t *table) shardColumns(b []byte) []byte {
 	for _, s := range t.Shards {
 		state := byte(s.State)
@@ -118,7 +117,7 @@ func (t *table) shardColumns(b []byte) []byte {
 // completeBit marks the state of a complete shard.
 const completeBit = 1 << 4
 
-// appendGeneration writes an earlier generation, or zero for none.
+// appendGeneration appends an earlier generation as its distance from the newest; zero is none.
 func (t *table) appendGeneration(b []byte, g uint64) []byte {
 	if g == 0 {
 		return appendNumber(b, 0)

@@ -6,28 +6,28 @@ import (
 	"time"
 )
 
-// Tombstone marks the instance of an expired member, in its record. Another process writes
-// it, over Revision and nothing else: a member that has written a newer record is alive. For
-// an orphaned record it says what to delete.
+// Tombstone marks the record of an expired instance. Another process writes it over the record, but
+// only over Revision: a member that has written a newer record is alive. For an orphaned record, a
+// Tombstone names the record to delete.
 type Tombstone struct {
 	Member   string
 	Instance uint64
 	Revision uint64 // zero: there is no record
 }
 
-// Encode returns the record of the expired instance.
+// Encode returns the encoded record that marks the instance as expired.
 func (t Tombstone) Encode() []byte {
 	rec := Record{Standing: StandingExpired}
 	rec.Member, rec.Instance = t.Member, t.Instance
 	return rec.Encode()
 }
 
-// ExpiredMembers returns the tombstones to write at now, sorted: of the members whose
-// records have not changed for an Expiry while this Replica was shown them. It also returns
-// when the next one is due, zero for never. The Replica must be shown every record.
+// ExpiredMembers returns the tombstones to write at now, sorted by name: one for each member whose
+// record has not changed for an Expiry while the process watched it. It also returns when the next
+// one is due, zero for never. The process must pass every record to Observe.
 //
-// The time counts from when a record came, which is after its member sent it. The member
-// has stopped by then: its lease counts from when it sent the heartbeat, and has a margin.
+// The Expiry counts from when the record came, which is later than the member sent it. The member
+// has stopped by then, because its lease counts from when it sent the heartbeat, and has a margin.
 func (r *Replica) ExpiredMembers(now time.Time) (due []Tombstone, next time.Time) {
 	if r.doc == nil {
 		return nil, time.Time{}
@@ -46,8 +46,8 @@ func (r *Replica) ExpiredMembers(now time.Time) (due []Tombstone, next time.Time
 	return due, next
 }
 
-// tombstone returns the tombstone that a member may get, and since when the member is not
-// heard; false if its record says that it is over: the next step removes it.
+// tombstone returns the tombstone for a member, and since when its record has not changed. It returns
+// false if the record shows that the member has ended: the next step removes the member.
 func (r *Replica) tombstone(name string, instance uint64) (Tombstone, time.Time, bool) {
 	t := Tombstone{Member: name, Instance: instance}
 	since := r.members[name].at
@@ -60,23 +60,24 @@ func (r *Replica) tombstone(name string, instance uint64) (Tombstone, time.Time,
 		t.Instance = s.record.Instance
 		return t, s.at, r.mayExpire(&s.record, instance)
 	}
-	// Its own record was lost, or is in a form that this version cannot read.
+	// The record of this instance was lost, or this version cannot decode it.
 	if s.at.After(since) {
 		since = s.at
 	}
 	return t, since, true
 }
 
-// mayExpire reports whether a member expires when this record of its instance, or of a later
-// one, does not change: not if the record says that the instance is over, nor if the later
-// instance is about to replace the member. One that names an earlier group does not.
+// mayExpire reports whether a member expires if this record, of its instance or of a later one, does
+// not change. It does not expire if the record shows that the instance has ended, nor if the record
+// is of a later instance, which will replace the member in the next step. A record from another group
+// of this name replaces nothing, so the member expires.
 func (r *Replica) mayExpire(rec *Record, instance uint64) bool {
 	return !rec.ended() && (rec.Instance == instance || rec.Born != r.doc.born)
 }
 
-// Expire is ExpiredMembers for a store that has a clock of its own. It returns the tombstone
-// of a record that is old by that clock, and false if its instance is no member or is over.
-// The zero Record stands for one that cannot be read.
+// Expire returns the tombstone for a record that has not changed for an Expiry by the clock of the
+// store. It replaces ExpiredMembers for stores that have a clock. It returns false if the member is
+// not in the document, has ended, or is about to be replaced by a later instance. Pass the zero Record if the record cannot be decoded.
 func (r *Replica) Expire(member string, revision uint64, rec *Record) (Tombstone, bool) {
 	instance := r.Instance(member)
 	t := Tombstone{Member: member, Instance: instance, Revision: revision}
@@ -87,8 +88,8 @@ func (r *Replica) Expire(member string, revision uint64, rec *Record) (Tombstone
 	return t, true
 }
 
-// MissingRecords returns the tombstones of members that have had no record for an Expiry.
-// The clock of a store does not know of them.
+// MissingRecords returns the tombstones, sorted by name, for members that have had no record for an
+// Expiry. A store with a clock cannot find them by their age, because they have no record.
 func (r *Replica) MissingRecords(now time.Time) (due []Tombstone) {
 	for name, s := range r.members {
 		if r.records[name] == nil && now.After(s.at.Add(r.Expiry())) {
@@ -99,23 +100,24 @@ func (r *Replica) MissingRecords(now time.Time) (due []Tombstone) {
 	return due
 }
 
-// ForgetRecord forgets a record that was deleted, unless a newer one has come since.
+// ForgetRecord forgets a record that the process has deleted in the store, unless a newer version of the
+// record has come since.
 func (r *Replica) ForgetRecord(t Tombstone) {
 	if s := r.records[t.Member]; s != nil && s.revision == t.Revision {
 		r.forget(t.Member)
 	}
 }
 
-// forget forgets a record, and what it may have changed in the step that is being prepared.
+// forget forgets a record, and the draft that may contain it.
 func (r *Replica) forget(member string) {
 	delete(r.records, member)
 	delete(r.unapplied, member)
 	r.draft = nil
 }
 
-// OrphanedRecords returns the records to delete at now, sorted: their names are no members in
-// the document, and they have not changed for two Expiries. If such a process lives after
-// all, it finds its record gone, and joins anew.
+// OrphanedRecords returns the records to delete at now, sorted by name: those that belong to no member
+// of the document, and that have not changed for twice the Expiry. If the process of such a
+// record works after all, it finds that its record is gone, and joins again.
 func (r *Replica) OrphanedRecords(now time.Time) (old []Tombstone) {
 	if r.doc == nil {
 		return nil
@@ -129,8 +131,8 @@ func (r *Replica) OrphanedRecords(now time.Time) (old []Tombstone) {
 	return old
 }
 
-// ForgetOrphanedRecords forgets what OrphanedRecords returns. It is for a Replica that is not
-// shown the records of other processes, so it does not see that they were deleted.
+// ForgetOrphanedRecords forgets the records that OrphanedRecords returns. It is for a process that does
+// not watch the records of other processes, and so does not see that they were deleted.
 func (r *Replica) ForgetOrphanedRecords(now time.Time) {
 	for _, t := range r.OrphanedRecords(now) {
 		r.ForgetRecord(t)

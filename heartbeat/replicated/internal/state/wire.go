@@ -13,7 +13,7 @@ import (
 // errDamaged is matched by every error for a damaged encoding.
 var errDamaged = errors.New("the encoding is damaged")
 
-// reader reads an encoding. It keeps the first fault, and everything that it reads after that is zero.
+// reader decodes. It keeps the first fault, and returns zeros after it.
 type reader struct {
 	rest []byte
 	err  error
@@ -52,16 +52,17 @@ func (r *reader) signed() int64 {
 	return int64(v>>1) ^ -int64(v&1)
 }
 
-// count reads how many things follow: at most limit, of at least size bytes each. So no number in an
-// encoding makes its reader allocate much more than the encoding is long.
+// count reads the number of elements that follow. It refuses more than limit, and more than fit into the
+// rest of the data at size bytes each. So a damaged number cannot make the caller allocate much more
+// memory than the data takes.
 func (r *reader) count(what string, size, limit int) int {
 	n := r.number()
 	switch {
 	case n > uint64(limit):
-		r.fail("%d %s are announced, of which there are at most %d", n, what, limit)
+		r.fail("there would be %d %s; the limit is %d", n, what, limit)
 		return 0
 	case n > uint64(len(r.rest)/size):
-		r.fail("%d %s are announced in %d bytes", n, what, len(r.rest))
+		r.fail("there would be %d %s in %d bytes", n, what, len(r.rest))
 		return 0
 	}
 	return int(n)
@@ -77,7 +78,7 @@ func (r *reader) below(limit int) int {
 	return int(n)
 }
 
-// text reads a text of at most limit bytes.
+// text reads a string of at most limit bytes.
 func (r *reader) text(limit int) string {
 	n := r.count("bytes of a name", 1, limit)
 	s := string(r.rest[:n])
@@ -87,7 +88,7 @@ func (r *reader) text(limit int) string {
 
 func (r *reader) byte() byte {
 	if len(r.rest) == 0 {
-		r.fail("it is cut off")
+		r.fail("the data is cut off")
 		return 0
 	}
 	b := r.rest[0]
@@ -95,10 +96,10 @@ func (r *reader) byte() byte {
 	return b
 }
 
-// end returns the fault. Bytes that are left over are one.
+// end returns the first fault. It is also a fault if bytes are left.
 func (r *reader) end() error {
 	if r.err == nil && len(r.rest) > 0 {
-		r.fail("%d bytes are left over", len(r.rest))
+		r.fail("%d bytes are left", len(r.rest))
 	}
 	return r.err
 }
@@ -114,8 +115,8 @@ func appendText(b []byte, s string) []byte {
 	return append(appendNumber(b, uint64(len(s))), s...)
 }
 
-// appendIDs writes shards, which are sorted and distinct, log by log. Of the numbers it writes the
-// differences, which take one byte each in most lists.
+// appendIDs appends sorted, distinct shard IDs, log by log. It writes the differences between the
+// numbers, which take one byte each in most lists.
 func appendIDs(b []byte, n int, at func(int) shardset.ID) []byte {
 	b = appendNumber(b, uint64(n))
 	for i := 0; i < n; {
@@ -133,7 +134,7 @@ func appendIDs(b []byte, n int, at func(int) shardset.ID) []byte {
 	return b
 }
 
-// ids reads what appendIDs wrote. Each shard takes at least size bytes, with what follows later.
+// ids reads what appendIDs wrote. Each shard takes at least size bytes, including its other columns.
 func (r *reader) ids(what string, size, limit int) []shardset.ID {
 	n := r.count(what, size, limit)
 	var ids []shardset.ID
