@@ -35,9 +35,9 @@ func (g *Group) rebalance(now time.Time) {
 	g.revokeExcess(take)
 }
 
-// setQuotas gives every member its number of shards, and returns false if no member can have
-// any. A quiet member gets no more than it has if there are others: most likely it is about to
-// expire, and would keep the shards for the rest of its lease.
+// setQuotas sets how many shards every member should have, and returns false if no member can have
+// any. If other members can take shards, a quiet member gets no more than it has: it will probably
+// expire, and would keep new shards for the rest of its lease.
 func (g *Group) setQuotas(n int) bool {
 	members := g.sorted
 	for {
@@ -68,9 +68,9 @@ func (g *Group) setQuotas(n int) bool {
 	return true
 }
 
-// share gives members their numbers of n shards: the whole part of the exact share, and one more
-// for as many as the rest allows. Members that already have more than the whole part come first,
-// because to revoke it would be a move.
+// share distributes n shards: each member's quota is its exact share rounded down, and one more until
+// none is left. Members that already have more than the rounded share come first, because to
+// revoke a shard would be a move. share returns false if the total weight is zero.
 func share(members []*member, n int) bool {
 	total := 0
 	for _, m := range members {
@@ -104,10 +104,10 @@ func share(members []*member, n int) bool {
 	return true
 }
 
-// load is the number of shards that m has once all transfers are finished.
-func (m *member) load() int { return m.held + m.in }
+// load returns how many shards m has when all transfers are finished.
+func (m *member) load() int { return m.held + m.incoming }
 
-// taker returns a function that returns the first member, by name, with room left.
+// taker returns a function that returns the first member, by name, that is below its quota, or nil.
 func (g *Group) taker() func() *member {
 	k := 0
 	return func() *member {
@@ -121,14 +121,14 @@ func (g *Group) taker() func() *member {
 	}
 }
 
-// repromise finds a new next member for the shards in transfer whose next member is gone or has
-// too many by now. The owner comes first, because that is no move.
+// repromise finds a new next member for each shard in transfer whose next member has left or is above
+// its quota. It prefers the owner, because then the shard does not move.
 func (g *Group) repromise(moving []int32, take func() *member) {
 	var unpromised []int32
 	for _, i := range moving {
 		s := &g.shards[i]
 		if s.next != nil && s.next.deficit < 0 {
-			s.next.in--
+			s.next.incoming--
 			s.next.deficit++
 			s.next = nil
 		}
@@ -140,18 +140,18 @@ func (g *Group) repromise(moving []int32, take func() *member) {
 		s := &g.shards[i]
 		if s.owner.deficit > 0 {
 			s.owner.deficit--
-			g.keep(i)
+			g.endTransfer(i)
 			continue
 		}
 		if next := take(); next != nil {
 			next.deficit--
-			next.in++
+			next.incoming++
 			s.next = next
 		}
 	}
 }
 
-// assignFree grants the free shards: to the last owner if it has room, and the rest in order.
+// assignFree grants each free shard to its last owner if that is below its quota, and the others in order.
 func (g *Group) assignFree(free []int32, take func() *member) {
 	rest := free[:0]
 	for _, i := range free {
@@ -176,7 +176,7 @@ func (g *Group) assignFree(free []int32, take func() *member) {
 	}
 }
 
-// revokeExcess revokes what members have above their quotas, the last shards first.
+// revokeExcess revokes the shards that members hold above their quotas, those with the highest IDs first.
 func (g *Group) revokeExcess(take func() *member) {
 	for _, m := range g.sorted {
 		owned := g.owned(m)

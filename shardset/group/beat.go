@@ -7,14 +7,15 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Beat is the event of a heartbeat. It renews the member's lease, takes the shards that the
-// member has released, and answers which shards the member may hold. The caller must not change
-// the slices in the answer.
+// Beat is the event of a heartbeat. It makes the sender a member if it is new, renews its lease,
+// frees the shards that it has released, and returns the shards that it may hold. The caller must
+// not change the slices in the answer.
 //
-// A heartbeat that is refused changes nothing. The error is shardset.ErrEvicted if the instance
-// is gone, or if an unknown member reports shards; shardset.ErrStaleHeartbeat if a newer heartbeat
-// came first; *shardset.ReplacedError if a newer instance has replaced this one; and that of
-// shardset.Heartbeat.Validate.
+// A heartbeat that Beat refuses changes nothing. The error is
+//   - shardset.ErrEvicted if the instance has left or expired, or if an unknown member reports shards;
+//   - shardset.ErrStaleHeartbeat if a newer heartbeat came first;
+//   - *shardset.ReplacedError if a newer instance has replaced this one;
+//   - that of shardset.Heartbeat.Validate if the heartbeat is not valid.
 func (g *Group) Beat(now time.Time, b shardset.Heartbeat) (shardset.Answer, error) {
 	if err := b.Validate(); err != nil {
 		return shardset.Answer{}, err
@@ -42,11 +43,11 @@ func (g *Group) Beat(now time.Time, b shardset.Heartbeat) (shardset.Answer, erro
 	g.takeComplete(m, &b)
 	g.takeReleased(m, &b)
 	g.end(now)
-	m.pending = false // this is the answer
+	m.answerChanged = false // this is the answer
 	return shardset.Answer{Grants: g.grants(m), TTL: g.change.lease(g.cfg.TTL), Generation: g.generation, Complete: g.complete}, nil
 }
 
-// admit returns the member that sent a heartbeat, and makes it one if it is new.
+// admit returns the member that sent a heartbeat. It makes a new sender a member.
 func (g *Group) admit(now time.Time, b *shardset.Heartbeat) (*member, error) {
 	m := g.members[b.Member]
 	if m == nil {
@@ -82,14 +83,14 @@ func (g *Group) admit(now time.Time, b *shardset.Heartbeat) (*member, error) {
 	return m, nil
 }
 
-// succeeds reports whether the sender has started, or started again, since the group of the
-// former member m was deleted.
+// succeeds reports whether the sender is a new process in the name of the former member m, started
+// since m's group was deleted.
 func (m *member) succeeds(b *shardset.Heartbeat) bool {
 	return b.Instance > m.instance || b.Instance == 0 && len(b.Held) == 0
 }
 
-// takeClosed closes the shards that their owner reports as closed. A member repeats the report
-// until it has an answer: one from before the shard was reopened and granted again does not count.
+// takeClosed closes the shards that their owner reports as closed. A member repeats the report until
+// it has an answer. A report from before the shard was reopened and granted again does not count.
 func (g *Group) takeClosed(m *member, b *shardset.Heartbeat) {
 	for _, id := range b.Closed {
 		i, ok := g.index[id]
@@ -100,8 +101,8 @@ func (g *Group) takeClosed(m *member, b *shardset.Heartbeat) {
 	}
 }
 
-// setWeight sets the member's weight. A member that leaves has none: it receives nothing more,
-// not even the shards that it has just released.
+// setWeight sets the member's weight. The weight of a leaving member is zero, so it receives no more
+// shards, not even those that it has just released.
 func (g *Group) setWeight(m *member, b *shardset.Heartbeat) {
 	w := max(b.Weight, 1)
 	if b.Leaving {
@@ -114,17 +115,17 @@ func (g *Group) setWeight(m *member, b *shardset.Heartbeat) {
 	}
 }
 
-// takeReleased takes the shards that the member has released: those that its heartbeat omits
-// although the member knew of the grant, or is leaving.
+// takeReleased frees the shards that the member has released. Its heartbeat omits them, and the member
+// knew of the grant or is leaving.
 func (g *Group) takeReleased(m *member, b *shardset.Heartbeat) {
-	if m.out == 0 && m.removed == 0 && slices.Equal(b.Held, m.grants) && !m.stale {
+	if m.outgoing == 0 && m.removed == 0 && slices.Equal(b.Held, m.grants) && !m.grantsStale {
 		return // the steady state: it holds what the last answer said
 	}
 	held := sortedGrants(b.Held)
 	numbered := b.Seq != 0
-	knew := func(generation uint64) bool { return b.Leaving || b.Generation >= generation }
+	knows := func(generation uint64) bool { return b.Leaving || b.Generation >= generation }
 	g.releaseRemoved(m, func(id shardset.ID, r removedShard) bool {
-		return !has(held, id) && (!numbered || knew(r.granted))
+		return !has(held, id) && (!numbered || knows(r.granted))
 	})
 	for _, i := range g.owned(m) {
 		s := &g.shards[i]
@@ -132,9 +133,9 @@ func (g *Group) takeReleased(m *member, b *shardset.Heartbeat) {
 			continue
 		}
 		switch {
-		case s.state == StateTransfer && (!numbered || knew(max(s.granted, s.revoked))):
+		case s.state == StateTransfer && (!numbered || knows(max(s.granted, s.revoked))):
 			g.handOver(i)
-		case s.state == StateHeld && (numbered || b.Leaving) && knew(s.granted):
+		case s.state == StateHeld && (numbered || b.Leaving) && knows(s.granted):
 			g.free(i)
 		}
 	}

@@ -6,10 +6,10 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Close is the event of a shard being closed by the service: nothing more will come of it. Its
-// children no longer wait for it, and its owner's answers omit it. The owner may still run it, so
-// until the owner has released it Reopen gives it back to that owner. Close of an unknown shard
-// does nothing.
+// Close is the event that the service closes a shard: it gets no more data. Its children no longer
+// wait for it, and answers no longer grant it to its owner. The owner may still run the shard, so
+// Reopen returns it to this owner until the owner has released it. Close of an unknown shard does
+// nothing.
 func (g *Group) Close(now time.Time, id shardset.ID) {
 	g.begin(now)
 	defer g.end(now)
@@ -18,7 +18,7 @@ func (g *Group) Close(now time.Time, id shardset.ID) {
 		return
 	}
 	s := &g.shards[i]
-	g.touch()
+	g.raiseGeneration()
 	if holder := s.owner; holder != nil {
 		g.removed[id] = removedShard{epoch: s.epoch, granted: s.granted, holder: holder, closed: true}
 		holder.removed++
@@ -36,8 +36,8 @@ func (g *Group) closeShard(i int32) {
 	g.dirty = true
 }
 
-// Reopen is the event of a closed shard being opened again, because its checkpoint was moved back
-// from its end. Reopen of any other shard does nothing.
+// Reopen is the event that the service opens a closed shard again, for example because a user has set
+// its checkpoint back. Reopen of any other shard does nothing.
 func (g *Group) Reopen(now time.Time, id shardset.ID) {
 	g.begin(now)
 	defer g.end(now)
@@ -46,7 +46,7 @@ func (g *Group) Reopen(now time.Time, id shardset.ID) {
 		return
 	}
 	s := &g.shards[i]
-	g.touch()
+	g.raiseGeneration()
 	s.state = StateFree
 	g.completeShards--
 	g.dirty = true

@@ -6,9 +6,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// takeComplete takes from a heartbeat which of the member's shards are complete. Each heartbeat
-// repeats it. The report counts for the present grant only: work on a shard that was granted again
-// since the member's last answer begins again.
+// takeComplete sets which of the member's shards are complete, from its heartbeat. Every heartbeat
+// repeats the report. It counts for the present grant only: if the shard was granted again since the
+// member's last answer, the work on it begins again.
 func (g *Group) takeComplete(m *member, b *shardset.Heartbeat) {
 	if len(b.Complete) == 0 && m.complete == 0 {
 		return // the common case
@@ -22,8 +22,8 @@ func (g *Group) takeComplete(m *member, b *shardset.Heartbeat) {
 		for len(held) > 0 && held[0].ID.Compare(s.id) < 0 {
 			held = held[1:]
 		}
-		said := len(complete) > 0 && complete[0] == s.id && len(held) > 0 && held[0].ID == s.id
-		present := said && (held[0].Epoch == 0 || held[0].Epoch == s.epoch) && (b.Seq == 0 || b.Generation >= s.granted)
+		reported := len(complete) > 0 && complete[0] == s.id && len(held) > 0 && held[0].ID == s.id
+		present := reported && (held[0].Epoch == 0 || held[0].Epoch == s.epoch) && (b.Seq == 0 || b.Generation >= s.granted)
 		g.setComplete(i, present)
 	}
 }
@@ -47,9 +47,9 @@ func (g *Group) setComplete(i int32, complete bool) {
 	g.completeShards += n
 }
 
-// updateComplete sets whether every shard is closed or complete. A change changes all answers. A
-// group that recovers is not complete: a member that it does not know yet may work on a shard
-// that another one reports as complete.
+// updateComplete sets whether every shard is closed or complete. If that changes, all answers change.
+// While the group recovers, it is not complete: a member that it does not know yet may work on a
+// shard that another member reports as complete.
 func (g *Group) updateComplete(now time.Time) {
 	complete := g.allShardsComplete() && !g.recovering(now)
 	if complete == g.complete {

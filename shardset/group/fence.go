@@ -7,7 +7,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Token is a fencing token: the member, and the ownership of the shard, that it commits under.
+// Token is a fencing token. It names the member that wants to commit, and the ownership of the shard
+// under which it wants to.
 type Token struct {
 	Member   string
 	Instance uint64 // zero: unknown
@@ -15,9 +16,9 @@ type Token struct {
 	Epoch    uint64 // zero: unknown
 }
 
-// Fence returns nil if the token is that of the shard's owner at now, and otherwise an error that
-// matches shardset.ErrNotOwner. It compares the shard's epoch, not the group's generation: the
-// join of another member must not refuse the owner's commit.
+// Fence returns nil if the token belongs to the shard's owner at now. Otherwise it returns an error
+// that matches shardset.ErrNotOwner. It compares the shard's epoch and not the group's generation,
+// because the owner's commit must succeed even if another member joins.
 func (g *Group) Fence(now time.Time, tok Token) error {
 	g.Expire(now)
 	i, ok := g.index[tok.ID]
@@ -36,8 +37,8 @@ func (g *Group) Fence(now time.Time, tok Token) error {
 	return nil
 }
 
-// RaiseEpochs makes all later epochs higher than this one. A store that has seen a higher epoch
-// than the group's shows that the group has lost grants.
+// RaiseEpochs makes all later epochs higher than epoch. A service calls it when it finds an epoch
+// higher than the group's, for example at a checkpoint: then the group has lost grants.
 func (g *Group) RaiseEpochs(epoch uint64) {
 	if epoch > g.cfg.FirstEpoch {
 		g.cfg.FirstEpoch = epoch

@@ -9,16 +9,16 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Config is what a group is made with.
+// Config describes the group that New makes.
 type Config struct {
 	// TTL is how long a member keeps its shards after its last heartbeat. Required; at most
 	// MaxTTL.
 	TTL time.Duration
 	// Ordered makes a shard wait until all its ancestors are closed.
 	Ordered bool
-	// FirstEpoch is the number above which epochs and generations begin. A service that can
-	// lose them sets it to a number that rises from start to start, its start time in
-	// nanoseconds for instance. Zero means that they begin with one.
+	// FirstEpoch is the number above which epochs and generations begin. A service that may
+	// lose its epochs sets it to a number that is higher at each start, for example its start
+	// time in nanoseconds. Zero means that they begin with one.
 	FirstEpoch uint64
 }
 
@@ -29,11 +29,11 @@ const MaxTTL = 365 * 24 * time.Hour
 type ShardState uint8
 
 const (
-	StateWait     ShardState = iota + 1 // the group is ordered, and an ancestor is not closed
-	StateFree                           // it has no owner
-	StateHeld                           // its owner runs it
+	StateWait     ShardState = iota + 1 // no owner: the group is ordered, and an ancestor is not closed
+	StateFree                           // no owner, and no member can take it
+	StateHeld                           // granted to its owner
 	StateTransfer                       // revoked from its owner, and promised to the next member
-	StateClosed                         // nothing more will come of it
+	StateClosed                         // read to its end: it gets no more data
 )
 
 func (s ShardState) String() string {
@@ -52,30 +52,30 @@ func (s ShardState) String() string {
 	return fmt.Sprintf("ShardState(%d)", uint8(s))
 }
 
-// Group is one consumer group. It is not safe for concurrent use.
+// Group is one consumer group. A Group is not safe for concurrent use.
 type Group struct {
 	cfg     Config
 	change  TTLChange
 	shards  []shard // sorted by ID
 	index   map[shardset.ID]int32
-	removed map[shardset.ID]removedShard // shards that left the list, or that Close took
+	removed map[shardset.ID]removedShard // shards that left the list, or that Close closed while they had an owner
 
 	members    map[string]*member
 	sorted     []*member            // by name
-	tombstones map[string]tombstone // nil: none are remembered, see Restore
-	// manyTombstones is the number of tombstones at which old ones are deleted.
-	manyTombstones int
+	tombstones map[string]tombstone // nil: the store keeps them, see Restore
+	// tombstoneLimit is the number of tombstones above which expired ones are deleted.
+	tombstoneLimit int
 
 	generation     uint64
 	touched        bool   // the generation was raised in this event
-	changes        uint64 // of what State returns
+	changes        uint64 // see Changes
 	batch          bool   // see Batch
-	dirty          bool   // the shards have to be shared out again
+	dirty          bool   // rebalance must run at the end of the event
 	nextExpiry     time.Time
 	recoverUntil   time.Time
 	changed        []*member     // members whose answers changed since TakeChanged
 	completeShards int           // shards that are closed or complete
-	complete       bool          // what answers say: all shards are closed or complete
+	complete       bool          // Answer.Complete: all shards are closed or complete
 	formerTTL      time.Duration // how long a former member may work, from the deletion on
 }
 
@@ -86,7 +86,7 @@ type shard struct {
 	next     *member // in StateTransfer: the member that receives it; nil: none yet
 	last     *member // the last owner or next member: it receives the shard again if it has room
 	epoch    uint64
-	granted  uint64 // generation of the grant; zero: the owner has reported it to a group that recovers
+	granted  uint64 // generation of the grant; zero: adopted while the group recovered
 	revoked  uint64 // generation of the revocation, in StateTransfer
 	state    ShardState
 	complete bool // the owner has reported, under this grant, that the work is complete
@@ -96,37 +96,37 @@ type member struct {
 	name       string
 	instance   uint64
 	seq        uint64
-	seen       uint64 // the newest generation that its instance has shown
+	seen       uint64 // the newest generation in a heartbeat of its instance
 	unnumbered bool   // its last heartbeat had no numbers
 	weight     int
 	expires    time.Time
 
-	owned        []int32 // places of its shards; unless untidy sorted, and none that it has lost
-	untidy       bool
-	held         int // owned, in StateHeld
-	out          int // owned, in StateTransfer
-	in           int // promised to it
-	complete     int // owned, and complete
-	grants       []shardset.Grant
-	stale        bool // grants must be rebuilt
-	pending      bool // its answer has changed since its last heartbeat
-	listed       bool // in Group.changed
-	quota        int
-	deficit      int
-	removed      int  // entries of Group.removed that it holds
-	quiet        bool // it had sent no heartbeat for half a TTL when shards were last shared out
-	quietInStore bool // the same, as SetQuiet says
-	former       bool // see MemberInfo.Former
+	owned         []int32 // indexes of its shards, sorted; if ownedStale, unsorted and with lost ones
+	ownedStale    bool
+	held          int // owned, in StateHeld
+	outgoing      int // owned, in StateTransfer
+	incoming      int // promised to it, in StateTransfer
+	complete      int // owned, and complete
+	grants        []shardset.Grant
+	grantsStale   bool // grants is outdated
+	answerChanged bool // its answer has changed since its last heartbeat
+	inChanged     bool // it is in Group.changed
+	quota         int
+	deficit       int
+	removed       int  // entries of Group.removed that it holds
+	quiet         bool // at the last rebalance it had sent no heartbeat for half a TTL
+	quietInStore  bool // set by SetQuiet
+	former        bool // see MemberInfo.Former
 }
 
-// tombstone remembers the last instance of a member that is gone, so that a delayed heartbeat
-// does not make it a member again.
+// tombstone remembers the last instance of a former name in the group, so that its delayed
+// heartbeat does not make it a member again.
 type tombstone struct {
 	instance uint64
 	until    time.Time
 }
 
-// New returns a group without shards and members.
+// New returns a group without shards and members. It returns an error if the TTL is out of range.
 func New(cfg Config) (*Group, error) {
 	if err := checkTTL(cfg.TTL); err != nil {
 		return nil, err
@@ -137,25 +137,25 @@ func New(cfg Config) (*Group, error) {
 		removed:    map[shardset.ID]removedShard{},
 		members:    map[string]*member{},
 		tombstones: map[string]tombstone{},
-		// A generation that goes back would look to members like a store that lost writes,
-		// and they would release everything.
+		// If the generation went back, members would conclude that the store has lost writes,
+		// and would release everything.
 		generation: cfg.FirstEpoch,
 	}, nil
 }
 
 // Recover makes the group recover from the loss of its leases, after a restart without state.
-// For one TTL it grants and revokes nothing. Members keep the shards that they report; of two
-// that report the same shard, the one with the higher epoch keeps it. Until an owner has sent a
-// heartbeat, its commits are refused.
+// For one TTL it grants and revokes nothing. Members keep the shards that they report. If two
+// members report the same shard, the one with the higher epoch keeps it. Until a member
+// has sent a heartbeat, Fence refuses its commits.
 //
-// In that time a delayed heartbeat and commit of an expired process look like the owner's. A
-// store that survives the restart should therefore keep the epoch beside each checkpoint and
-// refuse lower ones.
+// During recovery the group cannot tell a delayed heartbeat or commit of an expired process from
+// one of the owner. So a store that survives the restart should keep the epoch beside each
+// checkpoint and refuse lower ones.
 func (g *Group) Recover(now time.Time) {
 	g.recoverUntil = now.Add(g.change.expiry(g.cfg.TTL))
 }
 
-// begin starts an event: members whose leases have ended expire first.
+// begin starts an event. It first removes the members whose leases have ended.
 func (g *Group) begin(now time.Time) {
 	if g.batch {
 		return
@@ -164,7 +164,7 @@ func (g *Group) begin(now time.Time) {
 	g.expireMembers(now)
 }
 
-// end finishes an event: it shares out what the event has freed.
+// end finishes an event. It shares out the shards that the event has freed.
 func (g *Group) end(now time.Time) {
 	if g.batch {
 		return
@@ -186,8 +186,8 @@ func (g *Group) end(now time.Time) {
 
 func (g *Group) recovering(now time.Time) bool { return now.Before(g.recoverUntil) }
 
-// touch raises the generation, at most once an event.
-func (g *Group) touch() {
+// raiseGeneration raises the generation, at most once in an event.
+func (g *Group) raiseGeneration() {
 	g.changes++
 	if !g.touched {
 		g.touched = true
@@ -195,38 +195,39 @@ func (g *Group) touch() {
 	}
 }
 
-// changedAnswer notes that m's next answer differs from its last.
+// changedAnswer notes that the grants in m's next answer differ from those in its last.
 func (g *Group) changedAnswer(m *member) {
-	m.stale = true
+	m.grantsStale = true
 	g.changedFor(m)
 }
 
 // changedFor lists m for TakeChanged.
 func (g *Group) changedFor(m *member) {
-	m.pending = true
-	if !m.listed {
-		m.listed = true
+	m.answerChanged = true
+	if !m.inChanged {
+		m.inChanged = true
 		g.changed = append(g.changed, m)
 	}
 }
 
-// TakeChanged returns the members whose answers have changed since the last call, and that
-// have not sent a heartbeat since, sorted by name. A service that can push wakes them.
+// TakeChanged returns the members whose answers have changed since the last call, sorted by name.
+// It omits a member that has sent a heartbeat after the change. A service that can push wakes
+// these members.
 func (g *Group) TakeChanged() []string {
 	var names []string
 	for _, m := range g.changed {
-		if m.pending && g.members[m.name] == m {
+		if m.answerChanged && g.members[m.name] == m {
 			names = append(names, m.name)
 		}
-		m.listed, m.pending = false, false
+		m.inChanged, m.answerChanged = false, false
 	}
 	g.changed = g.changed[:0]
 	slices.Sort(names)
 	return names
 }
 
-// NextEvent returns when Expire must be called next, zero for never. It may be too early, but
-// never too late.
+// NextEvent returns the time at which the caller must call Expire next, zero for never. It may be
+// earlier than necessary, but never later.
 func (g *Group) NextEvent() time.Time {
 	if g.nextExpiry.IsZero() || !g.recoverUntil.IsZero() && g.recoverUntil.Before(g.nextExpiry) {
 		return g.recoverUntil
@@ -234,7 +235,7 @@ func (g *Group) NextEvent() time.Time {
 	return g.nextExpiry
 }
 
-// TTL returns the TTL, during a change the new one.
+// TTL returns the TTL. While SetTTL changes it, TTL returns the new one.
 func (g *Group) TTL() time.Duration { return g.cfg.TTL }
 
 func (g *Group) insert(m *member) {

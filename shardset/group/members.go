@@ -9,7 +9,7 @@ import (
 
 // join makes the sender of a heartbeat a member.
 func (g *Group) join(b *shardset.Heartbeat) *member {
-	m := &member{name: b.Member, instance: b.Instance, weight: max(b.Weight, 1), stale: true}
+	m := &member{name: b.Member, instance: b.Instance, weight: max(b.Weight, 1), grantsStale: true}
 	g.insert(m)
 	delete(g.tombstones, b.Member)
 	g.dirty = true
@@ -17,9 +17,9 @@ func (g *Group) join(b *shardset.Heartbeat) *member {
 	return m
 }
 
-// adopt lets the member of a group that recovers keep the shards that it reports, unless another
-// one holds them under a higher epoch. It runs at every heartbeat, not only at the one that
-// joins: a delayed one, with a shorter list, may have come first.
+// adopt lets a member keep the shards that it reports while the group recovers, except those that
+// another member holds under a higher epoch. It runs at every heartbeat, not only at the first: a
+// delayed heartbeat with a shorter list may have arrived first.
 func (g *Group) adopt(m *member, held []shardset.Grant) {
 	for _, h := range held {
 		i, ok := g.index[h.ID]
@@ -32,7 +32,7 @@ func (g *Group) adopt(m *member, held []shardset.Grant) {
 		case s.state == StateClosed, s.owner == m && h.Epoch <= s.epoch:
 			continue
 		case h.Epoch == 0 && s.owner == nil:
-			g.grant(i, m) // a member that knows no epochs
+			g.grant(i, m) // the member's heartbeats carry no epochs
 		case h.Epoch < s.epoch, h.Epoch == s.epoch && s.owner != nil:
 			continue
 		default:
@@ -42,13 +42,13 @@ func (g *Group) adopt(m *member, held []shardset.Grant) {
 			s.epoch = h.Epoch
 			g.own(i, m)
 		}
-		// The member knows of this grant, so it releases the shard as soon as it omits it.
+		// The member knows of this grant: the first heartbeat that omits the shard releases it.
 		s.granted = 0
 	}
 }
 
-// adoptRemoved remembers that m holds a shard that is not in the list. It may have left the
-// list before the restart, and may come back.
+// adoptRemoved remembers that m holds a shard that is not in the list. The shard may have left the list
+// before the restart, and may come back.
 func (g *Group) adoptRemoved(m *member, h shardset.Grant) {
 	r := g.removed[h.ID]
 	if r.holder != nil {
@@ -61,9 +61,9 @@ func (g *Group) adoptRemoved(m *member, h shardset.Grant) {
 	g.removed[h.ID] = removedShard{epoch: max(h.Epoch, r.epoch), holder: m}
 }
 
-// replace ends the old instance of a member and goes on with the new one. Shards that the new
-// one reports still run, in processors that ignore their context. They stay with the member,
-// under a new epoch, so that no other member runs them too. All others are free.
+// replace puts a new instance in the place of a member's old one. If the new instance reports shards,
+// processors that ignore their context still run them. These shards stay with the member, under a
+// new epoch, so that no other member runs them too. All others become free.
 func (g *Group) replace(m *member, b *shardset.Heartbeat) {
 	held := sortedGrants(b.Held)
 	g.releaseRemoved(m, func(id shardset.ID, _ removedShard) bool { return !has(held, id) })
@@ -74,8 +74,8 @@ func (g *Group) replace(m *member, b *shardset.Heartbeat) {
 			g.free(i)
 			continue
 		}
-		g.raise(i)
-		g.touch()
+		g.raiseEpoch(i)
+		g.raiseGeneration()
 		s.granted = g.generation
 		g.changedAnswer(m)
 		if s.state == StateTransfer && !has(held, s.id) {
@@ -87,9 +87,10 @@ func (g *Group) replace(m *member, b *shardset.Heartbeat) {
 	g.changes++
 }
 
-// Leave is the event of a member leaving for good. Shards that it still reports as held run in
-// processors that do not return: they stay with it until its lease ends. All others are free at
-// once. Leave of an unknown member returns nil. The errors are those of Beat.
+// Leave is the event of a member leaving the group. Shards that the heartbeat still reports as held
+// are run by processors that do not return. These shards stay with the member until its lease ends;
+// all others become free at once. Leave of an unknown member returns nil. Otherwise the errors are
+// those of Beat.
 func (g *Group) Leave(now time.Time, b shardset.Heartbeat) error {
 	if err := b.Validate(); err != nil {
 		return err
@@ -102,7 +103,7 @@ func (g *Group) Leave(now time.Time, b shardset.Heartbeat) error {
 		g.rememberInstance(now, b.Member, b.Instance)
 		return nil
 	}
-	if !m.former || b.Instance != m.instance { // a former member may leave, too
+	if !m.former || b.Instance != m.instance { // a former member may leave as the instance that it was
 		if _, err := g.admit(now, &b); err != nil {
 			return err
 		}
@@ -122,8 +123,8 @@ func (g *Group) Leave(now time.Time, b shardset.Heartbeat) error {
 	return nil
 }
 
-// Expire is the event of time passing: it removes the members whose leases have ended, and
-// shares out their shards. Every other event does so first.
+// Expire removes the members whose leases have ended by now, and shares out their shards. Every other
+// event starts with this.
 func (g *Group) Expire(now time.Time) {
 	g.begin(now)
 	g.end(now)
@@ -146,13 +147,13 @@ func (g *Group) expireMembers(now time.Time) {
 	}
 }
 
-// rememberInstance makes the tombstone of an instance, and deletes old ones.
+// rememberInstance makes a tombstone for an instance. It deletes expired tombstones if there are many.
 func (g *Group) rememberInstance(now time.Time, name string, instance uint64) {
 	if instance == 0 || g.tombstones == nil {
 		return
 	}
 	g.tombstones[name] = tombstone{instance: max(instance, g.tombstones[name].instance), until: now.Add(2 * g.change.expiry(g.cfg.TTL))}
-	if len(g.tombstones) <= g.manyTombstones {
+	if len(g.tombstones) <= g.tombstoneLimit {
 		return
 	}
 	for name, d := range g.tombstones {
@@ -160,7 +161,7 @@ func (g *Group) rememberInstance(now time.Time, name string, instance uint64) {
 			delete(g.tombstones, name)
 		}
 	}
-	g.manyTombstones = 2*len(g.tombstones) + 16
+	g.tombstoneLimit = 2*len(g.tombstones) + 16
 }
 
 // removeMember removes a member and frees its shards.
@@ -169,18 +170,18 @@ func (g *Group) removeMember(now time.Time, m *member) {
 		g.free(i)
 	}
 	g.releaseRemoved(m, func(shardset.ID, removedShard) bool { return true })
-	if m.in > 0 {
+	if m.incoming > 0 {
 		for i := range g.shards {
 			if s := &g.shards[i]; s.next == m {
 				s.next = nil
 			}
 		}
-		m.in = 0
+		m.incoming = 0
 	}
 	delete(g.members, m.name)
 	isM := func(o *member) bool { return o == m }
 	g.sorted = slices.DeleteFunc(g.sorted, isM)
-	if m.listed { // it must not stay in memory until TakeChanged
+	if m.inChanged { // else it would stay in memory until TakeChanged
 		g.changed = slices.DeleteFunc(g.changed, isM)
 	}
 	g.rememberInstance(now, m.name, m.instance)
@@ -188,8 +189,8 @@ func (g *Group) removeMember(now time.Time, m *member) {
 	g.changes++
 }
 
-// Evict removes a member as if its lease had ended. The instance must be the member's; it is zero
-// if the member's heartbeats carry none. Evict reports whether there was such a member.
+// Evict removes a member as if its lease had ended. It does nothing and returns false if there is no
+// member with this name and instance. Pass zero if the member's heartbeats carry no instance.
 func (g *Group) Evict(now time.Time, member string, instance uint64) bool {
 	g.begin(now)
 	defer g.end(now)
@@ -201,8 +202,8 @@ func (g *Group) Evict(now time.Time, member string, instance uint64) bool {
 	return true
 }
 
-// Batch makes one event of all events in a function: they raise the generation once, and shards
-// are shared out once, at the end. Answers inside the function mean nothing.
+// Batch calls events and combines all events in it into one: the generation rises once, and the group
+// shares out its shards once, at the end. The answers that Beat returns inside it are not valid.
 func (g *Group) Batch(now time.Time, events func()) {
 	g.begin(now)
 	g.batch = true

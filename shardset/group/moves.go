@@ -6,32 +6,32 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// own gives shard i, which has no owner, to m under the epoch that it has.
+// own makes m the owner of shard i, which has none, without a new epoch.
 func (g *Group) own(i int32, m *member) {
-	g.touch()
+	g.raiseGeneration()
 	s := &g.shards[i]
 	s.owner, s.last, s.next, s.state, s.granted = m, m, nil, StateHeld, g.generation
 	m.owned = append(m.owned, i)
-	m.untidy = true
+	m.ownedStale = true
 	m.held++
 	g.changedAnswer(m)
 }
 
 // grant gives a free shard to m under a new epoch.
 func (g *Group) grant(i int32, m *member) {
-	g.raise(i)
+	g.raiseEpoch(i)
 	g.own(i, m)
 }
 
-// raise gives shard i an epoch that it never had, not even before a restart that FirstEpoch
-// follows. The epoch of an adopted shard may be below FirstEpoch.
-func (g *Group) raise(i int32) {
+// raiseEpoch gives shard i an epoch that it never had before. FirstEpoch is above all epochs from before
+// a restart, and the epoch of an adopted shard may be below it.
+func (g *Group) raiseEpoch(i int32) {
 	g.shards[i].epoch = max(g.shards[i].epoch, g.cfg.FirstEpoch) + 1
 }
 
 // free takes shard i from its owner.
 func (g *Group) free(i int32) {
-	g.touch()
+	g.raiseGeneration()
 	s := &g.shards[i]
 	g.setComplete(i, false)
 	s.last = s.owner
@@ -39,13 +39,13 @@ func (g *Group) free(i int32) {
 	case StateHeld:
 		s.owner.held--
 	case StateTransfer:
-		s.owner.out--
+		s.owner.outgoing--
 		if s.next != nil {
-			s.next.in--
+			s.next.incoming--
 			s.last = s.next
 		}
 	}
-	s.owner.untidy = true
+	s.owner.ownedStale = true
 	g.changedAnswer(s.owner)
 	s.owner, s.next, s.state = nil, nil, StateFree
 	g.dirty = true
@@ -53,23 +53,23 @@ func (g *Group) free(i int32) {
 
 // promise revokes shard i from its owner in favour of next.
 func (g *Group) promise(i int32, next *member) {
-	g.touch()
+	g.raiseGeneration()
 	s := &g.shards[i]
 	s.owner.held--
-	s.owner.out++
-	next.in++
+	s.owner.outgoing++
+	next.incoming++
 	s.state, s.next, s.revoked = StateTransfer, next, g.generation
 	g.changedAnswer(s.owner)
 }
 
-// keep ends a transfer in favour of the owner, which may be draining the shard already. The epoch
-// stays, because a new one would refuse the owner's last commit. The generation of the grant
-// stays, too: an owner that omits the shard before it learns of this has drained it, and must
-// receive it anew, under a new epoch.
-func (g *Group) keep(i int32) {
-	g.touch()
+// endTransfer lets the owner keep a shard in transfer. The owner may be draining the shard already, so the
+// epoch stays: a new one would refuse the owner's last commit. The generation of the grant stays,
+// too: if the owner omits the shard before it learns of this, it has drained the shard, and must
+// receive it again under a new epoch.
+func (g *Group) endTransfer(i int32) {
+	g.raiseGeneration()
 	s := &g.shards[i]
-	s.owner.out--
+	s.owner.outgoing--
 	s.owner.held++
 	s.state, s.next = StateHeld, nil
 	g.changedAnswer(s.owner)
@@ -79,16 +79,16 @@ func (g *Group) keep(i int32) {
 func (g *Group) handOver(i int32) {
 	next := g.shards[i].next
 	g.free(i)
-	if next != nil && next.weight > 0 { // else next is leaving, and rebalance finds another
+	if next != nil && next.weight > 0 { // otherwise next is leaving, and rebalance finds another member
 		g.grant(i, next)
 	}
 }
 
-// owned returns the shards that m owns, sorted. The slice is m's own. Shards may be freed while
-// the caller walks it.
+// owned returns the indexes of the shards that m owns, sorted. The slice belongs to m. The caller may free
+// shards while it ranges over the slice.
 func (g *Group) owned(m *member) []int32 {
-	if m.untidy {
-		m.untidy = false
+	if m.ownedStale {
+		m.ownedStale = false
 		m.owned = slices.DeleteFunc(m.owned, func(i int32) bool { return g.shards[i].owner != m })
 		slices.Sort(m.owned)
 		m.owned = slices.Compact(m.owned)
@@ -96,13 +96,13 @@ func (g *Group) owned(m *member) []int32 {
 	return m.owned
 }
 
-// grants returns the grants of m's answer. The slice is never written to again, so it can be
-// handed out.
+// grants returns the grants for m's answer. The group never writes to the slice again, so answers may
+// share it.
 func (g *Group) grants(m *member) []shardset.Grant {
-	if !m.stale {
+	if !m.grantsStale {
 		return m.grants
 	}
-	m.stale = false
+	m.grantsStale = false
 	m.grants = make([]shardset.Grant, 0, m.held)
 	for _, i := range g.owned(m) {
 		if s := &g.shards[i]; s.state == StateHeld {

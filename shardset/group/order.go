@@ -6,8 +6,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// SetOrdered sets whether shards wait for their ancestors. A shard that has an owner keeps it:
-// only free ones begin to wait.
+// SetOrdered sets whether shards wait for their ancestors. A shard that has an owner keeps it; only
+// free shards begin to wait.
 func (g *Group) SetOrdered(now time.Time, ordered bool) {
 	g.begin(now)
 	if ordered != g.cfg.Ordered {
@@ -23,7 +23,7 @@ func (g *Group) orderShards() {
 	blocked := make(map[int32]bool)
 	for i := range g.shards {
 		s := &g.shards[i]
-		// A shard that waits may have no parents any more: they may have left the list.
+		// A waiting shard may have no parents now, because they have left the list.
 		if s.state != StateWait && (s.state != StateFree || len(s.parents) == 0) {
 			continue
 		}
@@ -32,7 +32,7 @@ func (g *Group) orderShards() {
 			to = StateWait
 		}
 		if s.state != to {
-			g.touch()
+			g.raiseGeneration()
 			s.state = to
 		}
 	}

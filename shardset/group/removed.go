@@ -7,8 +7,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// removedShard remembers a shard that has left the list, in case it comes back: its epochs go on
-// rising, it stays closed, and no other member receives it until its holder has released it.
+// removedShard remembers a shard that has left the list, in case the shard comes back. Then its epochs
+// continue to rise, a closed shard is closed again, and no other member receives the shard before its
+// holder has released it.
 type removedShard struct {
 	epoch   uint64
 	granted uint64
@@ -16,9 +17,9 @@ type removedShard struct {
 	closed  bool
 }
 
-// removeShard remembers a shard that is taken out of the list.
+// removeShard remembers a shard that is no longer in the list.
 func (g *Group) removeShard(s *shard) {
-	g.touch()
+	g.raiseGeneration()
 	if s.state == StateClosed && g.removed[s.id].holder != nil {
 		return // Close has remembered it
 	}
@@ -28,7 +29,7 @@ func (g *Group) removeShard(s *shard) {
 	}
 }
 
-// restoreShard returns a shard that comes into the list, for the first time or again.
+// restoreShard returns a shard that is new in the list, or that comes back.
 func (g *Group) restoreShard(id shardset.ID) shard {
 	r := g.removed[id]
 	s := shard{id: id, epoch: r.epoch, granted: r.granted, state: StateFree}
@@ -49,7 +50,7 @@ func (g *Group) restoreShard(id shardset.ID) shard {
 	return s
 }
 
-// releaseRemoved notes that m has released the removed shards for which gone is true.
+// releaseRemoved notes that m has released the removed shards for which gone returns true.
 func (g *Group) releaseRemoved(m *member, gone func(shardset.ID, removedShard) bool) {
 	if m.removed == 0 {
 		return
@@ -75,20 +76,20 @@ func (g *Group) raiseRemoved(m *member) {
 	}
 	for id, r := range g.removed {
 		if r.holder == m {
-			g.touch()
+			g.raiseGeneration()
 			r.epoch, r.granted = max(r.epoch, g.cfg.FirstEpoch)+1, g.generation
 			g.removed[id] = r
 		}
 	}
 }
 
-// maxRemoved is the number of removed shards that nobody holds at which the group forgets some.
+// maxRemoved is the number of removed shards without a holder above which the group forgets some.
 const maxRemoved = 1 << 12
 
-// forgetRemoved forgets the shards that were removed first if there are too many. All later
-// epochs are above theirs, so the epochs of one that comes back go on rising. It comes back as
-// free, even if it was closed: its next owner finds that in its checkpoint. So closed ones are
-// kept longest.
+// forgetRemoved forgets the oldest removed shards if there are too many. It makes all later epochs higher
+// than theirs, so the epochs of a shard that comes back continue to rise. A forgotten closed shard
+// comes back as free, and its next owner finds in the checkpoint that it is closed. So closed shards
+// are forgotten last.
 func (g *Group) forgetRemoved() {
 	if len(g.removed) <= maxRemoved {
 		return
@@ -112,7 +113,7 @@ func (g *Group) forgetRemoved() {
 		}
 		return cmp.Or(cmp.Compare(x.granted, y.granted), cmp.Compare(x.epoch, y.epoch), a.Compare(b))
 	})
-	for _, id := range ids[:len(ids)-maxRemoved/2] { // not one at a time
+	for _, id := range ids[:len(ids)-maxRemoved/2] { // half of them, because this sorts all
 		g.RaiseEpochs(g.removed[id].epoch)
 		delete(g.removed, id)
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// SetShards replaces the list of shards. Shards that stay in it keep their state. Shards that
-// leave it leave their owners' answers; one that comes back before its owner has released it is
-// still that owner's. A list with a bad ID, a duplicate or a cycle changes nothing, and the error
-// names all of these.
+// SetShards replaces the list of shards. Shards in the old and the new list keep their state. Answers
+// no longer grant the removed shards. If a removed shard comes back before its owner has released it,
+// the same owner gets it. A list with bad IDs, duplicates or cycles changes nothing, and the error
+// names all of them.
 func (g *Group) SetShards(now time.Time, list []shardset.Shard) error {
 	byID := func(a, b shardset.Shard) int { return a.ID.Compare(b.ID) }
 	if !slices.IsSortedFunc(list, byID) {
@@ -58,7 +58,7 @@ func (g *Group) SetShards(now time.Time, list []shardset.Shard) error {
 // recount counts the shards of each member anew, after the list has changed.
 func (g *Group) recount() {
 	for _, m := range g.sorted {
-		m.owned, m.held, m.out, m.in, m.complete = m.owned[:0], 0, 0, 0, 0
+		m.owned, m.held, m.outgoing, m.incoming, m.complete = m.owned[:0], 0, 0, 0, 0
 	}
 	g.completeShards = 0
 	for i := range g.shards {
@@ -68,10 +68,10 @@ func (g *Group) recount() {
 			s.owner.held++
 			s.owner.owned = append(s.owner.owned, int32(i))
 		case StateTransfer:
-			s.owner.out++
+			s.owner.outgoing++
 			s.owner.owned = append(s.owner.owned, int32(i))
 			if s.next != nil {
-				s.next.in++
+				s.next.incoming++
 			}
 		case StateClosed:
 			g.completeShards++
@@ -82,9 +82,9 @@ func (g *Group) recount() {
 		}
 	}
 	for _, m := range g.sorted {
-		m.untidy = false
-		before, known := m.grants, !m.stale
-		m.stale = true
+		m.ownedStale = false
+		before, known := m.grants, !m.grantsStale
+		m.grantsStale = true
 		if !known || !slices.Equal(before, g.grants(m)) {
 			g.changedAnswer(m)
 		}

@@ -15,7 +15,7 @@ type ShardInfo struct {
 	Owner    string // empty: none
 	Next     string // the member that receives it when the owner has released it; empty: none
 	Epoch    uint64 // of the owner, or of the last one
-	Complete bool   // the work is complete; the owner keeps the shard so that nobody repeats it
+	Complete bool   // the work is complete; the owner keeps the shard so that no other member repeats it
 }
 
 // MemberInfo is one member in a Snapshot.
@@ -24,19 +24,19 @@ type MemberInfo struct {
 	Instance uint64
 	Weight   int
 	Expires  time.Time // when its lease ends if it sends no heartbeat
-	Held     int       // shards that it owns, those in transfer included
+	Held     int       // shards that it owns, including those in transfer from it
 	Incoming int       // shards promised to it
-	// Former says that it was a member of the deleted group before this one. It may still work
-	// on its shards, so they are in transfer from it. It receives nothing.
+	// Former is true if it was a member of the deleted group that this one replaces. It may
+	// still work on its shards, so they are in transfer from it. It receives no shards.
 	Former bool
 }
 
-// Snapshot is a Group at one moment, for people: its shards and members, sorted. It shares
-// nothing with the Group.
+// Snapshot describes a Group at one moment, for people to read. Shards and members are sorted. It
+// shares no memory with the Group.
 type Snapshot struct {
 	Generation uint64
-	// Lease is how long a heartbeat keeps a member's shards, and Expiry how long after its last
-	// heartbeat a member expires. Both are the TTL, except while SetTTL changes it.
+	// Lease is how long a heartbeat keeps a member's shards. Expiry is how long after its last
+	// heartbeat a member expires. Both equal the TTL, except while SetTTL changes it.
 	TTL, Lease, Expiry time.Duration
 
 	Complete bool // there are shards, and all are closed or complete
@@ -44,7 +44,8 @@ type Snapshot struct {
 	Members  []MemberInfo
 }
 
-// Snapshot returns the group as it was after the last event: call Expire first.
+// Snapshot returns the group as it was after the last event. Call Expire first to remove expired
+// members.
 func (g *Group) Snapshot() Snapshot {
 	snap := Snapshot{
 		Generation: g.generation,
@@ -67,14 +68,14 @@ func (g *Group) Snapshot() Snapshot {
 	for i, m := range g.sorted {
 		snap.Members[i] = MemberInfo{
 			Name: m.name, Instance: m.instance, Weight: m.weight, Expires: m.expires,
-			Held: m.held + m.out, Incoming: m.in, Former: m.former,
+			Held: m.held + m.outgoing, Incoming: m.incoming, Former: m.former,
 		}
 	}
 	return snap
 }
 
-// Check returns an error if something is not as it must be between two events. It is for tests,
-// and walks over all shards.
+// Check returns an error if the group breaks one of its invariants. It is for tests: it visits every
+// shard.
 func (g *Group) Check() error {
 	held, out, in := map[*member]int{}, map[*member]int{}, map[*member]int{}
 	for i := range g.shards {
@@ -108,19 +109,19 @@ func (g *Group) Check() error {
 		if i > 0 && g.sorted[i-1].name >= m.name {
 			return fmt.Errorf("members %q and %q are out of order", g.sorted[i-1].name, m.name)
 		}
-		if m.held != held[m] || m.out != out[m] || m.in != in[m] {
+		if m.held != held[m] || m.outgoing != out[m] || m.incoming != in[m] {
 			return fmt.Errorf("member %q counts %d held, %d out, %d in; it has %d, %d, %d",
-				m.name, m.held, m.out, m.in, held[m], out[m], in[m])
+				m.name, m.held, m.outgoing, m.incoming, held[m], out[m], in[m])
 		}
-		if m.former && (m.weight != 0 || m.held != 0 || m.in != 0 || g.formerTTL == 0) {
+		if m.former && (m.weight != 0 || m.held != 0 || m.incoming != 0 || g.formerTTL == 0) {
 			return fmt.Errorf("the former member %q has the weight %d, holds %d shards and is promised %d, with a TTL of %v",
-				m.name, m.weight, m.held, m.in, g.formerTTL)
+				m.name, m.weight, m.held, m.incoming, g.formerTTL)
 		}
 		if m.removed != removed[m] {
 			return fmt.Errorf("member %q counts %d removed shards and holds %d", m.name, m.removed, removed[m])
 		}
-		if len(g.owned(m)) != m.held+m.out {
-			return fmt.Errorf("member %q lists %d shards and owns %d", m.name, len(m.owned), m.held+m.out)
+		if len(g.owned(m)) != m.held+m.outgoing {
+			return fmt.Errorf("member %q lists %d shards and owns %d", m.name, len(m.owned), m.held+m.outgoing)
 		}
 		if len(g.grants(m)) != m.held {
 			return fmt.Errorf("the answer to %q has %d shards, and it holds %d", m.name, len(m.grants), m.held)

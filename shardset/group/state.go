@@ -7,18 +7,18 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// State is a Group as plain values, in columns: what a store must keep of it so that Restore makes
-// it again. It has no leases, and no sequence numbers of heartbeats.
+// State is a Group as plain values, in columns. It is what a store must keep so that Restore can make
+// the Group again. It has no leases and no sequence numbers of heartbeats.
 type State struct {
 	Config
 	Generation uint64
 	Change     TTLChange
 	FormerTTL  time.Duration // how long former members may work; zero: there are none
 
-	// Names are the members, sorted. Behind them come the last owners of free shards that are
-	// no members any more.
+	// Names are the members, sorted, and behind them the last owners of free shards that are
+	// no longer members.
 	Names     []string
-	Instances []uint64 // of the members, and of them alone
+	Instances []uint64 // of the members only
 	Weights   []int    // of the members
 	Former    []bool   // of the members: see MemberInfo.Former
 
@@ -28,13 +28,14 @@ type State struct {
 	Removed []RemovedRow  // sorted by ID
 }
 
-// ShardRow is one shard of a State. A member is its place in State.Names plus one; zero is none.
+// ShardRow is one shard of a State. Owner, Next and Last are indexes into State.Names plus one; zero
+// is none.
 type ShardRow struct {
 	Epoch       uint64
-	Granted     uint64 // generation of the grant; zero: the owner has reported it to a group that recovers
+	Granted     uint64 // generation of the grant; zero: adopted while the group recovered
 	Revoked     uint64 // generation of the revocation, in StateTransfer
 	Owner, Next int32
-	Last        int32 // the last owner, of a shard that has none
+	Last        int32 // the last owner of a shard that has no owner
 	State       ShardState
 	Complete    bool
 }
@@ -42,13 +43,13 @@ type ShardRow struct {
 // Owned reports whether the shard has an owner.
 func (s *ShardRow) Owned() bool { return s.State == StateHeld || s.State == StateTransfer }
 
-// Lineage is the parents of one shard. All are places in State.IDs.
+// Lineage is the parents of one shard, as indexes into State.IDs.
 type Lineage struct {
 	Child   int
 	Parents []int32
 }
 
-// RemovedRow is a shard that has left the list, or that was closed while its owner ran it.
+// RemovedRow is a shard that has left the list, or that Close closed while it had an owner.
 type RemovedRow struct {
 	ID             shardset.ID
 	Epoch, Granted uint64
@@ -56,11 +57,11 @@ type RemovedRow struct {
 	Closed         bool
 }
 
-// Expiry is how long after its last heartbeat a member, or a former one, has expired: the TTL,
-// during a change the longest one, and with former members at least FormerTTL.
+// Expiry returns how long after its last heartbeat any member has expired, also a former one. It is
+// the TTL, or the longest TTL in use while it changes, and at least FormerTTL.
 func (s *State) Expiry() time.Duration { return max(s.Change.expiry(s.TTL), s.FormerTTL) }
 
-// State returns the group as plain values. The caller must not change the parents in it.
+// State returns the group as plain values. The caller must not change the Parents in it.
 func (g *Group) State() *State {
 	s := &State{
 		Config: g.cfg, Change: g.change, Generation: g.generation,
@@ -114,9 +115,9 @@ func (g *Group) State() *State {
 	return s
 }
 
-// Restore makes a Group of a State. It checks the TTL only: the State must be one that a Group
-// returned, or equally consistent. The lease of each member begins at now. The group keeps no
-// tombstones of members that are gone: the store does.
+// Restore makes a Group of a State. It checks only the TTL: the caller must make sure that the State is
+// consistent, as one that Group.State returned is. The lease of each member begins at now. The
+// group keeps no tombstones, because the store keeps them.
 func Restore(now time.Time, s *State) (*Group, error) {
 	g, err := New(s.Config)
 	if err != nil {
@@ -126,7 +127,7 @@ func Restore(now time.Time, s *State) (*Group, error) {
 	g.generation, g.change, g.formerTTL = s.Generation, s.Change, s.FormerTTL
 	names := make([]*member, len(s.Names))
 	for i, name := range s.Names {
-		names[i] = &member{name: name, stale: true}
+		names[i] = &member{name: name, grantsStale: true}
 		if i < len(s.Instances) {
 			m := names[i]
 			m.instance, m.weight, m.expires, m.former = s.Instances[i], s.Weights[i], now.Add(s.Expiry()), s.Former[i]
@@ -135,7 +136,7 @@ func Restore(now time.Time, s *State) (*Group, error) {
 			g.nextExpiry = m.expires
 		}
 	}
-	who := func(place int32) *member {
+	memberAt := func(place int32) *member {
 		if place == 0 {
 			return nil
 		}
@@ -145,7 +146,7 @@ func Restore(now time.Time, s *State) (*Group, error) {
 	for i, r := range s.Shards {
 		to := shard{
 			id: s.IDs[i], state: r.State, complete: r.Complete, epoch: r.Epoch,
-			owner: who(r.Owner), next: who(r.Next), last: who(r.Last), granted: r.Granted, revoked: r.Revoked,
+			owner: memberAt(r.Owner), next: memberAt(r.Next), last: memberAt(r.Last), granted: r.Granted, revoked: r.Revoked,
 		}
 		if to.owner != nil {
 			to.last = to.owner
@@ -157,7 +158,7 @@ func Restore(now time.Time, s *State) (*Group, error) {
 		g.shards[l.Child].parents = l.Parents
 	}
 	for _, r := range s.Removed {
-		h := who(int32(r.Holder))
+		h := memberAt(int32(r.Holder))
 		g.removed[r.ID] = removedShard{epoch: r.Epoch, granted: r.Granted, holder: h, closed: r.Closed}
 		if h != nil {
 			h.removed++
@@ -166,7 +167,7 @@ func Restore(now time.Time, s *State) (*Group, error) {
 	g.recount()
 	g.TakeChanged()
 	g.complete = g.allShardsComplete()
-	g.dirty = true // if the shards are shared out already, this changes nothing
+	g.dirty = true // rebalance changes nothing if all shards are shared out
 	return g, nil
 }
 
@@ -194,8 +195,9 @@ func (g *Group) Members(yield func(name string) bool) {
 	}
 }
 
-// SetQuiet names the members that have sent no heartbeat for half a TTL, for a group in a store,
-// which has no leases. They receive nothing more while others can, from the next event on.
+// SetQuiet sets which members have sent no heartbeat for half a TTL. It is for a group in a store,
+// which has no leases. From the next event on, these members receive no more shards while others
+// can take them.
 func (g *Group) SetQuiet(names map[string]bool) {
 	for _, m := range g.sorted {
 		m.quietInStore = names[m.name]

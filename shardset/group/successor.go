@@ -6,10 +6,10 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Successor returns the group that is made after g was deleted. Its epochs and its generation are
-// above all of g's. It has none of g's members. But those that owned shards may still work, so
-// their shards are in transfer from them, as former members, until they leave, expire, are evicted
-// or join as a new instance. The same holds for a shard that comes into the list later.
+// Successor returns the group that replaces g after g was deleted. Its epochs and its generation are
+// higher than all of g's. The owners in g may still work, so they are former members of the new
+// group, and their shards are in transfer, until they leave, expire, are evicted or join as a new
+// instance. This holds even for a shard that is not in list and comes into it later.
 func (g *Group) Successor(now time.Time, cfg Config, list []shardset.Shard) (*Group, error) {
 	cfg.FirstEpoch = max(cfg.FirstEpoch, g.highestEpoch()+1)
 	next, err := New(cfg)
@@ -20,10 +20,10 @@ func (g *Group) Successor(now time.Time, cfg Config, list []shardset.Shard) (*Gr
 		return nil, err
 	}
 	next.begin(now)
-	next.touch()
+	next.raiseGeneration()
 	for _, m := range g.sorted {
-		if m.held+m.out+m.removed > 0 {
-			next.inherit(g, m)
+		if m.held+m.outgoing+m.removed > 0 {
+			next.addFormer(g, m)
 		}
 	}
 	next.recount()
@@ -33,29 +33,29 @@ func (g *Group) Successor(now time.Time, cfg Config, list []shardset.Shard) (*Gr
 	return next, nil
 }
 
-// inherit makes a member of the deleted group a former member, with its shards.
-func (g *Group) inherit(old *Group, m *member) {
-	f := &member{name: m.name, instance: m.instance, expires: m.expires, former: true, stale: true}
+// addFormer adds a member of the deleted group as a former member, with its shards.
+func (g *Group) addFormer(old *Group, m *member) {
+	f := &member{name: m.name, instance: m.instance, expires: m.expires, former: true, grantsStale: true}
 	g.insert(f)
 	g.formerTTL = max(g.formerTTL, old.expiry())
 	if g.nextExpiry.IsZero() || f.expires.Before(g.nextExpiry) {
 		g.nextExpiry = f.expires
 	}
 	for _, i := range old.owned(m) {
-		g.holdBack(f, old.shards[i].id, old.shards[i].epoch)
+		g.keepWithFormer(f, old.shards[i].id, old.shards[i].epoch)
 	}
 	if m.removed == 0 {
 		return
 	}
 	for id, r := range old.removed {
 		if r.holder == m {
-			g.holdBack(f, id, r.epoch)
+			g.keepWithFormer(f, id, r.epoch)
 		}
 	}
 }
 
-// holdBack leaves a shard with a former member.
-func (g *Group) holdBack(f *member, id shardset.ID, epoch uint64) {
+// keepWithFormer makes a former member the owner of a shard that it owned in the deleted group.
+func (g *Group) keepWithFormer(f *member, id shardset.ID, epoch uint64) {
 	i, ok := g.index[id]
 	if !ok {
 		g.removed[id] = removedShard{epoch: epoch, granted: g.generation, holder: f}
@@ -79,7 +79,7 @@ func (g *Group) highestEpoch() uint64 {
 	return highest
 }
 
-// expiry is that of State.
+// expiry returns State.Expiry.
 func (g *Group) expiry() time.Duration { return max(g.change.expiry(g.cfg.TTL), g.formerTTL) }
 
 // hasFormer reports whether there are former members.

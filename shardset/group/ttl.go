@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// TTLChange is a change of the TTL that not every member has seen. Until every member has, leases
-// are the shortest TTL that may be in use, and members expire after the longest. So a process that
-// knows an earlier state of the group neither works longer than others wait, nor waits shorter
-// than others work. The zero value is no change.
+// TTLChange is a change of the TTL that some members have not seen yet. Until all have, a lease lasts
+// for the shortest TTL in use, and a member expires after the longest. So no member works longer
+// than other processes wait, even if some of them still know the old TTL. The zero value means that
+// there is no change.
 type TTLChange struct {
 	Since             uint64 // the generation of the change; zero: there is none
 	Shortest, Longest time.Duration
 }
 
-// lease is how long a heartbeat keeps a member's shards, in a group of this TTL.
+// lease returns how long a heartbeat keeps a member's shards in a group with this TTL.
 func (c TTLChange) lease(ttl time.Duration) time.Duration {
 	if c.Since == 0 {
 		return ttl
@@ -22,7 +22,7 @@ func (c TTLChange) lease(ttl time.Duration) time.Duration {
 	return c.Shortest
 }
 
-// expiry is how long after its last heartbeat a member of that group expires.
+// expiry returns how long after its last heartbeat a member expires in a group with this TTL.
 func (c TTLChange) expiry(ttl time.Duration) time.Duration {
 	if c.Since == 0 {
 		return ttl
@@ -37,13 +37,15 @@ func checkTTL(ttl time.Duration) error {
 	return nil
 }
 
-// SetTTL changes the TTL in two phases. First answers have the shorter of the old and the new
-// TTL, and members expire after the longer one. When each member has sent a heartbeat whose
-// generation shows that it has seen the change, the new TTL alone counts. A member that does not
-// show it delays this until it leaves or expires.
+// SetTTL changes the TTL in two phases. In the first, answers have the shorter of the old and the new
+// TTL, and members expire after the longer one. The second, in which only the new TTL counts, begins
+// when each member has sent a heartbeat whose generation shows that it has seen the change. A member
+// that does not show it delays the second phase until it leaves or expires.
 //
-// Members whose heartbeats carry no numbers cannot show it. If there are no others, the new
-// TTL counts at once, from their last heartbeats.
+// SetTTL does not wait for members whose heartbeats carry no numbers, because they cannot show it. If
+// there are no others, the new TTL counts at once, from their last heartbeats.
+//
+// SetTTL returns an error if the TTL is out of range.
 func (g *Group) SetTTL(now time.Time, ttl time.Duration) error {
 	if err := checkTTL(ttl); err != nil {
 		return err
@@ -53,7 +55,7 @@ func (g *Group) SetTTL(now time.Time, ttl time.Duration) error {
 	if ttl == g.cfg.TTL {
 		return nil
 	}
-	g.touch()
+	g.raiseGeneration()
 	g.change = TTLChange{
 		Since:    g.generation,
 		Shortest: min(ttl, g.change.lease(g.cfg.TTL)), Longest: max(ttl, g.change.expiry(g.cfg.TTL)),
@@ -66,7 +68,7 @@ func (g *Group) SetTTL(now time.Time, ttl time.Duration) error {
 	}
 	g.nextExpiry = time.Time{}
 	for _, m := range g.sorted {
-		if !m.former { // it has the TTL of the deleted group
+		if !m.former { // a former member has the TTL of the deleted group
 			m.expires = m.expires.Add(longer)
 		}
 		if g.nextExpiry.IsZero() || m.expires.Before(g.nextExpiry) {
@@ -77,7 +79,7 @@ func (g *Group) SetTTL(now time.Time, ttl time.Duration) error {
 	return nil
 }
 
-// settleTTL ends a change of the TTL that every member has seen.
+// settleTTL ends a change of the TTL when every member has seen it.
 func (g *Group) settleTTL() {
 	if g.change.Since == 0 {
 		return
