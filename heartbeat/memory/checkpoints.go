@@ -9,8 +9,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// Load returns the shard's position, and false if there is none. If o does not own the shard,
-// the error matches processor.ErrNotOwner.
+// Load returns the stored position of the shard that o owns, and false if there is none. If o does
+// not own the shard under its present epoch, the error matches processor.ErrNotOwner. After Delete
+// it is heartbeat.ErrGroupNotFound.
 func (s *Service) Load(ctx context.Context, o processor.Owner) (processor.Position, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return "", false, err
@@ -27,7 +28,8 @@ func (s *Service) Load(ctx context.Context, o processor.Owner) (processor.Positi
 }
 
 // Save stores the position if o owns the shard under its present epoch. Otherwise it stores
-// nothing, and the error matches processor.ErrNotOwner.
+// nothing, and the error matches processor.ErrNotOwner. After Delete it is
+// heartbeat.ErrGroupNotFound.
 func (s *Service) Save(ctx context.Context, o processor.Owner, p processor.Position) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -41,8 +43,8 @@ func (s *Service) Save(ctx context.Context, o processor.Owner, p processor.Posit
 	})
 }
 
-// ListCheckpoints returns the positions of a log's shards. It implements
-// processor.Lister.
+// ListCheckpoints returns the stored checkpoints of a log's shards, in no particular order. It
+// implements processor.Lister. After Delete the error is heartbeat.ErrGroupNotFound.
 func (s *Service) ListCheckpoints(ctx context.Context, log string) (list []processor.Checkpoint, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -58,8 +60,8 @@ func (s *Service) ListCheckpoints(ctx context.Context, log string) (list []proce
 	return list, err
 }
 
-// Position returns the stored position of a shard, without a check of the owner, and false
-// if there is none.
+// Position returns the stored position of a shard, and false if there is none. Unlike Load, it
+// does not need an owner.
 func (s *Service) Position(id shardset.ID) (processor.Position, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

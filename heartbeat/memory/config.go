@@ -13,12 +13,12 @@ const DefaultTTL = 6 * time.Second
 
 // Config describes the group that New makes.
 type Config struct {
-	// Group is the group's name, for logs; shardset.CheckName has the rule. Empty means
+	// Group is the group's name, for logs. It must pass shardset.CheckName. Empty means
 	// "memory".
 	Group string
-	// TTL is how long a member keeps its shards after its last heartbeat, up to
-	// group.MaxTTL. A member that sets its own Interval needs a third of the TTL or less.
-	// Zero means DefaultTTL.
+	// TTL is how long a member keeps its shards after its last heartbeat, at most
+	// group.MaxTTL. If a worker sets its own heartbeat interval, that must be at most a third
+	// of the TTL. Zero means DefaultTTL.
 	TTL time.Duration
 	// Shards are the shards of the group; empty means none. SetShards changes them later.
 	Shards []shardset.Shard
@@ -26,8 +26,8 @@ type Config struct {
 	Ordered bool
 }
 
-// New returns a service with one group. It refuses a bad Config with a
-// *shardset.ConfigError that lists every fault.
+// New returns a service with one group. If the Config has faults, New returns a
+// *shardset.ConfigError that lists all of them.
 func New(cfg Config) (*Service, error) {
 	faults := &shardset.ConfigError{Config: "memory.Config"}
 	if cfg.Group == "" {

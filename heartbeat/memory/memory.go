@@ -13,20 +13,20 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// Service is the embedded group service. It implements heartbeat.Client with all
-// its abilities and processor.Checkpoints. Safe for concurrent use by any number of
-// coordinators; it must not be copied.
+// Service is the embedded group service. It implements processor.Checkpoints, and
+// heartbeat.Client with all its abilities. A Service is safe for concurrent use by any number
+// of coordinators. Do not copy it.
 type Service struct {
 	name string
-	cfg  group.Config // as it was made
+	cfg  group.Config // the group's Config in New
 
-	mu        sync.Mutex // guards everything below; never held across a call out
+	mu        sync.Mutex // guards everything below; never held during I/O or user code
 	group     *group.Group
-	shards    []shardset.Shard // the group's, to make it anew
+	shards    []shardset.Shard // the group's shards, for Create
 	deleted   bool
 	positions map[shardset.ID]processor.Checkpoint
 	watchers  map[string]map[chan struct{}]struct{}
-	timer     *time.Timer // fires expire at the group's next event; nil: none is due
+	timer     *time.Timer // calls expire at timerAt; nil: no event is due
 	timerAt   time.Time
 }
 
@@ -39,12 +39,12 @@ var (
 	_ processor.Lister      = (*Service)(nil)
 )
 
-// reset makes a new group, the successor of the deleted one if there is one. The caller
-// holds mu, or is the only one.
+// reset makes a new group: the successor of the deleted one, if there is one. The caller
+// holds mu, unless it is New.
 //
-// A sink may remember epochs of an earlier process and refuse lower ones. So epochs count
-// from the time in milliseconds: it is above all earlier epochs, because a shard does not
-// change its owner once a millisecond for long.
+// A sink may remember epochs of an earlier process and refuse lower ones. So epochs count up
+// from the time in milliseconds. That is above all earlier epochs, because a shard changes its
+// owner less often than once a millisecond.
 func (s *Service) reset(now time.Time, shards []shardset.Shard) (err error) {
 	cfg := s.cfg
 	cfg.FirstEpoch = uint64(now.UnixMilli())
@@ -64,8 +64,8 @@ func (s *Service) reset(now time.Time, shards []shardset.Shard) (err error) {
 	return nil
 }
 
-// Info describes the group. The guarantees are all that there are; Ordered is as in the
-// Config. TTL is the TTL of the Config, even after SetTTL.
+// Info describes the group. It has all guarantees; Ordered is set if the Config has it. TTL is
+// the TTL of the Config, even after SetTTL.
 func (s *Service) Info() heartbeat.Info {
 	return heartbeat.Info{
 		Group: s.name,
@@ -77,8 +77,8 @@ func (s *Service) Info() heartbeat.Info {
 	}
 }
 
-// Beat answers one heartbeat. Its errors are those of group.Group.Beat, and, after Delete,
-// heartbeat.ErrGroupNotFound.
+// Beat answers one heartbeat. Its errors are those of group.Group.Beat. After Delete the error
+// is heartbeat.ErrGroupNotFound.
 func (s *Service) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return shardset.Answer{}, err
@@ -91,7 +91,8 @@ func (s *Service) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answ
 	return a, err
 }
 
-// Leave ends a membership. The watchers of the members that get its shards are woken.
+// Leave ends a membership, and wakes the watchers of the members that receive its shards. Its
+// errors are those of Beat.
 func (s *Service) Leave(ctx context.Context, r shardset.Heartbeat) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -99,8 +100,8 @@ func (s *Service) Leave(ctx context.Context, r shardset.Heartbeat) error {
 	return s.do(func(now time.Time) error { return s.group.Leave(now, r) })
 }
 
-// SetShards replaces the group's shards and their parents. Checkpoints of removed shards
-// stay. A bad list changes nothing.
+// SetShards replaces the group's shards and their parents. The checkpoints of removed shards
+// stay. If the list has faults, SetShards changes nothing and returns an error that names them.
 func (s *Service) SetShards(shards []shardset.Shard) error {
 	shards = slices.Clone(shards)
 	return s.do(func(now time.Time) error {
@@ -112,15 +113,15 @@ func (s *Service) SetShards(shards []shardset.Shard) error {
 	})
 }
 
-// SetTTL changes the TTL. Until every member has shown that it has seen the change, leases
-// last for the shorter of the old and the new TTL, and a member that stops heartbeating
-// expires after the longer one.
+// SetTTL changes the TTL. Until every member has shown that it has seen the change, a lease
+// lasts for the shorter of the old and the new TTL, and a member expires after the longer
+// one. SetTTL returns an error if the TTL is not positive, or above group.MaxTTL.
 func (s *Service) SetTTL(ttl time.Duration) error {
 	return s.do(func(now time.Time) error { return s.group.SetTTL(now, ttl) })
 }
 
-// Delete deletes the group and its checkpoints. Until Create, heartbeats and commits fail
-// with heartbeat.ErrGroupNotFound. The watchers of all members are woken.
+// Delete deletes the group and its checkpoints, and wakes all watchers. Until Create, heartbeats
+// and commits fail with heartbeat.ErrGroupNotFound.
 func (s *Service) Delete() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,10 +130,10 @@ func (s *Service) Delete() {
 	s.wake(slices.Collect(maps.Keys(s.watchers)))
 }
 
-// Create makes the group anew after Delete, with the same shards and no checkpoints. If the
-// group exists, it does nothing. The new epochs are higher than all earlier ones, because
-// sinks may remember those. A member of the deleted group may still work: its shards are
-// granted to nobody until it leaves, comes back as a new instance, or its lease has ended.
+// Create makes the group again after Delete, with the same shards and without checkpoints. If
+// the group exists, it does nothing. The new epochs are higher than all earlier ones, because
+// sinks may remember those. A member of the deleted group may still work. So the group grants
+// its shards to no other member until it leaves, joins as a new instance, or expires.
 func (s *Service) Create(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -150,7 +151,7 @@ func (s *Service) Create(ctx context.Context) error {
 	return nil
 }
 
-// Snapshot returns the members and the shards as they are now. A deleted group has none.
+// Snapshot returns the members and the shards as they are now. After Delete it is empty.
 func (s *Service) Snapshot() group.Snapshot {
 	var snap group.Snapshot
 	_ = s.do(func(now time.Time) error { // only a deleted group fails, and it is empty
@@ -161,8 +162,8 @@ func (s *Service) Snapshot() group.Snapshot {
 	return snap
 }
 
-// do runs one event of the group, wakes the watchers of the members whose answers it
-// changed, and sets the timer for the next event that time brings.
+// do runs one event of the group, wakes the watchers of the members whose answers the event
+// changed, and sets the timer for the next expiry.
 func (s *Service) do(event func(now time.Time) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,8 +177,9 @@ func (s *Service) do(event func(now time.Time) error) error {
 	return err
 }
 
-// arm sets the timer for the group's next event. If that moved to a later time, the timer
-// fires early and is set again: nearly every heartbeat moves it.
+// arm sets the timer for the group's next event. If the timer is set for an earlier time, arm
+// leaves it: it fires early and is set again. This is cheaper, because nearly every heartbeat
+// moves the next event to a later time.
 func (s *Service) arm(now time.Time) {
 	at := s.group.NextEvent()
 	if at.IsZero() || s.timer != nil && !at.Before(s.timerAt) {

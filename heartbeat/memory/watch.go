@@ -2,8 +2,9 @@ package memory
 
 import "context"
 
-// Watch returns a channel that carries a value whenever the answer to member has changed.
-// The channel is closed when ctx ends.
+// Watch returns a channel that receives a value when the answer to member has changed. Several
+// changes may share one value. The channel is closed when ctx ends. If ctx has already ended,
+// Watch returns its error.
 func (s *Service) Watch(ctx context.Context, member string) (<-chan struct{}, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -29,8 +30,8 @@ func (s *Service) unwatch(member string, wake chan struct{}) {
 	close(wake) // under mu, like every send
 }
 
-// wake wakes the watchers of these members. The caller holds mu. A channel that still has a
-// value needs no second one.
+// wake wakes the watchers of these members. The caller holds mu. It skips a channel that still
+// has a value.
 func (s *Service) wake(members []string) {
 	for _, name := range members {
 		for wake := range s.watchers[name] {
