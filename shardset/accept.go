@@ -69,13 +69,13 @@ func (t *Tracker) accept(now time.Time, seq uint64, a Answer, p *Plan) error {
 
 	if changed {
 		t.assigned, t.diffDue = slices.Clone(assigned), true
-		t.ending.since = time.Time{}
+		t.completion.idleSince = time.Time{}
 	}
 	if t.diffDue {
 		t.applyDiff(now, seq, p)
 	}
 	t.startAgain(now, p)
-	t.forget(now, seq)
+	t.dropReported(now, seq)
 	return nil
 }
 
@@ -117,24 +117,24 @@ func (t *Tracker) applyDiff(now time.Time, seq uint64, p *Plan) {
 	p.Start = slices.Grow(p.Start, len(d.start))
 	t.timed = slices.Grow(t.timed, len(d.revoke))
 	for _, e := range d.revoke {
-		t.giveUp(now, e, StateDraining, CauseRevoked, p)
+		t.stopOrRemove(now, e, StateDraining, CauseRevoked, p)
 	}
 	for _, e := range d.regrant {
-		t.giveUp(now, e, StateCancelled, CauseLost, p)
+		t.stopOrRemove(now, e, StateCancelled, CauseLost, p)
 	}
 	fresh := make([]entry, 0, len(d.start))
 	for _, g := range d.start {
 		if t.mayStart(g.ID, seq) {
 			fresh = append(fresh, entry{grant: *g})
-			t.take(now, &fresh[len(fresh)-1], p)
+			t.addEntry(now, &fresh[len(fresh)-1], p)
 		}
 	}
 	t.diffDue = t.diffDue || len(fresh) < len(d.start)
 }
 
-// giveUp stops a shard whose processor runs, and drops one that is only reported. A shard
+// stopOrRemove stops a shard whose processor runs, and drops one that is only reported. A shard
 // that stops already goes on stopping.
-func (t *Tracker) giveUp(now time.Time, e *entry, to State, why Cause, p *Plan) {
+func (t *Tracker) stopOrRemove(now time.Time, e *entry, to State, why Cause, p *Plan) {
 	switch e.state {
 	case StateHeld:
 		t.stop(now, e, to, why, p)
@@ -153,9 +153,9 @@ func (t *Tracker) mayStart(id ID, seq uint64) bool {
 	return !t.leaving && (!ok || listed < seq)
 }
 
-// take files an entry that has its grant. The shard runs at once, unless it was fenced a
+// addEntry files an entry that has its grant. The shard runs at once, unless it was fenced a
 // moment ago.
-func (t *Tracker) take(now time.Time, e *entry, p *Plan) {
+func (t *Tracker) addEntry(now time.Time, e *entry, p *Plan) {
 	g := e.grant
 	e.epoch, e.since = g.Epoch, now
 	if g.Epoch == 0 {
@@ -186,9 +186,9 @@ func (t *Tracker) remove(e *entry) {
 	t.diffDue = true
 }
 
-// forget drops what the answered heartbeat has told the service: closed shards, and shards
+// dropReported drops what the answered heartbeat has told the service: closed shards, and shards
 // that it no longer listed. It also drops the pauses that have passed.
-func (t *Tracker) forget(now time.Time, seq uint64) {
+func (t *Tracker) dropReported(now time.Time, seq uint64) {
 	for id, listed := range t.released {
 		if seq > listed {
 			delete(t.released, id)

@@ -17,7 +17,7 @@ func (t *Tracker) Check() error {
 			return fmt.Errorf("shard %s is %s: %w", e.grant.ID, e.state, err)
 		}
 	}
-	for _, err := range []error{t.checkLists(held), t.checkTimed(), t.checkDiff(held), t.checkEnding()} {
+	for _, err := range []error{t.checkLists(held), t.checkTimed(), t.checkDiff(held), t.checkCompletion()} {
 		if err != nil {
 			return err
 		}
@@ -80,8 +80,8 @@ func (t *Tracker) checkEntry(e *entry) error {
 	default:
 		return errors.New("there is no such state")
 	}
-	if !e.doubtAt.IsZero() && (e.state != StateComplete || t.doubtAt.IsZero() || e.doubtAt.Before(t.doubtAt)) {
-		return fmt.Errorf("it may start again at %v, and the Tracker looks at %v", e.doubtAt, t.doubtAt)
+	if !e.recheckAt.IsZero() && (e.state != StateComplete || t.recheckAt.IsZero() || e.recheckAt.Before(t.recheckAt)) {
+		return fmt.Errorf("it may start again at %v, and the Tracker looks at %v", e.recheckAt, t.recheckAt)
 	}
 	return nil
 }
@@ -112,15 +112,15 @@ func (t *Tracker) checkDiff(held entryTable) error {
 	return nil
 }
 
-// checkEnding verifies what the Tracker knows of the end of a finite run.
-func (t *Tracker) checkEnding() error {
+// checkCompletion verifies what the Tracker knows of the end of a finite run.
+func (t *Tracker) checkCompletion() error {
 	switch {
-	case !t.cfg.Finite && t.ending.reported:
+	case !t.cfg.Finite && t.completion.reported:
 		return errors.New("the run is not finite and is complete")
 	case !t.cfg.Finite || t.leaving:
 		return nil
-	case t.nothingToDo() == t.ending.since.IsZero():
-		return fmt.Errorf("nothing to do: %v, since %v", t.nothingToDo(), t.ending.since)
+	case t.nothingToDo() == t.completion.idleSince.IsZero():
+		return fmt.Errorf("nothing to do: %v, since %v", t.nothingToDo(), t.completion.idleSince)
 	}
 	return nil
 }

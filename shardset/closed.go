@@ -19,9 +19,9 @@ const (
 	maxClosedPause = 5 * time.Minute
 )
 
-// doubtEnd notes when a shard that was just processed to its end starts again, if the
+// scheduleRecheck notes when a shard that was just processed to its end starts again, if the
 // service still grants it then.
-func (t *Tracker) doubtEnd(now time.Time, e *entry) {
+func (t *Tracker) scheduleRecheck(now time.Time, e *entry) {
 	first := closedIntervals * t.cfg.Interval
 	switch worked := now.Sub(e.since) > e.pause; {
 	case e.pause == 0 || worked:
@@ -31,36 +31,36 @@ func (t *Tracker) doubtEnd(now time.Time, e *entry) {
 	default:
 		e.pause = min(2*e.pause, max(first, maxClosedPause))
 	}
-	e.doubtAt, e.answers = now.Add(e.pause), t.answers+closedAnswers
+	e.recheckAt, e.answers = now.Add(e.pause), t.answers+closedAnswers
 	if t.seq > t.answered {
 		e.answers++ // the heartbeat in flight does not report the end
 	}
-	t.doubtBy(e.doubtAt)
+	t.recheckBy(e.recheckAt)
 }
 
-// doubtBy makes the Tracker look at complete shards again at this time, or before.
-func (t *Tracker) doubtBy(at time.Time) {
-	if t.doubtAt.IsZero() || at.Before(t.doubtAt) {
-		t.doubtAt = at
+// recheckBy makes the Tracker look at complete shards again at this time, or before.
+func (t *Tracker) recheckBy(at time.Time) {
+	if t.recheckAt.IsZero() || at.Before(t.recheckAt) {
+		t.recheckAt = at
 	}
 }
 
 // startAgain starts the shards that were processed to their end and that the service still
 // grants. Accepted calls it.
 func (t *Tracker) startAgain(now time.Time, p *Plan) {
-	if t.leaving || t.doubtAt.IsZero() || now.Before(t.doubtAt) {
+	if t.leaving || t.recheckAt.IsZero() || now.Before(t.recheckAt) {
 		return
 	}
-	t.doubtAt = time.Time{}
+	t.recheckAt = time.Time{}
 	for _, e := range t.entries.sorted() {
 		switch {
-		case e.state != StateComplete || e.doubtAt.IsZero():
+		case e.state != StateComplete || e.recheckAt.IsZero():
 			continue
-		case now.Before(e.doubtAt) || t.answers < e.answers:
-			t.doubtBy(e.doubtAt)
+		case now.Before(e.recheckAt) || t.answers < e.answers:
+			t.recheckBy(e.recheckAt)
 			continue
 		}
-		e.doubtAt = time.Time{}
+		e.recheckAt = time.Time{}
 		delete(t.closed, e.grant.ID)
 		t.entries.countComplete(-1)
 		t.start(now, e, p)

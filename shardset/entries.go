@@ -16,10 +16,10 @@ type entry struct {
 	due     time.Time // StateDraining: cancel; StateCancelled: stuck; StateRestarting: start
 	slot    int       // its place in Tracker.timed, plus one; zero: not there
 
-	// Of StateComplete, if the shard is closed: see doubtEnd.
-	doubtAt time.Time     // not to be started again before; zero: not at all
-	answers uint64        // nor before so many answers were accepted
-	pause   time.Duration // the last one; kept while the shard runs again
+	// Of StateComplete, if the shard is closed: see scheduleRecheck.
+	recheckAt time.Time     // not to be started again before; zero: not at all
+	answers   uint64        // nor before so many answers were accepted
+	pause     time.Duration // the last one; kept while the shard runs again
 }
 
 // entryTable is the set of entries, with the lists that a heartbeat is made of. Mostly

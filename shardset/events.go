@@ -59,10 +59,10 @@ func (t *Tracker) Evicted(now time.Time, seq uint64) Plan {
 // the same fencing token.
 const instanceStep = 1 << 20
 
-// jump returns an instance that is at least one step above newest and has the low bits of
+// instanceAbove returns an instance that is at least one step above newest and has the low bits of
 // own. A process chooses those by chance: two processes that jump past the same instance
 // must not reach the same number, which would give both the same fencing token.
-func jump(own, newest uint64) uint64 {
+func instanceAbove(own, newest uint64) uint64 {
 	return newest - newest%instanceStep + 2*instanceStep + own%instanceStep
 }
 
@@ -76,7 +76,7 @@ func (t *Tracker) Replaced(now time.Time, seq, newest uint64) (p Plan, final boo
 		return t.finish(now, p), false
 	}
 	if !t.joined && newest <= math.MaxUint64-3*instanceStep {
-		t.instance = jump(t.instance, newest)
+		t.instance = instanceAbove(t.instance, newest)
 		t.voidUpTo = t.seq
 		p.Beat = true
 		return t.finish(now, p), false
@@ -96,14 +96,14 @@ func (t *Tracker) Returned(now time.Time, id ID, o Outcome) Plan {
 	}
 	if o == OutcomeClosed && e.cause != CauseLost {
 		t.closed[id] = t.seq + 1
-		t.ending.worked = true
+		t.completion.completedOne = true
 		p.Beat = true
 	}
-	goesOn := e.state == StateHeld && !t.leaving
+	continues := e.state == StateHeld && !t.leaving
 	switch {
-	case goesOn && (o == OutcomeComplete || o == OutcomeClosed):
+	case continues && (o == OutcomeComplete || o == OutcomeClosed):
 		t.complete(now, e, o, &p)
-	case goesOn && o == OutcomeFailed:
+	case continues && o == OutcomeFailed:
 		e.since = now
 		t.schedule(e, StateRestarting, now.Add(t.cfg.RestartPause))
 	default:
@@ -120,11 +120,11 @@ func (t *Tracker) Returned(now time.Time, id ID, o Outcome) Plan {
 // complete keeps a shard whose work is complete.
 func (t *Tracker) complete(now time.Time, e *entry, o Outcome, p *Plan) {
 	if o == OutcomeClosed {
-		t.doubtEnd(now, e)
+		t.scheduleRecheck(now, e)
 	}
 	e.state, e.since = StateComplete, now
 	t.entries.countComplete(1)
-	t.ending.worked = true
+	t.completion.completedOne = true
 	p.Beat = p.Beat || t.cfg.Finite || t.cfg.Completion // else nothing counts complete shards
 }
 
@@ -138,7 +138,7 @@ func (t *Tracker) Leave(now time.Time) Plan {
 	t.leaving = true
 	t.leaveUntil = now.Add(t.cfg.DrainTimeout + leaveGrace)
 	for _, e := range t.entries.sorted() {
-		t.giveUp(now, e, StateDraining, CauseShutdown, &p)
+		t.stopOrRemove(now, e, StateDraining, CauseShutdown, &p)
 	}
 	return t.finish(now, p)
 }

@@ -2,18 +2,18 @@ package shardset
 
 import "time"
 
-// ending is what the member of a finite run knows of the run's end.
-type ending struct {
-	worked   bool      // a processor of this member has completed its shard, ever
-	all      bool      // the newest accepted answer said Complete
-	sentAt   time.Time // when the heartbeat left that it answers
-	since    time.Time // from when on the member has had nothing to do; zero: it has something
-	reported bool      // Plan.Complete was true
+// completion is what the member of a finite run knows of the run's end.
+type completion struct {
+	completedOne bool      // a processor of this member has completed its shard, ever
+	ofGroup      bool      // the newest accepted answer said Complete
+	sentAt       time.Time // when the heartbeat left that it answers
+	idleSince    time.Time // from when on the member has had nothing to do; zero: it has something
+	reported     bool      // Plan.Complete was true
 }
 
 // noteCompletion notes what an accepted answer says about the end.
 func (t *Tracker) noteCompletion(a Answer) {
-	t.ending.all, t.ending.sentAt = a.Complete, t.sentAt
+	t.completion.ofGroup, t.completion.sentAt = a.Complete, t.sentAt
 }
 
 // decideCompletion decides at the end of every event whether the member of a finite run has
@@ -30,19 +30,19 @@ func (t *Tracker) decideCompletion(now time.Time, p *Plan) {
 		return
 	}
 	if !t.nothingToDo() {
-		t.ending.since = time.Time{}
+		t.completion.idleSince = time.Time{}
 		return
 	}
-	if t.ending.since.IsZero() {
-		t.ending.since = now
+	if t.completion.idleSince.IsZero() {
+		t.completion.idleSince = now
 	}
-	if t.ending.reported {
+	if t.completion.reported {
 		return
 	}
-	p.Complete = t.ending.all
+	p.Complete = t.completion.ofGroup
 	if !t.cfg.Completion {
-		until := t.ending.since.Add(t.ttl)
-		p.Complete = !t.ending.sentAt.Before(until)
+		until := t.completion.idleSince.Add(t.ttl)
+		p.Complete = !t.completion.sentAt.Before(until)
 		switch {
 		case now.Before(until):
 			p.WakeAt = earliest(p.WakeAt, until)
@@ -50,7 +50,7 @@ func (t *Tracker) decideCompletion(now time.Time, p *Plan) {
 			p.Beat = true
 		}
 	}
-	t.ending.reported = p.Complete
+	t.completion.reported = p.Complete
 }
 
 // nothingToDo reports whether the member has a lease and all shards assigned to it are
@@ -58,5 +58,5 @@ func (t *Tracker) decideCompletion(now time.Time, p *Plan) {
 // otherwise it may be the standby of members that still work.
 func (t *Tracker) nothingToDo() bool {
 	return !t.deadline.IsZero() && t.entries.completeCount == t.entries.len() && t.entries.len() == len(t.assigned) &&
-		(t.cfg.Completion || t.ending.worked)
+		(t.cfg.Completion || t.completion.completedOne)
 }

@@ -14,8 +14,8 @@ const (
 	maxGridOffset = gridSlack / 3
 )
 
-// midnight is when all grids begin.
-var midnight = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+// gridStart is when all grids begin.
+var gridStart = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // gridOffset returns how much after the moments of the grid a member's heartbeats come.
 // Members have different offsets, so that their heartbeats do not all come at once.
@@ -42,11 +42,11 @@ func grid(sent time.Time, ttl, interval, offset time.Duration) time.Time {
 	cycle := ttl + gridSlack
 	heartbeats := (cycle + interval - 1) / interval // in a cycle: at least what the interval asks for
 	period := cycle / heartbeats
-	into := (sent.Round(0).Sub(midnight) - offset) % period // by the wall clock
-	if into < 0 {                                           // a clock that was never set
-		into += period
+	elapsed := (sent.Round(0).Sub(gridStart) - offset) % period // by the wall clock
+	if elapsed < 0 {                                            // a clock that was never set
+		elapsed += period
 	}
-	next := sent.Add(period - into) // with the monotonic reading that sent has
+	next := sent.Add(period - elapsed) // with the monotonic reading that sent has
 	if next.Sub(sent) < min(gridSlack, period/4) {
 		return next.Add(period) // the last one came a little early
 	}

@@ -18,7 +18,7 @@ func (t *Tracker) loseLease(now time.Time, p *Plan) {
 	}
 	t.assigned, t.diffDue = nil, false
 	clear(t.closed)
-	t.ending = ending{worked: t.ending.worked}
+	t.completion = completion{completedOne: t.completion.completedOne}
 	t.deadline = time.Time{}
 	t.generation = 0
 	t.voidUpTo = t.seq

@@ -20,7 +20,7 @@ type Tracker struct {
 	closed    map[ID]uint64    // closed shards to report; dropped once an answer to this heartbeat or a later one came
 	notBefore map[ID]time.Time // when a shard may start again after its processor was fenced
 
-	doubtAt time.Time // the earliest doubtAt of all entries; zero: none
+	recheckAt time.Time // the earliest recheckAt of all entries; zero: none
 
 	seq        uint64    // of the newest heartbeat
 	answered   uint64    // newest heartbeat whose answer was accepted
@@ -41,7 +41,7 @@ type Tracker struct {
 	leaving      bool
 	leaveUntil   time.Time // when a leaving member stops waiting
 	refusedUntil time.Time // from then on a refusal is final; zero: the newest outcome was no refusal
-	ending       ending
+	completion   completion
 }
 
 // NewTracker returns a Tracker that holds nothing and has sent nothing.
