@@ -7,19 +7,16 @@ import (
 	"time"
 )
 
-// ErrStaleAnswer is what Tracker.Accepted returns for an answer that came too late: a newer
-// heartbeat has left, the lease was lost meanwhile, or the answer took longer than the lease
-// that it would have given.
+// ErrStaleAnswer is the error of Tracker.Accepted for an answer that came too late: a newer
+// heartbeat has left, the lease was lost meanwhile, or the new lease would have ended already.
 var ErrStaleAnswer = errors.New("answer came too late: a newer heartbeat has left, or the lease was lost")
 
-// Accepted is the event of an answer to heartbeat seq that came at now. It compares
-// what the member holds with what it is assigned (diff), and starts and stops processors
-// accordingly.
+// Accepted handles an answer to heartbeat seq that came at now. It compares the held shards with
+// the assigned ones (diff), and starts and stops processors accordingly.
 //
-// An error means that the Tracker did not follow the answer. It is ErrStaleAnswer for an
-// answer that came too late, *IntervalError if the member's interval does not fit the
-// group's TTL, and another error for an answer that makes no sense. Apply the Plan all the
-// same, because time has passed.
+// An error means that the Tracker refused the answer: ErrStaleAnswer if it came too late,
+// *IntervalError if the member's interval does not fit the group's TTL, another error if it is
+// invalid. Apply the Plan also then: it has what has become due by now.
 func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	p := t.tick(now)
 	err := t.accept(now, seq, a, &p)
@@ -42,7 +39,7 @@ func (t *Tracker) accept(now time.Time, seq uint64, a Answer, p *Plan) error {
 		return err
 	}
 	if a.Generation != 0 && a.Generation < t.generation {
-		// The service lost writes: it may grant again whatever it granted us since.
+		// The service lost writes: it may grant our newer shards to other members.
 		err := badAnswer("the generation went back from %d to %d", t.generation, a.Generation)
 		t.loseLease(now, p)
 		return err
@@ -83,9 +80,9 @@ func badAnswer(format string, args ...any) error {
 	return fmt.Errorf("bad heartbeat answer: "+format, args...)
 }
 
-// checkGrants returns the grants of an answer sorted, and whether they differ from the last
-// ones, or says why they make no sense. An answer that repeats the last one, as nearly
-// all do, needs no second look.
+// checkGrants returns the grants of an answer sorted, and whether they differ from those of the
+// last accepted answer. The error says what is invalid. Nearly all answers repeat the last one,
+// which was checked already.
 func (t *Tracker) checkGrants(grants []Grant) (sorted []Grant, changed bool, err error) {
 	if slices.Equal(grants, t.assigned) {
 		return t.assigned, false, nil
@@ -108,11 +105,11 @@ func (t *Tracker) checkGrants(grants []Grant) (sorted []Grant, changed bool, err
 
 func compareGrants(a, b Grant) int { return a.ID.Compare(b.ID) }
 
-// applyDiff does what the difference asks for. What cannot start yet stays assigned and not
-// held: the answer to the next heartbeat finds it again.
+// applyDiff starts and stops shards by the difference of what is held and what is assigned. A
+// shard that may not start yet stays assigned, and applyDiff runs again at the next answer.
 func (t *Tracker) applyDiff(now time.Time, seq uint64, p *Plan) {
 	d := diff(t.entries.sorted(), t.assigned)
-	t.diffDue = false // until something is removed
+	t.diffDue = false // remove sets it again
 	p.Revoke = slices.Grow(p.Revoke, len(d.revoke))
 	p.Start = slices.Grow(p.Start, len(d.start))
 	t.timed = slices.Grow(t.timed, len(d.revoke))
@@ -132,8 +129,8 @@ func (t *Tracker) applyDiff(now time.Time, seq uint64, p *Plan) {
 	t.diffDue = t.diffDue || len(fresh) < len(d.start)
 }
 
-// stopOrRemove stops a shard whose processor runs, and drops one that is only reported. A shard
-// that stops already goes on stopping.
+// stopOrRemove stops a shard that has a running processor, and removes a shard that has none.
+// It does nothing to a shard that is draining or cancelled already.
 func (t *Tracker) stopOrRemove(now time.Time, e *entry, to State, why Cause, p *Plan) {
 	switch e.state {
 	case StateHeld:
@@ -144,17 +141,16 @@ func (t *Tracker) stopOrRemove(now time.Time, e *entry, to State, why Cause, p *
 	}
 }
 
-// mayStart reports whether the answer to heartbeat seq may start a shard. A shard
-// that ran here before is started only from the answer to a heartbeat that omitted it: an
-// answer computed while its last run was still listed knows nothing of that run's last
-// commit.
+// mayStart reports whether the answer to heartbeat seq may start a shard. After an earlier run
+// here, the answered heartbeat must have left the shard out. Otherwise the service may have
+// answered before the last commit of that run.
 func (t *Tracker) mayStart(id ID, seq uint64) bool {
 	listed, ok := t.released[id]
 	return !t.leaving && (!ok || listed < seq)
 }
 
-// addEntry files an entry that has its grant. The shard runs at once, unless it was fenced a
-// moment ago.
+// addEntry adds an entry for a new grant, and starts it. If the shard's processor was fenced
+// less than RestartPause ago, the shard waits in StateRestarting first.
 func (t *Tracker) addEntry(now time.Time, e *entry, p *Plan) {
 	g := e.grant
 	e.epoch, e.since = g.Epoch, now
@@ -163,7 +159,7 @@ func (t *Tracker) addEntry(now time.Time, e *entry, p *Plan) {
 		e.epoch = t.clockEpoch
 	}
 	t.entries.put(e)
-	delete(t.closed, g.ID) // the answered heartbeat reported it, and the service knows better
+	delete(t.closed, g.ID) // the service saw the report, and grants the shard nevertheless
 	p.Beat = true
 	t.unsettle(now)
 	if until := t.notBefore[g.ID]; now.Before(until) {
@@ -178,7 +174,7 @@ func (t *Tracker) start(now time.Time, e *entry, p *Plan) {
 	p.Start = append(p.Start, Lease{ID: e.grant.ID, Epoch: e.epoch, NotAfter: t.deadline})
 }
 
-// remove takes a shard off the list of what is held.
+// remove removes a shard from the held ones. The next heartbeat does not list it.
 func (t *Tracker) remove(e *entry) {
 	t.unschedule(e)
 	t.entries.remove(e)
@@ -186,8 +182,9 @@ func (t *Tracker) remove(e *entry) {
 	t.diffDue = true
 }
 
-// dropReported drops what the answered heartbeat has told the service: closed shards, and shards
-// that it no longer listed. It also drops the pauses that have passed.
+// dropReported drops what the service knows by now, because heartbeat seq was answered: closed
+// shards that it reported, and released shards that it did not list. It also drops pauses that
+// have passed.
 func (t *Tracker) dropReported(now time.Time, seq uint64) {
 	for id, listed := range t.released {
 		if seq > listed {

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Check returns an error if something is not as it must be between two events. Tests call it
-// after every step; it costs a walk over all shards.
+// Check returns an error if an invariant of the Tracker is broken. Tests call it after every
+// event. Its cost grows with the number of shards.
 func (t *Tracker) Check() error {
 	held := t.entries
 	held.order = slices.Clone(held.order)
@@ -25,13 +25,13 @@ func (t *Tracker) Check() error {
 	return nil
 }
 
-// checkLists verifies the lists that a heartbeat is made of.
+// checkLists checks the lists that a heartbeat carries.
 func (t *Tracker) checkLists(held entryTable) error {
 	if t.entries.len() != len(held.order) {
-		return fmt.Errorf("%d shards are held, and %d are counted", len(held.order), t.entries.len())
+		return fmt.Errorf("%d shards are held, but %d are counted", len(held.order), t.entries.len())
 	}
 	if !t.entries.stale && !slices.Equal(t.entries.held, held.held) {
-		return fmt.Errorf("%v are held, and %v are reported", held.held, t.entries.held)
+		return fmt.Errorf("%v are held, but %v are reported", held.held, t.entries.held)
 	}
 	var complete []ID
 	for _, e := range held.order {
@@ -40,17 +40,17 @@ func (t *Tracker) checkLists(held entryTable) error {
 		}
 	}
 	if len(complete) != t.entries.completeCount {
-		return fmt.Errorf("%v are complete, and %d are counted", complete, t.entries.completeCount)
+		return fmt.Errorf("%v are complete, but %d are counted", complete, t.entries.completeCount)
 	}
 	if !t.entries.stale && !t.entries.completeStale && !slices.Equal(t.entries.completeIDs, complete) {
-		return fmt.Errorf("%v are complete, and %v are reported", complete, t.entries.completeIDs)
+		return fmt.Errorf("%v are complete, but %v are reported", complete, t.entries.completeIDs)
 	}
 	return nil
 }
 
 func (t *Tracker) checkEntry(e *entry) error {
 	if t.entries.get(e.grant.ID) != e {
-		return errors.New("it is not found by its ID")
+		return errors.New("the table does not find it by its ID")
 	}
 	timed := e.slot != 0
 	switch e.state {
@@ -81,46 +81,45 @@ func (t *Tracker) checkEntry(e *entry) error {
 		return errors.New("there is no such state")
 	}
 	if !e.recheckAt.IsZero() && (e.state != StateComplete || t.recheckAt.IsZero() || e.recheckAt.Before(t.recheckAt)) {
-		return fmt.Errorf("it may start again at %v, and the Tracker looks at %v", e.recheckAt, t.recheckAt)
+		return fmt.Errorf("it may start again at %v, but the Tracker checks at %v", e.recheckAt, t.recheckAt)
 	}
 	return nil
 }
 
-// checkTimed verifies that the Tracker wakes for everything that is due.
+// checkTimed checks that the Tracker wakes for everything that is due.
 func (t *Tracker) checkTimed() error {
 	for i, e := range t.timed {
 		id := e.grant.ID
 		if t.entries.get(id) != e || e.slot != i+1 {
-			return fmt.Errorf("shard %s is due and not held, or not in slot %d but %d", id, i+1, e.slot)
+			return fmt.Errorf("shard %s is due, but is not held, or its slot is not %d but %d", id, i+1, e.slot)
 		}
 		if t.timedAt.IsZero() || e.due.Before(t.timedAt) {
-			return fmt.Errorf("shard %s is due at %v, and the Tracker wakes at %v", id, e.due, t.timedAt)
+			return fmt.Errorf("shard %s is due at %v, but the Tracker wakes at %v", id, e.due, t.timedAt)
 		}
 	}
 	return nil
 }
 
-// checkDiff verifies that the Tracker compares what it holds with what it is assigned when
-// there may be a difference.
+// checkDiff checks that diffDue is set if a shard is assigned but not held.
 func (t *Tracker) checkDiff(held entryTable) error {
 	if t.diffDue || t.leaving {
 		return nil
 	}
 	if d := diff(held.order, t.assigned); len(d.start) > 0 {
-		return fmt.Errorf("%v and %d more are assigned and not held, and no answer will start them", *d.start[0], len(d.start)-1)
+		return fmt.Errorf("%v and %d more are assigned but not held, and no answer will start them", *d.start[0], len(d.start)-1)
 	}
 	return nil
 }
 
-// checkCompletion verifies what the Tracker knows of the end of a finite run.
+// checkCompletion checks what the Tracker knows about the end of a finite run.
 func (t *Tracker) checkCompletion() error {
 	switch {
 	case !t.cfg.Finite && t.completion.reported:
-		return errors.New("the run is not finite and is complete")
+		return errors.New("the run is complete, but not finite")
 	case !t.cfg.Finite || t.leaving:
 		return nil
 	case t.nothingToDo() == t.completion.idleSince.IsZero():
-		return fmt.Errorf("nothing to do: %v, since %v", t.nothingToDo(), t.completion.idleSince)
+		return fmt.Errorf("nothing to do: %v, idle since: %v", t.nothingToDo(), t.completion.idleSince)
 	}
 	return nil
 }

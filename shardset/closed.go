@@ -2,32 +2,31 @@ package shardset
 
 import "time"
 
-// Once the service knows that a closed shard was processed to its end, it stops granting
-// the shard. If it still grants the shard, either the member took the shard for closed too
-// early, or the service does not use the report. The member cannot tell which, so it starts
-// the shard again. The new processor finds what came after the end, or commits the same end
-// once more, which changes nothing.
+// A member reports a closed shard that it has processed to the end, and the service then stops
+// granting the shard. If the service still grants it, either the shard was not closed yet, or
+// the service ignores such reports. The member cannot tell which, so it starts the shard again.
+// The new processor finds more data, or commits the same end once more, which changes nothing.
 const (
-	// closedAnswers is how many answers to heartbeats that reported the end must grant the
-	// shard before it is started again. closedIntervals is how many regular intervals
-	// must pass as well, because answers come fast while the set is changing.
+	// The shard starts again after closedAnswers answers to heartbeats that reported the end.
+	// closedIntervals regular intervals must pass as well, because answers come faster while
+	// the set of shards is changing.
 	closedAnswers   = 3
 	closedIntervals = 3
 
-	// maxClosedPause bounds the pause, which doubles each time that the end comes at once:
-	// some services never use the report.
+	// maxClosedPause bounds the pause before the next start. The pause doubles each time the
+	// processor reaches the end at once, because some services always ignore the report.
 	maxClosedPause = 5 * time.Minute
 )
 
-// scheduleRecheck notes when a shard that was just processed to its end starts again, if the
-// service still grants it then.
+// scheduleRecheck sets when a shard that was just processed to its end starts again. It starts
+// only if the service still grants it then.
 func (t *Tracker) scheduleRecheck(now time.Time, e *entry) {
 	first := closedIntervals * t.cfg.Interval
-	switch worked := now.Sub(e.since) > e.pause; {
-	case e.pause == 0 || worked:
+	switch ranLong := now.Sub(e.since) > e.pause; {
+	case e.pause == 0 || ranLong:
 		e.pause = first
 	case t.cfg.Finite:
-		return // one more start is enough: with many shards, more of them would keep the run from its end
+		return // one more start is enough; more starts of many shards would delay the end of the run
 	default:
 		e.pause = min(2*e.pause, max(first, maxClosedPause))
 	}
@@ -38,15 +37,15 @@ func (t *Tracker) scheduleRecheck(now time.Time, e *entry) {
 	t.recheckBy(e.recheckAt)
 }
 
-// recheckBy makes the Tracker look at complete shards again at this time, or before.
+// recheckBy makes the Tracker check complete shards at the given time or earlier.
 func (t *Tracker) recheckBy(at time.Time) {
 	if t.recheckAt.IsZero() || at.Before(t.recheckAt) {
 		t.recheckAt = at
 	}
 }
 
-// startAgain starts the shards that were processed to their end and that the service still
-// grants. Accepted calls it.
+// startAgain starts the closed shards that the service still grants after their pause. Accepted
+// calls it.
 func (t *Tracker) startAgain(now time.Time, p *Plan) {
 	if t.leaving || t.recheckAt.IsZero() || now.Before(t.recheckAt) {
 		return

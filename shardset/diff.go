@@ -1,11 +1,11 @@
 package shardset
 
-// difference is what an answer changes for a member: the whole protocol serves to find it,
-// and to carry it out in order. A shard that is in no list goes on as it is.
+// difference is what an answer changes for a member. A shard in none of the lists does not
+// change.
 type difference struct {
 	start   []*Grant // assigned and not held: a processor starts
 	revoke  []*entry // held and no longer assigned: its processor stops
-	regrant []*entry // assigned under another epoch: the old run is void, a new one follows
+	regrant []*entry // assigned under another epoch: its processor is cancelled, a new one follows
 }
 
 // diff compares the shards that a member holds with those that it is assigned. Both lists
@@ -15,11 +15,10 @@ type difference struct {
 //	-     1@7       start
 //	1@7   -         revoke
 //	1@7   1@7       keep
-//	1@7   1@8       regrant: between the two, the shard was nobody's or another member's
+//	1@7   1@8       regrant: another member may have owned the shard in between
 //
-// A shard is held until its processor has returned. So a shard that drains and is assigned
-// again is kept by diff: the drain goes on, and once the shard is released, the next answer
-// has it as a start.
+// A shard is held until its processor has returned. So diff keeps a draining shard that is
+// assigned again, and the drain continues. Once the shard is released, it is in start.
 func diff(held []*entry, assigned []Grant) difference {
 	d := difference{start: make([]*Grant, 0, len(assigned)), revoke: make([]*entry, 0, len(held))}
 	for len(held) > 0 && len(assigned) > 0 {

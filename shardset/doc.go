@@ -1,76 +1,100 @@
-// Package shardset is the member's side of the consumer group protocol, as plain
-// values and one state machine, the Tracker. It has no goroutine, lock, channel, clock or
-// I/O: time comes as an argument, and the answer to every event is a complete Plan. The
-// packages around it wait, call and retry.
+// Package shardset is the member's side of the consumer group protocol. Its state machine, the
+// Tracker, decides which shards a member starts and stops, and when. The package has no
+// goroutine, lock, channel, clock or I/O: each event is a method that takes the time and returns
+// a complete Plan. The caller, package coordinator, waits, sends, retries and applies the plans.
+// Package group is the service's side.
 //
 // # The idea
 //
+// A group of members shares the work on a list of shards. Each shard has one owner at a time,
+// and the owner runs one processor for it.
+//
 // A member sends a Heartbeat that lists the shards it holds. The group service sends back
-// an Answer with the shards that are assigned to the member. The difference of the two lists
-// is what the member does next (diff.go):
+// an Answer that lists the shards assigned to the member. The difference of the two lists
+// says what the member does next (diff.go):
 //
 //   - assigned, not held: start a processor;
 //   - held, not assigned: revoke the shard, and release it once its processor has returned;
-//   - both: go on.
+//   - held and assigned: change nothing.
 //
-// Nothing else starts or revokes a shard. All other rules say when an answer counts, what
-// "held" means, and what happens without an answer.
+// Apart from the special cases below, nothing else starts or revokes a shard. The other rules
+// define which answers count, when a shard is held, and what happens without an answer.
+//
+// # Words
+//
+//   - Lease: the right to work on the assigned shards until a certain time. Each accepted answer
+//     extends it.
+//   - TTL: how long the service keeps the shards of a member that it does not hear from. It is
+//     a setting of the group.
+//   - Epoch: the number of one grant of a shard. It rises with each grant, so a store can
+//     refuse a former owner.
+//   - Instance: the number of one run of a member under its name. It rises when the process
+//     restarts and when the lease is lost.
 //
 // # Heartbeats and answers
 //
-//   - One heartbeat is in flight, and only the answer to the newest one counts. The Tracker
-//     drops any other answer, however late it arrives.
-//   - An answer that makes no sense changes nothing. It never means "you hold nothing".
-//   - Three heartbeats (MinHeartbeats) fit into the group's TTL. If the operator chose an
-//     interval that does not fit, the Tracker refuses the first answer (IntervalError). If
-//     the TTL becomes shorter later, the member heartbeats faster.
+//   - One heartbeat is in flight, and only the answer to the newest heartbeat counts. The
+//     Tracker drops every older answer.
+//   - The Tracker refuses an invalid answer and changes nothing. It never reads an invalid answer
+//     as an empty list. One kind costs the lease: if the generation went back, the service has
+//     lost data, and may have granted the shards to other members.
+//   - The TTL must have room for three heartbeats (MinHeartbeats). If the user set an interval
+//     that is too long, the Tracker refuses the first answer (IntervalError). If the TTL
+//     becomes shorter later, the Tracker shortens the interval.
 //
 // # Leases
 //
 //   - A lease counts from when the heartbeat left: it ends at sent + TTL - Margin(TTL).
-//   - If no newer answer came by then, the lease is lost: the Tracker cancels all shards,
-//     before the service may grant them to other members.
-//   - A lost lease never comes back. The member goes on as a new instance of its name, and
+//   - If the lease ends before the Tracker has accepted a newer answer, it is lost. The Tracker
+//     cancels all shards before the service may grant them to other members.
+//   - A lost lease never comes back. The member continues as a new instance of its name, and
 //     starts every shard afresh.
 //
 // # Starting and stopping
 //
 //   - A shard is held until its processor goroutine has returned and its last commit is
-//     settled. Only when it leaves the list can another member start it.
-//   - A shard starts only from the answer to a heartbeat that did not list its last run. So
-//     its checkpoint is read after the last commit of that run.
-//   - A revoked shard drains: its processor is asked to finish, and after DrainTimeout its
-//     context is cancelled. A shard that is assigned again meanwhile drains all the same. It
-//     is released, and a new processor starts from its checkpoint.
-//   - A shard that is assigned under another epoch is cancelled and started afresh: between
-//     the two epochs it may have been another member's.
-//   - A processor that failed for good is started again after RestartPause. Meanwhile the
-//     shard stays held, so that no other member repeats it.
-//   - A shard whose work is complete stays held too, until the service revokes it.
+//     settled. Until then each heartbeat lists the shard, and no other member can start it.
+//   - A shard that ran here before starts again only after a heartbeat that did not list it was
+//     answered. So the new processor reads the checkpoint after the last commit of the old one.
+//   - A revoked shard drains: its processor finishes what it has and returns. After
+//     DrainTimeout the Tracker cancels its context. If the shard is assigned again meanwhile,
+//     the drain continues. Once the shard is released, a new processor starts from its
+//     checkpoint.
+//   - If the epoch of a held shard changes, the Tracker cancels the shard and starts it
+//     afresh: another member may have owned it between the two epochs.
+//   - If a processor fails and the caller does not retry it, the Tracker starts a new one after
+//     RestartPause. Meanwhile the shard stays held, so that it does not move to other members
+//     and fail there.
+//   - A shard whose work is complete stays held until the service revokes it.
 //
 // # The end of the work
 //
-//   - When a processor has read a closed shard to its end, the heartbeat reports the shard as
-//     closed, and the service stops assigning it. If three answers, over three intervals, still
-//     assign it, its end may have come too early, and it starts again. While the end
-//     comes at once, the pause doubles. A shard that is only complete does not start again.
-//   - A finite run is complete when the service says so (Answer.Complete). Some services do
-//     not count. There a member that has only complete shards waits for one TTL, in case that
-//     it gets the shards of an expired member, and then leaves. Other members receive its
-//     shards, find their work complete at once, and leave in turn.
+//   - A closed shard gets no more data. When its processor has reached the end, the heartbeat
+//     reports the shard as closed, and the service stops assigning it. If the service still
+//     assigns the shard in three answers over three intervals, the processor may have stopped
+//     too early, so the Tracker starts the shard again. The pause doubles each time the
+//     processor reaches the end at once.
+//   - A shard that is complete but not closed does not start again.
+//   - A finite run is complete when the service says so (Answer.Complete). Some services do not
+//     count complete shards. Then a member that has only complete shards waits for one TTL,
+//     because it may get the shards of an expired member, and leaves. Other members receive its
+//     shards, find their work complete at once, and leave too.
 //
 // # The states of a shard, as its member sees it
 //
-//	           assigned                revoked, leaving
-//	(nothing) ---------> held -------------------------> draining
-//	    ^                | | \  lease lost                  |   \ lease lost,
-//	    |      returned  | |  \___________________________  |    | drain timeout
-//	    |      by itself | | failed                       \ |    |
-//	    |                v v                               vv    v
-//	    |         complete  restarting --(pause)--> held  cancelled
-//	    |               \      /                            |
-//	    +----------------+----+-----------------------------+
-//	        revoked by the service, or goroutine returned
+// A dash means that the member does not hold the shard.
 //
-// Package group is the service's side.
+//	from                  event                                           to
+//	-                     assigned                                        held
+//	-                     assigned, soon after its processor was fenced   restarting
+//	held                  revoked, or the member leaves                   draining
+//	held                  lease lost, or assigned under another epoch     cancelled
+//	held                  processor failed                                restarting
+//	held                  processor returned, work complete or closed     complete
+//	held                  processor was fenced                            -
+//	restarting            RestartPause has passed                         held
+//	complete              closed, and still assigned                      held
+//	restarting, complete  revoked, leaving, lost, or another epoch        -
+//	draining              drain timeout, or lease lost                    cancelled
+//	draining, cancelled   processor returned                              -
 package shardset

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// tick does what is due at now, without the finishing touches.
+// tick does what is due at now. Each event begins with it, and ends with finish.
 func (t *Tracker) tick(now time.Time) Plan {
 	var p Plan
 	if !t.deadline.IsZero() && !before(now, t.deadline) {
@@ -15,7 +15,7 @@ func (t *Tracker) tick(now time.Time) Plan {
 		return p
 	}
 	t.timedAt = time.Time{}
-	for _, e := range slices.Backward(t.timed) { // unschedule moves a later one into its slot
+	for _, e := range slices.Backward(t.timed) { // backward, because unschedule moves the last entry into the free slot
 		if now.Before(e.due) {
 			t.wakeBy(e.due)
 			continue
@@ -34,11 +34,11 @@ func (t *Tracker) tick(now time.Time) Plan {
 	return p
 }
 
-// stop moves an entry one phase further: to draining, or to cancelled.
+// stop changes the state of an entry to draining or cancelled, and adds this to the plan.
 func (t *Tracker) stop(now time.Time, e *entry, to State, why Cause, p *Plan) {
 	s := Stop{ID: e.grant.ID, Epoch: e.epoch, Cause: why}
 	if i := slices.IndexFunc(p.Start, func(l Lease) bool { return l.ID == s.ID }); i >= 0 {
-		// Due to start again at this very event: it has nothing to stop.
+		// It was to start at this event. No processor runs yet, so none has to stop.
 		p.Start = slices.Delete(p.Start, i, i+1)
 		t.remove(e)
 		p.Beat = true
@@ -54,7 +54,7 @@ func (t *Tracker) stop(now time.Time, e *entry, to State, why Cause, p *Plan) {
 	t.schedule(e, StateCancelled, now.Add(t.cfg.StuckAfter))
 }
 
-// schedule puts an entry into a state that lasts until due.
+// schedule sets a state that lasts until due.
 func (t *Tracker) schedule(e *entry, s State, due time.Time) {
 	e.state, e.due = s, due
 	if e.slot == 0 {
@@ -64,7 +64,7 @@ func (t *Tracker) schedule(e *entry, s State, due time.Time) {
 	t.wakeBy(due)
 }
 
-// unschedule says that nothing is due for an entry any more.
+// unschedule cancels what is due for an entry.
 func (t *Tracker) unschedule(e *entry) {
 	if e.slot == 0 {
 		return
@@ -76,14 +76,14 @@ func (t *Tracker) unschedule(e *entry) {
 	t.timed, e.slot = t.timed[:end], 0
 }
 
-// wakeBy makes the Tracker look at timed again at due, or before.
+// wakeBy makes the Tracker check timed at due or earlier.
 func (t *Tracker) wakeBy(due time.Time) {
 	if t.timedAt.IsZero() || due.Before(t.timedAt) {
 		t.timedAt = due
 	}
 }
 
-// earliest returns the earlier of two times, of which zero means none.
+// earliest returns the earlier of two times. Zero means no time.
 func earliest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

@@ -8,23 +8,23 @@ import (
 // entry is one shard that this member reports as held.
 type entry struct {
 	grant   Grant  // as the service gave it
-	epoch   uint64 // the grant's, or a local number where the service has none
+	epoch   uint64 // the grant's; from the clock if the service has none
 	state   State
 	cause   Cause     // why it stops, from StateDraining on
-	removed bool      // it is in no table any more
+	removed bool      // from the table
 	since   time.Time // when it took this state
 	due     time.Time // StateDraining: cancel; StateCancelled: stuck; StateRestarting: start
 	slot    int       // its place in Tracker.timed, plus one; zero: not there
 
 	// Of StateComplete, if the shard is closed: see scheduleRecheck.
-	recheckAt time.Time     // not to be started again before; zero: not at all
-	answers   uint64        // nor before so many answers were accepted
-	pause     time.Duration // the last one; kept while the shard runs again
+	recheckAt time.Time     // it starts again no earlier; zero: it does not start again
+	answers   uint64        // it starts again after this many accepted answers in all
+	pause     time.Duration // before the last start; kept while the shard runs again
 }
 
-// entryTable is the set of entries, with the lists that a heartbeat is made of. Mostly
-// nothing changes from one heartbeat to the next, so the lists are kept. A list is replaced,
-// never changed: a heartbeat in flight keeps its own.
+// entryTable is the set of entries, with the lists that a heartbeat carries. It keeps the lists,
+// because they rarely change between two heartbeats. It replaces a list and never changes one in
+// place, because a heartbeat in flight still uses it.
 type entryTable struct {
 	// byLog finds entries by ID. It is a map of maps, because the runtime has a faster
 	// map for int keys than for keys with a string in them, and a member has few logs
@@ -32,8 +32,8 @@ type entryTable struct {
 	byLog map[string]map[int]*entry
 	n     int
 
-	order []*entry // sorted; while stale, with new ones at the end and removed ones still in it
-	held  []Grant  // those of order
+	order []*entry // sorted; while stale: new entries at the end, removed ones still in it
+	held  []Grant  // the grants of order
 	stale bool     // an entry was added or removed
 
 	completeIDs   []ID
@@ -49,7 +49,7 @@ func (t *entryTable) len() int { return t.n }
 // get returns the entry, or nil.
 func (t *entryTable) get(id ID) *entry { return t.byLog[id.Log][id.Number] }
 
-// put files an entry that is not there.
+// put adds an entry. The table must not have one for the shard.
 func (t *entryTable) put(e *entry) {
 	m := t.byLog[e.grant.ID.Log]
 	if m == nil {
@@ -61,7 +61,7 @@ func (t *entryTable) put(e *entry) {
 	t.order, t.stale = append(t.order, e), true
 }
 
-// remove takes out an entry that is there.
+// remove removes an entry, which must be in the table.
 func (t *entryTable) remove(e *entry) {
 	id := e.grant.ID
 	m := t.byLog[id.Log]
@@ -76,13 +76,13 @@ func (t *entryTable) remove(e *entry) {
 	}
 }
 
-// countComplete notes that the state of one entry became StateComplete, or was until now.
+// countComplete adds n to the number of complete entries: 1 or -1.
 func (t *entryTable) countComplete(n int) {
 	t.completeCount += n
 	t.completeStale = true
 }
 
-// sorted returns all entries, sorted by shard. Removing one while walking them is fine.
+// sorted returns all entries, sorted by shard. The caller may remove entries while it iterates.
 func (t *entryTable) sorted() []*entry {
 	if t.stale {
 		t.sort()

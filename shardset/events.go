@@ -5,15 +5,13 @@ import (
 	"time"
 )
 
-// Tick is the event of time passing: a lease ends, a drain takes too long, the pause before a
-// restart is over. A heartbeat without a usable answer is no more than that: one failure
-// loses nothing, and the lease goes on until its end.
+// Tick handles what is due at now: the end of a lease, of a drain, or of the pause before a
+// restart. Call it also after a heartbeat that failed: the lease continues until its end.
 func (t *Tracker) Tick(now time.Time) Plan { return t.finish(now, t.tick(now)) }
 
-// Refused is the event of a heartbeat that was refused for a reason that may pass, such
-// as credentials that are about to be replaced. The member tries again while its lease
-// lasts; without a lease it tries for one TTL. After that the second result is true: the
-// refusal is final.
+// Refused handles a heartbeat that the service refused for a reason that may pass, such as
+// credentials that will be replaced soon. The member tries again while its lease lasts, or for
+// one TTL if it has no lease. After that final is true.
 func (t *Tracker) Refused(now time.Time) (p Plan, final bool) {
 	p = t.tick(now)
 	switch {
@@ -28,9 +26,9 @@ func (t *Tracker) Refused(now time.Time) (p Plan, final bool) {
 	return t.finish(now, p), !before(now, t.refusedUntil)
 }
 
-// LeaseLost is the event of somebody with a later clock reading than the Tracker's having
-// seen the lease end, a processor about to commit for instance. An expired lease stays
-// expired, so the Tracker follows.
+// LeaseLost handles the end of the lease, seen by another goroutine that read a later time than
+// the Tracker, for example before a commit. That goroutine has stopped working, so the lease is
+// lost for the Tracker too.
 func (t *Tracker) LeaseLost(now time.Time) Plan {
 	p := t.tick(now)
 	if !t.deadline.IsZero() { // else it is lost, and a new one may be under way
@@ -39,10 +37,10 @@ func (t *Tracker) LeaseLost(now time.Time) Plan {
 	return t.finish(now, p)
 }
 
-// Evicted is the event of the service saying, to heartbeat seq, that it does not
-// know this member. The lease is lost, and the next heartbeat joins with an
-// empty list, because the service accepts nothing else from a member that it does not
-// know. An outcome of any but the newest heartbeat changes nothing.
+// Evicted handles an answer to heartbeat seq that says that the service does not know this
+// member. The lease is lost. The next heartbeat joins with an empty list, because the service
+// accepts no other heartbeat from an unknown member. If seq is not the newest heartbeat, Evicted
+// changes nothing.
 func (t *Tracker) Evicted(now time.Time, seq uint64) Plan {
 	p := t.tick(now)
 	if seq == t.seq && seq > t.voidUpTo {
@@ -53,23 +51,23 @@ func (t *Tracker) Evicted(now time.Time, seq uint64) Plan {
 	return t.finish(now, p)
 }
 
-// instanceStep is how far a process that comes too late, by its clock, jumps ahead of
-// the instance that has its name. It is more than the ones that a Tracker adds at the
-// end of each lease: the other instance must not arrive at the same number and with it at
-// the same fencing token.
+// instanceStep is the least distance between the instance that has the name now and the one that
+// a process with a slow clock takes. A Tracker adds one for each lost lease; the distance is far
+// larger than the number of leases that it loses. So the two never reach the same instance, which
+// would give both the same fencing token.
 const instanceStep = 1 << 20
 
-// instanceAbove returns an instance that is at least one step above newest and has the low bits of
-// own. A process chooses those by chance: two processes that jump past the same instance
-// must not reach the same number, which would give both the same fencing token.
+// instanceAbove returns an instance that is at least one step above newest and has the low bits
+// of own. The low bits are random, so two processes that pass the same instance get different
+// numbers. With the same number, both would have the same fencing token.
 func instanceAbove(own, newest uint64) uint64 {
 	return newest - newest%instanceStep + 2*instanceStep + own%instanceStep
 }
 
-// Replaced is the event of the service saying, to heartbeat seq, that instance
-// newest has this member's name. A process that never joined takes a larger number
-// and tries again: its own clock was behind. A process that had joined loses its lease for
-// good, and the second result is true.
+// Replaced handles an answer to heartbeat seq that says that instance newest has this member's
+// name. If this process has never joined, its clock may be slow: it takes a larger number and
+// tries again. If it has joined, another process has replaced it: the lease is lost, and final is
+// true.
 func (t *Tracker) Replaced(now time.Time, seq, newest uint64) (p Plan, final bool) {
 	p = t.tick(now)
 	if seq != t.seq || seq <= t.voidUpTo {
@@ -86,13 +84,13 @@ func (t *Tracker) Replaced(now time.Time, seq, newest uint64) (p Plan, final boo
 	return t.finish(now, p), true
 }
 
-// Returned is the event of a shard's processor goroutine having returned, with its
-// last commit settled. Only now can the shard leave the list.
+// Returned handles the return of a shard's processor goroutine. Call it after the last commit is
+// settled, because the next heartbeat may leave the shard out.
 func (t *Tracker) Returned(now time.Time, id ID, o Outcome) Plan {
 	p := t.tick(now)
 	e := t.entries.get(id)
 	if e == nil || e.state == StateRestarting || e.state == StateComplete {
-		return t.finish(now, p) // nothing runs
+		return t.finish(now, p) // no processor runs
 	}
 	if o == OutcomeClosed && e.cause != CauseLost {
 		t.closed[id] = t.seq + 1
@@ -117,7 +115,7 @@ func (t *Tracker) Returned(now time.Time, id ID, o Outcome) Plan {
 	return t.finish(now, p)
 }
 
-// complete keeps a shard whose work is complete.
+// complete keeps a shard held after its work is complete.
 func (t *Tracker) complete(now time.Time, e *entry, o Outcome, p *Plan) {
 	if o == OutcomeClosed {
 		t.scheduleRecheck(now, e)
@@ -128,8 +126,8 @@ func (t *Tracker) complete(now time.Time, e *entry, o Outcome, p *Plan) {
 	p.Beat = p.Beat || t.cfg.Finite || t.cfg.Completion // else nothing counts complete shards
 }
 
-// Leave is the event of the member being asked to leave: it takes no more shards and
-// drains all that it has in parallel. Heartbeats go on until Plan.Left.
+// Leave handles the request to leave the group. The member takes no more shards, and drains all
+// held ones in parallel. It sends heartbeats until Plan.Left.
 func (t *Tracker) Leave(now time.Time) Plan {
 	p := t.tick(now)
 	if t.leaving {
@@ -143,6 +141,6 @@ func (t *Tracker) Leave(now time.Time) Plan {
 	return t.finish(now, p)
 }
 
-// leaveGrace is how long a leaving member waits for processors after it has
-// cancelled their contexts at the end of the drain. Those that still run are stuck.
+// leaveGrace is how long a leaving member waits for processors after the drain, once their
+// contexts are cancelled. Processors that still run then are stuck.
 const leaveGrace = 50 * time.Millisecond

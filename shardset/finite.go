@@ -2,16 +2,16 @@ package shardset
 
 import "time"
 
-// completion is what the member of a finite run knows of the run's end.
+// completion is what the member of a finite run knows about the end of the run.
 type completion struct {
-	completedOne bool      // a processor of this member has completed its shard, ever
-	ofGroup      bool      // the newest accepted answer said Complete
-	sentAt       time.Time // when the heartbeat left that it answers
-	idleSince    time.Time // from when on the member has had nothing to do; zero: it has something
-	reported     bool      // Plan.Complete was true
+	completedOne bool      // a processor of this member has completed a shard, under any lease
+	ofGroup      bool      // the newest accepted answer has Complete set
+	sentAt       time.Time // when the heartbeat for that answer left
+	idleSince    time.Time // since when the member has had nothing to do; zero: it has work
+	reported     bool      // Plan.Complete was set
 }
 
-// noteCompletion notes what an accepted answer says about the end.
+// noteCompletion stores what an accepted answer says about the end of the run.
 func (t *Tracker) noteCompletion(a Answer) {
 	t.completion.ofGroup, t.completion.sentAt = a.Complete, t.sentAt
 }
@@ -19,12 +19,14 @@ func (t *Tracker) noteCompletion(a Answer) {
 // decideCompletion decides at the end of every event whether the member of a finite run has
 // nothing left to do.
 //
-// A service that counts says so itself. With one that does not, a member waits for one TTL:
-// by then, the shards of a member that crashed before the wait are free. They come with the
-// answer to the next heartbeat, so the member also waits for the answer to a heartbeat that
-// left after the TTL. Heartbeats every 2s, TTL 6s: we are idle from 0s on, another member
-// crashed at 0s. Its shards are free at 6s, and the answer to our heartbeat of 5s may not
-// have them yet.
+// A service that counts complete shards reports the end itself (Answer.Complete). Without such
+// a service, the member waits for one TTL. If another member crashed before this wait, its
+// shards become free during the wait. This member gets them with the answer to its next
+// heartbeat. So it also waits for the answer to a heartbeat that left after the TTL.
+//
+// Example: heartbeats every 2s, TTL 6s. At 0s this member becomes idle, and another member
+// crashes. Its shards become free at 6s. The answer to the heartbeat of 5s may not list them
+// yet.
 func (t *Tracker) decideCompletion(now time.Time, p *Plan) {
 	if !t.cfg.Finite {
 		return
@@ -54,8 +56,8 @@ func (t *Tracker) decideCompletion(now time.Time, p *Plan) {
 }
 
 // nothingToDo reports whether the member has a lease and all shards assigned to it are
-// complete. If the service does not count, the member must have completed one itself:
-// otherwise it may be the standby of members that still work.
+// complete. If the service does not count complete shards, the member must also have completed
+// a shard itself: a standby has no shards either, while other members still work.
 func (t *Tracker) nothingToDo() bool {
 	return !t.deadline.IsZero() && t.entries.completeCount == t.entries.len() && t.entries.len() == len(t.assigned) &&
 		(t.cfg.Completion || t.completion.completedOne)

@@ -11,43 +11,42 @@ import (
 // MaxWeight bounds a member's weight.
 const MaxWeight = 1000
 
-// maxNumber bounds epochs and generations: a service that recovers takes them from its
-// members, and must be able to count on from there.
+// maxNumber bounds epochs and generations. A service that recovers continues from the numbers
+// that its members report, so it needs room above them.
 const maxNumber = math.MaxInt64
 
-// Heartbeat is the message from a member to the group service: which shards it holds, and
-// what became of them. Tracker.Beat makes it.
+// Heartbeat is the message from a member to the group service. It lists the shards that the
+// member holds, and those whose work is complete. Tracker.Beat makes it.
 type Heartbeat struct {
-	// Member is the member's name; CheckName has the rule. Names are identity: a
-	// restarted process takes the shards of its name back at once.
+	// Member is the member's name; CheckName has the rule. A process that restarts under its
+	// old name gets the shards of that name back at once.
 	Member string
-	// Weight is the member's share of the shards relative to the other members', up to
-	// MaxWeight. Zero means 1.
+	// Weight sets the member's share of the shards: a member with weight 2 gets twice as many
+	// as one with weight 1. At most MaxWeight. Zero means 1.
 	Weight int
-	// Seq numbers this member's heartbeats; a service drops any but the newest. A service
-	// that cannot carry this number and the two that follow ignores them.
+	// Seq numbers this member's heartbeats. A service drops a heartbeat that is older than the
+	// newest one. Some services have no place for Seq, Instance and Generation, and ignore them.
 	Seq uint64
-	// Instance is the run of the member that sends the heartbeat.
+	// Instance is the instance of the member that sends the heartbeat.
 	Instance uint64
 	// Generation is the newest generation that the member has seen in an answer.
 	Generation uint64
-	// Held lists every shard whose processor has not returned, those that are
-	// draining included, and those that are complete but not revoked. Sorted;
-	// shared with the Tracker: only read it.
+	// Held lists every shard that the member holds, in any State: also the draining, the
+	// restarting and the complete ones. Sorted. The Tracker uses the same slice: do not change
+	// it.
 	Held []Grant
-	// Complete lists those of Held whose processors returned by themselves with their
-	// work complete. A service that reports Answer.Complete counts them. Sorted, and
-	// shared like Held.
+	// Complete lists the shards of Held in StateComplete. A service that sets Answer.Complete
+	// counts them. Sorted. The Tracker uses the same slice: do not change it.
 	Complete []ID
-	// Closed lists the closed shards that were processed to their end. Sorted.
+	// Closed lists the closed shards that this member has processed to their end. Sorted.
 	Closed []ID
-	// Leaving says that the member takes no more shards: the service grants what it
-	// releases, and what it has not started yet, to other members.
+	// Leaving says that the member takes no more shards. The service grants its shards to other
+	// members: those it releases, and those it has been granted but not started.
 	Leaving bool
 }
 
-// Beat is the event of a heartbeat leaving at now. From then on only the answer to
-// this one counts, and a lease that it gives counts from now.
+// Beat returns the heartbeat to send at now. From then on only its answer counts, and a lease
+// from that answer counts from now.
 func (t *Tracker) Beat(now time.Time) Heartbeat {
 	t.seq++
 	t.sentAt = now
@@ -66,8 +65,8 @@ func (t *Tracker) Beat(now time.Time) Heartbeat {
 	return h
 }
 
-// Validate returns an error that lists everything wrong with the heartbeat, or nil. A service
-// calls it before it uses a heartbeat.
+// Validate returns an error that lists every fault of the heartbeat, or nil. A service calls it
+// before it uses a heartbeat.
 func (h *Heartbeat) Validate() error {
 	var faults []error
 	if err := CheckName(h.Member); err != nil {

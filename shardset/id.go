@@ -8,17 +8,16 @@ import (
 	"strings"
 )
 
-// ErrInvalidID is matched by every error about a malformed shard ID.
+// Every error about a malformed shard ID matches ErrInvalidID.
 var ErrInvalidID = errors.New("invalid shard id")
 
-// maxLogName is the longest log name an ID may carry, in bytes.
+// maxLogName is the longest log name of an ID, in bytes.
 const maxLogName = 128
 
-// ID names one shard: the log it belongs to and its number in that log. It is a
-// comparable value, so it serves as a map key. One group may span several logs;
-// a group with a single log may leave Log empty.
+// ID names one shard by its log and its number in that log. It is comparable, so it can be a map
+// key. One group may span several logs; a group with a single log may leave Log empty.
 //
-// The zero value is shard 0 of the unnamed log, which is a valid ID.
+// The zero value is a valid ID: shard 0 of the unnamed log.
 type ID struct {
 	// Log is the log's name: empty, or 1 to 128 letters, digits, dots, hyphens
 	// and underscores that start with a letter or a digit.
@@ -38,13 +37,13 @@ func (id ID) String() string {
 // Compare orders IDs by log name, then by number. It is negative when id comes
 // first, zero when both are equal.
 func (id ID) Compare(other ID) int {
-	if id.Log != other.Log { // mostly equal, and mostly the same string
+	if id.Log != other.Log { // the fast path: most IDs of a group have the same log
 		return strings.Compare(id.Log, other.Log)
 	}
 	return cmp.Compare(id.Number, other.Number)
 }
 
-// Validate reports what is wrong with the ID, or nil. The error matches ErrInvalidID.
+// Validate returns an error if the ID is malformed. The error matches ErrInvalidID.
 func (id ID) Validate() error {
 	if id.Number < 0 {
 		return fmt.Errorf("%w: %.150q: the number is negative", ErrInvalidID, id.String())
@@ -74,8 +73,8 @@ func (id *ID) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// ParseID reads what ID.String wrote: "orders/7" or "7". Only the canonical form
-// is taken, so that one shard never has two spellings. The error matches ErrInvalidID.
+// ParseID parses the result of ID.String: "orders/7" or "7". It accepts no other spelling, such
+// as "orders/07", so that one shard never has two names. The error matches ErrInvalidID.
 func ParseID(s string) (ID, error) {
 	log, digits := "", s
 	if i := strings.LastIndexByte(s, '/'); i >= 0 {

@@ -5,22 +5,21 @@ import (
 	"time"
 )
 
-// MinHeartbeats is how many heartbeats must fit into one TTL, so that a lost one or two
-// do not cost the lease.
+// MinHeartbeats is how many heartbeats must fit into one TTL. So a member that loses one or two
+// of them keeps its lease.
 const MinHeartbeats = 3
 
-// ShortestInterval is how far the TTL of a group can shorten the interval of a member:
-// a network cannot carry heartbeats that follow each other faster.
+// ShortestInterval is the shortest interval to which a group's TTL can shorten that of a member.
+// A shorter one would leave too little time for a round trip.
 const ShortestInterval = 100 * time.Millisecond
 
-// unsettledIntervals bounds the fast cadence: so many regular intervals after the
-// last change the set counts as settled.
+// unsettledIntervals is how many regular intervals after a change the fast cadence lasts.
 const unsettledIntervals = 2
 
-// IntervalError says that this member's heartbeat interval does not fit the
-// group's TTL: fewer than MinHeartbeats heartbeats fit into one lease. Accepted returns it
-// for the first answer if the operator chose the interval (TrackerConfig.FirmInterval), and
-// for any answer whose TTL has no room for MinHeartbeats of ShortestInterval.
+// IntervalError says that the member's heartbeat interval is too long for the group's TTL: fewer
+// than MinHeartbeats heartbeats fit. Accepted returns it for the first answer if the user set the
+// interval (TrackerConfig.FirmInterval). It also returns it if the TTL would shorten the interval
+// below ShortestInterval.
 type IntervalError struct {
 	Interval, TTL time.Duration
 }
@@ -30,15 +29,14 @@ func (e *IntervalError) Error() string {
 		e.Interval, e.TTL, MinHeartbeats, e.TTL/MinHeartbeats)
 }
 
-// Interval returns the time from one regular heartbeat to the next: the configured one, or
-// the same part of the newest answer's TTL if it follows that, or as much as that has room
-// for.
+// Interval returns the time from one regular heartbeat to the next. It is TrackerConfig.Interval,
+// in proportion to the group's TTL if TrackerConfig.FollowTTL is set. It is never longer than
+// the TTL divided by MinHeartbeats.
 func (t *Tracker) Interval() time.Duration { return t.interval }
 
-// NextHeartbeat returns when the next heartbeat is due, as long as nothing happens
-// before: a regular or a fast interval after the newest one left. A leaving member
-// of a service without a leave call waits until its lease needs renewing. Zero
-// means that no heartbeat is needed any more.
+// NextHeartbeat returns when the next heartbeat is due if nothing happens before: a regular or a
+// fast interval after the newest one left. If the service has no leave call, a leaving member
+// waits until it must renew its lease. Zero means that no more heartbeat is needed.
 func (t *Tracker) NextHeartbeat(now time.Time) time.Time {
 	switch {
 	case t.leaving && t.deadline.IsZero():
@@ -46,7 +44,7 @@ func (t *Tracker) NextHeartbeat(now time.Time) time.Time {
 	case t.leaving && !t.cfg.CanLeave:
 		renew, retry := t.deadline.Add(-t.interval), t.sentAt.Add(t.fast())
 		if renew.Before(retry) {
-			return retry // the last try got no answer
+			return retry // the last heartbeat got no answer
 		}
 		return renew
 	case now.Before(t.settledAt):
@@ -60,13 +58,13 @@ func (t *Tracker) NextHeartbeat(now time.Time) time.Time {
 
 func (t *Tracker) fast() time.Duration { return min(t.cfg.Fast, t.interval) }
 
-// unsettle makes the cadence fast for a while, because the set of shards has changed.
+// unsettle makes heartbeats fast for a while, because the set of shards has changed.
 func (t *Tracker) unsettle(now time.Time) {
 	t.settledAt = now.Add(unsettledIntervals * t.interval)
 }
 
-// fits reports whether this member can live with a TTL. A group with a shorter one than
-// before gets more heartbeats, as long as there is a point in that.
+// fits reports whether enough heartbeats fit into a TTL. If a group's TTL becomes shorter, the
+// member shortens its interval, but not below ShortestInterval.
 func (t *Tracker) fits(ttl time.Duration) bool {
 	switch longest := ttl / MinHeartbeats; {
 	case t.cfg.Interval <= longest:

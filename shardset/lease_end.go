@@ -2,16 +2,15 @@ package shardset
 
 import "time"
 
-// loseLease ends the lease for good. Every shard is cancelled; what was only reported,
-// not running, is dropped. The member goes on as a new instance of its name, which
-// has heard nothing and re-adopts nothing.
+// loseLease ends the lease for good. It cancels every shard that has a processor, and removes the
+// others. The member continues as a new instance of its name with an empty assignment.
 func (t *Tracker) loseLease(now time.Time, p *Plan) {
 	for _, e := range t.entries.sorted() {
 		switch e.state {
 		case StateHeld, StateDraining:
 			t.stop(now, e, StateCancelled, CauseLost, p)
 		case StateCancelled:
-			e.cause = CauseLost // whatever it was before: its outcome is void
+			e.cause = CauseLost // replaces an earlier cause, so that its outcome does not count
 		case StateRestarting, StateComplete:
 			t.remove(e)
 		}
@@ -30,9 +29,8 @@ func (t *Tracker) loseLease(now time.Time, p *Plan) {
 	p.Beat = true
 }
 
-// shortenLease ends the lease earlier if an answer that is refused says so: the group's
-// TTL was made shorter meanwhile, and the newest heartbeat, which this answers, set
-// when the service may give the shards away.
+// shortenLease ends the lease earlier if a refused answer has a shorter TTL. The service has
+// received the newest heartbeat, and may give the shards away one such TTL later.
 func (t *Tracker) shortenLease(now time.Time, ttl time.Duration, p *Plan) {
 	deadline := t.sentAt.Add(ttl - Margin(ttl))
 	if ttl <= 0 || t.deadline.IsZero() || !deadline.Before(t.deadline) {
@@ -46,8 +44,7 @@ func (t *Tracker) shortenLease(now time.Time, ttl time.Duration, p *Plan) {
 	p.setLease(deadline)
 }
 
-// setLease gives a plan the new end of the lease. What restarts at this event starts under
-// that one.
+// setLease sets the new end of the lease, also for the shards that the plan starts already.
 func (p *Plan) setLease(deadline time.Time) {
 	p.NotAfter = deadline
 	for i := range p.Start {

@@ -11,8 +11,8 @@ import (
 const maxName = 128
 
 // CheckName returns an error if a member or a group cannot have this name. A name is 1 to 128
-// bytes of UTF-8, and all its characters can be printed. A service may have a narrower rule.
-// The error reads on from the name of a field, as Fault.Reason does.
+// bytes of UTF-8, of printable characters. A service may have a narrower rule. The error continues
+// a sentence that begins with the name of a field, as Fault.Reason does.
 func CheckName(name string) error {
 	switch {
 	case name == "":

@@ -2,8 +2,8 @@ package shardset
 
 import "time"
 
-// coalesce is how long a heartbeat waits for further changes, so that sixteen shards that are
-// released together make one heartbeat instead of sixteen.
+// coalesce is how long a heartbeat waits for further changes. So sixteen shards that are released
+// together cause one heartbeat instead of sixteen.
 const coalesce = 2 * time.Millisecond
 
 // Pacer decides when a member sends its heartbeats. One heartbeat is in flight at a time.
@@ -16,56 +16,56 @@ const coalesce = 2 * time.Millisecond
 type Pacer struct {
 	inFlight bool
 	due      time.Time // of the regular heartbeat; zero: none
-	changeAt time.Time // when the heartbeat for a change leaves; zero: nothing changed
-	retryAt  time.Time // after a failure, until the next heartbeat leaves; zero: the newest one was answered
+	changeAt time.Time // when the heartbeat for a change leaves; zero: there is no change
+	retryAt  time.Time // when the heartbeat after a failure leaves; zero: the newest one did not fail
 
-	pause      time.Duration // the middle of the next pause; zero: a first one
+	pause      time.Duration // of the next failure, before chance; zero: that of the first one
 	rejoining  bool          // the newest outcome was a Rejoin
 	rejoinedAt time.Time     // when the member last rejoined without a pause
 }
 
-// Wake is the event of a change that the next heartbeat has to report (Plan.Beat), or of a push
-// by the service. A heartbeat leaves two milliseconds later, so that changes that come together
-// make one heartbeat. A change during the pause after a failure waits for the end of the pause.
-// A change while a heartbeat is in flight waits for its outcome.
+// Wake handles a change that the next heartbeat reports (Plan.Beat), or a push by the service. A
+// heartbeat leaves two milliseconds later, so that changes at the same time share one heartbeat.
+// During the pause after a failure, the change waits for the end of the pause. While a heartbeat
+// is in flight, it waits for the outcome.
 func (p *Pacer) Wake(now time.Time) {
 	if p.changeAt.IsZero() {
 		p.changeAt = now.Add(coalesce)
 	}
 }
 
-// Sent is the event of a heartbeat leaving. It reports all changes so far.
+// Sent handles a heartbeat that leaves. That heartbeat reports all changes so far.
 func (p *Pacer) Sent() {
 	p.inFlight, p.changeAt, p.retryAt = true, time.Time{}, time.Time{}
 }
 
-// Answered is the event of an answer that the member accepted. due is the time of the next
-// regular heartbeat (Tracker.NextHeartbeat). Zero: there is none.
+// Answered handles an accepted answer. due is the time of the next regular heartbeat, from
+// Tracker.NextHeartbeat. Zero means that there is none.
 func (p *Pacer) Answered(now, due time.Time) {
 	p.inFlight, p.due = false, due
 	if !p.changeAt.IsZero() { // the answer may cause more changes
 		p.changeAt = now.Add(coalesce)
 	}
-	// One good answer after an eviction is no recovery yet: two servers behind one address
-	// that do not know each other answer and evict in turn.
+	// After an eviction, one accepted answer does not end the pauses. Two unconnected servers
+	// behind one address would answer and evict in turn.
 	if !p.rejoining {
 		p.pause = 0
 	}
 	p.rejoining = false
 }
 
-// Failed is the event of a heartbeat without an answer that the member accepted. The first pause
-// is about a tenth of the interval, and each further one is twice as long, up to the interval.
-// chance, a random number from 0 to 1, makes a pause up to half shorter or longer. If the
-// service asks for a longer pause, that is retryAfter; the interval bounds it too.
+// Failed handles a heartbeat without an accepted answer. The first pause is about a tenth of the
+// interval. Each further pause is twice as long, up to the interval. chance is a random number
+// from 0 to 1 that makes a pause up to half shorter or longer. retryAfter is the least pause that
+// the service asked for, or zero. The pause never exceeds the interval.
 func (p *Pacer) Failed(now time.Time, interval, retryAfter time.Duration, chance float64) {
 	p.inFlight, p.rejoining = false, false
 	p.retryAt = now.Add(p.nextPause(interval, retryAfter, chance))
 }
 
-// Rejoin is the event of a heartbeat that the service refused because the member has to join
-// again. The next heartbeat leaves at once, but only once in an interval; otherwise after a
-// pause, as after Failed.
+// Rejoin handles a heartbeat that the service refused because the member has to join again. The
+// next heartbeat leaves at once. If the member has already rejoined at once within the last
+// interval, it leaves after a pause, as after Failed.
 func (p *Pacer) Rejoin(now time.Time, interval, retryAfter time.Duration, chance float64) {
 	p.inFlight, p.rejoining = false, true
 	if now.Sub(p.rejoinedAt) >= interval {
@@ -75,7 +75,8 @@ func (p *Pacer) Rejoin(now time.Time, interval, retryAfter time.Duration, chance
 	p.retryAt = now.Add(p.nextPause(interval, retryAfter, chance))
 }
 
-// Next returns when the next heartbeat leaves if nothing happens before. Zero: none does.
+// Next returns when the next heartbeat leaves if nothing happens before. Zero means that none
+// leaves.
 func (p *Pacer) Next() time.Time {
 	switch {
 	case p.inFlight:

@@ -5,46 +5,47 @@ import (
 	"time"
 )
 
-// Stop is a shard that the shell stops, and why.
+// Stop is a shard whose processor must stop, and why.
 type Stop struct {
 	ID    ID
 	Epoch uint64
 	Cause Cause
 }
 
-// Plan is what the shell does after an event: all of it, in the order of the
-// fields, and nothing else. Lists are sorted by shard. The zero Plan asks for nothing.
+// Plan is what the caller of the Tracker does after an event. The caller applies all fields in
+// their order, and starts or stops nothing else. Lists are sorted by shard. The zero Plan asks
+// for nothing.
 type Plan struct {
 	// Cancel: cancel these contexts now, with their cause.
 	Cancel []Stop
-	// LeaseLost: the lease that all shards share is lost for good. What starts from now on
-	// starts under a new one.
+	// LeaseLost: the lease that all shards share is lost for good. Shards that start later start
+	// under a new lease.
 	LeaseLost bool
 	// NotAfter, if set: the new end of the lease of all held shards.
 	NotAfter time.Time
-	// Revoke: ask these processors to finish and return; contexts stay alive.
+	// Revoke: ask these processors to finish and return. Do not cancel their contexts.
 	Revoke []Stop
 	// Start: run a fresh processor for each, after reading its checkpoint.
 	Start []Lease
-	// StillGranted lists those of Start that were processed to their end and that the
-	// service still grants. For the log.
+	// StillGranted lists the shards of Start that this member has already processed to their
+	// end, and that the service still grants. For the log.
 	StillGranted []ID
-	// Stuck: these processors have ignored their cancelled contexts for StuckAfter. A shard
-	// is listed once.
+	// Stuck: report that these processors have ignored their cancelled contexts for
+	// StuckAfter. Each is listed once.
 	Stuck []ID
-	// Beat: send a heartbeat now, because it has news.
+	// Beat: send a heartbeat now, because something changed: call Pacer.Wake.
 	Beat bool
-	// WakeAt, if set: call Tick at that time, whatever happens before.
+	// WakeAt, if set: call Tick at that time. It replaces the WakeAt of earlier plans.
 	WakeAt time.Time
-	// Left: the member is leaving, and every processor has returned or is stuck past its
-	// drain.
+	// Left: the member may leave now. Every processor has returned, or the time to wait for them
+	// is over.
 	Left bool
-	// Complete: the run is finite and this member has nothing left to do: leave. Set once
-	// under a lease.
+	// Complete: the run is finite, and this member has no work left: leave. Set once under a
+	// lease.
 	Complete bool
 }
 
-// finish gives a plan its order, its next wake-up, and what it says about leaving.
+// finish sorts a plan, and sets WakeAt, Left and Complete.
 func (t *Tracker) finish(now time.Time, p Plan) Plan {
 	sortStops(p.Cancel)
 	sortStops(p.Revoke)

@@ -6,7 +6,7 @@ import "fmt"
 type Cause uint8
 
 const (
-	// CauseRevoked: the service wants the shard for another member.
+	// CauseRevoked: the service no longer assigns the shard to this member.
 	CauseRevoked Cause = iota + 1
 	// CauseLost: the lease is lost; another member may hold the shard already.
 	CauseLost
@@ -26,21 +26,20 @@ func (c Cause) String() string {
 	return fmt.Sprintf("Cause(%d)", uint8(c))
 }
 
-// State is what a member's shard is doing, as the Tracker sees it.
+// State is the state of a shard that the member holds. The package comment has all transitions.
 type State uint8
 
 const (
 	// StateHeld: its processor runs under a valid lease.
 	StateHeld State = iota + 1
-	// StateDraining: revoked; the processor finishes what it has.
+	// StateDraining: the shard is revoked, or the member leaves. Its processor finishes what it has.
 	StateDraining
-	// StateCancelled: its context is cancelled, its goroutine has not returned.
+	// StateCancelled: its context is cancelled, but its goroutine has not returned.
 	StateCancelled
-	// StateRestarting: its processor failed for good, or was fenced; it starts again after
-	// a pause.
+	// StateRestarting: its processor failed, or was fenced. A new one starts after a pause.
 	StateRestarting
-	// StateComplete: its processor returned by itself with its work complete. The shard
-	// stays held until the service revokes it, so that no other member repeats the work.
+	// StateComplete: its processor returned because its work is complete. The shard stays held
+	// until the service revokes it, so that no other member repeats the work.
 	StateComplete
 )
 
@@ -64,18 +63,18 @@ func (s State) String() string {
 type Outcome uint8
 
 const (
-	// OutcomeReleased: it was asked to stop, and did.
+	// OutcomeReleased: it returned because it was asked to.
 	OutcomeReleased Outcome = iota + 1
 	// OutcomeLost: the lease ended before it returned.
 	OutcomeLost
-	// OutcomeComplete: it returned by itself and without an error: its work is complete,
-	// whether or not the shard gets more.
+	// OutcomeComplete: it returned without being asked to, and without an error. Its work is
+	// complete, although the shard may get more data.
 	OutcomeComplete
 	// OutcomeClosed: it processed a closed shard to its end.
 	OutcomeClosed
-	// OutcomeFenced: the service refused it as the owner.
+	// OutcomeFenced: the store of checkpoints refused it, because it does not own the shard.
 	OutcomeFenced
-	// OutcomeFailed: it failed for good.
+	// OutcomeFailed: it failed, and the caller does not retry it under this grant.
 	OutcomeFailed
 )
 

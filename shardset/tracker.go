@@ -2,49 +2,49 @@ package shardset
 
 import "time"
 
-// Tracker is the member's side of the protocol: what it holds, what it is assigned,
-// and what to do when something happens. Each event is a method that takes the
-// time and returns a complete Plan. Times should carry a monotonic reading.
+// Tracker is the member's side of the protocol. It knows which shards the member holds and which
+// are assigned to it, and decides what to do after each event. An event is a method that takes the
+// time and returns a complete Plan. Times should have a monotonic reading.
 //
-// A Tracker belongs to one goroutine. The package comment has the rules.
+// A Tracker is not safe for concurrent use. The package comment has the rules.
 type Tracker struct {
 	cfg TrackerConfig
 
 	entries entryTable // every shard that is reported as held
-	timed   []*entry   // those with something due: draining, cancelled, restarting; in no order
-	timedAt time.Time  // the earliest due among timed; zero: none
+	timed   []*entry   // the entries with a time in due: draining, cancelled, restarting; in no order
+	timedAt time.Time  // the earliest due of timed; zero: none
 
 	assigned  []Grant          // the last accepted answer, sorted
-	diffDue   bool             // something assigned may not be held
-	released  map[ID]uint64    // no longer held: the newest heartbeat that may have listed it, until an answer to a later one came
-	closed    map[ID]uint64    // closed shards to report; dropped once an answer to this heartbeat or a later one came
+	diffDue   bool             // a shard may be assigned and not held
+	released  map[ID]uint64    // released shards, with the newest heartbeat that may list each; see dropReported
+	closed    map[ID]uint64    // closed shards to report, with the first heartbeat that reports each; see dropReported
 	notBefore map[ID]time.Time // when a shard may start again after its processor was fenced
 
 	recheckAt time.Time // the earliest recheckAt of all entries; zero: none
 
 	seq        uint64    // of the newest heartbeat
-	answered   uint64    // newest heartbeat whose answer was accepted
-	answers    uint64    // answers that were accepted
-	voidUpTo   uint64    // answers to heartbeats up to this one are void
+	answered   uint64    // the newest heartbeat whose answer was accepted
+	answers    uint64    // how many answers were accepted
+	voidUpTo   uint64    // answers to heartbeats up to this one do not count
 	sentAt     time.Time // when the newest heartbeat left
 	instance   uint64
 	generation uint64
-	clockEpoch uint64 // the last epoch made for a grant of a service without epochs
+	clockEpoch uint64 // the last epoch made from the clock
 
 	ttl          time.Duration // of the newest answer that was accepted
 	gridOffset   time.Duration // of this member's heartbeats
-	interval     time.Duration // between regular heartbeats, as the group's TTL lets it be
+	interval     time.Duration // between regular heartbeats
 	deadline     time.Time     // end of the lease; zero: there is none
-	settledAt    time.Time     // until then the cadence is fast
-	joinEmpty    bool          // the next heartbeat must list nothing
-	joined       bool          // some answer was accepted, ever
+	settledAt    time.Time     // until then heartbeats are fast
+	joinEmpty    bool          // the next heartbeat must list no shard
+	joined       bool          // an answer was accepted, under any lease
 	leaving      bool
 	leaveUntil   time.Time // when a leaving member stops waiting
-	refusedUntil time.Time // from then on a refusal is final; zero: the newest outcome was no refusal
+	refusedUntil time.Time // from then on a refusal is final; zero: the newest heartbeat was not refused
 	completion   completion
 }
 
-// NewTracker returns a Tracker that holds nothing and has sent nothing.
+// NewTracker returns a Tracker that holds no shard and has sent no heartbeat.
 func NewTracker(cfg TrackerConfig) *Tracker {
 	if cfg.Fast <= 0 {
 		cfg.Fast = cfg.Interval
@@ -70,18 +70,18 @@ func (t *Tracker) Instance() uint64 { return t.instance }
 // Generation returns the newest generation seen in an answer.
 func (t *Tracker) Generation() uint64 { return t.generation }
 
-// ShardState is one shard in a Tracker's Shards.
+// ShardState is one held shard, from Tracker.Shards.
 type ShardState struct {
 	ID    ID
 	Epoch uint64
 	State State
-	// Cause says why the shard stops; zero while it does not.
+	// Cause says why the shard stops. Zero means that it does not stop.
 	Cause Cause
-	// Since is when it took this state.
+	// Since is when the shard took this state.
 	Since time.Time
 }
 
-// Shards returns every shard that the next heartbeat would list, sorted.
+// Shards returns the held shards, sorted by shard.
 func (t *Tracker) Shards() []ShardState {
 	entries := t.entries.sorted()
 	out := make([]ShardState, len(entries))
