@@ -28,9 +28,9 @@ type Config struct {
 	// of these and digits. It must not begin with pg_, which the server reserves. Empty
 	// means DefaultSchema.
 	Schema string
-	// Listen connects to the server for LISTEN. Set it if Pool leads to a pooler in
-	// transaction mode. It must lead to the same database, and is made by pgx.ParseConfig.
-	// Nil: the configuration of Pool is used, with its BeforeConnect and AfterConnect.
+	// Listen configures the connection for LISTEN. Make it with pgx.ParseConfig. It is
+	// required if Pool leads to a pooler in transaction mode, and must lead to the same
+	// database. Nil means the configuration of Pool, with its BeforeConnect and AfterConnect.
 	Listen *pgx.ConnConfig
 
 	// TTL is how long a member keeps its shards after its last heartbeat. It applies to a
@@ -57,8 +57,9 @@ func New(cfg Config) (*replicated.Client, error) {
 	return replicated.New(openStore(cfg), cfg.replicated())
 }
 
-// NewStore returns the store that New's client uses: the values of one group. It ignores
-// Shards and Ordered, and refuses a Config as New does.
+// NewStore returns the store that the client of New uses. It reads and writes the values of
+// one group, for tools and tests. It ignores Shards and Ordered, and refuses a Config as New
+// does.
 func NewStore(cfg Config) (replicated.Store, error) {
 	cfg.Shards = nil
 	if err := cfg.complete(); err != nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrNoNotifications is matched by the error of a watch whose connection gets no
-// notifications: it goes through a pooler that does not keep sessions, or leads to another
-// server than the pool. Set Config.Listen.
+// ErrNoNotifications says that the connection of a watch gets no notifications, because it
+// leads through a pooler that does not keep sessions, or to another server than the pool. To
+// mend it, set Config.Listen.
 var ErrNoNotifications = errors.New("the listening connection gets no notifications; it must lead to the server itself, see Config.Listen")
 
 // errWentBack ends a watch that has read an older version after a newer one: the server has
@@ -33,7 +33,7 @@ func (e *SchemaError) Error() string {
 // Retryable returns false: the worker ends.
 func (e *SchemaError) Retryable() bool { return false }
 
-// errEscape says that what is written over these sessions could not be read over them.
+// errEscape says that with this setting, a session could write values and not read them.
 var errEscape error = settingError("the server's setting bytea_output is escape, which pgx cannot read in the query exec mode of the pool; set it to hex")
 
 // settingError names a setting of the server that the client cannot work with. A session

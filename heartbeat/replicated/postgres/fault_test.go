@@ -250,7 +250,7 @@ func (s *server) connect(cfg Config) (replicatedtest.Connection, error) {
 	}, nil
 }
 
-// The role of the workers needs no right to create if another role has created the schema.
+// The role of the workers needs no privilege to create if another role has created the schema.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	srv := newServer(t)
@@ -261,7 +261,7 @@ func TestRights(t *testing.T) {
 	// A word of the language is as good a name as any.
 	s := dial(t, Config{Pool: srv.pool("worker", 2), Group: "orders", Schema: "user"})
 	if _, err := s.Swap(t.Context(), document, 0, []byte("x")); err == nil {
-		t.Fatal("a role without the right to create a schema has made one")
+		t.Fatal("a role without the privilege to create a schema has made one")
 	}
 	if err := Migrate(t.Context(), srv.pool("rollcall", 1), "user"); err != nil {
 		t.Fatal(err)

@@ -92,7 +92,7 @@ func (l *listener) listen(ctx context.Context) error {
 	if err := l.connect(ctx); err != nil {
 		return err
 	}
-	defer hangUp(l.conn)
+	defer closeConn(l.conn)
 	if err := l.probe(ctx); err != nil {
 		return err
 	}
@@ -133,24 +133,25 @@ func (l *listener) exec(ctx context.Context, sql string) error {
 	return err
 }
 
-// check asks the server for an answer, and whether the pool leads to the same server. After
-// a failover, an old primary may still run, and gets no notifications of the writes to the
-// new one.
+// check finds out whether the server still answers, and whether the pool leads to the same
+// server. After a failover, the old primary may still run. It sends no notifications of the
+// writes to the new primary.
 func (l *listener) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.store.checkEvery)
 	defer cancel()
-	var heard, written time.Time
-	if err := l.conn.QueryRow(ctx, startOfServer).Scan(&heard); err != nil {
+	var listenStart, poolStart time.Time
+	if err := l.conn.QueryRow(ctx, startOfServer).Scan(&listenStart); err != nil {
 		return err
 	}
-	err := l.store.ask(ctx, func() error { return l.store.pool.QueryRow(ctx, startOfServer).Scan(&written) })
-	if err == nil && !written.Equal(heard) {
+	err := l.store.ask(ctx, func() error { return l.store.pool.QueryRow(ctx, startOfServer).Scan(&poolStart) })
+	if err == nil && !poolStart.Equal(listenStart) {
 		return fmt.Errorf("the connection leads to another server than the pool: %w", ErrNoNotifications)
 	}
 	return nil // the calls that use the pool report its errors
 }
 
-// startOfServer reads when a server was started, in microseconds. It tells servers apart.
+// startOfServer reads when a server was started, in microseconds. Two servers have different
+// times.
 const startOfServer = `SELECT pg_postmaster_start_time()`
 
 // probe finds out whether notifications arrive at all. A pooler that does not keep sessions

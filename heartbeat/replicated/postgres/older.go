@@ -10,15 +10,19 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// sqlOlder returns the records that are older than an age; only the names of those that
-// have a quarter of the age; and a row without a name that has the server's time, the age
-// of the oldest of the other records, and that of the youngest record, in seconds. It does
-// not use now(), which is the time when the transaction began.
+// sqlOlder returns three kinds of rows, for an age:
 //
-// There is no index on the time. With one, each heartbeat would write two index entries
-// instead of none, and the oldest entries would belong to removed row versions: to read the
-// oldest record took fifty times as long as to read a thousand records, after many
-// heartbeats.
+//   - the records that are older than the age
+//   - the names, without data, of the other records that have at least a quarter of the age
+//   - one row without a name: the server's time, the age of the oldest record that is not
+//     older than the age, and the age of the youngest record, both in seconds
+//
+// It does not use now(), which is the time when the transaction began.
+//
+// There is no index on the time. With an index, each heartbeat would write two index entries
+// instead of none, and the oldest entries would belong to removed row versions. After many
+// heartbeats, a read of the oldest record over the index took fifty times as long as a read
+// of a thousand records without it.
 const sqlOlder = `
 	WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS t),
 	aged AS MATERIALIZED (SELECT name, rev, data, t - seen AS age FROM {schema}.record, clock WHERE grp = $1{some}),
@@ -138,9 +142,9 @@ func (s *store) queryOlder(ctx context.Context, age time.Duration, names [][]byt
 
 func seconds(f float64) time.Duration { return time.Duration(f * float64(time.Second)) }
 
-// survey is the result of a query of all records: which ones were old. A record that was
-// younger than a quarter of the age then, or that was written since, does not reach the age
-// before three quarters of it have passed. Until then only the other records need to be
+// survey is the result of a query of all records: the names of those that had at least a
+// quarter of the age. Every other record, and every record that is written later, needs at
+// least three quarters of the age to reach it. Until then, only the named records must be
 // read. All times are the server's.
 type survey struct {
 	age   time.Duration

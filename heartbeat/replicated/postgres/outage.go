@@ -16,14 +16,14 @@ import (
 	"go.uber.org/zap"
 )
 
-// outageDetector notices that the server has stopped answering. If its machine or network
-// is lost, all connections of the pool are dead, and the pool does not know it. Each call
-// would wait for another dead connection until its deadline. With sixteen idle connections
-// that takes longer than a lease, even if the next server is available. So when a first
-// call fails like that, the pool is reset.
+// outageDetector notices that the server has stopped answering. If the server's machine or
+// network is lost, no connection of the pool works, and the pool does not know it. Each call
+// would take another idle connection and wait until its deadline. With sixteen idle
+// connections that takes longer than a lease, even if the next server is available. So after
+// the first such call, the store resets the pool.
 //
-// This happens once in an outage. If the server is only slow, all calls connect anew once,
-// and not after each call. The zero value is ready to use.
+// It does so once in an outage. So if the server is only slow, calls connect anew once, and
+// not after each call. The zero value is ready to use.
 type outageDetector struct {
 	mu         sync.Mutex // guards the fields below
 	answeredAt time.Time  // when the server last answered
@@ -38,8 +38,9 @@ func (d *outageDetector) answered() {
 	d.answeredAt = time.Now()
 }
 
-// outage reports whether to reset the pool, after a call without an answer. If other calls
-// were answered since it began, the call has waited for a lock, and there is no outage.
+// outage reports whether to reset the pool, after a call without an answer. If the server has
+// answered other calls since that call began, the call has waited for a lock, and there is no
+// outage.
 func (d *outageDetector) outage(began time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -50,18 +51,18 @@ func (d *outageDetector) outage(began time.Time) bool {
 	return true
 }
 
-// dialPause is the shortest time between two resets of a pool that leads to a read-only
+// resetPause is the shortest time between two resets of a pool that leads to a read-only
 // server: after each reset all calls connect anew.
-const dialPause = time.Second
+const resetPause = time.Second
 
-// readOnly reports whether to reset the pool, after a call that was refused because the
-// server is read-only. Of many such calls only one resets the pool: a call that began
-// before the last reset says nothing about the connections made since.
+// readOnly reports whether to reset the pool, after the server has refused a call because it
+// is read-only. Of many such calls only one resets the pool: a call that began before the
+// last reset says nothing about the connections that were made after it.
 func (d *outageDetector) readOnly(began time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	if !d.readOnlyAt.IsZero() && (began.Before(d.readOnlyAt) || now.Sub(d.readOnlyAt) < dialPause) {
+	if !d.readOnlyAt.IsZero() && (began.Before(d.readOnlyAt) || now.Sub(d.readOnlyAt) < resetPause) {
 		return false
 	}
 	d.readOnlyAt = now
@@ -115,7 +116,7 @@ func servers(cfg *pgx.ConnConfig) string {
 func (s *store) noteAnswer(began time.Time, err error) {
 	switch {
 	case err == nil || errors.Is(err, pgx.ErrNoRows):
-		s.worked.connected.Store(true)
+		s.successes.connected.Store(true)
 	case hasCode(err, codeReadOnly) && s.detector.readOnly(began):
 		s.log.Warn("the server is read-only; the pool connects anew", zap.Error(err))
 		s.pool.Reset()

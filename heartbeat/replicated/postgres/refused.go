@@ -17,17 +17,17 @@ import (
 // standby, or default_transaction_read_only is on.
 const codeReadOnly = "25006"
 
-// codeNoRight is the server's code for a right that the role does not have.
-const codeNoRight = "42501"
+// codeNoPrivilege is the server's code for a privilege that the role does not have.
+const codeNoPrivilege = "42501"
 
 // remedies are the errors of the server that only an operator can solve, by codes or
-// classes of codes, and what to do. Errors of class 42 say that the schema is not as its
-// version says.
+// classes of codes, and what to do. A code of class 42 means that the schema lacks something
+// that its version has.
 var remedies = []struct{ code, remedy string }{
 	{"3D000", "set an existing database in the pool's URL"},
 	{"28", "check the user, its password and pg_hba.conf"},
 	{"0P000", "check the role in the pool's URL"},
-	{codeNoRight, "grant the role the rights that the package documentation lists, or run Migrate with a role that has them"},
+	{codeNoPrivilege, "grant the role the privileges that the package documentation lists, or run Migrate with a role that has them"},
 	{codeNoSchema, "run Migrate to create the schema"},
 	{codeNoTable, "a table of the schema is missing: restore it from a backup"},
 	{"42703", "a column of the schema is missing: restore it from a backup"},
@@ -53,17 +53,17 @@ func remedyOf(err error) (code, remedy string, ok bool) {
 // heartbeat.ErrUnauthorized.
 type refusedError struct {
 	error
-	passing bool
+	retryable bool
 }
 
 func (e *refusedError) Unwrap() error { return e.error }
 
 func (e *refusedError) Is(target error) bool { return target == heartbeat.ErrUnauthorized }
 
-// Retryable reports whether the same operation has worked before. Then an operator has
-// changed something, and may change it back before the lease ends. An operation that never
-// worked ends the worker at once.
-func (e *refusedError) Retryable() bool { return e.passing }
+// Retryable reports whether the same operation has succeeded before. If so, an operator has
+// changed something, and may change it back before the lease ends. If not, the worker ends at
+// once.
+func (e *refusedError) Retryable() bool { return e.retryable }
 
 // The operations besides those on keys.
 const (
@@ -71,10 +71,10 @@ const (
 	opPrepare = "prepare"
 )
 
-// workedBefore notes what has worked. The zero value is ready to use.
-type workedBefore struct {
-	connected atomic.Bool // the server has answered a query
-	done      sync.Map    // by operation, because each needs other rights
+// successes notes which operations have succeeded. The zero value is ready to use.
+type successes struct {
+	connected  atomic.Bool // the server has answered a query
+	operations sync.Map    // by operation, because each needs other privileges
 }
 
 type operation struct {
@@ -82,17 +82,17 @@ type operation struct {
 	kind replicated.Kind
 }
 
-// did notes that an operation has worked.
-func (p *workedBefore) did(name string, kind replicated.Kind) {
+// note notes that an operation has succeeded.
+func (s *successes) note(name string, kind replicated.Kind) {
 	op := operation{name, kind}
-	if _, ok := p.done.Load(op); !ok {
-		p.done.Store(op, struct{}{})
+	if _, ok := s.operations.Load(op); !ok {
+		s.operations.Store(op, struct{}{})
 	}
 }
 
 // explain adds a remedy to an error that only an operator can solve, and returns other
 // errors unchanged.
-func (p *workedBefore) explain(err error, name string, kind replicated.Kind) error {
+func (s *successes) explain(err error, name string, kind replicated.Kind) error {
 	code, remedy, ok := remedyOf(err)
 	if !ok {
 		if hasCode(err, codeReadOnly) {
@@ -101,9 +101,9 @@ func (p *workedBefore) explain(err error, name string, kind replicated.Kind) err
 		}
 		return err
 	}
-	passing := p.connected.Load()
-	if code == codeNoRight {
-		_, passing = p.done.Load(operation{name, kind})
+	retryable := s.connected.Load()
+	if code == codeNoPrivilege {
+		_, retryable = s.operations.Load(operation{name, kind})
 	}
-	return &refusedError{fmt.Errorf("%w; %s", err, remedy), passing}
+	return &refusedError{fmt.Errorf("%w; %s", err, remedy), retryable}
 }

@@ -96,7 +96,7 @@ func TestReadOnlyResetsOnce(t *testing.T) {
 	if s.readOnly(time.Now()) {
 		t.Error("a call right after the reset resets the pool again")
 	}
-	s.readOnlyAt = s.readOnlyAt.Add(-2 * dialPause)
+	s.readOnlyAt = s.readOnlyAt.Add(-2 * resetPause)
 	if s.readOnly(s.readOnlyAt.Add(-time.Second)) {
 		t.Error("a late call from before the reset resets the pool again")
 	}
@@ -110,7 +110,7 @@ func TestErrorsThatOnlyAnOperatorMends(t *testing.T) {
 	for _, c := range []struct {
 		code         string
 		refused      bool
-		right        bool // it is about one operation
+		privilege    bool // it is about one operation
 		missingThere string
 	}{
 		{"3D000", true, false, "database"},
@@ -130,7 +130,7 @@ func TestErrorsThatOnlyAnOperatorMends(t *testing.T) {
 		{"40001", false, false, ""},
 		{"42P05", false, false, ""}, // a pooler has the prepared statement of another
 	} {
-		var p workedBefore
+		var p successes
 		bare := fmt.Errorf("connect: %w", &pgconn.PgError{Code: c.code, Message: "no"})
 		explain := func() error { return p.explain(bare, "swap", replicated.KindRecord) }
 		before := explain()
@@ -141,32 +141,32 @@ func TestErrorsThatOnlyAnOperatorMends(t *testing.T) {
 			t.Errorf("%s: it says %v", c.code, before)
 		}
 		p.connected.Store(true)
-		if now := explain(); heartbeat.Retryable(now) == (c.refused && c.right) {
+		if now := explain(); heartbeat.Retryable(now) == (c.refused && c.privilege) {
 			t.Errorf("%s: after something else has worked it is %v", c.code, now)
 		}
-		p.did("swap", replicated.KindRecord)
+		p.note("swap", replicated.KindRecord)
 		if now := explain(); errors.Is(now, heartbeat.ErrUnauthorized) != c.refused || !heartbeat.Retryable(now) {
 			t.Errorf("%s: after it has worked it is %v", c.code, now)
 		}
 	}
 }
 
-// revoked returns the name of a schema whose owner has lost a right on the records.
-func revoked(t *testing.T, right string) string {
+// revoked returns the name of a schema whose owner has lost a privilege on the records.
+func revoked(t *testing.T, privilege string) string {
 	t.Helper()
 	name := ownSchema(t)
 	if err := Migrate(t.Context(), shared, name); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := shared.Exec(t.Context(), `REVOKE `+right+` ON `+name+`.record FROM CURRENT_USER`); err != nil {
+	if _, err := shared.Exec(t.Context(), `REVOKE `+privilege+` ON `+name+`.record FROM CURRENT_USER`); err != nil {
 		t.Fatal(err)
 	}
 	return name
 }
 
-// A worker that loses a right keeps retrying, because the right may come back before its
+// A worker that loses a privilege keeps retrying, because the privilege may come back before its
 // lease ends.
-func TestRightThatIsTakenAway(t *testing.T) {
+func TestPrivilegeThatIsRevoked(t *testing.T) {
 	needServer(t)
 	cfg := groupConfig(t)
 	cfg.Schema = revoked(t, "DELETE")
@@ -175,14 +175,14 @@ func TestRightThatIsTakenAway(t *testing.T) {
 	rev = swap(t, s, record("a"), rev, "x")
 	err := s.Delete(t.Context(), record("a"), rev)
 	if !errors.Is(err, heartbeat.ErrUnauthorized) || heartbeat.Retryable(err) || !strings.Contains(err.Error(), "grant the role") {
-		t.Errorf("a right that was never there: %v", err)
+		t.Errorf("a privilege that was never there: %v", err)
 	}
 	if _, err := shared.Exec(t.Context(), `REVOKE UPDATE ON `+cfg.Schema+`.record FROM CURRENT_USER`); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.Swap(t.Context(), record("a"), rev, []byte("y"))
 	if !errors.Is(err, heartbeat.ErrUnauthorized) || !heartbeat.Retryable(err) {
-		t.Errorf("a right that was there: %v", err)
+		t.Errorf("a privilege that was there: %v", err)
 	}
 	reads := map[string]func() error{
 		"get":   func() error { _, err := s.Get(t.Context(), record("a")); return err },
@@ -199,7 +199,7 @@ func TestRightThatIsTakenAway(t *testing.T) {
 	}
 	for what, read := range reads {
 		if err := read(); !errors.Is(err, heartbeat.ErrUnauthorized) || !heartbeat.Retryable(err) {
-			t.Errorf("%s, whose right was there: %v", what, err)
+			t.Errorf("%s, whose privilege was there: %v", what, err)
 		}
 	}
 }

@@ -45,19 +45,19 @@ var steps = []string{
 // the newest version that this release knows. A step that breaks older releases raises it.
 const leastClient = 1
 
-// schema is the schema of the tables, and what this release knows of it.
+// schema is the schema of the tables, and the steps that this release knows.
 type schema struct {
 	name   string
 	steps  []string
-	least  int // leastClient, but for tests
+	least  int // leastClient, except in tests
 	logger *zap.Logger
 }
 
-// Migrate creates the schema of this name, or upgrades it. Use it if the role of the
-// workers has no right to create: call it once with a role that has the right, and grant
-// the workers' role what the package documentation lists. Without Migrate, the first write
-// of a client does the same. An empty name means DefaultSchema. The error is a *SchemaError
-// if this release cannot work with the schema of a newer one.
+// Migrate creates the schema of this name, or upgrades it. An empty name means DefaultSchema.
+// Without Migrate, the first write of a client does the same. Use Migrate if the role of the
+// workers may not create a schema: call it once with a role that may, and grant the workers'
+// role the privileges that the package documentation lists. If a newer release has made the
+// schema and this one cannot work with it, the error is a *SchemaError.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, name string) error {
 	cfg := Config{Pool: pool, Group: "none", Schema: name}
 	if err := cfg.complete(); err != nil {
@@ -67,7 +67,7 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, name string) error {
 }
 
 // prepare brings the schema to this release's version, unless it has this version or a
-// newer one that this release can work with. That check is one query, which needs no right
+// newer one that this release can work with. That check is one query, and needs no privilege
 // to create.
 func (s schema) prepare(ctx context.Context, pool *pgxpool.Pool) error {
 	version, err := s.version(ctx, pool)
@@ -143,8 +143,8 @@ func (s schema) upgrade(ctx context.Context, tx pgx.Tx) error {
 }
 
 // create creates the schema and the table of its version. CREATE SCHEMA IF NOT EXISTS needs
-// the right to create a schema even if the schema exists, and an administrator may have
-// created it for a role without that right.
+// the privilege to create a schema even if the schema exists. But an administrator may have
+// created the schema for a role without that privilege.
 func (s schema) create(ctx context.Context, tx pgx.Tx) error {
 	var exists bool
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, s.name).Scan(&exists)

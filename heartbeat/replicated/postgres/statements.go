@@ -12,11 +12,10 @@ type statements struct {
 	get, swap, swapQuietly, insert, remove, present, some, names string
 }
 
-// next draws a new revision. It is above all that were drawn before, in whatever order
-// their transactions commit. If the server goes back to an earlier state, the 16 random
-// bits distinguish the revision of a lost write from that of the write in its place; with
-// the number alone, a process that knows the lost write would overwrite the other one. The
-// other 47 bits count.
+// next draws a new revision. The revision is above all that were drawn before, whatever the
+// order in which their transactions commit. 47 bits count, and 16 bits are random. If the
+// server goes back to an earlier state, it counts some numbers again. Without the random
+// bits, a process that knows a lost write could overwrite a later write of the same number.
 const next = `(nextval('{schema}.revision') << 16 | floor(random() * 65536)::bigint)`
 
 // The new revision of a row is drawn before the row is locked. For an update that does not

@@ -28,7 +28,7 @@ type store struct {
 	clock        clock
 	detector     outageDetector
 	survey       atomic.Pointer[survey] // the last one; nil: the next must read all records
-	worked       workedBefore
+	successes    successes
 	log          *zap.Logger
 
 	mu       sync.Mutex // guards listener and its users
@@ -179,11 +179,11 @@ func conflict(op string, k replicated.Key, old uint64) error {
 	return fmt.Errorf("postgres: %s %v at revision %d: %w", op, k, old, replicated.ErrConflict)
 }
 
-// done notes that an operation has worked if the server has executed it, with or without a
+// done notes that an operation has succeeded if the server has executed it, with or without a
 // row. It returns other errors as fail does.
 func (s *store) done(op string, k replicated.Key, err error) error {
 	if err == nil || errors.Is(err, pgx.ErrNoRows) {
-		s.worked.did(op, k.Kind)
+		s.successes.note(op, k.Kind)
 		return err
 	}
 	return s.fail(op, k, err)
@@ -195,7 +195,7 @@ func (s *store) fail(op string, k replicated.Key, err error) error {
 		s.usable.Store(false)
 		s.exists.Store(false)
 	}
-	return fmt.Errorf("postgres: %s %v: %w", op, k, s.worked.explain(err, op, k.Kind))
+	return fmt.Errorf("postgres: %s %v: %w", op, k, s.successes.explain(err, op, k.Kind))
 }
 
 // forWrite returns the statements for the keys of a kind, after it has prepared the schema.
@@ -230,9 +230,9 @@ func (s *store) findSchema(ctx context.Context) (there bool, err error) {
 	})
 	s.exists.Store(err == nil && version > 0)
 	if err == nil {
-		s.worked.did(opLook, 0)
+		s.successes.note(opLook, 0)
 	}
-	return s.exists.Load(), s.worked.explain(s.schema.fail(err), opLook, 0)
+	return s.exists.Load(), s.successes.explain(s.schema.fail(err), opLook, 0)
 }
 
 // prepare prepares the schema once. Concurrent callers all do it; the server lets one after
@@ -242,9 +242,9 @@ func (s *store) prepare(ctx context.Context) error {
 		return nil
 	}
 	if err := s.ask(ctx, func() error { return s.schema.prepare(ctx, s.pool) }); err != nil {
-		return s.worked.explain(err, opPrepare, 0)
+		return s.successes.explain(err, opPrepare, 0)
 	}
-	s.worked.did(opPrepare, 0)
+	s.successes.note(opPrepare, 0)
 	s.usable.Store(true)
 	return nil
 }

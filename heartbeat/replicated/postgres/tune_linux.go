@@ -10,16 +10,16 @@ import (
 // architecture. The value is the same on all of them.
 const tcpUserTimeout = 0x12
 
-// limitUnheard makes the system close a connection whose peer acknowledges nothing.
-// Keep-alive does not: it pauses while sent data waits for an acknowledgement, and that is
-// sent again for a quarter of an hour.
-func limitUnheard(network, _ string, c syscall.RawConn) error {
+// limitUnacknowledged makes the system close a connection whose peer acknowledges nothing.
+// Keep-alive does not do that: it pauses while sent data waits for an acknowledgement. The
+// system sends such data again for a quarter of an hour.
+func limitUnacknowledged(network, _ string, c syscall.RawConn) error {
 	if !strings.HasPrefix(network, "tcp") {
 		return nil // a socket of this machine
 	}
 	var err error
 	if e := c.Control(func(fd uintptr) {
-		err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, int(unheard.Milliseconds()))
+		err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, int(ackTimeout.Milliseconds()))
 	}); e != nil {
 		return e
 	}
