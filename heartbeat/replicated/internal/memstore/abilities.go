@@ -28,7 +28,7 @@ func (c Clocked) OlderRecords(ctx context.Context, age time.Duration) ([]replica
 	if err := c.send(ctx, request{op: opGet}, way); err != nil {
 		return nil, 0, err
 	}
-	events, next, err := c.memory.overdue(age)
+	events, next, err := c.memory.olderRecords(age)
 	if c.Faults().DropAnswers {
 		<-ctx.Done()
 	}
@@ -38,7 +38,7 @@ func (c Clocked) OlderRecords(ctx context.Context, age time.Duration) ([]replica
 	return events, next, err
 }
 
-func (m *Store) overdue(age time.Duration) (events []replicated.Event, next time.Duration, err error) {
+func (m *Store) olderRecords(age time.Duration) (events []replicated.Event, next time.Duration, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.down {

@@ -1,3 +1,3 @@
-// Package memstore is a replicated.Store in memory for tests. A test can make the store,
-// and the connection of each process to it, fail in the ways of an engine and a network.
+// Package memstore is a replicated.Store in memory, for tests. A test can make the store fail as
+// a database fails, and the connection of each process as a network fails.
 package memstore

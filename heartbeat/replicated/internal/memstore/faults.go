@@ -4,19 +4,19 @@ import "time"
 
 // Faults are the faults of a Link. The zero value has none, and calls take no time.
 type Faults struct {
-	// MinLatency and MaxLatency limit the time of a call without other faults: one half is
-	// the request, the other half the answer. A call whose context ends before the answer
-	// may have been made.
+	// MinLatency and MaxLatency limit the time of a call, without the time of other faults.
+	// The request takes one half of it, and the answer takes the other half. If the context
+	// of a call ends before the answer, the store may have executed the call.
 	MinLatency, MaxLatency time.Duration
 
 	// Down: calls fail at once with ErrDown, and watches break.
 	Down bool
 	// DropRequests: requests never reach the store. Callers wait for their contexts.
 	DropRequests bool
-	// HoldRequests: requests reach the store only when this ends, including those whose
-	// callers have given up.
+	// HoldRequests: requests reach the store only when this ends, even if their callers
+	// have given up.
 	HoldRequests bool
-	// DropAnswers: the store makes the calls, but the callers wait for their contexts.
+	// DropAnswers: the store executes the calls, but the callers wait for their contexts.
 	DropAnswers bool
 	// HoldWatches: watches stay open and report nothing until this ends.
 	HoldWatches bool
@@ -28,8 +28,8 @@ type Faults struct {
 	WatchLag time.Duration
 	// Stale is the age of the answers of Get.
 	Stale time.Duration
-	// LostAnswers is the probability that a write is made and its call fails at once with
-	// ErrLost.
+	// LostAnswers is the probability that the store executes a write, and its call fails at
+	// once with ErrLost.
 	LostAnswers float64
 	// Conflicts is the probability that a write is refused with replicated.ErrConflict
 	// although its revision is the current one.

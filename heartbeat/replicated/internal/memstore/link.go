@@ -14,15 +14,15 @@ import (
 // It implements replicated.Store and replicated.Lister; Clocked adds
 // replicated.RecordClock. Safe for concurrent use.
 //
-// In a synctest bubble, a link must not be Frozen at the end of the test: its callers could
-// not return.
+// In a synctest bubble, no link may be Frozen at the end of the test, because its callers
+// could not return.
 type Link struct {
 	memory *Store
 	name   string
 
 	mu      sync.Mutex // guards everything below; never held across a channel
 	faults  Faults
-	breaks  int           // watches that began under a smaller number are broken
+	breaks  int           // how often BreakWatches was called; a watch breaks when it changes
 	changed chan struct{} // closed and replaced when the faults or breaks change
 	held    []request     // requests whose callers have given up during HoldRequests
 }
@@ -58,8 +58,8 @@ func (l *Link) Faults() Faults {
 // BreakWatches ends the running watches with ErrBroken.
 func (l *Link) BreakWatches() { l.change(func() { l.breaks++ }) }
 
-// change makes a change and wakes the waiting calls. It returns the held requests if they
-// are to be made now.
+// change makes a change and wakes the waiting calls. It returns the held requests if the
+// store must execute them now.
 func (l *Link) change(do func()) (released []request) {
 	l.mu.Lock()
 	do()
@@ -137,8 +137,8 @@ func (l *Link) call(ctx context.Context, r request) (replicated.Value, error) {
 	return v, err
 }
 
-// send waits until the request has reached the store. If it returns an error, the request
-// has not reached the store, or may have been made later.
+// send waits until the request reaches the store. If it returns an error, the store may still
+// execute the request, now or later.
 func (l *Link) send(ctx context.Context, r request, way time.Duration) error {
 	for {
 		f, _, changed := l.state()

@@ -11,20 +11,20 @@ import (
 )
 
 var (
-	// ErrDown is the error of calls to a store, or over a link, that is down.
+	// ErrDown is the error of a call if the store or the link is down.
 	ErrDown = errors.New("memstore: the store is down")
-	// ErrLost is the error of a call that was made and whose answer was lost.
+	// ErrLost is the error of a call that the store has executed and whose answer was lost.
 	ErrLost = errors.New("memstore: the answer was lost")
-	// ErrBroken is the error of a watch that was broken.
+	// ErrBroken is the error of a watch that a test or a fault has broken.
 	ErrBroken = errors.New("memstore: the watch is broken")
 )
 
-// Store is an engine in memory. A process reaches it over a Link of its own, which can be
-// made faulty; a method of Store makes the engine itself faulty. Store starts no goroutine
-// and waits only for time and contexts, so it works in a testing/synctest bubble that it
-// was made in. Safe for concurrent use.
+// Store is an engine in memory. Each process reaches it over its own Link. The methods of
+// Link make that connection faulty, and the methods of Store make the engine faulty. Store
+// starts no goroutine and waits only for time and contexts. So it works in a testing/synctest
+// bubble if it was made in that bubble. Safe for concurrent use.
 //
-// One counter numbers the versions of all keys, deletions included.
+// All keys share one counter of revisions. A deletion takes a revision too.
 type Store struct {
 	mu       sync.Mutex // guards everything below; never held across a channel or a sink
 	rand     *rand.Rand
@@ -39,9 +39,9 @@ type Store struct {
 
 // Counts counts the writes of the keys of one kind.
 type Counts struct {
-	Writes    int // swaps and deletions that were made
-	Quiet     int // of these, quiet swaps
-	Conflicts int // writes that were refused
+	Writes    int // swaps and deletions that the store has executed
+	Quiet     int // how many of the Writes were quiet swaps
+	Conflicts int // writes that the store has refused
 }
 
 // version is one version of a key. A deletion has no Data.
@@ -50,7 +50,7 @@ type version struct {
 	at time.Time
 }
 
-// kept is the number of versions of a key that are kept, for stale reads.
+// kept is the number of versions of a key that the store keeps, for stale reads.
 const kept = 32
 
 // New returns an empty store.
@@ -70,7 +70,7 @@ func (m *Store) Seed(seed uint64) {
 	m.rand = rand.New(rand.NewPCG(seed, seed))
 }
 
-// Dial returns a new link. The name is for messages.
+// Dial returns a new link. Link.String returns the name.
 func (m *Store) Dial(name string) *Link {
 	l := &Link{memory: m, name: name, changed: make(chan struct{})}
 	m.mu.Lock()
@@ -140,16 +140,17 @@ type request struct {
 	data []byte
 }
 
-// apply makes a request, with the faults of its link.
+// apply executes a request, with the faults of its link, and wakes the watches.
 func (m *Store) apply(r request, f Faults) (replicated.Value, error) {
-	v, wake, err := m.locked(r, f)
+	v, wake, err := m.execute(r, f)
 	for _, w := range wake {
 		w.signal()
 	}
 	return v, err
 }
 
-func (m *Store) locked(r request, f Faults) (replicated.Value, []*watch, error) {
+// execute executes a request, and returns the watches to wake.
+func (m *Store) execute(r request, f Faults) (replicated.Value, []*watch, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.down {

@@ -12,7 +12,7 @@ import (
 // watch is one running Watch. Its fields except wake are guarded by Store.mu.
 type watch struct {
 	kind   replicated.Kind
-	wake   chan struct{} // carries a value when there is something to look at
+	wake   chan struct{} // has a value if the queue or broken may have changed
 	queue  []pending
 	newest map[replicated.Key]uint64 // the revision of each key's last event in queue
 	broken error
@@ -159,14 +159,14 @@ func (w *watch) add(k replicated.Key, v version) {
 // enqueue queues a version for the watches of its kind, and returns them. The caller holds
 // mu, and signals them after it has released mu.
 func (m *Store) enqueue(k replicated.Key, v version) []*watch {
-	var hear []*watch
+	var matching []*watch
 	for w := range m.watches {
 		if w.kind == k.Kind {
 			w.add(k, v)
-			hear = append(hear, w)
+			matching = append(matching, w)
 		}
 	}
-	return hear
+	return matching
 }
 
 // next takes the next event of a watch. If the store compacts, it leaves out overwritten

@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// hearing is a running watch of records over a link.
-type hearing struct {
+// observer is a running watch of records over a link.
+type observer struct {
 	stop context.CancelFunc
 
 	mu       sync.Mutex // guards the fields below
@@ -22,7 +22,7 @@ type hearing struct {
 	ended    bool
 }
 
-func (h *hearing) sink(e replicated.Event) {
+func (h *observer) sink(e replicated.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if e.Key == (replicated.Key{}) {
@@ -32,23 +32,23 @@ func (h *hearing) sink(e replicated.Event) {
 	h.reported = append(h.reported, e.Key.Name+"="+string(e.Value.Data))
 }
 
-func (h *hearing) end(err error) {
+func (h *observer) end(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.err, h.ended = err, true
 }
 
-// hear starts a watch, and waits until it has reported what it can.
-func (b *bench) hear(l *Link) *hearing {
+// watch starts a watch, and waits until it has reported what it can.
+func (b *bench) watch(l *Link) *observer {
 	ctx, cancel := context.WithCancel(b.Context())
-	h := &hearing{stop: cancel}
+	h := &observer{stop: cancel}
 	go func() { h.end(l.Watch(ctx, replicated.KindRecord, h.sink)) }() // ends with the test's context
 	synctest.Wait()
 	return h
 }
 
 // tells fails the test unless the watch has reported exactly this since the last call.
-func (b *bench) tells(h *hearing, want ...string) {
+func (b *bench) tells(h *observer, want ...string) {
 	b.Helper()
 	synctest.Wait()
 	h.mu.Lock()
@@ -60,7 +60,7 @@ func (b *bench) tells(h *hearing, want ...string) {
 }
 
 // broke fails the test unless the watch has ended with this error.
-func (b *bench) broke(h *hearing, want error) {
+func (b *bench) broke(h *observer, want error) {
 	b.Helper()
 	synctest.Wait()
 	h.mu.Lock()
@@ -78,7 +78,7 @@ func (b *bench) writes(values ...string) {
 
 func TestWatchLag(t *testing.T) {
 	onBench(t, func(b *bench) {
-		h := b.hear(b.other)
+		h := b.watch(b.other)
 		b.tells(h, ".")
 		b.other.Set(Faults{WatchLag: second})
 		b.writes("1", "2")
@@ -96,7 +96,7 @@ func TestWatchHeldAndFrozen(t *testing.T) {
 	for name, f := range map[string]Faults{"held": {HoldWatches: true}, "frozen": {Frozen: true}} {
 		t.Run(name, func(t *testing.T) {
 			onBench(t, func(b *bench) {
-				h := b.hear(b.other)
+				h := b.watch(b.other)
 				b.tells(h, ".")
 				b.other.Set(f)
 				b.writes("1")
@@ -119,23 +119,23 @@ func TestWatchHeldAndFrozen(t *testing.T) {
 
 func TestWatchBreaks(t *testing.T) {
 	onBench(t, func(b *bench) {
-		h, sound := b.hear(b.other), b.hear(b.sound)
+		h, sound := b.watch(b.other), b.watch(b.sound)
 		b.other.BreakWatches()
 		b.broke(h, ErrBroken)
-		h = b.hear(b.other)
+		h = b.watch(b.other)
 		b.other.Set(Faults{Down: true})
 		b.broke(h, ErrDown)
-		h = b.hear(b.other)
+		h = b.watch(b.other)
 		b.broke(h, ErrDown)
 		b.other.Set(cut)
-		h = b.hear(b.other)
+		h = b.watch(b.other)
 		b.tells(h)
 		b.other.Set(Faults{})
 		b.tells(h, ".")
 		b.store.SetDown(true)
 		b.broke(h, ErrDown)
 		b.broke(sound, ErrDown)
-		b.broke(b.hear(b.sound), ErrDown)
+		b.broke(b.watch(b.sound), ErrDown)
 	})
 }
 
@@ -144,7 +144,7 @@ func TestWatchBreaks(t *testing.T) {
 func TestWatchCompacts(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.store.SetCompact(true)
-		h := b.hear(b.other)
+		h := b.watch(b.other)
 		b.tells(h, ".")
 		b.other.Set(Faults{WatchLag: second})
 		b.writes("1")
@@ -157,7 +157,7 @@ func TestWatchCompacts(t *testing.T) {
 
 func TestQuietSwapsAreNotTold(t *testing.T) {
 	onBench(t, func(b *bench) {
-		h := b.hear(b.other)
+		h := b.watch(b.other)
 		b.writes("1")
 		b.tells(h, ".", "a=1")
 		if _, err := (Clocked{b.sound}).SwapQuietly(b.Context(), record("a"), b.store.Value(record("a")).Revision, []byte("1")); err != nil {
@@ -173,13 +173,13 @@ func TestRollback(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.writes("kept")
 		s := b.store.Snapshot()
-		h := b.hear(b.other)
+		h := b.watch(b.other)
 		first, _ := b.sound.Swap(b.Context(), record("b"), 0, []byte("lost"))
 		b.writes("lost")
 		b.store.Rollback(s)
 		b.is("kept")
 		b.broke(h, ErrBroken)
-		h = b.hear(b.other)
+		h = b.watch(b.other)
 		b.tells(h, "a=kept", ".")
 		again, err := b.sound.Swap(b.Context(), record("c"), 0, []byte("new"))
 		if err != nil || again != first {
@@ -198,7 +198,7 @@ func TestWipe(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.writes("lost")
 		doc, _ := b.sound.Swap(b.Context(), document, 0, []byte("kept"))
-		h := b.hear(b.other)
+		h := b.watch(b.other)
 		b.store.Wipe(replicated.KindRecord)
 		b.is("")
 		b.broke(h, ErrBroken)

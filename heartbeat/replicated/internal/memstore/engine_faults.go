@@ -29,36 +29,35 @@ func clone(h map[replicated.Key][]version) map[replicated.Key][]version {
 	return c
 }
 
-// Rollback restores an earlier state, as a power cut does that loses acknowledged writes.
-// Versions made since then are gone, and later versions get their revisions. All watches
-// break.
+// Rollback restores an earlier state, like a power cut that loses acknowledged writes. The
+// versions since then are lost, and later versions take their revisions. All watches break.
 func (m *Store) Rollback(s Snapshot) {
-	m.disaster(func() { m.revision, m.history = s.revision, clone(s.history) })
+	m.breakAll(func() { m.revision, m.history = s.revision, clone(s.history) })
 }
 
-// Skip skips the next n revisions. After Rollback, no revision is then used twice.
+// Skip skips the next n revisions. Call it after Rollback if no revision may be used twice.
 func (m *Store) Skip(n uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.revision += n
 }
 
-// Wipe loses all values of a kind, as a restart of all nodes does that have them in memory.
-// No deletion is reported. All watches break.
+// Wipe loses all values of a kind, like a restart of all nodes that have them in memory only.
+// Watches report no deletion; all of them break.
 func (m *Store) Wipe(kind replicated.Kind) {
-	m.disaster(func() {
+	m.breakAll(func() {
 		maps.DeleteFunc(m.history, func(k replicated.Key, _ []version) bool { return k.Kind == kind })
 	})
 }
 
-// SetDown stops or starts the store. All calls that reach a stopped store fail with
-// ErrDown, and its watches break.
+// SetDown stops the store, or starts it again. A call that reaches a stopped store fails with
+// ErrDown. All watches break.
 func (m *Store) SetDown(down bool) {
-	m.disaster(func() { m.down = down })
+	m.breakAll(func() { m.down = down })
 }
 
-// SetCompact makes watches leave out, if possible, versions that were overwritten before
-// they were reported.
+// SetCompact makes watches leave out versions that were overwritten before the watch could
+// report them. The default is that watches report all versions.
 func (m *Store) SetCompact(compact bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -72,8 +71,8 @@ func (m *Store) Links() []*Link {
 	return slices.Clone(m.links)
 }
 
-// disaster makes a change, and breaks all watches.
-func (m *Store) disaster(change func()) {
+// breakAll makes a change to the engine, and breaks all watches.
+func (m *Store) breakAll(change func()) {
 	m.mu.Lock()
 	change()
 	why := ErrBroken
