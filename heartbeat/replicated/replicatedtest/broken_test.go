@@ -22,7 +22,7 @@ type broken struct {
 	quietly func(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error)
 	delete  func(ctx context.Context, k replicated.Key, old uint64) error
 	watch   func(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error
-	overdue func(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error)
+	older   func(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error)
 	listing func(list []replicated.Key) []replicated.Key
 }
 
@@ -84,8 +84,8 @@ func (b *broken) Watch(ctx context.Context, kind replicated.Kind, sink func(repl
 }
 
 func (b *broken) OlderRecords(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
-	if b.overdue != nil {
-		return b.overdue(ctx, age)
+	if b.older != nil {
+		return b.older(ctx, age)
 	}
 	return b.own().OlderRecords(ctx, age)
 }

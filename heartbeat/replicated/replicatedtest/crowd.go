@@ -28,9 +28,9 @@ type Group interface {
 // Connection is the connection of one process to the group.
 type Connection struct {
 	Group Group
-	// Cut stops all traffic between the process and the store, or lets it pass again. A
-	// Proxy can do that. Nil: the Crowd stops the calls of Group instead; goroutines that
-	// Group has of its own keep running.
+	// Cut stops all traffic between the process and the store (true), or lets it pass again.
+	// A Proxy can do that. Nil: the Crowd stops the calls of Group instead, but not the
+	// traffic of the goroutines inside Group.
 	Cut func(cut bool)
 	// Close is called after the member has ended. May be nil.
 	Close func()
@@ -38,7 +38,7 @@ type Connection struct {
 
 // CrowdConfig configures a Crowd. Dial, Shards and TTL are required.
 type CrowdConfig struct {
-	// Dial connects a process of this name to the group.
+	// Dial connects a process to the group. The name is that of its member.
 	Dial func(name string) (Connection, error)
 	// Shards are the shards of the group.
 	Shards []shardset.Shard
@@ -57,16 +57,16 @@ type CrowdConfig struct {
 	Logger *zap.Logger
 }
 
-// Crowd is a group of coordinators in this process. Each member has a connection of its
-// own. Each shard has a processor that processes numbered records and commits its
-// position. A ledger notes all of that; Report checks it. Only the goroutine of the test
-// may call the methods of a Crowd.
+// Crowd is a group of coordinators in this process. Each member has its own connection. The
+// processor of a shard processes numbered records and commits its position. A Crowd notes all
+// that members do, and Report checks it. Only the goroutine of the test may call the methods
+// of a Crowd.
 type Crowd struct {
 	testing.TB
 	cfg    CrowdConfig
 	ledger *ledger
 
-	members []*member // all that were ever started
+	members []*member // in the order of their starts; former members too
 	passed  int       // members that joined and left during a fault
 	all     sync.WaitGroup
 
@@ -115,7 +115,7 @@ func newCrowd(t testing.TB, cfg CrowdConfig) *Crowd {
 	}
 }
 
-// Report checks all that the members have done so far.
+// Report checks what the members have done so far.
 func (c *Crowd) Report() Report { return c.ledger.report(time.Now()) }
 
 // Join starts members. A name may be that of a member that left, was killed or is cut off.
@@ -131,23 +131,23 @@ func (c *Crowd) Join(names ...string) {
 	}
 }
 
-// Leave makes a member leave. It does not wait for the end of the member.
-func (c *Crowd) Leave(name string) { c.live(name).leave() }
+// Leave makes a member leave. It does not wait until the member has ended.
+func (c *Crowd) Leave(name string) { c.running(name).leave() }
 
-// Kill ends a member as SIGKILL does: the store hears nothing more of it, and its
-// processors do nothing more.
+// Kill ends a member as SIGKILL does: it sends nothing more to the store, and its processors
+// do nothing more.
 func (c *Crowd) Kill(name string) {
-	m := c.live(name)
+	m := c.running(name)
 	c.ledger.note(event{Kind: eventGone, At: time.Now(), Member: name})
 	m.kill()
 }
 
 // Cut cuts a member off from the store. The member keeps running and works until its lease
 // expires.
-func (c *Crowd) Cut(name string) { c.live(name).cut(true) }
+func (c *Crowd) Cut(name string) { c.running(name).cut(true) }
 
 // Heal ends Cut.
-func (c *Crowd) Heal(name string) { c.live(name).cut(false) }
+func (c *Crowd) Heal(name string) { c.running(name).cut(false) }
 
 // names returns the members that have not left and were not killed, the oldest first.
 func (c *Crowd) names() []string {
@@ -168,8 +168,8 @@ func (c *Crowd) stop() {
 	c.all.Wait()
 }
 
-// live returns the newest member of this name.
-func (c *Crowd) live(name string) *member {
+// running returns the newest member of this name.
+func (c *Crowd) running(name string) *member {
 	c.Helper()
 	for _, m := range slices.Backward(c.members) {
 		if m.name == name && !m.leaving {

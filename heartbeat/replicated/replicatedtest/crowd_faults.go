@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Fault is something that happens to a group.
+// Fault is a failure for Crowd.Play, for example a restart of the store.
 type Fault struct {
 	Name string
 	// Do begins the fault. It may call the methods of the crowd.
@@ -14,30 +14,30 @@ type Fault struct {
 	Undo func(c *Crowd) error
 	// For is the time between Do and Undo. Zero means one and a half TTLs.
 	For time.Duration
-	// LosesWrites says that Do or Undo make the store lose writes that it had acknowledged.
+	// LosesWrites says that Do or Undo makes the store lose writes that it had acknowledged.
 	// Epochs and positions may be lower after that.
 	LosesWrites bool
 	// Deletes says that Do deletes the group. Positions then start again from zero.
 	Deletes bool
 }
 
-// Play plays faults one after the other, while members join and leave. The crowd must
-// settle before the first fault and after each. Play fails the test if the crowd does not
-// settle in time or if a promise was broken, and then plays no more faults.
+// Play makes the faults happen one after the other, while members join and leave. It checks
+// before the first fault, and after each, that the crowd settles within CrowdConfig.Recovery
+// and that no promise was broken. Otherwise Play fails the test, and skips the other faults.
 func (c *Crowd) Play(faults ...Fault) {
 	c.Helper()
-	c.checked("the beginning")
+	c.settleAndCheck("the beginning")
 	for _, f := range faults {
 		if c.Failed() {
 			return
 		}
 		c.play(f)
-		c.checked(f.Name)
+		c.settleAndCheck(f.Name)
 	}
 }
 
-// checked waits until the crowd has settled, and checks what it has done.
-func (c *Crowd) checked(after string) {
+// settleAndCheck waits until the crowd has settled, and checks what it has done.
+func (c *Crowd) settleAndCheck(after string) {
 	c.Helper()
 	start := time.Now()
 	if err := c.Settle(c.cfg.Recovery); err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// gate is a Group that lets nothing pass while it is shut: calls, and answers, wait for the
-// end of their contexts, and watches report nothing.
+// gate is a Group that can be shut. While it is shut, calls and answers wait for the end of
+// their contexts, and watches report nothing.
 type gate struct {
 	group Group
 
@@ -79,8 +79,8 @@ func (g *gate) Save(ctx context.Context, o processor.Owner, p processor.Position
 	return g.through(ctx, func() error { return g.group.Save(ctx, o, p) })
 }
 
-// Watch passes on the signals of the group's watch while the gate is open. Its goroutine
-// ends with that watch, at the end of ctx at the latest.
+// Watch forwards the signals of the group's watch while the gate is open. Its goroutine ends
+// with that watch, which ends with ctx at the latest.
 func (g *gate) Watch(ctx context.Context, member string) (<-chan struct{}, error) {
 	var from <-chan struct{}
 	err := g.through(ctx, func() (err error) { from, err = g.group.Watch(ctx, member); return err })

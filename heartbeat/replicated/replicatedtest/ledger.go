@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// ledger holds the history of a group as its members noted it, and checks that history:
-// see Report. Safe for concurrent use.
+// ledger holds the events of a group that its members noted, and checks them: see Report.
+// Safe for concurrent use.
 type ledger struct {
-	shards []string // that somebody should own, as shardset.ID.String writes them
+	shards []string // the shards of the group, as shardset.ID.String writes them
 
 	mu     sync.Mutex // guards events
 	events []event
 }
 
-// note adds an event. The events of one processor must be added in their order; those of
-// different processors need not.
+// note adds an event. The events of one processor must be added in their order. Events of
+// different processors may be added in any order.
 func (l *ledger) note(e event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -48,18 +48,18 @@ func (l *ledger) report(end time.Time) Report {
 
 // run is one call of Process.
 type run struct {
-	event           // eventStarted, with the newest NotAfter
-	era   int       // how often the store had lost writes before
-	group int       // how often the group had been deleted before
-	ended time.Time // returned or cancelled; zero: neither
-	gone  time.Time // its process was killed or frozen; zero: it was not
-	freed time.Time // after that, a new process had its name; zero: none had
-	high  uint64    // the highest position that was accepted of it
+	event              // eventStarted, with the newest NotAfter
+	era      int       // how often the store had lost writes before it
+	group    int       // how often the group had been deleted before it
+	ended    time.Time // returned or cancelled; zero: neither
+	gone     time.Time // its process was killed or frozen; zero: it was not
+	replaced time.Time // a new process took the name of its process; zero: none did
+	high     uint64    // its highest accepted position
 }
 
 // owns returns the time until which a run owned its shard: its end, the end of its lease,
 // or when the group could know that its process was gone.
-func (r *run) owns(end time.Time) time.Time { return soonest(end, r.ended, r.NotAfter, r.freed) }
+func (r *run) owns(end time.Time) time.Time { return soonest(end, r.ended, r.NotAfter, r.replaced) }
 
 // works returns the time until which a run worked.
 func (r *run) works(end time.Time) time.Time { return soonest(r.owns(end), r.gone) }
@@ -95,15 +95,15 @@ type shardHistory struct {
 
 // audit reads a ledger and checks it.
 type audit struct {
-	shards map[string]*shardHistory
-	left   map[string][]*run // by member: runs of killed or frozen processes
-	era    int
-	group  int
-	report Report
+	shards  map[string]*shardHistory
+	stopped map[string][]*run // by member: runs of killed or frozen processes
+	era     int
+	group   int
+	report  Report
 }
 
 func newAudit(shards []string) *audit {
-	a := &audit{shards: map[string]*shardHistory{}, left: map[string][]*run{}}
+	a := &audit{shards: map[string]*shardHistory{}, stopped: map[string][]*run{}}
 	for _, name := range shards {
 		a.shards[name] = &shardHistory{}
 	}
@@ -120,7 +120,7 @@ func (a *audit) read(e event) {
 		a.group++
 		return
 	case eventJoined:
-		a.freed(e)
+		a.replaced(e)
 		return
 	case eventGone:
 		a.gone(e)
@@ -133,13 +133,13 @@ func (a *audit) read(e event) {
 	}
 	if e.Kind == eventStarted {
 		a.report.Starts++
-		a.freed(e)
+		a.replaced(e)
 		p.runs = append(p.runs, &run{event: e, era: a.era, group: a.group, high: e.Position})
 		return
 	}
 	r := p.find(e.token())
 	if r == nil {
-		a.report.fault("shard %s: %s had %s it, and had never started", e.Shard, e.token(), e.Kind)
+		a.report.fault("shard %s: %s noted %q and had never started", e.Shard, e.token(), e.Kind)
 		return
 	}
 	if e.NotAfter.After(r.NotAfter) {
@@ -178,7 +178,7 @@ func (a *audit) processed(p *shardHistory, r *run, e event) {
 		a.report.Duplicates++
 	}
 	if p.times[e.Position]++; p.times[e.Position] == 0 {
-		p.times[e.Position]-- // it counts no further
+		p.times[e.Position]-- // the counter has overflowed
 	}
 }
 
@@ -198,20 +198,20 @@ func (a *audit) gone(e event) {
 		for _, r := range p.runs {
 			if r.Member == e.Member && r.ended.IsZero() && r.gone.IsZero() {
 				r.gone = e.At
-				a.left[e.Member] = append(a.left[e.Member], r)
+				a.stopped[e.Member] = append(a.stopped[e.Member], r)
 			}
 		}
 	}
 }
 
-// freed notes that a new process has the name of a member. The shards of the old process
-// are free then.
-func (a *audit) freed(e event) {
-	a.left[e.Member] = slices.DeleteFunc(a.left[e.Member], func(r *run) bool {
+// replaced notes that a new process has the name of a member. The old process then no longer
+// owns its shards.
+func (a *audit) replaced(e event) {
+	a.stopped[e.Member] = slices.DeleteFunc(a.stopped[e.Member], func(r *run) bool {
 		if r.Instance == e.Instance {
 			return false
 		}
-		r.freed = e.At
+		r.replaced = e.At
 		return true
 	})
 }

@@ -14,8 +14,8 @@ func (a *audit) check(name string, p *shardHistory, end time.Time) {
 	a.pauses(name, p, end)
 }
 
-// checkOwners finds two owners at once. A run from before the store lost writes may go on
-// until it notices the loss. That is no fault, but its time is measured.
+// checkOwners finds two owners at once. When the store loses writes, a run from before the
+// loss may go on until it notices. That is no fault, but Report.Overlap measures it.
 func (a *audit) checkOwners(name string, p *shardHistory, end time.Time) {
 	var open []*run // runs that may still own the shard
 	for _, r := range p.runs {
@@ -38,7 +38,7 @@ func (a *audit) checkOwners(name string, p *shardHistory, end time.Time) {
 func clock(t time.Time) string { return t.Format("15:04:05.000000") }
 
 // checkEpochs finds an epoch that was granted twice, or that is lower than the one before.
-// After the store has lost writes epochs may be lower, but no token may come again.
+// After the store has lost writes, epochs may be lower, but no token may be granted again.
 func (a *audit) checkEpochs(name string, p *shardHistory) {
 	owners := map[token]bool{}
 	var before *run
@@ -47,7 +47,7 @@ func (a *audit) checkEpochs(name string, p *shardHistory) {
 		switch {
 		case again: // a restarted processor
 		case owners[r.token()]:
-			a.report.fault("shard %s: %s started a second time, after others", name, r.token())
+			a.report.fault("shard %s: %s started a second time, after other owners", name, r.token())
 		case before != nil && before.era == r.era && r.Epoch <= before.Epoch:
 			a.report.fault("shard %s: %s started after %s", name, r.token(), before.token())
 		}
@@ -93,9 +93,9 @@ func (a *audit) checkRecords(name string, p *shardHistory) {
 	}
 }
 
-// pauses finds the times after the first start when nobody worked on the shard.
+// pauses finds the times after the first start when no processor worked on the shard.
 func (a *audit) pauses(name string, p *shardHistory, end time.Time) {
-	var idle time.Time // since when nobody works on it; zero: it was never started
+	var idle time.Time // since when no processor works on it; zero: none has started
 	for _, r := range p.runs {
 		if !idle.IsZero() && r.At.After(idle) {
 			a.report.pauses = append(a.report.pauses, pause{shard: name, from: idle, to: r.At})

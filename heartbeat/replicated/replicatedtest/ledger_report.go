@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// Report says how a group did, as seen from outside.
+// Report says what the members of a Crowd have done, and which promises were broken.
 type Report struct {
-	// Faults lists the promises that were broken, each with what broke it: a shard had two
-	// owners at once; an epoch came again or fell; a checkpoint went back; a record was
-	// committed and never processed; a processor did something before its start. At most
-	// 100 are kept.
+	// Faults lists the broken promises, each with the events that broke it: a shard had two
+	// owners at once; an epoch was granted twice, or was lower than the one before; a
+	// checkpoint went back; a record was committed and never processed; a processor did
+	// something before its start. The list has 100 entries at most.
 	Faults []string
 
 	Starts     int // processors that were started, restarts included
@@ -24,17 +24,17 @@ type Report struct {
 	// knew it. A frozen process may finish one when it wakes, which is no fault.
 	Late int
 
-	// Overlap is the longest time that a shard had two owners because the store had lost
-	// writes in between.
+	// Overlap is the longest time for which a shard had two owners, one from before the store
+	// lost writes and one from after it.
 	Overlap time.Duration
 
-	// Unowned are the shards that nobody worked on at the end.
+	// Unowned are the shards that no processor worked on at the end.
 	Unowned []string
 
 	pauses []pause // the longest first
 }
 
-// pause is a time when nobody worked on a shard. The time before its first start is none.
+// pause is a time when no processor worked on a shard, after its first start.
 type pause struct {
 	shard    string
 	from, to time.Time

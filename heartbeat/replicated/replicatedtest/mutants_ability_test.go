@@ -52,7 +52,7 @@ func contextMutants() []mutant {
 			}
 		}},
 		{name: "the clock looks at no context", by: both, build: func(b *broken) {
-			b.overdue = func(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
+			b.older = func(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
 				return b.own().OlderRecords(context.WithoutCancel(ctx), age)
 			}
 		}},
@@ -74,7 +74,7 @@ func quietMutants() []mutant {
 				return old, nil
 			}
 		}},
-		{name: "after a quiet write all are", by: []string{"Quiet/then loud"}, build: func(b *broken) {
+		{name: "after a quiet write all are", by: []string{"Quiet/then a swap"}, build: func(b *broken) {
 			quiet := false
 			b.quietly = func(ctx context.Context, k replicated.Key, old uint64, data []byte) (uint64, error) {
 				quiet = true
@@ -93,7 +93,7 @@ func quietMutants() []mutant {
 				last = time.Now()
 				return b.own().Swap(ctx, k, old, data)
 			}
-			b.overdue = func(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
+			b.older = func(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
 				list, next, err := b.own().OlderRecords(ctx, age)
 				if v := b.now(record("a")); time.Since(last) > age {
 					list = append(list, replicated.Event{Key: record("a"), Value: v})
@@ -106,7 +106,7 @@ func quietMutants() []mutant {
 
 // silence changes what the clock says.
 func (b *broken) silence(change func(list []replicated.Event, next time.Duration, age time.Duration) ([]replicated.Event, time.Duration)) {
-	b.overdue = func(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
+	b.older = func(ctx context.Context, age time.Duration) ([]replicated.Event, time.Duration, error) {
 		list, next, err := b.own().OlderRecords(ctx, age)
 		list, next = change(list, next, age)
 		return list, next, err
@@ -116,10 +116,10 @@ func (b *broken) silence(change func(list []replicated.Event, next time.Duration
 func clockMutants() []mutant {
 	type events = []replicated.Event
 	return []mutant{
-		{name: "nothing is ever overdue", by: []string{"Clock/records", "Clock/next"}, build: func(b *broken) {
+		{name: "no record is ever old", by: []string{"Clock/records", "Clock/next"}, build: func(b *broken) {
 			b.silence(func(_ events, next, _ time.Duration) (events, time.Duration) { return nil, next })
 		}},
-		{name: "everything is overdue", by: []string{"Clock/records"}, build: func(b *broken) {
+		{name: "all records are old", by: []string{"Clock/records"}, build: func(b *broken) {
 			b.silence(func(list events, next, _ time.Duration) (events, time.Duration) {
 				for _, name := range []string{"a", "b"} {
 					if v := b.now(record(name)); v.Data != nil && len(list) == 0 {
@@ -129,7 +129,7 @@ func clockMutants() []mutant {
 				return list, next
 			})
 		}},
-		{name: "documents are overdue too", by: []string{"Clock/records"}, build: func(b *broken) {
+		{name: "documents are listed too", by: []string{"Clock/records"}, build: func(b *broken) {
 			b.silence(func(list events, next, _ time.Duration) (events, time.Duration) {
 				if v := b.now(document); v.Data != nil && len(list) > 0 {
 					list = append(list, replicated.Event{Key: document, Value: v})
@@ -137,7 +137,7 @@ func clockMutants() []mutant {
 				return list, next
 			})
 		}},
-		{name: "overdue records have no revision", by: []string{"Clock/records", "Clock/next"}, build: func(b *broken) {
+		{name: "old records have no revision", by: []string{"Clock/records", "Clock/next"}, build: func(b *broken) {
 			b.silence(func(list events, next, _ time.Duration) (events, time.Duration) {
 				for i := range list {
 					list[i].Value.Revision = 0
@@ -145,13 +145,13 @@ func clockMutants() []mutant {
 				return list, next
 			})
 		}},
-		{name: "nothing will be overdue", by: []string{"Clock/next"}, build: func(b *broken) {
+		{name: "no record will be old", by: []string{"Clock/next"}, build: func(b *broken) {
 			b.silence(func(list events, _, _ time.Duration) (events, time.Duration) { return list, -1 })
 		}},
-		{name: "of no records one will be overdue", by: []string{"Clock/records"}, build: func(b *broken) {
+		{name: "without records, one will be old", by: []string{"Clock/records"}, build: func(b *broken) {
 			b.silence(func(list events, next, age time.Duration) (events, time.Duration) { return list, max(next, age/2) })
 		}},
-		{name: "the next one is overdue at once", by: []string{"Clock/next"}, build: func(b *broken) {
+		{name: "the next record is old at once", by: []string{"Clock/next"}, build: func(b *broken) {
 			b.silence(func(list events, _, _ time.Duration) (events, time.Duration) { return list, 0 })
 		}},
 	}

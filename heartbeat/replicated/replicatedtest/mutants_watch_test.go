@@ -28,7 +28,7 @@ func (b *broken) phases(change func(e replicated.Event, before bool) []replicate
 
 func watchMutants() []mutant {
 	return []mutant{
-		{name: "a watch never says that it has caught up", by: []string{"Watch/nothing there", "Watch/ends"}, build: func(b *broken) {
+		{name: "a watch never says that it has caught up", by: []string{"Watch/no keys", "Watch/ends"}, build: func(b *broken) {
 			b.events(func(e replicated.Event) []replicated.Event {
 				if isMarker(e) {
 					return nil
@@ -36,7 +36,7 @@ func watchMutants() []mutant {
 				return just(e)
 			})
 		}},
-		{name: "a watch of nothing says nothing", by: []string{"Watch/nothing there"}, build: func(b *broken) {
+		{name: "a watch of nothing says nothing", by: []string{"Watch/no keys"}, build: func(b *broken) {
 			some := false
 			b.events(func(e replicated.Event) []replicated.Event {
 				if some = some || !isMarker(e); !some {
@@ -53,7 +53,7 @@ func watchMutants() []mutant {
 				return just(e)
 			})
 		}},
-		{name: "a watch has caught up before it has told anything", by: []string{"Watch/what is there", "Watch/many keys"}, build: func(b *broken) {
+		{name: "a watch has caught up before it has told anything", by: []string{"Watch/existing keys", "Watch/many keys"}, build: func(b *broken) {
 			b.watch = func(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
 				sink(replicated.Event{})
 				return b.own().Watch(ctx, kind, func(e replicated.Event) {
@@ -63,7 +63,7 @@ func watchMutants() []mutant {
 				})
 			}
 		}},
-		{name: "a watch begins with changes", by: []string{"Watch/what is there", "Watch/again and again", "Watch/many keys"}, build: func(b *broken) {
+		{name: "a watch begins with changes", by: []string{"Watch/existing keys", "Watch/again and again", "Watch/many keys"}, build: func(b *broken) {
 			b.phases(func(e replicated.Event, before bool) []replicated.Event {
 				if !before && !isMarker(e) {
 					return nil
@@ -210,7 +210,7 @@ func watchLifeMutants() []mutant {
 				return b.own().Watch(ctx, kind, sink)
 			}
 		}},
-		{name: "a watch goes on in the background", by: []string{"Watch/is silent after its end"}, build: func(b *broken) {
+		{name: "a watch goes on in the background", by: []string{"Watch/reports nothing after its end"}, build: func(b *broken) {
 			b.watch = func(ctx context.Context, kind replicated.Kind, sink func(replicated.Event)) error {
 				go func() {
 					more, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

@@ -11,7 +11,7 @@ import (
 func quietCases() []storeCase {
 	return []storeCase{
 		{name: "Quiet/is a swap", clock: true, run: quietIsASwap},
-		{name: "Quiet/then loud", clock: true, run: quietThenLoud},
+		{name: "Quiet/then a swap", clock: true, run: quietThenSwap},
 	}
 }
 
@@ -107,17 +107,17 @@ func quietIsASwap(k *storeKit) {
 }
 
 // A watch reports a swap after quiet swaps.
-func quietThenLoud(k *storeKit) {
+func quietThenSwap(k *storeKit) {
 	w := k.watch(k.dial(), replicated.KindRecord)
 	defer w.stop()
 	w.until("it has caught up", caughtUp)
 	var at uint64
 	for i := range 10 {
-		at = k.swap(k.store, record("a"), at, fmt.Sprint("loud ", i))
-		w.shows(record("a"), at, fmt.Sprint("loud ", i))
+		at = k.swap(k.store, record("a"), at, fmt.Sprint("version ", i))
+		w.shows(record("a"), at, fmt.Sprint("version ", i))
 		for range 3 {
 			var err error
-			if at, err = k.swapQuietly(record("a"), at, fmt.Sprint("loud ", i)); err != nil {
+			if at, err = k.swapQuietly(record("a"), at, fmt.Sprint("version ", i)); err != nil {
 				k.Fatalf("SwapQuietly: %v", err)
 			}
 		}
@@ -126,7 +126,7 @@ func quietThenLoud(k *storeKit) {
 	w.gone(record("a"))
 }
 
-func (k *storeKit) overdue(age time.Duration) (map[replicated.Key]replicated.Value, time.Duration) {
+func (k *storeKit) older(age time.Duration) (map[replicated.Key]replicated.Value, time.Duration) {
 	k.Helper()
 	ctx, cancel := context.WithTimeout(k.Context(), k.patience)
 	defer cancel()
@@ -144,8 +144,8 @@ func (k *storeKit) overdue(age time.Duration) (map[replicated.Key]replicated.Val
 // OlderRecords returns the records whose last write is longer ago than the age, at the
 // revision that a tombstone must be written over. It returns no other keys.
 func clockRecords(k *storeKit) {
-	if list, next := k.overdue(time.Millisecond); len(list) != 0 || next >= 0 {
-		k.Errorf("of no records %d are overdue, the next one in %v", len(list), next)
+	if list, next := k.older(time.Millisecond); len(list) != 0 || next >= 0 {
+		k.Errorf("of no records, %d are older than 1 ms, and the next one is in %v", len(list), next)
 	}
 	k.swap(k.store, document, 0, "document")
 	k.swap(k.store, checkpoint("a"), 0, "checkpoint")
@@ -155,13 +155,13 @@ func clockRecords(k *storeKit) {
 	age := k.patience / 10
 	time.Sleep(age + age/2)
 	b := k.swap(k.store, record("b"), 0, "b")
-	list, _ := k.overdue(age)
+	list, _ := k.older(age)
 	if v := list[record("a")]; len(list) != 1 || v.Revision != a || string(v.Data) != "a" {
-		k.Errorf("overdue are %v, want a at revision %d alone", list, a)
+		k.Errorf("the older records are %v, want only a at revision %d", list, a)
 	}
 	k.swap(k.store, record("a"), a, "a again")
-	if list, _ := k.overdue(age); len(list) != 0 {
-		k.Errorf("overdue are %v after a has written again", list)
+	if list, _ := k.older(age); len(list) != 0 {
+		k.Errorf("the older records are %v after a has written again, want none", list)
 	}
 	k.holds(k.store, record("b"), b, "b")
 }
@@ -170,16 +170,16 @@ func clockRecords(k *storeKit) {
 func clockNext(k *storeKit) {
 	age := k.patience / 10
 	at := k.swap(k.store, record("a"), 0, "a")
-	_, next := k.overdue(age)
+	_, next := k.older(age)
 	if next < 0 || next > age {
-		k.Fatalf("a record was just written, and the next one is said to be overdue in %v, want up to %v", next, age)
+		k.Fatalf("OlderRecords returned %v until the next record after a write, want up to %v", next, age)
 	}
 	time.Sleep(next + age/5)
-	if list, _ := k.overdue(age); list[record("a")].Revision != at {
-		k.Errorf("overdue are %v after the time that was said", list)
+	if list, _ := k.older(age); list[record("a")].Revision != at {
+		k.Errorf("the older records are %v after the time that OlderRecords returned, want a", list)
 	}
-	if list, next := k.overdue(time.Hour); len(list) != 0 || next < time.Hour-k.patience || next > time.Hour {
-		k.Errorf("overdue within an hour are %v, the next one in %v", list, next)
+	if list, next := k.older(time.Hour); len(list) != 0 || next < time.Hour-k.patience || next > time.Hour {
+		k.Errorf("the records older than an hour are %v, the next one is in %v; want none, in about an hour", list, next)
 	}
 }
 
@@ -193,7 +193,7 @@ func clockQuietly(k *storeKit) {
 			k.Fatalf("SwapQuietly: %v", err)
 		}
 	}
-	if list, _ := k.overdue(age); len(list) != 0 {
-		k.Errorf("overdue are %v, which wrote quietly all the time", list)
+	if list, _ := k.older(age); len(list) != 0 {
+		k.Errorf("the older records are %v, which wrote quietly all the time", list)
 	}
 }

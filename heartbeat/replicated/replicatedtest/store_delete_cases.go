@@ -46,10 +46,10 @@ func deleteMadeAgain(k *storeKit) {
 		for range 5 {
 			r := k.swap(other, key, 0, "made")
 			if r <= before {
-				k.Fatalf("%s was made anew at revision %d after it had been at %d", key, r, before)
+				k.Fatalf("%s was created again at revision %d, after revision %d", key, r, before)
 			}
 			_, err := k.trySwap(k.store, key, 0, "made twice")
-			k.refused("Swap over nothing of a key that is there again", err)
+			k.refused("Swap over nothing of a key that exists again", err)
 			k.holds(k.store, key, r, "made")
 			k.delete(k.store, key, r)
 			before = r

@@ -15,7 +15,7 @@ func freshCases() []storeCase {
 }
 
 // A read that begins after a write was acknowledged returns that write or a newer one,
-// whoever wrote, and under load.
+// no matter which process wrote it, also under load.
 func freshReads(k *storeKit) {
 	const pairs, rounds = 4, 40
 	stores := k.dials(2 * pairs)
@@ -44,7 +44,7 @@ func (k *storeKit) fresh(s replicated.Store, key replicated.Key, want uint64) er
 		return err
 	}
 	if v.Revision != want {
-		return fmt.Errorf("%s was acknowledged at revision %d, and is then read at %d", key, want, v.Revision)
+		return fmt.Errorf("%s: a write was acknowledged at revision %d, and a later read returned revision %d", key, want, v.Revision)
 	}
 	return nil
 }

@@ -10,16 +10,16 @@ import (
 
 // StoreConfig says how to test a replicated.Store. New is required.
 type StoreConfig struct {
-	// New makes a new engine, or a new and empty group on an engine that runs. It may skip
-	// the case with t.Skip, and register cleanups with t.Cleanup.
+	// New returns a new, empty group, on a new engine or on one that runs already. It may
+	// skip the case with t.Skip, and register cleanups with t.Cleanup.
 	New func(t testing.TB) Engine
 
-	// Patience limits what must happen soon: a call, or the report of a change by a watch.
-	// Zero means 10 s.
+	// Patience is how long a call may take, and how long a watch may take to report a
+	// change. Zero means 10 s.
 	Patience time.Duration
 
-	// Bubble, if set, runs each case: set it to testing/synctest.Test for a store that
-	// works in fake time. Nil: real time, and the cases run in parallel.
+	// Bubble, if set, runs each case. Set it to testing/synctest.Test for a store that works
+	// in a synctest bubble. Nil: the cases run in real time and in parallel.
 	Bubble func(t *testing.T, run func(t *testing.T))
 }
 
@@ -28,8 +28,8 @@ type Engine struct {
 	// Dial returns the store as one process sees it. A case calls it up to 20 times,
 	// concurrently too. It may return the same store each time. Required.
 	Dial func() (replicated.Store, error)
-	// Close closes what Dial has returned. It is called at the end of the case, inside its
-	// bubble. May be nil.
+	// Close closes the stores that Dial has returned. RunStore calls it at the end of the
+	// case, inside Bubble. May be nil.
 	Close func()
 }
 

@@ -27,7 +27,7 @@ func swapAbsent(k *storeKit) {
 	}
 }
 
-// All processes read what one has written.
+// All processes read a value that one process has written.
 func swapCreate(k *storeKit) {
 	other := k.dial()
 	for _, key := range one() {
@@ -37,7 +37,7 @@ func swapCreate(k *storeKit) {
 	}
 }
 
-// Each write replaces the last one, whoever made it.
+// Each write replaces the last one, no matter which process made it.
 func swapReplace(k *storeKit) {
 	both := k.dials(2)
 	for _, key := range one() {
@@ -60,7 +60,7 @@ func swapConflicts(k *storeKit) {
 
 		first := k.swap(k.store, key, 0, "first")
 		_, err = k.trySwap(other, key, 0, "made twice")
-		k.refused("Swap over nothing of a key that is there", err)
+		k.refused("Swap over nothing of an existing key", err)
 		_, err = k.trySwap(other, key, first+1000, "ahead")
 		k.refused("Swap over a later revision", err)
 		k.holds(k.store, key, first, "first")
@@ -69,7 +69,7 @@ func swapConflicts(k *storeKit) {
 		_, err = k.trySwap(other, key, first, "behind")
 		k.refused("Swap over an earlier revision", err)
 		_, err = k.trySwap(k.store, key, first, "behind")
-		k.refused("Swap over an earlier revision, by who wrote it", err)
+		k.refused("Swap over an earlier revision, by the process that wrote it", err)
 		k.holds(other, key, second, "second")
 	}
 }

@@ -8,8 +8,8 @@ import (
 
 func watchCases() []storeCase {
 	return []storeCase{
-		{name: "Watch/nothing there", run: watchNothing},
-		{name: "Watch/what is there", run: watchPresent},
+		{name: "Watch/no keys", run: watchNothing},
+		{name: "Watch/existing keys", run: watchPresent},
 		{name: "Watch/changes", run: watchChanges},
 		{name: "Watch/deletions", run: watchDeletions},
 		{name: "Watch/kinds", run: watchKinds},

@@ -13,7 +13,7 @@ import (
 func watchLifeCases() []storeCase {
 	return []storeCase{
 		{name: "Watch/ends", run: watchEnds},
-		{name: "Watch/is silent after its end", run: watchSilent},
+		{name: "Watch/reports nothing after its end", run: watchAfterEnd},
 		{name: "Watch/again and again", run: watchAgain},
 	}
 }
@@ -25,19 +25,19 @@ func watchEnds(k *storeKit) {
 		w.until("it has caught up", caughtUp)
 		w.stop()
 		w = k.watch(k.store, kind)
-		w.stop() // it may not even have begun
+		w.stop() // perhaps before it has begun
 	}
 	ctx, cancel := context.WithTimeout(k.Context(), k.patience/20)
 	defer cancel()
 	start := time.Now()
 	err := k.store.Watch(ctx, replicated.KindRecord, func(replicated.Event) {})
 	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > k.patience {
-		k.Errorf("a watch with %v to live returned %v after %v", k.patience/20, err, took)
+		k.Errorf("a watch whose context ends after %v returned %v after %v", k.patience/20, err, took)
 	}
 }
 
 // After Watch has returned, its sink is not called.
-func watchSilent(k *storeKit) {
+func watchAfterEnd(k *storeKit) {
 	var ended atomic.Bool
 	var late atomic.Int64
 	ctx, cancel := context.WithCancel(k.Context())

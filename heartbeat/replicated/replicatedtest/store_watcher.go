@@ -23,9 +23,9 @@ type watcher struct {
 	inside atomic.Bool // the sink runs
 	pause  atomic.Int64
 
-	mu    sync.Mutex // guards seen
-	seen  seen
-	heard chan struct{} // carries a value after an event
+	mu      sync.Mutex // guards seen
+	seen    seen
+	changed chan struct{} // has a value after an event
 }
 
 // seen is what a watch has reported.
@@ -52,7 +52,7 @@ func (s *seen) present() int {
 func (k *storeKit) watch(s replicated.Store, kind replicated.Kind) *watcher {
 	ctx, cancel := context.WithCancel(k.Context())
 	w := &watcher{
-		k: k, kind: kind, cancel: cancel, ended: make(chan struct{}), heard: make(chan struct{}, 1),
+		k: k, kind: kind, cancel: cancel, ended: make(chan struct{}), changed: make(chan struct{}, 1),
 		seen: seen{values: map[replicated.Key]replicated.Value{}},
 	}
 	go func() {
@@ -74,7 +74,7 @@ func (w *watcher) sink(e replicated.Event) {
 	w.seen.take(w.kind, e)
 	w.mu.Unlock()
 	select {
-	case w.heard <- struct{}{}:
+	case w.changed <- struct{}{}:
 	default:
 	}
 }
@@ -123,7 +123,7 @@ func (w *watcher) until(what string, cond func(s *seen) bool) {
 	defer t.Stop()
 	for !w.is(cond) {
 		select {
-		case <-w.heard:
+		case <-w.changed:
 		case <-w.ended:
 			w.k.Fatalf("the watch ended with %v before this: %s", w.err, what)
 		case <-t.C:
