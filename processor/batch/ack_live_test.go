@@ -72,8 +72,8 @@ func TestAckIsCommittedWhileTheHandlerWorks(t *testing.T) {
 	})
 }
 
-// TestItemsAreCommittedWhileDraining acknowledges item by item after the shard was
-// revoked, until the drain timeout ends it: the next owner goes on right there.
+// TestItemsAreCommittedWhileDraining: the handler acknowledges single items after the shard was revoked,
+// until the drain timeout. The next owner begins after the last of them.
 func TestItemsAreCommittedWhileDraining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(10)

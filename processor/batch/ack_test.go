@@ -13,8 +13,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// TestAckIsForGood acknowledges a batch and then ends in each bad way: it does not come
-// again.
+// TestAckIsForGood: the handler acknowledges its batch and then fails, in each way. It does not get the
+// batch again.
 func TestAckIsForGood(t *testing.T) {
 	for _, e := range endings {
 		if e.name == "hangs" || e.name == "gives up with nil" {
@@ -42,8 +42,8 @@ func TestAckIsForGood(t *testing.T) {
 	}
 }
 
-// TestAckBeforeTheDrainTimeoutCounts acknowledges a batch in a handler that then
-// outlasts the drain timeout: its commit need not wait for the handler.
+// TestAckBeforeTheDrainTimeoutCounts: the handler acknowledges its batch and then runs longer than the
+// drain timeout. The batch is committed before the handler returns.
 func TestAckBeforeTheDrainTimeoutCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(50)
@@ -193,7 +193,8 @@ func TestLateAckDoesNothing(t *testing.T) {
 	}
 }
 
-// TestAckItemOfNothingPanics in the handler, which is a failure like any other.
+// TestAckItemOfNothingPanics: AckItem panics if there is no such item. The panic fails the batch, as any
+// other does.
 func TestAckItemOfNothingPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(10)

@@ -25,8 +25,8 @@ func (a *ackSignal) add(items int) {
 	}
 }
 
-// acksToIgnore returns how many acknowledgements make no commit due. All, while a commit is running or
-// waits for its time; with Options.CommitItems, all but the last of that number.
+// acksToIgnore returns how many acknowledgements make no commit due. While a commit is running or waits
+// for its time, none makes one due. With Options.CommitItems, the last of that number does.
 func (l *loop[T]) acksToIgnore() int {
 	c := &l.commits
 	switch {

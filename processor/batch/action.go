@@ -8,16 +8,15 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Action is what the loop does with a batch that failed.
+// Action is what the loop does with a batch that failed. Once the shard is revoked, any action that
+// OnError returns means that the next owner handles the batch: the revocation may be the reason for the
+// failure.
 type Action uint8
 
 const (
 	// ActionRetry tries the batch again after a pause, as often as Options.Attempts and
 	// Options.Elapsed allow. After the last attempt, the bad items go to Options.DeadLetter;
 	// without a DeadLetter, the shard is halted. An unknown value means ActionRetry.
-	//
-	// Once the shard is revoked, each action that OnError returns means that the next owner
-	// handles the batch: the revocation may be the reason for the failure.
 	ActionRetry Action = iota
 	// ActionSkip acknowledges the batch without another attempt, and reports it as poison.
 	ActionSkip
@@ -96,7 +95,7 @@ func actionOf(err error) (a Action, ok bool) {
 	return 0, false
 }
 
-// marked reports whether err was made with processor.Fatal or processor.Halt.
+// haltOrFatal reports whether err was made with processor.Fatal or processor.Halt.
 func haltOrFatal(err error) bool {
 	_, ok := actionOf(err)
 	return ok

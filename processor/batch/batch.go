@@ -22,7 +22,7 @@ type Batch[T any] struct {
 	From, Next processor.Position
 	// Bytes is the memory of the whole read.
 	Bytes int64
-	// Lag is how far Next was behind the end of the shard when it was read.
+	// Lag is how far Next was behind the end of the shard at the time of the read.
 	Lag time.Duration
 	// Attempt counts from 1. Dividing a failed batch does not reset it.
 	Attempt int
@@ -77,8 +77,8 @@ func (b *Batch[T]) Revoked() <-chan struct{} { return b.shard.Revoked() }
 // Logger returns the worker's logger with the shard's fields.
 func (b *Batch[T]) Logger() *zap.Logger { return b.shard.Logger() }
 
-// Ack acknowledges all Items except those given up. It is final: they are not handled again,
-// whatever the handler returns. A handler that returns nil need not call it.
+// Ack acknowledges all Items except those passed to GiveUp. It is final: they are not handled
+// again, whatever the handler returns. A handler that returns nil need not call it.
 func (b *Batch[T]) Ack() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

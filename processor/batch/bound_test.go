@@ -33,8 +33,7 @@ func TestTheBoundsArePassedToTheSource(t *testing.T) {
 	})
 }
 
-// boundedTape is a tape whose items come one a second from now on, and end after so
-// many.
+// boundedTape is a tape that gets one item a second from now on, up to a number of items.
 func boundedTape(items int) *tape {
 	src := newTape(items)
 	begin := time.Now()
@@ -91,7 +90,7 @@ func TestABoundedRunEnds(t *testing.T) {
 	}
 }
 
-// resumeAt has the next run go on from p.
+// resumeAt makes the next run begin at p.
 func (r *rig) resumeAt(p processor.Position) {
 	if p == "" {
 		return
@@ -125,7 +124,7 @@ func TestABoundedRunWaitsForItsBatches(t *testing.T) {
 	})
 }
 
-// And only when the end is committed, however long the store takes.
+// A bounded run ends only when its end is committed, however long the store takes.
 func TestABoundedRunWaitsForItsCommit(t *testing.T) {
 	for _, closed := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -33,7 +33,7 @@ func TestTheIdleLeaveHalfOfTheReads(t *testing.T) {
 	}
 }
 
-// Busy shards, however many, do not keep out idle ones.
+// Any number of busy shards leaves reads for idle shards.
 func TestTheIdleGetTheirTurn(t *testing.T) {
 	scene(t, 1000, 2, func(c *crew, ctx context.Context) {
 		stop := make(chan struct{})

@@ -49,8 +49,8 @@ func TestAShardTakesNoMoreThanItsShare(t *testing.T) {
 	}
 }
 
-// A single item larger than the budget passes. Meanwhile all others wait, and then the
-// budget is full again.
+// An item larger than the budget is handled. Meanwhile all other reads wait, and then the whole budget is
+// free again.
 func TestABatchLargerThanTheBudgetPassesAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(1000, 4)

@@ -88,7 +88,7 @@ func TestTheOldestComesFirst(t *testing.T) {
 	})
 }
 
-// A small claim waits behind a large one even if it would fit; otherwise the large one would starve.
+// A small claim waits behind a large one even if it would fit; otherwise the large one might wait for ever.
 func TestTheSmallDoNotOvertakeTheLarge(t *testing.T) {
 	scene(t, 100, 10, func(c *crew, ctx context.Context) {
 		a := c.want(ctx, "a", 60, classBusy)
@@ -134,8 +134,7 @@ func TestMoreThanTheBudgetPassesAlone(t *testing.T) {
 	})
 }
 
-// A read that brings more than was set aside puts the budget into debt. Nothing is granted until the
-// debt is paid.
+// If a read returns more bytes than it has reserved, nothing is granted until enough bytes are released.
 func TestALargeReadIsADebt(t *testing.T) {
 	scene(t, 100, 10, func(c *crew, ctx context.Context) {
 		s, err := c.budget.acquire(ctx, 10, classBusy)
@@ -159,7 +158,7 @@ func TestALargeReadIsADebt(t *testing.T) {
 	})
 }
 
-// A read that brings less releases the rest at once.
+// If a read returns fewer bytes than it has reserved, the rest is released at once.
 func TestASmallReadGivesBackTheRest(t *testing.T) {
 	scene(t, 100, 10, func(c *crew, ctx context.Context) {
 		s, _ := c.budget.acquire(ctx, 100, classBusy)

@@ -14,8 +14,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// These tests are about commits that fail, above all the last one: the next owner waits for it, and
-// repeats the work that it does not cover.
+// In these tests commits fail. The last commit of a shard matters most: the next owner waits for it, and
+// handles again what was not committed.
 
 var errStore = errors.New("store is down")
 
@@ -103,8 +103,8 @@ func TestLastCommitOfAStoreThatWasDown(t *testing.T) {
 	})
 }
 
-// TestLastCommitIsOfWhatWasFinishedLast tries again with what a handler finished after
-// the last commit had been given up.
+// TestLastCommitIsOfWhatWasFinishedLast: the loop has given up the last commit, and then a handler
+// finishes another batch. The new position is committed.
 func TestLastCommitIsOfWhatWasFinishedLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(20)
@@ -151,7 +151,8 @@ func TestCommitIsTriedAgainWhileTheShardGoesOn(t *testing.T) {
 	})
 }
 
-// TestAStoreThatPanicsHasStoredNothing tries again, as after an error.
+// TestAStoreThatPanicsHasStoredNothing: after a panic of the store, the commit is tried again, as after an
+// error.
 func TestAStoreThatPanicsHasStoredNothing(t *testing.T) {
 	for name, end := range map[string]func(){"panics": func() { panic(errStore) }, "ends its goroutine": runtime.Goexit} {
 		bubble(t, name, func(t *testing.T) {
@@ -194,8 +195,8 @@ func TestEndOfShardWaitsForItsCommit(t *testing.T) {
 	})
 }
 
-// TestEndOfShardWithoutItsCommitIsNotTheEnd releases a closed shard whose last commit
-// failed: the next owner comes to the end again.
+// TestEndOfShardWithoutItsCommitIsNotTheEnd: the last commit of a closed shard fails. The shard is
+// released, and the next owner reads to its end again.
 func TestEndOfShardWithoutItsCommitIsNotTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(10)

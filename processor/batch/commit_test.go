@@ -14,7 +14,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// A commit that trying again cannot mend halts the shard.
+// If a commit fails with an error made with Halt, the shard is halted.
 func TestACommitCanHalt(t *testing.T) {
 	bubble(t, "halt", func(t *testing.T) {
 		src := newTape(10)
@@ -60,8 +60,8 @@ var paths = []path{
 	{"end of shard", batch.Options[int]{CommitInterval: never}, 30, true, "", processor.ErrRevoked},
 }
 
-// TestOnlyAcknowledgedIsCommitted tries each way to a commit with a batch that ends in
-// each way but well. The next owner begins with that batch, and with nothing before it.
+// TestOnlyAcknowledgedIsCommitted combines each reason for a commit with each way in which a batch can
+// fail. The next owner begins with exactly that batch.
 func TestOnlyAcknowledgedIsCommitted(t *testing.T) {
 	for _, p := range paths {
 		for _, e := range endings {
@@ -139,8 +139,8 @@ func TestCommitsInTime(t *testing.T) {
 	}
 }
 
-// TestCommitsAtOnceWhenIdle does not wait for an interval when there is nothing else
-// to do: only until a read has found nothing.
+// TestCommitsAtOnceWhenIdle: the commit does not wait for CommitInterval. It begins when a read has found
+// nothing.
 func TestCommitsAtOnceWhenIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(10)
@@ -178,8 +178,8 @@ func TestCommitsWhatAFilterLeftNothingOf(t *testing.T) {
 	})
 }
 
-// TestAFilterCannotPassABadBatch commits nothing behind a batch that fails, even if
-// there is nothing to handle there.
+// TestAFilterCannotPassABadBatch: no position after a batch that fails is committed, even if a filter
+// dropped all items after the batch.
 func TestAFilterCannotPassABadBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(100)
@@ -196,8 +196,8 @@ func TestAFilterCannotPassABadBatch(t *testing.T) {
 	})
 }
 
-// TestEndOfShardIsCommittedOnce commits the end when all before it is acknowledged,
-// and repeats no commit while it waits for that.
+// TestEndOfShardIsCommittedOnce: the end is committed when all items are acknowledged. Before that, no
+// commit is repeated.
 func TestEndOfShardIsCommittedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(20)

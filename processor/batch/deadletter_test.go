@@ -13,8 +13,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// TestDeadLetterIsTriedUntilItIsTaken lets DeadLetter fail in each way before it works.
-// The shard waits for it, and nothing behind the item is committed meanwhile.
+// TestDeadLetterIsTriedUntilItIsTaken: DeadLetter fails in each way before it works. The shard waits, and
+// no position after the item is committed meanwhile.
 func TestDeadLetterIsTriedUntilItIsTaken(t *testing.T) {
 	for _, e := range endings {
 		if e.timeout == 0 && (e.name == "hangs" || e.name == "gives up with nil") {
@@ -115,7 +115,7 @@ func TestPoisonIsReportedOnce(t *testing.T) {
 	}
 }
 
-// TestDeadLetterGetsWhatIsLeft can acknowledge by item too; what it does not take comes
+// TestDeadLetterGetsWhatIsLeft: DeadLetter acknowledges single items and fails. It gets the other items
 // again.
 func TestDeadLetterGetsWhatIsLeft(t *testing.T) {
 	bubble(t, "item by item", func(t *testing.T) {
@@ -150,8 +150,8 @@ func TestDeadLetterGetsWhatIsLeft(t *testing.T) {
 	})
 }
 
-// TestDeadLetterCanStop with Fatal and Halt, but not by a panic that carries them. What
-// it does not take is not committed.
+// TestDeadLetterCanStop: DeadLetter can return an error made with Fatal or Halt. A panic with such an
+// error has no such effect. Items that it has not taken are not committed.
 func TestDeadLetterCanStop(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -114,8 +114,8 @@ func TestEightBadItemsAreEightDeadLetters(t *testing.T) {
 	}
 }
 
-// checkHealthy looks at what was handled: everything that is not bad, once, and with a
-// key, or without any concurrency, in order.
+// checkHealthy checks that all good items were handled once. With a key, or without concurrency, they
+// must have been handled in order.
 func checkHealthy(t *testing.T, handled []int, bad func(int) bool, o batch.Options[int]) {
 	t.Helper()
 	last := map[string]int{}
@@ -226,8 +226,8 @@ func TestTheLastOneLeftIsTriedAlone(t *testing.T) {
 	}
 }
 
-// TestADividedBatchIsLeftToTheNextOwner when the shard is revoked: no further part of
-// it begins.
+// TestADividedBatchIsLeftToTheNextOwner: the shard is revoked while a divided batch is handled. No further
+// part of the batch begins.
 func TestADividedBatchIsLeftToTheNextOwner(t *testing.T) {
 	for _, bad := range []int{0, 5, 63} {
 		bubble(t, fmt.Sprint(bad), func(t *testing.T) {

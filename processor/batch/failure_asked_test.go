@@ -10,9 +10,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// TestOnErrorIsNotAsked where there is nothing to decide: for an attempt that was cancelled, for one
-// that acknowledged its batch, and for an error made with Halt or Fatal. Here OnError would end the
-// group.
+// TestOnErrorIsNotAsked: OnError is not called for an attempt that was cancelled, for one that has
+// acknowledged its batch, and for an error made with Halt or Fatal. In these tests OnError would end the
+// worker.
 func TestOnErrorIsNotAsked(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -47,8 +47,8 @@ func TestOnErrorIsNotAsked(t *testing.T) {
 	}
 }
 
-// TestActionForACancelledBatchIsVoid: the shard was lost while OnError ran. To skip the batch now
-// would lose it.
+// TestActionForACancelledBatchIsVoid: the shard is lost while OnError runs. Its action has no effect;
+// ActionSkip would lose the batch.
 func TestActionForACancelledBatchIsVoid(t *testing.T) {
 	for _, v := range []batch.Action{batch.ActionSkip, batch.ActionHalt, batch.ActionFatal, batch.ActionDeadLetter} {
 		bubble(t, v.String(), func(t *testing.T) {
@@ -75,8 +75,8 @@ func TestActionForACancelledBatchIsVoid(t *testing.T) {
 	}
 }
 
-// TestActionOutlivesTheShard: the group is to end, although the shard was lost before
-// the other batch was finished.
+// TestActionOutlivesTheShard: ActionFatal ends the worker even if the shard is lost before its other batch
+// is finished.
 func TestActionOutlivesTheShard(t *testing.T) {
 	bubble(t, "stop group", func(t *testing.T) {
 		src := newTape(50)

@@ -126,8 +126,8 @@ func TestFailureSaysWhatHappened(t *testing.T) {
 	}
 }
 
-// TestGoexitHasTheDefaultAction: OnError belongs on the handler's goroutine, and that
-// is gone. The bounds still hold.
+// TestGoexitHasTheDefaultAction: OnError runs on the handler's goroutine, which Goexit has ended. So it is
+// not called, and the bounds decide.
 func TestGoexitHasTheDefaultAction(t *testing.T) {
 	bubble(t, "of the handler", func(t *testing.T) {
 		count := 0

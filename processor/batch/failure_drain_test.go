@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// TestAFailureWhileDrainingGivesNothingUp lets a batch fail, in each way, while the shard
-// is revoked: that may be the reason for the failure, so the next owner handles the batch.
+// TestAFailureWhileDrainingGivesNothingUp: a batch fails, in each way, while the shard is revoked. The
+// revocation may be the reason, so the next owner handles the batch.
 func TestAFailureWhileDrainingGivesNothingUp(t *testing.T) {
 	options := map[string]batch.Options[int]{
 		"skip":                        {OnError: always(batch.ActionSkip)},
@@ -61,8 +61,8 @@ func TestAFailureWhileDrainingGivesNothingUp(t *testing.T) {
 	}
 }
 
-// TestAFailureSeenWithTheRevocation comes from it, also if the loop was busy meanwhile and
-// hears of both at once.
+// TestAFailureSeenWithTheRevocation: the loop is busy during a revocation and a failure, and then sees
+// both at once. The revocation may be the reason, so the next owner handles the batch.
 func TestAFailureSeenWithTheRevocation(t *testing.T) {
 	for range 20 { // which of them it looks at first is a matter of chance
 		synctest.Test(t, func(t *testing.T) {

@@ -14,10 +14,10 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// These tests are about what a bad batch means for the ones beside it.
+// These tests check what a bad batch means for the other batches of its shard.
 
-// TestOthersGoOnBesideABadBatch as far as the concurrency lets them; what they did is
-// committed when the bad one is.
+// TestOthersGoOnBesideABadBatch: as many batches as Concurrency allows are handled while a bad one waits.
+// They are committed when the bad one is.
 func TestOthersGoOnBesideABadBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(60)
@@ -54,8 +54,8 @@ func TestOthersGoOnBesideABadBatch(t *testing.T) {
 	})
 }
 
-// TestActionLetsOthersFinish stops a shard, or the group, while another of its
-// batches is in a handler: that is finished, and committed if it comes first.
+// TestActionLetsOthersFinish: an action ends the shard or the worker while another batch is being handled.
+// That batch is finished, and committed if it comes before the bad one.
 func TestActionLetsOthersFinish(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -96,8 +96,8 @@ func TestActionLetsOthersFinish(t *testing.T) {
 	}
 }
 
-// TestAHaltedShardIsLeftAlone reads nothing, handles nothing and holds no memory, and
-// the next owner meets the same batch.
+// TestAHaltedShardIsLeftAlone: a halted shard reads nothing, handles nothing and holds no memory. The next
+// owner gets the same batch.
 func TestAHaltedShardIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(100)
@@ -131,7 +131,7 @@ func TestAHaltedShardIsLeftAlone(t *testing.T) {
 	})
 }
 
-// TestAHaltedShardDoesNotWaitForARead that was under way.
+// TestAHaltedShardDoesNotWaitForARead: the halt cancels the running read.
 func TestAHaltedShardDoesNotWaitForARead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(100)
@@ -151,8 +151,7 @@ func TestAHaltedShardDoesNotWaitForARead(t *testing.T) {
 	})
 }
 
-// TestAHaltedShardsLastCommitIsBounded does not hide the halt behind a store that is
-// down.
+// TestAHaltedShardsLastCommitIsBounded: the store is down, and the halt is visible soon all the same.
 func TestAHaltedShardsLastCommitIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(100)
@@ -171,7 +170,7 @@ func TestAHaltedShardsLastCommitIsBounded(t *testing.T) {
 	})
 }
 
-// TestEachAttemptIsCounted is what a Batch says about itself.
+// TestEachAttemptIsCounted checks the fields of a Batch over several attempts.
 func TestEachAttemptIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(20)

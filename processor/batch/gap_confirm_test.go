@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
-// TestAPositionThatHasExpiredForAMoment is read on, whatever the policy: a node that lags,
-// or something on the way, said so, and what is decided then cannot be mended.
+// TestAPositionThatHasExpiredForAMoment: reads fail with ErrExpired for less than two seconds. The shard
+// goes on at the same position, whatever Options.Expired is. The error may come from a node that lags.
 func TestAPositionThatHasExpiredForAMoment(t *testing.T) {
 	for name, expired := range map[string]batch.Initial{
 		"no policy": {}, "earliest": batch.Earliest(), "latest": batch.Latest(), "a time": batch.At(time.Unix(70, 0)),
@@ -58,9 +58,9 @@ func TestAPositionThatHasExpiredForAMoment(t *testing.T) {
 	}
 }
 
-// TestALossIsDoubtedAnew: an expired position is another loss than a shard that is gone,
-// and what expires behind a gap another one than the gap.
-func TestALossIsDoubtedAnew(t *testing.T) {
+// TestEachGapIsConfirmed: the two seconds begin again when ErrExpired is followed by ErrGone, and when a
+// position after a gap expires too.
+func TestEachGapIsConfirmed(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		src := newTape(100)
 		src.perRead, src.closed = 10, true
@@ -100,7 +100,8 @@ func TestALossIsDoubtedAnew(t *testing.T) {
 	})
 }
 
-// TestAnExpiredPositionIsTrouble until it is believed, and looked for less and less often.
+// TestAnExpiredPositionIsTrouble: until the gap is confirmed, the error is shown as trouble, and the
+// pauses between the reads grow.
 func TestAnExpiredPositionIsTrouble(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		src := newTape(100)

@@ -64,7 +64,7 @@ func TestAnExpiredPositionHaltsTheShard(t *testing.T) {
 	}
 }
 
-// With a policy the shard goes on after the gap, which is reported first.
+// With Options.Expired, the gap is reported, and then the shard goes on after it.
 func TestReadingGoesOnBehindAGap(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -141,7 +141,7 @@ func TestReadingGoesOnBehindAGap(t *testing.T) {
 	}
 }
 
-// What is behind a gap is where the next owner goes on, even if nothing came there.
+// The next owner goes on after the gap, even if no items came there.
 func TestThePositionBehindAGapIsCommitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(100)
@@ -157,7 +157,8 @@ func TestThePositionBehindAGapIsCommitted(t *testing.T) {
 	})
 }
 
-// What was read before the gap is not lost by it: a failing batch holds up the commit.
+// Items that were read before the gap are not lost: while their batch fails, the position after the gap is
+// not committed.
 func TestAGapDoesNotCoverWhatIsNotHandled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(100)
@@ -190,7 +191,7 @@ func TestAGapDoesNotCoverWhatIsNotHandled(t *testing.T) {
 	})
 }
 
-// A place behind the gap that has expired in its turn is another gap.
+// If the position after a gap expires too, that is another gap.
 func TestAGapBehindAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(100)

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
-// TestGiveUpWhenTheShardHasToGo: what was given up is dead-lettered within the drain, or
+// TestGiveUpWhenTheShardHasToGo: items that were passed to GiveUp go to DeadLetter during the drain, or are
 // left to the next owner.
 func TestGiveUpWhenTheShardHasToGo(t *testing.T) {
 	tests := []struct {
@@ -85,7 +85,7 @@ func TestGiveUpWhenTheShardHasToGo(t *testing.T) {
 	}
 }
 
-// TestGivingUpIsVoidWhenTheContextHasEnded: it may be what made the handler do it.
+// TestGivingUpIsVoidWhenTheContextHasEnded: the end of the context may be the reason for the GiveUp.
 func TestGivingUpIsVoidWhenTheContextHasEnded(t *testing.T) {
 	for name, result := range map[string]error{"nil": nil, "an error": errBad} {
 		bubble(t, name, func(t *testing.T) {
@@ -106,8 +106,8 @@ func TestGivingUpIsVoidWhenTheContextHasEnded(t *testing.T) {
 	}
 }
 
-// TestADeadLetterThatWaitsIsLeftToTheNextOwner: only what the handler gave up is worth
-// a last try.
+// TestADeadLetterThatWaitsIsLeftToTheNextOwner: during a drain, DeadLetter is called only for items that
+// were passed to GiveUp.
 func TestADeadLetterThatWaitsIsLeftToTheNextOwner(t *testing.T) {
 	for name, reported := range map[string]bool{"it failed": false, "it was given up": true} {
 		bubble(t, name, func(t *testing.T) {

@@ -42,8 +42,8 @@ func (d *letters) take(_ context.Context, b *batch.Batch[int], f batch.Failure) 
 	return nil
 }
 
-// TestGiveUpTakesOneItem gives up two items of a batch and ends in each way. The others
-// are handled on, and come again without them.
+// TestGiveUpTakesOneItem: the handler gives up two items of its batch and then ends in each way. If it
+// failed, it gets the other items again, without these two.
 func TestGiveUpTakesOneItem(t *testing.T) {
 	nothing := ending{name: "returns nil", end: func(context.Context, *batch.Batch[int]) error { return nil }}
 	for _, e := range append([]ending{nothing}, endings...) {
@@ -165,8 +165,8 @@ func TestGivingUpIsForGood(t *testing.T) {
 	}
 }
 
-// TestGiveUpWithoutDeadLetter stops the shard, or the group if the error says so. What
-// comes before the item is committed.
+// TestGiveUpWithoutDeadLetter: GiveUp halts the shard, or ends the worker if the error was made with Fatal.
+// The items before it are committed.
 func TestGiveUpWithoutDeadLetter(t *testing.T) {
 	for name, tt := range map[string]struct {
 		err     error
@@ -211,8 +211,8 @@ func TestGiveUpWithoutDeadLetter(t *testing.T) {
 	}
 }
 
-// TestADeadLetterThatFailsHoldsUpNoNeighbour: the rest of the batch goes on, and nothing
-// is committed past the item.
+// TestADeadLetterThatFailsHoldsUpNoNeighbour: while DeadLetter fails for an item, the other items of its
+// batch are handled. No position after the item is committed.
 func TestADeadLetterThatFailsHoldsUpNoNeighbour(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		src := newTape(10)
@@ -291,7 +291,7 @@ func TestGiveUpInALoop(t *testing.T) {
 	})
 }
 
-// TestYieldKeepsWhatIsGivenUp: others wait for the memory, and DeadLetter fails.
+// TestYieldKeepsWhatIsGivenUp: DeadLetter fails, and other shards wait for the memory. The batch keeps it.
 func TestYieldKeepsWhatIsGivenUp(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		budget := batch.NewBudget(1000, 8)

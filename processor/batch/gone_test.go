@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// goneAfter has the shard vanish, with what was not read of it, once it was read up to a
-// place; when it is opened if that is negative.
+// goneAfter makes reads fail with ErrGone once the shard was read up to a place. If the place is negative,
+// the opening fails too.
 func goneAfter(src *tape, place int) {
 	err := fmt.Errorf("no such shard: %w", batch.ErrGone)
 	src.fail = func(at int) error {
@@ -60,9 +60,9 @@ func TestAShardThatIsGoneHalts(t *testing.T) {
 	}
 }
 
-// TestAShardThatIsGoneTellsAGap with a policy, and has ended then: once, before the end,
-// and although OnGap fails at first.
-func TestAShardThatIsGoneTellsAGap(t *testing.T) {
+// TestAShardThatIsGoneIsAGap: with Options.Expired, the gap is reported once, although OnGap fails at
+// first. After that, the shard counts as closed.
+func TestAShardThatIsGoneIsAGap(t *testing.T) {
 	for name, c := range map[string]struct {
 		place int
 		lost  processor.Position
@@ -126,8 +126,8 @@ func TestAShardThatIsGoneForAMoment(t *testing.T) {
 	})
 }
 
-// TestAShardThatIsGoneAndTakenAway reports its gap, whatever the policy: no owner comes after
-// this owner.
+// TestAShardThatIsGoneAndTakenAway: the group revokes a shard that is gone. The gap is reported, whatever
+// Options.Expired is, because there is no later owner.
 func TestAShardThatIsGoneAndTakenAway(t *testing.T) {
 	for name, o := range map[string]batch.Options[int]{
 		"no policy": {},
@@ -162,9 +162,9 @@ func TestAShardThatIsGoneAndTakenAway(t *testing.T) {
 	}
 }
 
-// TestAShardThatIsTakenAwayIsLookedAt if its reading stands still behind the end: it may
-// be taken away because it is gone.
-func TestAShardThatIsTakenAwayIsLookedAt(t *testing.T) {
+// TestARevokedShardIsProbed: the group revokes a shard that was not read to its end. One more read finds out
+// whether the shard is gone.
+func TestARevokedShardIsProbed(t *testing.T) {
 	slow := func(context.Context, *batch.Batch[int]) error { time.Sleep(10 * time.Second); return nil }
 	for name, c := range map[string]struct {
 		cause error

@@ -13,8 +13,7 @@ import (
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
-// TestHandleItemsBoundsACall: what is read at once is handled in parts, in order, and the
-// reads stay as large as they are.
+// TestHandleItemsBoundsACall: a read is handled in parts, in order. The size of reads does not change.
 func TestHandleItemsBoundsACall(t *testing.T) {
 	tests := []struct {
 		items int
@@ -58,7 +57,7 @@ func TestHandleItemsBoundsACall(t *testing.T) {
 	}
 }
 
-// TestPartsOfAReadAreHandledTogether as far as Concurrency lets them.
+// TestPartsOfAReadAreHandledTogether: as many parts of a read as Concurrency allows are handled at a time.
 func TestPartsOfAReadAreHandledTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(40)
@@ -79,8 +78,8 @@ func TestPartsOfAReadAreHandledTogether(t *testing.T) {
 	})
 }
 
-// TestCommitsInsideARead come where the source has a position for each item, and at the
-// end of the read otherwise. A revoked shard waits for one part.
+// TestCommitsInsideARead: if the source has a position for each item, a part is committed; otherwise only
+// the whole read. The drain waits for one part.
 func TestCommitsInsideARead(t *testing.T) {
 	for _, items := range []bool{true, false} {
 		for _, cause := range []error{processor.ErrRevoked, processor.ErrShutdown} {
@@ -112,7 +111,7 @@ func TestCommitsInsideARead(t *testing.T) {
 	}
 }
 
-// TestYieldedPart when others wait for its memory, and goes on with its attempts.
+// TestYieldedPart: a part releases its memory for other shards. Its attempts are counted on.
 func TestYieldedPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(1000, 8)
@@ -143,8 +142,8 @@ func TestYieldedPart(t *testing.T) {
 	})
 }
 
-// TestYieldedDividedBatch, and goes on where it was: what has failed by itself is not
-// tried with others again.
+// TestYieldedDividedBatch: a divided batch releases its memory for other shards. An item that has failed
+// alone is not tried together with others again.
 func TestYieldedDividedBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(1000, 8)

@@ -3,7 +3,7 @@ package batch
 import "time"
 
 // Initial says where to begin in a shard without a position: Earliest, Latest or At a time. The zero
-// value is none of them. Initials can be compared with ==.
+// value is none of them. An Initial can be compared with == to Earliest() and Latest().
 type Initial struct {
 	kind initialKind
 	time time.Time
@@ -20,8 +20,8 @@ const (
 // Earliest begins at the oldest item that the shard still has.
 func Earliest() Initial { return Initial{kind: initialEarliest} }
 
-// Latest begins at the end of the shard, as it is when the shard is opened. A source that knows when
-// the group first started takes the end at that time instead.
+// Latest begins at the end that the shard has when it is opened. A source that knows when the group
+// first started takes the end at that time instead.
 func Latest() Initial { return Initial{kind: initialLatest} }
 
 // At begins at the first item that the service received at t or later. If t is in the future, nothing

@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
-// Where a shard begins without a checkpoint is committed at once, whatever it was, and
-// although nothing comes. Earliest need not be: a restart finds it again.
+// The position where a shard without a checkpoint begins is committed at once, even if no items come. For
+// Earliest this is not necessary: a restart finds the same position again.
 func TestWhereAShardBeginsIsCommitted(t *testing.T) {
 	for name, c := range map[string]struct {
 		initial batch.Initial
@@ -66,8 +66,8 @@ func (r *lateStart) Read(ctx context.Context, l batch.Limit) (batch.Chunk[int], 
 	return r.Reader.Read(ctx, l)
 }
 
-// A reader may wait before it knows where it begins. Meanwhile it is no trouble, nothing
-// is read and nothing is committed; then that place is, before anything is handled.
+// A reader may wait before it knows where it begins. Meanwhile there is no trouble, and nothing is
+// committed. Then the position is committed before any item is handled.
 func TestABeginningThatIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(10)

@@ -22,8 +22,7 @@ func (r *rig) wantLag(when string, lag time.Duration, caughtUp bool) {
 	}
 }
 
-// TestLagIsOfNow: the status says how far the work is behind now, whatever was read an
-// hour ago.
+// TestLagIsOfNow: the status shows how far the shard is behind now, even if the last read was an hour ago.
 func TestLagIsOfNow(t *testing.T) {
 	const hour = time.Hour
 	still := func(ctx context.Context, b *batch.Batch[int]) error {
@@ -91,7 +90,7 @@ func TestLagIsOfNow(t *testing.T) {
 // start2000 is when the fake time of a bubble begins.
 var start2000 = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// TestLagOfABusyShard is that of the oldest batch that is not done with.
+// TestLagOfABusyShard: it is the lag of the oldest batch that is not acknowledged.
 func TestLagOfABusyShard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(1000)
@@ -105,8 +104,7 @@ func TestLagOfABusyShard(t *testing.T) {
 	})
 }
 
-// TestLagUnknown stays so, and is not of a shard that has caught up, if the source cannot
-// tell.
+// TestLagUnknown: if the source does not know the lag, the status does not show it, and CaughtUp is false.
 func TestLagUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(10)
@@ -123,7 +121,7 @@ func TestLagUnknown(t *testing.T) {
 	})
 }
 
-// TestLagWhileOthersHaveTheMemory grows, although nothing of the shard is in hand.
+// TestLagWhileOthersHaveTheMemory: the lag grows although the shard holds no chunks.
 func TestLagWhileOthersHaveTheMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		budget := batch.NewBudget(1000, 8)
@@ -142,7 +140,7 @@ func TestLagWhileOthersHaveTheMemory(t *testing.T) {
 	})
 }
 
-// TestLagOfAShardThatEnded does not grow: there is nothing to be behind of.
+// TestLagOfAShardThatEnded: the lag of a complete shard does not grow.
 func TestLagOfAShardThatEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(10)

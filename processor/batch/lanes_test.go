@@ -15,7 +15,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// gates is a handler that holds each batch until it is let go, by its first item.
+// gates is a handler that keeps each batch until the test ends its handling. A batch is named by its first
+// item.
 type gates struct {
 	r    *rig
 	wait map[int]chan error
@@ -152,8 +153,8 @@ func TestOneKeyStaysInOrder(t *testing.T) {
 	})
 }
 
-// A key that fails keeps its lane waiting, in order; the others go on as far as they
-// are read. Nothing behind it is committed.
+// If the items of a key fail, their lane waits, and the other lanes go on. No position after the failed
+// items is committed.
 func TestAFailingKeyHoldsUpOnlyItsLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(400)
@@ -196,7 +197,7 @@ func TestAFailingKeyHoldsUpOnlyItsLane(t *testing.T) {
 	})
 }
 
-// To guess where an item belongs would break the order.
+// If Key panics, the shard is halted: any choice of a lane could break the order.
 func TestAKeyThatPanicsHaltsTheShard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(100)

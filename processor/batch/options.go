@@ -26,9 +26,9 @@ const (
 
 // Options says how batches are read, handled and committed. The zero value is ready to use.
 type Options[T any] struct {
-	// Initial is where a shard begins that has no checkpoint. Zero means Earliest. Any other
-	// Initial is committed as a position at once, before anything is read. So a restart begins at
-	// the same place and skips nothing.
+	// Initial is where to begin in a shard without a checkpoint. Zero means Earliest. For any other
+	// Initial, the position is committed at once, before anything is read. So a restart begins at
+	// the same position and skips nothing.
 	//
 	// Initial is meant for shards that exist when the group first starts. A shard that was created
 	// later, for instance by a split or a merge, should be read whole, because all its items came

@@ -21,20 +21,20 @@ var errRangeTwice = errors.New("batch: a Range can be looped over once")
 // failed, so no action is chosen.
 var errLoopEnded = errors.New("the loop over the batches has ended")
 
-// Range returns the batches of a shard for a loop in your own Process. Apart from that it works as
-// Handle does:
+// Range returns the batches of a shard, for a loop in your own Process. It works as Handle does, but
+// the body of the loop is the handler:
 //
 //	for b, err := range batch.Range(ctx, s, src, o) {
 //		if err != nil {
-//			return err // the shard has ended, or it has to stop
+//			return err // the shard is closed, or Process has to return
 //		}
 //		... // handle b.Items
 //		b.Ack()
 //	}
 //	return nil
 //
-// The body of the loop is the handler. For each batch it calls Ack, or Fail with the reason. If it
-// calls neither, the batch has failed with ErrNotAcknowledged. After a failure, the Options decide.
+// For each batch the body calls Ack, or Fail with the reason. If it calls neither, the batch has failed
+// with ErrNotAcknowledged. After a failure, the Options decide.
 //
 // An error comes only in the last round of the loop, with a nil batch. Process should return it. After
 // a revocation there is no error, unless the last commit failed. If o or src is wrong, the first round

@@ -81,7 +81,7 @@ func TestRangeStops(t *testing.T) {
 	}
 }
 
-// TestRangeYieldsWhyItStops once, as what Process should return.
+// TestRangeYieldsWhyItStops: the last round of the loop has the error that Process should return.
 func TestRangeYieldsWhyItStops(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -131,7 +131,7 @@ func TestRangeYieldsWhyItStops(t *testing.T) {
 	}
 }
 
-// TestRangeRefusesBadOptions without opening the source.
+// TestRangeRefusesBadOptions: the source is not opened.
 func TestRangeRefusesBadOptions(t *testing.T) {
 	key := func(int) string { return "" }
 	for name, c := range map[string]struct {
@@ -162,8 +162,8 @@ func TestRangeRefusesBadOptions(t *testing.T) {
 	}
 }
 
-// TestRangeSurvivesItsSource ends with an error, and does not hang, when the source's
-// code ends the goroutine that it is called on.
+// TestRangeSurvivesItsSource: the source calls runtime.Goexit. The loop ends with an error and does not
+// hang.
 func TestRangeSurvivesItsSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(30)

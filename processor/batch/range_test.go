@@ -58,8 +58,8 @@ func TestRangeHandlesEverythingInOrder(t *testing.T) {
 	})
 }
 
-// TestRangeLeavesOff ends the loop at the third batch, in each way: what was
-// acknowledged is committed before the statement after the loop.
+// TestRangeLeavesOff: the body leaves the loop at the third batch, in each way. The acknowledged items are
+// committed before the statement after the loop runs.
 func TestRangeLeavesOff(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -112,8 +112,8 @@ func TestRangeLeavesOff(t *testing.T) {
 	}
 }
 
-// TestRangeFails says in each way that a batch was not handled: it comes again as the
-// options say, and OnError gets the reason.
+// TestRangeFails: the body fails in each way. It gets the batch again as the options say, and OnError gets
+// the reason.
 func TestRangeFails(t *testing.T) {
 	tests := []struct {
 		name string
@@ -158,7 +158,7 @@ func TestRangeFails(t *testing.T) {
 	}
 }
 
-// TestRangeAckWinsOverFail acknowledges for good, before and after.
+// TestRangeAckWinsOverFail: a batch with Ack and Fail is acknowledged, whichever comes first.
 func TestRangeAckWinsOverFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newTape(30)

@@ -120,8 +120,8 @@ func TestPanicsInTheSourceAreContained(t *testing.T) {
 	}
 }
 
-// A reader that panicked may be anywhere: it is closed, and another one made where the
-// last batch ended.
+// The position of a reader that panicked is unknown. It is closed, and a new one is opened where the last
+// batch ended.
 func TestAReaderThatPanickedIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, readers := hookedTape(20, map[string]int{}, nil)

@@ -66,7 +66,7 @@ func TestRecommit(t *testing.T) {
 	}
 }
 
-// What is asked for while a commit is under way is a commit that begins after that.
+// A Recommit that comes while a commit is running leads to another commit after that one.
 func TestRecommitDuringACommit(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		src := newTape(5)

@@ -56,9 +56,9 @@ type Start struct {
 	// Initial is where to begin without a Position. It is always set.
 	//
 	// Initial is meant for shards that exist when the group first starts. If the source can tell
-	// that a shard was created later, it opens the shard at its oldest item instead. It does the
-	// same if that is only likely, because reading items twice is better than losing them. A source
-	// that knows nothing of the age of shards opens every shard at Initial.
+	// that a shard was created later, it opens the shard at its oldest item instead. Any sign of
+	// that is enough, because reading items twice is better than losing them. A source that cannot
+	// tell the age of shards opens every shard at Initial.
 	Initial Initial
 	// Gap says that the data at the last position is gone. Then Initial is Options.Expired, and a
 	// shard of any age is opened there.
@@ -68,7 +68,7 @@ type Start struct {
 	// errors.ErrUnsupported, or Checkpoints is nil.
 	Checkpoints func(ctx context.Context) ([]processor.Checkpoint, error)
 	// Until is a time at which the reader ends: it reads what the service received before that
-	// time, including items that a filter drops. Until may be in the future. Zero means no end.
+	// time. Items that a filter drops count as read. Until may be in the future. Zero means no end.
 	Until time.Time
 	// UntilPosition is a position at which the reader ends: it reads what comes before it. Empty
 	// means no end. If both are set, the reader ends at the first that it reaches.
