@@ -14,8 +14,8 @@ import (
 
 func until(at time.Time) batch.Start { return batch.Start{Until: at} }
 
-// TestBoundInTime: what was received before the bound is read, nothing else, and then
-// the shard ends: at once if the bound is in the past, and otherwise when it is certain.
+// TestBoundInTime: exactly the logs received before the bound are read, and then the shard ends. It ends at
+// once if the bound is in the past, and otherwise when the cursor of the bound is final.
 func TestBoundInTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		after  time.Duration // from the start to the bound; 10 groups come before, one a second
@@ -63,7 +63,8 @@ func TestBoundInTime(t *testing.T) {
 	}
 }
 
-// TestBoundIsAskedForOnce if it is in the past, and not at all if it is far ahead.
+// TestBoundIsAskedForOnce: the cursor of a bound in the past is requested once. If the bound is far in the
+// future, it is not requested.
 func TestBoundIsAskedForOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
@@ -87,8 +88,8 @@ func TestBoundIsAskedForOnce(t *testing.T) {
 	})
 }
 
-// TestBoundRace: what is put between the requests for the two cursors is before the bound, and must be
-// read.
+// TestBoundRace: logs that arrive between the requests for the two cursors are before the bound, and must
+// be read.
 func TestBoundRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
@@ -111,8 +112,8 @@ func TestBoundRace(t *testing.T) {
 	})
 }
 
-// TestBoundRoundsUp: the service counts seconds, and what came in the second of the bound
-// is taken rather than left out.
+// TestBoundRoundsUp: the service counts seconds. Logs from the second of the bound are read rather than
+// left out.
 func TestBoundRoundsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
@@ -208,7 +209,7 @@ func TestBoundThatMakesNoSense(t *testing.T) {
 	})
 }
 
-// TestBoundsByBoth: the position is first, wherever the time is by then.
+// TestBoundsByBoth: with both bounds, the position comes first, whatever the time is.
 func TestBoundsByBoth(t *testing.T) {
 	for _, ago := range []time.Duration{-time.Hour, -time.Second, 0, time.Second, 7 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
@@ -234,8 +235,8 @@ func TestBoundsByBoth(t *testing.T) {
 	}
 }
 
-// TestPutBehindTheBound: what comes between the request for the bound and the pull is not read, although
-// the bound is not final yet.
+// TestPutBehindTheBound: logs that arrive between the request for the bound and the pull are not read,
+// although the bound is not final yet.
 func TestPutBehindTheBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
@@ -267,8 +268,8 @@ func TestBoundBehindAQuery(t *testing.T) {
 	})
 }
 
-// TestBoundAndClocksThatAreSet: the answer that a bound depends on shows that our clock was
-// set on, and the reader reads on. Where the clocks are known well it ends soon.
+// TestBoundAndClocksThatAreSet: the request for the bound shows that our clock was set forward, so the
+// bound is not final and the reader goes on. Where the clock offset is known well, it ends soon.
 func TestBoundAndClocksThatAreSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)

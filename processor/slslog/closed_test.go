@@ -52,8 +52,8 @@ func TestEmptyClosedShard(t *testing.T) {
 	})
 }
 
-// TestClosedDuringARead: data that comes while a read is under way, then the closing, then
-// the list, which another shard's reader requests: that read has not seen the data.
+// TestClosedDuringARead: during a read, first data comes, then the shard is closed, and then another
+// reader requests the list. The read has not seen the data, so it must not end the shard.
 func TestClosedDuringARead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
@@ -108,8 +108,8 @@ func TestOneListForAll(t *testing.T) {
 	})
 }
 
-// A list from before the shard was opened does not close it: the shard may have been
-// opened again because that list was wrong.
+// A list that was requested before the shard was opened does not close it. The shard may have been opened
+// again because that list was wrong.
 func TestOldListClosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)

@@ -34,11 +34,13 @@
 // # Where shards begin
 //
 // batch.Options.Initial is for the shards that exist when the group first starts. A shard that was
-// created later, by a split or a merge, is read from its first log. With Earliest, this holds for every
-// shard. Otherwise the Source has to find out which shards are younger than the group.
+// created later, by a split or a merge, is read from its first log. With Earliest, every shard is.
+// Otherwise the Source has to find out which shards are younger than the group: created after it first
+// started.
 //
 // The service does not record when a group first started. So when a worker first opens a shard without a
-// checkpoint, it requests the list of shards and the checkpoints of the group, once. They decide:
+// checkpoint, it requests the list of shards and the checkpoints of the group, once. These decide where a
+// shard without a checkpoint begins:
 //
 //   - If the group has no checkpoint, it is new, and every shard in the list begins at Initial.
 //   - If the group has checkpoints, a shard is read from its first log in two cases: one of its ancestors
@@ -46,9 +48,9 @@
 //   - A shard that is not in the list was created later, and is read from its first log.
 //   - Any other shard begins at Initial.
 //
-// Latest then means the end of the shard when the worker made the requests, or when the oldest checkpoint
-// was stored, whichever is earlier. The shard itself may be opened much later, for instance because its
-// first worker ended before it committed.
+// In the last case, Latest means the end of the shard when the worker made the requests, or when the
+// oldest checkpoint was stored, whichever is earlier. The shard may be opened much later, for instance if
+// a worker took it and ended before it committed.
 //
 // In doubt, logs are read twice rather than lost. For example, several workers start a new group, and one
 // of them starts a little later. It may find the checkpoint of a shard that was split long ago. Then it
@@ -66,8 +68,8 @@
 //
 // batch.Options.Until and a time in Initial are times of the service's clock. Until is rounded up to a
 // second, and the time in Initial is rounded down. The client measures the offset of that clock (see
-// sls.Client.ClockOffset), so the local clock may be wrong. A shard that receives nothing more ends about
-// two seconds after Until.
+// sls.Client.ClockOffset), so the local clock need not be right. A shard that receives nothing more ends
+// about two seconds after Until.
 //
 // # Shards that are split or merged
 //

@@ -17,8 +17,8 @@ func clockAhead(skew *time.Duration) func() time.Time {
 	return func() time.Time { return time.Now().Add(*skew) }
 }
 
-// TestStartInTheFuture: a worker that begins at a time to come waits for it, by the service's
-// clock, without asking; a restart waits on; then it reads what came from that second on.
+// TestStartInTheFuture: a worker that begins at a time in the future waits for it by the service's clock,
+// without requests. After a restart it waits again. Then it reads what was received from that second on.
 func TestStartInTheFuture(t *testing.T) {
 	for _, skew := range []time.Duration{0, 30 * time.Second, -30 * time.Second} {
 		t.Run(fmt.Sprint(skew), func(t *testing.T) {
@@ -66,8 +66,7 @@ func fmtAll(numbers []int) (texts []string) {
 	return texts
 }
 
-// TestStartIsKept: where a time was resolved to is what counts from then on, although
-// nothing was read: a restart skips nothing.
+// TestStartIsKept: the cursor of the time is committed before anything is read, so a restart skips nothing.
 func TestStartIsKept(t *testing.T) {
 	for name, initial := range map[string]func() batch.Initial{
 		"latest": batch.Latest,
@@ -94,7 +93,7 @@ func TestStartIsKept(t *testing.T) {
 	}
 }
 
-// TestStartAfterTheBound: a range that is empty is read at once.
+// TestStartAfterTheBound: an empty range ends at once.
 func TestStartAfterTheBound(t *testing.T) {
 	at := func(n int64) processor.Position { return processor.Position(formatCursor(1000 + n)) }
 	for name, c := range map[string]struct {
@@ -118,8 +117,8 @@ func TestStartAfterTheBound(t *testing.T) {
 	}
 }
 
-// TestStartAndClocksThatAreSet: the answer that a place depends on shows that our clock was
-// set on, and the reader waits on.
+// TestStartAndClocksThatAreSet: the request for the start shows that our clock was set forward, so the
+// reader goes on waiting.
 func TestStartAndClocksThatAreSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
@@ -142,8 +141,8 @@ func TestStartAndClocksThatAreSet(t *testing.T) {
 	})
 }
 
-// TestGapUpToTheFuture: after an expired position, too, a time in the future is awaited, and
-// Options.Expired holds however young the shard is.
+// TestGapUpToTheFuture: Options.Expired may be a time in the future too. The reader waits for it, whatever
+// the age of the shard.
 func TestGapUpToTheFuture(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, 1, slsserver.Config{})
@@ -168,8 +167,8 @@ func TestGapUpToTheFuture(t *testing.T) {
 	})
 }
 
-// TestChildrenOfShardsThatWaited for a time to come begin at that time as well, also if they
-// are granted after it, because their parents were to be read first.
+// TestChildrenOfShardsThatWaited: a shard waits for a time in the future and is split. Its children begin at
+// that time too, even if they are granted later, because the group reads their parent first.
 func TestChildrenOfShardsThatWaited(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Limits of the service, in bytes. Its documents say MB; its own producers count in MiB, as here.
+// Limits of the service, in bytes. The service's documents say MB, but its producers count in MiB.
 const (
 	MaxGroupBytes = 10 << 20 // of a log group before compression
 	MaxLogBytes   = 1 << 20  // of one log

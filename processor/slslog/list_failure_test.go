@@ -17,8 +17,8 @@ import (
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
-// TestListFails: that is no failure of the read, and is tried again with growing pauses.
-// The shard shows it, and it is logged once per change, not per try.
+// TestListFails: the list is requested again after growing pauses, and reads go on. The shard shows the
+// error. Each change is logged once, not each request.
 func TestListFails(t *testing.T) {
 	refused := func(status int, code, id string) error {
 		return &sls.Error{Op: "list shards", HTTPStatus: status, Code: code, RequestID: id}
@@ -117,8 +117,8 @@ func TestRecommitsWhileTheListFails(t *testing.T) {
 	})
 }
 
-// One shard with a state that is not known counts as open, shows that, and is logged once;
-// the others are as the list says.
+// A shard with an unknown state counts as open. It shows the state as trouble, and logs it once. The list
+// holds for the other shards.
 func TestOddState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(2)
@@ -155,8 +155,8 @@ func TestOddState(t *testing.T) {
 	})
 }
 
-// TestHangingList: a list request that hangs delays no read, not even that of the asking reader, and
-// times out.
+// TestHangingList: a request for the list hangs and times out. It delays no read, not even those of the
+// reader that made it.
 func TestHangingList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(2)
@@ -184,7 +184,7 @@ func TestHangingList(t *testing.T) {
 	})
 }
 
-// The asking ends with the reader that asks; another one asks then, and at once.
+// A request for the list ends when its reader is closed. Another reader then makes a request at once.
 func TestAskingEndsWithTheReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(2)

@@ -27,8 +27,8 @@ func (h hidingStore) ListCheckpoints(ctx context.Context, log string) ([]process
 	return h.MemoryCheckpoints.ListCheckpoints(ctx, log)
 }
 
-// TestLatestIsTheEndAtTheFirstStart: a shard that is begun long after the group first started, for
-// whatever reason, begins where its end was then. What came since came after the start.
+// TestLatestIsTheEndAtTheFirstStart: a shard is opened long after the group first started. With Latest, it
+// begins where its end was at that start.
 func TestLatestIsTheEndAtTheFirstStart(t *testing.T) {
 	one := 1
 	busy := func(t *testing.T, s *served, op string, shard *int) int {

@@ -41,7 +41,7 @@ func fresh(number int) processor.Checkpoint {
 	return s
 }
 
-// TestYounger: which shards without a checkpoint begin at their beginning.
+// TestYounger: which shards without a checkpoint are read from their first log.
 func TestYounger(t *testing.T) {
 	// 0 was split into 2 and 3; 1 and 3 were merged into 4; 2 was split into 5 and 6.
 	family := []sls.Shard{
@@ -194,7 +194,7 @@ func TestSnapshotFails(t *testing.T) {
 	}
 }
 
-// TestSnapshotIsCancelled with its reader, and taken by the next one.
+// TestSnapshotIsCancelled: the opening that takes the snapshot is cancelled, and the next one takes it.
 func TestSnapshotIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(2)
@@ -221,8 +221,8 @@ func TestSnapshotIsCancelled(t *testing.T) {
 	})
 }
 
-// TestGroupSince: how old the group is at least, by the service's clock, from what the process
-// has seen and what the store has; ours is behind by one to two seconds.
+// TestGroupSince: the first try and the oldest checkpoint show how old the group is at least, by the
+// service's clock. Our clock is behind it by one to two seconds.
 func TestGroupSince(t *testing.T) {
 	now := time.Unix(10_000, 0)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }

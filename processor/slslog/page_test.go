@@ -73,8 +73,8 @@ func TestReleasedOnce(t *testing.T) {
 	}
 }
 
-// TestTooLarge: a page above MaxRaw is asked for again with fewer groups. One group above
-// it halts the shard, with a text that says what to do, if that does not pass.
+// TestTooLarge: if a page is above MaxRaw, fewer groups are requested. If a single group stays above it,
+// the shard is halted, and the error says what to do.
 func TestTooLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)
@@ -145,8 +145,8 @@ func TestTooLargeByMistake(t *testing.T) {
 	})
 }
 
-// TestTooLargeForTheClient: the client has a bound of its own; fewer groups are asked for
-// there, too. A server that sends more than was asked for is not asked for ever.
+// TestTooLargeForTheClient: if a page is above the client's own bound, fewer groups are requested too. If
+// the server sends more groups than requested, the requests end.
 func TestTooLargeForTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &oversized{shelf: newShelf(1), t: t, most: 7}
@@ -193,7 +193,7 @@ func (o *oversized) Pull(ctx context.Context, r sls.PullRequest) (sls.Page, erro
 	return c.Pull(ctx, r)
 }
 
-// TestDamagedPage: a page that cannot be read is read again for as long as that takes.
+// TestDamagedPage: a page that cannot be decoded is read again, without a bound.
 func TestDamagedPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(1)

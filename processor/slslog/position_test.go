@@ -13,9 +13,9 @@ import (
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
-// A bad query whose text, which the service sends back, names a cursor has nothing to do
-// with the position: the shard halts and stays where it is. Taken for an expired
-// position, it would have moved to the end, and all logs been lost.
+// The text of a bad query contains a cursor, and the service repeats it in its error. The shard is halted at
+// its position. If the error counted as an expired position, the shard would move to its end and lose all
+// logs.
 func TestQueryThatNamesACursor(t *testing.T) {
 	s := serve(t, 1, slsserver.Config{})
 	s.put('0', 10, sls.PutOptions{})
