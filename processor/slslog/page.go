@@ -80,7 +80,7 @@ func (r *reader) pull(ctx context.Context, count int, end string) (sls.Page, *bu
 		}
 		return p, nil, batchError(err)
 	}
-	r.pageCount, r.bodySize = count, len(p.Body)
+	r.requestedCount, r.bodySize = count, len(p.Body)
 	if p.Count > 0 {
 		r.groupSize = p.RawSize/p.Count + 1
 	}

@@ -18,7 +18,7 @@ import (
 
 var errSink = errors.New("the sink is out")
 
-// poison returns a handler that does what f does where the log n is in the batch.
+// poison returns a handler that calls f if the log n is in the batch.
 func poison(n int, f func() error) func(context.Context, *batch.Batch[slslog.Group], []int) error {
 	return func(_ context.Context, _ *batch.Batch[slslog.Group], logs []int) error {
 		if slices.Contains(logs, n) {
@@ -28,8 +28,8 @@ func poison(n int, f func() error) func(context.Context, *batch.Batch[slslog.Gro
 	}
 }
 
-// A panic ended the whole program, after the hook for the end had committed the batch
-// that panicked: it was lost.
+// D01 elsewhere: a panic ended the whole program. Before that, the shutdown hook committed the batch that
+// panicked, so the batch was lost.
 func TestD01PanicIsContained(t *testing.T) {
 	peersTest(t, 4, func(t *testing.T, p *peers) {
 		p.stream(time.Second, 250*time.Millisecond, "")
@@ -60,8 +60,8 @@ func TestD01PanicIsContained(t *testing.T) {
 	})
 }
 
-// The hook for a hand-over, or for the end, committed the batch that was fetched last,
-// also if that had failed: each deployment lost one batch of each shard.
+// D02 elsewhere: the hook for a handover or a shutdown committed the last batch, even if it had failed. So
+// each deployment lost one batch of each shard.
 func TestD02HandOverDoesNotAcknowledge(t *testing.T) {
 	for name, fail := range map[string]func(b *batch.Batch[slslog.Group]){
 		"failed before": func(*batch.Batch[slslog.Group]) {},
@@ -105,7 +105,7 @@ func handOver(t *testing.T, p *peers, fail func(b *batch.Batch[slslog.Group])) {
 	p.done(10 * time.Second)
 }
 
-// A batch whose handler had failed was skipped, and the next commit went past it.
+// D04 elsewhere: a batch that had failed was skipped, and the next commit covered it.
 func TestD04FailedBatchComesAgain(t *testing.T) {
 	peersTest(t, 1, func(t *testing.T, p *peers) {
 		p.add(0, 6, "")
@@ -133,8 +133,8 @@ func TestD04FailedBatchComesAgain(t *testing.T) {
 	})
 }
 
-// A commit took the place up to which had been read, not handled; and committed, at the
-// end and in between, what was not acknowledged.
+// D22 elsewhere: a commit used the position of the last read, so it covered batches that were not
+// acknowledged.
 func TestD22ReadIsNotAcknowledged(t *testing.T) {
 	for _, timeout := range []time.Duration{0, time.Second} { // of an attempt
 		peersTest(t, 2, func(t *testing.T, p *peers) {
@@ -157,9 +157,8 @@ func TestD22ReadIsNotAcknowledged(t *testing.T) {
 	}
 }
 
-// A batch that cannot be handled was tried twenty times a second for ever, with a line
-// in the log each time, and no hook saw it. (Its third part, connections that were
-// never given back, is TestD25BodiesAreDrained of package sls.)
+// D25 elsewhere: a bad batch was tried twenty times a second for ever. Each time a line was logged, and no
+// hook was called. (TestD25BodiesAreDrained of package sls covers the connections that leaked.)
 func TestD25PoisonIsPaced(t *testing.T) {
 	peersTest(t, 2, func(t *testing.T, p *peers) {
 		p.add(0, 1, "")
@@ -187,8 +186,8 @@ func TestD25PoisonIsPaced(t *testing.T) {
 	})
 }
 
-// The number of each group was guessed from where the page had ended, also where a
-// filter had dropped some: samples take those numbers for the identity of a log.
+// D26 elsewhere: the number of each group was counted back from the end of the page, even if a filter had
+// dropped groups. Sample programs use these numbers to identify logs.
 func TestD26CursorsOfGroups(t *testing.T) {
 	for name, o := range map[string]slslog.Options{
 		"all": {}, "query": {Query: fewOnly}, "processor": {Processor: "few"},

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/processor/slslog"
 )
 
-// keyed is the hash key that begins with some digits.
+// keyed returns a hash key that begins with these digits.
 func keyed(digits string) string { return fmt.Sprintf("%s%0*d", digits, 32-len(digits), 0) }
 
 // ends waits for workers to return by themselves, without an error.
@@ -45,10 +45,9 @@ func (p *peers) within(late int) {
 	}
 }
 
-// A bounded run reads all of its range and nothing else, whatever our clock shows: also in
-// an ordered group where a parent was read to its end before it was split, so that nothing
-// moves in it any more, and where shards are split during the range, with a list of shards
-// and without. Then it returns.
+// A bounded run reads exactly its range and then returns, whatever our clock shows. Some shards are split
+// during the range. In an ordered group, a parent may have been read to its end before the split, so that
+// its position does not move any more. Each case runs with and without the list of shards.
 func TestBoundedRunReadsItsRange(t *testing.T) {
 	for _, skew := range []time.Duration{0, 30 * time.Second, -30 * time.Second} {
 		for n := range 4 {
@@ -92,8 +91,8 @@ func TestBoundedRunReadsItsRange(t *testing.T) {
 	}
 }
 
-// The same where the whole range is in the past: parents that were read before they were
-// split are at their bound at once, and those that never held anything as well.
+// The whole range is in the past. Parents that were read before their split have reached the bound at once,
+// and so have parents that never had a log.
 func TestBoundedRunOfThePast(t *testing.T) {
 	peersTestOn(t, peersConfig, 2, true, func(t *testing.T, p *peers) {
 		p.add(0, 10, "")

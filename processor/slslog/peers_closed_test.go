@@ -17,8 +17,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// A bounded run took a page of which a filter had left nothing for the end, and left out
-// most of the range.
+// D09 elsewhere: if a filter dropped a whole page, a bounded run ended there and left out most of its range.
 func TestD09BoundedRunWithFilter(t *testing.T) {
 	for name, o := range map[string]slslog.Options{"all": {}, "query": {Query: fewOnly}, "processor": {Processor: "few"}} {
 		t.Run(name, func(t *testing.T) {
@@ -69,8 +68,8 @@ func TestD09BoundedRunWithFilter(t *testing.T) {
 	}
 }
 
-// A position whose data had expired was asked for again for ever, or the worker jumped to
-// one end of the shard or the other, silently.
+// D17 elsewhere: if the data at a position had expired, it was requested for ever, or the worker went to the
+// beginning or the end of the shard without a message.
 func TestD17ExpiredPositions(t *testing.T) {
 	lag := func(t *testing.T, p *peers) {
 		a := p.work("a", nil)
@@ -144,8 +143,8 @@ func TestD17ExpiredPositions(t *testing.T) {
 	}
 }
 
-// The data of a shard expired to the last before it was read: it was tried for ever, or
-// taken for read, silently.
+// Elsewhere, if all data of a shard expired before it was read, the shard was tried for ever, or counted as
+// read without a message.
 func TestAShardThatVanishesUnread(t *testing.T) {
 	for name, expired := range map[string]batch.Initial{"stop": {}, "go on": batch.Earliest()} {
 		t.Run(name, func(t *testing.T) {
@@ -183,8 +182,8 @@ func TestAShardThatVanishesUnread(t *testing.T) {
 	}
 }
 
-// In an ordered group the children of a split waited for ever for a parent of which a
-// filter had dropped everything, or that never had any data: its end was not committed.
+// D18 elsewhere: the end of a shard was not committed if a filter had dropped everything, or if the shard
+// never had data. In an ordered group, its children waited for ever.
 func TestD18ChildrenOfFilteredParents(t *testing.T) {
 	for name, o := range map[string]slslog.Options{"all": {}, "query": {Query: fewOnly}, "processor": {Processor: "few"}} {
 		for _, data := range []int{0, 30} {

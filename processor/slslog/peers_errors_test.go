@@ -20,9 +20,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// A factory that failed, or one commit that did while a shard was idle, ended the work,
-// and the heartbeats went on: the shards were held, and not read.
-func TestD05NoWorkDiesAlone(t *testing.T) {
+// D05 elsewhere: a factory that failed, or a commit that failed while a shard was idle, ended the reading.
+// The heartbeats went on, so the shards stayed held.
+func TestD05NoWorkEndsAlone(t *testing.T) {
 	peersTest(t, 4, func(t *testing.T, p *peers) {
 		p.fault(slsserver.Fault{Op: "ConsumerGroupUpdateCheckPoint", Times: 12, Status: 500, Code: "InternalServerError"})
 		var mu sync.Mutex
@@ -54,7 +54,7 @@ func TestD05NoWorkDiesAlone(t *testing.T) {
 	})
 }
 
-// One cursor that could not be had made a shard read from nowhere for ever.
+// D10 elsewhere: after one failed request for a cursor, a shard was read with an empty cursor for ever.
 func TestD10CursorIsAskedForAgain(t *testing.T) {
 	for _, at := range []batch.Initial{batch.Earliest(), batch.At(time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC))} {
 		for _, f := range []slsserver.Fault{slsserver.Fault{Code: "ServerBusy"}, slsserver.Fault{Code: "InternalServerError"}, {Status: 403, Code: "ReadQuotaExceed"}, {CutBefore: true}, {Cut: true}} {
@@ -78,8 +78,8 @@ func TestD10CursorIsAskedForAgain(t *testing.T) {
 	}
 }
 
-// What one goroutine changed another one read without a lock. The race detector looks on
-// while everything happens at once.
+// D23 elsewhere: goroutines shared data without a lock. Here the race detector watches while everything
+// happens at once.
 func TestD23NoRaces(t *testing.T) {
 	peersTest(t, 8, func(t *testing.T, p *peers) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -107,8 +107,8 @@ func TestD23NoRaces(t *testing.T) {
 	})
 }
 
-// A worker could be started twice, and two loops ran; a name that the service does not
-// take, or a group that could not be made, showed as errors for ever.
+// D24 elsewhere: a worker that was started twice had two loops. A name that the service refuses, or a group
+// that could not be created, led to errors for ever.
 func TestD24StartAndConfig(t *testing.T) {
 	peersTest(t, 2, func(t *testing.T, p *peers) {
 		a := p.work("a", nil)
@@ -149,7 +149,7 @@ func TestD24StartAndConfig(t *testing.T) {
 	})
 }
 
-// An error of a kind that was not expected went past the pause: 160,000 heartbeats a
+// D27 elsewhere: there was no pause after an unexpected kind of error, so 160,000 heartbeats were sent in a
 // second.
 func TestD27EveryErrorIsPaced(t *testing.T) {
 	say := func(status int, body string) func(*http.Request) (*http.Response, error) {
@@ -212,8 +212,7 @@ func TestD27EveryErrorIsPaced(t *testing.T) {
 	}
 }
 
-// One shard whose batch had failed ten times, or panicked, ended the worker, with all of
-// its shards.
+// D28 elsewhere: if a batch of one shard failed ten times, or panicked, the worker ended with all its shards.
 func TestD28OneShardFailsAlone(t *testing.T) {
 	peersTest(t, 8, func(t *testing.T, p *peers) {
 		a := p.work("a", func(s *peerSetup) {
@@ -254,8 +253,7 @@ func TestD28OneShardFailsAlone(t *testing.T) {
 	})
 }
 
-// (Still of defect 28.) A shard that was taken away and came back at once lay idle for an
-// interval.
+// D28 elsewhere: a shard that was revoked and granted again at once was not read for one interval.
 func TestD28ShardComesBackAtOnce(t *testing.T) {
 	peersTest(t, 2, func(t *testing.T, p *peers) {
 		a := p.work("a", nil)

@@ -10,8 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/sls/slsserver"
 )
 
-// Whatever the service does, nothing is lost, no member commits another member's shard, and the
-// shards that it does not concern go on.
+// Under each fault of the service, nothing is lost, no member commits another member's shard, and the shards
+// without the fault go on.
 func TestWorkersThroughFaults(t *testing.T) {
 	const second = time.Second
 	shard := func(n int) *int { return &n }
@@ -117,8 +117,8 @@ func TestWorkersThroughFaults(t *testing.T) {
 	}
 }
 
-// A group that is deleted ends the worker, or is made anew, by its policy: then
-// it begins again, because the checkpoints went with the group.
+// If the group is deleted, the worker ends or creates it again, as configured. A new group begins again,
+// because its checkpoints were deleted too.
 func TestGroupDeletedUnderWork(t *testing.T) {
 	for name, create := range map[string]bool{"ends": false, "is made anew": true} {
 		t.Run(name, func(t *testing.T) {
@@ -155,8 +155,8 @@ func TestGroupDeletedUnderWork(t *testing.T) {
 	}
 }
 
-// While the server cannot be reached, nothing is committed. When it can be again, the workers
-// go on from there, and a short outage repeats nothing.
+// While the server is unreachable, nothing is committed. After that, the workers go on, and after a short
+// outage nothing is handled twice.
 func TestServerUnreachableUnderWork(t *testing.T) {
 	for name, out := range map[string]time.Duration{"at once": 10 * time.Millisecond, "after the lease": 2 * peerTimeout} {
 		t.Run(name, func(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 	"github.com/rollcall-go/rollcall/processor/batch"
 )
 
-// Several workers begin at the end, at once and one after the other: none reads the history
-// of a shard that another has not come to yet, and nothing that comes later is lost, split
-// or not, whichever worker gets the children.
+// Several workers start with Latest, together and one after the other. None of them reads the history of a
+// shard that another one has not opened yet. No later log is lost, even if shards are split and another
+// worker gets the children.
 func TestManyWorkersBeginAtTheEnd(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
 		t.Run(fmt.Sprintf("ordered %v", ordered), func(t *testing.T) {

@@ -17,7 +17,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Commits were forced: a worker that had long been cut off moved its successor's position back.
+// D07 elsewhere: commits were forced. A worker that had been disconnected for long moved the position of the
+// next owner back.
 func TestD07CommitsAreNotForced(t *testing.T) {
 	peersTest(t, 1, func(t *testing.T, p *peers) {
 		p.add(0, 1, "")
@@ -46,8 +47,8 @@ func TestD07CommitsAreNotForced(t *testing.T) {
 	})
 }
 
-// Heartbeats ended before the last batches did, so shards that were still being handled were given to
-// others.
+// D08 elsewhere: at a stop, heartbeats ended before the last batches, so other members got shards that were
+// still being handled.
 func TestD08HeartbeatsDuringDrain(t *testing.T) {
 	peersTest(t, 2, func(t *testing.T, p *peers) {
 		slow := func(s *peerSetup) {
@@ -87,9 +88,9 @@ func TestD08HeartbeatsDuringDrain(t *testing.T) {
 	})
 }
 
-// A worker whose heartbeats were lost went on for long after the service had given its
-// shards away, and committed what it did.
-func TestD08NoZombies(t *testing.T) {
+// D08 elsewhere: a worker whose heartbeats were lost went on for long after the service had granted its
+// shards to others, and committed.
+func TestD08NoWorkWithoutALease(t *testing.T) {
 	for name, fault := range map[string]func(*http.Request) (*http.Response, error){
 		"swallowed": swallow,
 		"refused":   func(*http.Request) (*http.Response, error) { return nil, errRefused },
@@ -130,9 +131,9 @@ func TestD08NoZombies(t *testing.T) {
 	}
 }
 
-// One error silently ended the heartbeats, while the work went on for ever. Here a lease expires by the
-// clock, whatever happens to the goroutine that sends heartbeats.
-func TestD11HeartbeatsThatDie(t *testing.T) {
+// D11 elsewhere: one error ended the heartbeats without a message, while the processors went on for ever.
+// Here a lease expires by the clock, whatever happens to the goroutine that sends heartbeats.
+func TestD11HeartbeatsThatEnd(t *testing.T) {
 	peersTest(t, 1, func(t *testing.T, p *peers) {
 		release := make(chan struct{})
 		a := p.work("a", func(s *peerSetup) { s.DrainTimeout = time.Second })
@@ -163,8 +164,8 @@ func TestD11HeartbeatsThatDie(t *testing.T) {
 	})
 }
 
-// A revoked shard was never released, because the list of shards was changed while it
-// was walked through, and the exception for that was dropped.
+// D12 elsewhere: a revoked shard was never released. The list of shards was changed during a loop over it,
+// and the exception was ignored.
 func TestD12RevokedShardsAreReleased(t *testing.T) {
 	peersTest(t, 8, func(t *testing.T, p *peers) {
 		var workers []*peerWorker
@@ -192,8 +193,8 @@ func TestD12RevokedShardsAreReleased(t *testing.T) {
 	})
 }
 
-// A shard with an acknowledged, uncommitted position was never handed over: no part of the code was left
-// to commit it.
+// D13 elsewhere: a shard with an acknowledged position that was not committed was never released, because
+// nothing committed the position any more.
 func TestD13HandOverCommits(t *testing.T) {
 	peersTest(t, 2, func(t *testing.T, p *peers) {
 		late := func(s *peerSetup) { s.batch.CommitInterval = time.Hour }
@@ -216,8 +217,8 @@ func TestD13HandOverCommits(t *testing.T) {
 	})
 }
 
-// A commit that was refused because another member held the shard was reported as success, and the work
-// on the shard went on.
+// D15 elsewhere: if a commit was refused because another member held the shard, it was reported as a success,
+// and the processor went on.
 func TestD15LostShardIsAnError(t *testing.T) {
 	peersTest(t, 4, func(t *testing.T, p *peers) {
 		var told atomic.Int64
@@ -264,7 +265,8 @@ func TestD15LostShardIsAnError(t *testing.T) {
 	})
 }
 
-// An evicted member went on, and its heartbeats were refused for ever, because they listed shards. (The typing mistakes of defect 3 are in TestD03ErrorsOfTheLastCommit.)
+// D03 elsewhere: an evicted member went on, and its heartbeats were refused for ever, because they listed
+// shards. (TestD03ErrorsOfTheLastCommit has the typing mistakes of this defect.)
 func TestD03EvictedMemberRejoins(t *testing.T) {
 	peersTest(t, 4, func(t *testing.T, p *peers) {
 		a := p.work("a", nil)

@@ -22,8 +22,8 @@ import (
 // need.
 var noList = slsserver.Fault{Op: "ListShards", Status: 403, Code: "Unauthorized", Message: "denied by the policy"}
 
-// The children of an idle parent start all the same while the list of shards is refused,
-// and the refusal is seen.
+// While the service refuses the list of shards, the children of an idle parent still start, and the refusal
+// is shown.
 func TestChildrenStartWithoutTheList(t *testing.T) {
 	for _, data := range []int{0, 5} {
 		t.Run(fmt.Sprintf("%d logs", data), func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestChildrenStartWithoutTheList(t *testing.T) {
 	}
 }
 
-// A list that hangs delays no read, and the end of the worker neither.
+// If a request for the list hangs, it delays neither reads nor the end of the worker.
 func TestHangingListDelaysNothing(t *testing.T) {
 	peersTest(t, 2, func(t *testing.T, p *peers) {
 		a := p.work("a", nil)

@@ -10,8 +10,8 @@ import (
 	"github.com/rollcall-go/rollcall/processor/slslog"
 )
 
-// The memory budget leaked with each batch that was read again or ended in an unexpected error, until
-// nothing was read any more.
+// D14 elsewhere: each batch that was read again, or ended with an unexpected error, leaked part of the memory
+// budget, until nothing was read any more.
 func TestD14BudgetDoesNotLeak(t *testing.T) {
 	peersTest(t, 4, func(t *testing.T, p *peers) {
 		budget := batch.NewBudget(64<<10, 4)
@@ -46,8 +46,8 @@ func TestD14BudgetDoesNotLeak(t *testing.T) {
 	})
 }
 
-// With a stored processor two pages were read a second, whatever there was to read,
-// because what it had dropped was taken for the end.
+// D19 elsewhere: with a stored processor, only two pages a second were read. A page from which it had dropped
+// logs counted as the end of the shard.
 func TestD19FiltersAreNotPaced(t *testing.T) {
 	for name, o := range map[string]slslog.Options{"query": {Query: fewOnly}, "processor": {Processor: "few"}} {
 		t.Run(name, func(t *testing.T) {
@@ -71,7 +71,8 @@ func TestD19FiltersAreNotPaced(t *testing.T) {
 	}
 }
 
-// A shard that waited for data kept its turn to read, so idle shards starved busy ones.
+// D20 elsewhere: a shard that waited for data occupied one of the concurrent reads, so idle shards held up
+// busy ones.
 func TestD20WaitingTakesNoTurn(t *testing.T) {
 	peersTest(t, 8, func(t *testing.T, p *peers) {
 		p.add(7, 1000, "")
@@ -90,7 +91,7 @@ func TestD20WaitingTakesNoTurn(t *testing.T) {
 	})
 }
 
-// A heartbeat that took long held up all shards, which needed its lock to go on.
+// D21 elsewhere: a slow heartbeat held a lock that all shards needed to go on.
 func TestD21SlowHeartbeatsDelayNothing(t *testing.T) {
 	peersTest(t, 2, func(t *testing.T, p *peers) {
 		a := p.work("a", func(s *peerSetup) { s.batch.MinPause, s.source.Pause = 50*time.Millisecond, 50*time.Millisecond })

@@ -14,9 +14,8 @@ import (
 	"github.com/rollcall-go/rollcall/processor/slslog"
 )
 
-// Because of typing mistakes in two error codes, the last commit was tried for ever: the worker never
-// stopped, and never released a shard that it had lost. (Members that were
-// evicted are in TestD03EvictedMemberRejoins.)
+// D03 elsewhere: two error codes were misspelt, so the last commit was tried for ever. The worker never
+// stopped, and never released a lost shard. (TestD03EvictedMemberRejoins has the evicted members.)
 func TestD03ErrorsOfTheLastCommit(t *testing.T) {
 	slow := func(s *peerSetup) {
 		s.batch.CommitInterval = time.Hour
@@ -69,7 +68,7 @@ func TestD03ErrorsOfTheLastCommit(t *testing.T) {
 	}
 }
 
-// At the end the last commit was left out for the shards that were just at work.
+// D06 elsewhere: at a stop, shards that were handling a batch got no last commit.
 func TestD06LastBatchIsCommitted(t *testing.T) {
 	peersTest(t, 3, func(t *testing.T, p *peers) {
 		for shard := range 3 { // before the worker, which must not get them one by one
@@ -94,8 +93,8 @@ func TestD06LastBatchIsCommitted(t *testing.T) {
 	})
 }
 
-// Nothing bounded the end: one call that hung, or a hook that panicked, kept the worker
-// for minutes or for ever.
+// D16 elsewhere: a stop had no bound. One call that hung, or a hook that panicked, delayed it for minutes or
+// for ever.
 func TestD16StopIsBounded(t *testing.T) {
 	const drain = 3 * time.Second
 	type scene struct {
@@ -164,8 +163,8 @@ func TestD16StopIsBounded(t *testing.T) {
 	}
 }
 
-// A worker that was stopped one shard after the other took a second for each, longer
-// than its lease with sixty of them (found beside defects 8 and 16).
+// D16 elsewhere: a worker stopped its shards one after the other, a second each. With sixty shards that took
+// longer than its lease.
 func TestD16ShardsStopTogether(t *testing.T) {
 	peersTest(t, 64, func(t *testing.T, p *peers) {
 		a := p.work("a", func(s *peerSetup) {

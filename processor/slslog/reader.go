@@ -25,9 +25,9 @@ type reader struct {
 	until  time.Time // the time where it ends; zero: none, or its cursor is final and is in end
 
 	// The last page, as an estimate of the next one.
-	pageCount int // log groups requested for the last page
-	groupSize int // bytes of a log group, decompressed
-	bodySize  int // bytes of a page, compressed
+	requestedCount int // log groups requested for the last page
+	groupSize      int // bytes of a log group, decompressed
+	bodySize       int // bytes of a page, compressed
 
 	tooLargeSince time.Time // since when the smallest page is too large; zero: it is not
 	recommitTimer recommitTimer
@@ -109,9 +109,9 @@ const (
 // position.
 func (r *reader) probablyMore(p sls.Page, serviceNow time.Time) bool {
 	switch {
-	case p.Count >= r.pageCount, p.RawSize >= fullPage:
+	case p.Count >= r.requestedCount, p.RawSize >= fullPage:
 		return true
-	case p.RawDataCount >= r.pageCount, p.RawDataSize >= fullPage:
+	case p.RawDataCount >= r.requestedCount, p.RawDataSize >= fullPage:
 		return true
 	case p.CursorTime.IsZero():
 		return p.Count == 0 // the query dropped everything

@@ -26,7 +26,7 @@ func (s *snapshot) setShards(shards []sls.Shard) {
 // that it was created after the group first started. All logs of such a shard came after that start, so
 // it is read from its first log.
 //
-// Checkpoints of other shards are no such sign. When a group first starts, several workers open shards
+// That other shards have checkpoints is no such sign. When a group first starts, several workers open shards
 // at the same time. One of them may find a checkpoint of another, and must not read the whole history of
 // its own shard because of that.
 func (s *snapshot) younger(shard int) bool {
