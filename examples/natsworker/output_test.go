@@ -86,7 +86,7 @@ func TestStatusLines(t *testing.T) {
 	r.put(0, "x")
 	// Heartbeats are lines that make the worker stay for a while.
 	_, errs := r.worker(30, "-output", "none", "-events", "-beat", "100ms", "-status-every", "50ms")
-	if !strings.Contains(errs, "state=running shards=2 draining=0 halted=0") || !strings.Contains(errs, "batches=1 messages=1") {
+	if !strings.Contains(errs, "state=running shards=2 draining=0 halted=0 complete=0 stuck=0") || !strings.Contains(errs, "batches=1 messages=1") {
 		t.Errorf("the status is\n%s", errs)
 	}
 }

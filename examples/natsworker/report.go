@@ -58,18 +58,14 @@ func (w *worker) report(begin time.Time, out io.Writer) (stop func()) {
 // status prints a line about the worker as it is.
 func (w *worker) status(took time.Duration, out io.Writer) {
 	s, t := w.coord.Status(), &w.tally
-	draining, halted, lag := 0, 0, time.Duration(0)
+	states, lag := map[coordinator.ShardState]int{}, time.Duration(0)
 	for _, sh := range s.Shards {
+		states[sh.State]++
 		lag = max(lag, sh.Progress.Lag)
-		switch sh.State {
-		case coordinator.ShardDraining:
-			draining++
-		case coordinator.ShardHalted:
-			halted++
-		}
 	}
-	fmt.Fprintf(out, "status: after=%v state=%v shards=%d draining=%d halted=%d lag_max=%v batches=%d messages=%d bytes=%d retries=%d handovers=%d",
-		took.Round(time.Millisecond), s.State, len(s.Shards), draining, halted, lag.Round(time.Millisecond),
+	fmt.Fprintf(out, "status: after=%v state=%v shards=%d draining=%d halted=%d complete=%d stuck=%d lag_max=%v batches=%d messages=%d bytes=%d retries=%d handovers=%d",
+		took.Round(time.Millisecond), s.State, len(s.Shards), states[coordinator.ShardDraining], states[coordinator.ShardHalted],
+		states[coordinator.ShardComplete], states[coordinator.ShardStuck], lag.Round(time.Millisecond),
 		t.batches.Load(), t.messages.Load(), t.bytes.Load(), t.retries.Load(), t.handovers.Load())
 	if s.LastError != nil {
 		fmt.Fprintf(out, " error=%q", s.LastError)

@@ -60,7 +60,7 @@ func (p *plain) show(v view) {
 		case !k.gone:
 			held = append(held, fmt.Sprintf("%s:%d", k.name, k.shards))
 		case k.shards > 0:
-			held = append(held, fmt.Sprintf("%s:%d (dead)", k.name, k.shards))
+			held = append(held, fmt.Sprintf("%s:%d (killed)", k.name, k.shards))
 		}
 	}
 	fmt.Fprintf(p.out, "%s  %s lines, %3.0f%%, %s a second; shards %s\n",

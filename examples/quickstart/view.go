@@ -105,11 +105,11 @@ func (v *viewer) shard(now time.Time, s *span, info group.ShardInfo, h handover)
 	}
 	switch {
 	case info.State == group.StateClosed:
-		row.state, row.style = "done", dim
+		row.state, row.style = coordinator.ShardComplete.String(), dim
 	case info.State == group.StateFree:
 		row.state, row.style = "free", yellow
 	case w.isDead(info.Owner):
-		row.state, row.style = "owner is dead", red
+		row.state, row.style = "owner was killed", red
 	case info.State == group.StateTransfer:
 		row.state, row.style = "on its way to "+info.Next, yellow
 	case h.after == info.Epoch && now.Sub(h.at) < fresh:
@@ -135,7 +135,7 @@ func (v *viewer) workers(now time.Time, snap group.Snapshot) []workerView {
 		case row.status.State == coordinator.StateStopped:
 			row.gone, row.style, row.state = true, dim, "left"
 			if k.done.Load() {
-				row.state = "done"
+				row.state = "left: the work is complete"
 			}
 		}
 		rows = append(rows, row)

@@ -80,8 +80,9 @@ func (w *worker) status(took time.Duration, out io.Writer) {
 		}
 		lag = max(lag, sh.Progress.Lag)
 	}
-	fmt.Fprintf(out, "status: after=%v state=%v shards=%d draining=%d done=%d halted=%d troubled=%d lag_max=%v batches=%d logs=%d bytes=%d retries=%d handovers=%d",
-		took.Round(time.Millisecond), s.State, len(s.Shards), states[coordinator.ShardDraining], states[coordinator.ShardComplete], states[coordinator.ShardHalted], troubled,
+	fmt.Fprintf(out, "status: after=%v state=%v shards=%d draining=%d halted=%d complete=%d stuck=%d troubled=%d lag_max=%v batches=%d logs=%d bytes=%d retries=%d handovers=%d",
+		took.Round(time.Millisecond), s.State, len(s.Shards), states[coordinator.ShardDraining], states[coordinator.ShardHalted],
+		states[coordinator.ShardComplete], states[coordinator.ShardStuck], troubled,
 		lag.Round(time.Millisecond), t.batches.Load(), t.logs.Load(), t.bytes.Load(), t.retries.Load(), t.handovers.Load())
 	if trouble != nil {
 		fmt.Fprintf(out, " trouble=%q", trouble)

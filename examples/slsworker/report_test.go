@@ -22,7 +22,7 @@ func TestStatusShowsTrouble(t *testing.T) {
 		run(ctx, r.args("-status-every", "100ms", "-log-level", "off"), out, errs)
 	}()
 	defer func() { cancel(); <-ended }()
-	for want := []string{" troubled=2 ", " trouble=\"", "log:ListShards"}; ; {
+	for want := []string{" draining=0 halted=0 complete=0 stuck=0 troubled=2 ", " trouble=\"", "log:ListShards"}; ; {
 		last := errs.String()
 		last = last[strings.LastIndex(strings.TrimSuffix(last, "\n"), "\n")+1:]
 		seen := 0
