@@ -19,10 +19,9 @@ func checkpointCases() []testCase {
 	}
 }
 
-// Of a shard that was never committed nothing is found. Positions of others do not
-// change that.
+// A shard that was never committed has no position, even when other shards have one.
 func checkpointsNone(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	for i, id := range k.ids {
 		a.beat()
 		if r := a.started(id); r.found || r.resume != "" {
@@ -35,9 +34,9 @@ func checkpointsNone(k *kit) {
 	}
 }
 
-// A position is any text; it comes back as it was, and in any order.
+// A position may be any text, and may go back. Load returns exactly what Save stored.
 func checkpointsOdd(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	id := k.ids[0]
 	for _, p := range []processor.Position{
 		"0", "-1", "9223372036854775808", "MTQ0NzI5OTYwNjg5NjYzMjM1Ng==", " ", "  two spaces  ", "a\tb\nc\r\nd\n",
@@ -52,7 +51,7 @@ func checkpointsOdd(k *kit) {
 
 // Each shard has a position of its own.
 func checkpointsApart(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	for i, id := range k.ids {
 		a.beat()
 		a.commit(id, processor.Position(fmt.Sprint("position of ", id)))
@@ -66,10 +65,10 @@ func checkpointsApart(k *kit) {
 	}
 }
 
-// Shards commit at the same time without hindering each other. Between two rounds their
-// member shows that it lives: all rounds together may take longer than a lease.
+// Shards can commit at the same time. The member sends a heartbeat between two rounds, because
+// all rounds together may take longer than a lease.
 func checkpointsAtOnce(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	const rounds = 20
 	at := func(id shardset.ID, i int) processor.Position {
 		return processor.Position(fmt.Sprintf("%s at %d", id, i))

@@ -14,9 +14,8 @@ func churnCases() []testCase {
 	return []testCase{{name: "Churn/many members", shards: shards(24), run: churn}}
 }
 
-// Sixteen members join, release slowly, leave, die, and come back, all at the same
-// time, and commit as they go; the ledger watches. When it is over, every shard is
-// held by one of those that are left.
+// Sixteen members join, release slowly, leave, crash, come back and commit, all at the same
+// time. The ledger checks what they do. In the end, the remaining members hold all shards.
 func churn(k *kit) {
 	const workers = 16
 	end := time.Now().Add(4 * k.ttl)
@@ -24,7 +23,7 @@ func churn(k *kit) {
 	var all sync.WaitGroup
 	for i := range workers {
 		w := &worker{k: k, name: fmt.Sprintf("m%02d", i), rng: rand.New(rand.NewPCG(1, uint64(i)))}
-		all.Go(func() { members[i] = w.live(end) })
+		all.Go(func() { members[i] = w.run(end) })
 	}
 	all.Wait()
 	if k.Failed() {
@@ -34,21 +33,21 @@ func churn(k *kit) {
 	for _, m := range members {
 		m.returnAll()
 	}
-	k.until(k.expiry()+2*k.patience, "the members that are left have shared out the shards", k.settled(members...), members...)
+	k.until(k.expiry()+2*k.patience, "the remaining members share all shards", k.settled(members...), members...)
 }
 
-// worker is a member's name, and the goroutine that lives its lives.
+// worker starts one process after the other under one name, in its own goroutine.
 type worker struct {
-	k        *kit
-	name     string
-	rng      *rand.Rand
-	commits  int
-	former   map[shardset.ID]processor.Owner // of the life before, which died
-	deceased *member
+	k       *kit
+	name    string
+	rng     *rand.Rand
+	commits int
+	former  map[shardset.ID]processor.Owner // what the crashed process held
+	crashed *member
 }
 
-// live lives one life after the other until end, and returns the last.
-func (w *worker) live(end time.Time) *member {
+// run runs one process after the other until end, and returns the last one.
+func (w *worker) run(end time.Time) *member {
 	for {
 		m, err := w.k.newMember(w.name)
 		if err != nil {
@@ -62,11 +61,11 @@ func (w *worker) live(end time.Time) *member {
 		if !time.Now().Before(end) {
 			return m
 		}
-		w.depart(m)
+		w.leave(m)
 	}
 }
 
-// act is what a member does from one heartbeat to the next.
+// act sends one heartbeat and does one random thing.
 func (w *worker) act(m *member) {
 	m.beat()
 	switch w.rng.IntN(4) {
@@ -77,10 +76,10 @@ func (w *worker) act(m *member) {
 	case 2:
 		w.commitAll(m)
 	}
-	w.haunt()
+	w.commitAsFormer()
 }
 
-// commitAll commits everything that m runs, and knows that it may.
+// commitAll commits every shard that m runs. A commit must succeed while the ledger has m as the holder.
 func (w *worker) commitAll(m *member) {
 	if m.store == nil {
 		return
@@ -95,8 +94,8 @@ func (w *worker) commitAll(m *member) {
 	}
 }
 
-// depart ends a life: by leaving, by dying, or by dying and coming back at once.
-func (w *worker) depart(m *member) {
+// leave ends a process: it leaves, crashes, or crashes and comes back at once.
+func (w *worker) leave(m *member) {
 	pause := time.Duration(w.rng.Int64N(int64(w.k.ttl * 3 / 2)))
 	switch n := w.rng.IntN(3); {
 	case n == 0 && w.k.info.Guarantees.Leave:
@@ -104,31 +103,31 @@ func (w *worker) depart(m *member) {
 		m.leave()
 		w.former = nil
 	case n <= 1:
-		w.bury(m)
+		w.crash(m)
 	default:
-		w.bury(m)
+		w.crash(m)
 		pause = 0
 	}
 	time.Sleep(pause)
 }
 
-func (w *worker) bury(m *member) {
-	m.die()
-	w.deceased, w.former = m, map[shardset.ID]processor.Owner{}
+func (w *worker) crash(m *member) {
+	m.crash()
+	w.crashed, w.former = m, map[shardset.ID]processor.Owner{}
 	for id, r := range m.runs {
 		w.former[id] = r.owner
 	}
 }
 
-// haunt has the life before commit what somebody else has by now. Where names are
-// all that is fenced, the life of now may have made that good.
-func (w *worker) haunt() {
+// commitAsFormer lets the crashed process commit shards that another member has now. It does nothing
+// where a service fences by name only, because there the new process may own the shard again.
+func (w *worker) commitAsFormer() {
 	if !w.k.fences() || !w.k.info.Guarantees.Epochs {
 		return
 	}
 	for id, o := range w.former {
 		if w.k.ledger.moved(w.name, id) {
-			w.deceased.refused("another member has the shard", o, "by a ghost")
+			w.crashed.refused("another member has the shard", o, "by the crashed process")
 		}
 	}
 }

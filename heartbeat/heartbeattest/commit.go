@@ -8,7 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// load reads a checkpoint in o's name.
+// load reads a checkpoint as o.
 func (m *member) load(o processor.Owner) (p processor.Position, found bool, err error) {
 	err = m.k.retry(func(ctx context.Context) (err error) {
 		p, found, err = m.store.Load(ctx, o)
@@ -17,7 +17,7 @@ func (m *member) load(o processor.Owner) (p processor.Position, found bool, err 
 	return p, found, err
 }
 
-// save stores a checkpoint in o's name, which need not be m's.
+// save stores a checkpoint as o, which may be another owner than m.
 func (m *member) save(o processor.Owner, p processor.Position) error {
 	return m.k.retry(func(ctx context.Context) error {
 		err := m.store.Save(ctx, o, p)
@@ -26,8 +26,7 @@ func (m *member) save(o processor.Owner, p processor.Position) error {
 	})
 }
 
-// commit stores a checkpoint of a shard that m runs, and fails the test if it is
-// refused.
+// commit stores a checkpoint of a shard that m runs, and fails the test if the store refuses it.
 func (m *member) commit(id shardset.ID, p processor.Position) {
 	m.k.Helper()
 	if err := m.save(m.owner(id), p); err != nil {
@@ -44,8 +43,8 @@ func (m *member) refused(why string, o processor.Owner, p processor.Position) {
 	}
 }
 
-// stored fails the test unless the shard's position is want; empty means none. The
-// owner asks, as it does before every start of its processor.
+// stored fails the test unless the shard's position is want; empty means none. It loads the position
+// as the owner.
 func (m *member) stored(id shardset.ID, want processor.Position) {
 	m.k.Helper()
 	got, found, err := m.load(m.owner(id))

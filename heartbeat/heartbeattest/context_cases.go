@@ -16,9 +16,9 @@ func contextCases() []testCase {
 	}
 }
 
-// Every call returns at once, with its context's error, if that has ended.
+// If its context has ended, every call returns at once with the context's error.
 func contextCancelled(k *kit) {
-	a, b := k.pair()
+	a, b := k.joinPair()
 	ctx, cancel := context.WithCancel(k.Context())
 	cancel()
 	k.calls(ctx, a, context.Canceled)
@@ -26,17 +26,17 @@ func contextCancelled(k *kit) {
 }
 
 func contextExpired(k *kit) {
-	a, b := k.pair()
+	a, b := k.joinPair()
 	ctx, cancel := context.WithDeadline(k.Context(), time.Now().Add(-time.Second))
 	defer cancel()
 	k.calls(ctx, a, context.DeadlineExceeded)
 	k.during(k.patience, "nothing has changed", k.settled(a, b), a, b)
 }
 
-// calls makes every call there is with a context that has ended.
+// calls makes every call of the service with a context that has ended.
 func (k *kit) calls(ctx context.Context, a *member, want error) {
 	k.Helper()
-	request := shardset.Heartbeat{Member: a.name, Seq: a.report.Seq, Instance: a.report.Instance, Generation: a.answer.Generation}
+	request := shardset.Heartbeat{Member: a.name, Seq: a.request.Seq, Instance: a.request.Instance, Generation: a.answer.Generation}
 	check := func(what string, call func() error) {
 		k.Helper()
 		start := time.Now()

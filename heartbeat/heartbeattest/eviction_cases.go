@@ -7,43 +7,43 @@ import (
 
 func evictionCases() []testCase {
 	return []testCase{
-		{name: "Eviction/stranger", run: evictionStranger},
+		{name: "Eviction/unknown member", run: evictionUnknown},
 		{name: "Eviction/after expiry", run: evictionExpired},
 		{name: "Eviction/rejoin", run: evictionRejoin},
 	}
 }
 
-// A stranger that says that it holds something is refused, does not become a member,
-// and moves nothing. With an empty list it joins.
-func evictionStranger(k *kit) {
-	b := k.together("b")[0]
+// An unknown member that reports shards is refused. It does not become a member, and no shard
+// moves. With an empty list it joins.
+func evictionUnknown(k *kit) {
+	b := k.join("b")[0]
 	before := b.answer.Grants
-	a := k.puppet("a")
+	a := k.manual("a")
 	k.during(k.patience, "a was refused, so b has all shards", func() bool {
-		k.refused("a stranger's heartbeat that lists shards", a.say(a.answer.Generation, before[:1]), heartbeat.ErrEvicted)
+		k.refused("a heartbeat of an unknown member that lists shards", a.beatWith(a.answer.Generation, before[:1]), heartbeat.ErrEvicted)
 		return sameGrants(b.answer.Grants, before)
 	}, b)
 	a.beatUntil("a has joined with an empty list", func() bool { return k.shared(a, b) }, b)
 }
 
-// So is a member whose lease has ended. What it had is somebody else's and stays so.
+// An expired member that reports shards is refused. Its former shards stay with their new owner.
 func evictionExpired(k *kit) {
-	a := k.puppet("a")
+	a := k.manual("a")
 	a.beatUntil("a was granted all shards", a.all)
 	old := a.answer
 	b := k.member("b")
-	k.until(k.expiry()+k.patience, "b has the shards of a, which is silent", holding(b, k.ids...), b)
+	k.until(k.expiry()+k.patience, "b has the shards of a, which has stopped", holding(b, k.ids...), b)
 	before := b.answer.Grants
 	k.during(k.patience, "a is no longer a member, so b has all shards", func() bool {
-		k.refused("a heartbeat of an expired member that lists shards", a.say(old.Generation, old.Grants), heartbeat.ErrEvicted)
+		k.refused("a heartbeat of an expired member that lists shards", a.beatWith(old.Generation, old.Grants), heartbeat.ErrEvicted)
 		return sameGrants(b.answer.Grants, before)
 	}, b)
 }
 
-// An evicted member joins again and gets its share, afresh.
+// An evicted member joins again and receives its share under higher epochs.
 func evictionRejoin(k *kit) {
-	a, b := k.pair()
-	k.until(k.expiry()+k.patience, "b has the shards of a, which is silent", holding(b, k.ids...), b)
+	a, b := k.joinPair()
+	k.until(k.expiry()+k.patience, "b has the shards of a, which has stopped", holding(b, k.ids...), b)
 	epochs := map[shardset.ID]uint64{}
 	for _, g := range b.answer.Grants {
 		epochs[g.ID] = g.Epoch

@@ -17,14 +17,14 @@ func fenceCases() []testCase {
 		{name: "Fence/unrelated join", store: true, shards: shards(12), run: fenceUnrelated},
 		{name: "Fence/after hand-over", needs: fenced, store: true, run: fenceHandOver},
 		{name: "Fence/after expiry", needs: fenced, store: true, run: fenceExpired},
-		{name: "Fence/stranger", needs: fenced, store: true, run: fenceStranger},
+		{name: "Fence/other members", needs: fenced, store: true, run: fenceOthers},
 		{name: "Fence/load by others", store: true, run: fenceLoad},
 	}
 }
 
-// The owner's commits are accepted, as many as it makes.
+// All commits of the owner are accepted.
 func fenceOwner(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	for i := range 5 {
 		for _, id := range k.ids {
 			a.commit(id, processor.Position(fmt.Sprintf("%s at %d", id, i)))
@@ -37,17 +37,17 @@ func fenceOwner(k *kit) {
 	}
 }
 
-// So are those of a shard that it has to give up, until it has. The next owner goes
-// on from the last of them.
+// The owner's commits to a revoked shard are accepted until it releases the shard. The next owner
+// continues from the last of them.
 func fenceTransfer(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	b := k.member("b")
 	a.stuck = true
-	k.until(k.patience, "a has to give shards to b", revoked(a), b, a)
+	k.until(k.patience, "shards of a are revoked", revoked(a), b, a)
 	n := 0
 	k.during(k.ttl/2, "a lists all shards", func() bool {
 		n++
-		for id := range a.waiting {
+		for id := range a.draining {
 			a.commit(id, processor.Position(fmt.Sprint("drained ", n)))
 		}
 		return len(b.running()) == 0
@@ -61,11 +61,11 @@ func fenceTransfer(k *kit) {
 	}
 }
 
-// Whatever others do, join, leave or die, the owner's commits are accepted.
+// The owner's commits are accepted while other members join, leave or crash.
 func fenceUnrelated(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	n := 0
-	commit := func() { // some at a time: a must not be silent for a lease
+	commit := func() { // two at a time, so that a sends heartbeats often enough
 		running := a.running()
 		for range min(2, len(running)) {
 			n++
@@ -75,7 +75,7 @@ func fenceUnrelated(k *kit) {
 	members := []*member{a}
 	for _, name := range []string{"b", "c", "d"} {
 		m := k.member(name)
-		m.beat() // a has not heard of it
+		m.beat() // a does not know of it yet
 		commit()
 		members = append(members, m)
 		k.until(2*k.patience, name+" has its share", func() bool {
@@ -89,7 +89,7 @@ func fenceUnrelated(k *kit) {
 		if k.info.Guarantees.Leave {
 			m.leave()
 		} else {
-			m.die()
+			m.crash()
 		}
 		commit()
 	}
@@ -101,7 +101,7 @@ func fenceUnrelated(k *kit) {
 
 // A former owner's commits are refused and change nothing.
 func fenceHandOver(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	owners := map[shardset.ID]processor.Owner{}
 	for _, id := range a.running() {
 		a.beat()
@@ -120,9 +120,9 @@ func fenceHandOver(k *kit) {
 	}
 }
 
-// So are those of an owner whose lease has ended, once somebody else has the shard.
+// The commits of an owner whose lease has ended are refused once another member has the shard.
 func fenceExpired(k *kit) {
-	a, b := k.pair()
+	a, b := k.joinPair()
 	owners := map[shardset.ID]processor.Owner{}
 	for _, id := range a.running() {
 		a.beat()
@@ -130,8 +130,8 @@ func fenceExpired(k *kit) {
 		owners[id] = a.owner(id)
 		a.commit(id, "by a")
 	}
-	a.die()
-	k.until(k.expiry(), "b has the shards of a, which is silent", holding(b, k.ids...), b)
+	a.crash()
+	k.until(k.expiry(), "b has the shards of a, which has stopped", holding(b, k.ids...), b)
 	for id, o := range owners {
 		b.beat()
 		a.refused("the lease has ended", o, "by a, late")
@@ -142,10 +142,9 @@ func fenceExpired(k *kit) {
 	}
 }
 
-// A member's commit to a shard of another is refused, and so is a stranger's, even
-// under the right epoch.
-func fenceStranger(k *kit) {
-	a, b := k.pair()
+// A commit by another member, or by an unknown one, is refused even under the right epoch.
+func fenceOthers(k *kit) {
+	a, b := k.joinPair()
 	for _, who := range []*member{b, k.member("nobody")} {
 		for _, id := range a.running() {
 			a.beat()
@@ -159,10 +158,10 @@ func fenceStranger(k *kit) {
 	}
 }
 
-// Who is not the owner may be told the position or be refused, but takes nothing
-// from the owner by asking.
+// A member that loads the position of another member's shard gets it, or is refused. The owner
+// keeps the shard.
 func fenceLoad(k *kit) {
-	a, b := k.pair()
+	a, b := k.joinPair()
 	for _, id := range a.running() {
 		a.beat()
 		b.beat()

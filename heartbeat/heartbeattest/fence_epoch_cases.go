@@ -16,14 +16,14 @@ func fenceEpochCases() []testCase {
 	}
 }
 
-// A process that comes back under its name goes on from the last accepted commit.
+// A restarted process continues from the last accepted commit.
 func fenceRestart(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	for _, id := range k.ids {
 		a.beat()
 		a.commit(id, "before")
 	}
-	a.die()
+	a.crash()
 	again := k.member("a")
 	k.until(k.patience, "the new process has all shards", holding(again, k.ids...), again)
 	for _, id := range k.ids {
@@ -33,17 +33,16 @@ func fenceRestart(k *kit) {
 	}
 }
 
-// A commit under an earlier grant is refused, even from the process that has the
-// shard now.
+// A commit under an earlier epoch is refused, even if the same process owns the shard now.
 func fenceOldEpoch(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	owners := map[shardset.ID]processor.Owner{}
 	for _, id := range a.running() {
 		a.beat()
 		owners[id] = a.owner(id)
 		a.commit(id, "before")
 	}
-	a.die()
+	a.crash()
 	again := k.member("a")
 	k.until(k.patience, "the new process has all shards", holding(again, k.ids...), again)
 	for id, o := range owners {
@@ -58,22 +57,22 @@ func fenceOldEpoch(k *kit) {
 	}
 }
 
-// Nor does an epoch help that nobody was granted yet.
+// A commit under an epoch that was not granted yet is refused.
 func fenceFutureEpoch(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	for _, id := range k.ids {
 		a.beat()
 		a.commit(id, "before")
 		o := a.owner(id)
 		o.Lease.Epoch += 1000
-		a.refused("nobody was granted that epoch", o, "early")
+		a.refused("that epoch was not granted yet", o, "early")
 		a.stored(id, "before")
 	}
 }
 
-// A former owner that reads where to go on from, late, is refused: it must not start.
+// A former owner that loads the position late is refused, because it must not start.
 func fenceFormerLoad(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	owners := map[shardset.ID]processor.Owner{}
 	for _, id := range a.running() {
 		owners[id] = a.owner(id)

@@ -21,8 +21,8 @@ func finishCases() []testCase {
 	}
 }
 
-// do has a member's processors finish these shards, or all that it runs.
-func (m *member) do(ids ...shardset.ID) {
+// complete lets the member's processors complete these shards; without ids, all that it runs.
+func (m *member) complete(ids ...shardset.ID) {
 	if ids == nil {
 		ids = m.running()
 	}
@@ -31,7 +31,7 @@ func (m *member) do(ids ...shardset.ID) {
 	}
 }
 
-// allComplete is a condition: the newest answer of each member says that all is complete.
+// allComplete is a condition: the newest answer of each member has Complete set.
 func allComplete(members ...*member) func() bool {
 	return func() bool {
 		for _, m := range members {
@@ -43,7 +43,7 @@ func allComplete(members ...*member) func() bool {
 	}
 }
 
-// notComplete is a condition: none of the newest answers does.
+// notComplete is a condition: no newest answer of these members has Complete set.
 func notComplete(members ...*member) func() bool {
 	return func() bool {
 		for _, m := range members {
@@ -55,26 +55,26 @@ func notComplete(members ...*member) func() bool {
 	}
 }
 
-// Every member is told when every shard is done, and none before. What is done stays
-// where it is.
+// Answers have Complete set when every shard is complete, and not before. A complete shard stays with
+// its owner.
 func finishAll(k *kit) {
-	a, b := k.pair()
+	a, b := k.joinPair()
 	mine := a.running()
-	a.do()
-	b.do(b.running()[1:]...)
-	k.during(k.patience, "one shard is not done, and no member learns that all are", notComplete(a, b), a, b)
-	b.do()
+	a.complete()
+	b.complete(b.running()[1:]...)
+	k.during(k.patience, "one shard is not complete, so no answer has Complete set", notComplete(a, b), a, b)
+	b.complete()
 	k.until(2*k.patience, "a and b learn that all is complete", allComplete(a, b), a, b)
-	k.during(k.patience, "a and b learn so again", allComplete(a, b), a, b)
+	k.during(k.patience, "later answers to a and b also have Complete set", allComplete(a, b), a, b)
 	if !granted(a.answer.Grants).equal(setOf(mine...)) {
-		k.Errorf("a has done %v, and is granted %v", mine, a.answer.Grants)
+		k.Errorf("a has completed %v, and is granted %v", mine, a.answer.Grants)
 	}
 }
 
-// A service says that all is done if it promises to, and never if it does not.
+// Answers have Complete set only if the service promises Completion.
 func finishPromised(k *kit) {
-	a := k.together("a")[0]
-	a.do()
+	a := k.join("a")[0]
+	a.complete()
 	if k.info.Guarantees.Completion {
 		k.until(2*k.patience, "a learns that all is complete", allComplete(a), a)
 		return
@@ -82,97 +82,97 @@ func finishPromised(k *kit) {
 	k.during(k.patience, "a does not learn that all is complete", notComplete(a), a)
 }
 
-// A shard that is over is done.
+// A closed shard counts as complete.
 func finishClosed(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	k.end(k.ids[0], a)
-	a.do(k.ids[1:]...)
+	a.complete(k.ids[1:]...)
 	k.until(2*k.patience, "a learns that all is complete", allComplete(a), a)
 }
 
-// A member without a shard is told as well, and so is one that comes later.
+// Members without a shard, and members that join later, also get answers with Complete set.
 func finishStandby(k *kit) {
-	members := k.together("a", "b")
+	members := k.join("a", "b")
 	for _, m := range members {
-		m.do()
+		m.complete()
 	}
 	k.until(2*k.patience, "holder and standby learn that all is complete", allComplete(members...), members...)
 	late := k.member("c")
 	members = append(members, late)
-	k.until(2*k.patience, "a late joiner learns so, too", allComplete(members...), members...)
+	k.until(2*k.patience, "a late joiner learns that all is complete, too", allComplete(members...), members...)
 }
 
-// What a member has done that dies comes to the others, and is theirs to look at.
+// The completed shards of an expired member move to other members and are no longer complete.
 func finishExpired(k *kit) {
-	a, b := k.pair()
-	a.do()
+	a, b := k.joinPair()
+	a.complete()
 	k.answered(a)
-	a.die()
-	b.do()
-	k.until(k.expiry(), "b has the shards of a, which died", func() bool {
+	a.crash()
+	b.complete()
+	k.until(k.expiry(), "b has the shards of a, which has crashed", func() bool {
 		if b.answer.Complete && len(b.running()) > 0 {
 			k.Fatalf("b learns that all is complete, and runs %v", b.running())
 		}
 		return len(b.answer.Grants) == len(k.ids)
 	}, b)
-	k.during(k.patience, "b has not done a's shards, and does not learn that all are complete", notComplete(b), b)
-	b.do()
+	k.during(k.patience, "b has not completed a's former shards, so no answer has Complete set", notComplete(b), b)
+	b.complete()
 	k.until(2*k.patience, "b learns that all is complete", allComplete(b), b)
 }
 
-// A new shard is not done.
+// A new shard is not complete.
 func finishNewShard(k *kit) {
-	a := k.together("a")[0]
-	a.do()
+	a := k.join("a")[0]
+	a.complete()
 	k.until(2*k.patience, "a learns that all is complete", allComplete(a), a)
 	k.set(shards(len(k.ids) + 1))
 	k.until(2*k.patience, "a has the new shard, and does not learn that it is complete", func() bool {
 		return len(a.running()) == 1 && !a.answer.Complete
 	}, a)
-	a.do()
+	a.complete()
 	k.until(2*k.patience, "a learns that all is complete", allComplete(a), a)
 }
 
-// What a member says of a shard does not count for a grant that it had not heard of.
+// A report that a shard is complete does not count for a grant of which the member did not know.
 func finishAgain(k *kit) {
-	a := k.puppet("a")
+	a := k.manual("a")
 	a.beatUntil("a has all shards", a.all)
 	first := a.answer
-	if err := a.report(first.Generation, first.Grants, k.ids); err != nil {
+	if err := a.beatComplete(first.Generation, first.Grants, k.ids); err != nil {
 		k.Fatalf("heartbeat of a: %v", err)
 	}
 	k.until(2*k.patience, "a learns that all is complete", func() bool {
-		return a.report(a.answer.Generation, a.answer.Grants, k.ids) == nil && a.answer.Complete
+		return a.beatComplete(a.answer.Generation, a.answer.Grants, k.ids) == nil && a.answer.Complete
 	})
-	// It gives one up, and is granted it again, which it has not heard of.
+	// It releases one shard and receives it again, but does not know of the new grant.
 	given := a.answer.Grants[0].ID
-	if err := a.report(a.answer.Generation, a.answer.Grants[1:], k.ids[1:]); err != nil {
+	if err := a.beatComplete(a.answer.Generation, a.answer.Grants[1:], k.ids[1:]); err != nil {
 		k.Fatalf("heartbeat of a: %v", err)
 	}
-	k.until(2*k.patience, "a is granted again what it gave up", func() bool {
-		err := a.report(first.Generation, first.Grants, k.ids)
+	k.until(2*k.patience, "a receives again the shard that it released", func() bool {
+		err := a.beatComplete(first.Generation, first.Grants, k.ids)
 		if err == nil && a.answer.Complete {
-			k.Fatalf("a has not heard that shard %s was granted again, and is told that it is done", given)
+			k.Fatalf("a does not know that shard %s was granted again, and its answer has Complete set", given)
 		}
 		return err == nil && a.all() && a.answer.Generation > first.Generation
 	})
-	k.until(2*k.patience, "a has done that, too, and is told", func() bool {
-		return a.report(a.answer.Generation, a.answer.Grants, k.ids) == nil && a.answer.Complete
+	k.until(2*k.patience, "a has completed that shard, too, and its answer has Complete set", func() bool {
+		return a.beatComplete(a.answer.Generation, a.answer.Grants, k.ids) == nil && a.answer.Complete
 	})
 }
 
-// Time and others bring this answer, so a service that can push tells at once.
+// A service with Push wakes a member when another member completes the last shard.
 func finishPush(k *kit) {
 	ctx, cancel := context.WithCancel(k.Context())
 	defer cancel()
-	a, b := k.pair()
-	a.do()
+	a, b := k.joinPair()
+	a.complete()
 	k.answered(a)
-	k.during(k.slack, "b is at work", notComplete(a, b), a, b)
+	k.during(k.slack, "b has not completed its shards", notComplete(a, b), a, b)
 	wake := k.watch(ctx, a)
 	k.quiet(wake)
-	b.do()
+	b.complete()
 	k.answered(b)
-	k.woken(k.patience, "all is done, b's shards too", wake)
+	k.woken(k.patience, "all shards are complete, also those of b", wake)
 	k.until(k.patience, "a and b learn that all is complete", allComplete(a, b), a, b)
 }

@@ -22,7 +22,7 @@ func groupExists(k *kit) {
 	if !ok {
 		k.Skip("the client cannot create groups")
 	}
-	a, b := k.pair()
+	a, b := k.joinPair()
 	var kept []shardset.ID
 	if a.store != nil {
 		kept = a.running()
@@ -40,11 +40,11 @@ func groupExists(k *kit) {
 	}
 }
 
-// A group that is gone is no eviction and no empty answer: it has its own error. If
-// it can be made again, members start over in it, without checkpoints, and under
-// higher epochs, because their sinks may remember the old ones.
+// The heartbeat to a deleted group has an error of its own, not an eviction or an empty answer. If the
+// client can create the group again, members start without checkpoints and under higher epochs,
+// because their sinks may remember the old ones.
 func groupDeleted(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	if a.store != nil {
 		for _, id := range k.ids {
 			a.beat()
@@ -54,42 +54,42 @@ func groupDeleted(k *kit) {
 	if err := k.Delete(); err != nil {
 		k.Fatalf("Delete: %v", err)
 	}
-	stranger, former := k.puppet("b"), a.puppet()
-	k.refuses("a stranger's heartbeat to a deleted group", heartbeat.ErrGroupNotFound, func() error { return stranger.say(0, nil) })
+	unknown, former := k.manual("b"), a.manual()
+	k.refuses("an unknown member's heartbeat to a deleted group", heartbeat.ErrGroupNotFound, func() error { return unknown.beatWith(0, nil) })
 	k.refuses("a member's heartbeat to a deleted group", heartbeat.ErrGroupNotFound, func() error {
-		return former.say(a.answer.Generation, a.answer.Grants)
+		return former.beatWith(a.answer.Generation, a.answer.Grants)
 	})
 	if a.store != nil {
-		if err := a.save(a.owner(k.ids[0]), "to nobody"); err == nil {
-			k.Errorf("a save to a deleted group went through")
+		if err := a.save(a.owner(k.ids[0]), "to a deleted group"); err == nil {
+			k.Errorf("a save to a deleted group succeeded")
 		}
 	}
 	creator, ok := k.first.client.(heartbeat.Creator)
 	if !ok {
 		return
 	}
-	a.die()
+	a.crash()
 	k.create(creator)
 	k.refuses("a heartbeat of a member of the old group", heartbeat.ErrEvicted, func() error {
-		return former.say(a.answer.Generation, a.answer.Grants)
+		return former.beatWith(a.answer.Generation, a.answer.Grants)
 	})
 	for _, id := range k.ids {
-		k.ledger.saved(a.owner(id), "", nil) // what was stored went with the group
+		k.ledger.saved(a.owner(id), "", nil) // the positions were deleted with the group
 	}
 	again := k.member("a")
 	k.until(k.patience, "a holds all shards of the new group", holding(again, k.ids...), again)
 }
 
-// refuses waits until a call is refused with an error that matches want: not every
-// process of a replicated service hears at once that the group is gone.
+// refuses waits until a call returns an error that matches want. It waits because not every process of
+// a replicated service knows at once that the group was deleted.
 func (k *kit) refuses(what string, want error, call func() error) {
 	k.Helper()
 	k.until(k.patience, fmt.Sprintf("%s is refused with %q", what, want), func() bool { return errors.Is(call(), want) })
 }
 
-// puppet returns the member as one that is played by hand from now on.
-func (m *member) puppet() *puppet {
-	return &puppet{endpoint: m.endpoint, k: m.k, name: m.name, instance: m.tracker.Instance(), seq: m.report.Seq}
+// manual returns a manual member with the name, the instance and the numbers of m.
+func (m *member) manual() *manual {
+	return &manual{endpoint: m.endpoint, k: m.k, name: m.name, instance: m.tracker.Instance(), seq: m.request.Seq}
 }
 
 func (k *kit) create(c heartbeat.Creator) {

@@ -12,7 +12,7 @@ func infoCases() []testCase {
 	}
 }
 
-// What the service promises and what its client can do are the same thing.
+// The client has exactly the abilities that the service promises.
 func infoAbilities(k *kit) {
 	has := k.info.Guarantees
 	if _, ok := k.first.client.(heartbeat.Leaver); ok != has.Leave {
@@ -28,7 +28,7 @@ func infoAbilities(k *kit) {
 
 // Info is the same for every process and at any time.
 func infoSame(k *kit) {
-	a, b := k.pair()
+	a, b := k.joinPair()
 	for _, m := range []*member{a, b, k.member("c")} {
 		if got := m.client.Info(); got != k.info {
 			k.Errorf("Info of %s is %+v; it was %+v", m.name, got, k.info)

@@ -15,15 +15,15 @@ func instanceCases() []testCase {
 	}
 }
 
-// Of two processes under one name the later one is the member; the earlier one is
-// told so at its next heartbeat, and its commits are refused.
+// Of two processes under one name the newer one is the member. The older one gets ErrReplaced at its
+// next heartbeat, and its commits are refused.
 func instancesNewer(k *kit) {
-	older := k.together("a")[0]
+	older := k.join("a")[0]
 	owners := map[shardset.ID]processor.Owner{}
 	for id, r := range older.runs {
 		owners[id] = r.owner
 	}
-	older.die() // as far as the ledger goes: no service can stop it before it asks
+	older.crash() // for the ledger only: no service can stop the process before its next heartbeat
 	newer := k.member("a")
 	k.until(k.patience, "the newer process has all shards", holding(newer, k.ids...), newer)
 
@@ -43,10 +43,10 @@ func instancesNewer(k *kit) {
 	k.during(k.patience, "the newer process has all shards", holding(newer, k.ids...), newer)
 }
 
-// Where the service does not know instances, both are one member to it.
+// A service that does not know instances treats both processes as one member.
 func instancesUnknown(k *kit) {
-	one := k.together("a")[0]
-	one.die()
+	one := k.join("a")[0]
+	one.crash()
 	two := k.member("a")
 	k.until(k.patience, "both processes get the same answer", func() bool {
 		return one.err == nil && two.err == nil && sameGrants(one.answer.Grants, two.answer.Grants) && len(two.answer.Grants) == len(k.ids)

@@ -8,19 +8,19 @@ func joinCases() []testCase {
 	}
 }
 
-// A member alone gets every shard, in a few heartbeats at most.
+// A single member receives every shard within a few heartbeats.
 func joinAlone(k *kit) {
 	a := k.member("a")
 	k.until(k.patience, "a holds all shards", holding(a, k.ids...), a)
 }
 
-// A process that died and comes back at once, under its name, gets the shards of its
-// name: nobody waits for a lease to end, and the others notice nothing.
+// A process that crashed and restarts at once under its name receives the same shards. It does not wait
+// for its old lease to end, and the other members keep their epochs.
 func joinRestart(k *kit) {
-	a, b := k.pair()
+	a, b := k.joinPair()
 	mine, others := a.running(), b.running()
 	before := b.owner(b.oneShard()).Lease
-	a.die()
+	a.crash()
 	again := k.member("a")
 	k.until(k.patience, "the new process of a holds what the old one held",
 		func() bool { return again.running().equal(mine) && b.running().equal(others) }, again, b)

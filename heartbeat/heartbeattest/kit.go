@@ -14,8 +14,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// kit is what a case works with: the service, the times that go with its TTL, and
-// the ledger of all members.
+// kit holds what a case needs: the service, the durations derived from its TTL, and the ledger of all
+// members.
 type kit struct {
 	testing.TB
 	Service
@@ -24,18 +24,18 @@ type kit struct {
 	ledger *ledger
 	list   []shardset.Shard
 	ids    []shardset.ID
-	known  map[shardset.ID]bool // ids, and those that were taken out
+	known  map[shardset.ID]bool // ids, and the shards that were removed
 
 	ttl      time.Duration
 	slack    time.Duration
 	step     time.Duration // between two heartbeats of a member
 	try      time.Duration // for one call
-	patience time.Duration // for what needs heartbeats only, and no lease to end
+	patience time.Duration // for what needs heartbeats, but not the end of a lease
 
 	instances atomic.Uint64
 }
 
-// endpoint is what one process has of the service.
+// endpoint is the client and the store of one process.
 type endpoint struct {
 	client heartbeat.Client
 	store  processor.Checkpoints
@@ -64,20 +64,20 @@ func (k *kit) dial() (endpoint, error) {
 	return endpoint{client: c, store: s}, err
 }
 
-// fences reports whether there is a store whose fence can be tried. A service may keep
-// no checkpoints, and one that promises a fence without them fails in Info/abilities.
+// fences reports whether there is a store that must fence. A service need not have a store; one that
+// promises FencedCommit without a store fails in Info/abilities.
 func (k *kit) fences() bool { return k.first.store != nil && k.info.Guarantees.FencedCommit }
 
-// expiry bounds what needs a lease to end, counted from its last heartbeat.
+// expiry returns how long after a member's last heartbeat its shards may take to move.
 func (k *kit) expiry() time.Duration { return k.ttl + k.slack + 2*k.step }
 
-// context bounds one call.
+// context returns the context for one call.
 func (k *kit) context() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(k.Context(), k.try)
 }
 
-// until has the members beat, one after the other and again and again, until cond is
-// true. It fails the test when that takes longer than limit.
+// until makes the members send heartbeats, in turn, until cond is true. It ends the test if that takes
+// longer than limit.
 func (k *kit) until(limit time.Duration, what string, cond func() bool, beating ...*member) {
 	k.Helper()
 	for end := time.Now().Add(limit); ; time.Sleep(k.step) {
@@ -93,8 +93,7 @@ func (k *kit) until(limit time.Duration, what string, cond func() bool, beating 
 	}
 }
 
-// during has the members beat for d, and fails the test unless cond is true all the
-// time.
+// during makes the members send heartbeats for d. It ends the test if cond is false at any time.
 func (k *kit) during(d time.Duration, what string, cond func() bool, beating ...*member) {
 	k.Helper()
 	start := time.Now()
@@ -108,7 +107,7 @@ func (k *kit) during(d time.Duration, what string, cond func() bool, beating ...
 	}
 }
 
-// answered has a member beat until it is answered.
+// answered makes a member send heartbeats until it gets an answer.
 func (k *kit) answered(m *member) {
 	k.Helper()
 	k.until(k.patience, m.name+" was answered", func() bool { return m.err == nil }, m)
@@ -122,8 +121,8 @@ func describe(members []*member) string {
 	return strings.Join(parts, "; ")
 }
 
-// retry repeats a call until its error is nil or an answer in itself: what may pass,
-// a conflict in a replicated store for instance, is no fault of the service.
+// retry repeats a call until it succeeds or returns an error that is not transient. A transient error,
+// for example a conflict in a replicated store, is not a fault of the service.
 func (k *kit) retry(call func(ctx context.Context) error) error {
 	for end := time.Now().Add(k.patience); ; time.Sleep(k.step / 10) {
 		ctx, cancel := k.context()
@@ -135,7 +134,7 @@ func (k *kit) retry(call func(ctx context.Context) error) error {
 	}
 }
 
-// transient reports whether an error says nothing about the member.
+// transient reports whether a retry may succeed.
 func transient(err error) bool {
 	for _, final := range []error{
 		nil, heartbeat.ErrEvicted, heartbeat.ErrReplaced, heartbeat.ErrStaleHeartbeat, processor.ErrNotOwner,
@@ -147,8 +146,8 @@ func transient(err error) bool {
 	return heartbeat.Retryable(err)
 }
 
-// settled is a condition: the members hold all shards between them, each within one
-// of the others, and none is on its way.
+// settled is a condition: together the members hold all shards, their numbers differ by at most one, and
+// no shard is draining.
 func (k *kit) settled(members ...*member) func() bool {
 	return func() bool {
 		n, least, most := 0, len(k.ids), 0
@@ -169,9 +168,8 @@ func holding(m *member, ids ...shardset.ID) func() bool {
 	return func() bool { return m.running().equal(want) }
 }
 
-// together makes members of these names and has them beat until they have shared the
-// shards out.
-func (k *kit) together(names ...string) []*member {
+// join starts members with these names, and makes them send heartbeats until they share all shards.
+func (k *kit) join(names ...string) []*member {
 	k.Helper()
 	members := make([]*member, len(names))
 	for i, name := range names {
@@ -182,9 +180,9 @@ func (k *kit) together(names ...string) []*member {
 	return members
 }
 
-// pair is together for the two of whom most cases tell.
-func (k *kit) pair() (a, b *member) {
+// joinPair joins the two members that most cases need.
+func (k *kit) joinPair() (a, b *member) {
 	k.Helper()
-	members := k.together("a", "b")
+	members := k.join("a", "b")
 	return members[0], members[1]
 }

@@ -19,23 +19,23 @@ func leaveCases() []testCase {
 	}
 }
 
-// When a member has left, its shards are free, long before its lease would end.
+// When a member leaves, its shards are free long before its lease would end.
 func leaveFrees(k *kit) {
-	a, b := k.pair()
+	a, b := k.joinPair()
 	a.leave()
 	k.until(k.ttl/2, "b has all shards, because a has left", holding(b, k.ids...), b)
 }
 
-// A shard that the leaving member still lists, because its processor does not
-// return, stays its own until its lease ends; the others are free.
+// A leaving member keeps a shard that it still reports, because its processor does not return, until
+// its lease ends. Its other shards are free.
 func leaveStuck(k *kit) {
-	a, b := k.pair()
+	a, b := k.joinPair()
 	k.answered(a)
 	stuck := a.oneShard()
 	sent, back := a.sent, a.back
 	a.stuck = true
-	a.obey(a.tracker.Leave(time.Now()))
-	for id := range a.waiting {
+	a.applyPlan(a.tracker.Leave(time.Now()))
+	for id := range a.draining {
 		if id != stuck {
 			a.finish(id, shardset.OutcomeReleased)
 		}
@@ -46,14 +46,14 @@ func leaveStuck(k *kit) {
 	k.takeover(b, sent, back, setOf(stuck))
 }
 
-// A leaving member that still drains takes nothing more: what it has released is the
-// others' at once, and its heartbeats keep only what it lists.
+// A leaving member that still drains receives no shards. Those that it releases move at once, and its
+// heartbeats keep only those that it reports.
 func leaveDraining(k *kit) {
-	a, b := k.pair()
+	a, b := k.joinPair()
 	stuck := a.oneShard()
 	a.stuck = true
-	a.obey(a.tracker.Leave(time.Now()))
-	for id := range a.waiting {
+	a.applyPlan(a.tracker.Leave(time.Now()))
+	for id := range a.draining {
 		if id != stuck {
 			a.finish(id, shardset.OutcomeReleased)
 		}
@@ -66,20 +66,18 @@ func leaveDraining(k *kit) {
 	k.until(k.ttl/2, "b has all shards, because a has left", holding(b, k.ids...), b)
 }
 
-// A leave may be repeated, when its answer was lost, and a stranger has nothing to
-// leave.
+// Leave may be repeated, because its answer may have been lost. Leave of an unknown member succeeds.
 func leaveTwice(k *kit) {
-	a, b := k.pair()
+	a, b := k.joinPair()
 	a.leave()
 	a.leave()
 	k.member("c").leave()
 	k.until(k.ttl/2, "b has all shards, because a has left", holding(b, k.ids...), b)
 }
 
-// A heartbeat from before the leave, held up on the way, does not raise the member
-// from the dead.
+// A delayed heartbeat from before the leave does not make the process a member again.
 func leaveLate(k *kit) {
-	a, b := k.puppet("a"), k.member("b")
+	a, b := k.manual("a"), k.member("b")
 	a.beatUntil("a and b share the shards", func() bool { return k.shared(a, b) }, b)
 	err := k.retry(func(ctx context.Context) error {
 		return a.client.(heartbeat.Leaver).Leave(ctx, shardset.Heartbeat{Member: "a", Seq: a.seq + 10, Instance: a.instance, Generation: a.answer.Generation})
@@ -88,9 +86,9 @@ func leaveLate(k *kit) {
 		k.Fatalf("leave: %v", err)
 	}
 	for _, held := range [][]shardset.Grant{a.answer.Grants, nil} {
-		err := a.say(a.answer.Generation, held)
+		err := a.beatWith(a.answer.Generation, held)
 		k.refused("a heartbeat from before the leave", err, heartbeat.ErrEvicted, heartbeat.ErrStaleHeartbeat, heartbeat.ErrReplaced)
 	}
 	k.until(k.ttl/2, "b has all shards, because a has left", holding(b, k.ids...), b)
-	k.during(k.patience, "a is gone", holding(b, k.ids...), b)
+	k.during(k.patience, "a does not come back", holding(b, k.ids...), b)
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// ledger writes down what all members of a case do, and fails the test when two of
-// them believe in one shard, when an epoch comes twice, and when an owner starts from
-// anything but the last accepted checkpoint. Safe for concurrent use.
+// ledger records what all members of a case do. It fails the test if two members hold one shard under
+// valid leases, if an epoch does not rise, or if an owner does not start from the last accepted
+// checkpoint. It is safe for concurrent use.
 type ledger struct {
 	t      testing.TB
 	epochs bool
@@ -25,21 +25,21 @@ type ledger struct {
 
 // entry is one shard in the ledger.
 type entry struct {
-	holder *member // who runs it; nil: nobody
-	until  time.Time
-	dead   bool   // the holder's process has ended
-	loaded bool   // the holder has read where to go on from
-	epoch  uint64 // of the newest run
+	holder  *member // nil: no member runs it
+	until   time.Time
+	crashed bool   // the holder's process has ended
+	loaded  bool   // the holder has loaded the position
+	epoch   uint64 // of the newest run
 
 	position processor.Position   // the last accepted
-	maybe    []processor.Position // saved since then with no clear result
+	maybe    []processor.Position // saved since then with an unknown result
 }
 
 func newLedger(t testing.TB, epochs bool) *ledger {
 	return &ledger{t: t, epochs: epochs, shards: map[shardset.ID]*entry{}}
 }
 
-// fault fails the test, and does not go on for ever.
+// fault fails the test. It reports the first five faults only.
 func (l *ledger) fault(format string, args ...any) {
 	l.t.Helper()
 	if l.faults++; l.faults <= 5 {
@@ -63,7 +63,7 @@ func (l *ledger) begin(m *member, lease shardset.Lease) {
 	defer l.mu.Unlock()
 	now := time.Now()
 	if !lease.Valid(now) {
-		return // the machine is slow; what the member does now counts no more
+		return // the machine is slow, and the lease has ended already
 	}
 	e := l.entry(lease.ID)
 	if o := e.holder; o != nil && o != m && now.Before(e.until) {
@@ -73,7 +73,7 @@ func (l *ledger) begin(m *member, lease shardset.Lease) {
 	if l.epochs && lease.Epoch <= e.epoch {
 		l.fault("shard %s was granted to %s under epoch %d after epoch %d", lease.ID, m.name, lease.Epoch, e.epoch)
 	}
-	e.holder, e.until, e.dead, e.loaded = m, lease.NotAfter, false, false
+	e.holder, e.until, e.crashed, e.loaded = m, lease.NotAfter, false, false
 	if l.epochs {
 		e.epoch = lease.Epoch
 	}
@@ -99,32 +99,32 @@ func (l *ledger) end(m *member, id shardset.ID) {
 	}
 }
 
-// died notes that m's process has ended. No other member holds its shards before its lease
-// ends, or a new process has its name.
-func (l *ledger) died(m *member) {
+// crashed notes that m's process has ended. Its shards may move only when its lease ends, or when a new
+// process has its name.
+func (l *ledger) crashed(m *member) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.shards {
 		if e.holder == m {
-			e.dead = true
+			e.crashed = true
 		}
 	}
 }
 
-// born notes that there is a new process of this name: of one that died, the service
-// may give away at once what it had.
-func (l *ledger) born(name string) {
+// started notes that a new process of this name has started. The service may grant the shards of a
+// crashed process of this name at once.
+func (l *ledger) started(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.shards {
-		if e.dead && e.holder != nil && e.holder.name == name {
+		if e.crashed && e.holder != nil && e.holder.name == name {
 			e.holder = nil
 		}
 	}
 }
 
-// moved reports whether a member of another name has the shard, for sure: from its load
-// on, which is what refuses the commits of the member before.
+// moved reports whether a member of another name holds the shard and has loaded the position. A store
+// may accept the commits of the former owner until that load.
 func (l *ledger) moved(name string, id shardset.ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -140,7 +140,7 @@ func (l *ledger) valid(m *member, id shardset.ID) bool {
 	return e.holder == m && time.Now().Before(e.until)
 }
 
-// saved notes how a save went.
+// saved notes the result of a save.
 func (l *ledger) saved(o processor.Owner, p processor.Position, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

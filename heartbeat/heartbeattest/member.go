@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// member plays one process: a Tracker, and a shell that obeys its plans at once. It
-// belongs to one goroutine.
+// member simulates one process: a Tracker, and a shell that applies its plans at once. Only one
+// goroutine may use it.
 type member struct {
 	endpoint
 	k       *kit
@@ -20,17 +20,17 @@ type member struct {
 	tracker *shardset.Tracker
 	runs    map[shardset.ID]*run
 
-	stuck   bool                 // processors that have to stop do not return before returnAll
-	waiting map[shardset.ID]bool // those that do not
+	stuck    bool                 // stopped processors do not return before returnAll
+	draining map[shardset.ID]bool // shards whose stopped processors have not returned
 
 	answer     shardset.Answer    // the newest accepted one
-	sent, back time.Time          // when its heartbeat left, and when it came
-	report     shardset.Heartbeat // of the newest heartbeat
+	sent, back time.Time          // when its heartbeat was sent, and when it arrived
+	request    shardset.Heartbeat // the newest heartbeat
 	err        error              // of the newest heartbeat
 	replaced   bool
 }
 
-// run is one grant, taken up.
+// run is one started shard.
 type run struct {
 	owner  processor.Owner
 	resume processor.Position
@@ -47,16 +47,16 @@ func (k *kit) member(name string) *member {
 	return m
 }
 
-// newMember is member for goroutines that must not end the test.
+// newMember is member, but returns its error: only the test's own goroutine may end the test.
 func (k *kit) newMember(name string) (*member, error) {
 	e, err := k.dial()
 	if err != nil {
 		return nil, err
 	}
-	k.ledger.born(name)
+	k.ledger.started(name)
 	return &member{
 		endpoint: e, k: k, name: name,
-		runs: map[shardset.ID]*run{}, waiting: map[shardset.ID]bool{},
+		runs: map[shardset.ID]*run{}, draining: map[shardset.ID]bool{},
 		tracker: shardset.NewTracker(shardset.TrackerConfig{
 			Member: name, Instance: k.instance(), Interval: k.ttl / 10, Fast: k.step, RestartPause: k.step,
 			DrainTimeout: 100 * k.ttl, StuckAfter: 100 * k.ttl, // the case decides how long processors take
@@ -65,14 +65,14 @@ func (k *kit) newMember(name string) (*member, error) {
 	}, nil
 }
 
-// instance numbers a new process: later ones have larger numbers, with room for the
-// Tracker to count up.
+// instance returns the instance of a new process. Later ones are larger, with room for the Tracker to
+// count up.
 func (k *kit) instance() uint64 { return k.instances.Add(1000) }
 
 func (m *member) String() string {
 	s := fmt.Sprintf("%s runs %v of %v granted", m.name, m.running(), granted(m.answer.Grants))
-	if len(m.waiting) > 0 {
-		s += fmt.Sprintf(", %d on their way out", len(m.waiting))
+	if len(m.draining) > 0 {
+		s += fmt.Sprintf(", %d draining", len(m.draining))
 	}
 	if m.err != nil {
 		s += fmt.Sprintf(", last error: %v", m.err)
@@ -80,47 +80,47 @@ func (m *member) String() string {
 	return s
 }
 
-// beat sends one heartbeat and obeys its outcome.
+// beat sends one heartbeat and applies the plan for its outcome.
 func (m *member) beat() {
-	m.obey(m.tracker.Tick(time.Now()))
+	m.applyPlan(m.tracker.Tick(time.Now()))
 	sent := time.Now()
-	m.report = m.tracker.Beat(sent)
+	m.request = m.tracker.Beat(sent)
 	ctx, cancel := m.k.context()
 	defer cancel()
 	var a shardset.Answer
-	a, m.err = m.client.Beat(ctx, m.report)
+	a, m.err = m.client.Beat(ctx, m.request)
 	now := time.Now()
 	var replaced *shardset.ReplacedError
 	switch {
 	case m.err == nil:
 		m.accept(sent, now, a)
 	case errors.Is(m.err, heartbeat.ErrEvicted):
-		m.obey(m.tracker.Evicted(now, m.report.Seq))
+		m.applyPlan(m.tracker.Evicted(now, m.request.Seq))
 	case errors.As(m.err, &replaced):
 		var plan shardset.Plan
-		plan, m.replaced = m.tracker.Replaced(now, m.report.Seq, replaced.Newest)
-		m.obey(plan)
+		plan, m.replaced = m.tracker.Replaced(now, m.request.Seq, replaced.Newest)
+		m.applyPlan(plan)
 	default:
 		if !heartbeat.Retryable(m.err) {
 			m.k.Errorf("heartbeat of %s: %v", m.name, m.err)
 		}
-		m.obey(m.tracker.Tick(now))
+		m.applyPlan(m.tracker.Tick(now))
 	}
 }
 
 func (m *member) accept(sent, now time.Time, a shardset.Answer) {
 	m.k.checkAnswer(m.name, a)
-	plan, err := m.tracker.Accepted(now, m.report.Seq, a)
+	plan, err := m.tracker.Accepted(now, m.request.Seq, a)
 	switch {
 	case err == nil:
 		m.answer, m.sent, m.back = a, sent, now
-	case !errors.Is(err, shardset.ErrStaleAnswer): // this process was too slow
+	case !errors.Is(err, shardset.ErrStaleAnswer): // the machine was too slow
 		m.k.Errorf("answer to %s: %v", m.name, err)
 	}
-	m.obey(plan)
+	m.applyPlan(plan)
 }
 
-// checkAnswer verifies what is true of every answer.
+// checkAnswer checks what must be true of every answer.
 func (k *kit) checkAnswer(name string, a shardset.Answer) {
 	has := k.info.Guarantees
 	if a.TTL != k.ttl {
@@ -130,7 +130,7 @@ func (k *kit) checkAnswer(name string, a shardset.Answer) {
 		k.Errorf("an answer to %s has no generation, and the service promises AckedRevoke", name)
 	}
 	if a.Complete && !has.Completion {
-		k.Errorf("an answer to %s says that all is done, and the service promises %s", name, has)
+		k.Errorf("an answer to %s has Complete set, and the service promises %s", name, has)
 	}
 	for _, g := range a.Grants {
 		if (g.Epoch != 0) != has.Epochs {
@@ -142,8 +142,8 @@ func (k *kit) checkAnswer(name string, a shardset.Answer) {
 	}
 }
 
-// obey does what a plan says, in the order of its fields.
-func (m *member) obey(p shardset.Plan) {
+// applyPlan applies a plan, in the order of its fields.
+func (m *member) applyPlan(p shardset.Plan) {
 	for _, s := range p.Cancel {
 		m.stop(s.ID)
 	}
@@ -158,19 +158,19 @@ func (m *member) obey(p shardset.Plan) {
 	}
 }
 
-// stop has a shard's processor return: at once, or after returnAll if the member is stuck.
+// stop stops a shard's processor. It returns at once, or in returnAll if the member is stuck.
 func (m *member) stop(id shardset.ID) {
 	if m.stuck {
-		m.waiting[id] = true
+		m.draining[id] = true
 		return
 	}
 	m.finish(id, shardset.OutcomeReleased)
 }
 
-// returnAll lets the processors return that did not.
+// returnAll lets all stopped processors return.
 func (m *member) returnAll() {
 	m.stuck = false
-	for id := range m.waiting {
+	for id := range m.draining {
 		m.finish(id, shardset.OutcomeReleased)
 	}
 }
@@ -178,11 +178,11 @@ func (m *member) returnAll() {
 func (m *member) finish(id shardset.ID, o shardset.Outcome) {
 	m.k.ledger.end(m, id)
 	delete(m.runs, id)
-	delete(m.waiting, id)
-	m.obey(m.tracker.Returned(time.Now(), id, o))
+	delete(m.draining, id)
+	m.applyPlan(m.tracker.Returned(time.Now(), id, o))
 }
 
-// start takes a grant up: it reads the checkpoint.
+// start starts a granted shard: it loads the checkpoint.
 func (m *member) start(l shardset.Lease) {
 	r := &run{owner: processor.Owner{
 		Member: m.name, Instance: m.tracker.Instance(), Lease: l, Epochs: m.k.info.Guarantees.Epochs,
@@ -197,7 +197,7 @@ func (m *member) start(l shardset.Lease) {
 	switch {
 	case err == nil:
 		m.k.ledger.loaded(m, l, r.resume, r.found)
-	case !l.Valid(time.Now()): // the store was right, or nobody knows
+	case !l.Valid(time.Now()): // the store may have been right
 		m.finish(l.ID, shardset.OutcomeFenced)
 	default:
 		m.k.Errorf("%s cannot load shard %s, which it was granted: %v", m.name, l.ID, err)
@@ -205,21 +205,21 @@ func (m *member) start(l shardset.Lease) {
 	}
 }
 
-// leave drains the member and makes the leave call. Stuck processors stay behind.
+// leave drains the member and makes the leave call. Shards of stuck processors stay in its list.
 func (m *member) leave() {
 	m.k.Helper()
-	m.obey(m.tracker.Leave(time.Now()))
+	m.applyPlan(m.tracker.Leave(time.Now()))
 	err := m.k.retry(func(ctx context.Context) error {
-		m.report = m.tracker.Beat(time.Now())
-		return m.client.(heartbeat.Leaver).Leave(ctx, m.report)
+		m.request = m.tracker.Beat(time.Now())
+		return m.client.(heartbeat.Leaver).Leave(ctx, m.request)
 	})
 	if err != nil {
 		m.k.Errorf("leave of %s: %v", m.name, err)
 	}
 }
 
-// die ends the process without a leave call.
-func (m *member) die() { m.k.ledger.died(m) }
+// crash ends the process without a leave call.
+func (m *member) crash() { m.k.ledger.crashed(m) }
 
 // running returns the shards that it processes under a valid lease.
 func (m *member) running() set {

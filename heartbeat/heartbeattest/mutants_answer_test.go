@@ -30,7 +30,7 @@ func (b *broken) epochs(change func(member string, g *shardset.Grant)) {
 
 func answerMutants() []mutant {
 	return []mutant{
-		{name: "the same epoch again for the same member", by: []string{"Generation/given up", "Release/back again", "Join/restart"}, build: func(b *broken) {
+		{name: "the same epoch again for the same member", by: []string{"Generation/released", "Release/back again", "Join/restart"}, build: func(b *broken) {
 			b.epochs(func(member string, g *shardset.Grant) {
 				if b.grants[member] == nil {
 					b.grants[member] = map[shardset.ID]uint64{}

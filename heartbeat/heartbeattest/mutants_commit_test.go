@@ -28,8 +28,8 @@ func (b *broken) unfenced() {
 func commitMutants() []mutant {
 	return []mutant{
 		{name: "any commit is accepted", build: (*broken).unfenced, by: []string{
-			"Fence/after hand-over", "Fence/after expiry", "Fence/stranger", "Fence/old epoch", "Fence/epoch to come", "Fence/load by former owner",
-			"Instances/newer wins", "Generation/given up",
+			"Fence/after hand-over", "Fence/after expiry", "Fence/other members", "Fence/old epoch", "Fence/epoch to come", "Fence/load by former owner",
+			"Instances/newer wins", "Generation/released",
 		}},
 		{name: "a member that has committed is granted nothing more", by: []string{"Checkpoints/none yet", "Checkpoints/one by one"}, build: func(b *broken) {
 			committed := false
@@ -43,7 +43,7 @@ func commitMutants() []mutant {
 				}
 			})
 		}},
-		{name: "an old epoch is accepted", by: []string{"Fence/old epoch", "Generation/given up"}, build: func(b *broken) {
+		{name: "an old epoch is accepted", by: []string{"Fence/old epoch", "Generation/released"}, build: func(b *broken) {
 			b.save = func(ctx context.Context, o processor.Owner, p processor.Position) error {
 				o.Lease.Epoch = 0
 				return b.Service.Save(ctx, o, p)
@@ -59,7 +59,7 @@ func commitMutants() []mutant {
 				return b.Service.Save(ctx, o, p)
 			}
 		}},
-		{name: "the epoch is enough", by: []string{"Fence/stranger"}, build: func(b *broken) {
+		{name: "the epoch is enough", by: []string{"Fence/other members"}, build: func(b *broken) {
 			b.save = func(ctx context.Context, o processor.Owner, p processor.Position) error {
 				for _, s := range b.Snapshot().Shards {
 					if s.ID == o.Lease.ID {
@@ -69,7 +69,7 @@ func commitMutants() []mutant {
 				return b.Service.Save(ctx, o, p)
 			}
 		}},
-		{name: "a refused commit is stored", by: []string{"Fence/after hand-over", "Fence/after expiry", "Fence/stranger"}, build: func(b *broken) {
+		{name: "a refused commit is stored", by: []string{"Fence/after hand-over", "Fence/after expiry", "Fence/other members"}, build: func(b *broken) {
 			b.save = func(ctx context.Context, o processor.Owner, p processor.Position) error {
 				b.positions[o.Lease.ID] = p
 				return b.Service.Save(ctx, o, p)

@@ -12,7 +12,7 @@ import (
 
 func memberMutants() []mutant {
 	return []mutant{
-		{name: "a stranger joins with what it lists", by: []string{"Eviction/stranger", "Eviction/after expiry"}, build: func(b *broken) {
+		{name: "an unknown member joins with what it lists", by: []string{"Eviction/unknown member", "Eviction/after expiry"}, build: func(b *broken) {
 			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				a, err := b.Service.Beat(ctx, r)
 				if errors.Is(err, heartbeat.ErrEvicted) {
@@ -22,7 +22,7 @@ func memberMutants() []mutant {
 				return a, err
 			}
 		}},
-		{name: "a stranger gets an empty answer", by: []string{"Eviction/stranger", "Eviction/after expiry"}, build: func(b *broken) {
+		{name: "an unknown member gets an empty answer", by: []string{"Eviction/unknown member", "Eviction/after expiry"}, build: func(b *broken) {
 			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				a, err := b.Service.Beat(ctx, r)
 				if errors.Is(err, heartbeat.ErrEvicted) {
@@ -31,7 +31,7 @@ func memberMutants() []mutant {
 				return a, err
 			}
 		}},
-		{name: "a refused member gets in by being refused", by: []string{"Eviction/stranger"}, build: func(b *broken) {
+		{name: "a refused member gets in by being refused", by: []string{"Eviction/unknown member"}, build: func(b *broken) {
 			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				a, err := b.Service.Beat(ctx, r)
 				if errors.Is(err, heartbeat.ErrEvicted) {
@@ -41,7 +41,7 @@ func memberMutants() []mutant {
 				return a, err
 			}
 		}},
-		{name: "an evicted member cannot come back", by: []string{"Eviction/rejoin", "Eviction/stranger"}, build: func(b *broken) {
+		{name: "an evicted member cannot come back", by: []string{"Eviction/rejoin", "Eviction/unknown member"}, build: func(b *broken) {
 			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				if b.numbers[r.Member] > 0 {
 					return shardset.Answer{}, heartbeat.ErrEvicted

@@ -11,10 +11,10 @@ import (
 
 func leaseMutants() []mutant {
 	return []mutant{
-		{name: "leases never end", ttl: 1000, by: []string{"Expiry/silent member", "Expiry/of a stuck member", "Standby/takes over", "Push/lease ended"}},
-		{name: "leases end at half time", ttl: 0.5, by: []string{"Expiry/silent member", "Expiry/late heartbeat", "Expiry/of a stuck member"}},
-		{name: "leases end a tenth too early", ttl: 0.9, by: []string{"Expiry/silent member"}},
-		{name: "leases end half a TTL late", ttl: 1.5, by: []string{"Expiry/silent member"}},
+		{name: "leases never end", ttl: 1000, by: []string{"Expiry/stopped member", "Expiry/of a stuck member", "Standby/takes over", "Push/lease ended"}},
+		{name: "leases end at half time", ttl: 0.5, by: []string{"Expiry/stopped member", "Expiry/late heartbeat", "Expiry/of a stuck member"}},
+		{name: "leases end a tenth too early", ttl: 0.9, by: []string{"Expiry/stopped member"}},
+		{name: "leases end half a TTL late", ttl: 1.5, by: []string{"Expiry/stopped member"}},
 		{name: "stale heartbeats renew the lease", by: []string{"Stale/renews nothing", "Stale/releases nothing"}, build: func(b *broken) {
 			b.beat = func(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 				a, err := b.Service.Beat(ctx, r)
@@ -42,7 +42,7 @@ func releaseMutants() []mutant {
 				r.Held = slices.DeleteFunc(slices.Clone(r.Held), func(g shardset.Grant) bool { return !told.has(g.ID) })
 			})
 		}},
-		{name: "omission is ignored", by: []string{"Release/one by one", "Rebalance/two members", "Generation/given up"}, build: func(b *broken) {
+		{name: "omission is ignored", by: []string{"Release/one by one", "Rebalance/two members", "Generation/released"}, build: func(b *broken) {
 			b.request(func(r *shardset.Heartbeat) {
 				if len(r.Held) == 0 {
 					return
@@ -103,7 +103,7 @@ func releaseMutants() []mutant {
 				return b.Service.SetShards(list)
 			}
 		}},
-		{name: "the end of a shard is not heard", by: []string{"Closed/not granted again", "Ordered/children wait"}, build: func(b *broken) {
+		{name: "a report of a closed shard is ignored", by: []string{"Closed/not granted again", "Ordered/children wait"}, build: func(b *broken) {
 			b.request(func(r *shardset.Heartbeat) { r.Closed = nil })
 		}},
 		{name: "removed shards stay", by: []string{"Shards/removed"}, build: func(b *broken) {

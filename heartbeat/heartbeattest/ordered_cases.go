@@ -13,7 +13,8 @@ func orderedCases() []testCase {
 	}
 }
 
-// family is shard 0, split into 1 and 2, which were merged into 3; and 4, a stranger.
+// family returns shard 0, which was split into 1 and 2; 3, into which those were merged; and 4, which
+// has no relatives.
 func family() []shardset.Shard {
 	list := shards(5)
 	list[1].Parents = []shardset.ID{list[0].ID}
@@ -22,8 +23,8 @@ func family() []shardset.Shard {
 	return list
 }
 
-// In an ordered group a shard is granted when all its ancestors are over, not before,
-// and what is over is not granted again.
+// In an ordered group a shard is granted when all its ancestors are closed, and not before. A closed
+// shard is not granted again.
 func orderedWait(k *kit) {
 	a, b := k.member("a"), k.member("b")
 	want := func(what string, numbers ...int) {
@@ -50,7 +51,7 @@ func orderedWait(k *kit) {
 	want("shard 3 is granted", 3, 4)
 }
 
-// Without order nobody waits.
+// In a group that is not ordered no shard waits.
 func orderedNot(k *kit) {
 	if k.info.Guarantees.Ordered {
 		k.Errorf("the service promises %s for a group that is not ordered", k.info.Guarantees)
@@ -58,9 +59,9 @@ func orderedNot(k *kit) {
 	joinAlone(k)
 }
 
-// A shard that was read to its end is nobody's any more, whoever joins.
+// A closed shard has no owner, even after another member joins.
 func closedStays(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	k.end(k.ids[0], a)
 	rest := k.ids[1:]
 	k.until(2*k.patience, "a has all shards but the closed one", func() bool {
@@ -77,11 +78,11 @@ func closedStays(k *kit) {
 	}, a, b)
 }
 
-// end has the owner among the members read a shard to its end.
+// end makes the owner among the members report a shard as closed.
 func (k *kit) end(id shardset.ID, members ...*member) {
 	k.Helper()
 	for _, m := range members {
-		if !m.running().has(id) || m.waiting[id] {
+		if !m.running().has(id) || m.draining[id] {
 			continue
 		}
 		if k.End != nil {
@@ -92,5 +93,5 @@ func (k *kit) end(id shardset.ID, members ...*member) {
 		m.finish(id, shardset.OutcomeClosed)
 		return
 	}
-	k.Fatalf("nobody runs shard %s: %s", id, describe(members))
+	k.Fatalf("no member runs shard %s: %s", id, describe(members))
 }

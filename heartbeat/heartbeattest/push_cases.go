@@ -28,14 +28,14 @@ func (k *kit) watch(ctx context.Context, m *member) <-chan struct{} {
 	return wake
 }
 
-// quiet empties the channel of what earlier changes may still send.
+// quiet waits until earlier changes send no more values to the channel.
 func (k *kit) quiet(wake <-chan struct{}) {
 	k.Helper()
 	for {
 		select {
 		case _, ok := <-wake:
 			if !ok {
-				k.Fatalf("the watch broke, and its context has not ended")
+				k.Fatalf("the watch ended before its context")
 			}
 		case <-time.After(k.slack / 2):
 			return
@@ -49,52 +49,52 @@ func (k *kit) woken(limit time.Duration, what string, wake <-chan struct{}) {
 	select {
 	case _, ok := <-wake:
 		if !ok {
-			k.Fatalf("the watch broke; it should say that %s", what)
+			k.Fatalf("the watch ended; it should have reported that %s", what)
 		}
 	case <-time.After(limit):
-		k.Fatalf("nobody was told within %v that %s", limit, what)
+		k.Fatalf("the watch did not report within %v that %s", limit, what)
 	}
 }
 
-// A member is woken when it has to give something up, and when it gets something.
+// A member is woken when a shard is revoked from it, and when one is granted to it.
 func pushMoves(k *kit) {
 	ctx, cancel := context.WithCancel(k.Context())
 	defer cancel()
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	b := k.member("b")
 	wakeA, wakeB := k.watch(ctx, a), k.watch(ctx, b)
 	k.quiet(wakeA)
 	k.answered(b)
-	k.woken(k.patience, "a has to give shards to b", wakeA)
+	k.woken(k.patience, "shards of a are revoked", wakeA)
 	k.quiet(wakeB)
-	k.until(k.patience, "a has heard of it", func() bool { return len(a.running()) < len(k.ids) }, a)
-	k.answered(a) // it lists them no more
+	k.until(k.patience, "a knows of the revocation", func() bool { return len(a.running()) < len(k.ids) }, a)
+	k.answered(a) // it no longer reports them
 	k.woken(k.patience, "b has what a released", wakeB)
 	k.until(k.patience, "a and b share the shards", k.settled(a, b), a, b)
 }
 
-// Time alone changes answers too: nobody beats when a lease ends.
+// A member is woken when a lease ends, although no heartbeat arrives then.
 func pushExpiry(k *kit) {
 	ctx, cancel := context.WithCancel(k.Context())
 	defer cancel()
-	a, b := k.pair()
+	a, b := k.joinPair()
 	k.answered(a)
-	k.during(k.ttl/2, "a is silent, and still a member", func() bool { return len(b.running()) < len(k.ids) }, b)
+	k.during(k.ttl/2, "a has stopped, and is still a member", func() bool { return len(b.running()) < len(k.ids) }, b)
 	wake := k.watch(ctx, b)
 	k.quiet(wake)
-	a.die()
-	k.woken(time.Until(a.back.Add(k.expiry())), "b has the shards of a, which is silent", wake)
+	a.crash()
+	k.woken(time.Until(a.back.Add(k.expiry())), "b has the shards of a, which has stopped", wake)
 	if early := k.ttl - time.Since(a.sent); early > 0 {
 		k.Errorf("b was woken %v before a's lease ended", early)
 	}
 	k.until(k.patience, "b has all shards", holding(b, k.ids...), b)
 }
 
-// Whom the shards of a leaving member go to is woken at once.
+// A member that receives the shards of a leaving member is woken at once.
 func pushLeave(k *kit) {
 	ctx, cancel := context.WithCancel(k.Context())
 	defer cancel()
-	a, b := k.pair()
+	a, b := k.joinPair()
 	wake := k.watch(ctx, b)
 	k.quiet(wake)
 	k.answered(b)
@@ -104,13 +104,12 @@ func pushLeave(k *kit) {
 	k.until(k.patience, "b has all shards", holding(b, k.ids...), b)
 }
 
-// A watch does not take the wake-ups of another, of the same member or not, and goes
-// on when that one ends.
+// Each watch of a member gets its own values, and continues when another watch ends.
 func pushTwo(k *kit) {
 	ctx, cancel := context.WithCancel(k.Context())
 	defer cancel()
 	short, end := context.WithCancel(ctx)
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	b := k.member("b")
 	first, second := k.watch(ctx, a), k.watch(ctx, a)
 	third := k.watch(short, a)
@@ -119,14 +118,14 @@ func pushTwo(k *kit) {
 	k.quiet(first)
 	k.quiet(second)
 	k.answered(b)
-	k.woken(k.patience, "a has to give shards to b", first)
-	k.woken(k.patience, "a has to give shards to b", second)
+	k.woken(k.patience, "shards of a are revoked", first)
+	k.woken(k.patience, "shards of a are revoked", second)
 }
 
-// A watch ends with its context, and a hundred of them leave nothing behind. With a
-// context that has ended there is none.
+// A watch ends with its context, also if there are a hundred of them. Watch fails, or its channel is
+// closed, if the context has ended before the call.
 func pushClosed(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	ctx, cancel := context.WithCancel(k.Context())
 	var all []<-chan struct{}
 	for range 100 {

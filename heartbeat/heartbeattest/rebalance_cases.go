@@ -17,8 +17,8 @@ func rebalanceCases() []testCase {
 	}
 }
 
-// With each member that joins, the shards are shared out anew, within one. What a
-// member keeps it goes on with: it is not started again.
+// When a member joins, the shards are shared out again, and the numbers differ by at most one. A shard
+// that stays with its member is not started again.
 func rebalance(k *kit, names ...string) {
 	var members []*member
 	for _, name := range names {
@@ -39,9 +39,9 @@ func rebalance(k *kit, names ...string) {
 	}
 }
 
-// A shard has one epoch as long as its owner has it, and a higher one with the next.
+// A shard keeps its epoch while it has the same owner. Its next owner gets a higher one.
 func rebalanceEpochs(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	first := map[shardset.ID]uint64{}
 	for id, r := range a.runs {
 		first[id] = r.owner.Lease.Epoch

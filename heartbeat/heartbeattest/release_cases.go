@@ -10,18 +10,18 @@ func releaseCases() []testCase {
 	}
 }
 
-// revoked is a condition: the member has to release a shard, and has not.
+// revoked is a condition: a shard was revoked from the member, and the member has not released it.
 func revoked(m *member) func() bool {
-	return func() bool { return len(m.waiting) > 0 && m.err == nil }
+	return func() bool { return len(m.draining) > 0 && m.err == nil }
 }
 
-// A revoked shard is nobody else's as long as its holder lists it, however long that
-// takes, and the next member's soon after it does not.
+// No other member receives a revoked shard while its holder reports it, even for longer than a lease.
+// The next member receives it soon after the holder has released it.
 func releaseListed(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	b := k.member("b")
 	a.stuck = true
-	k.until(k.patience, "a has to give shards to b", revoked(a), b, a)
+	k.until(k.patience, "shards of a are revoked", revoked(a), b, a)
 	k.during(k.ttl+k.ttl/2, "a lists all shards, so b has none", holding(b), b, a)
 	if n := len(a.listed()); n != len(k.ids) {
 		k.Fatalf("a lists %d shards of %d; its lease ended", n, len(k.ids))
@@ -30,15 +30,15 @@ func releaseListed(k *kit) {
 	k.until(k.patience, "b has its share, which a has released", k.settled(a, b), a, b)
 }
 
-// Each shard is released by itself.
+// A member can release its revoked shards one by one.
 func releaseOneByOne(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	b := k.member("b")
 	a.stuck = true
 	share := len(k.ids) / 2
-	k.until(k.patience, "a has to give half of its shards to b", func() bool { return len(a.waiting) == share }, b, a)
+	k.until(k.patience, "half of the shards of a are revoked", func() bool { return len(a.draining) == share }, b, a)
 	var gone []shardset.ID
-	for id := range a.waiting {
+	for id := range a.draining {
 		gone = append(gone, id)
 	}
 	for i, id := range gone {
@@ -47,23 +47,23 @@ func releaseOneByOne(k *kit) {
 	}
 }
 
-// A shard whose next member is gone before its holder has finished comes back to the
-// holder. It is drained first, and then taken afresh.
+// If the next member leaves before the holder has drained a shard, the shard is assigned to the holder
+// again. The holder first drains the shard, and then starts it again.
 func releaseBack(k *kit) {
-	a := k.together("a")[0]
+	a := k.join("a")[0]
 	b := k.member("b")
 	a.stuck = true
-	k.until(k.patience, "a has to give shards to b", revoked(a), b, a)
+	k.until(k.patience, "shards of a are revoked", revoked(a), b, a)
 	before := a.runs
 	if k.info.Guarantees.Leave {
 		b.leave()
 	} else {
-		b.die()
+		b.crash()
 	}
 	k.until(k.expiry()+k.patience, "all shards are assigned to a again",
 		func() bool { return len(granted(a.answer.Grants)) == len(k.ids) }, a)
 	old := map[shardset.ID]*run{}
-	for id := range a.waiting {
+	for id := range a.draining {
 		old[id] = before[id]
 	}
 	a.returnAll()

@@ -20,12 +20,12 @@ type Config struct {
 	// service that runs in real time.
 	TTL time.Duration
 
-	// Slack is how late the service may be: with noticing that a lease has ended, or with
-	// showing one client what another one wrote. Zero means half of TTL.
+	// Slack is how long the service may take to notice that a lease has ended, or to show one
+	// client what another one wrote. Zero means half of TTL.
 	Slack time.Duration
 
-	// Bubble, if set, runs each case: testing/synctest.Test for a service that can
-	// live in fake time. Nil means real time; the cases then run in parallel.
+	// Bubble runs each case in fake time, for a service that can work in it; set it to
+	// testing/synctest.Test. Nil means real time; the cases then run in parallel.
 	Bubble func(t *testing.T, run func(t *testing.T))
 }
 
@@ -34,25 +34,25 @@ type Options struct {
 	// Shards are the group's shards, with their parents. They may span several logs.
 	Shards []shardset.Shard
 	// Ordered makes children wait until their ancestors are closed. A service that cannot do
-	// that ignores it, and its Guarantees do not have Ordered.
+	// that ignores it and does not promise Guarantees.Ordered.
 	Ordered bool
 	// TTL is Config.TTL.
 	TTL time.Duration
 }
 
-// Service is one group of the service under test. Dial is required; a case that needs
-// another function is skipped where it is nil.
+// Service is one group of the service under test. Dial is required. If another function is nil, the
+// cases that need it are skipped.
 type Service struct {
-	// Dial returns the client of one process, and the store of checkpoints that belongs to
-	// the service, or nil. It is called once for each process of a case, also concurrently,
-	// and may return the same values each time.
+	// Dial returns the client of one process and the service's store of checkpoints, which is
+	// nil if it has none. The suite calls Dial once for each process of a case, also
+	// concurrently. It may return the same values each time.
 	Dial func() (heartbeat.Client, processor.Checkpoints, error)
 
 	// SetShards replaces the group's shards.
 	SetShards func(shards []shardset.Shard) error
 
-	// End makes the service take a shard as processed to its end. Nil means that it
-	// learns that from its members' heartbeats.
+	// End makes the service treat a shard as closed. Nil means that the service learns this
+	// from the members' heartbeats.
 	End func(id shardset.ID) error
 
 	// Delete deletes the group.
@@ -73,7 +73,7 @@ func Run(t *testing.T, cfg Config) {
 				c.play(t, cfg)
 				return
 			}
-			skipped := false // which a bubble keeps to itself
+			skipped := false // a bubble does not pass this on to t
 			cfg.Bubble(t, func(t *testing.T) {
 				defer func() { skipped = t.Skipped() }()
 				c.play(t, cfg)
@@ -120,7 +120,7 @@ type testCase struct {
 	run func(k *kit)
 }
 
-// cases returns all there are, those of each topic from its file.
+// cases returns all cases; each topic has a file.
 func cases() []testCase {
 	return slices.Concat(
 		infoCases(), joinCases(), steadyCases(), rebalanceCases(), releaseCases(), generationCases(), staleCases(),

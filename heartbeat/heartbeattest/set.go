@@ -6,7 +6,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// set is a set of shards, sorted. The zero value is the empty set.
+// set is a sorted set of shards. The zero value is the empty set.
 type set []shardset.ID
 
 // setOf returns the set of these shards. It keeps no reference to ids.

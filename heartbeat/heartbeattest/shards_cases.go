@@ -11,9 +11,9 @@ func shardsCases() []testCase {
 	}
 }
 
-// New shards are granted, within one again; the old ones stay where they are.
+// New shards are granted so that the numbers differ by at most one. The old ones stay with their owners.
 func shardsAdded(k *kit) {
-	a, b := k.pair()
+	a, b := k.joinPair()
 	mine, others := a.running(), b.running()
 	k.set(shards(13))
 	k.until(2*k.patience, "a and b share thirteen shards", k.settled(a, b), a, b)
@@ -27,10 +27,9 @@ func shardsAdded(k *kit) {
 	}
 }
 
-// Shards that are gone from the list go from the answers. One that comes back is
-// granted afresh.
+// Answers no longer grant removed shards. Shards that come back are granted again.
 func shardsRemoved(k *kit) {
-	a, b := k.pair()
+	a, b := k.joinPair()
 	first := k.ids[0]
 	k.set(k.list[2:])
 	gone := func() bool {

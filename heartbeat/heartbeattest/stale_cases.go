@@ -16,50 +16,50 @@ func staleCases() []testCase {
 	}
 }
 
-// A heartbeat that a newer one overtook is refused and changes nothing, even if it
-// says that the member has heard of everything.
+// A heartbeat that arrives after a newer one is refused and changes nothing, even if its generation
+// shows that the member knew everything.
 func staleReleases(k *kit) {
-	a, b := k.puppet("a"), k.member("b")
+	a, b := k.manual("a"), k.member("b")
 	a.beatUntil("a was granted all shards", a.all)
 	all := a.answer.Grants
-	k.until(k.patience, "a has to give shards to b", func() bool {
-		a.mustSay(a.answer.Generation, all)
+	k.until(k.patience, "shards of a are revoked", func() bool {
+		a.mustBeatWith(a.answer.Generation, all)
 		return len(a.answer.Grants) < len(all)
 	}, b)
 	before := a.seq
 	k.during(k.ttl, "a lists all shards in its newest heartbeat, so b has nothing", func() bool {
-		a.mustSay(a.answer.Generation, all)
-		a.stale(before, a.answer.Grants)
-		a.stale(a.seq-1, nil)
+		a.mustBeatWith(a.answer.Generation, all)
+		a.sendStale(before, a.answer.Grants)
+		a.sendStale(a.seq-1, nil)
 		return len(b.running()) == 0
 	}, b)
 }
 
-// Nor does it keep the member's lease alive.
+// A stale heartbeat does not renew the member's lease.
 func staleRenews(k *kit) {
-	a, b := k.puppet("a"), k.member("b")
+	a, b := k.manual("a"), k.member("b")
 	a.beatUntil("a was granted all shards", a.all)
 	a.beatUntil("a and b share the shards", func() bool { return k.shared(a, b) }, b)
 	renewed := time.Now()
 	k.during(k.ttl*2/3, "a's lease lasts", func() bool { return len(b.running()) < len(k.ids) }, b)
-	a.stale(a.seq-1, a.answer.Grants)
+	a.sendStale(a.seq-1, a.answer.Grants)
 	k.until(time.Until(renewed.Add(k.expiry())), "a's lease has ended, stale heartbeats or not",
 		holding(b, k.ids...), b)
 }
 
-// stale sends an old heartbeat, which has to be refused.
-func (p *puppet) stale(seq uint64, held []shardset.Grant) {
+// sendStale sends a heartbeat with an old sequence number, and fails the test unless the service refuses it.
+func (p *manual) sendStale(seq uint64, held []shardset.Grant) {
 	p.k.Helper()
 	answer, sent := p.answer, p.sent
 	err := p.k.retry(func(ctx context.Context) error {
 		return p.send(ctx, seq, answer.Generation, held)
 	})
 	p.answer, p.sent = answer, sent
-	p.k.refused("a heartbeat that a newer one overtook", err, heartbeat.ErrStaleHeartbeat)
+	p.k.refused("a heartbeat that arrives after a newer one", err, heartbeat.ErrStaleHeartbeat)
 }
 
-// shared reports whether a puppet and a member hold all shards between them.
-func (k *kit) shared(p *puppet, m *member) bool {
+// shared reports whether a manual member and a member share all shards.
+func (k *kit) shared(p *manual, m *member) bool {
 	n, o := len(p.answer.Grants), len(m.running())
 	return n+o == len(k.ids) && n-o <= 1 && o-n <= 1
 }

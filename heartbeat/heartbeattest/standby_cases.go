@@ -6,10 +6,10 @@ func standbyCases() []testCase {
 	return []testCase{{name: "Standby/takes over", shards: shards(2), run: standby}}
 }
 
-// Members without a shard are members: they are answered, and one of them takes over
-// from a holder that dies.
+// Members without a shard get answers, and one of them takes over the shard of a holder that
+// crashes.
 func standby(k *kit) {
-	members := k.together("a", "b", "c", "d")
+	members := k.join("a", "b", "c", "d")
 	k.during(k.ttl+k.ttl/2, "two of four members hold a shard each", k.settled(members...), members...)
 	var expired *member
 	var rest []*member
@@ -24,7 +24,7 @@ func standby(k *kit) {
 		}
 	}
 	k.answered(expired)
-	expired.die()
+	expired.crash()
 	k.until(time.Until(expired.back.Add(k.expiry())), "a standby has the shard of "+expired.name+", which expired",
 		k.settled(rest...), rest...)
 	if early := k.ttl - time.Since(expired.sent); early > 0 {

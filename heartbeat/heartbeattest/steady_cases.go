@@ -10,12 +10,12 @@ func steadyCases() []testCase {
 	return []testCase{{name: "Steady/same answers", run: steadyAnswers}}
 }
 
-// While nothing happens, answers stay the same, epochs and generation included, for
-// longer than a lease lasts.
+// While nothing changes, answers stay the same, including epochs and generation, for longer than a
+// lease.
 func steadyAnswers(k *kit) {
-	a, b := k.pair()
+	a, b := k.joinPair()
 	members := []*member{a, b}
-	k.during(k.slack, "all shards are shared out", k.settled(a, b), a, b) // what lags has come
+	k.during(k.slack, "all shards are shared out", k.settled(a, b), a, b) // until answers no longer lag
 	first := []shardset.Answer{a.answer, b.answer}
 	k.during(k.ttl+k.ttl/2, "the answers are those from before", func() bool {
 		for i, m := range members {

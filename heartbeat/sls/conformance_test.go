@@ -39,8 +39,8 @@ func TestConformance(t *testing.T) {
 // change. The others would only wait longer: some last five leases.
 var overSockets = []string{
 	"Info/abilities", "Join/restart", "Rebalance/three_members", "Release/one_by_one", "Release/back_again",
-	"Expiry/silent_member", "Eviction/stranger", "Eviction/rejoin", "Fence/owner", "Fence/in_transfer",
-	"Fence/after_expiry", "Fence/stranger", "Fence/load_by_others", "Checkpoints/at_once", "Checkpoints/odd_positions",
+	"Expiry/stopped_member", "Eviction/unknown_member", "Eviction/rejoin", "Fence/owner", "Fence/in_transfer",
+	"Fence/after_expiry", "Fence/other_members", "Fence/load_by_others", "Checkpoints/at_once", "Checkpoints/odd_positions",
 	"Context/cancelled", "Context/expired", "Group/created_already", "Group/deleted", "Shards/added",
 }
 
