@@ -158,7 +158,7 @@ func (m *member) applyPlan(p shardset.Plan) {
 	}
 }
 
-// stop stops a shard's processor. It returns at once, or in returnAll if the member is stuck.
+// stop stops a shard's processor. The processor returns at once, or in returnAll if the member is stuck.
 func (m *member) stop(id shardset.ID) {
 	if m.stuck {
 		m.draining[id] = true

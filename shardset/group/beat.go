@@ -12,7 +12,8 @@ import (
 // not change the slices in the answer.
 //
 // A heartbeat that Beat refuses changes nothing. The error is
-//   - shardset.ErrEvicted if the instance has left or expired, or if an unknown member reports shards;
+//   - shardset.ErrEvicted if the instance has left or expired, if it was a member of the deleted group
+//     before this one, or if an unknown member reports shards;
 //   - shardset.ErrStaleHeartbeat if a newer heartbeat came first;
 //   - *shardset.ReplacedError if a newer instance has replaced this one;
 //   - that of shardset.Heartbeat.Validate if the heartbeat is not valid.

@@ -7,9 +7,9 @@ import (
 )
 
 // Close is the event that the service closes a shard: it gets no more data. Its children no longer
-// wait for it, and answers no longer grant it to its owner. The owner may still run the shard, so
-// Reopen returns it to this owner until the owner has released it. Close of an unknown shard does
-// nothing.
+// wait for it, and answers no longer grant it to its owner. The owner may still run the shard: if
+// Reopen comes before the owner has released it, the same owner gets it back. Close of an unknown
+// shard does nothing.
 func (g *Group) Close(now time.Time, id shardset.ID) {
 	g.begin(now)
 	defer g.end(now)

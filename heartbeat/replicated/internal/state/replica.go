@@ -166,10 +166,10 @@ func (r *Replica) Observe(now time.Time, member string, revision uint64, rec *Re
 }
 
 // BeginReload prepares for reading all records again. The process calls it before it reads them, and
-// when it stops watching them. From then on known records may be outdated: one may have been deleted
-// in the store, and would let a member join again that has left. So the Replica forgets all
-// records except two kinds: those that this process wrote, for which own returns true, and those of
-// members of the document that have ended, because that cannot change.
+// when it stops watching them. From then on known records may be outdated: the record of a member that
+// has left may have been deleted in the store, and would let the member join again. So the Replica
+// forgets all records except two kinds: those that this process wrote, for which own returns true, and
+// those of members of the document that have ended, because that cannot change.
 func (r *Replica) BeginReload(own func(member string, revision uint64) bool) {
 	for name := range r.earlier {
 		if _, member := r.members[name]; !member {
@@ -263,7 +263,8 @@ func (r *Replica) Change(edit func(g *group.Group) error) ([]byte, error) {
 	return r.draft.encode(r.doc, false), nil
 }
 
-// Delete returns the next document, with the group deleted; otherwise it is like Step.
+// Delete returns the next document, with all records applied and the group deleted. The process writes
+// it like a document of Step.
 func (r *Replica) Delete() ([]byte, error) {
 	if _, err := r.Pending(); err != nil || r.doc == nil {
 		return nil, err

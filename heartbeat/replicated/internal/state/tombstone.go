@@ -26,8 +26,8 @@ func (t Tombstone) Encode() []byte {
 // record has not changed for an Expiry while the process watched it. It also returns when the next
 // one is due, zero for never. The process must pass every record to Observe.
 //
-// The Expiry counts from when the record came, which is later than the member sent it. The member
-// has stopped by then, because its lease counts from when it sent the heartbeat, and has a margin.
+// The Expiry counts from the arrival of the record, which is after the member sent its heartbeat. When
+// the Expiry has passed, the member has stopped: its lease counts from the heartbeat, and has a margin.
 func (r *Replica) ExpiredMembers(now time.Time) (due []Tombstone, next time.Time) {
 	if r.doc == nil {
 		return nil, time.Time{}
@@ -75,8 +75,8 @@ func (r *Replica) mayExpire(rec *Record, instance uint64) bool {
 	return !rec.ended() && (rec.Instance == instance || rec.Born != r.doc.born)
 }
 
-// Expire returns the tombstone for a record that has not changed for an Expiry by the clock of the
-// store. It replaces ExpiredMembers for stores that have a clock. It returns false if the member is
+// Expire returns the tombstone for a record that is older than an Expiry by the store's clock. A process
+// whose store has a clock calls it instead of ExpiredMembers. It returns false if the member is
 // not in the document, has ended, or is about to be replaced by a later instance. Pass the zero Record if the record cannot be decoded.
 func (r *Replica) Expire(member string, revision uint64, rec *Record) (Tombstone, bool) {
 	instance := r.Instance(member)
