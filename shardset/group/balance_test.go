@@ -99,7 +99,7 @@ func TestHolderDiesInTransfer(t *testing.T) {
 	r.wait(rigTTL / 2)
 	r.want("b@2 b@2")
 	if err := a.try(); !errors.Is(err, shardset.ErrEvicted) {
-		t.Errorf("the dead holder beats: %v, want ErrEvicted", err)
+		t.Errorf("a heartbeat of the expired holder returned %v, want ErrEvicted", err)
 	}
 }
 

@@ -21,7 +21,7 @@ func TestExpiryEvictionAndRejoin(t *testing.T) {
 		t.Fatalf("a beats after its end: %v, want ErrEvicted", err)
 	}
 	r.want("b@2 b@2")
-	// A new instance with something in its hands is a stranger too.
+	// A new instance that reports shards is an unknown member, too.
 	a.beat.Instance = 2
 	if err := a.try(); !errors.Is(err, shardset.ErrEvicted) {
 		t.Fatalf("a rejoins with shards: %v, want ErrEvicted", err)

@@ -8,8 +8,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Members of a restored group come and go under ever new names, and it remembers those of
-// now: whoever keeps its State keeps who is gone.
+// A restored group whose members join and leave under ever new names remembers none of those that
+// left: the store keeps their tombstones.
 func TestRestoredGroupsForgetFormerMembers(t *testing.T) {
 	g, err := Restore(time.Time{}, &State{Config: Config{TTL: time.Second, FirstEpoch: 10}, Generation: 10})
 	if err != nil {

@@ -227,7 +227,7 @@ func TestFormatStepsUp(t *testing.T) {
 	}
 }
 
-// Whose version is not known, because no record of it was shown, holds the format back.
+// A member whose version is not known, because no record of it was observed, keeps the format old.
 func TestFormatWaitsForTheUnknown(t *testing.T) {
 	d := small()
 	r := NewReplica()

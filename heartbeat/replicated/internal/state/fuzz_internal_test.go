@@ -109,7 +109,7 @@ func FuzzColumns(f *testing.F) {
 	})
 }
 
-// FuzzReplica shows a Replica documents and records in an order that nobody would.
+// FuzzReplica passes a Replica documents and records in any order.
 func FuzzReplica(f *testing.F) {
 	grants := []shardset.Grant{{ID: shardset.ID{Log: "orders"}, Epoch: 11}}
 	alive := Record{Standing: StandingAlive, Heartbeat: shardset.Heartbeat{Member: "a"}}

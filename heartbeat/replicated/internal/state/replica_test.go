@@ -20,7 +20,7 @@ type desk struct {
 	revision uint64
 }
 
-// newDesk is a Replica that was shown a new group with the shards 0 to n-1.
+// newDesk returns a Replica that has adopted a new group with the shards 0 to n-1.
 func newDesk(t testing.TB, n int) *desk {
 	t.Helper()
 	d := &desk{t: t, r: state.NewReplica(), now: simStart}
@@ -128,7 +128,7 @@ func TestReplicaSharesOut(t *testing.T) {
 	d.want("a", 1, at(0, 101), at(1, 101))
 	d.want("b", 1)
 	all := d.r.Answer("a", 1).Generation - 1
-	// It lists them no more, and has not heard why it should: that releases nothing.
+	// Its record omits them, but shows that it does not know of the revocation: that releases nothing.
 	d.say(record(state.StandingAlive, "a", 1, all, at(0, 101), at(1, 101)))
 	d.settled()
 	d.say(d.alive("a", 1))
@@ -226,7 +226,7 @@ func TestReplicaReleased(t *testing.T) {
 		t.Errorf("without shard 2 it gives up %v", got)
 	}
 	if got := d.r.Released("a", 1, without.Held, without.Generation-1); len(got) != 0 {
-		t.Errorf("before it has heard of its grants it gives up %v", got)
+		t.Errorf("before it knows of its grants it releases %v", got)
 	}
 	if got := d.r.Released("a", 2, without.Held, without.Generation); len(got) != 0 {
 		t.Errorf("another instance gives up %v", got)

@@ -33,7 +33,7 @@ func TestReplicaTombstones(t *testing.T) {
 		t.Errorf("tombstones %v of a member that has one already", again)
 	}
 	if waste := d.r.OrphanedRecords(d.now.Add(3 * rigTTL)); len(waste) != 0 {
-		t.Errorf("a tombstone would go that nobody has taken up: %v", waste)
+		t.Errorf("a tombstone that no step has applied is listed as orphaned: %v", waste)
 	}
 	d.step()
 	d.want("b", 1, at(0, 102), at(1, 102), at(2, 101), at(3, 101))
@@ -44,13 +44,13 @@ func TestReplicaTombstones(t *testing.T) {
 		t.Errorf("of the verdict nothing would go: %v", waste)
 	}
 
-	// The dead one comes back as a later instance.
+	// The expired member comes back as a later instance.
 	d.say(record(state.StandingAlive, "a", 2, 0))
 	d.step()
 	if len(d.r.Answer("a", 2).Grants)+len(d.r.Answer("b", 1).Grants) != 2 {
 		t.Errorf("a has %v, b %v; two of b's shards should be on their way", d.r.Answer("a", 2).Grants, d.r.Answer("b", 1).Grants)
 	}
-	// One more instance has spoken, and is no member yet: the member is not silent.
+	// A later instance has written a record, but is not a member yet. So the member does not expire.
 	d.say(record(state.StandingAlive, "b", 2, 0))
 	if due, _ := d.r.ExpiredMembers(d.now.Add(rigTTL + 1)); slices.ContainsFunc(due, func(v state.Tombstone) bool { return v.Member == "b" }) {
 		t.Errorf("tombstones %v on one who is about to be replaced", due)
@@ -63,14 +63,13 @@ func TestReplicaTombstones(t *testing.T) {
 	d.settled()
 	// Its own record is gone with that, so its time runs from when it was met.
 	if due, _ := d.r.ExpiredMembers(d.now.Add(rigTTL + 1)); !slices.ContainsFunc(due, func(v state.Tombstone) bool { return v.Member == "a" && v.Instance == 2 }) {
-		t.Errorf("nobody would find that a has no record: %v", due)
+		t.Errorf("a has no record, and is not listed as missing one: %v", due)
 	}
 }
 
-// What was shown before a new showing counts no more, but for one's own word and last
-// words: it may be of members that are gone. A version that is shown again is as old as
-// it was, and what is not shown again is gone.
-func TestReplicaRestart(t *testing.T) {
+// After BeginReload a Replica keeps only the records that its process wrote and those of ended members.
+// A version that it observes again keeps its age. EndReload forgets the records that were not observed.
+func TestReplicaReload(t *testing.T) {
 	d := newDesk(t, 4)
 	revs := map[string]uint64{}
 	for _, name := range []string{"a", "b", "c"} {
@@ -108,7 +107,7 @@ func TestReplicaRestart(t *testing.T) {
 	if !slices.ContainsFunc(due, func(v state.Tombstone) bool { return v.Member == "x" && v.Revision == 0 }) {
 		t.Errorf("a record that is not in the store any more is not missed: %v", due)
 	}
-	// An age is good for one showing.
+	// The age of a record is kept for one reload only.
 	d.r.BeginReload(func(string, uint64) bool { return false })
 	d.r.EndReload(d.now)
 	observe(d.r, d.now, "b", revs["b"], old.Encode())
@@ -117,8 +116,8 @@ func TestReplicaRestart(t *testing.T) {
 	}
 }
 
-// A member without a record is not dead before it was missed for a TTL by somebody who
-// was shown all records.
+// A member without a record expires when it has had none for a TTL, counted by a process that has
+// observed all records.
 func TestReplicaMissesRecords(t *testing.T) {
 	d := newDesk(t, 2)
 	d.say(record(state.StandingAlive, "a", 1, 0))
