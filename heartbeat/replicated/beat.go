@@ -53,27 +53,21 @@ func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answe
 		return shardset.Answer{}, err
 	}
 	defer done()
-	if err := c.admit(ctx, r); err != nil {
+	b := &beat{c: c, Heartbeat: r}
+	defer b.leaveLane()
+	if err := b.prepare(ctx); err != nil {
 		return shardset.Answer{}, err
 	}
-	if err := c.writes.enter(ctx, r.Member); err != nil {
+	if b.revision, err = c.writeRecord(ctx, b.write); err != nil {
 		return shardset.Answer{}, err
 	}
-	defer c.writes.leave(r.Member)
-	w, err := c.prepare(r, state.StandingAlive)
-	if err != nil {
+	if b.record = b.write.Known; b.record == nil {
+		b.record, _ = decodeRecord(r.Member, Value{Data: b.write.Data}) // the owner has made it
+	}
+	if err := c.report(b.written); err != nil {
 		return shardset.Answer{}, err
 	}
-	revision, err := c.writeRecord(ctx, w)
-	if err != nil {
-		return shardset.Answer{}, err
-	}
-	rec, _ := decodeRecord(r.Member, Value{Data: w.Data}) // Prepare has made it
-	var a shardset.Answer
-	if visitErr := c.report(func(o *owner, now time.Time) { a, err = o.RecordWritten(now, w, revision, rec) }); visitErr != nil {
-		return shardset.Answer{}, visitErr
-	}
-	return a, err
+	return b.answer, b.err
 }
 
 func check(r shardset.Heartbeat) error {
@@ -86,31 +80,76 @@ func check(r shardset.Heartbeat) error {
 	return nil
 }
 
-// admit has the scheduler admit a heartbeat, once this process knows the group.
-func (c *Client) admit(ctx context.Context, r shardset.Heartbeat) (err error) {
-	admitted := false
-	visitErr := c.ask(func(o *owner, now time.Time) {
-		if known, deleted := o.Known(); known && !deleted && c.joined.Load() && o.Ordered() == c.cfg.Ordered {
-			admitted, err = true, o.Admit(now, r)
-		}
-	})
-	if visitErr != nil || admitted {
-		return errors.Join(visitErr, err)
-	}
-	if err := c.join(ctx); err != nil {
-		return err
-	}
-	if visitErr := c.ask(func(o *owner, now time.Time) { err = o.Admit(now, r) }); visitErr != nil {
-		return visitErr
-	}
-	return err
+// beat is one call of Beat. The owner sets the fields while it serves the call.
+type beat struct {
+	c *Client
+	shardset.Heartbeat
+
+	inLane   bool // the call has its member's lane
+	admitted bool
+	write    schedule.RecordWrite
+	revision uint64
+	record   *state.Record
+	answer   shardset.Answer
+	err      error // from the Scheduler
 }
 
-func (c *Client) prepare(r shardset.Heartbeat, standing state.Standing) (w schedule.RecordWrite, err error) {
-	if visitErr := c.ask(func(o *owner, _ time.Time) { w, err = o.Prepare(r, standing) }); visitErr != nil {
-		return w, visitErr
+// prepare admits the heartbeat, enters the member's lane and makes the record. It visits the
+// owner once, unless this process has not joined the group or the lane is taken.
+func (b *beat) prepare(ctx context.Context) error {
+	b.inLane = b.c.writes.tryEnter(b.Member)
+	if err := b.c.ask(b.tryAdmit); err != nil {
+		return err
 	}
-	return w, err
+	if !b.admitted {
+		b.leaveLane() // to join the group may take long
+		if err := b.c.join(ctx); err != nil {
+			return err
+		}
+		if err := b.c.ask(b.admit); err != nil {
+			return err
+		}
+	}
+	if b.err != nil || b.inLane {
+		return b.err
+	}
+	if err := b.c.writes.enter(ctx, b.Member); err != nil {
+		return err
+	}
+	b.inLane = true
+	if err := b.c.ask(b.makeRecord); err != nil {
+		return err
+	}
+	return b.err
+}
+
+// tryAdmit is admit, in a process that has joined the group.
+func (b *beat) tryAdmit(o *owner, now time.Time) {
+	if known, deleted := o.Known(); known && !deleted && b.c.joined.Load() && o.Ordered() == b.c.cfg.Ordered {
+		b.admit(o, now)
+	}
+}
+
+func (b *beat) admit(o *owner, now time.Time) {
+	b.admitted = true
+	if b.err = o.Admit(now, b.Heartbeat); b.err == nil && b.inLane {
+		b.makeRecord(o, now)
+	}
+}
+
+func (b *beat) makeRecord(o *owner, _ time.Time) {
+	b.write, b.err = o.Prepare(b.Heartbeat, state.StandingAlive)
+}
+
+func (b *beat) written(o *owner, now time.Time) {
+	b.answer, b.err = o.RecordWritten(now, b.write, b.revision, b.record)
+}
+
+func (b *beat) leaveLane() {
+	if b.inLane {
+		b.c.writes.leave(b.Member)
+		b.inLane = false
+	}
 }
 
 // maxTries is how often a conflicting swap of a member's own key is tried again: an earlier
@@ -120,34 +159,35 @@ const maxTries = 4
 // writeRecord puts a member's record into the store, over what it wrote last, and returns its
 // revision. It returns heartbeat.ErrEvicted if the record was taken from the instance, and a
 // ReplacedError if a later instance did that.
-func (c *Client) writeRecord(ctx context.Context, w schedule.RecordWrite) (revision uint64, err error) {
-	defer func() {
-		if err != nil {
-			_ = c.ask(func(o *owner, _ time.Time) { o.RecordNotWritten(w) })
-		}
-	}()
+func (c *Client) writeRecord(ctx context.Context, w schedule.RecordWrite) (uint64, error) {
+	revision, err := c.swapRecord(ctx, w)
+	if err != nil {
+		_ = c.ask(func(o *owner, _ time.Time) { o.RecordNotWritten(w) })
+	}
+	return revision, err
+}
+
+func (c *Client) swapRecord(ctx context.Context, w schedule.RecordWrite) (uint64, error) {
 	// The first record of a member is written without reading first: a thousand members that
 	// join at once would wait for the reads. If there is a record already, the write conflicts.
-	swap := c.store.Swap
+	key := recordKey(w.Name)
+	revision, err := uint64(0), error(nil)
 	if c.clock != nil && w.Quiet {
-		swap = c.clock.SwapQuietly
+		revision, err = c.clock.SwapQuietly(ctx, key, w.Over, w.Data)
+	} else {
+		revision, err = c.store.Swap(ctx, key, w.Over, w.Data)
 	}
-	for try := 0; ; try++ {
+	for try := 1; isConflict(err) && try <= maxTries; try++ {
 		c.pace(ctx, try)
-		if try > 0 {
-			swap = c.store.Swap
-			if w.Over, err = c.findRecord(ctx, w); err != nil {
-				return 0, err
-			}
+		if w.Over, err = c.findRecord(ctx, w); err != nil {
+			return 0, err
 		}
-		revision, err := swap(ctx, recordKey(w.Name), w.Over, w.Data)
-		if err == nil {
-			return revision, nil
-		}
-		if !isConflict(err) || try >= maxTries {
-			return 0, recordError(w.Name, err)
-		}
+		revision, err = c.store.Swap(ctx, key, w.Over, w.Data)
 	}
+	if err != nil {
+		return 0, recordError(w.Name, err)
+	}
+	return revision, nil
 }
 
 func recordError(member string, err error) error { return fmt.Errorf("record of %q: %w", member, err) }
@@ -209,7 +249,7 @@ func (c *Client) recordRevision(r shardset.Heartbeat) (revision uint64) {
 }
 
 // leave writes the last record of an instance.
-func (c *Client) leave(ctx context.Context, r shardset.Heartbeat) error {
+func (c *Client) leave(ctx context.Context, r shardset.Heartbeat) (err error) {
 	if err := c.writes.enter(ctx, r.Member); err != nil {
 		return err
 	}
@@ -219,7 +259,10 @@ func (c *Client) leave(ctx context.Context, r shardset.Heartbeat) error {
 			return err // there is nothing to leave
 		}
 	}
-	w, err := c.prepare(r, state.StandingLeft)
+	var w schedule.RecordWrite
+	if visitErr := c.ask(func(o *owner, _ time.Time) { w, err = o.Prepare(r, state.StandingLeft) }); visitErr != nil {
+		return visitErr
+	}
 	if err != nil {
 		return err
 	}

@@ -14,20 +14,33 @@ type lanes struct {
 	waiting map[string][]chan struct{}
 }
 
+// tryEnter takes a member's lane if it is free, and reports whether it was.
+func (l *lanes) tryEnter(member string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.take(member)
+}
+
+func (l *lanes) take(member string) bool {
+	if _, taken := l.waiting[member]; taken {
+		return false
+	}
+	if l.waiting == nil {
+		l.waiting = map[string][]chan struct{}{}
+	}
+	l.waiting[member] = nil
+	return true
+}
+
 // enter waits until the caller has a member's lane, which it gives back by leave.
 func (l *lanes) enter(ctx context.Context, member string) error {
 	l.mu.Lock()
-	queue, taken := l.waiting[member]
-	if !taken {
-		if l.waiting == nil {
-			l.waiting = map[string][]chan struct{}{}
-		}
-		l.waiting[member] = nil
+	if l.take(member) {
 		l.mu.Unlock()
 		return nil
 	}
 	turn := make(chan struct{})
-	l.waiting[member] = append(queue, turn)
+	l.waiting[member] = append(l.waiting[member], turn)
 	l.mu.Unlock()
 	select {
 	case <-turn:

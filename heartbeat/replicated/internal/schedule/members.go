@@ -19,12 +19,13 @@ type localMember struct {
 	born     uint64 // of the group that it speaks to
 
 	spokeAt  time.Time
-	seq      uint64 // of the newest heartbeat that was begun
-	revision uint64 // of the record as this instance wrote it last; zero: it has not yet
-	data     []byte
-	writing  bool // a record of this instance is under way
-	settled  bool // the document had applied its last record
-	over     bool // its record was taken from it, or it has left
+	seq      uint64        // of the newest heartbeat that was begun
+	revision uint64        // of the record as this instance wrote it last; zero: it has not yet
+	data     []byte        // of that record; nil: it has not yet
+	record   *state.Record // data as DecodeRecord reads it
+	writing  bool          // a record of this instance is under way
+	settled  bool          // the document had applied its last record
+	over     bool          // its record was taken from it, or it has left
 
 	// released are the shards that it has released, with their epochs, as long as the
 	// document still says that they are its own.
@@ -109,6 +110,8 @@ type RecordWrite struct {
 	Quiet bool
 	// First says that the instance has written none before, as far as is known.
 	First bool
+	// Known is Data as DecodeRecord reads it, if the last record was the same. Nil: decode it.
+	Known *state.Record
 	ttl   time.Duration // by the document that the record knows of: see answer
 }
 
@@ -134,7 +137,10 @@ func (s *Scheduler) Prepare(r shardset.Heartbeat, standing state.Standing) (Reco
 	data, applied := rec.Encode(), s.replica.Applied(rec)
 	w := RecordWrite{
 		Name: l.name, Instance: l.instance, Write: Write{Data: data, Over: l.revision},
-		Quiet: slices.Equal(data, l.data) || l.settled && applied, First: l.revision == 0, ttl: s.replica.TTL(),
+		Quiet: l.settled && applied, First: l.revision == 0, ttl: s.replica.TTL(),
+	}
+	if slices.Equal(data, l.data) {
+		w.Quiet, w.Known = true, l.record
 	}
 	l.settled, l.writing = applied, true
 	return w, nil
@@ -212,7 +218,7 @@ func (s *Scheduler) wrote(now time.Time, w RecordWrite, revision uint64, rec *st
 		s.RecordNotWritten(w)
 		return nil, err
 	}
-	l.revision, l.data, l.writing = revision, w.Data, false
+	l.revision, l.data, l.record, l.writing = revision, w.Data, rec, false
 	s.replica.Observe(now, l.name, revision, rec)
 	if !w.Quiet {
 		s.asked(now)
