@@ -7,7 +7,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// handover is a shard's way from one worker to the next.
+// handover is the move of a shard from one worker to another.
 type handover struct {
 	id            shardset.ID
 	before, after uint64 // the epochs of the old owner and of the new one
@@ -59,8 +59,8 @@ func (j *journal) handovers() []handover {
 	return all
 }
 
-// handover reports false as long as the end of the old tenure was not told. The
-// caller holds mu.
+// handover reports false until the journal knows the end of the old tenure. The caller
+// holds mu.
 func (j *journal) handover(id shardset.ID, old, now *tenure) (handover, bool) {
 	h := handover{id: id, before: old.epoch, after: now.epoch, from: old.member, to: now.member, at: now.started}
 	killed, dead := j.kills[old.member]

@@ -13,9 +13,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// journal writes down what the coordinators' hooks tell: who had which shard from
-// when to when. What one worker tells can arrive before what another did earlier, so
-// everything is kept under its shard and epoch, and read together afterwards.
+// journal records from the coordinators' hooks which worker owned which shard, and when.
+// Hooks of different workers can be called out of order, so the journal stores each event
+// under its shard and epoch.
 type journal struct {
 	begin time.Time
 
@@ -25,8 +25,8 @@ type journal struct {
 	notes   []note
 }
 
-// tenure is one worker's time with one shard. Zero times did not happen, or were not
-// told yet.
+// tenure is one worker's time with one shard. A zero time means that the event has not
+// happened, or that its hook was not called yet.
 type tenure struct {
 	epoch   uint64
 	member  string
@@ -76,8 +76,8 @@ func (j *journal) hooks() coordinator.Hooks {
 	}
 }
 
-// write finds the tenure that an event belongs to and changes it. The dead tell no
-// tales: what a killed worker's coordinator does afterwards, nobody would hear.
+// write finds the tenure of an event and changes it. It drops the events of a worker after
+// its kill, because a crashed process would not report them.
 func (j *journal) write(e coordinator.ShardEvent, change func(*tenure, coordinator.ShardEvent)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

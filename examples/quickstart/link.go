@@ -11,9 +11,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// link is one worker's way to the group service. Cut, it is silent like a network to
-// a dead machine: nothing arrives, and nothing says so. The program needs it only to
-// kill a worker; any other hands the service itself to coordinator.Config.
+// link connects one worker with the group service. Once it is cut, calls block, as over a
+// network to a machine without power. The program needs it only to kill a worker. A real
+// program passes the service itself to coordinator.Config.
 type link struct {
 	*memory.Service
 	over chan struct{} // closed at the end of the program: waiting calls fail
@@ -47,8 +47,7 @@ func (l *link) Save(ctx context.Context, o processor.Owner, p processor.Position
 	return l.pass(ctx, func() error { return l.Service.Save(ctx, o, p) })
 }
 
-// pass lets a call through, unless the link is cut: then it is silent until the caller
-// gives up.
+// pass makes a call. If the link is cut, it blocks until ctx ends or the program does.
 func (l *link) pass(ctx context.Context, call func() error) error {
 	if done, err := l.try(call); done {
 		return err
@@ -73,7 +72,7 @@ func (l *link) try(call func() error) (done bool, err error) {
 	return true, call()
 }
 
-// sever cuts the link. What was on its way has arrived when it returns.
+// sever cuts the link. Calls under way have ended when it returns.
 func (l *link) sever() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,19 +1,19 @@
 // Quickstart is Rollcall in one process: a few workers share the lines of real log
-// files on the embedded group service, while workers join, leave and die.
+// files on the embedded group service, while workers join, leave and crash.
 //
 //	go run ./examples/quickstart [flags] [FILE...]
 //
-// Without files it processes a generated access log. Three workers start; the lines
-// are divided into twelve shards (shards.go), and each worker's coordinator runs one
-// processor for each shard that the group gives it, which reads lines (feed.go),
-// handles them, and commits how far it is (worker.go). While they work, a fourth
-// worker joins, one leaves, and one is killed without a word (script.go). A table
-// shows who has which shard and how far it is (table.go); where standard output is no
-// terminal, a line a second says it instead.
+// Without files it processes a generated access log. The lines are divided into twelve
+// shards (shards.go), and three workers start. Each worker's coordinator runs one
+// processor for each shard that the group assigns to it. A processor reads lines
+// (feed.go), handles them, and commits its position (worker.go). Meanwhile a fourth
+// worker joins, one leaves, and one is killed (script.go). A table shows the owner and
+// the position of each shard (table.go). If standard output is not a terminal, the
+// program prints one line a second instead.
 //
-// The end is a report (report.go): what the lines were, that every one of them was
-// processed (an independent check, verify.go), how many were processed twice and
-// which hand-over was the reason, and how long each hand-over interrupted its shard.
+// At the end the program prints a report (report.go). It counts the lines by status or
+// level, and checks with independent code that every line was processed (verify.go). It
+// also counts the lines that were processed twice, and the pause of each shard that moved.
 //
 // The exit status is 0 when every line was processed, 1 when not, 2 for a wrong flag
 // or an unreadable file, and 130 or 143 when a signal ended the work early.

@@ -23,11 +23,11 @@ type worker struct {
 	coord *coordinator.Coordinator
 	stop  context.CancelFunc
 	ended chan struct{} // closed when the coordinator's Run has returned
-	done  atomic.Bool   // it did because every line is processed
+	done  atomic.Bool   // Run returned because every line is processed
 	lines atomic.Int64  // processed
 
-	// alive is held for reading while lines are read, and while one is handled. Whoever
-	// holds it for writing has frozen the worker between two lines.
+	// The worker locks alive for reading while it reads lines or handles one. Locking it
+	// for writing freezes the worker between two lines.
 	alive sync.RWMutex
 }
 
@@ -72,7 +72,7 @@ func (k *worker) processor() processor.Factory {
 	w := k.work
 	source := &feed{spans: w.spans, due: w.due, alive: &k.alive}
 	return batch.Handle(source, k.handle, batch.Options[line]{
-		BatchItems:     200,                   // a shard that has to go waits for no more than these
+		BatchItems:     200,                   // a revoked shard finishes no more than these
 		MinPause:       10 * time.Millisecond, // the lines are due one by one
 		CommitInterval: w.commitEvery,
 		CommitItems:    w.commitLines,
@@ -98,10 +98,10 @@ func (k *worker) handle(_ context.Context, b *batch.Batch[line]) error {
 
 // line counts one line into the sink.
 func (k *worker) line(b *batch.Batch[line], l line) error {
-	k.alive.RLock() // a killed worker stands still here
+	k.alive.RLock() // a killed worker is frozen here
 	defer k.alive.RUnlock()
 	if err := b.Check(); err != nil {
-		return err // its lease ended while it stood still
+		return err // its lease ended while the worker was frozen
 	}
 	if k.work.lose != nil && k.work.lose(k.work.spans[b.ID()], l.number) {
 		return nil
