@@ -49,7 +49,7 @@ func New(cfg Config) (*Coordinator, error) {
 //   - An error that a processor returned as processor.Fatal.
 //
 // Shards that are not lost drain as long as the lease lasts. After an error that is final for
-// the service, no more heartbeats extend it.
+// the service, no more heartbeats extend the lease.
 //
 // Run returns at most 100 ms after DrainTimeout. A *DrainError names what is still running then;
 // it is joined with the reason, if there is one.

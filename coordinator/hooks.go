@@ -21,7 +21,7 @@ type Hooks struct {
 	Heartbeat func(HeartbeatEvent)
 	// Assigned: the group granted a shard. Its checkpoint is loaded next.
 	Assigned func(ShardEvent)
-	// Started: Process is called. It is called again after each failure, with Started.
+	// Started: Process is about to be called, for the first time or after a failure.
 	Started func(ShardEvent)
 	// Failed: Process, or a step before it, returned an error or panicked.
 	Failed func(ShardEvent)
@@ -32,7 +32,7 @@ type Hooks struct {
 	// processor.ErrShutdown.
 	Draining func(ShardEvent)
 	// Cancelled: the context was cancelled. Err is processor.ErrLeaseLost if the lease was
-	// lost. If the drain took too long, Err is that of Draining.
+	// lost. If the drain took too long, Err is the same as in Draining.
 	Cancelled func(ShardEvent)
 	// Stopped: the processor has returned, and its last commit is decided. If the shard stays
 	// held, State is ShardComplete or ShardRestarting. Assigned is then called if it starts

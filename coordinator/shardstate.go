@@ -50,15 +50,15 @@ type ShardStatus struct {
 	ID    shardset.ID
 	Epoch uint64
 	State ShardState
-	// Since is when it took that state. A stuck shard is so since its context was cancelled, or
-	// since the last sign of progress.
+	// Since is when the shard entered State. For a stuck shard it is when the context was
+	// cancelled, or the last sign of progress.
 	Since time.Time
 
 	Restarts    int                // attempts after the first
 	LastError   error              // of an attempt or a commit; nil if none failed
 	Position    processor.Position // where it resumed, or the last one committed
 	CommittedAt time.Time          // zero: this run of the shard has committed nothing
-	Progress    processor.Progress // what the processor last reported; its Lag is of now
+	Progress    processor.Progress // what the processor last reported, with the current Lag
 	Poison      int                // calls of Shard.ReportPoison
 	Gaps        int                // calls of Shard.ReportGap
 }

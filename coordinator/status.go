@@ -14,7 +14,7 @@ import (
 type State uint8
 
 const (
-	StateIdle    State = iota + 1 // Run was not called yet, or its context had ended before
+	StateIdle    State = iota + 1 // Run was not called, or was called with a context that had ended
 	StateJoining                  // no valid lease: not joined yet, or lost
 	StateRunning                  // a member with a valid lease
 	StateLeaving                  // draining before Run returns
@@ -44,13 +44,13 @@ type Status struct {
 	Member          string
 	Instance        uint64 // this run of the member; rises with each lost lease
 	State           State
-	Generation      uint64    // the newest that an answer had
+	Generation      uint64    // of the group, the newest in any answer
 	LeaseUntil      time.Time // when the lease expires; zero without a lease
 	LastHeartbeat   time.Time // when the newest answered heartbeat was sent; zero before the first
 	HeartbeatErrors int       // heartbeats that failed since then
 	LastError       error     // of the newest heartbeat, if it failed; or why Run ends
-	// Degraded says which part does not work, so that the worker goes on, but slower: the watch
-	// for pushes, or a part of the group's client (heartbeat.Degradable). Nil: all works.
+	// Degraded is why the worker is slower than it should be: the watch for pushes, or a part
+	// of the group's client (heartbeat.Degradable), does not work. Nil: everything works.
 	Degraded      error
 	DegradedSince time.Time
 	Shards        []ShardStatus
@@ -63,9 +63,9 @@ type Counters struct {
 	HeartbeatsFailed int64 // heartbeats without an answer, or with an invalid one
 	AnswersDropped   int64 // answers that came too late to count
 	WatchesFailed    int64 // watches for pushes that broke or could not be made
-	LeasesLost       int64 // leases that ended before Run did; all shards were lost
-	Evictions        int64 // of these, because the service said so
-	Assigned         int64 // shards that were started
+	LeasesLost       int64 // leases that were lost while Run ran, each with all shards
+	Evictions        int64 // of these, because the service evicted the member
+	Assigned         int64 // grants for which a processor was launched
 	Stopped          int64 // processors that returned
 	DrainOverruns    int64 // drains that outlasted DrainTimeout
 	Stuck            int64 // processors that ignored a cancelled context

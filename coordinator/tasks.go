@@ -11,7 +11,7 @@ import (
 type tasks struct {
 	mu   sync.Mutex // guards n and idle
 	n    int
-	idle chan struct{} // closed when n falls to zero; nil: nobody waits
+	idle chan struct{} // closed when n falls to zero; nil: wait was not called
 }
 
 // launch starts f. Contexts stop the heartbeat and the processors, and close stops the queues

@@ -47,7 +47,7 @@ func (r *run) watch(ctx context.Context) {
 }
 
 // watchOnce follows one watch until it breaks. A watch has worked if it carried a push, or
-// stood for an interval: one that breaks as soon as it is made is no recovery.
+// lasted an interval. A watch that breaks sooner is no recovery.
 func (r *run) watchOnce(ctx context.Context, n heartbeat.Notifier) (worked bool, err error) {
 	wake, err := n.Watch(ctx, r.cfg.Member)
 	if err != nil {

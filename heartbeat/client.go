@@ -39,10 +39,10 @@ type Info struct {
 
 // Leaver is the ability to leave a group before the lease expires.
 type Leaver interface {
-	// Leave ends the membership. The shards that r lists as held, because their processors do
-	// not return, stay the member's until its lease expires. All others are free at once. A
-	// member that the service does not know, because it left before for example, has nothing
-	// to leave: that is no error.
+	// Leave ends the membership. The member keeps the shards that r lists as held, because
+	// their processors have not returned, until its lease expires. All others are free at
+	// once. Leave returns nil if the service does not know the member, for example because it
+	// has left before.
 	Leave(ctx context.Context, r shardset.Heartbeat) error
 }
 
@@ -62,8 +62,8 @@ type Creator interface {
 	Create(ctx context.Context) error
 }
 
-// Degradable is the ability to report that a part of the client does not work, so that the
-// group goes on, but slower.
+// Degradable is the ability to report that a part of the client does not work, and that the
+// group is slower until it works again.
 type Degradable interface {
 	// Degraded returns since when a part does not work, and why. A nil error means that
 	// everything works. It does no I/O.

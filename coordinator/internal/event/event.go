@@ -23,10 +23,10 @@ const (
 	Cancelled                       // its context was cancelled
 	Stopped                         // its goroutine has returned, and its last commit is decided
 	Stuck                           // it ignores its cancelled context
-	Stalled                         // it gives no sign of progress
-	Resumed                         // it does again
-	Committed                       // a commit went through
-	CommitFailed                    // a commit did not
+	Stalled                         // it makes no progress
+	Resumed                         // it makes progress again
+	Committed                       // a commit succeeded
+	CommitFailed                    // a commit failed
 	CheckpointMoved                 // another process writes the shard's checkpoint
 	PoisonGivenUp                   // the processor gave up a piece of the shard
 	GapSkipped                      // a piece of the shard was gone
@@ -41,7 +41,7 @@ type Event struct {
 	// Err says why: Failed, Halted, Draining, Cancelled, Stalled, CommitFailed.
 	Err error
 
-	Resume  processor.Position // Started: where Process goes on from
+	Resume  processor.Position // Started: from where Process continues
 	Found   bool               // Started: there was a checkpoint
 	Retry   time.Duration      // Failed: the pause before the next attempt; zero: there is none
 	Outcome shardset.Outcome   // Stopped
