@@ -59,9 +59,9 @@ func (c *Client) create(ctx context.Context, shards []shardset.Shard) error {
 }
 
 // Delete deletes the group: heartbeats and commits fail with heartbeat.ErrGroupNotFound until
-// Create, and its checkpoints are void. The document keeps which members may still be working,
-// for Create. Purge removes what is left, once no member is. A document that is damaged, or of a
-// newer version of this package, takes ForceDelete.
+// Create, and its checkpoints are void. The document keeps the members that may still be working,
+// because Create needs them. Purge removes everything once no member works. Use ForceDelete if the
+// document is damaged, or if a newer version of this package wrote it.
 func (c *Client) Delete(ctx context.Context) error {
 	return c.edit(ctx, nil, (*state.Replica).Delete)
 }
@@ -107,12 +107,12 @@ func (c *Client) SetShards(ctx context.Context, shards []shardset.Shard) error {
 	})
 }
 
-// SetTTL changes the group's TTL while it runs; positions and shards stay where they are. Until
-// each member has shown that it has seen the change, which takes two heartbeats, leases have the
-// shorter of the old and the new TTL, and a silent member expires after the longer one; Snapshot
-// has both. A member that never shows it delays the change until it leaves or expires. The TTL
-// is 300 ms to group.MaxTTL, so that three heartbeats fit. The error matches
-// heartbeat.ErrGroupNotFound where there is no group.
+// SetTTL changes the group's TTL while it runs; positions and shards stay where they are. The
+// change is complete when each member's record shows that the member has seen it, which takes two
+// heartbeats. Until then leases have the shorter of the old and the new TTL, and a silent member
+// expires after the longer one; Snapshot has both. A member that sends no heartbeat delays the
+// change until it leaves or expires. The TTL is 300 ms to group.MaxTTL, so that three heartbeats
+// fit. The error matches heartbeat.ErrGroupNotFound where there is no group.
 func (c *Client) SetTTL(ctx context.Context, ttl time.Duration) error {
 	if least := shardset.MinHeartbeats * shardset.ShortestInterval; ttl < least || ttl > group.MaxTTL {
 		return fmt.Errorf("the TTL is %v; it must be %v to %v", ttl, least, group.MaxTTL)

@@ -21,8 +21,8 @@ var errClosed = errors.New("the client of the group is closed")
 // with all its abilities and processor.Checkpoints. Safe for concurrent use; it serves
 // any number of members of its process, and must not be copied.
 //
-// It does nothing before the first call. From then on its goroutines watch the group, and write
-// the document when it is the turn of this process. Close ends them.
+// It starts its goroutines at the first call. They watch the group, and write the document when no
+// process before this one in rank has done it. Close ends them.
 type Client struct {
 	cfg   Config
 	store Store

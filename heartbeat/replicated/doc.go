@@ -20,9 +20,10 @@
 //
 // Beat writes the member's own record over the revision that it wrote last, and answers from the
 // newest document that this process has seen. It reads nothing. An answer from an older document
-// does no harm: the ownership of a member ends by its own record, or by its silence, and the
-// member knows of both first. The answer leaves out what an older document may still grant: the
-// shards that the member's record has released, and everything once the record was taken from it.
+// does no harm: a member loses a shard only by its own record, or by its silence, and it learns of
+// either before any process applies it. An older document may still grant a shard that the member's
+// record has released: the answer leaves that shard out. If another instance or a tombstone has
+// replaced the record, Beat returns an error instead of an answer.
 //
 // # A step
 //
@@ -36,8 +37,8 @@
 //
 // No member depends on the first processes, or on a watch of the records. If no process applies a
 // member's record within about a second, the member's own process does. It then uses only the
-// records of its own members: another one that it saw earlier, and watches no more, may be of a
-// member that has gone since, and would bring that member back.
+// records of its own members. A record of another member that it saw earlier may be outdated: that
+// member may have left, and the step would add it again.
 //
 // A watch that fails is logged at once, and then every TTL until it works again;
 // Client.Degraded returns since when and why. Its process goes on by reading the document twice
@@ -50,19 +51,20 @@
 //
 // # Expiry
 //
-// A member expires when its record has not changed for a TTL. One process alone measures that, on
-// its own monotonic clock: from when it received a version of the record until that has been the
-// newest for a TTL. Clocks of two machines are never compared. A watch that lags expires no
-// member, because the tombstone is a swap of the member's record, over that very version. If the
-// member has sent a heartbeat meanwhile, the swap conflicts, and the member lives. If the
-// tombstone is written, the member's next heartbeat conflicts and returns heartbeat.ErrEvicted,
-// and the member joins as a new instance. The engine decides which of them came first, for both
-// alike. In any case the member has stopped its work before: its lease counts from when it sent
-// the heartbeat, and the TTL of its silence from when another process received it.
+// A member expires when its record has not changed for a TTL. Each process measures that alone, on
+// its own monotonic clock: the time begins when it receives a version of the record, and ends when
+// that version has been the newest for a TTL. Clocks of two machines are never compared. A watch
+// that lags expires no member, because the tombstone is a swap of the member's record, over that
+// very version. If the member has sent a heartbeat meanwhile, the swap conflicts, and the member
+// lives. If the tombstone is written, the member's next heartbeat conflicts and returns
+// heartbeat.ErrEvicted, and the member joins as a new instance. The engine decides whether the
+// heartbeat or the tombstone came first, and both writers see the same order. In any case the
+// member has stopped its work before: its lease counts from when it sent the heartbeat, and the TTL
+// of its silence from when another process received it.
 //
-// The tombstone is a record, not a change of the document. Any process that sees it makes the
-// step, also if its writer has died since. A late step that does not know of it grants to the
-// expired member nothing that could ever be acknowledged.
+// The tombstone is a record, not a change of the document. Any process that sees it makes the step,
+// also if its writer has died since. A late step that does not know of the tombstone may grant a
+// shard to the expired member, but no heartbeat of that member can accept it.
 //
 // The processes that watch the records look for silent members. Every other process reads, twice
 // in a TTL, the record of the member behind each of its own, in a ring by name, and expires one
@@ -71,8 +73,8 @@
 // records works, one after the other.
 //
 // If the Store is a RecordClock, the processes that watch the records ask it for the silent
-// members, instead of measuring the age of records. The ring is the same. It and those that watch
-// also find members without a record.
+// members, instead of measuring the age of records. The ring is the same. The ring and the
+// processes that watch the records also find members without a record.
 //
 // A member that leaves says so in its last record, which the next step applies.
 //
@@ -114,12 +116,12 @@
 //
 // # A store that loses acknowledged writes
 //
-// A process that finds a document, a generation or its own record older than it was forgets what
-// it knew, ends its instances, and they join anew. Some work is repeated then. An epoch can be
-// given twice, but not to the same instance, and tokens are compared as a whole. Writes that are
-// lost while no process looks, at a failover to an old replica for instance, cost no more than
-// that. But until the loss is noticed two members may work on one shard, so run an engine that
-// does not lose writes.
+// If a process finds an older document, an older generation or an older record of its own than it
+// has seen, it forgets what it knew and ends its instances, which join anew. Some work is repeated
+// then. An epoch can be given twice, but not to the same instance, and tokens are compared as a
+// whole. Writes that are lost while no process looks, at a failover to an old replica for instance,
+// cost no more than that. But until the loss is noticed two members may work on one shard, so run
+// an engine that does not lose writes.
 //
 // # The TTL
 //

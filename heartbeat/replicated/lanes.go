@@ -32,7 +32,7 @@ func (l *lanes) take(member string) bool {
 	return true
 }
 
-// enter waits until the caller has a member's lane, which it gives back by leave.
+// enter waits until the caller has a member's lane. The caller gives it back by leave.
 func (l *lanes) enter(ctx context.Context, member string) error {
 	l.mu.Lock()
 	if l.take(member) {

@@ -14,7 +14,7 @@ import (
 // watchNames are what the log calls the two watches, and what is done without them.
 var watchNames = map[bool]struct{ name, instead string }{
 	false: {"the group's document", "this process reads the document every half TTL instead, so handovers are slow"},
-	true:  {"the members' records", "this process only looks at some members twice in a TTL instead, so others have to find expired members"},
+	true:  {"the members' records", "this process reads the records of a few members twice in a TTL instead, so expired members are found later"},
 }
 
 // notice writes a notice of the scheduler to the log.

@@ -77,9 +77,9 @@ func (s *Scheduler) adopted(now time.Time) {
 }
 
 // DocumentRead takes the result of a read of the document that began at began, when the newest
-// known one had the revision seen. If it is older, the store has lost writes, or does not know
-// its own newest version. Either way, what this process takes for its own may be granted to
-// another member, so it starts over.
+// known one had the revision seen. If it is older, the store has lost writes, or does not know its
+// own newest version. Either way, another member may be granted what the members of this process
+// hold, so the process starts over.
 func (s *Scheduler) DocumentRead(now, began time.Time, seen uint64, d Document) error {
 	switch {
 	case d.Revision < seen || !d.Exists && seen != 0:

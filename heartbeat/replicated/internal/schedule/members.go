@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// localMember is an instance of a member that speaks through this process.
+// localMember is an instance of a member that sends its heartbeats through this process.
 type localMember struct {
 	name     string
 	instance uint64
@@ -44,7 +44,8 @@ func (s *Scheduler) Admit(now time.Time, r shardset.Heartbeat) error {
 		return s.fault
 	}
 	if s.tooOld() {
-		// It could answer, but change nothing for its members. None of the group's is so old.
+		// This process could answer, but it could not apply what its members report. A process that
+		// knows the document's format can.
 		return s.documentError(state.ErrNewer)
 	}
 	l, err := s.enter(now, r)
@@ -89,7 +90,7 @@ func (s *Scheduler) enter(now time.Time, r shardset.Heartbeat) (*localMember, er
 	return l, nil
 }
 
-// find returns the local member that an instance is, or why it is over.
+// find returns the local member of an instance, or an error that says why the instance has ended.
 func (s *Scheduler) find(name string, instance uint64) (*localMember, error) {
 	switch l := s.members[name]; {
 	case l == nil, l.instance == instance && l.over:
@@ -153,7 +154,8 @@ func (s *Scheduler) noteReleased(l *localMember, rec *state.Record) {
 	}
 }
 
-// Revision of a local member's record, as far as this process knows; zero: none.
+// RecordRevision returns the revision of a local member's record, as far as this process knows;
+// zero: none.
 func (s *Scheduler) RecordRevision(name string, instance uint64) uint64 {
 	if l := s.members[name]; l != nil && l.instance == instance {
 		return l.revision
@@ -238,7 +240,7 @@ func (s *Scheduler) Member(name string, instance uint64) bool {
 	return s.replica.Instance(name) == instance
 }
 
-// endInstance ends an instance whose record was taken from it: what that said counts no more.
+// endInstance ends an instance, and forgets its record.
 func (s *Scheduler) endInstance(l *localMember) {
 	s.replica.ForgetRecord(state.Tombstone{Member: l.name, Revision: l.revision})
 	l.over, l.revision = true, 0
@@ -250,15 +252,15 @@ func (s *Scheduler) outdated(l *localMember) bool {
 	return s.replica.TTL() != 0 && (l.born != s.replica.Born() || s.replica.Former(l.name, l.instance))
 }
 
-// mine reports whether an instance speaks through this process, or one before it did, here or
-// elsewhere: a process that starts again takes its predecessor's rank at once.
+// mine reports whether a member of this name sends its heartbeats through this process as this
+// instance or a later one. So a process that starts again takes its predecessor's rank at once.
 func (s *Scheduler) mine(member string, instance uint64) bool {
 	l := s.members[member]
 	return l != nil && instance <= l.instance
 }
 
-// ownRecord reports whether a version of a record is the last one of an instance that speaks
-// through this process.
+// ownRecord reports whether a version of a record is the last one that an instance of this process
+// wrote.
 func (s *Scheduler) ownRecord(member string, revision uint64) bool {
 	l := s.members[member]
 	return l != nil && l.revision == revision

@@ -20,7 +20,8 @@ type Config struct {
 	Random func(n int64) int64
 }
 
-// Scheduler is the part of one process in keeping a group. It belongs to one goroutine.
+// Scheduler decides what one process does for a group. It is not safe for concurrent use: one
+// goroutine owns it.
 type Scheduler struct {
 	cfg     Config
 	replica *state.Replica
@@ -121,8 +122,9 @@ func (s *Scheduler) Plan(now time.Time) Plan {
 	return p
 }
 
-// noteLate notices that this process runs long after it wanted to, because it was frozen.
-// Heartbeats from meanwhile may still be on their way, so it expires no member for a while.
+// noteLate detects that this process ran long after its wake-up time, because it was frozen.
+// Heartbeats that members sent in that time may not have arrived yet, so it expires no member for a
+// tenth of the TTL.
 func (s *Scheduler) noteLate(now time.Time) {
 	slack := s.replica.TTL() / 10
 	if slack > 0 && !s.wakeAt.IsZero() && now.Sub(s.wakeAt) > slack {
