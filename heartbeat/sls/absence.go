@@ -7,23 +7,23 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
-// absence is since when a group or logstore has been missing. The service is eventually
-// consistent: a list or a node may not know it yet, or not for a moment. So the client believes
-// that it does not exist after one lease.
+// absence records since when a group or logstore has been missing. The service is eventually
+// consistent: a list or a node may not show it yet, or may miss it for a moment. So the client
+// treats it as missing only after one lease.
 type absence struct {
 	since time.Time // zero: it is not missing
 }
 
-// believed notes that it is missing, and reports whether it has been so for a lease.
-func (a *absence) believed(now time.Time, lease time.Duration) bool {
+// lasted records that it is missing, and reports whether it has been missing for a lease.
+func (a *absence) lasted(now time.Time, lease time.Duration) bool {
 	if a.since.IsZero() {
 		a.since = now
 	}
 	return now.Sub(a.since) >= lease
 }
 
-// laggingError is an absence that the client does not believe yet. It does not match
-// heartbeat.ErrGroupNotFound, for which a worker gives up its shards or ends.
+// laggingError means that something is missing, for less than a lease so far. It does not match
+// heartbeat.ErrGroupNotFound, because a worker ends or drops its shards for that error.
 type laggingError struct {
 	text  string
 	cause error // the service's error, if there is one
@@ -48,29 +48,29 @@ func (c *Client) retryIfMissing(err error) error {
 	s := &c.group
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	lease := s.group.Timeout // the last one that was known
+	lease := s.group.Timeout // as it was last read
 	if lease == 0 {
 		lease = c.cfg.Timeout
 	}
 	switch {
-	case noLogstore && !s.noLogstore.believed(now, lease):
-		return &laggingError{text: err.Error() + "; it is retried for one lease, in case the service lags", cause: err}
+	case noLogstore && !s.noLogstore.lasted(now, lease):
+		return &laggingError{text: err.Error() + "; the worker retries for one lease, in case the service lags", cause: err}
 	case !noLogstore && s.expected:
-		if !s.noGroup.believed(now, lease) {
-			return &laggingError{text: err.Error() + ", although it should exist; it is retried for one lease, in case the service lags"}
+		if !s.noGroup.lasted(now, lease) {
+			return &laggingError{text: err.Error() + ", although it should exist; the worker retries for one lease, in case the service lags"}
 		}
 		s.expected = false
 	}
 	return err
 }
 
-// groupGone handles the answer to a heartbeat that the group does not exist. Right after the group
-// was created the service may lag; otherwise the members hold nothing any more.
-func (c *Client) groupGone(err error) error {
+// onGroupNotFound handles the answer of a heartbeat that the group does not exist. Right after a
+// create the service may lag; otherwise the members have lost their leases.
+func (c *Client) onGroupNotFound(err error) error {
 	c.group.mu.Lock()
-	fresh := c.group.fresh
+	created := c.group.justCreated
 	c.group.mu.Unlock()
-	if fresh {
+	if created {
 		if err = c.retryIfMissing(err); !errors.Is(err, heartbeat.ErrGroupNotFound) {
 			return err
 		}

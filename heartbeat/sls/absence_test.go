@@ -19,7 +19,7 @@ func TestAbsence(t *testing.T) {
 		after time.Duration
 		want  bool
 	}{{0, false}, {5 * time.Second, false}, {6*time.Second - 1, false}, {6 * time.Second, true}, {time.Hour, true}} {
-		if got := a.believed(start.Add(c.after), 6*time.Second); got != c.want {
+		if got := a.lasted(start.Add(c.after), 6*time.Second); got != c.want {
 			t.Errorf("after %v it is believed: %v", c.after, got)
 		}
 	}

@@ -10,7 +10,7 @@ type background struct {
 	ctx context.Context // ends when the client is closed
 	end context.CancelFunc
 
-	mu    sync.Mutex // no task begins while close ends ctx
+	mu    sync.Mutex // so that no task begins after close has begun to wait
 	tasks sync.WaitGroup
 }
 
@@ -19,7 +19,8 @@ func newBackground() *background {
 	return &background{ctx: ctx, end: end}
 }
 
-// launch runs a task, whose context ends with the client. It returns false after close.
+// launch runs a task on a goroutine. The task's context ends with the client. launch returns false
+// after close.
 func (b *background) launch(task func(context.Context)) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -17,7 +17,7 @@ const (
 type call struct {
 	op     string
 	method string
-	path   string  // needs no escape, because validName accepts no name that does
+	path   string  // needs no escape: validName accepts only names that need none
 	query  []param // sorted by key
 	body   []byte
 	typ    string // of the body
@@ -27,9 +27,9 @@ type call struct {
 	via    http.RoundTripper
 }
 
-// send makes a call and passes the service's own answer of status 200 to read, which may return
-// before the body's end. It repeats a call once if its credentials were refused and the provider
-// has others.
+// send makes a call, and passes an answer of the service with status 200 to read, which may leave a
+// part of the body. If the service refuses the credentials and the provider has others, send
+// repeats the call once.
 func (c *Client) send(ctx context.Context, q *call, read func(*http.Response) error) error {
 	if err := ctx.Err(); err != nil {
 		return newTransportError(q.op, err, Credentials{})
@@ -46,7 +46,7 @@ func (c *Client) send(ctx context.Context, q *call, read func(*http.Response) er
 			return err
 		}
 	}
-	err := c.locate(c.attempt(ctx, q, cred, read))
+	err := c.addAddress(c.attempt(ctx, q, cred, read))
 	if !c.refused(q.op, err) || c.keys == nil || c.keys.fixed {
 		return err
 	}
@@ -57,13 +57,13 @@ func (c *Client) send(ctx context.Context, q *call, read func(*http.Response) er
 	case !changed:
 		return err
 	}
-	err = c.locate(c.attempt(ctx, q, cred, read))
+	err = c.addAddress(c.attempt(ctx, q, cred, read))
 	c.refused(q.op, err)
 	return err
 }
 
-// locate adds the service's address to the error of a request without an answer.
-func (c *Client) locate(err error) error {
+// addAddress adds the service's address to a *TransportError.
+func (c *Client) addAddress(err error) error {
 	var e *TransportError
 	if errors.As(err, &e) {
 		e.at = c.endpoint.scheme + "://" + c.endpoint.dial
@@ -71,9 +71,9 @@ func (c *Client) locate(err error) error {
 	return err
 }
 
-// refused reports whether the service refused the credentials of a call, and notes in the error
-// whether a retry may succeed. It may if the provider can have others later, or if the service
-// accepted credentials for the same operation before: something changed, and can change back.
+// refused reports whether the service refused the credentials of a call, and records in the error
+// whether a retry may succeed: if the provider may return others later, or if the service accepted
+// credentials for the same operation before, because what changed can change back.
 func (c *Client) refused(op string, err error) bool {
 	var e *Error
 	switch {
@@ -84,12 +84,12 @@ func (c *Client) refused(op string, err error) bool {
 		return false
 	}
 	_, served := c.served.Load(op)
-	e.passes = served || c.keys != nil && !c.keys.final
+	e.mayPass = served || c.keys != nil && !c.keys.final
 	return true
 }
 
-// attempt sends one request. It uses the transport and not an http.Client, which would follow a
-// redirect and send the security token to another host.
+// attempt sends one request. It does not use an http.Client, because that would follow a redirect
+// and send the security token to another host.
 func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read func(*http.Response) error) error {
 	via := q.via
 	if via == nil {
@@ -97,7 +97,7 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 	}
 	var conn connecting
 	traced := ctx
-	if q.op != opPull { // for speed; the errors of the other operations tell as much
+	if q.op != opPull { // a trace slows pulls down, and the errors of other operations show a lost connection too
 		traced = conn.trace(ctx)
 	}
 	sent := time.Now()
@@ -111,12 +111,12 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 		return e
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		_ = resp.Body.Close() // it is the connection, which no context closes
+		_ = resp.Body.Close() // the body is the connection, which no context closes
 		resp.Body = http.NoBody
 	}
 	defer drain(resp.Body)
 	if !fromService(resp) {
-		return foreign(q.op, resp, cred)
+		return readForeign(q.op, resp, cred)
 	}
 	received := time.Now()
 	if resp.StatusCode == http.StatusOK {
@@ -125,20 +125,20 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 		err = refusal(q.op, resp, cred)
 	}
 	if refused := (*Error)(nil); err == nil || errors.As(err, &refused) {
-		c.observeClock(sent, received, resp.Header) // a foreign page may have the Date of another answer
+		c.observeClock(sent, received, resp.Header) // a foreign answer may have an old Date
 	}
 	var broken *bodyError
 	if errors.As(err, &broken) {
 		return newTransportError(q.op, broken.err, cred)
 	}
-	var page *pageError
-	if errors.As(err, &page) {
-		return foreignPage(q.op, resp, page.body, cred)
+	var foreign *foreignBodyError
+	if errors.As(err, &foreign) {
+		return foreignAnswer(q.op, resp, foreign.body, cred)
 	}
-	var senseless *ResponseError
-	if errors.As(err, &senseless) {
-		senseless.Reason = bounded(scrub(senseless.Reason, cred), maxMessage)
-		senseless.RequestID = requestID(resp, cred)
+	var unusable *ResponseError
+	if errors.As(err, &unusable) {
+		unusable.Reason = bounded(scrub(unusable.Reason, cred), maxMessage)
+		unusable.RequestID = requestID(resp, cred)
 	}
 	return err
 }

@@ -21,8 +21,8 @@ type checkpoint struct {
 	Cursor string
 	// Updated is when it was stored; zero if the service does not say.
 	Updated time.Time
-	// Consumer is the member that committed last or that holds the shard: which one is not
-	// documented. The client does not use it.
+	// Consumer is a member. The service does not document whether it is the last committer or the
+	// holder. The client does not use it.
 	Consumer string
 }
 
@@ -38,8 +38,8 @@ type saveJSON struct {
 	Shard  int    `json:"shard"`
 }
 
-// Load returns the checkpoint of o's shard; false if it has none. The service lets every client
-// read: it fences commits alone, so the member's name is not needed.
+// Load returns the checkpoint of o's shard, and false if it has none. It ignores the member's name,
+// because the service fences only commits.
 func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Position, bool, error) {
 	if err := c.checkOwner(opGetCheckpoint, o); err != nil {
 		return "", false, err
@@ -49,8 +49,8 @@ func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Positio
 }
 
 // Save stores the position if o's member holds the shard; otherwise the error matches
-// processor.ErrNotOwner. The service knows the member's name alone: the instance and the epoch
-// of o do not count.
+// processor.ErrNotOwner. The service knows only the member's name, so Save ignores the instance and
+// the epoch of o.
 func (c *Client) Save(ctx context.Context, o processor.Owner, p processor.Position) error {
 	if err := c.checkOwner(opUpdateCheckpoint, o); err != nil {
 		return err
@@ -60,14 +60,14 @@ func (c *Client) Save(ctx context.Context, o processor.Owner, p processor.Positi
 
 func (c *Client) checkOwner(op string, o processor.Owner) error {
 	if o.Lease.ID.Log != c.cfg.Logstore {
-		return usage(op, "the shard %s is not of the logstore %q", quote(o.Lease.ID.String()), c.cfg.Logstore)
+		return usage(op, "the shard %s is not in the logstore %q", quote(o.Lease.ID.String()), c.cfg.Logstore)
 	}
 	return nil
 }
 
-// getCheckpoint returns the checkpoint of one shard; false if the group has none. It asks for
-// that shard alone, because the service would send all of them. An error never counts as no
-// checkpoint, not even one that says that the shard does not exist: the shard would start over.
+// getCheckpoint returns the checkpoint of one shard, and false if the group has none. It names the
+// shard, because otherwise the service sends all checkpoints. No error means "no checkpoint", not
+// even ShardNotExist: the shard would start over.
 func (c *Client) getCheckpoint(ctx context.Context, shard int) (cp checkpoint, ok bool, err error) {
 	switch {
 	case c.cfg.Group == "":
@@ -79,7 +79,7 @@ func (c *Client) getCheckpoint(ctx context.Context, shard int) (cp checkpoint, o
 		op: opGetCheckpoint, method: http.MethodGet, path: c.groupPath(c.cfg.Group),
 		query: []param{{"shard", strconv.Itoa(shard)}},
 	}
-	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) (err error) {
+	err = c.send(ctx, q, readJSON(q.op, func(b []byte) (err error) {
 		cp, ok, err = parseCheckpoint(b, shard)
 		return err
 	}))
@@ -99,7 +99,7 @@ func (c *Client) ListCheckpoints(ctx context.Context, log string) (list []proces
 		return nil, usage(opGetCheckpoint, "the log %s is not the logstore %q", quote(log), c.cfg.Logstore)
 	}
 	q := &call{op: opGetCheckpoint, method: http.MethodGet, path: c.groupPath(c.cfg.Group)}
-	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) error {
+	err = c.send(ctx, q, readJSON(q.op, func(b []byte) error {
 		all, err := parseCheckpoints(b)
 		for _, cp := range all {
 			list = append(list, processor.Checkpoint{
@@ -112,14 +112,14 @@ func (c *Client) ListCheckpoints(ctx context.Context, log string) (list []proces
 	return list, err
 }
 
-// parseCheckpoints reads a list. A shard whose checkpoint cannot be read gets an empty one. An
-// element without a shard number is left out; a list of such elements alone is an error.
+// parseCheckpoints reads a list. A shard whose checkpoint it cannot read gets an empty one. It
+// skips an element without a shard number, and refuses a list that has only such elements.
 func parseCheckpoints(b []byte) ([]checkpoint, error) {
 	var list []checkpoint
 	err := parseElements(b, func(w *checkpointJSON, _ error) error {
 		n, err := rawNumber(w.Shard)
 		if err != nil {
-			return errOdd{err}
+			return errSkip{err}
 		}
 		cp, err := w.checkpoint(n)
 		if err != nil {
@@ -132,15 +132,15 @@ func parseCheckpoints(b []byte) ([]checkpoint, error) {
 }
 
 // parseCheckpoint finds the checkpoint of one shard in a list. A server may send those of other
-// shards as well; faults in them do not matter. An element without a shard number may be the
-// shard's own.
+// shards as well; parseCheckpoint ignores faults in them. An element without a shard number may be
+// the wanted one.
 func parseCheckpoint(b []byte, shard int) (cp checkpoint, ok bool, err error) {
 	var fault error // of an element that may be the shard's
 	err = parseElements(b, func(w *checkpointJSON, wrong error) error {
 		n, err := rawNumber(w.Shard)
 		switch {
 		case err != nil:
-			fault = errOdd{err}
+			fault = errSkip{err}
 			return fault
 		case n != shard:
 			return nil
@@ -176,8 +176,8 @@ func (w *checkpointJSON) checkpoint(shard int) (checkpoint, error) {
 	return cp, nil
 }
 
-// updateCheckpoint stores a position for a shard that the member holds. It never forces the
-// commit: a forced commit of an evicted member would move its successor's position.
+// updateCheckpoint stores a position for a shard that the member holds. It never forces the commit:
+// a forced commit of an evicted member would overwrite the position of the new owner.
 func (c *Client) updateCheckpoint(ctx context.Context, member string, shard int, cursor string) error {
 	if err := c.checkMember(opUpdateCheckpoint, member); err != nil {
 		return err
@@ -199,5 +199,5 @@ func (c *Client) updateCheckpoint(ctx context.Context, member string, shard int,
 		query: []param{{"consumer", member}, {"forceSuccess", "false"}, {"type", "checkpoint"}},
 		body:  body, typ: typeJSON,
 	}
-	return c.send(ctx, q, nothing)
+	return c.send(ctx, q, noResult)
 }

@@ -14,7 +14,7 @@ const (
 	classPermanent class = iota + 1
 	classRetryable
 	classThrottled
-	classForbidden // switched off, for arrears for instance; retried slowly
+	classForbidden // the project is disabled, because of unpaid bills for instance; retried every 30 s
 	classUnauthorized
 	classEvicted
 	classGroupGone
@@ -44,9 +44,9 @@ const (
 )
 
 // classes is the table of codes, in lower case and without dots. There are two spellings of
-// "exist": the documentation's, and the one that the official Go consumer expects. Which one the
-// service sends is not verified, so both are here. The status does not count for a code in the
-// table, because the service documents the status of only half of them.
+// "exist": the documentation's, and the one that the official Go consumer expects. It is not known
+// which one the service sends, so both are here. For these codes the client ignores the status,
+// because the service documents it for only half of them.
 var classes = map[string]class{
 	"notexistconsumerwithbody": classEvicted,
 	"consumergroupnotexist":    classGroupGone,
@@ -68,8 +68,8 @@ var classes = map[string]class{
 	"securitytokenexpired":  classUnauthorized,
 	"projectforbidden":      classForbidden,
 
-	// The machine's clock is wrong. Its time service sets it right, after a resume for
-	// instance, so a worker need not end.
+	// This machine's clock is wrong. The time service of the machine may correct it, after a resume
+	// for instance, so the worker retries.
 	"requesttimeexpired":   classRetryable,
 	"requesttimetooskewed": classRetryable,
 	"invalidrequesttime":   classRetryable,
@@ -82,9 +82,8 @@ var classes = map[string]class{
 	"projectnotexists": classPermanent,
 	"logstorenotexist": classLogstoreGone,
 
-	// The only code of an expired cursor. Another code with "cursor" in its message does not
-	// count: a refused query may have the word in its text, and a position that moves for it
-	// would lose data.
+	// The only code of an expired cursor. A message with "cursor" under another code does not
+	// count: a refused query may contain the word, and moving the position for it would lose data.
 	"invalidcursor": classCursor,
 }
 
@@ -103,16 +102,16 @@ func classify(op string, status int, code string) class {
 		return classRetryable
 	case status == http.StatusUnauthorized, status == http.StatusForbidden,
 		strings.HasPrefix(code, "invalidaccesskey"), strings.Contains(code, "securitytoken"):
-		// The gateways in front have codes of their own for keys, with other statuses:
+		// The gateways in front of the service have their own codes for keys, with other statuses:
 		// InvalidAccessKeyId.NotFound has 404, InvalidSecurityToken.Expired has 400.
 		return classUnauthorized
 	}
 	return classPermanent
 }
 
-// inOperation adapts the class of a code to the operation. A shard that does not exist has no owner
-// for a commit. A member that does not exist was evicted, for a heartbeat. A bad cursor is no cursor
-// fault where none was sent.
+// inOperation adapts the class of a code to the operation. If the shard of a commit does not exist,
+// the member does not own it. If the member of a heartbeat does not exist, it was evicted. An
+// operation that sends no cursor cannot have a bad one.
 func inOperation(op string, c class) class {
 	switch {
 	case c == classShardGone && op == opUpdateCheckpoint:
@@ -125,8 +124,8 @@ func inOperation(op string, c class) class {
 	return c
 }
 
-// pause returns how long to wait before a retry: what the answer says, within bounds, or else a
-// time for the class.
+// pause returns how long to wait before a retry: what the answer asks for, within bounds, or else a
+// default for the class.
 func pause(c class, header string, now time.Time) time.Duration {
 	if after, ok := retryAfter(header, now); ok {
 		return after

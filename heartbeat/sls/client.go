@@ -21,7 +21,7 @@ type Client struct {
 	userAgent string
 	beats     *route            // for heartbeats and what they need
 	data      *route            // for all else
-	own       []*http.Transport // those of beats and data that are this client's
+	own       []*http.Transport // the client's own pools, which Close closes; empty with Config.Transport
 	group     groupState
 	clock     clock
 
@@ -72,9 +72,9 @@ func userAgent(cfg Config) string {
 	return cfg.Group + "_" + cfg.Member
 }
 
-// Info describes the group service. Its Group has the logstore in front, "app/billing", because
-// each logstore has groups of its own. Guarantees.Ordered is the group's order as it was last read;
-// before the first heartbeat it is Config.Ordered.
+// Info describes the group service. Its Group begins with the logstore, as in "app/billing",
+// because group names are unique only within a logstore. Guarantees.Ordered is the group's setting
+// as the client last read it; before the first heartbeat it is Config.Ordered.
 func (c *Client) Info() heartbeat.Info {
 	ordered := c.cfg.Ordered
 	c.group.mu.Lock()
@@ -96,12 +96,12 @@ func (c *Client) Info() heartbeat.Info {
 // Logstore returns the logstore's name, which is the Log of all shard IDs.
 func (c *Client) Logstore() string { return c.cfg.Logstore }
 
-// Close closes the connections of the client's own pools and stops its goroutines. Call it when
-// the last call has returned: the connection of a call that is still running closes later, after
-// some idle time. Calls after Close fail.
+// Close stops the client's goroutines and closes its idle connections, except those of
+// Config.Transport. Call it after the last call has returned: the connection of a running call
+// stays open until it has been idle for 50 seconds. Calls after Close fail.
 //
-// Close waits for the goroutines. It waits at most a second for a provider of credentials, and
-// returns an error if the provider ignores its context. It may be called more than once.
+// Close waits for the goroutines. It waits at most a second for a CredentialsProvider, and returns
+// an error if the provider ignores its context. You may call Close more than once.
 func (c *Client) Close() error {
 	c.background.close()
 	for _, t := range c.own {

@@ -12,34 +12,34 @@ const (
 	// guessedOffset bounds the difference of the clocks before the first answer.
 	guessedOffset = 5 * time.Second
 
-	// offsetMargin widens the bounds that the answers give: the service has many machines, and
-	// it may take some answers to see that a clock was set by less than a second.
+	// offsetMargin widens the bounds: the machines of the service differ, and a change of a clock
+	// by less than a second shows only after some answers.
 	offsetMargin = time.Second
 
-	// logOffset is the difference of the clocks above which the client logs it, at most once in
-	// logEvery.
+	// The client logs a difference of the clocks above logOffset, at most once in logEvery.
 	logOffset = time.Second
 	logEvery  = time.Minute
 )
 
-// offset is by how much the service's clock is ahead of ours: at least and at most. It is pure. The
-// service dates an answer between the request and the arrival, in whole seconds. So one answer gives
-// the offset to about a second, and many answers give it to about a round trip. An answer that
-// contradicts the earlier ones shows that a clock was set: from then on the earlier ones do not count.
+// offset bounds by how much the service's clock is ahead of this machine's: at least and at most.
+// It has no clock and no lock of its own. The service dates an answer between the request and the
+// arrival, in whole seconds. So one answer gives the offset with an error of about a second, and
+// many answers reduce the error to about a round trip. An answer that contradicts the earlier ones
+// shows that a clock was set, so offset forgets the earlier ones.
 type offset struct {
 	known       bool
 	least, most time.Duration
 
-	logged   time.Duration // the difference in the last log line; zero: none since the clocks agreed
+	logged   time.Duration // the difference in the last log line; zero: no line since the clocks agreed
 	loggedAt time.Time
 }
 
-// observe takes the Date of an answer. The times sent and received are of our clock.
+// observe takes the Date of an answer. This machine's clock gave sent and received.
 func (o *offset) observe(sent, received, date time.Time) {
 	// Without their monotonic readings, which do not follow a clock that is set.
 	least, most := date.Sub(received.Round(0)), date.Add(time.Second).Sub(sent.Round(0))
 	if least > most {
-		return // ours was set back meanwhile
+		return // this machine's clock was set back meanwhile
 	}
 	if l, m := max(least, o.least), min(most, o.most); o.known && l <= m {
 		least, most = l, m
@@ -55,9 +55,9 @@ func (o *offset) bounds() (least, most time.Duration) {
 	return o.least - offsetMargin, o.most + offsetMargin
 }
 
-// shouldLog reports whether to log the difference of the clocks: it is certain to be large, and
-// differs from the one that was logged last.
-func (o *offset) shouldLog(now time.Time) (ahead time.Duration, tell bool) {
+// shouldLog reports whether to log the difference of the clocks: even its bounds exceed logOffset,
+// and it differs from the last one in the log.
+func (o *offset) shouldLog(now time.Time) (ahead time.Duration, ok bool) {
 	ahead = o.least + (o.most-o.least)/2
 	switch {
 	case o.least <= 0 && o.most >= 0:
@@ -78,10 +78,9 @@ type clock struct {
 }
 
 // ClockOffset returns by how much the service's clock is ahead of this machine's: at least and at
-// most, negative if it is behind. Add it to this machine's time to compare that with times of the
-// service, such as when it received a log. The client measures the offset by the Date headers of
-// the answers, and follows clocks that are set. Before the first answer it is five seconds either
-// way.
+// most, negative if it is behind. Add the offset to this machine's time to get the service's time,
+// which dates received logs. The client measures the offset from the Date headers of the answers,
+// and notices when a clock is set. Before the first answer the bounds are -5 s and 5 s.
 func (c *Client) ClockOffset() (least, most time.Duration) {
 	c.clock.mu.Lock()
 	defer c.clock.mu.Unlock()
@@ -99,9 +98,9 @@ func (c *Client) observeClock(sent, received time.Time, h http.Header) {
 	}
 	c.clock.mu.Lock()
 	c.clock.offset.observe(sent, received, date)
-	ahead, tell := c.clock.offset.shouldLog(received)
+	ahead, warn := c.clock.offset.shouldLog(received)
 	c.clock.mu.Unlock()
-	if tell {
+	if warn {
 		c.cfg.Logger.Warn("the service's clock differs from this machine's; the client allows for it; check this machine's time service",
 			zap.Duration("service_ahead", ahead.Round(100*time.Millisecond)))
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/sls/internal/zstdframe"
 )
 
-// Compression is how log data is compressed on its way. Empty means LZ4.
+// Compression is the compression of log data in requests and answers. Empty means LZ4.
 type Compression string
 
 const (
@@ -18,14 +18,14 @@ const (
 	LZ4 Compression = "lz4"
 	// Zstd is one zstd frame.
 	Zstd Compression = "zstd"
-	// None is no compression. The service may send a page in LZ4 all the same;
-	// Page.Compression tells.
+	// None is no compression. The service may still send a page in LZ4; Page.Compression shows what
+	// it sent.
 	None Compression = "none"
 )
 
 func (c Compression) valid() bool { return c == "" || c == LZ4 || c == Zstd || c == None }
 
-// name is what the header of a put says.
+// name returns the header of a put.
 func (c Compression) name() string {
 	if c == None {
 		return ""
@@ -33,8 +33,8 @@ func (c Compression) name() string {
 	return string(cmp.Or(c, LZ4))
 }
 
-// accept is what the header of a pull says. "identity" keeps net/http from asking for
-// gzip, which the service does not know.
+// accept returns the header of a pull. "identity" prevents net/http from asking for gzip, which the
+// service does not know.
 func (c Compression) accept() string {
 	if c == None {
 		return "identity"
@@ -42,8 +42,8 @@ func (c Compression) accept() string {
 	return string(cmp.Or(c, LZ4))
 }
 
-// parseCompression reads the header of a page. The old "deflate" is not spoken here,
-// and is never asked for.
+// parseCompression reads the header of a page. The client never asks for the old "deflate", so it
+// does not decode it.
 func parseCompression(s string) (Compression, error) {
 	switch s {
 	case "":
@@ -53,7 +53,7 @@ func parseCompression(s string) (Compression, error) {
 	case "zstd":
 		return Zstd, nil
 	}
-	return "", fmt.Errorf("its compression %s is not known", shown(s))
+	return "", fmt.Errorf("its compression %s is unknown", shown(s))
 }
 
 func (c Compression) compress(raw []byte) ([]byte, error) {
@@ -76,14 +76,13 @@ func compressLZ4(raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n == 0 { // the encoder's way to say that it gained nothing
+	if n == 0 { // the data cannot be compressed
 		return literalBlock(raw), nil
 	}
 	return block[:n], nil
 }
 
-// literalBlock is an lz4 block that has the data as it is: a token with the length in
-// its upper half, 15 and more in bytes of 255 with a last one below that, and the data.
+// literalBlock returns an lz4 block of one sequence that has only literals.
 func literalBlock(raw []byte) []byte {
 	n := len(raw)
 	b := make([]byte, 0, n+n/255+2)

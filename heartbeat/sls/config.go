@@ -13,21 +13,20 @@ import (
 )
 
 const (
-	// defaultTimeout is a value that the service's own samples use. The service documents
-	// no range.
+	// defaultTimeout is from the service's own samples. The service documents no range.
 	defaultTimeout        = 30 * time.Second
 	defaultRequestTimeout = 30 * time.Second
 
-	// maxTimeout bounds how long the shards of a dead worker wait.
+	// maxTimeout bounds how long the shards of an expired member wait.
 	maxTimeout = 24 * time.Hour
 )
 
 // Config configures a Client.
 type Config struct {
-	// Endpoint is the address of the service: "cn-hangzhou.log.aliyuncs.com", with a scheme
-	// and a port if need be. The default scheme is https, and http for a loopback address.
-	// The client dials an IP address or localhost as it is, and puts the project into the
-	// Host header alone.
+	// Endpoint is the address of the service: "cn-hangzhou.log.aliyuncs.com", with a scheme and a
+	// port if necessary. The default scheme is https, and http for a loopback address. The client
+	// connects to PROJECT.ENDPOINT; to an IP address or localhost it connects directly and puts the
+	// project only into the Host header.
 	Endpoint string
 	// Project is the project's name. Empty means that the endpoint is the whole host name.
 	Project string
@@ -37,52 +36,52 @@ type Config struct {
 	// and has no checkpoints.
 	Group string
 
-	// Timeout is the lease time of a group that this client creates, in whole seconds. A
-	// group that exists keeps its own, unless UpdateGroup is set. Zero means 30 s.
+	// Timeout is the lease time of a group that this client creates, in whole seconds. An existing
+	// group keeps its own timeout, unless UpdateGroup is set. Zero means 30 s.
 	Timeout time.Duration
-	// Ordered makes the children of a split shard wait for their ancestors. It applies to
-	// groups as Timeout does.
+	// Ordered makes the children of a split or merged shard wait for their ancestors. Like Timeout,
+	// it applies to a group that this client creates, and with UpdateGroup to an existing one.
 	Ordered bool
-	// UpdateGroup changes a group that exists to Timeout and Ordered, once, when this client
-	// first reads its settings. Without UpdateGroup the client logs a difference.
+	// UpdateGroup makes this client set Timeout and Ordered of an existing group, once, when it
+	// first reads the group's settings. Without UpdateGroup the client only logs a difference.
 	UpdateGroup bool
-	// MustExist makes the first heartbeat fail if the group does not exist. Without
-	// MustExist it creates the group.
+	// MustExist makes the first heartbeat fail if the group does not exist. Without MustExist the
+	// first heartbeat creates it.
 	MustExist bool
 
 	// Credentials sign the requests; see Static and FromEnv. Nil means unsigned requests, for
 	// servers that do not verify signatures.
 	Credentials CredentialsProvider
-	// Signature is the version of the signature. Empty means V4 if the region or the endpoint
-	// has "-acdr-ut-" in its name, because those regions take no other, and V1 otherwise.
+	// Signature is the version of the signature. Empty means V1, or V4 if the name of the region or
+	// the endpoint contains "-acdr-ut-": those regions accept only V4.
 	Signature Signature
 	// Region is the service's region, which V4 needs: "cn-hangzhou". Empty means the region
 	// in the Endpoint: "cn-hangzhou-intranet.log.aliyuncs.com" is in cn-hangzhou.
 	Region string
-	// AllowInsecure permits plain http to hosts that are not loopback addresses, also
-	// through a Proxy, and a TLS config that verifies no certificate. Everybody on
-	// the network path can then read all data and the security token.
+	// AllowInsecure permits plain http to hosts that are not loopback addresses, directly or
+	// through a Proxy, and a TLS config that verifies no certificate. Everybody on the network path
+	// can then read all data and the security token.
 	AllowInsecure bool
 
-	// Member is the name of this worker. It goes into the User-Agent header alone, so that
-	// the service's own logs tell workers apart.
+	// Member is the name of this worker. It goes only into the User-Agent header, so that the
+	// service's logs distinguish workers.
 	Member string
 	// RequestTimeout bounds each request, the transfer of data included. Zero means 30 s.
 	RequestTimeout time.Duration
-	// TLS secures the connections: set RootCAs for an authority of your own, Certificates for
-	// a client certificate. New copies it. Nil means the system's authorities.
+	// TLS secures the connections. Set RootCAs for your own certificate authority, and Certificates
+	// for a client certificate. New copies it. Nil means the system's authorities.
 	TLS *tls.Config
 	// Proxy returns the proxy of a request, or nil for none, as in http.Transport:
 	// http.ProxyURL(u), with the scheme http, https, socks5 or socks5h. New calls it once.
 	// Nil means the environment's proxy: HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 	Proxy func(*http.Request) (*url.URL, error)
-	// Transport carries all requests; TLS and Proxy must be nil then. Nil means two pools of
-	// HTTP/1.1 connections, one for heartbeats and one for all else, so that data cannot
-	// delay a heartbeat.
+	// Transport sends all requests; TLS and Proxy must then be nil. Nil means two pools of HTTP/1.1
+	// connections, one for heartbeats and one for all else, so that data cannot delay a heartbeat.
 	Transport http.RoundTripper
-	// Logger gets few lines: a group that differs from this Config or cannot be read again,
-	// plain http, a certificate that is not verified, credentials that cannot be renewed, a
-	// clock that differs by more than a second. Nil means silence.
+	// Logger logs a group that the client changed, that differs from this Config or that the client
+	// cannot read again; plain http; a certificate that the client does not verify; credentials
+	// that the provider does not renew; a clock that differs by more than a second. Nil means no
+	// log.
 	Logger *zap.Logger
 }
 
@@ -125,7 +124,7 @@ func (c *Config) checkAddress(faults *shardset.ConfigError) endpoint {
 		return endpoint{}
 	}
 	if ep.scheme == "http" && !ep.loopback && !c.AllowInsecure {
-		faults.Add("Endpoint", "is plain http to another host, which others on the way can read; use https, or set AllowInsecure")
+		faults.Add("Endpoint", "is plain http to another host, so others on the network path can read the data; use https, or set AllowInsecure")
 	}
 	return ep
 }
@@ -158,7 +157,7 @@ func (c *Config) checkSigning(faults *shardset.ConfigError, ep endpoint) {
 	case V1:
 	case V4:
 		if c.Region == "" {
-			faults.Add("Region", "is empty, and the endpoint names none; signature V4 needs it")
+			faults.Add("Region", "is empty, and the endpoint contains no region; signature V4 needs one")
 		}
 	default:
 		faults.Add("Signature", "is %s; want v1 or v4", quote(string(c.Signature)))

@@ -14,10 +14,10 @@ import (
 func (c *Config) checkConnections(faults *shardset.ConfigError, ep endpoint) {
 	if c.Transport != nil {
 		if c.TLS != nil {
-			faults.Add("TLS", "is set, and so is Transport, which has its own")
+			faults.Add("TLS", "is set together with Transport, which has its own setting")
 		}
 		if c.Proxy != nil {
-			faults.Add("Proxy", "is set, and so is Transport, which has its own")
+			faults.Add("Proxy", "is set together with Transport, which has its own setting")
 		}
 		return
 	}
@@ -32,12 +32,12 @@ func (c *Config) checkConnections(faults *shardset.ConfigError, ep endpoint) {
 func (c *Config) checkTLS(faults *shardset.ConfigError, ep endpoint) {
 	for _, version := range []uint16{c.TLS.MinVersion, c.TLS.MaxVersion} {
 		if version != 0 && version < tls.VersionTLS12 {
-			faults.Add("TLS", "allows %s; the least is TLS 1.2", tls.VersionName(version))
+			faults.Add("TLS", "allows %s; TLS 1.2 is the minimum", tls.VersionName(version))
 			break
 		}
 	}
 	if unverified(c.TLS) && !ep.loopback && !c.AllowInsecure {
-		faults.Add("TLS", "verifies no certificate, so others on the way can pose as the service; set RootCAs, or AllowInsecure")
+		faults.Add("TLS", "verifies no certificate, so another host can pretend to be the service; set RootCAs, or AllowInsecure")
 	}
 }
 
@@ -55,7 +55,7 @@ func (c *Config) checkProxy(faults *shardset.ConfigError, ep endpoint) {
 	case !validProxy(u):
 		faults.Add("Proxy", "has the scheme %s and the host %s; want http, https, socks5 or socks5h, and a host", quote(u.Scheme), quote(u.Hostname()))
 	case ep.scheme == "http" && ep.loopback && !c.AllowInsecure && !isLoopback(u.Hostname()):
-		faults.Add("Proxy", "is another host, to which requests would go as plain http; set AllowInsecure, or none for this endpoint")
+		faults.Add("Proxy", "is on another host, and requests to it would use plain http; set AllowInsecure, or return no proxy for this endpoint")
 	}
 }
 

@@ -15,23 +15,25 @@ import (
 type Credentials struct {
 	AccessKeyID     string
 	AccessKeySecret heartbeat.Secret
-	// SecurityToken belongs to temporary credentials. Empty means lasting ones.
+	// SecurityToken belongs to temporary credentials. Empty means permanent ones.
 	SecurityToken heartbeat.Secret
-	// Expires is when the credentials end. The client asks the provider for new ones up to 5
-	// minutes earlier. Zero means unknown: the client then asks every 10 seconds while it makes
-	// requests, and uses the credentials until the service refuses them.
+	// Expires is when the credentials expire. The client calls the provider up to 5 minutes
+	// earlier. Zero means unknown: while the client sends requests, it then calls the provider
+	// every 10 seconds. It uses the last credentials until the service refuses them.
 	Expires time.Time
 }
 
-// CredentialsProvider returns credentials. A client has one call to it at a time, on a goroutine
-// of its own. So a provider that is slow, hangs or fails delays no request while the last
-// credentials are good. A request waits for the provider only if it has no credentials or the
-// service refused them.
+// CredentialsProvider returns credentials. A client makes one call at a time, on a separate
+// goroutine. So a provider that is slow, hangs or fails delays no request while the last
+// credentials are valid. A request waits for the provider only if the client has no valid
+// credentials, or if the service refused them.
 //
-// The context ends after Config.RequestTimeout and with Client.Close. A provider that ignores it
-// delays the next call. A panic counts as an error. The client shows an error without known
-// secrets. heartbeat.Retryable is true of it, unless the error has a method Retryable() bool that
-// returns false.
+// The context ends after Config.RequestTimeout and with Client.Close. A provider that ignores its
+// context delays the next call. A panic counts as an error.
+//
+// The client removes the secrets that it knows from the provider's error. A retry may succeed
+// (heartbeat.Retryable), unless the provider's error has a method Retryable() bool that returns
+// false.
 type CredentialsProvider interface {
 	Credentials(ctx context.Context) (Credentials, error)
 }
@@ -44,7 +46,7 @@ const (
 )
 
 // Static returns a provider of credentials that never change. The token may be empty. New refuses
-// keys with blanks, line ends or other characters that keys do not have.
+// keys that contain a space, a line end or another character that no key has.
 func Static(id, secret, token string) CredentialsProvider {
 	return static{Credentials{AccessKeyID: id, AccessKeySecret: heartbeat.NewSecret(secret), SecurityToken: heartbeat.NewSecret(token)}}
 }
@@ -57,7 +59,8 @@ func (s static) validate() error { return s.credentials.validate() }
 
 // FromEnv returns a provider of the credentials in the environment: ALIBABA_CLOUD_ACCESS_KEY_ID,
 // ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for temporary credentials, ALIBABA_CLOUD_SECURITY_TOKEN. It
-// reads the environment at each call. New fails if the variables are missing or hold no keys.
+// reads the environment at each call. New fails if a key is missing or has a character that no key
+// has.
 func FromEnv() CredentialsProvider { return environment{} }
 
 type environment struct{}
@@ -113,7 +116,7 @@ func (e *credentialsError) Error() string { return "sls: credentials: " + e.text
 // Unwrap returns the provider's error.
 func (e *credentialsError) Unwrap() error { return e.cause.reveal() }
 
-// Retryable returns true, unless the provider's error says otherwise.
+// Retryable returns true, unless the provider's error has a Retryable that returns false.
 func (e *credentialsError) Retryable() bool {
 	var says interface{ Retryable() bool }
 	return !errors.As(e.Unwrap(), &says) || says.Retryable()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// From is a place in a shard: Begin, End or At.
+// From is a place in a shard: Begin, End or what At returns.
 type From string
 
 const (
@@ -21,8 +21,8 @@ const (
 	End From = "end"
 )
 
-// At returns the place of the first data that the service received in the second of t or later.
-// The times in the logs themselves do not count.
+// At returns the place of the first data that the service received at t or later. It rounds t down
+// to a second, and ignores the times in the logs.
 func At(t time.Time) From { return From(strconv.FormatInt(t.Unix(), 10)) }
 
 func (f From) validate() error {
@@ -47,15 +47,15 @@ func (c *Client) Cursor(ctx context.Context, shard int, from From) (cursor strin
 		op: opCursor, method: http.MethodGet, path: c.shardPath(shard),
 		query: []param{{"from", string(from)}, {"type", "cursor"}},
 	}
-	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) (err error) {
+	err = c.send(ctx, q, readJSON(q.op, func(b []byte) (err error) {
 		cursor, err = parseCursor(b)
 		return err
 	}))
 	return cursor, err
 }
 
-// CursorTime returns when the service received the data at a cursor. The service does not document
-// its answer for the end of a shard.
+// CursorTime returns when the service received the data at a cursor. For a cursor at the end of a
+// shard, the service does not document its answer.
 func (c *Client) CursorTime(ctx context.Context, shard int, cursor string) (at time.Time, err error) {
 	switch {
 	case shard < 0 || shard > maxShard:
@@ -67,7 +67,7 @@ func (c *Client) CursorTime(ctx context.Context, shard int, cursor string) (at t
 		op: opCursorTime, method: http.MethodGet, path: c.shardPath(shard),
 		query: []param{{"cursor", cursor}, {"type", "cursor_time"}},
 	}
-	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) (err error) {
+	err = c.send(ctx, q, readJSON(q.op, func(b []byte) (err error) {
 		at, err = parseCursorTime(b)
 		return err
 	}))
@@ -82,14 +82,14 @@ func parseCursor(b []byte) (string, error) {
 		return "", jsonFault(err)
 	}
 	if !validCursor(w.Cursor) {
-		return "", errors.New("its cursor " + shown(w.Cursor) + " is not one")
+		return "", errors.New("its cursor " + shown(w.Cursor) + " is not valid")
 	}
 	return w.Cursor, nil
 }
 
-// CursorNumber returns the number in a cursor, which is base64 of that number; false if it has none.
-// A cursor with a higher number comes later. The service shows this in samples alone, so there may be
-// other cursors, without a number and an order.
+// CursorNumber returns the number in a cursor, and false if the cursor has none. A cursor is base64
+// of its number, and a later cursor has a higher number. The service documents this only by
+// samples, so some cursors may have neither a number nor an order.
 func CursorNumber(cursor string) (n int64, ok bool) {
 	digits, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(cursor, "=\r\n"))
 	if err != nil {

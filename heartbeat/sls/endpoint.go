@@ -12,24 +12,24 @@ import (
 // endpoint is where requests go.
 type endpoint struct {
 	scheme   string
-	dial     string // host, with the port if one was given: what the URL says
+	dial     string // the URL's host, with the port if Config.Endpoint has one
 	host     string // the Host header, with the project; V4 signs it
 	loopback bool
 }
 
-// parseEndpoint reads Config.Endpoint. Without a scheme it chooses https, while the official Go SDK
-// chooses http: with http others can read the data and the security token, although they cannot
-// change a signed request. For a loopback address it chooses http, because nothing leaves the
-// machine and local servers seldom have certificates.
+// parseEndpoint reads Config.Endpoint. Without a scheme it chooses https; the official Go SDK
+// chooses http, with which others can read the data and the security token, although they cannot
+// change a signed request. For a loopback address parseEndpoint chooses http, because nothing
+// leaves the machine and local servers seldom have certificates.
 //
-// No resolver knows a project in front of an IP address or localhost. So those are dialled as they
-// are, and the Host header alone names the project.
+// No resolver knows a project in front of an IP address or localhost. For these the URL has no
+// project, and only the Host header names it.
 func parseEndpoint(s, project string) (endpoint, error) {
 	if s == "" {
 		return endpoint{}, errors.New("is empty")
 	}
 	if strings.Contains(s, "@") { // may be a password, so it is not shown
-		return endpoint{}, errors.New("has a user name in it; credentials go elsewhere")
+		return endpoint{}, errors.New("contains a user name; set Config.Credentials instead")
 	}
 	scheme, rest, found := strings.Cut(s, "://")
 	if !found {
@@ -41,11 +41,11 @@ func parseEndpoint(s, project string) (endpoint, error) {
 	}
 	rest = strings.TrimSuffix(rest, "/")
 	if strings.ContainsAny(rest, "/?#%\\ ") {
-		return endpoint{}, fmt.Errorf("is %s; want a host name with nothing after it", quote(s))
+		return endpoint{}, fmt.Errorf("is %s; want a host name without a path", quote(s))
 	}
 	u, err := url.Parse("//" + rest)
 	if err != nil || u.Host != rest || u.Hostname() == "" {
-		return endpoint{}, fmt.Errorf("is %s; want a host name, with a port or without", quote(s))
+		return endpoint{}, fmt.Errorf("is %s; want a host name, with or without a port", quote(s))
 	}
 	addr, isAddr, err := parseHost(u.Hostname())
 	if err != nil {
@@ -77,7 +77,7 @@ func parseEndpoint(s, project string) (endpoint, error) {
 	return ep, nil
 }
 
-// onlyV4 is a part of the names of the regions that take V4 alone.
+// onlyV4 is a part of the names of the regions that accept only V4.
 const onlyV4 = "-acdr-ut-"
 
 // networks are the suffixes that an endpoint may have after the region.
@@ -92,7 +92,7 @@ func (e endpoint) region(project string) string {
 		if !ok {
 			continue
 		}
-		name = name[strings.LastIndexByte(name, '.')+1:] // behind a project
+		name = name[strings.LastIndexByte(name, '.')+1:] // without the project
 		for _, network := range networks {
 			if region, ok := strings.CutSuffix(name, network); ok {
 				return region
@@ -116,7 +116,7 @@ func parseHost(host string) (addr netip.Addr, isAddr bool, err error) {
 	}
 	for label := range strings.SplitSeq(host, ".") {
 		if !validProject(label) {
-			return addr, false, fmt.Errorf("%s is no part of a host name", quote(label))
+			return addr, false, fmt.Errorf("%s is not a valid part of a host name", quote(label))
 		}
 	}
 	return addr, false, nil

@@ -11,14 +11,14 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// An *Error may match these, heartbeat.ErrEvicted, heartbeat.ErrGroupNotFound,
-// heartbeat.ErrUnauthorized and processor.ErrNotOwner.
+// An *Error matches, by errors.Is, at most one error: one of these, heartbeat.ErrEvicted,
+// heartbeat.ErrGroupNotFound, heartbeat.ErrUnauthorized or processor.ErrNotOwner.
 var (
 	// ErrThrottled: a quota is used up. Error.RetryAfter returns how long to wait.
 	ErrThrottled = errors.New("throttled")
-	// ErrInvalidCursor: the cursor is not a position in this shard, or no longer.
+	// ErrInvalidCursor: the cursor is not, or is no longer, a position in this shard.
 	ErrInvalidCursor = errors.New("invalid cursor")
-	// ErrShardNotFound: the shard does not exist, or no longer.
+	// ErrShardNotFound: the shard does not exist, or does not exist any more.
 	ErrShardNotFound = errors.New("shard not found")
 	// errGroupExists: a group of that name exists already.
 	errGroupExists = errors.New("consumer group exists already")
@@ -33,8 +33,8 @@ const (
 	maxRetryAfter = time.Minute
 )
 
-// Error is the service's refusal of a request. Its strings are the service's own, cut to a length
-// and without secrets.
+// Error means that the service refused a request. Its strings come from the service. The client
+// shortens them and removes secrets.
 type Error struct {
 	Op         string // the operation: "heartbeat", "pull"
 	HTTPStatus int
@@ -42,9 +42,9 @@ type Error struct {
 	Message    string
 	RequestID  string
 
-	class  class
-	after  time.Duration
-	passes bool // credentials that were refused may be taken later
+	class   class
+	after   time.Duration
+	mayPass bool // the service refused the credentials, and may accept credentials later
 }
 
 func (e *Error) Error() string {
@@ -62,20 +62,23 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Retryable reports whether the same request may succeed later. With refused credentials it may,
-// if the provider can return others or if the service accepted them before.
+// Retryable reports whether the same request may succeed later. After refused credentials it may
+// succeed if the provider can return others, or if the service accepted credentials for this
+// operation before.
 func (e *Error) Retryable() bool {
 	switch e.class {
 	case classEvicted, classThrottled, classForbidden, classRetryable:
 		return true
 	}
-	return e.class == classUnauthorized && e.passes
+	return e.class == classUnauthorized && e.mayPass
 }
 
-// RetryAfter returns how long to wait before a retry; zero if the service does not say.
+// RetryAfter returns how long to wait before a retry: what the answer asks for, at most a minute.
+// If it asks for nothing, RetryAfter returns 1 s after throttling, 30 s after ProjectForbidden, and
+// zero otherwise.
 func (e *Error) RetryAfter() time.Duration { return e.after }
 
-// Is reports whether the error has the meaning of target, one of the errors listed above.
+// Is reports whether the error means target; see ErrThrottled for the targets.
 func (e *Error) Is(target error) bool {
 	meaning := e.class.meaning()
 	return meaning != nil && target == meaning
@@ -103,17 +106,21 @@ func (c class) meaning() error {
 	return nil
 }
 
-// TransportError means that the service did not answer a request. The service may have carried it
-// out or not. A retry may succeed.
+// TransportError means that the client got no answer of the service. The service may have carried
+// out the request or not. A retry may succeed.
 //
-// An answer counts as the service's own if it has the service's request ID and the right body:
-// with a status other than 200 the service's JSON error; with status 200 JSON, complete or not, or,
-// for calls without a result such as a put, nothing or JSON that is not an error. All other
-// answers, such as the page of a proxy or a portal, are a TransportError, whatever their status.
+// An answer counts as the service's own if it has the service's request ID and a body that fits its
+// status:
+//
+//   - with a status other than 200, the service's JSON error;
+//   - with status 200, JSON, even if it is cut off; after a pull, any body;
+//   - with status 200 after a call without a result, such as a put: no body, or JSON that is not an
+//     error.
+//
+// Every other answer, such as an HTML page of a proxy, is a TransportError.
 type TransportError struct {
 	Op string
-	// HTTPStatus is the status of an answer that is not the service's own; zero if there was
-	// no answer.
+	// HTTPStatus is the status of an answer that is not the service's own. Zero means no answer.
 	HTTPStatus int
 
 	at          string // the service's address; empty: nothing was sent
@@ -140,11 +147,11 @@ func (e *TransportError) Error() string {
 // Unwrap returns the cause, context.DeadlineExceeded for instance.
 func (e *TransportError) Unwrap() error { return e.cause.reveal() }
 
-// RetryAfter returns how long to wait before a retry, as the answer says, 10 seconds at most. It is
-// zero if the answer does not say, and for heartbeats, because the lease does not wait.
+// RetryAfter returns how long to wait before a retry: what the answer asks for, at most 10 seconds.
+// Zero means that it asks for nothing. It is always zero for heartbeats, because the lease runs on.
 func (e *TransportError) RetryAfter() time.Duration { return e.after }
 
-// newTransportError takes the URL out of err, because it has the query in it.
+// newTransportError removes the URL from err, because the URL contains the query.
 func newTransportError(op string, err error, c Credentials) *TransportError {
 	for {
 		var u *url.Error
@@ -157,8 +164,8 @@ func newTransportError(op string, err error, c Credentials) *TransportError {
 	return &TransportError{Op: op, text: text, cause: func() error { return err }}
 }
 
-// hiddenError holds an error whose text may have secrets. For some verbs fmt prints the fields of
-// an error, but never those behind a closure.
+// hiddenError holds an error whose text may contain secrets. Some verbs of fmt print the fields of
+// an error, but no verb looks into a closure.
 type hiddenError func() error
 
 func (h hiddenError) reveal() error {
@@ -168,7 +175,7 @@ func (h hiddenError) reveal() error {
 	return h()
 }
 
-// plain replaces control characters, which errors of net/http quote from answers.
+// plain replaces control characters: errors of net/http quote them from answers.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -178,8 +185,8 @@ func plain(s string) string {
 	}, s)
 }
 
-// ResponseError is an answer of the service with status 200 that the client cannot use. A caller
-// must conclude nothing from it.
+// ResponseError means that the service answered with status 200, and that the client cannot use the
+// answer. It proves nothing: an unreadable list, for instance, is not an empty list.
 type ResponseError struct {
 	Op        string
 	Reason    string
@@ -188,7 +195,8 @@ type ResponseError struct {
 	cause error
 }
 
-// Unwrap returns a *PageSizeError if the page is too large, and an untyped error or nil otherwise.
+// Unwrap returns a *PageSizeError if the page is too large, and otherwise nil or an error without a
+// type of its own.
 func (e *ResponseError) Unwrap() error { return e.cause }
 
 func (e *ResponseError) Error() string {
@@ -198,7 +206,7 @@ func (e *ResponseError) Error() string {
 	return fmt.Sprintf("sls: %s: bad answer: %s (request %q)", e.Op, e.Reason, e.RequestID)
 }
 
-// UsageError is a call with a wrong argument. The client did not send it.
+// UsageError means that an argument is wrong. The client sent nothing.
 type UsageError struct {
 	Op     string
 	Reason string
@@ -213,8 +221,8 @@ func usage(op, format string, args ...any) error {
 	return &UsageError{Op: op, Reason: fmt.Sprintf(format, args...)}
 }
 
-// scrub removes secrets from a text that others wrote. Services send back the string to sign, for
-// instance.
+// scrub removes secrets from a text of the service or of a provider. The service sends back the
+// string to sign, for instance.
 func scrub(s string, c Credentials) string {
 	for _, secret := range []heartbeat.Secret{c.AccessKeySecret, c.SecurityToken} {
 		if !secret.Empty() {

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	maxExcerpt      = 120 // bytes of a foreign page that an error shows
-	maxWord         = 20  // bytes of one of its words: keys, tokens and signatures are longer
+	maxExcerpt      = 120 // bytes of a foreign answer that an error shows
+	maxWord         = 20  // bytes of a word that an error shows: keys, tokens and signatures are longer
 	maxForeignPause = 10 * time.Second
 )
 
@@ -22,15 +22,15 @@ func fromService(resp *http.Response) bool {
 	return strings.TrimSpace(resp.Header.Get(headerRequestID)) != ""
 }
 
-// foreign returns the error for an answer that the service did not write: a page of a proxy, a
-// portal or a load balancer. Whatever its status, it does not tell whether the request was carried
-// out.
-func foreign(op string, resp *http.Response, cred Credentials) *TransportError {
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxDrain)) // half a page may name its author too
-	return foreignPage(op, resp, body, cred)
+// readForeign returns the error for a foreign answer: a proxy, a portal or a load balancer wrote
+// it, not the service. Whatever its status, it does not tell whether the service carried out the
+// request.
+func readForeign(op string, resp *http.Response, cred Credentials) *TransportError {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxDrain)) // a part of the body may name its author too
+	return foreignAnswer(op, resp, body, cred)
 }
 
-func foreignPage(op string, resp *http.Response, body []byte, cred Credentials) *TransportError {
+func foreignAnswer(op string, resp *http.Response, body []byte, cred Credentials) *TransportError {
 	var b strings.Builder
 	fmt.Fprintf(&b, "the answer is not the service's own: HTTP status %d", resp.StatusCode)
 	if typ, _, err := mime.ParseMediaType(resp.Header.Get(headerContentType)); err == nil {
@@ -44,7 +44,7 @@ func foreignPage(op string, resp *http.Response, body []byte, cred Credentials) 
 	}
 	b.WriteString("; look for a proxy, a portal or a load balancer on the way")
 	var after time.Duration
-	if op != opHeartbeat { // the lease does not wait
+	if op != opHeartbeat { // a heartbeat cannot wait, because the lease runs on
 		after, _ = retryAfter(resp.Header.Get(headerRetryAfter), time.Now())
 	}
 	return &TransportError{Op: op, HTTPStatus: resp.StatusCode, text: b.String(), after: min(after, maxForeignPause)}
@@ -55,14 +55,15 @@ var (
 	pageTag   = regexp.MustCompile(`(?s)<[^>]*>`)
 )
 
-// excerpt returns the title of a page, or the start of its text. Pages may repeat the headers of
-// the request in another encoding. So it leaves out long words, because secrets are long.
-func excerpt(page string, cred Credentials) string {
-	if title := pageTitle.FindStringSubmatch(page); title != nil {
-		page = title[1]
+// excerpt returns the title of a foreign body, or the start of its text. A body may repeat the
+// request's headers in another encoding, where scrub does not find the secrets. So excerpt leaves
+// out long words, because secrets are long.
+func excerpt(body string, cred Credentials) string {
+	if title := pageTitle.FindStringSubmatch(body); title != nil {
+		body = title[1]
 	}
-	page = scrub(pageTag.ReplaceAllString(page, " "), cred)
-	words := strings.FieldsFunc(page, func(r rune) bool { return r <= ' ' || strings.ContainsRune(`{}[]",:`, r) })
+	body = scrub(pageTag.ReplaceAllString(body, " "), cred)
+	words := strings.FieldsFunc(body, func(r rune) bool { return r <= ' ' || strings.ContainsRune(`{}[]",:`, r) })
 	for i, w := range words {
 		if len(w) > maxWord {
 			words[i] = "..."

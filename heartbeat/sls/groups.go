@@ -15,7 +15,7 @@ type Group struct {
 	// Timeout is how long a member keeps its shards after its last heartbeat: whole
 	// seconds.
 	Timeout time.Duration
-	// Ordered: the children of a split shard wait for their ancestors.
+	// Ordered makes the children of a split or merged shard wait for their ancestors.
 	Ordered bool
 }
 
@@ -30,7 +30,7 @@ type updateJSON struct {
 	Timeout int64 `json:"timeout"`
 }
 
-// groupJSON takes values of any kind, because other programs' groups may be wrong.
+// groupJSON accepts values of any type, because another program may have created a bad group.
 type groupJSON struct {
 	Name    any `json:"name"`
 	Timeout any `json:"timeout"`
@@ -52,10 +52,10 @@ func (c *Client) createGroup(ctx context.Context, g Group) error {
 		return err
 	}
 	q := &call{op: opCreateGroup, method: http.MethodPost, path: c.groupsPath(), body: body, typ: typeJSON}
-	return c.send(ctx, q, nothing)
+	return c.send(ctx, q, noResult)
 }
 
-// UpdateGroup changes the timeout and the order of the group that g names.
+// UpdateGroup sets the timeout and the order of the group g.Name.
 func (c *Client) UpdateGroup(ctx context.Context, g Group) error {
 	if err := g.validate(opUpdateGroup); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (c *Client) UpdateGroup(ctx context.Context, g Group) error {
 		return err
 	}
 	q := &call{op: opUpdateGroup, method: http.MethodPut, path: c.groupPath(g.Name), body: body, typ: typeJSON}
-	return c.send(ctx, q, nothing)
+	return c.send(ctx, q, noResult)
 }
 
 // DeleteGroup deletes a group with its members and its checkpoints.
@@ -73,19 +73,19 @@ func (c *Client) DeleteGroup(ctx context.Context, name string) error {
 	if !validName(name) {
 		return usage(opDeleteGroup, "the group name %s is not %s", quote(name), nameRule)
 	}
-	return c.send(ctx, &call{op: opDeleteGroup, method: http.MethodDelete, path: c.groupPath(name)}, nothing)
+	return c.send(ctx, &call{op: opDeleteGroup, method: http.MethodDelete, path: c.groupPath(name)}, noResult)
 }
 
-// ListGroups returns the groups of the logstore. A group whose settings cannot be read has a zero
-// Timeout; a group without a name is left out.
+// ListGroups returns the groups of the logstore. A group has a zero Timeout if the client cannot
+// read its settings. The list leaves out groups without a name.
 func (c *Client) ListGroups(ctx context.Context) ([]Group, error) {
 	return c.listGroups(ctx, c.data, "")
 }
 
-// listGroups returns the groups. It fails if the settings of the group named own cannot be read.
+// listGroups returns the groups. It fails if it cannot read the settings of the group own.
 func (c *Client) listGroups(ctx context.Context, via http.RoundTripper, own string) (groups []Group, err error) {
 	q := &call{op: opListGroups, method: http.MethodGet, path: c.groupsPath(), via: via}
-	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) (err error) {
+	err = c.send(ctx, q, readJSON(q.op, func(b []byte) (err error) {
 		groups, err = parseGroups(b, own)
 		return err
 	}))
@@ -97,10 +97,10 @@ func parseGroups(b []byte, own string) ([]Group, error) {
 	err := parseElements(b, func(w *groupJSON, _ error) error {
 		name, _ := w.Name.(string)
 		if name == "" {
-			if nameless++; nameless <= maxOdd {
-				return nil // it cannot be the client's
+			if nameless++; nameless <= maxSkipped {
+				return nil // it is not the client's group
 			}
-			return errors.New("it has no name, nor have others")
+			return errors.New("more than 50 groups have no name")
 		}
 		g, err := w.settings()
 		if err != nil && name == own {
@@ -116,8 +116,9 @@ func parseGroups(b []byte, own string) ([]Group, error) {
 	return groups, nil
 }
 
-// settings reads an entry. Some programs write the timeout as 5.0. It cuts fractions of a second
-// and what exceeds a day: too short a lease is safe, too long a lease is not.
+// settings reads one group. Some programs write the timeout as 5.0, so settings accepts it. It cuts
+// fractions of a second and reduces the timeout to a day: a lease that is too short is safe, one
+// that is too long is not.
 func (w *groupJSON) settings() (Group, error) {
 	seconds, ok := w.Timeout.(float64)
 	if !ok || seconds < 1 {

@@ -13,18 +13,19 @@ import (
 // Beat sends one heartbeat. The first heartbeat of a client also reads the group's settings, and
 // creates the group if it does not exist, unless Config.MustExist is set. Beat does not retry.
 //
-// The service takes a list of shard numbers alone: the sequence number, the instance and the
-// generation are not sent, and the grants have no epochs. The answer's TTL is the group's timeout.
+// The service takes only a list of shard numbers. So Beat does not send the sequence number, the
+// instance and the generation, and the grants have no epochs. The answer's TTL is the group's
+// timeout.
 //
-// The error matches heartbeat.ErrEvicted if the service does not know the member and the heartbeat
-// lists shards. Others match heartbeat.ErrGroupNotFound or heartbeat.ErrUnauthorized.
-// heartbeat.Retryable reports whether a retry may succeed. With refused credentials it may, except
-// for those of Static and FromEnv at the first heartbeat.
+// The error matches heartbeat.ErrEvicted if the heartbeat lists shards and the service does not
+// know the member, heartbeat.ErrGroupNotFound if the group does not exist, and
+// heartbeat.ErrUnauthorized if the service refuses the credentials. heartbeat.Retryable reports
+// whether a retry may succeed; for refused credentials see Error.Retryable.
 func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	held := make([]int, len(r.Held))
 	for i, h := range r.Held {
 		if h.ID.Log != c.cfg.Logstore {
-			return shardset.Answer{}, usage(opHeartbeat, "the shard %s is not of the logstore %q", quote(h.ID.String()), c.cfg.Logstore)
+			return shardset.Answer{}, usage(opHeartbeat, "the shard %s is not in the logstore %q", quote(h.ID.String()), c.cfg.Logstore)
 		}
 		held[i] = h.ID.Number
 	}
@@ -34,7 +35,7 @@ func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answe
 	numbers, err := c.heartbeat(ctx, r.Member, held)
 	switch {
 	case errors.Is(err, heartbeat.ErrGroupNotFound):
-		return shardset.Answer{}, c.groupGone(err)
+		return shardset.Answer{}, c.onGroupNotFound(err)
 	case errors.Is(err, heartbeat.ErrEvicted):
 		c.invalidateSettings()
 		return shardset.Answer{}, err
@@ -51,8 +52,7 @@ func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answe
 	return a, nil
 }
 
-// heartbeat sends the numbers of the shards that the member holds, and returns those of the
-// shards that it may hold.
+// heartbeat sends the numbers of the held shards, and returns the numbers of the assigned ones.
 func (c *Client) heartbeat(ctx context.Context, member string, held []int) ([]int, error) {
 	if err := c.checkMember(opHeartbeat, member); err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (c *Client) heartbeat(ctx context.Context, member string, held []int) ([]in
 		body:  body, typ: typeJSON, via: c.beats,
 	}
 	var numbers []int
-	err := c.send(ctx, q, intoJSON(q.op, func(b []byte) (err error) {
+	err := c.send(ctx, q, readJSON(q.op, func(b []byte) (err error) {
 		numbers, err = parseNumbers(b)
 		return err
 	}))

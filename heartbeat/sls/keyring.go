@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	// earlyRefresh is how long before the end of credentials the client asks for new ones; a
-	// quarter of their remaining time if that is less.
+	// earlyRefresh is how long before credentials expire the client calls the provider. If a
+	// quarter of their remaining time is shorter, that counts.
 	earlyRefresh = 5 * time.Minute
-	// refreshPause is the pause between two questions while the last credentials are good,
-	// after a failure and where the provider does not say when they end.
+	// refreshPause is the pause between two calls while the last credentials are valid: after a
+	// failure, and if the credentials have no Expires.
 	refreshPause = 10 * time.Second
 	// closeGrace is how long Close waits for a provider whose context has ended.
 	closeGrace = time.Second
@@ -30,20 +30,20 @@ var errClosed = errors.New("the client is closed")
 type keys struct {
 	Credentials
 	have    bool
-	renewAt time.Time // when to ask the provider again, beside the requests
+	renewAt time.Time // when to call the provider again, while requests go on
 }
 
-// usable reports whether the keys can sign requests. Keys without an end are good until the service
-// refuses them.
+// usable reports whether the keys can sign requests. Keys that do not expire are valid until the
+// service refuses them.
 func (k keys) usable(now time.Time) bool {
 	return k.have && (k.Expires.IsZero() || now.Before(k.Expires))
 }
 
-// due reports whether it is time to ask for new keys.
+// due reports whether it is time to call the provider.
 func (k keys) due(now time.Time) bool { return !k.usable(now) || !now.Before(k.renewAt) }
 
-// given returns the keys after the provider returned c.
-func given(now time.Time, c Credentials) keys {
+// newKeys returns the keys after the provider returned c.
+func newKeys(now time.Time, c Credentials) keys {
 	k := keys{Credentials: c, have: true, renewAt: now.Add(refreshPause)}
 	if !c.Expires.IsZero() {
 		k.renewAt = c.Expires.Add(-min(earlyRefresh, c.Expires.Sub(now)/4))
@@ -57,25 +57,25 @@ func (k keys) failed(now time.Time) keys {
 	return k
 }
 
-// keyring asks a provider for credentials and keeps the answer. It asks one question at a time, on
-// a goroutine of its own. A request waits for the answer only if it has no credentials, and no longer
-// than its context.
+// keyring keeps the last credentials of a provider. It makes one call of the provider at a time, on
+// a separate goroutine. A request waits for the call only if it has no valid credentials, and only
+// until its context ends.
 type keyring struct {
 	provider CredentialsProvider
-	fixed    bool          // the provider is Static and always returns the same
-	final    bool          // nothing outside of this process can change the credentials
-	timeout  time.Duration // of a question
+	fixed    bool          // the provider is Static
+	final    bool          // the provider is Static or FromEnv: nothing outside of this process can change the credentials
+	timeout  time.Duration // of a call
 	log      *zap.Logger
-	ctx      context.Context // of the questions; ends when the client is closed
+	ctx      context.Context // of the calls; ends when the client is closed
 
-	mu      sync.Mutex // guards the fields below; never held while asking
+	mu      sync.Mutex // guards the fields below; never held during a call
 	keys    keys
-	asking  *question // nil: none is under way
-	failing bool      // the last question failed, and that was logged
+	current *providerCall // nil: no call is running
+	failing bool          // the last call failed
 }
 
-// question is one call of the provider. The results are set before done is closed.
-type question struct {
+// providerCall is one call of the provider. Its results are set before done is closed.
+type providerCall struct {
 	done chan struct{}
 	cred Credentials
 	err  error
@@ -99,16 +99,16 @@ func (k *keyring) get(ctx context.Context) (Credentials, error) {
 		k.mu.Unlock()
 		return last.Credentials, nil
 	}
-	q := k.ask()
+	call := k.callProvider()
 	k.mu.Unlock()
 	if last.usable(now) {
 		return last.Credentials, nil
 	}
-	return q.wait(ctx)
+	return call.wait(ctx)
 }
 
-// renew returns credentials other than the refused ones; false if there are none. A question that
-// was already under way may return the refused ones; then renew asks once more.
+// renew returns credentials other than the refused ones, and false if there are none. A call that
+// was already running may return the refused ones; renew then makes one more call.
 func (k *keyring) renew(ctx context.Context, refused Credentials) (c Credentials, changed bool, err error) {
 	for range 2 {
 		k.mu.Lock()
@@ -116,10 +116,10 @@ func (k *keyring) renew(ctx context.Context, refused Credentials) (c Credentials
 			k.mu.Unlock()
 			return last.Credentials, true, nil
 		}
-		joined := k.asking != nil
-		q := k.ask()
+		joined := k.current != nil
+		call := k.callProvider()
 		k.mu.Unlock()
-		c, err = q.wait(ctx)
+		c, err = call.wait(ctx)
 		changed = err == nil && !c.same(refused)
 		if changed || !joined {
 			break
@@ -128,41 +128,41 @@ func (k *keyring) renew(ctx context.Context, refused Credentials) (c Credentials
 	return c, changed, err
 }
 
-// ask returns the question that is under way, or a new one. The caller holds mu. The keyring owns the
+// callProvider returns the running call, or starts one. The caller holds mu. The keyring owns the
 // goroutine; its context or the timeout stops it; close waits for it.
-func (k *keyring) ask() *question {
-	if k.asking != nil {
-		return k.asking
+func (k *keyring) callProvider() *providerCall {
+	if k.current != nil {
+		return k.current
 	}
-	q := &question{done: make(chan struct{})}
+	call := &providerCall{done: make(chan struct{})}
 	if k.ctx.Err() != nil {
-		q.err = newCredentialsError(errClosed.Error(), errClosed)
-		close(q.done)
-		return q
+		call.err = newCredentialsError(errClosed.Error(), errClosed)
+		close(call.done)
+		return call
 	}
-	k.asking = q
-	go k.call(q, k.keys.Credentials)
-	return q
+	k.current = call
+	go k.run(call, k.keys.Credentials)
+	return call
 }
 
-func (k *keyring) call(q *question, old Credentials) {
-	q.err = newCredentialsError("the provider ended its goroutine", nil) // with runtime.Goexit
-	defer func() { k.finish(q) }()
+func (k *keyring) run(call *providerCall, old Credentials) {
+	call.err = newCredentialsError("the provider ended its goroutine", nil) // with runtime.Goexit
+	defer func() { k.finish(call) }()
 	ctx, cancel := context.WithTimeout(k.ctx, k.timeout)
 	defer cancel()
 	c, err := credentials(ctx, k.provider)
 	if err != nil {
-		q.err = newCredentialsError(plain(bounded(scrub(scrub(err.Error(), old), c), maxMessage)), err)
+		call.err = newCredentialsError(plain(bounded(scrub(scrub(err.Error(), old), c), maxMessage)), err)
 		return
 	}
 	if fault := c.validate(); fault != nil {
-		q.err = newCredentialsError("the provider's credentials "+fault.Error(), heartbeat.ErrUnauthorized)
+		call.err = newCredentialsError("the provider's credentials "+fault.Error(), heartbeat.ErrUnauthorized)
 		return
 	}
-	q.cred, q.err = c, nil
+	call.cred, call.err = c, nil
 }
 
-// credentials calls the provider. A panic in it is an error.
+// credentials calls the provider. It returns a panic as an error.
 func credentials(ctx context.Context, p CredentialsProvider) (c Credentials, err error) {
 	returned := false
 	defer func() {
@@ -175,47 +175,47 @@ func credentials(ctx context.Context, p CredentialsProvider) (c Credentials, err
 	return c, err
 }
 
-// finish ends a question.
-func (k *keyring) finish(q *question) {
+// finish ends a call.
+func (k *keyring) finish(call *providerCall) {
 	now := time.Now()
 	k.mu.Lock()
-	k.asking = nil
-	if q.err == nil {
-		k.keys = given(now, q.cred)
+	k.current = nil
+	if call.err == nil {
+		k.keys = newKeys(now, call.cred)
 	} else {
 		k.keys = k.keys.failed(now)
 	}
-	tell := q.err != nil && !k.failing && k.ctx.Err() == nil && k.keys.usable(now)
-	k.failing = q.err != nil
+	warn := call.err != nil && !k.failing && k.ctx.Err() == nil && k.keys.usable(now)
+	k.failing = call.err != nil
 	k.mu.Unlock()
-	close(q.done)
-	if tell {
-		k.log.Warn("credentials cannot be renewed; requests use the last ones", zap.Error(q.err))
+	close(call.done)
+	if warn {
+		k.log.Warn("credentials cannot be renewed; requests use the last ones", zap.Error(call.err))
 	}
 }
 
-func (q *question) wait(ctx context.Context) (Credentials, error) {
+func (c *providerCall) wait(ctx context.Context) (Credentials, error) {
 	select {
-	case <-q.done:
-		return q.cred, q.err
+	case <-c.done:
+		return c.cred, c.err
 	case <-ctx.Done():
 		return Credentials{}, newCredentialsError("the provider has not answered yet: "+ctx.Err().Error(), ctx.Err())
 	}
 }
 
-// close waits up to closeGrace for the question that is under way. The caller has ended the context,
-// so no question follows.
+// close waits up to closeGrace for the running call. The caller has ended the context, so no other
+// call follows.
 func (k *keyring) close() error {
 	k.mu.Lock()
-	q := k.asking
+	call := k.current
 	k.mu.Unlock()
-	if q == nil {
+	if call == nil {
 		return nil
 	}
 	t := time.NewTimer(closeGrace)
 	defer t.Stop()
 	select {
-	case <-q.done:
+	case <-call.done:
 		return nil
 	case <-t.C:
 		return newCredentialsError("the provider ignores its context and still runs", nil)

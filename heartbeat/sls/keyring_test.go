@@ -249,13 +249,13 @@ func TestKeys(t *testing.T) {
 		from time.Duration // until then the keys are usable and no request asks
 		ends time.Duration // from then on they are not usable; zero: never
 	}{
-		{"an hour", given(t0, Credentials{Expires: t0.Add(time.Hour)}), 55 * time.Minute, time.Hour},
-		{"a minute", given(t0, Credentials{Expires: t0.Add(time.Minute)}), 45 * time.Second, time.Minute},
-		{"over", given(t0, Credentials{Expires: t0.Add(-time.Second)}), -time.Second, -time.Second},
-		{"no end", given(t0, Credentials{}), refreshPause, 0},
-		{"no end, failed", given(t0, Credentials{}).failed(t0.Add(time.Hour)), time.Hour + refreshPause, 0},
-		{"failed, not over", given(t0, Credentials{Expires: t0.Add(time.Hour)}).failed(t0.Add(56 * time.Minute)), 56*time.Minute + refreshPause, time.Hour},
-		{"failed and over", given(t0, Credentials{Expires: t0.Add(time.Hour)}).failed(t0.Add(59*time.Minute + 59*time.Second)), time.Hour, time.Hour},
+		{"an hour", newKeys(t0, Credentials{Expires: t0.Add(time.Hour)}), 55 * time.Minute, time.Hour},
+		{"a minute", newKeys(t0, Credentials{Expires: t0.Add(time.Minute)}), 45 * time.Second, time.Minute},
+		{"over", newKeys(t0, Credentials{Expires: t0.Add(-time.Second)}), -time.Second, -time.Second},
+		{"no end", newKeys(t0, Credentials{}), refreshPause, 0},
+		{"no end, failed", newKeys(t0, Credentials{}).failed(t0.Add(time.Hour)), time.Hour + refreshPause, 0},
+		{"failed, not over", newKeys(t0, Credentials{Expires: t0.Add(time.Hour)}).failed(t0.Add(56 * time.Minute)), 56*time.Minute + refreshPause, time.Hour},
+		{"failed and over", newKeys(t0, Credentials{Expires: t0.Add(time.Hour)}).failed(t0.Add(59*time.Minute + 59*time.Second)), time.Hour, time.Hour},
 	} {
 		for _, at := range []time.Duration{-30 * time.Minute, 0, c.from - 1, c.from, c.ends - 1, c.ends, 24 * time.Hour} {
 			usable := c.ends == 0 || at < c.ends

@@ -280,3 +280,11 @@ func equalBytes(t *testing.T, what string, got, want []byte) {
 		t.Errorf("%s is %x, want %x", what, got, want)
 	}
 }
+
+// lastGroup returns the settings of the client's group as last read, and false if they are not
+// known.
+func (c *Client) lastGroup() (Group, bool) {
+	c.group.mu.Lock()
+	defer c.group.mu.Unlock()
+	return c.group.group, c.group.known
+}

@@ -12,9 +12,9 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// A worker with a user's HTTP/2 transport keeps its lease when the connection goes silent,
-// at whatever moment, and although reads hang there.
-func TestLeaseSurvivesASilentConnection(t *testing.T) {
+// A worker with a user's HTTP/2 transport keeps its lease when the connection hangs, at whatever
+// moment, even if reads hang too.
+func TestLeaseSurvivesAHungConnection(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			srv, err := slsserver.New(slsserver.Config{Projects: []slsserver.Project{{
@@ -57,11 +57,11 @@ func TestLeaseSurvivesASilentConnection(t *testing.T) {
 			go func() { done <- worker.Run(ctx) }()
 			time.Sleep(10 * time.Second)
 			for i := range 10 {
-				n.silence()
+				n.hang()
 				time.Sleep(40*time.Second + time.Duration(i)*197*time.Millisecond)
 			}
 			if s := worker.Status(); s.Counters.LeasesLost+s.Counters.Evictions != 0 || len(s.Shards) != 2 || http2 && s.Counters.HeartbeatsFailed == 0 {
-				t.Errorf("HTTP/2: %v: after 10 silences: %+v", http2, s.Counters)
+				t.Errorf("HTTP/2: %v: after 10 hung connections: %+v", http2, s.Counters)
 			}
 			stop()
 			if err := <-done; err != nil {

@@ -13,9 +13,9 @@ const (
 	maxCursor = 4096 // bytes; the service's own cursors have some 30
 )
 
-// validName is the rule for the names of logstores and groups. They go into the path without an
-// escape, so that client and service sign the same path. The service does not document its rule in
-// full. This one accepts what the official clients accept, except for a leading '-' or '_'.
+// validName is the rule for the names of logstores and groups. Names go into the path without an
+// escape, so that client and service sign the same path. The service does not document all of its
+// rule. This rule accepts what the official clients accept, except for a leading '-' or '_'.
 func validName(s string) bool {
 	if s == "" || len(s) > maxName {
 		return false
@@ -46,9 +46,9 @@ func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// validCursor is the rule for cursors from the service or from a checkpoint store. They are opaque,
-// but go into queries and come from headers. Some clients commit cursors with the line end of their
-// base64, which a query can carry.
+// validCursor is the rule for cursors from the service or from a checkpoint store. The client does
+// not interpret them, but it must be able to send them in a query. Some clients commit cursors with
+// the line end of their base64, which a query can carry.
 func validCursor(s string) bool {
 	if len(s) > maxCursor {
 		return false
@@ -77,7 +77,7 @@ func validKey(s string) bool {
 	return true
 }
 
-// bounded cuts a text of others to a length.
+// bounded cuts a text to a length.
 func bounded(s string, limit int) string {
 	if len(s) <= limit {
 		return s
@@ -90,11 +90,11 @@ func bounded(s string, limit int) string {
 
 func quote(s string) string { return strconv.Quote(bounded(s, maxName)) }
 
-// shown quotes a short value from an answer, and names the length of a long one. It does not cut a
-// long one, because scrub would not find half a secret.
+// shown quotes a short value of an answer, and describes a long one by its length. It does not cut
+// a long one, because scrub would not find a part of a secret.
 func shown(s string) string {
 	if len(s) > 24 {
-		return "something of " + strconv.Itoa(len(s)) + " bytes"
+		return "a value of " + strconv.Itoa(len(s)) + " bytes"
 	}
 	return strconv.Quote(s)
 }

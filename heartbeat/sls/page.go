@@ -33,28 +33,29 @@ const (
 // Page is one answer to a pull.
 type Page struct {
 	// Next is the cursor of the next page, and the position to commit when this page is
-	// acknowledged. At the end of a shard it is the request's cursor. It moves if there is
-	// data, also if a query filters all of it out, and never goes back.
+	// acknowledged. It never goes back. If there was data it is beyond the request's cursor, even
+	// if a query filtered all of the data out. At the end of a shard it is the request's cursor.
 	Next string
 	// Count is the number of log groups in Body.
 	Count int
 	// RawSize is the exact length of Body after decompression.
 	RawSize int
-	// Compression says how Body is compressed.
+	// Compression is the compression of Body.
 	Compression Compression
 	// Body is a LogGroupList in protobuf, still compressed; nil if RawSize is zero. It is in
 	// the request's Buffer if it fits there.
 	Body []byte
 
-	// CursorTime is when the service received the data at Next; zero if it does not say.
+	// CursorTime is when the service received the data at Next. Zero means that the service does
+	// not say.
 	CursorTime time.Time
-	// EndOfCursor means that the page reaches the end of the shard or of the range. False
-	// means nothing: the service does not document when it sets it.
+	// EndOfCursor means that the page reaches the end of the shard or EndCursor. False does not
+	// mean the opposite: the service does not document when it sends true.
 	EndOfCursor bool
 	// RequestID is the service's ID of this request.
 	RequestID string
 
-	// The figures of a query or a stored processor; zero without one.
+	// What a PullRequest.Query or Processor did; zero without one.
 	RawDataSize  int // bytes read
 	RawDataCount int // log groups read
 	RawDataLines int // logs read
@@ -65,33 +66,33 @@ type Page struct {
 	hasReadLast bool
 }
 
-// ReadLastCursor returns the number of the last log group of the page; false if the service does
-// not say. Without a query or a processor the log groups of a page have consecutive numbers.
+// ReadLastCursor returns the number of the last log group of the page, and false if the service
+// does not say. Without a query the log groups of a page have consecutive numbers.
 func (p *Page) ReadLastCursor() (int64, bool) { return p.readLast, p.hasReadLast }
 
 // PageSizeError is the cause of a *ResponseError: the headers announce a page that is larger than
 // the client reads. A pull with a smaller Count may return a page that fits.
 type PageSizeError struct {
 	Count   int // log groups in it
-	RawSize int // its bytes before compression
-	Max     int // the most bytes that the client reads
+	RawSize int // its size in bytes before compression
+	Max     int // the most bytes that the client accepts
 }
 
 func (e *PageSizeError) Error() string {
-	return fmt.Sprintf("its %d log groups have %d bytes, the most is %d", e.Count, e.RawSize, e.Max)
+	return fmt.Sprintf("its %d log groups have %d bytes; the client accepts at most %d", e.Count, e.RawSize, e.Max)
 }
 
 // readPage reads an answer of status 200 to a pull at a cursor.
 func readPage(resp *http.Response, cursor string, buffer []byte) (Page, error) {
 	p, err := parsePage(resp.Header)
 	if err == nil {
-		err = p.follow(cursor)
+		err = p.checkNext(cursor)
 	}
 	if err != nil {
 		return p, &ResponseError{Op: opPull, Reason: err.Error(), cause: err}
 	}
 	if p.RawSize == 0 {
-		return p, nil // the caller drains the body
+		return p, nil // attempt drains the body
 	}
 	limit := p.RawSize
 	if p.Compression != None {
@@ -100,11 +101,11 @@ func readPage(resp *http.Response, cursor string, buffer []byte) (Page, error) {
 	p.Body, err = readBody(resp, buffer, limit)
 	switch {
 	case errors.Is(err, errTooLong):
-		return p, &ResponseError{Op: opPull, Reason: "its body is longer than its size allows"}
+		return p, &ResponseError{Op: opPull, Reason: "its body is longer than its announced size"}
 	case err != nil:
 		return p, &bodyError{err: err}
 	case len(p.Body) == 0, p.Compression == None && len(p.Body) != p.RawSize:
-		return p, &ResponseError{Op: opPull, Reason: "its body is shorter than its size says"}
+		return p, &ResponseError{Op: opPull, Reason: "its body is shorter than its announced size"}
 	}
 	return p, nil
 }
@@ -141,22 +142,22 @@ func parsePage(h http.Header) (p Page, err error) {
 	return p, nil
 }
 
-// follow checks that the next cursor follows the request's. Otherwise the same data would be read and
-// handled again.
-func (p *Page) follow(cursor string) error {
+// checkNext checks that the next cursor is not before the request's. Otherwise the worker would
+// process the same data again.
+func (p *Page) checkNext(cursor string) error {
 	if p.Next == "" && p.Count == 0 {
 		p.Next = cursor // as the official clients do
 		return nil
 	}
 	if !validCursor(p.Next) {
-		return errors.New("it has no cursor to go on with")
+		return errors.New("it has no valid next cursor")
 	}
 	from, known := CursorNumber(cursor)
 	to, alsoKnown := CursorNumber(p.Next)
 	same := p.Next == strings.TrimRight(cursor, "\r\n") || known && alsoKnown && to == from
 	switch {
 	case same && p.Count > 0:
-		return errors.New("its next cursor does not move, although it has " + strconv.Itoa(p.Count) + " log groups")
+		return errors.New("its next cursor is the request's, although it has " + strconv.Itoa(p.Count) + " log groups")
 	case same:
 		p.Next = cursor // in the spelling of the caller
 	case known && alsoKnown && to < from:
@@ -178,8 +179,8 @@ func number(h http.Header, name string, limit int) (int, error) {
 	return n, nil
 }
 
-// optional reads a header that is for information alone. It returns zero for a bad value, because the
-// page is good without it.
+// optional reads a header that is only for information. It returns zero for a bad value, because
+// the client can use the page without the header.
 func optional(h http.Header, name string) int64 {
 	n, err := strconv.ParseInt(h.Get(name), 10, 64)
 	if err != nil || n < 0 {
@@ -190,18 +191,18 @@ func optional(h http.Header, name string) int64 {
 
 var errTooLong = errors.New("body is too long")
 
-// trusted is how many announced bytes of a body get memory before they arrive.
-const trusted = 1 << 20
+// preallocated is the largest body for which readBody allocates memory before the bytes arrive.
+const preallocated = 1 << 20
 
-// readBody reads a body to its end, into buffer if it fits. Beyond trusted, memory grows with what
-// arrives, not with what was announced.
+// readBody reads a body to its end, into buffer if it fits. Beyond preallocated bytes, memory grows
+// with the bytes that arrive, not with the announced size.
 func readBody(resp *http.Response, buffer []byte, limit int) ([]byte, error) {
 	announced := resp.ContentLength
 	if announced > int64(limit) {
 		return nil, errTooLong
 	}
 	b := buffer[:0]
-	if announced >= 0 && announced <= int64(max(cap(b), trusted)) {
+	if announced >= 0 && announced <= int64(max(cap(b), preallocated)) {
 		n := int(announced)
 		b = slices.Grow(b, n)
 		_, err := io.ReadFull(resp.Body, b[:n])
@@ -215,7 +216,7 @@ func readBody(resp *http.Response, buffer []byte, limit int) ([]byte, error) {
 		if len(b) == cap(b) {
 			more := min(max(len(b), 64<<10), limit+1-len(b))
 			if announced >= 0 {
-				more = min(max(len(b), trusted), int(announced)+1-len(b)) // one more, to see the end
+				more = min(max(len(b), preallocated), int(announced)+1-len(b)) // one more, to see the end
 			}
 			b = append(make([]byte, 0, len(b)+more), b...)
 		}

@@ -17,7 +17,7 @@ const (
 
 // parseNumbers reads an array of shard numbers, the answer to a heartbeat. It is stricter than
 // encoding/json: null is not an empty array, and a null in the array is not shard 0. Either mistake
-// would end or start work that the service did not mention. It counts the numbers before it allocates
+// would stop shards, or start one, against the answer. It counts the numbers before it allocates
 // memory for them.
 func parseNumbers(b []byte) ([]int, error) {
 	b = trimJSON(b)
@@ -64,17 +64,19 @@ func parseNumber(text []byte) (n int, ok bool) {
 	return int(sum), sum <= maxShard
 }
 
-// maxOdd is how many odd elements a list may have.
-const maxOdd = 50
+// maxSkipped is how many elements parseElements may skip.
+const maxSkipped = 50
 
-// errOdd is the error of an element that parseElements leaves out.
-type errOdd struct{ error }
+// errSkip is the error of an element that parseElements skips.
+type errSkip struct{ error }
 
-// parseElements reads an array of objects and calls each for one at a time, so that it refuses a bad
-// list before it takes memory for all of it. It leaves out an element that is not an object, and one
-// for which each returns an errOdd. It returns an error if it leaves out more than maxOdd elements or
-// all of them, and any other error of each. If a field of the object has the wrong type, each gets the
-// other fields and that error as wrong.
+// parseElements reads an array of objects and calls each for one object at a time, so that it
+// refuses a bad list before it takes memory for all of it. If a field has the wrong type, each gets
+// the other fields, and the error as wrong.
+//
+// parseElements skips an element that is not an object, and one for which each returns an errSkip.
+// It returns any other error of each. It also returns an error if it skips more than maxSkipped
+// elements, or all of them.
 func parseElements[W any](b []byte, each func(element *W, wrong error) error) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	switch first, err := d.Token(); {
@@ -86,8 +88,8 @@ func parseElements[W any](b []byte, each func(element *W, wrong error) error) er
 		return errors.New("it is not a JSON array")
 	}
 	var element, zero W
-	var fault error // of the first odd one
-	odd, read := 0, 0
+	var fault error // of the first skipped element
+	skipped, read := 0, 0
 	for ; d.More(); read++ {
 		if read == maxShards {
 			return fmt.Errorf("it lists more than %d elements", maxShards)
@@ -99,19 +101,19 @@ func parseElements[W any](b []byte, each func(element *W, wrong error) error) er
 			return fmt.Errorf("element %d: %w", read, jsonFault(err))
 		}
 		if kind != nil && kind.Field == "" {
-			err = errOdd{jsonFault(err)}
+			err = errSkip{jsonFault(err)}
 		} else {
 			err = each(&element, err)
 		}
 		if err == nil {
 			continue
 		}
-		if err = fmt.Errorf("element %d: %w", read, err); !errors.As(err, new(errOdd)) {
+		if err = fmt.Errorf("element %d: %w", read, err); !errors.As(err, new(errSkip)) {
 			return err
 		}
-		if odd++; odd == 1 {
+		if skipped++; skipped == 1 {
 			fault = err
-		} else if odd > maxOdd {
+		} else if skipped > maxSkipped {
 			return fault
 		}
 	}
@@ -121,7 +123,7 @@ func parseElements[W any](b []byte, each func(element *W, wrong error) error) er
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("something follows the array")
 	}
-	if odd == read {
+	if skipped == read {
 		return fault
 	}
 	return nil
@@ -131,13 +133,13 @@ func parseElements[W any](b []byte, each func(element *W, wrong error) error) er
 func jsonFault(err error) error {
 	var typ *json.UnmarshalTypeError
 	if errors.As(err, &typ) {
-		return fmt.Errorf("JSON %s at byte %d is not what belongs there", shown(typ.Value), typ.Offset)
+		return fmt.Errorf("JSON %s at byte %d has the wrong type", shown(typ.Value), typ.Offset)
 	}
 	return errors.New("it is not JSON of the right form")
 }
 
-// rawNumber reads a shard number from raw JSON, so that a number of the wrong type does not count as
-// shard 0 and other faults of its element do not matter.
+// rawNumber reads a shard number from raw JSON. With encoding/json a value of the wrong type would
+// become shard 0, or make the whole element fail.
 func rawNumber(raw json.RawMessage) (int, error) {
 	if raw == nil || string(raw) == "null" {
 		return 0, errNoNumber
@@ -151,8 +153,8 @@ func rawNumber(raw json.RawMessage) (int, error) {
 
 var errNoNumber = errors.New("it has no shard number")
 
-// unixTime returns the time of Unix seconds. It returns the zero time for 0 and for numbers outside of
-// the calendar.
+// unixTime returns the time of Unix seconds, and the zero time for values below 1 or after the year
+// 9999.
 func unixTime(seconds int64) time.Time {
 	if seconds <= 0 || seconds > 253402300799 { // the end of the year 9999
 		return time.Time{}

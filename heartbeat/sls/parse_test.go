@@ -110,9 +110,9 @@ func TestShards(t *testing.T) {
 // An element of a list of shards that is odd spoils its own shard at most.
 func TestOddShards(t *testing.T) {
 	for body, want := range map[string][]Shard{
-		`[{"shardID":0,"status":"frozen"},{"shardID":1,"status":"readonly"}]`:                 {{Number: 0, OddStatus: `"frozen"`}, {Number: 1, ReadOnly: true}},
-		`[{"shardID":0},{"shardID":1,"status":"readonly"}]`:                                   {{Number: 0, OddStatus: `""`}, {Number: 1, ReadOnly: true}},
-		`[{"shardID":0,"status":7},{"shardID":1,"status":"readonly"}]`:                        {{Number: 0, OddStatus: `""`}, {Number: 1, ReadOnly: true}},
+		`[{"shardID":0,"status":"frozen"},{"shardID":1,"status":"readonly"}]`:                 {{Number: 0, UnknownStatus: `"frozen"`}, {Number: 1, ReadOnly: true}},
+		`[{"shardID":0},{"shardID":1,"status":"readonly"}]`:                                   {{Number: 0, UnknownStatus: `""`}, {Number: 1, ReadOnly: true}},
+		`[{"shardID":0,"status":7},{"shardID":1,"status":"readonly"}]`:                        {{Number: 0, UnknownStatus: `""`}, {Number: 1, ReadOnly: true}},
 		`[{"shardID":"0","status":"readwrite"},{"shardID":1,"status":"readonly"}]`:            {{Number: 1, ReadOnly: true}},
 		`[null,7,{},{"shardID":-1,"status":"readonly"},{"shardID":1,"status":"readonly"}]`:    {{Number: 1, ReadOnly: true}},
 		`[{"shardID":1,"status":"readonly","createTime":"1453949705","inclusiveBeginKey":7}]`: {{Number: 1, ReadOnly: true}},

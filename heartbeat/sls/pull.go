@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// MaxCount is the most log groups that one pull may ask for.
+// MaxCount is the largest PullRequest.Count.
 const MaxCount = 1000
 
 // PullRequest describes the page to read.
@@ -15,22 +15,22 @@ type PullRequest struct {
 	Cursor string // the first log group to read
 	// EndCursor is the first log group not to read. Empty means no bound.
 	EndCursor string
-	// Count bounds the log groups of the page. It is at most MaxCount; zero means MaxCount.
+	// Count is the maximum number of log groups in the page, at most MaxCount. Zero means MaxCount.
 	Count int
 	// Query is an SPL statement with which the service filters the logs. Empty means none.
 	Query string
-	// Processor is the name of a query that the service stores. Empty means none.
+	// Processor is the name of a query that is stored in the service. Empty means none.
 	Processor string
-	// Compression is how the service shall send the page. Empty means LZ4.
+	// Compression is the compression to ask the service for. Empty means LZ4.
 	Compression Compression
-	// Buffer gets the page, up to its capacity. A page that does not fit gets memory of its
-	// own.
+	// Buffer is memory for Page.Body, up to its capacity. Pull allocates memory for a body that
+	// does not fit.
 	Buffer []byte
 }
 
 // Pull reads one page. The service does not fence reads: every client may read every shard at any
-// time. The error is a *ResponseError if headers of the page are missing, or contradict each other,
-// the body or the request's cursor.
+// time. The error is a *ResponseError if a header of the page is missing, or if the headers
+// contradict each other, the body or the request's cursor.
 func (c *Client) Pull(ctx context.Context, r PullRequest) (Page, error) {
 	if err := r.validate(); err != nil {
 		return Page{}, err

@@ -269,7 +269,7 @@ func FuzzPage(f *testing.F) {
 		const cursor = "MTAw\n" // 100
 		if n := alloctest.Bytes(func() {
 			_, _ = readPage(&http.Response{Header: resp.Header, ContentLength: 1 << 40, Body: io.NopCloser(bytes.NewReader(body))}, cursor, nil)
-		}); n > 2*len(body)+trusted+64<<10 {
+		}); n > 2*len(body)+preallocated+64<<10 {
 			t.Errorf("a page of %d bytes allocates %d", len(body), n)
 		}
 		p, err := readPage(resp, cursor, make([]byte, 0, 16))

@@ -7,16 +7,16 @@ import (
 
 // PutOptions are the options of Put.
 type PutOptions struct {
-	// HashKey selects the shard whose range has the key: 32 lower-case hex digits. Empty
+	// HashKey is 32 lower-case hex digits. It selects the shard whose range contains it. Empty
 	// means that the service selects a shard.
 	HashKey string
-	// Compression is how the log group is sent. Empty means LZ4.
+	// Compression is the compression of the request. Empty means LZ4.
 	Compression Compression
 }
 
-// Put writes one LogGroup, given in protobuf and not compressed, to one shard. Nil means that the
-// service confirmed it. After an *Error or a *UsageError the group was not written; after any other
-// error it may have been.
+// Put writes one log group to one shard. The argument is an uncompressed LogGroup in protobuf. Nil
+// means that the service confirmed the write. After an *Error or a *UsageError the service did not
+// write the group; after any other error it may have.
 func (c *Client) Put(ctx context.Context, group []byte, o PutOptions) error {
 	switch {
 	case len(group) == 0:
@@ -39,5 +39,5 @@ func (c *Client) Put(ctx context.Context, group []byte, o PutOptions) error {
 		q.path = "/logstores/" + c.cfg.Logstore + "/shards/route"
 		q.query = []param{{"key", o.HashKey}}
 	}
-	return c.send(ctx, q, nothing)
+	return c.send(ctx, q, noResult)
 }

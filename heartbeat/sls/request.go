@@ -42,7 +42,7 @@ func (c *Client) request(ctx context.Context, q *call, cred Credentials) *http.R
 	return r.WithContext(ctx)
 }
 
-// sign adds the headers of the signature. Without credentials there is only a date.
+// sign adds the headers of the signature. Without credentials it adds only a date.
 func (c *Client) sign(q *call, cred Credentials, h http.Header) {
 	now := time.Now()
 	if c.keys == nil {

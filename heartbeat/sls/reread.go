@@ -9,27 +9,27 @@ import (
 
 const (
 	// rereadEvery is how often the client reads the group's settings again. It bounds how long a
-	// member uses the old timeout after a new one was set.
+	// member uses an old timeout.
 	rereadEvery = 30 * time.Second
-	// rereadSoon is the pause after a reading that failed.
+	// rereadSoon is the pause after a failed reading.
 	rereadSoon = 5 * time.Second
-	// rereadTimeout bounds one such reading. It may take longer than a heartbeat.
+	// rereadTimeout bounds one reading, which may take longer than a heartbeat.
 	rereadTimeout = 10 * time.Second
 )
 
-// onAnswer is the event of an answered heartbeat. It returns the known settings.
+// onAnswer handles the answer of a heartbeat. It returns the known settings.
 func (c *Client) onAnswer() Group {
 	c.group.mu.Lock()
 	g := c.group.group
-	c.group.noGroup, c.group.noLogstore, c.group.fresh = absence{}, absence{}, false
+	c.group.noGroup, c.group.noLogstore, c.group.justCreated = absence{}, absence{}, false
 	c.group.mu.Unlock()
 	c.rereadIfDue()
 	return g
 }
 
-// rereadIfDue reads the settings again when it is time, on a goroutine: a heartbeat must not wait for
-// it, and may have too little time for it. The next answer uses the result. The client's background
-// owns, stops and awaits the goroutine; one runs at a time.
+// rereadIfDue starts a goroutine that reads the settings again, if it is time: a heartbeat must not
+// wait for that. The next answer uses the result. The client's background owns the goroutine, stops
+// it and waits for it; one runs at a time.
 func (c *Client) rereadIfDue() {
 	s := &c.group
 	s.mu.Lock()
@@ -44,29 +44,29 @@ func (c *Client) rereadIfDue() {
 	}
 }
 
-// rereadSettings reads the settings. It keeps them if the version has not changed meanwhile, and keeps
-// the known ones if it fails.
+// rereadSettings reads the settings. It stores them if the version has not changed meanwhile. If it
+// fails, the known settings stay.
 func (c *Client) rereadSettings(ctx context.Context, version uint64) {
 	ctx, cancel := context.WithTimeout(ctx, rereadTimeout)
 	defer cancel()
 	g, err := c.find(ctx)
-	switch newest := c.endReading(version); {
-	case !newest || c.background.closed():
+	switch unchanged := c.endReading(version); {
+	case !unchanged || c.background.closed():
 	case err != nil:
-		c.cfg.Logger.Warn("group's settings cannot be read again; the last ones stay", zap.Error(err))
+		c.cfg.Logger.Warn("cannot read the group's settings again; the client keeps the last ones", zap.Error(err))
 	default:
 		c.setSettings(g)
 	}
 }
 
-// endReading ends a reading, and reports whether the version has not changed since it began. It plans
-// the next reading soon; setSettings plans it later.
-func (c *Client) endReading(version uint64) (newest bool) {
+// endReading ends a reading, and reports whether the version is the same as when the reading began.
+// It sets the next reading after rereadSoon; setSettings sets it after rereadEvery.
+func (c *Client) endReading(version uint64) (unchanged bool) {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
 	c.group.rereading = false
-	if newest = c.group.version == version; newest {
+	if unchanged = c.group.version == version; unchanged {
 		c.group.readAt = time.Now().Add(rereadSoon)
 	}
-	return newest
+	return unchanged
 }

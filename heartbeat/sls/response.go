@@ -19,8 +19,8 @@ func drain(body io.ReadCloser) {
 	_ = body.Close()
 }
 
-// refusal reads an answer with a status other than 200. An answer without the service's JSON error
-// is not the service's, although it has a request ID: a gateway may have replaced the body.
+// refusal reads an answer with a status other than 200. Without the service's JSON error it is a
+// foreign answer, even with a request ID: a gateway may have replaced the body.
 func refusal(op string, resp *http.Response, cred Credentials) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDrain))
 	if err != nil {
@@ -28,17 +28,17 @@ func refusal(op string, resp *http.Response, cred Credentials) error {
 	}
 	var said struct {
 		Code    string `json:"errorCode"`
-		Message any    `json:"errorMessage"` // of any kind, so that an odd one does not hide the code
+		Message any    `json:"errorMessage"` // of any type, so that a bad one does not hide the code
 	}
 	if json.Unmarshal(body, &said) != nil || said.Code == "" {
-		return foreignPage(op, resp, body, cred)
+		return foreignAnswer(op, resp, body, cred)
 	}
 	message, _ := said.Message.(string)
 	e := &Error{
 		Op: op, HTTPStatus: resp.StatusCode, RequestID: requestID(resp, cred),
 		Code: bounded(scrub(said.Code, cred), maxCode), Message: bounded(scrub(message, cred), maxMessage),
 	}
-	// By the code as it came: scrub may have removed a short secret from it.
+	// classify needs the code as it came: scrub may have removed a short secret from it.
 	e.class = classify(op, e.HTTPStatus, said.Code)
 	e.after = pause(e.class, resp.Header.Get(headerRetryAfter), time.Now())
 	return e
@@ -53,15 +53,15 @@ type bodyError struct{ err error }
 
 func (e *bodyError) Error() string { return e.err.Error() }
 
-// pageError is a body that the service does not write, under the service's headers: a gateway
-// replaced the body.
-type pageError struct{ body []byte }
+// foreignBodyError means that a gateway replaced the body of the service's answer, and kept its
+// headers.
+type foreignBodyError struct{ body []byte }
 
-func (e *pageError) Error() string { return "it is not JSON" }
+func (e *foreignBodyError) Error() string { return "it is not JSON" }
 
-// nothing reads the answer to a call without a result: no body, or JSON that is not an error. Any
-// other body, or one that breaks off, does not confirm that the call was carried out.
-func nothing(resp *http.Response) error {
+// noResult reads the answer to a call without a result: no body, or JSON that is not an error. Any
+// other body, or one that breaks off, does not prove that the service carried out the call.
+func noResult(resp *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDrain))
 	if err != nil {
 		return &bodyError{err: err}
@@ -73,13 +73,13 @@ func nothing(resp *http.Response) error {
 		Code json.RawMessage `json:"errorCode"`
 	}
 	if _ = json.Unmarshal(body, &said); said.Code != nil || !json.Valid(body) {
-		return &pageError{body: body}
+		return &foreignBodyError{body: body}
 	}
 	return nil
 }
 
-// intoJSON returns a function that reads a whole body and passes it to parse.
-func intoJSON(op string, parse func([]byte) error) func(*http.Response) error {
+// readJSON returns a function that reads a whole body and passes it to parse.
+func readJSON(op string, parse func([]byte) error) func(*http.Response) error {
 	return func(resp *http.Response) error {
 		body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 		switch {
@@ -90,7 +90,7 @@ func intoJSON(op string, parse func([]byte) error) func(*http.Response) error {
 		}
 		if err := parse(body); err != nil {
 			if !likeJSON(trimJSON(body)) {
-				return &pageError{body: body}
+				return &foreignBodyError{body: body}
 			}
 			return &ResponseError{Op: op, Reason: err.Error()}
 		}

@@ -8,22 +8,23 @@ import (
 	"sync/atomic"
 )
 
-// route carries requests over a transport. It gives up the connections when one may be silent:
-// a firewall forgot it, or the machine at its end is gone, and no error says so. With HTTP/2 the
-// next request would use the same connection until the operating system gives up; with HTTP/1.1 it
-// would use another idle connection, which may be silent too.
+// route sends requests over a transport. When a request times out on a used connection, route
+// closes the idle connections and stops using that one: a firewall may have dropped them, or the
+// other machine may have failed, and no error shows it. Otherwise the next request would use, with
+// HTTP/2, the same connection until the operating system gives it up, and with HTTP/1.1 another
+// idle one that may be broken too.
 type route struct {
 	transport http.RoundTripper
 	http2     atomic.Bool // the newest answer came over HTTP/2
-	silent    atomic.Bool // over HTTP/2 the last request got no answer in time
+	timedOut  atomic.Bool // the last request timed out over HTTP/2
 }
 
-// RoundTrip changes the request, which is the client's own.
+// RoundTrip changes the request, because the client made it.
 func (r *route) RoundTrip(q *http.Request) (*http.Response, error) {
-	// CloseIdleConnections does not close an HTTP/2 connection with requests under way. Close
-	// makes this request the last one on it, so that the next request gets a new connection.
-	q.Close = r.silent.Swap(false)
-	var reused atomic.Bool // a new connection is slow, not silent
+	// CloseIdleConnections does not close an HTTP/2 connection that other requests use. Close makes
+	// this request the last one on its connection, so the next request gets a new one.
+	q.Close = r.timedOut.Swap(false)
+	var reused atomic.Bool // a new connection may be slow, but it is not broken
 	q = q.WithContext(httptrace.WithClientTrace(q.Context(), &httptrace.ClientTrace{
 		GotConn: func(c httptrace.GotConnInfo) { reused.Store(c.Reused) },
 	}))
@@ -34,7 +35,7 @@ func (r *route) RoundTrip(q *http.Request) (*http.Response, error) {
 	}
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() && reused.Load() {
-		r.silent.Store(r.http2.Load())
+		r.timedOut.Store(r.http2.Load())
 		if t, ok := r.transport.(interface{ CloseIdleConnections() }); ok {
 			t.CloseIdleConnections()
 		}

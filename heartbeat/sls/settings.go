@@ -18,28 +18,21 @@ type groupState struct {
 
 	mu        sync.Mutex // guards the fields below; never held across a call
 	known     bool
-	group     Group     // as the service has it, if known
-	version   uint64    // rises with each change of known and group: an older reading is void
+	group     Group     // as last read; may be old if not known
+	version   uint64    // rises with each change of known or group; the client drops a reading that began before
 	readAt    time.Time // when to read it again
 	rereading bool
-	met       bool  // the group existed once: from then on Create alone creates it
-	updated   bool  // the client has done what Config.UpdateGroup asks
+	existed   bool  // the group existed once: from then on only Create creates it
+	updated   bool  // the client has set what Config.UpdateGroup asks for
 	warned    Group // the settings in the last log line
 
-	expected   bool // the service said last that the group exists
-	fresh      bool // it said so to a create, and has answered no heartbeat since
-	noGroup    absence
-	noLogstore absence
+	expected    bool // by the last answer the group exists
+	justCreated bool // a create showed it, and no heartbeat succeeded since
+	noGroup     absence
+	noLogstore  absence
 }
 
 func newGroupState() groupState { return groupState{reading: make(chan struct{}, 1)} }
-
-// lastGroup returns the settings of the client's group as they were last read; false before that.
-func (c *Client) lastGroup() (Group, bool) {
-	c.group.mu.Lock()
-	defer c.group.mu.Unlock()
-	return c.group.group, c.group.known
-}
 
 // Create creates the group if it does not exist. The first heartbeat of a client does so too, unless
 // Config.MustExist is set.
@@ -48,10 +41,10 @@ func (c *Client) Create(ctx context.Context) error {
 	return c.retryIfMissing(err)
 }
 
-// settings returns the group's settings. It makes no call if they are known.
+// settings returns the group's settings. It makes a call only if they are not known.
 func (c *Client) settings(ctx context.Context) (Group, error) {
 	c.group.mu.Lock()
-	g, known, create := c.group.group, c.group.known, !c.group.met && !c.cfg.MustExist
+	g, known, create := c.group.group, c.group.known, !c.group.existed && !c.cfg.MustExist
 	c.group.mu.Unlock()
 	if known {
 		return g, nil
@@ -59,10 +52,10 @@ func (c *Client) settings(ctx context.Context) (Group, error) {
 	return c.readSettings(ctx, create, func() bool { return c.group.known })
 }
 
-// readSettings reads the group's settings. It creates a group that does not exist if create is true.
-// Calls run one at a time: each calls enough first, under the lock, and returns the known settings if
-// that is true.
-func (c *Client) readSettings(ctx context.Context, create bool, enough func() bool) (Group, error) {
+// readSettings reads the group's settings. If create is true, it creates a group that does not
+// exist. Calls run one at a time. A call first asks known, under the lock, whether the call before
+// it has read them, and then returns the known settings.
+func (c *Client) readSettings(ctx context.Context, create bool, known func() bool) (Group, error) {
 	if c.cfg.Group == "" {
 		return Group{}, usage(opListGroups, "the client has no group")
 	}
@@ -73,7 +66,7 @@ func (c *Client) readSettings(ctx context.Context, create bool, enough func() bo
 	}
 	defer func() { <-c.group.reading }()
 	c.group.mu.Lock()
-	g, done := c.group.group, enough()
+	g, done := c.group.group, known()
 	c.group.mu.Unlock()
 	if done {
 		return g, nil
@@ -98,8 +91,9 @@ func (c *Client) wanted() Group {
 	return Group{Name: c.cfg.Group, Timeout: c.cfg.Timeout, Ordered: c.cfg.Ordered}
 }
 
-// create creates the group. If the service confirms it, the settings are known, although a list may
-// not have them yet. If the group exists, create reads them from the list.
+// create creates the group. If the service confirms that, create returns the wanted settings,
+// because a list may not show the group yet. If the group exists, create reads its settings from
+// the list.
 func (c *Client) create(ctx context.Context) (Group, error) {
 	want := c.wanted()
 	err := c.createGroup(ctx, want)
@@ -114,12 +108,13 @@ func (c *Client) create(ctx context.Context) (Group, error) {
 	return want, nil
 }
 
-// expect notes that the service said that the group exists, to a create if fresh, or in a list.
-func (c *Client) expect(fresh bool) {
+// expect records that the group exists: a create showed it if created is true, and otherwise a
+// list.
+func (c *Client) expect(created bool) {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
-	c.group.met, c.group.expected = true, true
-	c.group.fresh = c.group.fresh || fresh
+	c.group.existed, c.group.expected = true, true
+	c.group.justCreated = c.group.justCreated || created
 }
 
 // find reads the settings of the client's group.
@@ -136,8 +131,8 @@ func (c *Client) find(ctx context.Context) (Group, error) {
 	return Group{}, fmt.Errorf("sls: group %q of logstore %q is not listed: %w", c.cfg.Group, c.cfg.Logstore, heartbeat.ErrGroupNotFound)
 }
 
-// updateIfWanted does what Config.UpdateGroup asks, once for each client: otherwise two programs with
-// different settings would change the group back and forth for ever.
+// updateIfWanted does what Config.UpdateGroup asks for, once in each client. Otherwise two programs
+// with different settings would change the group back and forth for ever.
 func (c *Client) updateIfWanted(ctx context.Context, g Group) (Group, error) {
 	c.group.mu.Lock()
 	updated := c.group.updated
@@ -149,7 +144,7 @@ func (c *Client) updateIfWanted(ctx context.Context, g Group) (Group, error) {
 	if err := c.UpdateGroup(ctx, want); err != nil {
 		return Group{}, err
 	}
-	c.cfg.Logger.Info("group changed to the settings of the config",
+	c.cfg.Logger.Info("group updated to the settings of the config",
 		zap.String("group", g.Name), zap.Duration("timeout", want.Timeout), zap.Duration("timeout before", g.Timeout),
 		zap.Bool("ordered", want.Ordered), zap.Bool("ordered before", g.Ordered))
 	c.group.mu.Lock()
@@ -162,7 +157,7 @@ func (c *Client) differs(g Group) bool {
 	return g.Timeout != c.cfg.Timeout || g.Ordered != c.cfg.Ordered
 }
 
-// setSettings keeps the settings, and logs once how they differ from the Config.
+// setSettings stores the settings, and logs once how they differ from the Config.
 func (c *Client) setSettings(g Group) {
 	c.group.mu.Lock()
 	c.group.group, c.group.known = g, true
@@ -174,7 +169,7 @@ func (c *Client) setSettings(g Group) {
 	}
 	c.group.mu.Unlock()
 	if warn {
-		c.cfg.Logger.Warn("group differs from the config; the group's settings count",
+		c.cfg.Logger.Warn("group differs from the config; the client uses the group's settings",
 			zap.String("group", g.Name),
 			zap.Duration("timeout", g.Timeout), zap.Duration("configured timeout", c.cfg.Timeout),
 			zap.Bool("ordered", g.Ordered), zap.Bool("configured ordered", c.cfg.Ordered))
@@ -185,12 +180,12 @@ func (c *Client) setSettings(g Group) {
 func (c *Client) forgetGroup() {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
-	c.group.known, c.group.met, c.group.expected = false, true, false
+	c.group.known, c.group.existed, c.group.expected = false, true, false
 	c.group.version++
 }
 
 // invalidateSettings makes the next heartbeat read the settings first. A shorter timeout may have
-// caused the eviction, and an evicted member has no lease to lose by the call.
+// caused the eviction, and an evicted member has no lease that the call could delay.
 func (c *Client) invalidateSettings() {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()

@@ -13,10 +13,11 @@ type Shard struct {
 	Number int
 	// ReadOnly means that the shard was split or merged and takes no more writes.
 	ReadOnly bool
-	// OddStatus is the quoted status if it is neither "readwrite" nor "readonly", and empty
-	// otherwise. With an odd status ReadOnly is false.
-	OddStatus string
-	// BeginKey and EndKey are the range of hash keys, without EndKey: 32 hex digits each.
+	// UnknownStatus is the status in quotes if it is neither "readwrite" nor "readonly", and empty
+	// otherwise. With an unknown status ReadOnly is false.
+	UnknownStatus string
+	// BeginKey and EndKey, 32 hex digits each, bound the range of hash keys. The range does not
+	// contain EndKey.
 	BeginKey, EndKey string
 	// Created is the time of creation; zero if the service does not say.
 	Created time.Time
@@ -34,15 +35,15 @@ func (c *Client) shardPath(shard int) string {
 	return "/logstores/" + c.cfg.Logstore + "/shards/" + strconv.Itoa(shard)
 }
 
-// ListShards returns the shards of the logstore. A shard that was split or merged is in the list
-// as long as it has data.
+// ListShards returns the shards of the logstore. A split or merged shard stays in the list as long
+// as it has data.
 func (c *Client) ListShards(ctx context.Context) ([]Shard, error) {
 	q := &call{op: opListShards, method: http.MethodGet, path: "/logstores/" + c.cfg.Logstore + "/shards"}
 	return c.shards(ctx, q)
 }
 
-// SplitShard splits a shard in two at a hash key inside its range: 32 lower-case hex digits. It
-// returns the shard, which is now read-only, and its children.
+// SplitShard splits a shard into two. The second child begins at key, 32 lower-case hex digits,
+// inside the shard's range. SplitShard returns the shard, which is now read-only, and its children.
 func (c *Client) SplitShard(ctx context.Context, shard int, key string) ([]Shard, error) {
 	switch {
 	case shard < 0 || shard > maxShard:
@@ -57,8 +58,8 @@ func (c *Client) SplitShard(ctx context.Context, shard int, key string) ([]Shard
 	return c.shards(ctx, q)
 }
 
-// MergeShards merges a shard with its neighbour on the right. It returns the new shard
-// and the two old ones, which are now read-only.
+// MergeShards merges a shard with the one whose range follows. It returns the new shard and the two
+// old ones, which are now read-only.
 func (c *Client) MergeShards(ctx context.Context, shard int) ([]Shard, error) {
 	if shard < 0 || shard > maxShard {
 		return nil, usage(opMerge, "%d is not a shard number", shard)
@@ -68,28 +69,29 @@ func (c *Client) MergeShards(ctx context.Context, shard int) ([]Shard, error) {
 }
 
 func (c *Client) shards(ctx context.Context, q *call) (shards []Shard, err error) {
-	err = c.send(ctx, q, intoJSON(q.op, func(b []byte) (err error) {
+	err = c.send(ctx, q, readJSON(q.op, func(b []byte) (err error) {
 		shards, err = parseShards(b)
 		return err
 	}))
 	return shards, err
 }
 
-// parseShards leaves out elements without a number; a list of such elements alone is an error. It
-// ignores other faults of an element, because a new status of one shard must not hide the others.
+// parseShards skips elements without a number, and refuses a list that has only such elements. It
+// ignores other faults of an element, because a new status of one shard must not hide the other
+// shards.
 func parseShards(b []byte) ([]Shard, error) {
 	list := []Shard{}
 	err := parseElements(b, func(w *shardJSON, _ error) error {
 		n, err := rawNumber(w.Number)
 		if err != nil {
-			return errOdd{err}
+			return errSkip{err}
 		}
 		s := Shard{
 			Number: n, ReadOnly: w.Status == "readonly",
 			BeginKey: bounded(w.BeginKey, maxName), EndKey: bounded(w.EndKey, maxName), Created: unixTime(w.Created),
 		}
 		if !s.ReadOnly && w.Status != "readwrite" {
-			s.OddStatus = shown(w.Status)
+			s.UnknownStatus = shown(w.Status)
 		}
 		list = append(list, s)
 		return nil

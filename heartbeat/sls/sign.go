@@ -10,13 +10,13 @@ import (
 type Signature string
 
 const (
-	// V1 is HMAC-SHA1. All regions take it, except those named at Config.Signature.
+	// V1 is HMAC-SHA1. All regions accept it, except those that Config.Signature names.
 	V1 Signature = "v1"
-	// V4 is HMAC-SHA256 with a key for the day and the region. It needs Config.Region.
+	// V4 is HMAC-SHA256 with a key that holds for one day and one region. It needs Config.Region.
 	V4 Signature = "v4"
 )
 
-// Header names as net/http spells them, so that they need no rewriting.
+// Header names in the form of net/http, which then need not change them.
 const (
 	headerAuthorization   = "Authorization"
 	headerDate            = "Date"
@@ -61,7 +61,7 @@ func sortFields(fields []field) {
 	slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
 }
 
-// sorted returns the parameters in order of their keys. No call here repeats a key.
+// sorted returns the parameters in the order of their keys. No call has a key twice.
 func sorted(query []param) []param {
 	byKey := func(a, b param) int { return strings.Compare(a.key, b.key) }
 	if slices.IsSortedFunc(query, byKey) {

@@ -44,7 +44,7 @@ func stringToSignV1(method, path string, query []param, h http.Header) []byte {
 	}
 	b = append(b, path...)
 	sep := byte('?')
-	for _, p := range sorted(query) { // decoded, unlike in version 4
+	for _, p := range sorted(query) { // version 1 signs them without escapes
 		b = append(append(b, sep), p.key...)
 		b = append(append(b, '='), p.value...)
 		sep = '&'

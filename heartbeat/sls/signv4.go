@@ -16,7 +16,7 @@ const (
 )
 
 // prepareV4 adds the headers that version 4 signs. The digest always covers the body. The protocol
-// allows a digest without it, but that is not verified, and others could change a put on the way.
+// allows a digest of an empty body instead, but then others could change a put on the network path.
 func prepareV4(h http.Header, body []byte, now time.Time) {
 	h[headerLogDate] = []string{now.UTC().Format(dateV4)}
 	h[headerContentSHA256] = []string{hexSHA256(body)}
@@ -90,8 +90,8 @@ func signedByV4(name string) bool {
 		strings.HasPrefix(name, "x-log-") && !strings.HasPrefix(name, "x-log-meta-")
 }
 
-// percentEncode appends s with everything but letters, digits and -_.~ escaped: a
-// blank is %20 here, while the query on the wire has a plus.
+// percentEncode appends s, and escapes all but letters, digits and -_.~. A space is %20 here,
+// although the query in the URL has a plus.
 func percentEncode(b []byte, s string) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := range len(s) {

@@ -17,15 +17,15 @@ import (
 const maxHeaderBytes = 64 << 10
 
 // newTransport makes a pool of HTTP/1.1 connections. With HTTP/2 all requests would share one
-// connection, and all would wait if it hangs.
+// connection, and a connection that hangs would delay all of them.
 func newTransport(idle int, cfg Config) *http.Transport {
 	timeout := cfg.RequestTimeout
 	d := &net.Dialer{Timeout: min(timeout, 10*time.Second), KeepAlive: 15 * time.Second}
 	return &http.Transport{
 		Proxy:                  proxy(cfg.Proxy),
-		OnProxyConnectResponse: tunnelled,
+		OnProxyConnectResponse: checkTunnel,
 		DialContext:            dialer(d.DialContext),
-		TLSClientConfig:        secured(cfg.TLS),
+		TLSClientConfig:        tlsConfig(cfg.TLS),
 		TLSHandshakeTimeout:    min(timeout, 10*time.Second),
 		ResponseHeaderTimeout:  timeout,
 		ExpectContinueTimeout:  time.Second,
@@ -33,14 +33,14 @@ func newTransport(idle int, cfg Config) *http.Transport {
 		MaxIdleConnsPerHost:    idle,
 		IdleConnTimeout:        50 * time.Second,
 		MaxResponseHeaderBytes: maxHeaderBytes,
-		DisableCompression:     true, // pages are compressed by the protocol, all else is small
+		DisableCompression:     true, // the protocol compresses pages, and all else is small
 		ReadBufferSize:         32 << 10,
 		WriteBufferSize:        32 << 10,
 	}
 }
 
-// secured returns the TLS config of a transport, made from Config.TLS.
-func secured(c *tls.Config) *tls.Config {
+// tlsConfig returns the TLS config of a transport, made from Config.TLS.
+func tlsConfig(c *tls.Config) *tls.Config {
 	if c == nil {
 		c = &tls.Config{}
 	}
@@ -50,8 +50,8 @@ func secured(c *tls.Config) *tls.Config {
 	return c
 }
 
-// proxy returns the function that chooses the proxy: Config.Proxy or the environment's. It replaces
-// their errors, which would show the proxy's URL and a password in it.
+// proxy returns the function that chooses the proxy: Config.Proxy or http.ProxyFromEnvironment. It
+// replaces their errors, because those show the proxy's URL, which may contain a password.
 func proxy(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	from := "Config.Proxy"
 	if choose == nil {
@@ -60,22 +60,22 @@ func proxy(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*u
 	return func(r *http.Request) (*url.URL, error) {
 		u, err := choose(r)
 		if err != nil {
-			return nil, errors.New(from + " has no URL for the proxy")
+			return nil, errors.New(from + "  has no valid URL of a proxy")
 		}
 		if u != nil && !validProxy(u) {
-			return nil, errors.New(from + " has a proxy that is not http, https, socks5 or socks5h, with a host")
+			return nil, errors.New(from + "  has a proxy without a host, or with a scheme other than http, https, socks5 and socks5h")
 		}
 		return u, nil
 	}
 }
 
-// tunnelled names the proxy in the error if it refuses a tunnel. net/http would return the text of
-// the status line alone.
-func tunnelled(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+// checkTunnel returns an error that names the proxy if the proxy refuses a tunnel. The error of
+// net/http has only the text of the status line.
+func checkTunnel(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
 	}
-	return fmt.Errorf("the proxy answered with HTTP status %d when it was asked for a tunnel", resp.StatusCode)
+	return fmt.Errorf("the proxy answered with HTTP status %d to a request for a tunnel", resp.StatusCode)
 }
 
 func validProxy(u *url.URL) bool {
@@ -88,8 +88,8 @@ func validProxy(u *url.URL) bool {
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dialer dials localhost at a loopback address, without a name server: plain http is allowed there
-// because nothing leaves the machine.
+// dialer dials a loopback address for localhost, and asks no name server. The client allows plain
+// http to localhost, so nothing must leave the machine.
 func dialer(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
@@ -107,8 +107,8 @@ func dialer(dial dialFunc) dialFunc {
 	}
 }
 
-// connecting records whether a request waits for a connection. The error of a context that ended
-// is the same as when the service does not answer.
+// connecting records whether a request waits for a connection. When its context ends, the error
+// does not show whether the request waited for a connection or for the answer.
 type connecting struct{ asked, got atomic.Bool }
 
 func (c *connecting) trace(ctx context.Context) context.Context {
@@ -118,5 +118,6 @@ func (c *connecting) trace(ctx context.Context) context.Context {
 	})
 }
 
-// waits returns false if the transport does not report it.
+// waits reports whether the request waits for a connection. It is false if the transport does not
+// trace connections.
 func (c *connecting) waits() bool { return c.asked.Load() && !c.got.Load() }

@@ -82,7 +82,7 @@ func (c *closedShards) onAnswer(ctx context.Context, log *zap.Logger, requestedA
 		log.Info("the list of shards is available again")
 	}
 	for _, s := range changed.unknownState {
-		log.Warn("the service reports an unknown state of a shard; it counts as open", zap.Int("number", s.Number), zap.String("status", s.OddStatus))
+		log.Warn("the service reports an unknown state of a shard; it counts as open", zap.Int("number", s.Number), zap.String("status", s.UnknownStatus))
 	}
 }
 

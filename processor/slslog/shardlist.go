@@ -73,7 +73,7 @@ func (l *shardList) onAnswer(requestedAt, now time.Time, list []sls.Shard, err e
 	l.requestedAt, l.shards = requestedAt, make(map[int]sls.Shard, len(list))
 	for _, s := range list {
 		l.shards[s.Number] = s
-		if s.OddStatus != "" && old[s.Number].OddStatus != s.OddStatus {
+		if s.UnknownStatus != "" && old[s.Number].UnknownStatus != s.UnknownStatus {
 			n.unknownState = append(n.unknownState, s)
 		}
 	}
@@ -110,8 +110,8 @@ func (l *shardList) stateUnknown(shard int) (unknown bool, trouble error) {
 	switch {
 	case l.err != nil:
 		return true, l.err
-	case s.OddStatus != "":
-		return true, fmt.Errorf("slslog: the service reports the unknown state %[2]s for shard %[1]d; the shard counts as open", shard, s.OddStatus)
+	case s.UnknownStatus != "":
+		return true, fmt.Errorf("slslog: the service reports the unknown state %[2]s for shard %[1]d; the shard counts as open", shard, s.UnknownStatus)
 	}
 	return !listed, nil
 }

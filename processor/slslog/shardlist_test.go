@@ -111,7 +111,7 @@ func TestListStates(t *testing.T) {
 		}
 	}
 	check("before the first list", 0, false, true, false)
-	list := []sls.Shard{{Number: 0}, {Number: 1, ReadOnly: true}, {Number: 2, OddStatus: "x"}}
+	list := []sls.Shard{{Number: 0}, {Number: 1, ReadOnly: true}, {Number: 2, UnknownStatus: "x"}}
 	if n := l.onAnswer(now, now, list, nil); len(n.unknownState) != 1 || n.unknownState[0].Number != 2 {
 		t.Errorf("the first list: %+v", n)
 	}
@@ -122,11 +122,11 @@ func TestListStates(t *testing.T) {
 	if n := l.onAnswer(now, now, list, nil); len(n.unknownState) != 0 {
 		t.Errorf("the same list: %+v", n)
 	}
-	list[0].OddStatus = "y"
+	list[0].UnknownStatus = "y"
 	if n := l.onAnswer(now, now, list, nil); len(n.unknownState) != 1 || n.unknownState[0].Number != 0 {
 		t.Errorf("another list: %+v", n)
 	}
-	list[0].OddStatus = ""
+	list[0].UnknownStatus = ""
 	l.onAnswer(now, now, list, nil)
 	l.onAnswer(now, now, nil, errors.New("no"))
 	check("failing", 0, false, true, true)

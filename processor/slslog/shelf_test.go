@@ -137,7 +137,7 @@ func (s *shelf) ListShards(ctx context.Context) ([]sls.Shard, error) {
 	for i, sh := range s.shards {
 		list = append(list, sls.Shard{Number: i, ReadOnly: sh.closed})
 	}
-	list[0].OddStatus = s.odd
+	list[0].UnknownStatus = s.odd
 	return list, s.failList
 }
 

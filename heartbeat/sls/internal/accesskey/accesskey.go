@@ -1,5 +1,5 @@
-// Package accesskey says which access keys requests can be signed with, for the client
-// and the server alike.
+// Package accesskey checks whether an access key can sign requests. The client and the server use
+// it.
 package accesskey
 
 import (
@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Check reports what is wrong with a key; the token may be empty. Blanks and line ends,
-// which come from files and clipboards, are refused rather than cut off: what was copied
-// with one of them may have lost another character. The error shows nothing of the key.
+// Check returns an error if the key cannot sign requests. The token may be empty. Check refuses
+// spaces and line ends, which come from files and clipboards. Cutting them off is not safe: such a
+// copy may have lost other characters. The error shows no part of the key.
 func Check(id, secret, token string) error {
 	switch {
 	case id == "":
@@ -19,7 +19,7 @@ func Check(id, secret, token string) error {
 	case !plain(id):
 		return errors.New("the access key id has a blank, a line end or another character that no header can carry")
 	case strings.ContainsAny(id, ",/:"):
-		// In the Authorization header it ends at a colon, or at a slash or a comma.
+		// A colon, a slash or a comma ends it in the Authorization header.
 		return errors.New("the access key id has a comma, a slash or a colon, which no Authorization header can carry")
 	case !plain(secret):
 		return errors.New("the access key secret has a blank, a line end or another character that no key has")

@@ -6,8 +6,8 @@ import (
 	"runtime"
 )
 
-// Bytes returns how many bytes f allocates: the least of three runs, so that what is
-// allocated only once, or by another goroutine meanwhile, does not count.
+// Bytes runs f three times and returns the smallest number of bytes that a run allocated. So it
+// does not count what f allocates only once, or what other goroutines allocate meanwhile.
 func Bytes(f func()) int {
 	least := uint64(math.MaxUint64)
 	for range 3 {

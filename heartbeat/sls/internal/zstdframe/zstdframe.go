@@ -1,5 +1,5 @@
-// Package zstdframe compresses with zstd as all clients of the service can read it, for the
-// client and the server alike.
+// Package zstdframe compresses log data with zstd, so that all clients of the service can read it.
+// The client and the server use it.
 package zstdframe
 
 import (
@@ -8,11 +8,11 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// small is the size below which a frame tells its size only as a single segment. Larger
-// ones always do, and as single segments would want a larger window.
+// Below small bytes the encoder writes the size into the frame only if the frame is a single
+// segment. For larger data it always does, and a single segment would need a larger window.
 const small = 256
 
-// One encoder of each kind is for all: EncodeAll may be called concurrently.
+// All goroutines share these encoders: EncodeAll is safe for concurrent use.
 var (
 	encoder      = sync.OnceValue(func() *zstd.Encoder { return newEncoder() })
 	smallEncoder = sync.OnceValue(func() *zstd.Encoder { return newEncoder(zstd.WithSingleSegment(true)) })
@@ -26,7 +26,8 @@ func newEncoder(more ...zstd.EOption) *zstd.Encoder {
 	return e
 }
 
-// Encode returns a frame that tells its size: Python reads no other.
+// Encode returns a zstd frame of raw. The frame contains the size of raw: Python clients cannot
+// read it otherwise.
 func Encode(raw []byte) []byte {
 	if len(raw) < small {
 		return smallEncoder().EncodeAll(raw, nil)

@@ -13,16 +13,15 @@ import (
 	"time"
 )
 
-// network is one without a machine: what is dialled comes to its server through a pipe.
-// Connections can go silent, as behind a firewall that forgets them: what is written is
-// lost, and nothing comes back.
+// network connects a client to its server through pipes. Its connections can hang, as behind a
+// firewall that drops them: they lose what the client writes, and bring no answer.
 type network struct {
 	accept chan net.Conn
 	gone   chan struct{}
 	delay  time.Duration // of dialling
 
 	mu    sync.Mutex
-	conns []*quietConn
+	conns []*hungConn
 }
 
 func newNetwork(t *testing.T, h http.Handler, p *http.Protocols) *network {
@@ -62,41 +61,41 @@ func (n *network) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	c := &quietConn{Conn: near, closed: make(chan struct{})}
+	c := &hungConn{Conn: near, closed: make(chan struct{})}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.conns = append(n.conns, c)
 	return c, nil
 }
 
-// silence makes all connections that there are silent, for ever, and returns how many.
-func (n *network) silence() int {
+// hang makes all present connections hang for ever, and returns their number.
+func (n *network) hang() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, c := range n.conns {
-		c.silent.Store(true)
+		c.hung.Store(true)
 	}
 	return len(n.conns)
 }
 
-type quietConn struct {
+type hungConn struct {
 	net.Conn
-	silent atomic.Bool
+	hung   atomic.Bool
 	once   sync.Once
 	closed chan struct{}
 }
 
-func (c *quietConn) Write(b []byte) (int, error) {
-	if c.silent.Load() {
+func (c *hungConn) Write(b []byte) (int, error) {
+	if c.hung.Load() {
 		return len(b), nil
 	}
 	return c.Conn.Write(b)
 }
 
-func (c *quietConn) Read(b []byte) (int, error) {
-	if !c.silent.Load() {
+func (c *hungConn) Read(b []byte) (int, error) {
+	if !c.hung.Load() {
 		n, err := c.Conn.Read(b)
-		if !c.silent.Load() {
+		if !c.hung.Load() {
 			return n, err
 		}
 	}
@@ -104,7 +103,7 @@ func (c *quietConn) Read(b []byte) (int, error) {
 	return 0, io.EOF
 }
 
-func (c *quietConn) Close() error {
+func (c *hungConn) Close() error {
 	c.once.Do(func() { close(c.closed) })
 	return c.Conn.Close()
 }
@@ -153,10 +152,10 @@ func tryBeat(t *testing.T, c *Client) error {
 	return err
 }
 
-// Connections that go silent are given up after a try or two: with HTTP/2 all requests
-// share one, and nothing else would notice for a minute. With HTTP/1.1 there may be many
-// idle ones.
-func TestSilentConnections(t *testing.T) {
+// The client stops using a connection that hangs after one or two requests. With HTTP/2 all
+// requests share one connection, and nothing else would notice for a minute. With HTTP/1.1 there
+// may be many idle ones.
+func TestHungConnections(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		http2 bool
@@ -188,7 +187,7 @@ func TestSilentConnections(t *testing.T) {
 					close(release)
 					reads.Wait()
 				}
-				n.silence()
+				n.hang()
 				tries := 1
 				for tries < 50 && tryBeat(t, client) != nil {
 					tries++
