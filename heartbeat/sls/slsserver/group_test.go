@@ -186,6 +186,31 @@ func TestTimeoutChange(t *testing.T) {
 	})
 }
 
+// TestTimeoutChangeCountsAtOnce: each consumer expires a new timeout after its own last heartbeat,
+// neither after the change nor when all have seen it.
+func TestTimeoutChangeCountsAtOnce(t *testing.T) {
+	for _, seconds := range []int{5, 30} { // it was 10
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, Config{})
+			r.createGroup(10, false)
+			r.want(r.beat("c1", "[]"), 200, "[0,1]")
+			time.Sleep(time.Second)
+			r.want(r.beat("c2", "[]"), 200, "[]")
+			time.Sleep(time.Second)
+			r.want(r.do("PUT", groupPath, fmt.Sprintf(`{"timeout":%d}`, seconds)), 200, "")
+			time.Sleep(time.Duration(seconds-2)*time.Second - 1)
+			for _, members := range []int{2, 1, 0} {
+				synctest.Wait()
+				if st, err := r.Group("p", "ls", "g"); err != nil || len(st.Members) != members {
+					t.Errorf("timeout %d: %d members (%v), want %d", seconds, len(st.Members), err, members)
+				}
+				time.Sleep(time.Second)
+			}
+			_ = r.Close()
+		})
+	}
+}
+
 func TestDeleteAndCreate(t *testing.T) {
 	r := newRig(t, Config{})
 	r.createGroup(60, false)
