@@ -15,8 +15,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// admin returns the handler that ServeAdmin serves. It verifies no signature. It refuses hosts
-// other than loopback names, which keeps out what a web page may make a browser send.
+// admin returns the handler of ServeAdmin. It refuses hosts other than loopback names, so that a
+// web page cannot use it through a browser.
 func (s *Server) admin() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, f func(r *http.Request) (any, error)) {
@@ -83,9 +83,9 @@ type adminTarget struct {
 	Groups   *int   `json:"groups"`
 }
 
-// ServeAdmin serves requests that switch faults, evict and expire, for tests of several
-// processes, on l until Close. It verifies no signature, and refuses an l that is not a
-// loopback address.
+// ServeAdmin serves, on l until Close, requests for tests of several processes: they switch faults,
+// evict consumers and expire data. It verifies no signature, and refuses an l that is not a
+// loopback address. It closes l.
 //
 //	GET    /state?project=P&logstore=L   the states of the groups: GroupState by name
 //	GET    /stats                        requests served, by operation
@@ -142,14 +142,14 @@ func readAdmin(r *http.Request, v any) error {
 	return nil
 }
 
-// GroupState is a consumer group at one moment.
+// GroupState is the state of a consumer group at one moment.
 type GroupState struct {
 	Timeout time.Duration
 	Order   bool
 	// Shards lists the shards that are not complete.
 	Members []group.MemberInfo
 	Shards  []group.ShardInfo
-	// Complete lists the read-only shards that were read to their end.
+	// Complete lists the read-only shards whose checkpoint is their end.
 	Complete []int
 }
 

@@ -14,20 +14,20 @@ import (
 
 // Config configures a Server. The zero value makes a server without projects.
 type Config struct {
-	// Projects exist from the start.
+	// Projects are the projects that New creates.
 	Projects []Project
 	// DefaultProject is the project of requests that name none. Empty means the first of
 	// Projects.
 	DefaultProject string
-	// HostSuffixes are the domains under which the first label of a host is a project. A host
-	// that equals one of them names no project. Case does not matter. Without Keys the server
-	// serves these hosts and loopback addresses alone. Nil means log.aliyuncs.com,
-	// sls.aliyuncs.com, sls.test and localhost.
+	// HostSuffixes are domains. If a host is below one of them, its first label names the project;
+	// a host that equals one names no project. Case does not matter. Without Keys the server serves
+	// only these hosts and loopback addresses. Nil means log.aliyuncs.com, sls.aliyuncs.com,
+	// sls.test and localhost.
 	HostSuffixes []string
 
 	// Keys may sign requests. Without keys the server does not verify signatures.
 	Keys []Key
-	// Clock is the server's clock, which the Date of its answers shows. Set it to test clients
+	// Clock is the server's clock. The Date of each answer comes from it. Set it to test clients
 	// whose clocks differ. Nil means time.Now.
 	Clock func() time.Time
 	// ClockSkew is how far the date of a signed request may be off. Zero means 15 minutes.
@@ -38,15 +38,14 @@ type Config struct {
 	// and to serve all hosts.
 	Insecure bool
 
-	// Retention is how long log groups are kept. Zero means for ever.
+	// Retention is how long the server keeps log groups. Zero means for ever.
 	Retention time.Duration
-	// RetentionBytes bounds the memory of a shard's log groups. A new log group drops the
-	// oldest ones; the server refuses one that is larger than the bound. A log group counts
-	// 128 bytes more than its size, raw or compressed, whichever is larger. Zero means 256
-	// MiB, negative no bound.
+	// RetentionBytes bounds the memory of a shard's log groups. A new log group drops the oldest
+	// ones; the server refuses one that is larger than the bound. A log group counts as its raw or
+	// compressed size, whichever is larger, plus 128 bytes. Zero means 256 MiB, negative no bound.
 	RetentionBytes int64
-	// ExpiredFromBegin answers a cursor whose data has expired with the oldest log groups
-	// instead of InvalidCursor.
+	// ExpiredFromBegin makes a read at a cursor whose data has expired begin at the oldest log
+	// group, instead of failing with InvalidCursor.
 	ExpiredFromBegin bool
 
 	// MaxPageBytes is the raw size at which a page ends. Zero means 4 MiB.
@@ -54,23 +53,25 @@ type Config struct {
 	// MaxPutBytes bounds a log group, compressed and raw. Zero means 10 MiB; the most is 32
 	// MiB.
 	MaxPutBytes int
-	// CheckLogTime refuses logs older than 7 days or more than 15 minutes ahead.
+	// CheckLogTime makes the server refuse logs that are older than 7 days or more than 15 minutes
+	// in the future.
 	CheckLogTime bool
 	// MaxGroups bounds the groups of a logstore. Zero means 30, as in the service.
 	MaxGroups int
 	// MaxConsumers bounds the consumers of a group. Zero means 10,000.
 	MaxConsumers int
-	// MaxShards bounds the shards of a logstore, read-only ones included, and ten times as many
-	// bound those that requests make in all logstores together. Zero means 10,000.
+	// MaxShards bounds the shards of a logstore, read-only ones included. Requests cannot bring all
+	// logstores together above ten times MaxShards. Zero means 10,000.
 	MaxShards int
-	// MaxInFlight bounds the requests that are served at once; the others get 503 ServerBusy.
+	// MaxInFlight bounds the requests that the server works on at once; others get 503 ServerBusy.
 	// Zero means 1024.
 	MaxInFlight int
-	// MisspeltCodes spells the codes ConsumerNotExsit and ShardNotExsit as some clients expect.
+	// MisspeltCodes makes the server send the codes ConsumerNotExsit and ShardNotExsit, which some
+	// clients expect.
 	MisspeltCodes bool
 
-	// Logger gets failures, expired consumers and, at the debug level, refused requests. Nil
-	// means silence.
+	// Logger logs failures, expired consumers and, at the debug level, refused requests. Nil means
+	// no log.
 	Logger *zap.Logger
 }
 
@@ -78,7 +79,7 @@ type Config struct {
 type Project struct {
 	Name      string
 	Logstores []Logstore
-	// Processors are stored queries by name, which PullLogs may name.
+	// Processors are stored queries by name. PullLogs accepts the name as its parameter processor.
 	Processors map[string]string
 }
 

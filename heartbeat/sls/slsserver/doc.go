@@ -13,8 +13,8 @@
 //
 // # How a request names its project
 //
-// In the protocol the host alone names the project. The server takes the first of these that
-// the request has:
+// In the protocol only the host names the project. This server also accepts other forms. It takes
+// the first of these that the request has:
 //
 //  1. the first label of a host that ends in one of Config.HostSuffixes:
 //     demo.cn-hangzhou.log.aliyuncs.com, demo.sls.test;
@@ -35,100 +35,104 @@
 // The public description of the protocol leaves some things open. The server does this:
 //
 //   - A consumer's first heartbeat gets free shards at once.
-//   - A consumer that omits a shard keeps it, unless the shard is moving to another consumer:
-//     the answer still lists it. That is how a restarted process gets its shards back. The
-//     server ignores listed shards that the consumer does not hold or that do not exist. There
-//     is no leave.
+//   - A consumer that omits a shard keeps it and finds it in the answer, unless the shard is moving
+//     to another consumer. So a restarted process gets its shards back. The server ignores listed
+//     shards that the consumer does not hold or that do not exist. A consumer cannot leave: it
+//     expires.
 //   - Each heartbeat, join, eviction and split balances the group. It moves the fewest shards
 //     that bring all consumers within one shard of each other.
-//   - A group's timeout is 1 to 86400 seconds, also if written as 5.0. A new timeout counts
-//     from each member's last heartbeat. A group has up to Config.MaxConsumers consumers.
+//   - A group's timeout is a whole number of seconds from 1 to 86400; 5.0 counts as 5. A new
+//     timeout counts at once, from each consumer's last heartbeat. A group has up to
+//     Config.MaxConsumers consumers.
 //   - Names of projects, logstores and groups are a letter or digit and then up to 127 letters,
-//     digits, '.', '_' and '-'. A logstore has its own names of groups. Consumer names follow
-//     shardset.CheckName.
-//   - forceSuccess defaults to false. Without it the server takes a commit from the shard's
-//     holder, also while the shard is moving. Another live consumer gets 400 ConsumerNotMatch,
-//     an unknown one 404 ConsumerNotExist. The holder may commit an earlier position. A
-//     checkpoint beyond the shard's end gets 400 InvalidShardCheckPoint. With
-//     Config.MisspeltCodes the codes are those that the official Go library expects.
+//     digits, '.', '_' and '-'. Two logstores may have groups of the same name. Consumer names
+//     follow shardset.CheckName.
+//   - forceSuccess defaults to false. Without it the server takes a commit from the shard's holder,
+//     also while the shard is moving. Another consumer of the group gets 400 ConsumerNotMatch, an
+//     unknown one 404 ConsumerNotExist. The holder may commit an earlier position. A checkpoint
+//     beyond the shard's end gets 400 InvalidShardCheckPoint. With Config.MisspeltCodes the codes
+//     are those that the official Go library expects.
 //   - The consumer in GetCheckPoint is the last committer; before the first commit it is the
 //     holder.
-//   - A read-only shard is complete when nothing of it is left to read: its checkpoint, forced
-//     or not, is its end. Without a checkpoint its beginning counts. The server looks at that
-//     at each commit, split and merge and when data expires. So a parent that was at its end
-//     before a split needs no further commit, nor does one that never had data. The last
-//     holder and the last committer may commit the end once more.
-//   - Deleting a group ends the membership of its consumers. If it is created anew, a heartbeat
-//     that lists shards gets 400 NotExistConsumerWithBody.
+//   - A read-only shard is complete when its checkpoint, forced or not, is its end. Without a
+//     checkpoint its oldest position counts. The server checks this at each commit, split and merge
+//     and when data expires. So a parent whose checkpoint was at its end before a split needs no
+//     further commit, and neither does one that never had data. The last holder and the last
+//     committer may commit the end again.
+//   - Deleting a group ends the membership of its consumers. If the group is created again, a
+//     heartbeat that lists shards gets 400 NotExistConsumerWithBody until the consumer has joined
+//     with an empty list.
 //   - ShardNotExist is 404 for checkpoints and 400 for cursors and reads. InvalidCursor is 400,
 //     ConsumerGroupQuotaExceed 403, SecurityTokenExpired 401.
-//   - A cursor is a number: the shard's creation time in nanoseconds plus the count of log
-//     groups before it. A cursor beyond the end gets InvalidCursor. So does one whose data has
-//     expired, unless Config.ExpiredFromBegin is set.
-//   - A page holds whole log groups. It takes no further one once it has Config.MaxPageBytes,
-//     so it exceeds them by less than one log group. x-log-end-of-cursor is 1 when the page
-//     ends at end_cursor or at the shard's end. The cursor time at the end is now.
-//   - Hash routing takes 32 hexadecimal digits. The last shard takes the greatest key too.
-//   - The server refuses a log group without logs. It checks log times with
-//     Config.CheckLogTime alone.
-//   - A V1 signature may cover x-log-date or not. The host in a V4 signature may have the
-//     default port where the request's has none, and the reverse. A V4 signature must cover the
-//     body, unless Config.UnsignedPayload is set.
+//   - A cursor is a number: the shard's creation time in nanoseconds plus the count of log groups
+//     before it. A cursor beyond the end gets InvalidCursor. A cursor whose data has expired gets
+//     it too, unless Config.ExpiredFromBegin is set.
+//   - A page contains whole log groups. It ends with the log group that reaches
+//     Config.MaxPageBytes, so it may be larger by less than one log group. x-log-end-of-cursor is 1
+//     when the page ends at end_cursor or at the shard's end. The cursor time at the end is now.
+//   - A hash key is 32 hexadecimal digits. The range of the last shard contains its end, the
+//     greatest key.
+//   - The server refuses a log group without logs. It checks log times only with
+//     Config.CheckLogTime.
+//   - A V1 signature may cover x-log-date or not. A V4 signature may be made with or without the
+//     host's default port, whatever the request has. A V4 signature must cover the body, unless
+//     Config.UnsignedPayload is set.
 //   - There are no project-level groups.
-//   - A request has up to 16 KiB of path, 16 KiB of parameters and 32 parameters. A heartbeat
-//     lists up to 100,000 shards; other JSON bodies have up to 64 members. Messages cut what
-//     they quote. A request that is not HTTP, or has more than 48 KiB of headers, gets the
-//     answer of net/http, without a request id.
+//   - A request has up to 16 KiB of path, 16 KiB of parameters and 32 parameters. A heartbeat lists
+//     up to 100,000 shards; other JSON bodies have up to 64 members. Error messages shorten long
+//     values. A request that is not HTTP, or has more than 48 KiB of headers, gets the answer of
+//     net/http, without a request ID.
 //
 // # Projects and logstores
 //
-// Requests can create, describe, list and delete projects and logstores. A deletion ends the
-// groups and their members and drops the data. A request that names no project means the
-// default one, also when it deletes.
+// Requests can create, describe, list and delete projects and logstores. A deletion ends the groups
+// and the membership of their consumers, and drops the data. A request that names no project means
+// the default one, even if it deletes.
 //
-//   - A request for the root without a project's name lists the projects. The answer describes
-//     the default project as well, because the Python SDK with the project "" asks for that
-//     in the same words.
-//   - The server keeps the ttl of a logstore and returns it, but deletes nothing by it:
-//     Config.Retention does. shardCount is the number of shards that take writes. There is no
-//     automatic split and no web tracking.
+//   - A request for the root without a project's name lists the projects. The answer also describes
+//     the default project, because the Python SDK with the project "" sends the same request to get
+//     that description.
+//   - The server stores and returns the ttl of a logstore, but does not delete data by it: see
+//     Config.Retention. shardCount is the number of shards that take writes. There is no automatic
+//     split and no web tracking.
 //   - There is no index and no search: GetIndex gets 404 IndexConfigNotExist.
-//   - Existing names get 400 ProjectAlreadyExist and LogStoreAlreadyExist, wrong numbers 400
-//     LogStoreInfoInvalid. The server has up to 1000 projects, and a project up to 1000
-//     logstores. Requests cannot make more than ten times Config.MaxShards shards in all: they
-//     get 403 ShardQuotaExceed.
+//   - To create an existing name gets 400 ProjectAlreadyExist or LogStoreAlreadyExist; an invalid
+//     number gets 400 LogStoreInfoInvalid. The server has up to 1000 projects, and a project up to
+//     1000 logstores. A request that would bring all logstores together above ten times
+//     Config.MaxShards shards gets 403 ShardQuotaExceed.
 //
 // # Filters
 //
-// PullLogs takes this much of a query, and answers everything else with ParameterInvalid:
+// PullLogs supports queries of this form, and refuses all others with ParameterInvalid:
 //
 //   - | where key = 'value' [and key = 'value']...
 //
-// A key is a content key, __topic__, __source__ or __tag__:name, in double quotes if it is not
-// a plain word. A quote in a value is doubled. A query has up to 64 different conditions. A
-// request may name a query of Project.Processors as its processor.
+// A key is a content key, __topic__, __source__ or __tag__:name. It needs double quotes if it has
+// characters other than letters, digits and '_'. Inside quotes write a quote twice. A query has up
+// to 64 different conditions. With the parameter processor, a request names a query of
+// Project.Processors instead.
 //
 // # Faults
 //
-// Server.AddFault switches errors, delays and cut connections on while the server runs. Evict
-// and Expire do at once what the service does after a time. Server.ServeAdmin offers all of them
+// While the server runs, Server.AddFault makes requests fail, wait or lose their connection. Evict
+// expires a consumer at once, and Expire drops data at once. Server.ServeAdmin offers all of them
 // over HTTP, for tests of several processes. The server takes the time from package time, so it
 // runs under testing/synctest.
 //
 // # Safety
 //
-// Without keys, every client that reaches the server may do everything. So the server listens
-// on loopback addresses alone, and refuses what a web page could send: requests that a browser
-// marks as another site's, and requests, also reads, for hosts other than these:
+// Without keys, every client that reaches the server may do everything. So the server listens only
+// on loopback addresses, and refuses what a web page could send. It refuses requests that a browser
+// marks as another site's. It also refuses all requests, even reads, for hosts other than these:
 //
-//   - loopback names: localhost, 127.0.0.1, [::1], with a project in front or without. A page
-//     that points its own name at this machine (DNS rebinding) has another host;
-//   - hosts under Config.HostSuffixes. No page can have such a name: .test is reserved, and the
-//     names below aliyuncs.com belong to the provider.
+//   - loopback names: localhost, 127.0.0.1, [::1], with a project in front or without. A web page
+//     whose own name resolves to this machine (DNS rebinding) has another host;
+//   - hosts under Config.HostSuffixes. By default no web page can have such a name: .test is
+//     reserved, and the names below aliyuncs.com belong to the provider.
 //
-// Config.Insecure lifts the rules about addresses and hosts, because a container is reached by
-// any name. Keys lift all of them.
+// Config.Insecure removes the rules for addresses and hosts, for a server in a container, which
+// clients reach by any name. Keys remove all of these rules.
 //
-// With keys, the server verifies all that the headers can tell before it reads any of the body.
-// Requests can be replayed within the clock window, as with the service itself.
+// With keys, the server verifies the headers before it reads the body. A signed request can be
+// replayed while its date is within Config.ClockSkew, as with the service itself.
 package slsserver

@@ -13,8 +13,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Fault is something that goes wrong on purpose. A request has to match each of the first
-// five fields that is set.
+// Fault makes requests fail or wait. It applies to a request that matches all of the fields Op,
+// Project, Logstore, Consumer and Shard that are set.
 type Fault struct {
 	// Op is the operation's name in the service's documentation: "PullLogs",
 	// "ConsumerGroupHeartBeat". Empty means all.
@@ -24,26 +24,26 @@ type Fault struct {
 	Consumer string `json:"consumer,omitempty"`
 	Shard    *int   `json:"shard,omitempty"`
 
-	// Skip is how many matching requests pass first. Times is how many the fault then
-	// hits; zero means all.
+	// Skip is how many matching requests pass before the fault applies. Times is how many requests
+	// it then applies to; zero means all.
 	Skip  int `json:"skip,omitempty"`
 	Times int `json:"times,omitempty"`
 
 	// Latency delays the request before it does anything.
 	Latency time.Duration `json:"latency,omitempty"`
-	// Code refuses the request with an error of the service: the request does nothing.
-	// Status and Message may be left out with ReadQuotaExceed, WriteQuotaExceed,
+	// Code refuses the request with an error of the service; the server does not carry out the
+	// request. Status and Message have defaults for ReadQuotaExceed, WriteQuotaExceed,
 	// ConsumerNotMatch, NotExistConsumerWithBody, ServerBusy and InternalServerError.
 	Code    string `json:"code,omitempty"`
 	Status  int    `json:"status,omitempty"`
 	Message string `json:"message,omitempty"`
-	// Cut breaks the connection in the middle of the answer's body: the request was
-	// carried out, and the client cannot know it. With CutBefore the request does nothing.
+	// Cut carries out the request, and breaks the connection in the middle of the answer's body.
+	// CutBefore breaks the connection and does not carry out the request.
 	Cut       bool `json:"cut,omitempty"`
 	CutBefore bool `json:"cutBefore,omitempty"`
 }
 
-// documented has the errors of the service that a Fault may name by their code alone.
+// documented has the errors of the service for which a Fault needs only the code.
 var documented = map[string]apiError{
 	"ReadQuotaExceed":          {status: 403, message: "Read QPS Exceed"},
 	"WriteQuotaExceed":         {status: 403, message: "Write QPS Exceed"},
@@ -53,7 +53,7 @@ var documented = map[string]apiError{
 	"InternalServerError":      {status: 500, message: "internal error"},
 }
 
-// complete fills in what a documented code says, and checks the fault.
+// complete fills in the defaults of a documented code, and checks the fault.
 func (f *Fault) complete() error {
 	if e, ok := documented[f.Code]; ok {
 		f.Status = cmp.Or(f.Status, e.status)
@@ -79,9 +79,9 @@ type faultList struct {
 	last   int
 }
 
-// AddFault switches a fault on and returns its number. A request that matches several faults
-// is delayed by all of them; of the other effects it gets those of the oldest one that has
-// any. The error is a *shardset.ConfigError.
+// AddFault switches a fault on and returns its number. If a request matches several faults, it
+// waits for the sum of their delays; of the faults that do more than delay, only the oldest
+// applies. The error is a *shardset.ConfigError.
 func (s *Server) AddFault(fault Fault) (int, error) {
 	if err := fault.complete(); err != nil {
 		return 0, err
@@ -111,7 +111,7 @@ func (s *Server) ClearFaults() {
 	clear(s.faults.active)
 }
 
-// list returns the faults that are on, by number. Skip and Times are what is left of them.
+// list returns the faults that are on, by number. Skip and Times are the remaining numbers.
 func (f *faultList) list() map[int]Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()

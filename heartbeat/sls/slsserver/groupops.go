@@ -61,7 +61,7 @@ func (ls *logstore) createGroup(name string, ttl time.Duration, order bool) erro
 		return fail(400, "ConsumerGroupAlreadyExist", "consumer group already exist")
 	}
 	if limit := ls.server.cfg.MaxGroups; len(ls.groups) >= limit {
-		return fail(403, "ConsumerGroupQuotaExceed", "the logstore has its %d consumer groups", limit)
+		return fail(403, "ConsumerGroupQuotaExceed", "the logstore already has %d consumer groups, the maximum", limit)
 	}
 	g, err := newConsumerGroup(ls, name, ttl, order)
 	if err != nil {

@@ -63,7 +63,7 @@ func (c *consumerGroup) admit(now time.Time, consumer string) error {
 	if len(c.known) < c.logstore.server.cfg.MaxConsumers {
 		return nil
 	}
-	return fail(403, "ConsumerGroupQuotaExceed", "the group has its %d consumers", len(c.known))
+	return fail(403, "ConsumerGroupQuotaExceed", "the group already has %d consumers, the maximum", len(c.known))
 }
 
 // forgetExpired drops the names that are no longer members, and logs them.

@@ -16,7 +16,7 @@ import (
 )
 
 // Server is an SLS-compatible server. It is an http.Handler. Listen and Serve put it on the
-// network with the limits and timeouts that it needs there. Safe for concurrent use.
+// network, with limits and timeouts. Safe for concurrent use.
 type Server struct {
 	cfg    Config
 	log    *zap.Logger
@@ -45,8 +45,8 @@ type project struct {
 	processors  map[string]*filter
 }
 
-// New returns a server with the projects of cfg. The error is a *shardset.ConfigError that
-// lists every fault. The caller has to close the server.
+// New returns a server with the projects of cfg. The error is a *shardset.ConfigError that lists
+// every fault. Close the server when you do not need it any more.
 func New(cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *Server) makeProject(name, description string) error {
 	case s.projects[name] != nil:
 		return fmt.Errorf("slsserver: project %q: %w", name, errExists)
 	case len(s.projects) >= maxProjects:
-		return fail(403, "ProjectQuotaExceed", "the server has its %d projects", maxProjects)
+		return fail(403, "ProjectQuotaExceed", "the server already has %d projects, the maximum", maxProjects)
 	}
 	s.projects[name] = &project{
 		name: name, description: description, created: s.cfg.Clock(),
@@ -139,7 +139,7 @@ func (s *Server) makeLogstore(projectName string, l Logstore, days int) error {
 	case p.logstores[l.Name] != nil:
 		return fmt.Errorf("slsserver: logstore %q: %w", l.Name, errExists)
 	case len(p.logstores) >= maxLogstores:
-		return fail(403, "ProjectQuotaExceed", "the project has its %d logstores", maxLogstores)
+		return fail(403, "ProjectQuotaExceed", "the project already has %d logstores, the maximum", maxLogstores)
 	}
 	ls := newLogstore(s, projectName, l)
 	ls.days = days
@@ -175,7 +175,7 @@ func (s *Server) lookUp(projectName, name string) (*logstore, error) {
 	return nil, noLogstore(name)
 }
 
-// everyLogstore returns all logstores there are.
+// everyLogstore returns the logstores of all projects.
 func (s *Server) everyLogstore() []*logstore {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -188,8 +188,8 @@ func (s *Server) everyLogstore() []*logstore {
 	return all
 }
 
-// Close stops listening, waits up to 2 s for the requests at work, and stops all timers.
-// Later requests get 503.
+// Close stops listening, waits up to 2 s for running requests, and stops all timers. Later requests
+// get 503.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -214,8 +214,8 @@ func (s *Server) isClosed() bool {
 	return s.closed
 }
 
-// Stats returns how many requests of each operation were served, whatever their outcome. The
-// names are those of Fault.Op.
+// Stats returns, by operation, how many requests came, whatever their outcome. The operations have
+// the names of Fault.Op.
 func (s *Server) Stats() map[string]int64 {
 	stats := make(map[string]int64, len(s.counts))
 	for op, n := range s.counts {
