@@ -68,7 +68,8 @@ func New(store Store, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Info describes the group. It has every guarantee, and advises four heartbeats in a TTL.
+// Info describes the group. It promises every guarantee, Ordered only if the Config says so,
+// and advises four heartbeats in a TTL.
 func (c *Client) Info() heartbeat.Info {
 	return heartbeat.Info{
 		Group:    c.cfg.Group,

@@ -33,7 +33,7 @@ type Config struct {
 	// Logger gets warnings, and changes of the group. Nil: no log.
 	Logger *zap.Logger
 
-	ownTTL bool // TTL was set, not chosen by withDefaults
+	ownTTL bool // the user set TTL; it is not the default
 }
 
 // DefaultTTL is the TTL of a group whose Config sets none.

@@ -130,10 +130,13 @@
 // use: leases have the shortest, and members expire after the longest. When the record of each
 // member shows a generation that is not before the change, a process that watches all records
 // writes the second phase: the new TTL alone. So a lease is never longer than the silence after
-// which its member expires. Three rules see to it: a process that has not heard of the change has
-// members that have not shown it; a process without members expires no member unless it has read
-// the document within that silence; and a heartbeat gets no longer lease than the document allowed
-// when its record was made.
+// which its member expires. Three rules ensure that:
+//
+//   - The first phase lasts until every member has shown that it knows the change. A process that
+//     does not know it has members that have not shown it.
+//   - A process without members expires no member unless it has read the document within that
+//     silence.
+//   - A heartbeat gets no longer lease than the document allowed when its record was made.
 //
 // # Times
 //
