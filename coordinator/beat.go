@@ -66,7 +66,7 @@ func (r *run) call(ctx context.Context, q request) outcome {
 // Owner only.
 func (r *run) nextBeat(now time.Time) time.Time {
 	// A member that lost its lease while it leaves must not join again.
-	if r.silent || r.tracker.NextHeartbeat(now).IsZero() {
+	if r.tracker.NextHeartbeat(now).IsZero() {
 		return time.Time{}
 	}
 	return r.pacer.Next()

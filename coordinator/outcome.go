@@ -61,8 +61,7 @@ func (r *run) onFailure(now time.Time, o outcome) {
 	case stepRejoin:
 		r.pacer.Rejoin(now, r.interval, after, rand.Float64())
 	case stepEnd:
-		r.silent = true
-		r.fail(o.err)
+		r.fail(o.err) // the Pacer learns of no outcome, so it sends nothing more
 	}
 }
 
@@ -105,10 +104,10 @@ func (r *run) trackFailure(now time.Time, seq uint64, err error) (plan shardset.
 // create the group and receive the shards at once. Then it requests the creation, unless this
 // member leaves. Until the outcome of that, the heartbeat counts as in flight.
 func (r *run) createGroup(now time.Time, o outcome) {
+	r.lastErr = o.err // why the lease is lost: the Member hook shows it
 	r.apply(now, r.tracker.Evicted(now, o.beat.Seq))
 	if !r.stopBy.IsZero() {
-		r.silent = true
-		return
+		return // without an outcome the Pacer sends nothing more
 	}
 	r.requests <- request{beat: o.beat, create: true, timeout: r.tryTimeout}
 }

@@ -38,6 +38,9 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) (next []followUp) {
 		r.lease = nil
 		r.rec.leaseLost(len(p.Cancel))
 	}
+	for _, id := range p.Stuck {
+		r.markStuck(id)
+	}
 	if !p.NotAfter.IsZero() && !r.extendLease(now, p) {
 		// A processor read the clock later than the owner, and found that the lease has
 		// expired. That is final: the member joins afresh and is granted the shards anew.
@@ -53,9 +56,6 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) (next []followUp) {
 			r.rec.shard(event.Event{Kind: event.AssignedAgain, Lease: l})
 		}
 		r.start(l)
-	}
-	for _, id := range p.Stuck {
-		r.markStuck(id)
 	}
 	if p.Beat {
 		r.pacer.Wake(now)
@@ -76,11 +76,11 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) (next []followUp) {
 // goroutine returns.
 func (r *run) cancel(s shardset.Stop) bool {
 	cause := causeOf(s.Cause)
-	r.rec.shard(r.stopEvent(event.Cancelled, s, cause))
 	run := r.runs[s.ID]
 	if run == nil {
 		return false
 	}
+	r.rec.shard(r.stopEvent(event.Cancelled, s, cause))
 	run.Cancel(cause)
 	return true
 }

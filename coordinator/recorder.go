@@ -61,9 +61,11 @@ func (rc *recorder) counters() Counters {
 func (rc *recorder) shard(e event.Event) {
 	row := &shardEvents[e.Kind]
 	if row.count != nil {
-		rc.count(func(c *Counters) { row.count(c, e) })
+		count := row.count(e) // before the lock: errors have methods of the user
+		rc.count(count)
 	}
-	if rc.log.Core().Enabled(row.level) {
+	// Not for the owner's events, which all have a higher level: Enabled is the user's code.
+	if row.level > zap.DebugLevel || rc.log.Core().Enabled(row.level) {
 		rc.shardLine(e.Lease, func(log *zap.Logger) {
 			var fields []zap.Field
 			if row.fields != nil { // on the goroutine that writes the lines: it may take its time

@@ -14,14 +14,14 @@ import (
 
 // shardEvents has, for each kind of event, how it is counted and logged, and its hook.
 var shardEvents = [event.Kinds + 1]struct {
-	count   func(c *Counters, e event.Event)
+	count   func(e event.Event) func(c *Counters)
 	level   zapcore.Level
 	message string
 	fields  func(e event.Event, member string) []zap.Field
 	hook    hookCall
 }{
 	event.Assigned: {
-		count: func(c *Counters, _ event.Event) { c.Assigned++ },
+		count: func(event.Event) func(*Counters) { return func(c *Counters) { c.Assigned++ } },
 		level: zap.InfoLevel, message: "shard assigned",
 		hook: shardHook(func(h *Hooks) func(ShardEvent) { return h.Assigned }),
 	},
@@ -36,10 +36,13 @@ var shardEvents = [event.Kinds + 1]struct {
 		hook: shardHook(func(h *Hooks) func(ShardEvent) { return h.Started }),
 	},
 	event.Failed: {
-		count: func(c *Counters, e event.Event) {
-			c.Failures++
-			if panicOf(e.Err) != nil {
-				c.Panics++
+		count: func(e event.Event) func(*Counters) {
+			panicked := panicOf(e.Err) != nil
+			return func(c *Counters) {
+				c.Failures++
+				if panicked {
+					c.Panics++
+				}
 			}
 		},
 		level: zap.ErrorLevel, message: "processor failed",
@@ -49,7 +52,7 @@ var shardEvents = [event.Kinds + 1]struct {
 		hook: shardHook(func(h *Hooks) func(ShardEvent) { return h.Failed }),
 	},
 	event.Halted: {
-		count: func(c *Counters, _ event.Event) { c.Halted++ },
+		count: func(event.Event) func(*Counters) { return func(c *Counters) { c.Halted++ } },
 		level: zap.ErrorLevel, message: "shard halted: it stays held and idle; mend the cause and restart the worker",
 		fields: func(e event.Event, _ string) []zap.Field { return withStack(e.Err, zap.Error(e.Err)) },
 		hook:   shardHook(func(h *Hooks) func(ShardEvent) { return h.Halted }),
@@ -60,9 +63,11 @@ var shardEvents = [event.Kinds + 1]struct {
 		hook:   shardHook(func(h *Hooks) func(ShardEvent) { return h.Draining }),
 	},
 	event.Cancelled: {
-		count: func(c *Counters, e event.Event) {
-			if e.Err != processor.ErrLeaseLost {
-				c.DrainOverruns++
+		count: func(e event.Event) func(*Counters) {
+			return func(c *Counters) {
+				if e.Err != processor.ErrLeaseLost {
+					c.DrainOverruns++
+				}
 			}
 		},
 		level: zap.WarnLevel, message: "shard cancelled",
@@ -70,18 +75,18 @@ var shardEvents = [event.Kinds + 1]struct {
 		hook:   shardHook(func(h *Hooks) func(ShardEvent) { return h.Cancelled }),
 	},
 	event.Stopped: {
-		count: func(c *Counters, _ event.Event) { c.Stopped++ },
+		count: func(event.Event) func(*Counters) { return func(c *Counters) { c.Stopped++ } },
 		level: zap.InfoLevel, message: "shard stopped",
 		fields: func(e event.Event, _ string) []zap.Field { return []zap.Field{zap.Stringer("outcome", e.Outcome)} },
 		hook:   shardHook(func(h *Hooks) func(ShardEvent) { return h.Stopped }),
 	},
 	event.Stuck: {
-		count: func(c *Counters, _ event.Event) { c.Stuck++ },
+		count: func(event.Event) func(*Counters) { return func(c *Counters) { c.Stuck++ } },
 		level: zap.ErrorLevel, message: "processor is stuck: it ignores its cancelled context, and its shard stays reported as held",
 		hook: shardHook(func(h *Hooks) func(ShardEvent) { return h.Stuck }),
 	},
 	event.Stalled: {
-		count: func(c *Counters, _ event.Event) { c.NoProgress++ },
+		count: func(event.Event) func(*Counters) { return func(c *Counters) { c.NoProgress++ } },
 		level: zap.ErrorLevel, message: "processor makes no progress; its shard stays held",
 		fields: func(e event.Event, member string) []zap.Field {
 			fields := []zap.Field{zap.Duration("for", e.For), zap.Error(e.Err)}
@@ -97,7 +102,7 @@ var shardEvents = [event.Kinds + 1]struct {
 		fields: func(e event.Event, _ string) []zap.Field { return []zap.Field{zap.Duration("after", e.For)} },
 	},
 	event.Committed: {
-		count: func(c *Counters, _ event.Event) { c.Commits++ },
+		count: func(event.Event) func(*Counters) { return func(c *Counters) { c.Commits++ } },
 		level: zap.DebugLevel, message: "commit",
 		fields: func(e event.Event, _ string) []zap.Field {
 			return []zap.Field{zap.String("position", string(e.Commit.Position)), zap.Duration("took", e.Commit.Took)}
@@ -105,10 +110,13 @@ var shardEvents = [event.Kinds + 1]struct {
 		hook: commitHook,
 	},
 	event.CommitFailed: {
-		count: func(c *Counters, e event.Event) {
-			c.CommitsFailed++
-			if errors.Is(e.Err, processor.ErrNotOwner) {
-				c.CommitsFenced++
+		count: func(e event.Event) func(*Counters) {
+			fenced := errors.Is(e.Err, processor.ErrNotOwner)
+			return func(c *Counters) {
+				c.CommitsFailed++
+				if fenced {
+					c.CommitsFenced++
+				}
 			}
 		},
 		level: zap.WarnLevel, message: "commit failed",
@@ -124,7 +132,7 @@ var shardEvents = [event.Kinds + 1]struct {
 		},
 	},
 	event.PoisonGivenUp: {
-		count: func(c *Counters, _ event.Event) { c.Poison++ },
+		count: func(event.Event) func(*Counters) { return func(c *Counters) { c.Poison++ } },
 		level: zap.WarnLevel, message: "poison given up",
 		fields: func(e event.Event, _ string) []zap.Field {
 			p := e.Poison
@@ -138,7 +146,7 @@ var shardEvents = [event.Kinds + 1]struct {
 		},
 	},
 	event.GapSkipped: {
-		count: func(c *Counters, _ event.Event) { c.Gaps++ },
+		count: func(event.Event) func(*Counters) { return func(c *Counters) { c.Gaps++ } },
 		level: zap.WarnLevel, message: "gap skipped",
 		fields: func(e event.Event, _ string) []zap.Field {
 			return []zap.Field{zap.String("lost", string(e.Gap.Lost)), zap.String("resumed", string(e.Gap.Resumed)), zap.Error(e.Gap.Err)}

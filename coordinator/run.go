@@ -44,7 +44,6 @@ type run struct {
 	wakeTimer   *time.Timer               // of the Tracker
 	beatTimer   *time.Timer               // of the Pacer
 	pacer       shardset.Pacer
-	silent      bool      // no more heartbeats are sent
 	sentAt      time.Time // of the newest heartbeat
 	lastBeat    time.Time // of the newest answered one
 	interval    time.Duration

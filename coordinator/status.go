@@ -64,7 +64,7 @@ type Counters struct {
 	AnswersDropped   int64 // answers that came too late to count
 	WatchesFailed    int64 // watches for pushes that broke or could not be made
 	LeasesLost       int64 // leases that were lost while Run ran, each with all shards
-	Evictions        int64 // of these, because the service evicted the member
+	Evictions        int64 // times that the service evicted the member, with or without a lease
 	Assigned         int64 // grants for which a processor was launched
 	Stopped          int64 // processors that returned
 	DrainOverruns    int64 // drains that outlasted DrainTimeout

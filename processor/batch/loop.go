@@ -11,8 +11,9 @@ import (
 )
 
 // loop reads, handles and commits one shard during one call of Process. Its fields belong to the
-// goroutine of Process, which makes all decisions. Each call of user code or I/O runs on a goroutine of
-// its own, and its result comes back as an event.
+// goroutine of Process, which decides what is read, handled and committed. Each call of user code
+// or I/O runs on a goroutine of its own, and its result comes back as an event; what follows
+// from a failed attempt is chosen there, because OnError is user code.
 type loop[T any] struct {
 	o    Options[T] // with defaults
 	src  Source[T]
