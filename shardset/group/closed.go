@@ -56,5 +56,10 @@ func (g *Group) Reopen(now time.Time, id shardset.ID) {
 		s.epoch = r.epoch
 		g.own(i, r.holder)
 		s.granted = r.granted
+		if r.holder.former { // its shards are in transfer, even while there is no other member
+			s.state, s.revoked = StateTransfer, r.granted
+			s.owner.held--
+			s.owner.outgoing++
+		}
 	}
 }

@@ -148,3 +148,19 @@ func TestFormerMemberOfARestoredShard(t *testing.T) {
 	r.set(list(2)...)
 	r.wantStates("the list is whole again", "transfer a", "transfer a")
 }
+
+// A shard that is reopened while a member of the deleted group before this one may still run it
+// is in transfer from that member.
+func TestReopenFromAFormerMember(t *testing.T) {
+	r := newRig(t, 1)
+	a := r.peer("a")
+	a.say()
+	a.say()
+	r.want("a@1")
+	r.remake(group.Config{TTL: rigTTL}, child(0))
+	r.check()
+	r.g.Close(r.now, id(0))
+	r.check()
+	r.g.Reopen(r.now, id(0))
+	r.check()
+}
