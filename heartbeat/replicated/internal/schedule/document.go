@@ -27,6 +27,7 @@ type Document struct {
 type readState struct {
 	at       time.Time // when it is read again
 	underWay bool      // a plan reads it
+	early    bool      // the read under way began before the last step failed, and no newer document came since
 	// currentAt is when the last read began that found no newer document than the replica
 	// knows now, or knew before.
 	currentAt time.Time
@@ -68,7 +69,7 @@ func (s *Scheduler) DocumentSeen(now time.Time, d Document) error {
 
 // adopted notes that the replica has another document.
 func (s *Scheduler) adopted(now time.Time) {
-	s.fault = nil
+	s.fault, s.read.early = nil, false
 	if born := s.replica.Born(); born != s.born {
 		s.born = born
 		clear(s.claims) // what was claimed belongs to a group that was deleted
@@ -106,9 +107,10 @@ func (s *Scheduler) DocumentReadDone(now time.Time, err error) {
 	if err != nil {
 		s.read.at = now.Add(s.ttl() / 10)
 	}
-	if s.step.failed {
+	if s.step.failed && !s.read.early { // otherwise the next plan reads it again
 		s.retryStep(now, err)
 	}
+	s.read.early = false
 }
 
 // DocumentPurged notes that the deleted group's document of this revision was removed.

@@ -99,3 +99,79 @@ func TestNothingIsStartedTwice(t *testing.T) {
 		}
 	}
 }
+
+// planUntil makes plans until one is as wanted, and returns it.
+func planUntil(t *testing.T, s *Scheduler, now time.Time, wanted func(p Plan) bool) (Plan, time.Time) {
+	t.Helper()
+	for range 100 {
+		p := s.Plan(now)
+		switch {
+		case wanted(p):
+			return p, now
+		case p.WakeAt.After(now):
+			now = p.WakeAt
+		default:
+			now = now.Add(time.Millisecond)
+		}
+	}
+	t.Fatal("no plan is as wanted")
+	return Plan{}, now
+}
+
+func writesDocument(p Plan) bool { return p.WriteDocument != nil }
+
+// After a step that met another version the document is read before the next step. A read that
+// was under way at that time may have missed the other version, so it does not count.
+func TestStepThatConflictsHasTheDocumentReadAgain(t *testing.T) {
+	s, now := knowsTwo(t, false)
+	_, now = planUntil(t, s, now, func(p Plan) bool { return p.ReadDocument })
+	s.RecordSeen(now, "c", 100, aRecord(t, "c", 1))
+	_, now = planUntil(t, s, now, writesDocument)
+	s.DocumentConflicted(now)
+	s.DocumentReadDone(now, nil) // of the read before
+	for range 100 {
+		now = now.Add(time.Millisecond)
+		p := s.Plan(now)
+		if p.WriteDocument != nil {
+			t.Fatal("it steps again from what an older read found")
+		}
+		if p.ReadDocument {
+			return
+		}
+	}
+	t.Fatal("the document is not read again")
+}
+
+// What a member of this process says while a step is under way is not in it, and asks for the
+// next one, also if an earlier record had asked before.
+func TestRecordDuringAStepAsksForTheNext(t *testing.T) {
+	s, now := knowsTwo(t, false)
+	say := func(member string, revision uint64) {
+		t.Helper()
+		r := shardset.Heartbeat{Member: member, Instance: 1, Seq: 1}
+		if err := s.Admit(now, r); err != nil {
+			t.Fatal(err)
+		}
+		w, err := s.Prepare(r, state.StandingAlive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.RecordWritten(now, w, revision, aRecord(t, member, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.RecordWatchEnded(now, nil)
+	say("c", 100)
+	p, now := planUntil(t, s, now, writesDocument)
+	say("d", 101)
+	now = now.Add(time.Millisecond)
+	s.DocumentWritten(now, decoded(t, s.Revision()+1, p.WriteDocument.Data))
+	if s.replica.Instance("c") == 0 {
+		t.Fatal("the step does not add c")
+	}
+	p, now = planUntil(t, s, now, writesDocument)
+	s.DocumentWritten(now, decoded(t, s.Revision()+1, p.WriteDocument.Data))
+	if s.replica.Instance("d") == 0 {
+		t.Error("no step adds d")
+	}
+}

@@ -109,8 +109,6 @@ type RecordWrite struct {
 	Write
 	// Quiet says that the record has no news: only that its member lives.
 	Quiet bool
-	// First says that the instance has written none before, as far as is known.
-	First bool
 	// Known is Data as DecodeRecord reads it, if the last record was the same. Nil: decode it.
 	Known *state.Record
 	ttl   time.Duration // by the document that the record knows of: see answer
@@ -138,7 +136,7 @@ func (s *Scheduler) Prepare(r shardset.Heartbeat, standing state.Standing) (Reco
 	data, applied := rec.Encode(), s.replica.Applied(rec)
 	w := RecordWrite{
 		Name: l.name, Instance: l.instance, Write: Write{Data: data, Over: l.revision},
-		Quiet: l.settled && applied, First: l.revision == 0, ttl: s.replica.TTL(),
+		Quiet: l.settled && applied, ttl: s.replica.TTL(),
 	}
 	if slices.Equal(data, l.data) {
 		w.Quiet, w.Known = true, l.record

@@ -26,6 +26,7 @@ type stepState struct {
 	pendingAt time.Time // since when the records ask for a step of this document; zero: they do not
 	dueAt     time.Time // when this process makes it
 	askedAt   time.Time // since when a record of this process may ask for one; zero: none does
+	askedNext time.Time // the same for records that came while the step was under way
 	doneAt    time.Time // when the last one ended
 	took      time.Duration
 	changedAt time.Time // when the document changed last
@@ -35,6 +36,9 @@ type stepState struct {
 func (s *Scheduler) asked(now time.Time) {
 	if s.step.askedAt.IsZero() {
 		s.step.askedAt = now
+	}
+	if s.step.underWay && s.step.askedNext.IsZero() {
+		s.step.askedNext = now
 	}
 }
 
@@ -116,15 +120,14 @@ func (s *Scheduler) planStep(now time.Time, p *Plan) time.Time {
 // DocumentWritten notes that the step of the plan is in the store.
 func (s *Scheduler) DocumentWritten(now time.Time, d Document) {
 	t := &s.step
+	next := t.askedNext
 	s.stepEnded(now)
 	if err := s.replica.AdoptWritten(now, d.Revision, d.Version); err != nil {
 		s.stepFailed(now, err)
 		return
 	}
 	t.failures = 0
-	if !t.askedAt.After(t.startedAt) {
-		t.askedAt = time.Time{} // what was asked for since is not in it
-	}
+	t.askedAt = next // what was asked for since the step began is not in it
 	s.adopted(now)
 }
 
@@ -143,15 +146,17 @@ func (s *Scheduler) DocumentNotWritten(now time.Time, err error) {
 
 func (s *Scheduler) stepEnded(now time.Time) {
 	t := &s.step
-	t.underWay = false
+	t.underWay, t.askedNext = false, time.Time{}
 	t.doneAt, t.took = now, min(now.Sub(t.startedAt), rankStep)
 }
 
-// stepFailed has the document read before the next step. A nil error means that another
+// stepFailed has the document read before the next step; a read that is under way already may
+// have missed what made the step fail. A nil error means that another
 // process was faster.
 func (s *Scheduler) stepFailed(now time.Time, err error) {
 	s.step.pendingAt = time.Time{}
 	s.step.failed, s.step.failure = true, err
+	s.read.early = s.read.underWay
 }
 
 // planFailedStep reads the document at once if the step failed before it was written.

@@ -213,8 +213,8 @@ func (r *Replica) EndReload(now time.Time) {
 	}
 }
 
-// DiscardStep makes the next step begin from the newest document again. The process calls it when the
-// store refused the last step, or when the outcome is unknown.
+// DiscardStep makes the next step begin from the newest document again. The process calls it after a
+// Change or Delete that it may never write.
 func (r *Replica) DiscardStep() { r.draft = nil }
 
 // Pending reports whether the records require a change of the document.
