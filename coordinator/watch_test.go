@@ -27,7 +27,6 @@ type pusher struct {
 	mu      sync.Mutex
 	watches []time.Duration // when Watch was called
 	beats   []time.Duration
-	busy    int
 }
 
 func newPusher(watch func(ctx context.Context, n int) (<-chan struct{}, error)) *pusher {

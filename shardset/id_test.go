@@ -110,15 +110,6 @@ func TestIDInJSON(t *testing.T) {
 	}
 }
 
-// ids returns the IDs 0 to n-1 of one log.
-func ids(log string, n int) []ID {
-	ids := make([]ID, n)
-	for i := range ids {
-		ids[i] = ID{Log: log, Number: i}
-	}
-	return ids
-}
-
 func TestRange(t *testing.T) {
 	want := []Shard{{ID: ID{"orders", 0}}, {ID: ID{"orders", 1}}, {ID: ID{"orders", 2}}}
 	if got := Range("orders", 3); !reflect.DeepEqual(got, want) {

@@ -7,10 +7,7 @@ import (
 	"time"
 )
 
-const (
-	paceInterval = 2 * time.Second
-	paceMs       = time.Millisecond
-)
+const paceInterval = 2 * time.Second
 
 // outcome of a heartbeat in these tests.
 type paceOutcome uint8
@@ -115,7 +112,7 @@ func (p *paced) pauses() []time.Duration {
 // The interval counts from one heartbeat leaving to the next, however long an answer takes.
 func TestCadenceCountsFromSend(t *testing.T) {
 	p := newPaced()
-	p.serve = func(n int) (time.Duration, paceOutcome) { return time.Duration(n) * 100 * paceMs, answered }
+	p.serve = func(n int) (time.Duration, paceOutcome) { return time.Duration(n) * 100 * time.Millisecond, answered }
 	p.run(7 * time.Second)
 	p.check(t, 0, 2*time.Second, 4*time.Second, 6*time.Second)
 }
@@ -123,10 +120,10 @@ func TestCadenceCountsFromSend(t *testing.T) {
 // A heartbeat that was due while an answer was under way leaves at once.
 func TestOverdueBeatLeavesAtOnce(t *testing.T) {
 	p := newPaced()
-	p.serve = func(int) (time.Duration, paceOutcome) { return 500 * paceMs, answered }
-	p.due = func(sent time.Time) time.Time { return sent.Add(100 * paceMs) }
-	p.run(1200 * paceMs)
-	p.check(t, 0, 500*paceMs, 1000*paceMs)
+	p.serve = func(int) (time.Duration, paceOutcome) { return 500 * time.Millisecond, answered }
+	p.due = func(sent time.Time) time.Time { return sent.Add(100 * time.Millisecond) }
+	p.run(1200 * time.Millisecond)
+	p.check(t, 0, 500*time.Millisecond, 1000*time.Millisecond)
 }
 
 func TestNewsThatComesTogetherMakesOneBeat(t *testing.T) {
@@ -135,17 +132,17 @@ func TestNewsThatComesTogetherMakesOneBeat(t *testing.T) {
 		p.wakes = append(p.wakes, time.Second+time.Duration(i)*100*time.Microsecond)
 	}
 	p.run(4 * time.Second)
-	p.check(t, 0, 1002*paceMs, 3002*paceMs)
+	p.check(t, 0, 1002*time.Millisecond, 3002*time.Millisecond)
 }
 
 func TestNewsInFlightMakesOneMoreBeat(t *testing.T) {
 	p := newPaced()
-	p.serve = func(int) (time.Duration, paceOutcome) { return 500 * paceMs, answered }
+	p.serve = func(int) (time.Duration, paceOutcome) { return 500 * time.Millisecond, answered }
 	for i := range 5 {
-		p.wakes = append(p.wakes, time.Duration(100+i)*paceMs)
+		p.wakes = append(p.wakes, time.Duration(100+i)*time.Millisecond)
 	}
-	p.run(2400 * paceMs)
-	p.check(t, 0, 502*paceMs)
+	p.run(2400 * time.Millisecond)
+	p.check(t, 0, 502*time.Millisecond)
 }
 
 func TestNewsBeforeTheFirstBeatIsInIt(t *testing.T) {
@@ -160,7 +157,7 @@ func TestWithoutADueTimeOnlyNewsCounts(t *testing.T) {
 	p.due = func(time.Time) time.Time { return time.Time{} }
 	p.wakes = []time.Duration{time.Hour}
 	p.run(2 * time.Hour)
-	p.check(t, 0, time.Hour+2*paceMs)
+	p.check(t, 0, time.Hour+2*time.Millisecond)
 }
 
 func TestZeroPacerSendsNothing(t *testing.T) {
@@ -214,11 +211,11 @@ func TestPauses(t *testing.T) {
 		chance               float64
 		want                 []time.Duration
 	}{
-		{time.Second, 0, 0, []time.Duration{50 * paceMs, 100 * paceMs, 200 * paceMs, 400 * paceMs, 500 * paceMs, 500 * paceMs}},
-		{time.Second, 0, 1, []time.Duration{150 * paceMs, 300 * paceMs, 600 * paceMs, time.Second, time.Second, time.Second}},
-		{time.Second, 250 * paceMs, 0, []time.Duration{250 * paceMs, 250 * paceMs, 250 * paceMs, 400 * paceMs}},
+		{time.Second, 0, 0, []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 500 * time.Millisecond, 500 * time.Millisecond}},
+		{time.Second, 0, 1, []time.Duration{150 * time.Millisecond, 300 * time.Millisecond, 600 * time.Millisecond, time.Second, time.Second, time.Second}},
+		{time.Second, 250 * time.Millisecond, 0, []time.Duration{250 * time.Millisecond, 250 * time.Millisecond, 250 * time.Millisecond, 400 * time.Millisecond}},
 		{time.Second, time.Hour, 0, []time.Duration{time.Second, time.Second}},
-		{2 * paceMs, 0, 1, []time.Duration{1500 * time.Microsecond, 2 * paceMs}}, // the first is of 1 ms at least
+		{2 * time.Millisecond, 0, 1, []time.Duration{1500 * time.Microsecond, 2 * time.Millisecond}}, // the first is of 1 ms at least
 	} {
 		var p Pacer
 		for i, want := range c.want {
@@ -264,7 +261,7 @@ func TestNewsDoesNotCutAPause(t *testing.T) {
 		return 0, answered
 	}
 	for i := range 90 {
-		p.wakes = append(p.wakes, time.Duration(i+1)*paceMs)
+		p.wakes = append(p.wakes, time.Duration(i+1)*time.Millisecond)
 	}
 	p.run(time.Second)
 	if len(p.sent) != 2 || p.sent[1] < paceInterval/20 || p.sent[1] > paceInterval*3/20 {
@@ -324,19 +321,19 @@ func TestOneAnswerAfterARejoinIsNoRecovery(t *testing.T) {
 	pause()
 	p.Rejoin(paceStart, time.Second, 0, 0)
 	p.Answered(paceStart, paceStart)
-	if got := pause(); got != 100*paceMs {
+	if got := pause(); got != 100*time.Millisecond {
 		t.Errorf("after one good answer the pause is %v, want it to grow on to 100ms", got)
 	}
 	p.Rejoin(paceStart, time.Second, 0, 0)
 	pause() // a failure that is no eviction
 	p.Answered(paceStart, paceStart)
-	if got := pause(); got != 50*paceMs {
+	if got := pause(); got != 50*time.Millisecond {
 		t.Errorf("after a failure and a good answer the pause is %v, want the first one, 50ms", got)
 	}
 	p.Rejoin(paceStart, time.Second, 0, 0)
 	p.Answered(paceStart, paceStart)
 	p.Answered(paceStart, paceStart)
-	if got := pause(); got != 50*paceMs {
+	if got := pause(); got != 50*time.Millisecond {
 		t.Errorf("after a recovery the pause is %v, want the first one, 50ms", got)
 	}
 }
@@ -348,15 +345,15 @@ func TestIntervalChanges(t *testing.T) {
 		if n == 1 {
 			return 0, answered
 		}
-		p.interval = 200 * paceMs
-		return 70 * paceMs, failed
+		p.interval = 200 * time.Millisecond
+		return 70 * time.Millisecond, failed
 	}
 	p.run(10 * time.Second)
 	if len(p.sent) < 25 {
 		t.Fatalf("heartbeats left at %v, want more than 25", p.sent)
 	}
 	for i, pause := range p.pauses()[1:] {
-		if pause < 80*paceMs || pause > 270*paceMs {
+		if pause < 80*time.Millisecond || pause > 270*time.Millisecond {
 			t.Errorf("pause %d is %v, want 80ms to 270ms with 70ms for a try", i+2, pause)
 		}
 	}

@@ -56,7 +56,7 @@ func TestStallOfARun(t *testing.T) {
 				if _, err := r.run.Stall(time.Now(), bound); err != nil {
 					t.Errorf("it stalls before the bound: %v", err)
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				since, err := r.run.Stall(time.Now(), bound)
 				if (err != nil) != (c.want != "") || err != nil && (!errors.Is(err, processor.ErrNoProgress) || !strings.Contains(err.Error(), c.want) || !since.Equal(begin)) {
 					t.Errorf("it stalls since %v with %v, want %q", since.Sub(begin), err, c.want)
