@@ -1,4 +1,4 @@
-// Package accesskey checks whether an access key can sign requests. The client and the server use
+// Package accesskey checks whether an access key can sign requests. Packages sls and slsserver use
 // it.
 package accesskey
 
@@ -8,8 +8,8 @@ import (
 )
 
 // Check returns an error if the key cannot sign requests. The token may be empty. Check refuses
-// spaces and line ends, which come from files and clipboards. Cutting them off is not safe: such a
-// copy may have lost other characters. The error shows no part of the key.
+// spaces and line ends, which come from files and clipboards. It does not cut them off, because
+// such a copy may have lost other characters too. The error shows no part of the key.
 func Check(id, secret, token string) error {
 	switch {
 	case id == "":
@@ -19,7 +19,7 @@ func Check(id, secret, token string) error {
 	case !plain(id):
 		return errors.New("the access key id has a blank, a line end or another character that no header can carry")
 	case strings.ContainsAny(id, ",/:"):
-		// A colon, a slash or a comma ends it in the Authorization header.
+		// In the Authorization header, a colon, a slash or a comma ends the id.
 		return errors.New("the access key id has a comma, a slash or a colon, which no Authorization header can carry")
 	case !plain(secret):
 		return errors.New("the access key secret has a blank, a line end or another character that no key has")
