@@ -1,4 +1,4 @@
-// Package alloctest measures what code allocates, for tests of bounds on memory.
+// Package alloctest measures how many bytes code allocates, for tests that bound memory.
 package alloctest
 
 import (
@@ -6,8 +6,9 @@ import (
 	"runtime"
 )
 
-// Bytes runs f three times and returns the smallest number of bytes that a run allocated. So it
-// does not count what f allocates only once, or what other goroutines allocate meanwhile.
+// Bytes runs f three times and returns the smallest number of bytes that a run allocated. So the
+// result leaves out what f allocates only in its first run, and what other goroutines allocate now
+// and then.
 func Bytes(f func()) int {
 	least := uint64(math.MaxUint64)
 	for range 3 {
