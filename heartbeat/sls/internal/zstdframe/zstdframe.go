@@ -1,5 +1,5 @@
 // Package zstdframe compresses log data with zstd, so that all clients of the service can read it.
-// The client and the server use it.
+// Packages sls and slsserver use it.
 package zstdframe
 
 import (
@@ -8,8 +8,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Below small bytes the encoder writes the size into the frame only if the frame is a single
-// segment. For larger data it always does, and a single segment would need a larger window.
+// The encoder writes the size of data shorter than small bytes into the frame only if the frame is
+// a single segment. For other data it always writes the size, and a single segment would need a
+// larger window.
 const small = 256
 
 // All goroutines share these encoders: EncodeAll is safe for concurrent use.
@@ -21,13 +22,13 @@ var (
 func newEncoder(more ...zstd.EOption) *zstd.Encoder {
 	e, err := zstd.NewWriter(nil, append(more, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))...)
 	if err != nil {
-		panic(err) // the options are wrong
+		panic(err) // an option is wrong
 	}
 	return e
 }
 
-// Encode returns a zstd frame of raw. The frame contains the size of raw: Python clients cannot
-// read it otherwise.
+// Encode returns a zstd frame of raw. The frame contains the size of raw, because Python clients
+// cannot read a frame without it.
 func Encode(raw []byte) []byte {
 	if len(raw) < small {
 		return smallEncoder().EncodeAll(raw, nil)
