@@ -14,7 +14,8 @@ type absence struct {
 	since time.Time // zero: it is not missing
 }
 
-// lasted records that it is missing, and reports whether it has been missing for a lease.
+// lasted records that the group or logstore is missing now. It reports whether it has been missing
+// for a whole lease.
 func (a *absence) lasted(now time.Time, lease time.Duration) bool {
 	if a.since.IsZero() {
 		a.since = now
@@ -22,8 +23,8 @@ func (a *absence) lasted(now time.Time, lease time.Duration) bool {
 	return now.Sub(a.since) >= lease
 }
 
-// laggingError means that something is missing, for less than a lease so far. It does not match
-// heartbeat.ErrGroupNotFound, because a worker ends or drops its shards for that error.
+// laggingError means that a group or logstore has been missing for less than a lease. It does not
+// match heartbeat.ErrGroupNotFound, because that error makes a worker drop its shards or end.
 type laggingError struct {
 	text  string
 	cause error // the service's error, if there is one
@@ -36,8 +37,8 @@ func (e *laggingError) Unwrap() error { return e.cause }
 // Retryable returns true.
 func (e *laggingError) Retryable() bool { return true }
 
-// retryIfMissing makes the error of a missing logstore, or of a missing group that should exist,
-// retryable for one lease.
+// retryIfMissing replaces the error about a missing logstore, or about a missing group that should
+// exist, by a retryable one until one lease has passed. It returns other errors unchanged.
 func (c *Client) retryIfMissing(err error) error {
 	var refused *Error
 	noLogstore := errors.As(err, &refused) && refused.class == classLogstoreGone
@@ -64,8 +65,9 @@ func (c *Client) retryIfMissing(err error) error {
 	return err
 }
 
-// onGroupNotFound handles the answer of a heartbeat that the group does not exist. Right after a
-// create the service may lag; otherwise the members have lost their leases.
+// onGroupNotFound handles the error of a heartbeat that did not find the group. Right after a
+// create the service may not know the group yet, so the error is retryable. Otherwise the group was
+// deleted, and the members have lost their leases.
 func (c *Client) onGroupNotFound(err error) error {
 	c.group.mu.Lock()
 	created := c.group.justCreated

@@ -10,7 +10,7 @@ type background struct {
 	ctx context.Context // ends when the client is closed
 	end context.CancelFunc
 
-	mu    sync.Mutex // so that no task begins after close has begun to wait
+	mu    sync.Mutex // orders launch and close: no task starts while close waits
 	tasks sync.WaitGroup
 }
 

@@ -27,8 +27,8 @@ type call struct {
 	via    http.RoundTripper
 }
 
-// send makes a call, and passes an answer of the service with status 200 to read, which may leave a
-// part of the body. If the service refuses the credentials and the provider has others, send
+// send makes a call. It passes the service's answer to read if the status is 200; read need not
+// read the whole body. If the service refuses the credentials and the provider has others, send
 // repeats the call once.
 func (c *Client) send(ctx context.Context, q *call, read func(*http.Response) error) error {
 	if err := ctx.Err(); err != nil {
@@ -71,9 +71,10 @@ func (c *Client) addAddress(err error) error {
 	return err
 }
 
-// refused reports whether the service refused the credentials of a call, and records in the error
-// whether a retry may succeed: if the provider may return others later, or if the service accepted
-// credentials for the same operation before, because what changed can change back.
+// refused reports whether the service refused the credentials of a call. It also records in the
+// error whether a retry may succeed. A retry may succeed if the provider may return other
+// credentials later. It may also succeed if the same operation succeeded before: whatever changed
+// since then, a right for instance, can change back.
 func (c *Client) refused(op string, err error) bool {
 	var e *Error
 	switch {
@@ -97,7 +98,7 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 	}
 	var conn connecting
 	traced := ctx
-	if q.op != opPull { // a trace slows pulls down, and the errors of other operations show a lost connection too
+	if q.op != opPull { // a trace would slow pulls down; the errors of other operations also show a lost connection
 		traced = conn.trace(ctx)
 	}
 	sent := time.Now()
@@ -111,7 +112,7 @@ func (c *Client) attempt(ctx context.Context, q *call, cred Credentials, read fu
 		return e
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		_ = resp.Body.Close() // the body is the connection, which no context closes
+		_ = resp.Body.Close() // after status 101 the body is the connection itself; the end of a context does not close it
 		resp.Body = http.NoBody
 	}
 	defer drain(resp.Body)

@@ -21,8 +21,8 @@ type checkpoint struct {
 	Cursor string
 	// Updated is when it was stored; zero if the service does not say.
 	Updated time.Time
-	// Consumer is a member. The service does not document whether it is the last committer or the
-	// holder. The client does not use it.
+	// Consumer is the name of a member. The service does not document whether that is the last
+	// member that committed, or the holder. The client does not use it.
 	Consumer string
 }
 
@@ -65,9 +65,9 @@ func (c *Client) checkOwner(op string, o processor.Owner) error {
 	return nil
 }
 
-// getCheckpoint returns the checkpoint of one shard, and false if the group has none. It names the
-// shard, because otherwise the service sends all checkpoints. No error means "no checkpoint", not
-// even ShardNotExist: the shard would start over.
+// getCheckpoint returns the checkpoint of one shard, and false if the group has none. It sends the
+// shard number, because otherwise the service returns all checkpoints. It never turns an error into
+// "no checkpoint", not even ShardNotExist, because the shard would then start over.
 func (c *Client) getCheckpoint(ctx context.Context, shard int) (cp checkpoint, ok bool, err error) {
 	switch {
 	case c.cfg.Group == "":
@@ -89,8 +89,8 @@ func (c *Client) getCheckpoint(ctx context.Context, shard int) (cp checkpoint, o
 	return cp, ok, nil
 }
 
-// ListCheckpoints returns the checkpoints of all shards of the group; a shard without one has an
-// empty position. The log must be the client's logstore.
+// ListCheckpoints returns the checkpoints of all shards of the group. The position is empty if a
+// shard has none, or one that the client cannot read. The log must be the client's logstore.
 func (c *Client) ListCheckpoints(ctx context.Context, log string) (list []processor.Checkpoint, err error) {
 	switch {
 	case c.cfg.Group == "":
@@ -131,11 +131,11 @@ func parseCheckpoints(b []byte) ([]checkpoint, error) {
 	return list, err
 }
 
-// parseCheckpoint finds the checkpoint of one shard in a list. A server may send those of other
-// shards as well; parseCheckpoint ignores faults in them. An element without a shard number may be
-// the wanted one.
+// parseCheckpoint finds the checkpoint of one shard in a list. A server may also send those of
+// other shards; parseCheckpoint ignores faults in them. If it does not find the shard, an element
+// without a shard number is an error, because it may be the shard's.
 func parseCheckpoint(b []byte, shard int) (cp checkpoint, ok bool, err error) {
-	var fault error // of an element that may be the shard's
+	var fault error // of an element without a shard number
 	err = parseElements(b, func(w *checkpointJSON, wrong error) error {
 		n, err := rawNumber(w.Shard)
 		switch {

@@ -43,10 +43,10 @@ const (
 	opMerge            = "merge shards"
 )
 
-// classes is the table of codes, in lower case and without dots. There are two spellings of
-// "exist": the documentation's, and the one that the official Go consumer expects. It is not known
-// which one the service sends, so both are here. For these codes the client ignores the status,
-// because the service documents it for only half of them.
+// classes maps error codes, in lower case and without dots, to their classes. It has two spellings
+// of "exist": the documentation's, and the one that the official Go consumer expects. It is not
+// known which one the service sends. For these codes the client ignores the status, because the
+// service documents it for only half of them.
 var classes = map[string]class{
 	"notexistconsumerwithbody": classEvicted,
 	"consumergroupnotexist":    classGroupGone,
@@ -82,8 +82,9 @@ var classes = map[string]class{
 	"projectnotexists": classPermanent,
 	"logstorenotexist": classLogstoreGone,
 
-	// The only code of an expired cursor. A message with "cursor" under another code does not
-	// count: a refused query may contain the word, and moving the position for it would lose data.
+	// The service has no other code for an expired cursor. The client does not search the messages
+	// of other codes for "cursor": the message about a refused query may contain the word, and a
+	// worker that then moves its position would lose data.
 	"invalidcursor": classCursor,
 }
 

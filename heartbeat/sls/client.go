@@ -78,7 +78,7 @@ func userAgent(cfg Config) string {
 func (c *Client) Info() heartbeat.Info {
 	ordered := c.cfg.Ordered
 	c.group.mu.Lock()
-	if c.group.group.Name != "" { // it was read, even if it must be read again
+	if c.group.group.Name != "" { // the client has read the settings, even if it must read them again
 		ordered = c.group.group.Ordered
 	}
 	c.group.mu.Unlock()
@@ -97,8 +97,8 @@ func (c *Client) Info() heartbeat.Info {
 func (c *Client) Logstore() string { return c.cfg.Logstore }
 
 // Close stops the client's goroutines and closes its idle connections, except those of
-// Config.Transport. Call it after the last call has returned: the connection of a running call
-// stays open until it has been idle for 50 seconds. Calls after Close fail.
+// Config.Transport. Call it after the last call has returned. If a call still runs, its connection
+// stays open for 50 seconds after the call. Calls after Close fail.
 //
 // Close waits for the goroutines. It waits at most a second for a CredentialsProvider, and returns
 // an error if the provider ignores its context. You may call Close more than once.

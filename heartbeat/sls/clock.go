@@ -12,8 +12,8 @@ const (
 	// guessedOffset bounds the difference of the clocks before the first answer.
 	guessedOffset = 5 * time.Second
 
-	// offsetMargin widens the bounds: the machines of the service differ, and a change of a clock
-	// by less than a second shows only after some answers.
+	// offsetMargin widens the bounds for two reasons: the clocks of the service's machines differ,
+	// and if a clock is set by less than a second, the client notices it only after some answers.
 	offsetMargin = time.Second
 
 	// The client logs a difference of the clocks above logOffset, at most once in logEvery.
@@ -22,10 +22,10 @@ const (
 )
 
 // offset bounds by how much the service's clock is ahead of this machine's: at least and at most.
-// It has no clock and no lock of its own. The service dates an answer between the request and the
-// arrival, in whole seconds. So one answer gives the offset with an error of about a second, and
-// many answers reduce the error to about a round trip. An answer that contradicts the earlier ones
-// shows that a clock was set, so offset forgets the earlier ones.
+// Its callers pass the times and hold the lock. The Date of an answer is a time between the request
+// and the arrival, in whole seconds. So one answer gives the offset with an error of about a
+// second, and many answers reduce the error to about a round trip. An answer that contradicts the
+// earlier ones shows that a clock was set, so offset forgets the earlier ones.
 type offset struct {
 	known       bool
 	least, most time.Duration
@@ -34,9 +34,10 @@ type offset struct {
 	loggedAt time.Time
 }
 
-// observe takes the Date of an answer. This machine's clock gave sent and received.
+// observe narrows the bounds with the Date of an answer. The times sent and received are by this
+// machine's clock.
 func (o *offset) observe(sent, received, date time.Time) {
-	// Without their monotonic readings, which do not follow a clock that is set.
+	// Round(0) removes the monotonic reading, which does not change when someone sets the clock.
 	least, most := date.Sub(received.Round(0)), date.Add(time.Second).Sub(sent.Round(0))
 	if least > most {
 		return // this machine's clock was set back meanwhile
@@ -55,8 +56,9 @@ func (o *offset) bounds() (least, most time.Duration) {
 	return o.least - offsetMargin, o.most + offsetMargin
 }
 
-// shouldLog reports whether to log the difference of the clocks: even its bounds exceed logOffset,
-// and it differs from the last one in the log.
+// shouldLog reports whether to log the difference of the clocks: it certainly exceeds logOffset, it
+// differs from the last one in the log by more than logOffset, and the last log line is at least
+// logEvery old.
 func (o *offset) shouldLog(now time.Time) (ahead time.Duration, ok bool) {
 	ahead = o.least + (o.most-o.least)/2
 	switch {
@@ -87,7 +89,7 @@ func (c *Client) ClockOffset() (least, most time.Duration) {
 	return c.clock.offset.bounds()
 }
 
-// observeClock takes the Date of one of the service's answers, if no cache delayed it.
+// observeClock uses the Date of an answer of the service, unless the answer comes from a cache.
 func (c *Client) observeClock(sent, received time.Time, h http.Header) {
 	if h.Get("Age") != "" {
 		return

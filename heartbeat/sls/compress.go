@@ -14,7 +14,7 @@ import (
 type Compression string
 
 const (
-	// LZ4 is a bare lz4 block: no frame, no size in front.
+	// LZ4 is one lz4 block, without a frame and without a size in front of it.
 	LZ4 Compression = "lz4"
 	// Zstd is one zstd frame.
 	Zstd Compression = "zstd"
@@ -25,7 +25,7 @@ const (
 
 func (c Compression) valid() bool { return c == "" || c == LZ4 || c == Zstd || c == None }
 
-// name returns the header of a put.
+// name returns the compression header of a put; empty means no header.
 func (c Compression) name() string {
 	if c == None {
 		return ""
@@ -33,8 +33,8 @@ func (c Compression) name() string {
 	return string(cmp.Or(c, LZ4))
 }
 
-// accept returns the header of a pull. "identity" prevents net/http from asking for gzip, which the
-// service does not know.
+// accept returns the Accept-Encoding header of a pull. "identity" prevents net/http from asking for
+// gzip, which the service does not know.
 func (c Compression) accept() string {
 	if c == None {
 		return "identity"
@@ -42,8 +42,8 @@ func (c Compression) accept() string {
 	return string(cmp.Or(c, LZ4))
 }
 
-// parseCompression reads the header of a page. The client never asks for the old "deflate", so it
-// does not decode it.
+// parseCompression reads the compression header of a page. It does not know the old "deflate",
+// because the client never asks for it.
 func parseCompression(s string) (Compression, error) {
 	switch s {
 	case "":

@@ -25,15 +25,15 @@ const (
 type Config struct {
 	// Endpoint is the address of the service: "cn-hangzhou.log.aliyuncs.com", with a scheme and a
 	// port if necessary. The default scheme is https, and http for a loopback address. The client
-	// connects to PROJECT.ENDPOINT; to an IP address or localhost it connects directly and puts the
-	// project only into the Host header.
+	// connects to PROJECT.ENDPOINT. If the endpoint is an IP address or localhost, the client
+	// connects to the endpoint itself, and only the Host header contains the project.
 	Endpoint string
 	// Project is the project's name. Empty means that the endpoint is the whole host name.
 	Project string
 	// Logstore is the logstore's name. It is the Log of all shard IDs.
 	Logstore string
-	// Group is the consumer group's name. Empty means that the client can send no heartbeats
-	// and has no checkpoints.
+	// Group is the consumer group's name. Empty means no group: heartbeats and checkpoint calls
+	// then return a *UsageError.
 	Group string
 
 	// Timeout is the lease time of a group that this client creates, in whole seconds. An existing
@@ -42,8 +42,9 @@ type Config struct {
 	// Ordered makes the children of a split or merged shard wait for their ancestors. Like Timeout,
 	// it applies to a group that this client creates, and with UpdateGroup to an existing one.
 	Ordered bool
-	// UpdateGroup makes this client set Timeout and Ordered of an existing group, once, when it
-	// first reads the group's settings. Without UpdateGroup the client only logs a difference.
+	// UpdateGroup makes this client set Timeout and Ordered of an existing group, at most once,
+	// normally when it first reads the group's settings. Without UpdateGroup the client only logs a
+	// difference.
 	UpdateGroup bool
 	// MustExist makes the first heartbeat fail if the group does not exist. Without MustExist the
 	// first heartbeat creates it.
@@ -58,8 +59,8 @@ type Config struct {
 	// Region is the service's region, which V4 needs: "cn-hangzhou". Empty means the region
 	// in the Endpoint: "cn-hangzhou-intranet.log.aliyuncs.com" is in cn-hangzhou.
 	Region string
-	// AllowInsecure permits plain http to hosts that are not loopback addresses, directly or
-	// through a Proxy, and a TLS config that verifies no certificate. Everybody on the network path
+	// AllowInsecure permits plain http requests that leave this machine, directly or through a
+	// Proxy. It also permits a TLS config that verifies no certificate. Others on the network path
 	// can then read all data and the security token.
 	AllowInsecure bool
 
@@ -72,16 +73,20 @@ type Config struct {
 	// for a client certificate. New copies it. Nil means the system's authorities.
 	TLS *tls.Config
 	// Proxy returns the proxy of a request, or nil for none, as in http.Transport:
-	// http.ProxyURL(u), with the scheme http, https, socks5 or socks5h. New calls it once.
-	// Nil means the environment's proxy: HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
+	// http.ProxyURL(u), with the scheme http, https, socks5 or socks5h. New calls it once, as a
+	// check. Nil means the environment's proxy: HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Transport sends all requests; TLS and Proxy must then be nil. Nil means two pools of HTTP/1.1
 	// connections, one for heartbeats and one for all else, so that data cannot delay a heartbeat.
 	Transport http.RoundTripper
-	// Logger logs a group that the client changed, that differs from this Config or that the client
-	// cannot read again; plain http; a certificate that the client does not verify; credentials
-	// that the provider does not renew; a clock that differs by more than a second. Nil means no
-	// log.
+	// Logger receives a line about:
+	//   - group settings that the client changed, that differ from this Config, or that the client
+	//     cannot read again;
+	//   - plain http, and a certificate that the client does not verify;
+	//   - credentials that the provider does not renew;
+	//   - clocks that differ by more than a second.
+	//
+	// Nil means no log.
 	Logger *zap.Logger
 }
 

@@ -17,9 +17,9 @@ type Credentials struct {
 	AccessKeySecret heartbeat.Secret
 	// SecurityToken belongs to temporary credentials. Empty means permanent ones.
 	SecurityToken heartbeat.Secret
-	// Expires is when the credentials expire. The client calls the provider up to 5 minutes
-	// earlier. Zero means unknown: while the client sends requests, it then calls the provider
-	// every 10 seconds. It uses the last credentials until the service refuses them.
+	// Expires is when the credentials expire. The client asks the provider for new ones up to 5
+	// minutes earlier. Zero means unknown: while the client sends requests, it then asks the
+	// provider every 10 seconds, and uses the last credentials until the service refuses them.
 	Expires time.Time
 }
 
@@ -28,12 +28,12 @@ type Credentials struct {
 // credentials are valid. A request waits for the provider only if the client has no valid
 // credentials, or if the service refused them.
 //
-// The context ends after Config.RequestTimeout and with Client.Close. A provider that ignores its
-// context delays the next call. A panic counts as an error.
+// The context ends after Config.RequestTimeout, or when Client.Close is called. A provider that
+// ignores its context delays the next call. A panic counts as an error.
 //
-// The client removes the secrets that it knows from the provider's error. A retry may succeed
-// (heartbeat.Retryable), unless the provider's error has a method Retryable() bool that returns
-// false.
+// The client removes the secrets that it knows from the provider's error. The error of the request
+// is retryable (heartbeat.Retryable), unless the provider's error has a method Retryable() bool
+// that returns false.
 type CredentialsProvider interface {
 	Credentials(ctx context.Context) (Credentials, error)
 }

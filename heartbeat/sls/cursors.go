@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// From is a place in a shard: Begin, End or what At returns.
+// From is a place in a shard: Begin, End or a time (see At).
 type From string
 
 const (
@@ -54,8 +54,8 @@ func (c *Client) Cursor(ctx context.Context, shard int, from From) (cursor strin
 	return cursor, err
 }
 
-// CursorTime returns when the service received the data at a cursor. For a cursor at the end of a
-// shard, the service does not document its answer.
+// CursorTime returns when the service received the data at a cursor. The service does not document
+// what it answers for a cursor at the end of a shard.
 func (c *Client) CursorTime(ctx context.Context, shard int, cursor string) (at time.Time, err error) {
 	switch {
 	case shard < 0 || shard > maxShard:
@@ -87,9 +87,9 @@ func parseCursor(b []byte) (string, error) {
 	return w.Cursor, nil
 }
 
-// CursorNumber returns the number in a cursor, and false if the cursor has none. A cursor is base64
-// of its number, and a later cursor has a higher number. The service documents this only by
-// samples, so some cursors may have neither a number nor an order.
+// CursorNumber returns the number in a cursor, and false if the cursor has none. In the service's
+// samples a cursor is a number in base64, and later cursors have higher numbers. The service does
+// not promise this, so some cursors may have no number or another order.
 func CursorNumber(cursor string) (n int64, ok bool) {
 	digits, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(cursor, "=\r\n"))
 	if err != nil {

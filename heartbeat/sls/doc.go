@@ -1,6 +1,6 @@
-// Package sls is a client of Alibaba Cloud Simple Log Service over net/http. It is the group
-// service of a worker (heartbeat.Client, heartbeat.Creator) and its store of checkpoints
-// (processor.Checkpoints), and it reads and writes logs.
+// Package sls is a client of Alibaba Cloud Simple Log Service over net/http. A worker uses it as
+// its group service (heartbeat.Client, heartbeat.Creator) and as its checkpoint store
+// (processor.Checkpoints). It also reads and writes logs.
 //
 //	client, err := sls.New(sls.Config{
 //		Endpoint:    "cn-hangzhou.log.aliyuncs.com",
@@ -16,22 +16,32 @@
 //
 //   - The service fences a commit by the member's name: it refuses a commit from a member that
 //     does not hold the shard. The client never forces a commit.
-//   - The service knows no instances. Two processes under one name are one member, and both get
-//     all of its shards. The coordinator warns when it finds a position that it did not commit.
+//   - The service does not distinguish instances. If two processes use one name, it sees one
+//     member, and both receive all shards of that member. The coordinator logs a warning when it
+//     finds a position that it did not commit.
 //   - The service has no epochs. The coordinator makes the epoch of a lease from the member's
 //     clock; see shardset.Lease.
-//   - The service does not carry the sequence number and the generation of a heartbeat. A heartbeat
-//     that arrives late can release a shard that its sender holds again. So the client does not
-//     promise AckedRevoke.
-//   - The service has no call to leave a group, and it cannot push.
+//   - The service takes neither the sequence number nor the generation of a heartbeat. So a late
+//     heartbeat can release a shard that its member holds again, and the client does not promise
+//     heartbeat.Guarantees.AckedRevoke.
+//   - The service has no call to leave a group, and it cannot notify a member between heartbeats.
 //
 // A lease lasts as long as the group's timeout in the service, whatever the Config says. The client
 // reads the timeout again every 30 seconds, in the background. If you shorten the timeout while
-// members run, a member works too long on its old lease until it has read the new timeout.
+// members run, they keep the old, longer lease until they have read the new timeout. Until then, a
+// member that cannot reach the service may still work on shards that the service has granted to
+// another member.
 //
 // The service is eventually consistent: a list or a node may not show a new logstore or group yet.
-// If the logstore is missing, or a group that existed before, the client therefore returns a
-// retryable error for the length of one lease. After that the error is final.
+// So in three cases Beat and Create first return a retryable error, and return the final error only
+// after one lease:
+//
+//   - the logstore does not exist;
+//   - the list of groups lacks the client's group, although the client has seen it before;
+//   - a heartbeat does not find the group, although the client has just created it.
+//
+// If a heartbeat does not find a group that is older, the group was deleted, and the error is final
+// at once.
 //
 // # Clocks
 //
@@ -48,7 +58,7 @@
 // requests share its connections.
 //
 // If a request on a used connection gets no answer in time, the client stops using that connection.
-// Over HTTP/2, one more request may use it; only a Config.Transport can speak HTTP/2.
+// With a Config.Transport that speaks HTTP/2, one more request may still use it.
 //
 // # Errors
 //
@@ -59,8 +69,9 @@
 //   - *UsageError: an argument is wrong. The client did not send the request.
 //
 // The client does not retry, with one exception: if the service refuses the credentials of a
-// request and the provider has others, the client repeats the request once. If the service refuses
-// credentials of Static or FromEnv before it has ever accepted them, the error is permanent:
-// nothing can change them. In all other cases the coordinator retries heartbeats with new
-// credentials while the lease lasts.
+// request and the provider has others, the client repeats the request once.
+//
+// An error about refused credentials is final if the credentials come from Static or FromEnv, and
+// if the client has not yet succeeded with the same operation. Otherwise the error is retryable,
+// and the coordinator repeats heartbeats while the lease lasts.
 package sls

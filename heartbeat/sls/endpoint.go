@@ -17,18 +17,18 @@ type endpoint struct {
 	loopback bool
 }
 
-// parseEndpoint reads Config.Endpoint. Without a scheme it chooses https; the official Go SDK
-// chooses http, with which others can read the data and the security token, although they cannot
-// change a signed request. For a loopback address parseEndpoint chooses http, because nothing
-// leaves the machine and local servers seldom have certificates.
+// parseEndpoint reads Config.Endpoint. Without a scheme it chooses https. The official Go SDK
+// chooses http; others can then read the data and the security token, although they cannot change a
+// signed request. For a loopback address parseEndpoint chooses http, because nothing leaves the
+// machine and local servers seldom have certificates.
 //
-// No resolver knows a project in front of an IP address or localhost. For these the URL has no
-// project, and only the Host header names it.
+// An IP address or localhost with a project in front of it is not a host name that resolves. So its
+// URL has no project, and only the Host header contains the project.
 func parseEndpoint(s, project string) (endpoint, error) {
 	if s == "" {
 		return endpoint{}, errors.New("is empty")
 	}
-	if strings.Contains(s, "@") { // may be a password, so it is not shown
+	if strings.Contains(s, "@") { // the error does not show s, because s may contain a password
 		return endpoint{}, errors.New("contains a user name; set Config.Credentials instead")
 	}
 	scheme, rest, found := strings.Cut(s, "://")

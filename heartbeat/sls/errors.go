@@ -11,21 +11,21 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// An *Error matches, by errors.Is, at most one error: one of these, heartbeat.ErrEvicted,
+// With errors.Is, an *Error matches at most one error: one of these, heartbeat.ErrEvicted,
 // heartbeat.ErrGroupNotFound, heartbeat.ErrUnauthorized or processor.ErrNotOwner.
 var (
 	// ErrThrottled: a quota is used up. Error.RetryAfter returns how long to wait.
 	ErrThrottled = errors.New("throttled")
-	// ErrInvalidCursor: the cursor is not, or is no longer, a position in this shard.
+	// ErrInvalidCursor: the cursor is not a position in this shard, or it has expired.
 	ErrInvalidCursor = errors.New("invalid cursor")
-	// ErrShardNotFound: the shard does not exist, or does not exist any more.
+	// ErrShardNotFound: the shard never existed or does not exist any more.
 	ErrShardNotFound = errors.New("shard not found")
 	// errGroupExists: a group of that name exists already.
 	errGroupExists = errors.New("consumer group exists already")
 )
 
 const (
-	maxMessage = 512 // bytes of a message that are kept
+	maxMessage = 512 // bytes; a longer message is cut
 	maxCode    = 128
 
 	throttlePause = time.Second
@@ -33,8 +33,8 @@ const (
 	maxRetryAfter = time.Minute
 )
 
-// Error means that the service refused a request. Its strings come from the service. The client
-// shortens them and removes secrets.
+// Error means that the service refused a request. Code, Message and RequestID come from the
+// service; the client shortens them and removes secrets.
 type Error struct {
 	Op         string // the operation: "heartbeat", "pull"
 	HTTPStatus int
@@ -44,7 +44,7 @@ type Error struct {
 
 	class   class
 	after   time.Duration
-	mayPass bool // the service refused the credentials, and may accept credentials later
+	mayPass bool // the service refused the credentials, but a later request may succeed
 }
 
 func (e *Error) Error() string {
@@ -78,7 +78,7 @@ func (e *Error) Retryable() bool {
 // zero otherwise.
 func (e *Error) RetryAfter() time.Duration { return e.after }
 
-// Is reports whether the error means target; see ErrThrottled for the targets.
+// Is reports whether the error means target; the comment of ErrThrottled lists the targets.
 func (e *Error) Is(target error) bool {
 	meaning := e.class.meaning()
 	return meaning != nil && target == meaning
@@ -106,16 +106,17 @@ func (c class) meaning() error {
 	return nil
 }
 
-// TransportError means that the client got no answer of the service. The service may have carried
-// out the request or not. A retry may succeed.
+// TransportError means that the client got no answer from the service. The service may or may not
+// have carried out the request. A retry may succeed.
 //
 // An answer counts as the service's own if it has the service's request ID and a body that fits its
 // status:
 //
-//   - with a status other than 200, the service's JSON error;
-//   - with status 200, JSON, even if it is cut off; after a pull, any body;
+//   - with a status other than 200: the service's JSON error;
+//   - with status 200 after a pull: any body;
 //   - with status 200 after a call without a result, such as a put: no body, or JSON that is not an
-//     error.
+//     error;
+//   - with status 200 after any other call: no body, or JSON, even if it is cut off.
 //
 // Every other answer, such as an HTML page of a proxy, is a TransportError.
 type TransportError struct {
@@ -148,7 +149,8 @@ func (e *TransportError) Error() string {
 func (e *TransportError) Unwrap() error { return e.cause.reveal() }
 
 // RetryAfter returns how long to wait before a retry: what the answer asks for, at most 10 seconds.
-// Zero means that it asks for nothing. It is always zero for heartbeats, because the lease runs on.
+// Zero means that it asks for nothing. It is always zero for heartbeats, because waiting would use
+// up the lease.
 func (e *TransportError) RetryAfter() time.Duration { return e.after }
 
 // newTransportError removes the URL from err, because the URL contains the query.
@@ -164,8 +166,8 @@ func newTransportError(op string, err error, c Credentials) *TransportError {
 	return &TransportError{Op: op, text: text, cause: func() error { return err }}
 }
 
-// hiddenError holds an error whose text may contain secrets. Some verbs of fmt print the fields of
-// an error, but no verb looks into a closure.
+// hiddenError holds an error whose text may contain secrets. It is a closure, because some verbs of
+// fmt print the fields of an error, but not what a closure holds.
 type hiddenError func() error
 
 func (h hiddenError) reveal() error {
@@ -175,7 +177,7 @@ func (h hiddenError) reveal() error {
 	return h()
 }
 
-// plain replaces control characters: errors of net/http quote them from answers.
+// plain replaces control characters, because errors of net/http may repeat those of an answer.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -186,7 +188,7 @@ func plain(s string) string {
 }
 
 // ResponseError means that the service answered with status 200, and that the client cannot use the
-// answer. It proves nothing: an unreadable list, for instance, is not an empty list.
+// answer. Do not take it for an empty answer: an unreadable list is not an empty list.
 type ResponseError struct {
 	Op        string
 	Reason    string
@@ -195,8 +197,8 @@ type ResponseError struct {
 	cause error
 }
 
-// Unwrap returns a *PageSizeError if the page is too large, and otherwise nil or an error without a
-// type of its own.
+// Unwrap returns a *PageSizeError if the page is too large, and otherwise nil or an error that is
+// only a text.
 func (e *ResponseError) Unwrap() error { return e.cause }
 
 func (e *ResponseError) Error() string {
@@ -221,8 +223,8 @@ func usage(op, format string, args ...any) error {
 	return &UsageError{Op: op, Reason: fmt.Sprintf(format, args...)}
 }
 
-// scrub removes secrets from a text of the service or of a provider. The service sends back the
-// string to sign, for instance.
+// scrub removes secrets from a text of the service or of a provider. After a bad signature, for
+// instance, the service returns the string that the client had to sign.
 func scrub(s string, c Credentials) string {
 	for _, secret := range []heartbeat.Secret{c.AccessKeySecret, c.SecurityToken} {
 		if !secret.Empty() {

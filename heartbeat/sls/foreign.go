@@ -23,10 +23,10 @@ func fromService(resp *http.Response) bool {
 }
 
 // readForeign returns the error for a foreign answer: a proxy, a portal or a load balancer wrote
-// it, not the service. Whatever its status, it does not tell whether the service carried out the
-// request.
+// it, not the service. Whatever the status, such an answer does not tell whether the service
+// carried out the request.
 func readForeign(op string, resp *http.Response, cred Credentials) *TransportError {
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxDrain)) // a part of the body may name its author too
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxDrain)) // if only a part arrives, it may still show which program wrote it
 	return foreignAnswer(op, resp, body, cred)
 }
 
@@ -44,7 +44,7 @@ func foreignAnswer(op string, resp *http.Response, body []byte, cred Credentials
 	}
 	b.WriteString("; look for a proxy, a portal or a load balancer on the way")
 	var after time.Duration
-	if op != opHeartbeat { // a heartbeat cannot wait, because the lease runs on
+	if op != opHeartbeat { // waiting would use up the lease
 		after, _ = retryAfter(resp.Header.Get(headerRetryAfter), time.Now())
 	}
 	return &TransportError{Op: op, HTTPStatus: resp.StatusCode, text: b.String(), after: min(after, maxForeignPause)}
@@ -56,8 +56,8 @@ var (
 )
 
 // excerpt returns the title of a foreign body, or the start of its text. A body may repeat the
-// request's headers in another encoding, where scrub does not find the secrets. So excerpt leaves
-// out long words, because secrets are long.
+// request's headers in another encoding, where scrub does not find the secrets. So excerpt replaces
+// long words by dots, because secrets are long.
 func excerpt(body string, cred Credentials) string {
 	if title := pageTitle.FindStringSubmatch(body); title != nil {
 		body = title[1]

@@ -12,8 +12,7 @@ import (
 // Group is the name and the settings of a consumer group.
 type Group struct {
 	Name string
-	// Timeout is how long a member keeps its shards after its last heartbeat: whole
-	// seconds.
+	// Timeout is how long a member keeps its shards after its last heartbeat, in whole seconds.
 	Timeout time.Duration
 	// Ordered makes the children of a split or merged shard wait for their ancestors.
 	Ordered bool
@@ -55,7 +54,7 @@ func (c *Client) createGroup(ctx context.Context, g Group) error {
 	return c.send(ctx, q, noResult)
 }
 
-// UpdateGroup sets the timeout and the order of the group g.Name.
+// UpdateGroup sets Timeout and Ordered of the group with the name g.Name.
 func (c *Client) UpdateGroup(ctx context.Context, g Group) error {
 	if err := g.validate(opUpdateGroup); err != nil {
 		return err
@@ -82,7 +81,8 @@ func (c *Client) ListGroups(ctx context.Context) ([]Group, error) {
 	return c.listGroups(ctx, c.data, "")
 }
 
-// listGroups returns the groups. It fails if it cannot read the settings of the group own.
+// listGroups returns the groups. It fails if it cannot read the settings of the client's own group,
+// whose name is own.
 func (c *Client) listGroups(ctx context.Context, via http.RoundTripper, own string) (groups []Group, err error) {
 	q := &call{op: opListGroups, method: http.MethodGet, path: c.groupsPath(), via: via}
 	err = c.send(ctx, q, readJSON(q.op, func(b []byte) (err error) {
@@ -116,9 +116,9 @@ func parseGroups(b []byte, own string) ([]Group, error) {
 	return groups, nil
 }
 
-// settings reads one group. Some programs write the timeout as 5.0, so settings accepts it. It cuts
-// fractions of a second and reduces the timeout to a day: a lease that is too short is safe, one
-// that is too long is not.
+// settings reads one group. Some programs write the timeout as 5.0, so settings accepts it. It
+// rounds the timeout down to whole seconds, and to a day if it is longer. A lease that is too short
+// is safe; one that is too long is not.
 func (w *groupJSON) settings() (Group, error) {
 	seconds, ok := w.Timeout.(float64)
 	if !ok || seconds < 1 {

@@ -10,17 +10,22 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Beat sends one heartbeat. The first heartbeat of a client also reads the group's settings, and
-// creates the group if it does not exist, unless Config.MustExist is set. Beat does not retry.
+// Beat sends one heartbeat. The first heartbeat of a client also reads the group's settings. It
+// creates the group if it does not exist and Config.MustExist is not set. Beat does not retry.
 //
-// The service takes only a list of shard numbers. So Beat does not send the sequence number, the
-// instance and the generation, and the grants have no epochs. The answer's TTL is the group's
-// timeout.
+// Beat sends only the member's name and the numbers of the held shards, because the service takes
+// no more. It does not send the sequence number, the instance and the generation. The grants have
+// no epochs. The answer's TTL is the group's timeout.
 //
-// The error matches heartbeat.ErrEvicted if the heartbeat lists shards and the service does not
-// know the member, heartbeat.ErrGroupNotFound if the group does not exist, and
-// heartbeat.ErrUnauthorized if the service refuses the credentials. heartbeat.Retryable reports
-// whether a retry may succeed; for refused credentials see Error.Retryable.
+// The error matches:
+//
+//   - heartbeat.ErrEvicted if the heartbeat lists shards and the service does not know the member;
+//   - heartbeat.ErrGroupNotFound if the group does not exist; see the package comment for how long
+//     the service may lag;
+//   - heartbeat.ErrUnauthorized if the service refuses the credentials.
+//
+// heartbeat.Retryable reports whether a retry may succeed. For refused credentials, Error.Retryable
+// explains when.
 func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	held := make([]int, len(r.Held))
 	for i, h := range r.Held {

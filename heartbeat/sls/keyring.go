@@ -14,11 +14,12 @@ import (
 )
 
 const (
-	// earlyRefresh is how long before credentials expire the client calls the provider. If a
-	// quarter of their remaining time is shorter, that counts.
+	// The client calls the provider earlyRefresh before the credentials expire. If they are valid
+	// for less than four times earlyRefresh, it calls the provider when a quarter of their time is
+	// left.
 	earlyRefresh = 5 * time.Minute
-	// refreshPause is the pause between two calls while the last credentials are valid: after a
-	// failure, and if the credentials have no Expires.
+	// refreshPause is the pause after a failed call, while the last credentials are valid. It is
+	// also the pause between two calls if the credentials have no Expires.
 	refreshPause = 10 * time.Second
 	// closeGrace is how long Close waits for a provider whose context has ended.
 	closeGrace = time.Second
@@ -30,7 +31,7 @@ var errClosed = errors.New("the client is closed")
 type keys struct {
 	Credentials
 	have    bool
-	renewAt time.Time // when to call the provider again, while requests go on
+	renewAt time.Time // the first request at this time or later calls the provider again
 }
 
 // usable reports whether the keys can sign requests. Keys that do not expire are valid until the
@@ -58,8 +59,8 @@ func (k keys) failed(now time.Time) keys {
 }
 
 // keyring keeps the last credentials of a provider. It makes one call of the provider at a time, on
-// a separate goroutine. A request waits for the call only if it has no valid credentials, and only
-// until its context ends.
+// a separate goroutine. A request waits for the call only if the keyring has no valid credentials
+// or the service refused them. It waits at most until its own context ends.
 type keyring struct {
 	provider CredentialsProvider
 	fixed    bool          // the provider is Static
@@ -128,8 +129,9 @@ func (k *keyring) renew(ctx context.Context, refused Credentials) (c Credentials
 	return c, changed, err
 }
 
-// callProvider returns the running call, or starts one. The caller holds mu. The keyring owns the
-// goroutine; its context or the timeout stops it; close waits for it.
+// callProvider returns the running call, or starts one. The caller holds mu. The call runs on a
+// goroutine of the keyring. The keyring's context or the timeout ends it; close waits for it, up to
+// closeGrace.
 func (k *keyring) callProvider() *providerCall {
 	if k.current != nil {
 		return k.current
@@ -146,7 +148,7 @@ func (k *keyring) callProvider() *providerCall {
 }
 
 func (k *keyring) run(call *providerCall, old Credentials) {
-	call.err = newCredentialsError("the provider ended its goroutine", nil) // with runtime.Goexit
+	call.err = newCredentialsError("the provider ended its goroutine", nil) // in case the provider calls runtime.Goexit
 	defer func() { k.finish(call) }()
 	ctx, cancel := context.WithTimeout(k.ctx, k.timeout)
 	defer cancel()
@@ -166,7 +168,7 @@ func (k *keyring) run(call *providerCall, old Credentials) {
 func credentials(ctx context.Context, p CredentialsProvider) (c Credentials, err error) {
 	returned := false
 	defer func() {
-		if v := recover(); !returned { // under GODEBUG=panicnil=1 it returns nil for a panic(nil)
+		if v := recover(); !returned { // with GODEBUG=panicnil=1, recover returns nil after panic(nil)
 			err = &processor.PanicError{Where: "CredentialsProvider", Value: v, Stack: debug.Stack()}
 		}
 	}()
@@ -175,7 +177,8 @@ func credentials(ctx context.Context, p CredentialsProvider) (c Credentials, err
 	return c, err
 }
 
-// finish ends a call.
+// finish stores the result of a call. If the last credentials are still valid, it logs the first of
+// several failures in a row.
 func (k *keyring) finish(call *providerCall) {
 	now := time.Now()
 	k.mu.Lock()

@@ -10,12 +10,12 @@ const (
 	nameRule = "1 to 128 letters, digits, '.', '-' and '_' after a letter or digit"
 
 	maxName   = 128
-	maxCursor = 4096 // bytes; the service's own cursors have some 30
+	maxCursor = 4096 // bytes; the service's own cursors have about 30
 )
 
 // validName is the rule for the names of logstores and groups. Names go into the path without an
-// escape, so that client and service sign the same path. The service does not document all of its
-// rule. This rule accepts what the official clients accept, except for a leading '-' or '_'.
+// escape, so that client and service sign the same path. The service documents only a part of its
+// own rule. validName accepts what the official clients accept, but no leading '-' or '_'.
 func validName(s string) bool {
 	if s == "" || len(s) > maxName {
 		return false
@@ -47,8 +47,9 @@ func alphanumeric(c byte) bool {
 }
 
 // validCursor is the rule for cursors from the service or from a checkpoint store. The client does
-// not interpret them, but it must be able to send them in a query. Some clients commit cursors with
-// the line end of their base64, which a query can carry.
+// not interpret them, but it must be able to send them in a query. Some clients commit a cursor
+// together with the line end of its base64 text. validCursor accepts it, because a query can
+// contain a line end.
 func validCursor(s string) bool {
 	if len(s) > maxCursor {
 		return false

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// maxRaw bounds a page before compression. The service's own bound is not
-// documented; the official clients expect some 20 MB at most.
+// maxRaw bounds a page before compression. The service's own bound is not documented; the official
+// clients expect about 20 MB at most.
 const maxRaw = 64 << 20
 
 // The headers of a page.
@@ -33,8 +33,9 @@ const (
 // Page is one answer to a pull.
 type Page struct {
 	// Next is the cursor of the next page, and the position to commit when this page is
-	// acknowledged. It never goes back. If there was data it is beyond the request's cursor, even
-	// if a query filtered all of the data out. At the end of a shard it is the request's cursor.
+	// acknowledged. It is never before the request's cursor. At the end of a shard it is the
+	// request's cursor. If there was data it is after the request's cursor, even if a query
+	// filtered out all of the data.
 	Next string
 	// Count is the number of log groups in Body.
 	Count int
@@ -49,8 +50,8 @@ type Page struct {
 	// CursorTime is when the service received the data at Next. Zero means that the service does
 	// not say.
 	CursorTime time.Time
-	// EndOfCursor means that the page reaches the end of the shard or EndCursor. False does not
-	// mean the opposite: the service does not document when it sends true.
+	// EndOfCursor means that the page reaches the end of the shard or EndCursor. False proves
+	// nothing, because the service does not document when it sends true.
 	EndOfCursor bool
 	// RequestID is the service's ID of this request.
 	RequestID string
@@ -71,7 +72,7 @@ type Page struct {
 func (p *Page) ReadLastCursor() (int64, bool) { return p.readLast, p.hasReadLast }
 
 // PageSizeError is the cause of a *ResponseError: the headers announce a page that is larger than
-// the client reads. A pull with a smaller Count may return a page that fits.
+// the client accepts. A pull with a smaller Count may return a page that fits.
 type PageSizeError struct {
 	Count   int // log groups in it
 	RawSize int // its size in bytes before compression
@@ -96,7 +97,7 @@ func readPage(resp *http.Response, cursor string, buffer []byte) (Page, error) {
 	}
 	limit := p.RawSize
 	if p.Compression != None {
-		limit += p.RawSize/128 + 1024 // lz4 and zstd add at most that to data that they cannot compress
+		limit += p.RawSize/128 + 1024 // lz4 and zstd add at most this to data that they cannot compress
 	}
 	p.Body, err = readBody(resp, buffer, limit)
 	switch {
@@ -194,8 +195,8 @@ var errTooLong = errors.New("body is too long")
 // preallocated is the largest body for which readBody allocates memory before the bytes arrive.
 const preallocated = 1 << 20
 
-// readBody reads a body to its end, into buffer if it fits. Beyond preallocated bytes, memory grows
-// with the bytes that arrive, not with the announced size.
+// readBody reads a body to its end, into buffer if it fits. Beyond preallocated bytes it allocates
+// memory only as the bytes arrive, because the announced size may be wrong.
 func readBody(resp *http.Response, buffer []byte, limit int) ([]byte, error) {
 	announced := resp.ContentLength
 	if announced > int64(limit) {
@@ -225,7 +226,7 @@ func readBody(resp *http.Response, buffer []byte, limit int) ([]byte, error) {
 		switch {
 		case len(b) > limit:
 			return nil, errTooLong
-		case err == io.EOF && int64(len(b)) < announced: //nolint:errorlint // readers return it bare
+		case err == io.EOF && int64(len(b)) < announced: //nolint:errorlint // readers return io.EOF unwrapped
 			return b, io.ErrUnexpectedEOF
 		case err == io.EOF: //nolint:errorlint
 			return b, nil

@@ -16,9 +16,9 @@ const (
 )
 
 // parseNumbers reads an array of shard numbers, the answer to a heartbeat. It is stricter than
-// encoding/json: null is not an empty array, and a null in the array is not shard 0. Either mistake
-// would stop shards, or start one, against the answer. It counts the numbers before it allocates
-// memory for them.
+// encoding/json: null is not an empty array, and a null in the array is not shard 0. The first
+// mistake would stop all shards of the member; the second would start shard 0. parseNumbers counts
+// the numbers before it allocates memory for them.
 func parseNumbers(b []byte) ([]int, error) {
 	b = trimJSON(b)
 	if string(b) == "null" {
@@ -70,13 +70,13 @@ const maxSkipped = 50
 // errSkip is the error of an element that parseElements skips.
 type errSkip struct{ error }
 
-// parseElements reads an array of objects and calls each for one object at a time, so that it
-// refuses a bad list before it takes memory for all of it. If a field has the wrong type, each gets
-// the other fields, and the error as wrong.
+// parseElements reads an array of objects and passes them to the function each, one at a time. So
+// it can refuse a bad list before it needs memory for all of it. If a field has the wrong type,
+// that function receives the other fields, and the error as the argument wrong.
 //
-// parseElements skips an element that is not an object, and one for which each returns an errSkip.
-// It returns any other error of each. It also returns an error if it skips more than maxSkipped
-// elements, or all of them.
+// parseElements skips an element that is not an object, and an element for which the function each
+// returns an errSkip. Any other error of that function ends parseElements. It is also an error if
+// parseElements skips more than maxSkipped elements, or all of them.
 func parseElements[W any](b []byte, each func(element *W, wrong error) error) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	switch first, err := d.Token(); {

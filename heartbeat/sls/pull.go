@@ -13,7 +13,8 @@ const MaxCount = 1000
 type PullRequest struct {
 	Shard  int
 	Cursor string // the first log group to read
-	// EndCursor is the first log group not to read. Empty means no bound.
+	// EndCursor is exclusive: the page ends before the log group at EndCursor. Empty means no
+	// bound.
 	EndCursor string
 	// Count is the maximum number of log groups in the page, at most MaxCount. Zero means MaxCount.
 	Count int
@@ -29,8 +30,8 @@ type PullRequest struct {
 }
 
 // Pull reads one page. The service does not fence reads: every client may read every shard at any
-// time. The error is a *ResponseError if a header of the page is missing, or if the headers
-// contradict each other, the body or the request's cursor.
+// time. The error is a *ResponseError if the page lacks a header, or if its headers contradict each
+// other, its body or the request's cursor.
 func (c *Client) Pull(ctx context.Context, r PullRequest) (Page, error) {
 	if err := r.validate(); err != nil {
 		return Page{}, err

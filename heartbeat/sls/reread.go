@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// rereadEvery is how often the client reads the group's settings again. It bounds how long a
-	// member uses an old timeout.
+	// rereadEvery is how often the client reads the group's settings again. As long as no reading
+	// fails, it bounds how long a member uses an old timeout.
 	rereadEvery = 30 * time.Second
 	// rereadSoon is the pause after a failed reading.
 	rereadSoon = 5 * time.Second
@@ -27,9 +27,9 @@ func (c *Client) onAnswer() Group {
 	return g
 }
 
-// rereadIfDue starts a goroutine that reads the settings again, if it is time: a heartbeat must not
-// wait for that. The next answer uses the result. The client's background owns the goroutine, stops
-// it and waits for it; one runs at a time.
+// rereadIfDue reads the settings again if it is time. It does so on a goroutine, because a
+// heartbeat must not wait for it; later heartbeats use the result. At most one such goroutine runs.
+// When the client is closed, its background stops the goroutine and waits for it.
 func (c *Client) rereadIfDue() {
 	s := &c.group
 	s.mu.Lock()
@@ -59,8 +59,9 @@ func (c *Client) rereadSettings(ctx context.Context, version uint64) {
 	}
 }
 
-// endReading ends a reading, and reports whether the version is the same as when the reading began.
-// It sets the next reading after rereadSoon; setSettings sets it after rereadEvery.
+// endReading records the end of a reading, and reports whether the version is the same as when the
+// reading began. It schedules the next reading after rereadSoon; after a success, setSettings
+// changes that to rereadEvery.
 func (c *Client) endReading(version uint64) (unchanged bool) {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()

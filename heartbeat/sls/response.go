@@ -19,8 +19,9 @@ func drain(body io.ReadCloser) {
 	_ = body.Close()
 }
 
-// refusal reads an answer with a status other than 200. Without the service's JSON error it is a
-// foreign answer, even with a request ID: a gateway may have replaced the body.
+// refusal reads an answer with a status other than 200. If the body is not the service's JSON
+// error, the answer is a foreign one, even if it has a request ID: a gateway may have replaced the
+// body.
 func refusal(op string, resp *http.Response, cred Credentials) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDrain))
 	if err != nil {
@@ -38,7 +39,8 @@ func refusal(op string, resp *http.Response, cred Credentials) error {
 		Op: op, HTTPStatus: resp.StatusCode, RequestID: requestID(resp, cred),
 		Code: bounded(scrub(said.Code, cred), maxCode), Message: bounded(scrub(message, cred), maxMessage),
 	}
-	// classify needs the code as it came: scrub may have removed a short secret from it.
+	// classify needs the code before scrub, which may remove a part of it that equals a short
+	// secret.
 	e.class = classify(op, e.HTTPStatus, said.Code)
 	e.after = pause(e.class, resp.Header.Get(headerRetryAfter), time.Now())
 	return e
@@ -48,7 +50,7 @@ func requestID(resp *http.Response, cred Credentials) string {
 	return bounded(scrub(resp.Header.Get(headerRequestID), cred), 64)
 }
 
-// bodyError is the error of a body that broke off.
+// bodyError means that the connection broke before the end of the body.
 type bodyError struct{ err error }
 
 func (e *bodyError) Error() string { return e.err.Error() }

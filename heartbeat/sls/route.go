@@ -8,18 +8,19 @@ import (
 	"sync/atomic"
 )
 
-// route sends requests over a transport. When a request times out on a used connection, route
-// closes the idle connections and stops using that one: a firewall may have dropped them, or the
-// other machine may have failed, and no error shows it. Otherwise the next request would use, with
-// HTTP/2, the same connection until the operating system gives it up, and with HTTP/1.1 another
-// idle one that may be broken too.
+// route sends requests over a transport. When a request times out on a used connection, route stops
+// using that connection and closes the idle ones. A firewall may have dropped all of them, or the
+// other machine may have failed, without an error on this side. If route did nothing, the next
+// request could time out too. Over HTTP/2 it would use the same connection, over HTTP/1.1 another
+// idle one.
 type route struct {
 	transport http.RoundTripper
 	http2     atomic.Bool // the newest answer came over HTTP/2
 	timedOut  atomic.Bool // the last request timed out over HTTP/2
 }
 
-// RoundTrip changes the request, because the client made it.
+// RoundTrip changes the request, although http.RoundTripper forbids it. That is safe, because only
+// the client uses the request.
 func (r *route) RoundTrip(q *http.Request) (*http.Response, error) {
 	// CloseIdleConnections does not close an HTTP/2 connection that other requests use. Close makes
 	// this request the last one on its connection, so the next request gets a new one.

@@ -19,15 +19,15 @@ type groupState struct {
 	mu        sync.Mutex // guards the fields below; never held across a call
 	known     bool
 	group     Group     // as last read; may be old if not known
-	version   uint64    // rises with each change of known or group; the client drops a reading that began before
+	version   uint64    // rises with each change of known or group; a background reading that began before it is dropped
 	readAt    time.Time // when to read it again
 	rereading bool
 	existed   bool  // the group existed once: from then on only Create creates it
 	updated   bool  // the client has set what Config.UpdateGroup asks for
 	warned    Group // the settings in the last log line
 
-	expected    bool // by the last answer the group exists
-	justCreated bool // a create showed it, and no heartbeat succeeded since
+	expected    bool // the last answer about the group showed that it exists
+	justCreated bool // a create showed that the group exists, and no heartbeat has succeeded since
 	noGroup     absence
 	noLogstore  absence
 }
@@ -53,8 +53,8 @@ func (c *Client) settings(ctx context.Context) (Group, error) {
 }
 
 // readSettings reads the group's settings. If create is true, it creates a group that does not
-// exist. Calls run one at a time. A call first asks known, under the lock, whether the call before
-// it has read them, and then returns the known settings.
+// exist. Calls run one at a time. If known returns true, because an earlier call has read the
+// settings meanwhile, readSettings returns those. It calls known under the lock.
 func (c *Client) readSettings(ctx context.Context, create bool, known func() bool) (Group, error) {
 	if c.cfg.Group == "" {
 		return Group{}, usage(opListGroups, "the client has no group")
@@ -108,8 +108,8 @@ func (c *Client) create(ctx context.Context) (Group, error) {
 	return want, nil
 }
 
-// expect records that the group exists: a create showed it if created is true, and otherwise a
-// list.
+// expect records that the group exists. If created is true, a create has shown it; otherwise a list
+// has.
 func (c *Client) expect(created bool) {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
@@ -131,8 +131,9 @@ func (c *Client) find(ctx context.Context) (Group, error) {
 	return Group{}, fmt.Errorf("sls: group %q of logstore %q is not listed: %w", c.cfg.Group, c.cfg.Logstore, heartbeat.ErrGroupNotFound)
 }
 
-// updateIfWanted does what Config.UpdateGroup asks for, once in each client. Otherwise two programs
-// with different settings would change the group back and forth for ever.
+// updateIfWanted sets the group's settings to the Config's if Config.UpdateGroup is set. Each
+// client does so only once. Otherwise two programs with different settings would change the group
+// back and forth for ever.
 func (c *Client) updateIfWanted(ctx context.Context, g Group) (Group, error) {
 	c.group.mu.Lock()
 	updated := c.group.updated
@@ -157,7 +158,8 @@ func (c *Client) differs(g Group) bool {
 	return g.Timeout != c.cfg.Timeout || g.Ordered != c.cfg.Ordered
 }
 
-// setSettings stores the settings, and logs once how they differ from the Config.
+// setSettings stores the settings. It logs them if they differ from the Config and from those in
+// the last log line.
 func (c *Client) setSettings(g Group) {
 	c.group.mu.Lock()
 	c.group.group, c.group.known = g, true
@@ -176,7 +178,8 @@ func (c *Client) setSettings(g Group) {
 	}
 }
 
-// forgetGroup makes the next heartbeat read the settings first, because the group does not exist.
+// forgetGroup records that the group does not exist. The next heartbeat reads the settings first,
+// and does not create the group.
 func (c *Client) forgetGroup() {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
@@ -184,8 +187,9 @@ func (c *Client) forgetGroup() {
 	c.group.version++
 }
 
-// invalidateSettings makes the next heartbeat read the settings first. A shorter timeout may have
-// caused the eviction, and an evicted member has no lease that the call could delay.
+// invalidateSettings makes the next heartbeat read the settings first. It is called after an
+// eviction, which a shorter timeout may have caused. The extra call does no harm, because an
+// evicted member has no lease to renew.
 func (c *Client) invalidateSettings() {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()

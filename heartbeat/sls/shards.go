@@ -13,8 +13,8 @@ type Shard struct {
 	Number int
 	// ReadOnly means that the shard was split or merged and takes no more writes.
 	ReadOnly bool
-	// UnknownStatus is the status in quotes if it is neither "readwrite" nor "readonly", and empty
-	// otherwise. With an unknown status ReadOnly is false.
+	// UnknownStatus is empty if the status is "readwrite" or "readonly". Otherwise it is the status
+	// in quotes, and ReadOnly is false.
 	UnknownStatus string
 	// BeginKey and EndKey, 32 hex digits each, bound the range of hash keys. The range does not
 	// contain EndKey.
@@ -42,8 +42,9 @@ func (c *Client) ListShards(ctx context.Context) ([]Shard, error) {
 	return c.shards(ctx, q)
 }
 
-// SplitShard splits a shard into two. The second child begins at key, 32 lower-case hex digits,
-// inside the shard's range. SplitShard returns the shard, which is now read-only, and its children.
+// SplitShard splits a shard into two. The second child begins at key, which is 32 lower-case hex
+// digits and lies inside the shard's range. SplitShard returns the shard, now read-only, and its
+// two children.
 func (c *Client) SplitShard(ctx context.Context, shard int, key string) ([]Shard, error) {
 	switch {
 	case shard < 0 || shard > maxShard:
@@ -58,8 +59,8 @@ func (c *Client) SplitShard(ctx context.Context, shard int, key string) ([]Shard
 	return c.shards(ctx, q)
 }
 
-// MergeShards merges a shard with the one whose range follows. It returns the new shard and the two
-// old ones, which are now read-only.
+// MergeShards merges a shard with the shard of the next range. It returns the new shard and the two
+// old ones, now read-only.
 func (c *Client) MergeShards(ctx context.Context, shard int) ([]Shard, error) {
 	if shard < 0 || shard > maxShard {
 		return nil, usage(opMerge, "%d is not a shard number", shard)

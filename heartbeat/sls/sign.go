@@ -12,11 +12,12 @@ type Signature string
 const (
 	// V1 is HMAC-SHA1. All regions accept it, except those that Config.Signature names.
 	V1 Signature = "v1"
-	// V4 is HMAC-SHA256 with a key that holds for one day and one region. It needs Config.Region.
+	// V4 is HMAC-SHA256 with a key that is valid for one day and one region. It needs
+	// Config.Region.
 	V4 Signature = "v4"
 )
 
-// Header names in the form of net/http, which then need not change them.
+// Header names in the canonical form of net/http, which saves a conversion.
 const (
 	headerAuthorization   = "Authorization"
 	headerDate            = "Date"

@@ -16,7 +16,8 @@ const (
 )
 
 // prepareV4 adds the headers that version 4 signs. The digest always covers the body. The protocol
-// allows a digest of an empty body instead, but then others could change a put on the network path.
+// allows the digest of an empty body instead, but then anyone on the network path could change a
+// put.
 func prepareV4(h http.Header, body []byte, now time.Time) {
 	h[headerLogDate] = []string{now.UTC().Format(dateV4)}
 	h[headerContentSHA256] = []string{hexSHA256(body)}

@@ -69,8 +69,8 @@ func proxy(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*u
 	}
 }
 
-// checkTunnel returns an error that names the proxy if the proxy refuses a tunnel. The error of
-// net/http has only the text of the status line.
+// checkTunnel returns an error if the proxy refuses a tunnel. Its error says that the proxy
+// answered; that of net/http has only the text of the status line.
 func checkTunnel(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
@@ -88,8 +88,8 @@ func validProxy(u *url.URL) bool {
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dialer dials a loopback address for localhost, and asks no name server. The client allows plain
-// http to localhost, so nothing must leave the machine.
+// dialer makes dial connect to a loopback address for localhost, without a name server. The client
+// allows plain http to localhost, so those requests must not leave the machine.
 func dialer(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
@@ -107,8 +107,8 @@ func dialer(dial dialFunc) dialFunc {
 	}
 }
 
-// connecting records whether a request waits for a connection. When its context ends, the error
-// does not show whether the request waited for a connection or for the answer.
+// connecting records whether a request waits for a connection. If the request's context ends,
+// net/http's error does not show whether the request waited for a connection or for the answer.
 type connecting struct{ asked, got atomic.Bool }
 
 func (c *connecting) trace(ctx context.Context) context.Context {
