@@ -83,18 +83,18 @@ type adminTarget struct {
 	Groups   *int   `json:"groups"`
 }
 
-// ServeAdmin serves, on l until Close, requests for tests of several processes: they switch faults,
-// evict consumers and expire data. It verifies no signature, and refuses an l that is not a
-// loopback address. It closes l.
+// ServeAdmin serves the requests below on l until Close, and closes l. They are for tests of
+// several processes. Bodies have the content type application/json. ServeAdmin verifies no
+// signature, and refuses an l that is not a loopback address.
 //
 //	GET    /state?project=P&logstore=L   the states of the groups: GroupState by name
-//	GET    /stats                        requests served, by operation
+//	GET    /stats                        how many requests came, by operation: Stats
 //	GET    /faults                       the faults that are on, by number
-//	POST   /faults                       a Fault; the answer has its number
+//	POST   /faults                       a Fault; the answer is {"number"}
 //	DELETE /faults, /faults/{number}     switches all off, or one
-//	POST   /logstores                    {"project","logstore","shards"}
+//	POST   /logstores                    {"project","logstore","shards"}; creates the project if needed
 //	POST   /evict                        {"project","logstore","group","consumer"}
-//	POST   /expire                       {"project","logstore","shard","groups"}; all without "groups"
+//	POST   /expire                       {"project","logstore","shard","groups"}; without "groups" all
 func (s *Server) ServeAdmin(l net.Listener) error {
 	if !isLoopback(l.Addr()) {
 		return errors.Join(fmt.Errorf("slsserver: %s is not a loopback address", l.Addr()), l.Close())
@@ -146,10 +146,10 @@ func readAdmin(r *http.Request, v any) error {
 type GroupState struct {
 	Timeout time.Duration
 	Order   bool
-	// Shards lists the shards that are not complete.
 	Members []group.MemberInfo
-	Shards  []group.ShardInfo
-	// Complete lists the read-only shards whose checkpoint is their end.
+	// Shards are the shards that are not complete.
+	Shards []group.ShardInfo
+	// Complete are the IDs of the complete shards, as the package comment defines them.
 	Complete []int
 }
 

@@ -45,7 +45,8 @@ func (c *call) send(status int, contentType string, body []byte) {
 	_, _ = c.w.Write(body) // an error means that the client has gone
 }
 
-// refuse answers with an error. It logs an error that is not an *apiError, and answers 500.
+// refuse sends an error. For an error that is not an *apiError it sends 500 InternalServerError,
+// and logs the error, unless the client has gone.
 func (s *Server) refuse(c *call, err error) {
 	var e *apiError
 	if !errors.As(err, &e) {
@@ -67,8 +68,8 @@ func (s *Server) refuse(c *call, err error) {
 	c.send(e.status, "application/json", body)
 }
 
-// requestIDs makes the 24 hexadecimal digits of x-log-requestid: twelve of the process and
-// twelve of a count.
+// requestIDs makes values of x-log-requestid, 24 hexadecimal digits: twelve random ones for the
+// process, and twelve for a count.
 type requestIDs struct {
 	process [6]byte
 	count   atomic.Uint64

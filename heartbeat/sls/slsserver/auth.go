@@ -14,10 +14,10 @@ import (
 const v4Algorithm = "SLS4-HMAC-SHA256"
 
 // authenticate verifies the signature of a request, if the server has keys. It runs before the
-// body is read, so that the server keeps no body of an unknown client; verifyBody compares the
-// body with the signed hash later. It refuses in the order of the documentation: missing headers,
-// unknown key, wrong time, wrong signature. It computes the signature for an unknown key too, so
-// that the time it takes tells nothing.
+// server reads the body, so that unknown clients cannot use up memory; verifyBody compares the body
+// with the signed hash later. It refuses in the order of the documentation: missing headers, unknown
+// key, wrong time, wrong signature. It computes the signature for an unknown key too, so that the
+// time does not tell whether a key exists.
 func (s *Server) authenticate(c *call) error {
 	keys := *s.keys.Load()
 	if len(keys) == 0 {
@@ -61,7 +61,7 @@ func (s *Server) authenticate(c *call) error {
 	}
 	c.only = key.Projects
 	switch c.op {
-	case opListProjects, opCreateProject, opDeleteProject: // they know later which projects they are about
+	case opListProjects, opCreateProject, opDeleteProject: // their handlers call mayUse: a body may name the project
 		return nil
 	}
 	return c.mayUse(c.project)
@@ -75,7 +75,7 @@ func (c *call) mayUse(project string) error {
 	return nil
 }
 
-// verifyBody compares the body with the hash that was signed.
+// verifyBody compares the body with the signed hash.
 func (c *call) verifyBody() error {
 	if c.isBody != nil && !c.isBody(c.r.Header, c.body) {
 		return fail(401, "SignatureNotMatch", "the body is not the one that was signed")
@@ -88,7 +88,7 @@ func signedName(name string) bool {
 	return strings.HasPrefix(name, "x-log-") || strings.HasPrefix(name, "x-acs-")
 }
 
-// claim is the signature of a request and what it was made with.
+// claim is the signature of a request, and the values that it was made with.
 type claim struct {
 	v4        bool
 	id        string
@@ -96,7 +96,7 @@ type claim struct {
 	date      string // as the client sent it
 	at        time.Time
 	region    string // V4
-	day       string // V4: of the credential's scope
+	day       string // V4: the day in the credential
 }
 
 // readClaim reads the headers that a signature needs.

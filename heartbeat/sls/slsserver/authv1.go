@@ -29,7 +29,7 @@ func readV1(h http.Header, rest string) (claim, error) {
 	default:
 		return c, fail(400, "InvalidSignatureMethod", "x-log-signaturemethod is not hmac-sha1")
 	}
-	// x-log-date replaces Date. The Python SDK adds it after it has signed.
+	// x-log-date takes precedence over Date. The Python SDK adds x-log-date after it has signed.
 	if c.date = h.Get("X-Log-Date"); c.date == "" {
 		c.date = h.Get("Date")
 	}
@@ -38,7 +38,7 @@ func readV1(h http.Header, rest string) (claim, error) {
 	}
 	at, err := http.ParseTime(c.date)
 	if err != nil {
-		// Some clients write days with one digit, against the standard.
+		// Some clients write the days 1 to 9 with one digit, which the standard does not allow.
 		if at, err = time.Parse("Mon, 2 Jan 2006 15:04:05 GMT", c.date); err != nil {
 			return c, fail(400, "InvalidDateFormat", "the date is not like %s", http.TimeFormat)
 		}
@@ -47,7 +47,7 @@ func readV1(h http.Header, rest string) (claim, error) {
 	return c, nil
 }
 
-// isBodyV1 reports whether a body is the one of the signed headers.
+// isBodyV1 reports whether a body has the hash in the signed headers. An empty body needs no hash.
 func isBodyV1(h http.Header, body []byte) bool {
 	sum := h.Get("Content-Md5")
 	if len(body) == 0 && sum == "" {
@@ -58,12 +58,12 @@ func isBodyV1(h http.Header, body []byte) bool {
 	return err == nil && subtle.ConstantTimeCompare(got[:], want) == 1
 }
 
-// verifyV1 compares the signature with each one that a correct client may have made. It
-// computes all of them, so that the time it takes tells nothing.
+// verifyV1 compares the signature with each one that a correct client may have made. It computes
+// all of them, so that the time does not tell which one matches.
 func verifyV1(c *call, cl claim, secret heartbeat.Secret) bool {
 	sent, err := base64.StdEncoding.DecodeString(cl.signature)
 	if err != nil {
-		sent = nil // not the part that could be decoded
+		sent = nil // DecodeString returns what it decoded before the error
 	}
 	paths := []string{c.r.URL.EscapedPath()}
 	if c.signedPath != paths[0] {

@@ -44,7 +44,8 @@ func readV4(h http.Header, rest string) (claim, error) {
 	return c, nil
 }
 
-// isBodyV4 reports whether a body is the one of the signed headers.
+// isBodyV4 reports whether a body has the hash in the signed headers. With Config.UnsignedPayload
+// the hash of an empty body is valid for every body.
 func (s *Server) isBodyV4(h http.Header, body []byte) bool {
 	payload := h.Get("X-Log-Content-Sha256")
 	sum := sha256.Sum256(body)
@@ -56,11 +57,11 @@ func (s *Server) verifyV4(c *call, cl claim, secret heartbeat.Secret) bool {
 	payload := c.r.Header.Get("X-Log-Content-Sha256")
 	sent, err := hex.DecodeString(cl.signature)
 	if err != nil {
-		sent = nil // what could be read of it is not a signature
+		sent = nil // DecodeString returns what it decoded before the error
 	}
 
-	// The Go SDK with a path prefix in its endpoint signs neither the path nor the host
-	// that it sends.
+	// If its endpoint has a path prefix, the Go SDK sends the prefix in the path. But it signs the
+	// path without the prefix, and the host with the prefix behind it.
 	type variant struct{ path, hostEnd string }
 	variants := []variant{{path: c.r.URL.EscapedPath()}}
 	if c.signedPath != variants[0].path {
@@ -77,8 +78,9 @@ func (s *Server) verifyV4(c *call, cl claim, secret heartbeat.Secret) bool {
 	return false
 }
 
-// signedHosts returns what a client may have signed as the host of a request. Libraries and proxies
-// add the default port and drop it, and Python signs no port at all, which a proxy's request line has.
+// signedHosts returns the hosts that a client may have signed. Libraries and proxies add or drop
+// the default port. The Python SDK signs no port at all, even if the request line has one, as
+// through a proxy.
 func signedHosts(host string) []string {
 	if bare := withoutPort(host); bare != host {
 		return []string{host, bare}
@@ -86,8 +88,8 @@ func signedHosts(host string) []string {
 	return []string{host, host + ":80", host + ":443"}
 }
 
-// canonicalV4 is the canonical request. The authorization does not list which headers
-// are signed: it follows from their names.
+// canonicalV4 returns the canonical request. The authorization does not list the signed headers:
+// their names decide.
 func canonicalV4(method, path, host, payload string, q url.Values, h http.Header) string {
 	type header struct{ name, value string }
 	signed := []header{{"host", host}}

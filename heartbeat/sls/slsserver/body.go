@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// The longest requests are those with a query to filter by.
+// The bounds of a request. The longest parameters are those with a filter query.
 const (
 	maxJSONBytes  = 1 << 20  // bytes of a body, except for PutLogs; enough for 100,000 shards
-	maxTarget     = 16 << 10 // bytes of a path, and of its parameters
+	maxTarget     = 16 << 10 // bytes of the path; the parameters may have as many
 	maxParameters = 32
 )
 
-// parseParameters parses a query. It refuses a repeated parameter, because the two signature
-// versions disagree about which of its values counts.
+// parseParameters parses a query. It refuses a repeated parameter, because V1 and V4 signatures
+// disagree about which of its values counts.
 func parseParameters(raw string) (url.Values, error) {
 	if len(raw) > maxTarget || strings.Count(raw, "&") >= maxParameters {
 		return nil, badParameter("the parameters are more than %d or have more than %d bytes", maxParameters, maxTarget)
@@ -35,7 +35,7 @@ func parseParameters(raw string) (url.Values, error) {
 	return q, nil
 }
 
-// firstBytes is the memory that a body gets before its first byte arrives.
+// firstBytes is the most memory that a body gets before its first byte arrives.
 const firstBytes = 64 << 10
 
 func (s *Server) readBody(c *call) error {
@@ -55,9 +55,9 @@ func (s *Server) readBody(c *call) error {
 	body := http.MaxBytesReader(c.w, c.r.Body, int64(limit))
 	var err error
 	if n > 0 && n <= firstBytes {
-		c.body = slices.Grow([]byte(nil), int(n))[:n] // its capacity is the memory that it takes
+		c.body = slices.Grow([]byte(nil), int(n))[:n] // the capacity is the memory taken; entry.cost counts it
 		_, err = io.ReadFull(body, c.body)
-	} else { // memory for what arrives, not for what is announced
+	} else { // allocate for what arrives, not for what the client announces
 		b := bytes.NewBuffer(make([]byte, 0, firstBytes))
 		_, err = b.ReadFrom(body)
 		c.body = b.Bytes()

@@ -49,7 +49,7 @@ func (s *Server) commit(c *call) error {
 	return c.reply("", nil)
 }
 
-// parseBool reads a boolean. Python writes it with a capital letter.
+// parseBool reads a boolean. Python sends True and False. Empty means false.
 func parseBool(s string) (bool, error) {
 	if s == "" {
 		return false, nil
@@ -71,8 +71,8 @@ func (c *consumerGroup) commit(consumer string, id, cursor int64, forced bool) e
 		cp := checkpoint{cursor: cursor, at: now, by: consumer}
 		complete := c.isComplete(sh.id)
 		if !forced {
-			// The answer to a first commit of the end may have been lost, or the shard became
-			// complete without a commit.
+			// The last committer and the last holder may commit the end again: the answer to the
+			// first commit may have been lost, or the shard became complete without one.
 			again := complete && cursor == end && (c.checkpoints[sh.id].by == consumer || c.complete[sh.id] == consumer)
 			if err := c.fence(now, consumer, sh.id); err != nil && !again {
 				return err
@@ -89,8 +89,8 @@ func (c *consumerGroup) commit(consumer string, id, cursor int64, forced bool) e
 	})
 }
 
-// fence refuses a consumer that does not hold the shard. It knows the name alone: the protocol
-// carries no more.
+// fence refuses a consumer that does not hold the shard. It compares only names, because the
+// protocol carries no epoch.
 func (c *consumerGroup) fence(now time.Time, consumer string, shard int) error {
 	err := c.group.Fence(now, group.Token{Member: consumer, ID: shardID(shard)})
 	if err == nil {
@@ -129,8 +129,8 @@ func (s *Server) getCheckpoint(c *call) error {
 	return c.replyJSON(list)
 }
 
-// list returns the checkpoint of one shard, or of all if one is negative. Shards without a
-// checkpoint are in the list, because some clients fail without them.
+// list returns the checkpoint of the shard one, or of all shards if one is negative. Shards without
+// a checkpoint are in the list, because some clients fail without them.
 func (c *consumerGroup) list(one int) (list []shardCheckpoint, err error) {
 	err = c.do(func(now time.Time) error {
 		c.group.Expire(now)

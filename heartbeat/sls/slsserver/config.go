@@ -19,18 +19,18 @@ type Config struct {
 	// DefaultProject is the project of requests that name none. Empty means the first of
 	// Projects.
 	DefaultProject string
-	// HostSuffixes are domains. If a host is below one of them, its first label names the project;
-	// a host that equals one names no project. Case does not matter. Without Keys the server serves
-	// only these hosts and loopback addresses. Nil means log.aliyuncs.com, sls.aliyuncs.com,
-	// sls.test and localhost.
+	// HostSuffixes are domains. In a host below one of them, the first label names the project; a
+	// host that equals one names no project. Case does not matter. Without Keys the server serves
+	// only these hosts and loopback names. Nil means log.aliyuncs.com, sls.aliyuncs.com, sls.test
+	// and localhost.
 	HostSuffixes []string
 
 	// Keys may sign requests. Without keys the server does not verify signatures.
 	Keys []Key
-	// Clock is the server's clock. The Date of each answer comes from it. Set it to test clients
-	// whose clocks differ. Nil means time.Now.
+	// Clock is the server's clock. The Date of each answer comes from it; timers do not use it. Set
+	// it to test clients whose clocks differ. Nil means time.Now.
 	Clock func() time.Time
-	// ClockSkew is how far the date of a signed request may be off. Zero means 15 minutes.
+	// ClockSkew is how far the date of a signed request may be from Clock. Zero means 15 minutes.
 	ClockSkew time.Duration
 	// UnsignedPayload accepts V4 requests whose signature does not cover the body.
 	UnsignedPayload bool
@@ -40,18 +40,18 @@ type Config struct {
 
 	// Retention is how long the server keeps log groups. Zero means for ever.
 	Retention time.Duration
-	// RetentionBytes bounds the memory of a shard's log groups. A new log group drops the oldest
-	// ones; the server refuses one that is larger than the bound. A log group counts as its raw or
-	// compressed size, whichever is larger, plus 128 bytes. Zero means 256 MiB, negative no bound.
+	// RetentionBytes bounds the memory of a shard's log groups. If a new log group exceeds it, the
+	// server drops the oldest ones. It refuses a log group that is larger than the bound. A log
+	// group counts as its raw or compressed size, whichever is larger, plus 128 bytes. Zero means
+	// 256 MiB, negative no bound.
 	RetentionBytes int64
-	// ExpiredFromBegin makes a read at a cursor whose data has expired begin at the oldest log
-	// group, instead of failing with InvalidCursor.
+	// ExpiredFromBegin is for reads at a cursor whose data has expired: they begin at the oldest
+	// log group instead of failing with InvalidCursor.
 	ExpiredFromBegin bool
 
 	// MaxPageBytes is the raw size at which a page ends. Zero means 4 MiB.
 	MaxPageBytes int
-	// MaxPutBytes bounds a log group, compressed and raw. Zero means 10 MiB; the most is 32
-	// MiB.
+	// MaxPutBytes bounds a log group, compressed and raw. Zero means 10 MiB; the maximum is 32 MiB.
 	MaxPutBytes int
 	// CheckLogTime makes the server refuse logs that are older than 7 days or more than 15 minutes
 	// in the future.
@@ -60,8 +60,9 @@ type Config struct {
 	MaxGroups int
 	// MaxConsumers bounds the consumers of a group. Zero means 10,000.
 	MaxConsumers int
-	// MaxShards bounds the shards of a logstore, read-only ones included. Requests cannot bring all
-	// logstores together above ten times MaxShards. Zero means 10,000.
+	// MaxShards bounds the shards of a logstore, read-only ones included. Zero means 10,000.
+	// Requests that create a logstore or split a shard fail if all logstores together would have
+	// more than ten times MaxShards.
 	MaxShards int
 	// MaxInFlight bounds the requests that the server works on at once; others get 503 ServerBusy.
 	// Zero means 1024.
@@ -86,7 +87,7 @@ type Project struct {
 // Logstore is a logstore that New or CreateLogstore creates.
 type Logstore struct {
 	Name string
-	// Shards is the number of shards at first. Zero means 2.
+	// Shards is the number of shards when the logstore is created. Zero means 2.
 	Shards int
 }
 
@@ -103,7 +104,7 @@ const (
 	defaultShards         = 2
 )
 
-// withDefaults returns the configuration with its zeros replaced, or every fault.
+// withDefaults replaces zero values with their defaults. The error lists every fault.
 func (c Config) withDefaults() (Config, error) {
 	faults := &shardset.ConfigError{Config: "slsserver.Config"}
 	if c.DefaultProject == "" && len(c.Projects) > 0 {
@@ -149,7 +150,7 @@ func (c *Config) completeBounds(faults *shardset.ConfigError) {
 	}
 }
 
-// notNegative replaces a zero with the default.
+// notNegative replaces zero with the default. A negative value is a fault.
 func notNegative[N int | time.Duration](faults *shardset.ConfigError, field string, n *N, byDefault N) {
 	if *n < 0 {
 		faults.Add(field, "is %v; it must not be negative", *n)

@@ -18,19 +18,19 @@ type consumerGroup struct {
 	mu    sync.Mutex // guards everything below
 	group *group.Group
 	order bool
-	// orderedFrom is the first shard that waits for its ancestors. A group that becomes
-	// ordered keeps the shards that it has and orders those created later.
+	// orderedFrom is the ID of the first shard that waits for its ancestors. If a group becomes
+	// ordered later, only the shards created after the change wait.
 	orderedFrom int
 	shards      []*shard
 	checkpoints map[int]checkpoint
 	complete    map[int]string      // the complete shards, with the holder of each when it became complete
-	known       map[string]struct{} // a superset of the members, to bound their number
-	timer       *time.Timer         // fires at the group's next event; nil: none is due
+	known       map[string]struct{} // members, and former ones until forgetExpired; bounds their number
+	timer       *time.Timer         // fires at timerAt, at the latest at the next event; nil: not set
 	timerAt     time.Time
 	ended       error // the answer to all requests after stop
 }
 
-// checkpoint is what is stored for a shard.
+// checkpoint is the stored position of a shard.
 type checkpoint struct {
 	cursor int64
 	at     time.Time
@@ -62,10 +62,10 @@ func (c *consumerGroup) do(event func(now time.Time) error) error {
 	return err
 }
 
-// arm sets the timer to the group's next event. Every heartbeat moves an event further away;
-// then the timer stays and fires too early. The caller holds mu.
+// arm sets the timer to the group's next event. A heartbeat makes the next event later. Then arm
+// leaves the timer, which fires too early and does no harm. The caller holds mu.
 func (c *consumerGroup) arm(now time.Time) {
-	c.group.TakeChanged() // the protocol cannot push
+	c.group.TakeChanged() // clear the list, because the protocol cannot push changes
 	at := c.group.NextEvent()
 	if at.IsZero() || c.ended != nil || c.timer != nil && !at.Before(c.timerAt) {
 		return
@@ -106,7 +106,7 @@ func (c *consumerGroup) update(ttl time.Duration, order *bool) error {
 	})
 }
 
-// nextShard is the first ID that none of the shards has.
+// nextShard returns the ID after the last of the shards.
 func nextShard(shards []*shard) int {
 	if len(shards) == 0 {
 		return 0
@@ -114,7 +114,8 @@ func nextShard(shards []*shard) int {
 	return shards[len(shards)-1].id + 1
 }
 
-// setShards takes the logstore's shards. The caller holds the logstore's lock.
+// setShards replaces the group's shards with the logstore's, and deletes the checkpoints of removed
+// shards. The caller holds the logstore's lock.
 func (c *consumerGroup) setShards(now time.Time, shards []*shard) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,16 +130,18 @@ func (c *consumerGroup) setShards(now time.Time, shards []*shard) error {
 	return err
 }
 
-// nothingLeft reports whether a shard is complete: it is read-only, and its checkpoint is its
-// end. Without a checkpoint its beginning counts, so a shard that never had data is complete, and
-// so is one whose last data has expired. Consumers do not commit a position twice, so updateShards
-// asks anew after each checkpoint, split, merge and expiry.
+// nothingLeft reports whether a shard is complete: it is read-only, and its checkpoint is its end.
+// If its oldest position is later than the checkpoint, or there is no checkpoint, the oldest
+// position counts. So a shard that never had data is complete, and so is one whose last data has
+// expired. Consumers do not commit a position twice, so the group must check again after each
+// checkpoint, split, merge and expiry.
 func (c *consumerGroup) nothingLeft(sh *shard) bool {
 	begin, end, readonly := sh.bounds()
 	return readonly && max(begin, c.checkpoints[sh.id].cursor) >= end
 }
 
-// updateComplete finds the complete shards anew. The caller holds mu.
+// updateComplete computes the complete shards again, and records the holder of each new one. The
+// caller holds mu.
 func (c *consumerGroup) updateComplete() {
 	complete, more := map[int]string{}, false
 	for _, sh := range c.shards {
@@ -163,9 +166,9 @@ func (c *consumerGroup) isComplete(shard int) bool {
 	return complete
 }
 
-// updateShards gives the state machine the shards, in which order they are consumed, and which
-// ones are complete: those are closed, and open again after a forced checkpoint. The caller
-// holds mu.
+// updateShards passes the shards, their parents and the order to the state machine. It closes the
+// shards that are complete. It reopens a shard that a forced checkpoint has made incomplete. The
+// caller holds mu.
 func (c *consumerGroup) updateShards(now time.Time) (err error) {
 	c.updateComplete()
 	list := make([]shardset.Shard, len(c.shards))

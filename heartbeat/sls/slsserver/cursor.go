@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// formatCursor is the cursor's form on the wire: base64 of its decimal digits.
+// formatCursor encodes a cursor for the wire: base64 of its decimal digits.
 func formatCursor(n int64) string {
 	var digits [20]byte
 	return base64.StdEncoding.EncodeToString(strconv.AppendInt(digits[:0], n, 10))
@@ -80,7 +80,8 @@ func (s *Server) getCursorTime(c *call) error {
 	}{sh.receivedAt(cursor, s.cfg.Clock()).Unix()})
 }
 
-// position reads a cursor that a client wants to read at.
+// position reads the cursor of a read, and refuses it if it is expired or beyond the end. With
+// Config.ExpiredFromBegin it returns the oldest cursor for an expired one.
 func (s *Server) position(sh *shard, text string) (int64, error) {
 	cursor, ok := parseCursor(text)
 	if !ok {

@@ -20,7 +20,7 @@ const (
 	maxMessage = 1 << 10
 )
 
-// fail makes an answer. It cuts long values before it formats them, so that no answer repeats a
+// fail makes an apiError. It cuts long values before it formats them, so that no answer repeats a
 // large request.
 func fail(status int, code, format string, args ...any) *apiError {
 	for i, arg := range args {
@@ -34,7 +34,7 @@ func fail(status int, code, format string, args ...any) *apiError {
 	return &apiError{status: status, code: code, message: excerpt(fmt.Sprintf(format, args...), maxMessage)}
 }
 
-// excerpt returns the beginning of a string that is longer than limit.
+// excerpt cuts a string that is longer than limit bytes, and marks the cut with dots.
 func excerpt(s string, limit int) string {
 	if len(s) <= limit {
 		return s

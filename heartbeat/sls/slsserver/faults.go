@@ -25,25 +25,26 @@ type Fault struct {
 	Shard    *int   `json:"shard,omitempty"`
 
 	// Skip is how many matching requests pass before the fault applies. Times is how many requests
-	// it then applies to; zero means all.
+	// the fault then applies to; zero means all.
 	Skip  int `json:"skip,omitempty"`
 	Times int `json:"times,omitempty"`
 
 	// Latency delays the request before it does anything.
 	Latency time.Duration `json:"latency,omitempty"`
-	// Code refuses the request with an error of the service; the server does not carry out the
-	// request. Status and Message have defaults for ReadQuotaExceed, WriteQuotaExceed,
-	// ConsumerNotMatch, NotExistConsumerWithBody, ServerBusy and InternalServerError.
+	// Code makes the server refuse the request with an error of the service, without carrying it
+	// out. Status and Message have defaults for ReadQuotaExceed, WriteQuotaExceed,
+	// ConsumerNotMatch, NotExistConsumerWithBody, ServerBusy and InternalServerError. Another code
+	// needs a Status.
 	Code    string `json:"code,omitempty"`
 	Status  int    `json:"status,omitempty"`
 	Message string `json:"message,omitempty"`
-	// Cut carries out the request, and breaks the connection in the middle of the answer's body.
-	// CutBefore breaks the connection and does not carry out the request.
+	// With Cut, the server carries out the request and breaks the connection in the middle of the
+	// answer's body. With CutBefore, it breaks the connection and does not carry out the request.
 	Cut       bool `json:"cut,omitempty"`
 	CutBefore bool `json:"cutBefore,omitempty"`
 }
 
-// documented has the errors of the service for which a Fault needs only the code.
+// documented has the codes for which a Fault needs no Status and no Message.
 var documented = map[string]apiError{
 	"ReadQuotaExceed":          {status: 403, message: "Read QPS Exceed"},
 	"WriteQuotaExceed":         {status: 403, message: "Write QPS Exceed"},
@@ -79,9 +80,9 @@ type faultList struct {
 	last   int
 }
 
-// AddFault switches a fault on and returns its number. If a request matches several faults, it
-// waits for the sum of their delays; of the faults that do more than delay, only the oldest
-// applies. The error is a *shardset.ConfigError.
+// AddFault switches a fault on and returns its number. Of the faults that a request matches, these
+// apply: all that only delay it, and the oldest one that does more. Their delays add up. The error
+// is a *shardset.ConfigError.
 func (s *Server) AddFault(fault Fault) (int, error) {
 	if err := fault.complete(); err != nil {
 		return 0, err
@@ -111,7 +112,7 @@ func (s *Server) ClearFaults() {
 	clear(s.faults.active)
 }
 
-// list returns the faults that are on, by number. Skip and Times are the remaining numbers.
+// list returns the faults that are on, by number. Skip and Times are what is left of them.
 func (f *faultList) list() map[int]Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -122,7 +123,8 @@ func (f *faultList) list() map[int]Fault {
 	return list
 }
 
-// hit counts a request and returns the delay and the other effects of the faults that it matches.
+// hit returns the total delay of the faults that apply to a request, and the one that does more
+// than delay it. It counts down their Skip and Times.
 func (f *faultList) hit(c *call) (delay time.Duration, what Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

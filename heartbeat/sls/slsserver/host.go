@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// pickProject finds the project of a request. It returns the rest of the path.
+// pickProject finds the project of a request. It returns the segments of the path without the
+// project.
 func (s *Server) pickProject(rt *route, host string, segments []string) ([]string, error) {
 	name, sure := s.projectOfHost(host)
 	_, known := s.projectNamed(name)
@@ -17,7 +18,7 @@ func (s *Server) pickProject(rt *route, host string, segments []string) ([]strin
 		return segments[1:], nil
 	case sure:
 		rt.project, rt.unnamed = s.cfg.DefaultProject, true
-	case known || len(segments) == 0: // the root: a project to be made, or the endpoint of a region
+	case known || len(segments) == 0: // the root path: the host names a project to create, or is the endpoint of a region
 		rt.project, rt.unnamed = name, name == ""
 	default:
 		label, _, _ := strings.Cut(host, ".")
@@ -27,9 +28,8 @@ func (s *Server) pickProject(rt *route, host string, segments []string) ([]strin
 	return segments, nil
 }
 
-// projectOfHost finds the project that a host names. It is sure of a name under a suffix or
-// before an address, and sure of none where the host is an address, a suffix or a name without dots.
-// Otherwise a project in the path takes precedence over the name.
+// projectOfHost finds the project that a host names, or "". It is sure if the host ends in a suffix
+// or an address, or has no dots. If it is not sure, a project in the path takes precedence.
 func (s *Server) projectOfHost(host string) (name string, sure bool) {
 	host = hostName(host)
 	if before, ok := s.beforeSuffix(host); ok {
@@ -56,7 +56,7 @@ func (s *Server) projectOfHost(host string) (name string, sure bool) {
 }
 
 // beforeSuffix returns the part of a host before the first of Config.HostSuffixes that the host
-// ends in: nothing, or labels with a dot behind each.
+// ends in. The part is empty or ends in a dot.
 func (s *Server) beforeSuffix(host string) (before string, ok bool) {
 	for _, suffix := range s.cfg.HostSuffixes {
 		before, ok := strings.CutSuffix(host, suffix)
@@ -67,8 +67,8 @@ func (s *Server) beforeSuffix(host string) (before string, ok bool) {
 	return "", false
 }
 
-// projectNamed returns the name of the project that a host's label in lower case names. Case
-// counts in the names of projects, and not in hosts.
+// projectNamed finds the project for a label of a host. The label is in lower case, and the name of
+// the project need not be. If there is none, it returns the label.
 func (s *Server) projectNamed(label string) (name string, known bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -84,7 +84,7 @@ func (s *Server) projectNamed(label string) (name string, known bool) {
 }
 
 // beforeAddress returns the part of a host before an IP address: a project, or nothing. Rollcall
-// and the Python SDK dial the address and put the project before it in the Host header.
+// and the Python SDK dial the address and send the project before it in the Host header.
 func beforeAddress(host string) (label string, ok bool) {
 	at := 0 // where the address begins
 	labels := strings.Split(host, ".")
@@ -105,7 +105,7 @@ func beforeAddress(host string) (label string, ok bool) {
 	return strings.TrimSuffix(host[:at], "."), at == 0 || host[at-1] == '.'
 }
 
-// withoutPort cuts the port off a host. An IPv6 address needs brackets to have one.
+// withoutPort cuts the port off a host. An IPv6 address without brackets has no port.
 func withoutPort(host string) string {
 	colon, bracket := strings.LastIndexByte(host, ':'), strings.LastIndexByte(host, ']')
 	if colon < bracket || colon < 0 || bracket < 0 && strings.IndexByte(host, ':') != colon ||

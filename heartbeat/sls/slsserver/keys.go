@@ -14,10 +14,10 @@ import (
 type Key struct {
 	ID     string
 	Secret heartbeat.Secret
-	// Token makes the key a temporary one: requests must carry the token as
-	// x-acs-security-token. Empty means a lasting key.
+	// Token makes the key a temporary one: requests must carry the token as x-acs-security-token.
+	// Empty means a permanent key.
 	Token heartbeat.Secret
-	// Expires is when the key ends. Zero means never.
+	// Expires is when the key expires. Zero means never.
 	Expires time.Time
 	// Projects are the projects that the key may use. Nil means all.
 	Projects []string

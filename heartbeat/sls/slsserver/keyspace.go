@@ -25,14 +25,15 @@ func (k hashKey) String() string { return hex.EncodeToString(k[:]) }
 
 func (k hashKey) compare(other hashKey) int { return bytes.Compare(k[:], other[:]) }
 
-// keyRange is [begin, end). The last range ends at the greatest key and has it too.
+// keyRange is [begin, end). The range that ends at the greatest key contains that key too.
 type keyRange struct{ begin, end hashKey }
 
 func (r keyRange) has(k hashKey) bool {
 	return r.begin.compare(k) <= 0 && (k.compare(r.end) < 0 || k == maxKey && r.end == maxKey)
 }
 
-// divide cuts the range into n ranges of nearly the same size. It returns nil if it is too small.
+// divide cuts the range into n ranges of nearly the same size. It returns nil if the range has
+// fewer than n keys.
 func (r keyRange) divide(n int) []keyRange {
 	begin := new(big.Int).SetBytes(r.begin[:])
 	end := new(big.Int).SetBytes(r.end[:])

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxHeaderBytes    = 3 * maxTarget // larger than what the server refuses by itself, with an error of the service
+	maxHeaderBytes    = 3 * maxTarget // more than maxTarget, so that the server itself can refuse a long path or query
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 60 * time.Second
 	writeTimeout      = 90 * time.Second
@@ -22,11 +22,11 @@ const (
 	closeGrace        = 2 * time.Second
 )
 
-// network is what Close has to close.
+// network holds what Close must close.
 type network struct {
 	mu      sync.Mutex
 	servers []*http.Server
-	bound   []net.Listener // by Listen; Serve may not have started yet
+	bound   []net.Listener // the listeners of Listen: Serve may not have started yet
 	closed  bool
 }
 
@@ -57,15 +57,15 @@ func (s *Server) permitted(l net.Listener) error {
 }
 
 func isLoopback(a net.Addr) bool {
-	if a.Network() != "tcp" { // a pipe of a test, or a Unix socket
+	if a.Network() != "tcp" { // a Unix socket, or a pipe in a test
 		return true
 	}
 	ap, err := netip.ParseAddrPort(a.String())
 	return err == nil && ap.Addr().Unmap().IsLoopback()
 }
 
-// Serve serves requests on l until Close, closes l and returns nil. It refuses what Listen
-// refuses.
+// Serve serves requests on l until Close, closes l and returns nil. It refuses an l whose address
+// Listen refuses, and closes it.
 func (s *Server) Serve(l net.Listener) error {
 	if err := s.permitted(l); err != nil {
 		return errors.Join(err, l.Close())
@@ -114,7 +114,7 @@ func (n *network) close() error {
 		}
 	}
 	for _, l := range bound {
-		if err := l.Close(); !errors.Is(err, net.ErrClosed) { // as a rule it is
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) { // usually Shutdown has closed it
 			errs = append(errs, err)
 		}
 	}

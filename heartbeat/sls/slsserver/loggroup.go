@@ -30,7 +30,7 @@ const (
 
 var errWire = errors.New("not a log group")
 
-// field is one field of a message. Value has the bytes of a length-delimited field.
+// field is one field of a message. value has the bytes of a length-delimited field.
 type field struct {
 	number protowire.Number
 	kind   protowire.Type
@@ -68,8 +68,8 @@ func walk(message []byte, visit func(field) error) error {
 	return nil
 }
 
-// checkGroup refuses a log group that is wrong, with the service's code for the fault. It
-// compares log times with now, unless now is zero.
+// checkGroup refuses an invalid log group with the service's error code. It compares log times with
+// now, unless now is zero.
 func checkGroup(group []byte, now time.Time) *apiError {
 	logs := 0
 	err := walk(group, func(f field) error {
@@ -144,7 +144,7 @@ func checkTime(seconds uint64, now time.Time) error {
 	return nil
 }
 
-// readPair reads a content or a tag: both of its fields are required.
+// readPair reads a content or a tag. Both need a key and a value.
 func readPair(pair []byte) (key, value []byte, err error) {
 	var hasKey, hasValue bool
 	err = walk(pair, func(f field) error {

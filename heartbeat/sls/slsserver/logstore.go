@@ -16,10 +16,10 @@ type logstore struct {
 	days    int // the ttl that the request named; zero: none
 	created time.Time
 
-	unrouted atomic.Uint64 // log groups without a hash key so far; they go to the shards in turn
+	unrouted atomic.Uint64 // counts the log groups without a hash key, which go to the shards in turn
 
 	mu      sync.RWMutex
-	deleted bool     // requests that still have the logstore change nothing
+	deleted bool     // requests that still run then change nothing
 	shards  []*shard // by ID
 	next    int      // the next shard's ID
 	groups  map[string]*consumerGroup
@@ -36,7 +36,7 @@ func newLogstore(s *Server, project string, l Logstore) *logstore {
 	return ls
 }
 
-// addShard adds a shard with the next ID. The caller holds mu, or is the only one.
+// addShard adds a shard with the next ID. The caller holds mu, or is the only user of the logstore.
 func (ls *logstore) addShard(r keyRange, now time.Time, parents []int) *shard {
 	sh := &shard{id: ls.next, keys: r, parents: parents, created: now, first: now.UnixNano()}
 	ls.next++
@@ -65,7 +65,7 @@ func (ls *logstore) group(name string) *consumerGroup {
 	return ls.groups[name]
 }
 
-// forKey returns the shard that takes a key.
+// forKey returns the shard that takes a hash key, or nil.
 func (ls *logstore) forKey(k hashKey) *shard {
 	ls.mu.RLock()
 	defer ls.mu.RUnlock()
@@ -77,7 +77,7 @@ func (ls *logstore) forKey(k hashKey) *shard {
 	return nil
 }
 
-// forAny returns the read-write shards in turn.
+// forAny returns the next read-write shard in turn, or nil.
 func (ls *logstore) forAny() *shard {
 	ls.mu.RLock()
 	defer ls.mu.RUnlock()
@@ -104,6 +104,6 @@ func (ls *logstore) close() {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	for _, g := range ls.groups {
-		g.stop(errClosed) // not that the group is deleted: its members shall come back
+		g.stop(errClosed) // errClosed tells members to retry; noGroup would tell them that the group is deleted
 	}
 }

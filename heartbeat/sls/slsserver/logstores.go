@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// logstoreInfo is a logstore in the answer of GetLogStore. Clients need the fields that have no
-// meaning here.
+// logstoreInfo is a logstore in the answer of GetLogStore. Clients need even the fields that have
+// no meaning here.
 type logstoreInfo struct {
 	Name          string `json:"logstoreName"`
 	TTL           int    `json:"ttl"` // days
@@ -21,7 +21,7 @@ type logstoreInfo struct {
 	Modified      int64  `json:"lastModifyTime"`
 }
 
-// forEver is the ttl that means never.
+// forEver is the ttl, in days, that means that data never expires.
 const forEver = 3650
 
 func (s *Server) createLogstore(c *call) error {
@@ -62,12 +62,12 @@ func (s *Server) createLogstore(c *call) error {
 	return c.reply("", nil)
 }
 
-// shardRoom times Config.MaxShards bounds the shards that requests may make in all. A request of a
-// hundred bytes can make thousands, and they stay.
+// shardRoom times Config.MaxShards bounds the shards of all logstores together. Without a bound, a
+// few small requests could use up the memory: one can create thousands of shards.
 const shardRoom = 10
 
-// roomFor refuses more shards than all logstores together may have. The caller holds no lock, so
-// concurrent requests may exceed the bound by what they ask for.
+// roomFor refuses new shards that would exceed the bound of shardRoom. The caller holds no lock, so
+// concurrent requests may exceed it together.
 func (s *Server) roomFor(shards int) error {
 	limit := shardRoom * s.cfg.MaxShards
 	for _, ls := range s.everyLogstore() {
@@ -81,7 +81,7 @@ func (s *Server) roomFor(shards int) error {
 	return nil
 }
 
-// whole reads a number from 1 to most that may be missing.
+// whole reads a whole number from 1 to most. It returns missing if the object has no such member.
 func (o object) whole(name string, missing, most int) (int, error) {
 	if !o.has(name) {
 		return missing, nil
@@ -110,7 +110,8 @@ func (s *Server) getLogstore(c *call) error {
 	return c.replyJSON(info)
 }
 
-// ttl returns the days that the creating request named, or else those that the server keeps data.
+// ttl returns the days that the request named when it created the logstore. Otherwise it returns
+// Config.Retention in days, rounded up, or forEver if that is zero.
 func (ls *logstore) ttl() int {
 	switch kept := ls.server.cfg.Retention; {
 	case ls.days > 0:
@@ -161,9 +162,9 @@ func (s *Server) deleteLogstore(c *call) error {
 	return c.reply("", nil)
 }
 
-// remove ends the groups of a logstore that is deleted, with the reason for their members, and
-// drops its data. A request that is still at work finds no shard to change, and a log group on its
-// way to a shard is refused.
+// remove stops the groups of a deleted logstore and drops its data. Later requests to the groups
+// get the error why. A request that still runs finds no shard. A shard that it has already found
+// takes no log group.
 func (ls *logstore) remove(why error) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// heartbeat returns the shards that the consumer may hold.
+// heartbeat handles a consumer's heartbeat and returns the shards assigned to it.
 func (c *consumerGroup) heartbeat(consumer string, held []shardset.Grant) (grants []shardset.Grant, err error) {
 	err = c.do(func(now time.Time) error {
 		if err := c.admit(now, consumer); err != nil {
@@ -21,7 +21,7 @@ func (c *consumerGroup) heartbeat(consumer string, held []shardset.Grant) (grant
 		listed := len(held) > 0
 		b.Held = c.existing(held)
 		if len(b.Held) == 0 && listed && !c.isMember(now, consumer) {
-			return notMember() // its list is not empty, although no entry counts
+			return notMember() // it lists shards, even if none of them exists
 		}
 		a, err := c.group.Beat(now, b)
 		if errors.Is(err, shardset.ErrEvicted) {
@@ -37,8 +37,8 @@ func (c *consumerGroup) heartbeat(consumer string, held []shardset.Grant) (grant
 	return grants, err
 }
 
-// existing returns the shards that the logstore has. The state machine remembers other shards
-// that a member lists, in case they come back; it would remember invented numbers for ever.
+// existing drops shards that the logstore does not have. The state machine would remember these
+// numbers for ever, because a removed shard may come back.
 func (c *consumerGroup) existing(held []shardset.Grant) []shardset.Grant {
 	return slices.DeleteFunc(held, func(h shardset.Grant) bool { return c.find(h.ID.Number) == nil })
 }
@@ -66,7 +66,7 @@ func (c *consumerGroup) admit(now time.Time, consumer string) error {
 	return fail(403, "ConsumerGroupQuotaExceed", "the group already has %d consumers, the maximum", len(c.known))
 }
 
-// forgetExpired drops the names that are no longer members, and logs them.
+// forgetExpired removes and logs the known consumers that are no longer members.
 func (c *consumerGroup) forgetExpired() {
 	gone := c.known
 	c.known = map[string]struct{}{}
@@ -79,10 +79,10 @@ func (c *consumerGroup) forgetExpired() {
 	}
 }
 
-// evict ends a membership, as if its lease had ended.
+// evict ends a membership, as if its lease had ended. It returns false if there is none.
 func (c *consumerGroup) evict(consumer string) (found bool) {
 	_ = c.do(func(now time.Time) error {
-		found = c.group.Evict(now, consumer, 0) // SLS knows no instances
+		found = c.group.Evict(now, consumer, 0) // 0: heartbeats of SLS carry no instance
 		return nil
 	})
 	return found

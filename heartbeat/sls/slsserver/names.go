@@ -5,8 +5,8 @@ const (
 	nameRule = "1 to 128 letters, digits, '.', '-' and '_' after a letter or digit"
 )
 
-// validName is the rule for the names of projects, logstores, groups and stored queries. Such
-// a name needs no escape in a path. Consumers have another rule: shardset.CheckName.
+// validName checks the name of a project, logstore, group or stored query. A valid name needs no
+// escape in a path. Names of consumers follow shardset.CheckName instead.
 func validName(s string) bool {
 	if s == "" || len(s) > maxName {
 		return false

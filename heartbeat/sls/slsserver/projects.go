@@ -103,8 +103,8 @@ func (s *Server) getProject(c *call) error {
 	return c.replyJSON(p.info())
 }
 
-// listProjects lists the projects that the key may use. A client that means the default project by
-// an empty name sends the same request, so the answer describes that project as well.
+// listProjects lists the projects that the key may use. A client that uses an empty name for the
+// default project sends the same request, so the answer also describes that project.
 func (s *Server) listProjects(c *call) error {
 	var answer struct {
 		*projectInfo
@@ -134,8 +134,8 @@ func (s *Server) listProjects(c *call) error {
 	return c.replyJSON(answer)
 }
 
-// page returns the names that contain the parameter pattern, cut to the page of the parameters
-// offset and size, and how many names there are in all.
+// page returns one page of the names that contain the value of the parameter pattern. The
+// parameters offset and size choose the page. total is the number of names in all pages.
 func page(q url.Values, pattern string, names []string) (part []string, total int, err error) {
 	offset, size := 0, maxPage
 	for name, n := range map[string]*int{"offset": &offset, "size": &size} {

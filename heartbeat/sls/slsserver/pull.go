@@ -29,7 +29,7 @@ func (s *Server) pull(c *call) error {
 		}
 	}
 	limit, bounded := int64(math.MaxInt64), false
-	for _, name := range []string{"end_cursor", "endCursor"} { // the second is Rust's
+	for _, name := range []string{"end_cursor", "endCursor"} { // Rust sends the second
 		if text := c.query.Get(name); text != "" {
 			if limit, bounded = parseCursor(text); !bounded {
 				return badCursor("%s is %q", name, text)
@@ -70,7 +70,7 @@ func compressionFor(accept string) string {
 	return "lz4"
 }
 
-// replyPage answers with whole log groups.
+// replyPage sends entries as a page, without a filter.
 func (s *Server) replyPage(c *call, entries []entry, cursor int64, sh *shard, kind string) error {
 	raw, packed := 0, 0
 	for i := range entries {
@@ -106,7 +106,7 @@ func (s *Server) replyPage(c *call, entries []entry, cursor int64, sh *shard, ki
 	return c.replyList(len(entries), raw, kind, *buf)
 }
 
-// decodeList appends the LogGroupList of some log groups.
+// decodeList appends log groups, decompressed, as a LogGroupList.
 func decodeList(dst []byte, entries []entry) ([]byte, error) {
 	var err error
 	for i := range entries {
@@ -141,7 +141,7 @@ func pack(list []byte, kind string) ([]byte, error) {
 }
 
 // pageCache keeps the newest zstd pages, because zstd frames cannot be joined as lz4 blocks can. A
-// page never changes.
+// cached page stays valid: log groups do not change.
 type pageCache struct {
 	mu    sync.Mutex
 	pages map[pageKey][]byte
@@ -157,7 +157,7 @@ type pageKey struct {
 
 const (
 	pageCacheBytes = 32 << 20
-	pageCachePlace = 256 // bytes that a page takes in the cache beside its own
+	pageCachePlace = 256 // bytes that the cache needs for a page besides the page itself
 )
 
 func pageCost(page []byte) int { return cap(page) + pageCachePlace }

@@ -32,7 +32,7 @@ func (s *Server) put(c *call) error {
 		sh := pick()
 		if sh == nil {
 			if _, err := c.logstoreOf(s); err != nil {
-				return err // it was deleted meanwhile
+				return err // the logstore was deleted meanwhile
 			}
 			return fail(400, "LogStoreWithoutShard", "no shard takes the log group")
 		}
@@ -47,7 +47,7 @@ func (s *Server) put(c *call) error {
 	}
 }
 
-// groupOfBody decompresses and checks the log group of a request.
+// groupOfBody decompresses and checks the log group in a request's body.
 func (s *Server) groupOfBody(c *call) (block, error) {
 	if err := c.mediaType("application/x-protobuf"); err != nil {
 		return block{}, err
@@ -58,7 +58,7 @@ func (s *Server) groupOfBody(c *call) (block, error) {
 	}
 	kind := c.r.Header.Get("X-Log-Compresstype")
 	if err := checkSizes(kind, int64(len(c.body)), int64(raw)); err != nil {
-		return block{}, err // before takeBuffer
+		return block{}, err // before takeBuffer allocates
 	}
 	buf := takeBuffer(raw)
 	defer giveBuffer(buf)
@@ -98,8 +98,8 @@ func (s *Server) rawSize(c *call) (int, error) {
 
 var errDamaged = fail(400, "PostBodyUncompressError", "the body does not decompress to x-log-bodyrawsize bytes")
 
-// checkSizes refuses a body of n bytes that cannot become raw bytes. Each format has a bound: a
-// byte of lz4 becomes at most 255, a byte of deflate 1032, and four bytes of zstd 128 KiB.
+// checkSizes refuses a body of n bytes if it cannot decompress to raw bytes. One byte becomes at
+// most 255 bytes with lz4, and 1032 with deflate. Four bytes become at most 128 KiB with zstd.
 func checkSizes(kind string, n, raw int64) error {
 	most := int64(0)
 	switch kind {
@@ -123,7 +123,8 @@ func checkSizes(kind string, n, raw int64) error {
 	return nil
 }
 
-// decompress fills raw from the body, exactly. It allocates nothing that the body asks for.
+// decompress decompresses the body into raw, which it must fill exactly. The body cannot make it
+// allocate more.
 func decompress(raw, body []byte, kind string) error {
 	switch kind {
 	case "":
@@ -133,8 +134,8 @@ func decompress(raw, body []byte, kind string) error {
 			return errDamaged
 		}
 	case "zstd":
-		// It writes to the capacity that it is given and no further. A decoder that reads a
-		// stream would take the window that the frame names.
+		// DecodeAll does not write beyond the capacity of raw. A decoder that reads a stream would
+		// allocate the window size that the frame names.
 		if out, err := zstdReader.DecodeAll(body, raw[:0:len(raw)]); err != nil || len(out) != len(raw) {
 			return errDamaged
 		}
@@ -146,7 +147,7 @@ func decompress(raw, body []byte, kind string) error {
 
 var zstdReader, _ = zstd.NewReader(nil, zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true))
 
-// inflate reads exactly len(raw) bytes and then the end.
+// inflate decompresses the body into raw. It refuses a body that does not end exactly there.
 func inflate(raw, body []byte) error {
 	r, err := zlib.NewReader(bytes.NewReader(body))
 	if err != nil {

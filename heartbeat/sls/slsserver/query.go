@@ -7,8 +7,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// filter is a parsed query: all of its conditions must hold. Each condition has a bit, so that
-// the time for a log does not grow with the number of conditions.
+// filter is a parsed query. All of its conditions must hold. Each condition has a bit, so that the
+// time for a log does not grow with the number of conditions.
 type filter struct{ conditions map[condition]uint64 }
 
 type condition struct{ key, value string }
@@ -44,7 +44,7 @@ func (s *Server) filterOf(c *call) (*filter, error) {
 	text := c.query.Get("query")
 	id := c.query.Get("processor")
 	if id == "" {
-		id = c.query.Get("queryId") // Rust's name for it
+		id = c.query.Get("queryId") // Rust sends this name
 	}
 	if mode := c.query.Get("pullMode"); mode != "" && mode != "scan_on_stream" {
 		return nil, badParameter("the pullMode is %q", mode)
@@ -114,8 +114,8 @@ func parseQuery(text string) (*filter, error) {
 
 const wordBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
-// cutToken cuts the first token off a query: a word, a string in quotes in which a quote is doubled,
-// or one other byte. The token is empty at the end of the query.
+// cutToken cuts the first token off a query: a word, a string in quotes, or one other byte. In a
+// string, two quotes stand for one. The token is empty at the end of the query.
 func cutToken(s string) (token, rest string) {
 	s = strings.TrimLeft(s, " \t\r\n")
 	if s == "" {
@@ -137,7 +137,7 @@ func cutToken(s string) (token, rest string) {
 	return s[:1], s[1:]
 }
 
-// unquote returns the value of a string token with these quotes.
+// unquote returns the value of a string token, or false for any other token.
 func unquote(token string, quote byte) (string, bool) {
 	if len(token) < 2 || token[0] != quote {
 		return "", false
@@ -146,12 +146,12 @@ func unquote(token string, quote byte) (string, bool) {
 	return strings.ReplaceAll(token[1:len(token)-1], q+q, q), true
 }
 
-// apply appends the log group with its matching logs and counts both. It appends nothing if no
-// log matches.
+// apply appends the log group with only its matching logs. It returns how many logs the group has,
+// and how many match. It appends nothing if no log matches.
 func (f *filter) apply(dst, group []byte) (out []byte, lines, matched int) {
 	met := f.groupConditions(group)
 	start := len(dst)
-	_ = walk(group, func(fl field) error { // the group was checked when it came
+	_ = walk(group, func(fl field) error { // checkGroup has checked the group
 		if fl.number == groupLogs && fl.kind == protowire.BytesType {
 			lines++
 			if !f.matches(fl.value, met) {
@@ -192,7 +192,8 @@ func (f *filter) groupConditions(group []byte) (met uint64) {
 	return met
 }
 
-// matches reports whether a log meets the conditions that its group does not.
+// matches reports whether a log meets all conditions. met has the bits of those that its group
+// meets.
 func (f *filter) matches(log []byte, met uint64) bool {
 	all := f.all()
 	if met == all {

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// knownHost refuses a request for another host, if the server has no keys. A page can point its
-// own name at this machine (DNS rebinding). The browser then does not mark its requests as another
-// site's: only the host tells.
+// knownHost refuses unknown hosts, if the server has no keys. A web page can let its own name
+// resolve to this machine (DNS rebinding). The browser then does not mark the page's requests as
+// those of another site. Only their host shows it.
 func (s *Server) knownHost(host string) error {
 	if len(*s.keys.Load()) > 0 || s.cfg.Insecure || isLoopbackName(host) {
 		return nil
@@ -19,9 +19,9 @@ func (s *Server) knownHost(host string) error {
 		"without keys only loopback hosts and those of Config.HostSuffixes are served, and %q is neither", host)
 }
 
-// isLoopbackName reports whether a host means this machine for every resolver: localhost or a
-// loopback address, with or without a project in front and a port behind. No page can have an
-// address behind other labels as its host, because browsers refuse such a name.
+// isLoopbackName reports whether every resolver resolves a host to this machine: localhost or a
+// loopback address, with or without a project in front and a port behind. A web page cannot have a
+// host such as demo.127.0.0.1, because browsers refuse it.
 func isLoopbackName(host string) bool {
 	name := hostName(host)
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
@@ -36,5 +36,5 @@ func isLoopbackName(host string) bool {
 	return err == nil && a.Unmap().IsLoopback()
 }
 
-// hostName is a host in lower case, without its port and the dot of the root.
+// hostName returns a host in lower case, without its port and a dot at its end.
 func hostName(host string) string { return strings.ToLower(strings.TrimSuffix(withoutPort(host), ".")) }

@@ -76,8 +76,8 @@ func (ls *logstore) removeShards(now time.Time, remove func(*shard) bool) error 
 	return ls.updateGroups(now)
 }
 
-// expireBefore drops the log groups of a shard before a cursor. The cursor math.MaxInt64 drops all
-// of them, and removes the shard if it is read-only.
+// expireBefore drops a shard's log groups before a cursor. math.MaxInt64 drops all of them, and
+// removes the shard if it is read-only.
 func (ls *logstore) expireBefore(sh *shard, before int64) error {
 	sh.mu.Lock()
 	sh.drop(int(min(max(before-sh.first, 0), int64(len(sh.entries)))))

@@ -34,7 +34,7 @@ const (
 	opGetIndex       = "GetIndex"
 )
 
-// handlers has what serves each operation.
+// handlers has the handler of each operation.
 var handlers = map[string]func(*Server, *call) error{
 	opCreateGroup:    (*Server).createGroup,
 	opUpdateGroup:    (*Server).updateGroup,
@@ -61,24 +61,25 @@ var handlers = map[string]func(*Server, *call) error{
 	opGetIndex:       (*Server).getIndex,
 }
 
-// route is the operation that a request asks for, and its object.
+// route is the operation of a request, and the project, logstore, group or shard it is about.
 type route struct {
 	op       string
 	project  string
-	unnamed  bool // the project is the default one, or none
+	unnamed  bool // the request names no project: the default one applies, or none
 	logstore string
 	group    string
 	shard    int
-	key      string // hash key of a put
-	routed   bool   // the put names a key
+	key      string // the hash key of a put
+	routed   bool   // the put names a hash key
 
-	// signedPath is the path without the project's segment, prefix: some clients sign that.
+	// prefix is the first segment of the path with its slash, if it names the project. signedPath
+	// is the path without prefix. Some clients sign it instead of the path.
 	signedPath string
 	prefix     string
 }
 
-// findRoute reads the request line and the host. Slashes may be doubled. A slash at the end is an
-// empty name, which the service answers with this same message.
+// findRoute reads the route from the request line and the host. Repeated slashes count as one.
+// Except for the root, a path that ends in a slash gets 405 InvalidMethod, as from the service.
 func (s *Server) findRoute(r *http.Request, q url.Values) (route, error) {
 	var rt route
 	path := r.URL.EscapedPath()
@@ -122,12 +123,13 @@ func (s *Server) findRoute(r *http.Request, q url.Values) (route, error) {
 	return rt, nil
 }
 
-// ofProjects reads a request for the root, which is about one project or all.
+// ofProjects finds the operation of a request for the root path: it is about one project, or lists
+// them.
 func (rt *route) ofProjects(method string, q url.Values) {
 	switch method {
 	case http.MethodGet:
 		rt.op = opGetProject
-		if rt.unnamed || q.Has("offset") || q.Has("size") || q.Has("projectName") { // only a list comes in pages
+		if rt.unnamed || q.Has("offset") || q.Has("size") || q.Has("projectName") { // only lists have pages
 			rt.op = opListProjects
 		}
 	case http.MethodPost:
@@ -137,7 +139,7 @@ func (rt *route) ofProjects(method string, q url.Values) {
 	}
 }
 
-// operation reads what follows the logstore in a path.
+// operation finds the operation from the path after the logstore.
 func (rt *route) operation(method string, rest []string, q url.Values) error {
 	switch {
 	case len(rest) == 0:
@@ -147,7 +149,7 @@ func (rt *route) operation(method string, rest []string, q url.Values) error {
 		case http.MethodDelete:
 			rt.op = opDeleteLogstore
 		case http.MethodGet:
-			if q.Get("type") == "" { // with a type it is a search, which this server has not
+			if q.Get("type") == "" { // with a type it is a search, which this server does not support
 				rt.op = opGetLogstore
 			}
 		}
@@ -193,7 +195,7 @@ func (rt *route) ofShard(method, name string, q url.Values) error {
 	}
 	rt.shard = int(id)
 	switch method {
-	case http.MethodGet: // Java and Python say log
+	case http.MethodGet: // Java and Python send "log"
 		return rt.typed(q, "type", map[string]string{
 			"cursor": opGetCursor, "cursor_time": opGetCursorTime, "logs": opPull, "log": opPull,
 		})
@@ -211,7 +213,7 @@ func (rt *route) typed(q url.Values, name string, ops map[string]string) error {
 	return nil
 }
 
-// splitPath divides an escaped path. Escaped slashes stay within their segment, where no
+// splitPath splits an escaped path into unescaped segments. It refuses escaped slashes, because no
 // name can have them.
 func splitPath(path string) ([]string, error) {
 	var segments []string

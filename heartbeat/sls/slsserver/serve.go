@@ -9,7 +9,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// call is one request on its way through the server.
+// call is one request while the server handles it.
 type call struct {
 	route
 	w     http.ResponseWriter
@@ -19,7 +19,7 @@ type call struct {
 	body  []byte
 	cut   bool // break the connection in the middle of the answer
 
-	isBody func(http.Header, []byte) bool // reports whether a body is the signed one; nil without keys
+	isBody func(http.Header, []byte) bool // reports whether a body has the signed hash; nil without keys
 	read   bool                           // the body was read
 }
 
@@ -33,7 +33,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil {
 			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-				panic(p) // that is how a connection is cut
+				panic(p) // net/http then closes the connection
 			}
 			s.log.Error("a request made the server panic", zap.String("request", id), zap.Any("panic", p),
 				zap.ByteString("stack", debug.Stack()))
@@ -48,8 +48,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve checks a request from the outside in: its host, its path, its signature, its body. Only
-// then does it look at what the server has.
+// serve checks the headers of browsers, the host, the parameters, the path, the signature and the
+// body, in this order. Then it applies the faults and runs the operation.
 func (s *Server) serve(c *call) error {
 	if s.isClosed() {
 		return errClosed
@@ -74,8 +74,8 @@ func (s *Server) serve(c *call) error {
 	if err := s.readBody(c); err != nil {
 		return err
 	}
-	// Requests count from here on. If those that are still sent counted, a few slow
-	// connections would keep all others out.
+	// A request counts only after its body has arrived. Otherwise a few slow connections could take
+	// all of Config.MaxInFlight.
 	defer s.inFlight.Add(-1)
 	if s.inFlight.Add(1) > int64(s.cfg.MaxInFlight) {
 		return busy("too many requests")
@@ -90,7 +90,7 @@ func (s *Server) serve(c *call) error {
 }
 
 // fromPage refuses requests of web pages, if the server has no keys. Otherwise any page that a
-// developer visits could change the server on the developer's machine. Browsers alone send these
+// developer visits could change the server on the developer's machine. Only browsers send these
 // headers.
 func (s *Server) fromPage(h http.Header) error {
 	site := h.Get("Sec-Fetch-Site")

@@ -29,8 +29,8 @@ type Server struct {
 	counts   map[string]*atomic.Int64 // by operation; not changed after New
 	net      network
 
-	// mu guards the maps of projects and logstores. It is taken before a logstore's
-	// lock, that before a group's, and that before a shard's.
+	// mu guards the maps of projects and logstores. The order of locks is: the server's, a
+	// logstore's, a group's, a shard's.
 	mu       sync.RWMutex
 	projects map[string]*project
 	sweeper  *time.Timer
@@ -68,7 +68,8 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// ensure creates a configured project.
+// ensure creates a project of the config, with its stored queries and logstores. It accepts names
+// that exist.
 func (s *Server) ensure(p Project) error {
 	if err := s.makeProject(p.Name, ""); err != nil && !errors.Is(err, errExists) {
 		return err
@@ -214,8 +215,8 @@ func (s *Server) isClosed() bool {
 	return s.closed
 }
 
-// Stats returns, by operation, how many requests came, whatever their outcome. The operations have
-// the names of Fault.Op.
+// Stats returns how many requests came for each operation, refused ones included. A request that is
+// refused before its operation is known does not count. The operations have the names of Fault.Op.
 func (s *Server) Stats() map[string]int64 {
 	stats := make(map[string]int64, len(s.counts))
 	for op, n := range s.counts {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// shard is an append-only sequence of log groups, each with the next cursor, and a range
-// of hash keys.
+// shard is an append-only sequence of log groups and a range of hash keys. The cursors of
+// successive log groups are successive numbers.
 type shard struct {
 	id      int
 	keys    keyRange
@@ -19,7 +19,7 @@ type shard struct {
 	closedAt time.Time // when it became read-only; zero: it is not
 	first    int64     // the cursor of entries[0], or the end
 	entries  []entry
-	unused   int   // dropped entries whose places in the array are still taken, at most
+	unused   int   // an upper bound of the dropped entries that still take space in the array
 	bytes    int64 // the cost of the entries
 }
 
@@ -29,12 +29,12 @@ type entry struct {
 	at int64 // when it was received, Unix nanoseconds; never before its predecessor
 }
 
-// entryBytes bounds the memory that a log group takes beside its data: two and a quarter
-// entries, because a slice grows ahead by up to its length and drop copies it late.
+// entryBytes bounds the memory that a log group takes besides its data: two and a quarter entries.
+// append may double the array, and drop lets up to a quarter of its places stay unused.
 const entryBytes = 128
 
-// cost is at least the memory that a log group takes. The raw size counts if it is larger, so
-// that retention does not depend on how a client compresses.
+// cost is at least the memory that a log group takes. A larger raw size counts instead, so that
+// retention does not depend on how well a client compresses.
 func (e *entry) cost() int64 { return max(int64(e.raw), int64(cap(e.data))) + entryBytes }
 
 // end is the cursor that the next log group takes. The caller holds mu.
@@ -49,8 +49,7 @@ func (sh *shard) bounds() (begin, end int64, readonly bool) {
 	return sh.first, sh.end(), sh.readonly()
 }
 
-// append stores a log group and reports whether the shard took it: a read-only one
-// does not.
+// append stores a log group. It returns false if the shard is read-only.
 func (sh *shard) append(b block, now time.Time, maxBytes int64) (bool, error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -59,7 +58,7 @@ func (sh *shard) append(b block, now time.Time, maxBytes int64) (bool, error) {
 	}
 	e := entry{block: b, at: now.UnixNano()}
 	if n := len(sh.entries); n > 0 {
-		e.at = max(e.at, sh.entries[n-1].at) // clocks go back, cursors do not
+		e.at = max(e.at, sh.entries[n-1].at) // the clock may go back; times in a shard must not
 	}
 	if cost := e.cost(); maxBytes > 0 && cost > maxBytes {
 		return false, fail(413, "PostBodyTooLarge", "the log group takes %d bytes, and a shard keeps %d", cost, maxBytes)
@@ -68,8 +67,8 @@ func (sh *shard) append(b block, now time.Time, maxBytes int64) (bool, error) {
 	return true, nil
 }
 
-// push adds an entry, and drops old ones above the bound. The caller holds mu, or is
-// the only one.
+// push adds an entry, and drops old ones above the bound. The caller holds mu, or is the only user
+// of the shard.
 func (sh *shard) push(e entry, maxBytes int64) {
 	sh.entries = append(sh.entries, e)
 	sh.bytes += e.cost()
@@ -80,7 +79,8 @@ func (sh *shard) push(e entry, maxBytes int64) {
 	sh.drop(n)
 }
 
-// drop frees the n oldest log groups. Readers have copies of the entries. The caller holds mu.
+// drop frees the n oldest log groups. It may clear their entries, because readers have copies. The
+// caller holds mu.
 func (sh *shard) drop(n int) {
 	if n == 0 {
 		return

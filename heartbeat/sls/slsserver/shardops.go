@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// maxSplit bounds the children of one split.
+// maxSplit is the most shards that one split may create.
 const maxSplit = 256
 
 // shardInfo is a shard in the answers of ListShards, SplitShard and MergeShards.
@@ -121,8 +121,8 @@ func (ls *logstore) writable(id int) (*shard, error) {
 	return sh, nil
 }
 
-// replace makes the parents read-only and gives their keys to new shards. A put that is on its
-// way to a parent finds it closed and goes to a child. The caller holds mu.
+// replace makes the parents read-only and gives their keys to new shards. A put that has already
+// picked a parent finds it read-only, and picks a child. The caller holds mu.
 func (ls *logstore) replace(parents []*shard, ranges []keyRange) ([]*shard, error) {
 	if limit := ls.server.cfg.MaxShards; len(ls.shards)+len(ranges) > limit {
 		return nil, fail(403, "ShardQuotaExceed", "the logstore would have more than %d shards", limit)

@@ -18,11 +18,11 @@ const (
 	maxHeld    = 100_000 // shards in a heartbeat
 )
 
-// object is a JSON object whose known members have no nested values. Unknown members may be
-// nested: clients send more than this server reads. A repeated member is an error.
+// object is a JSON object. It keeps no nested values: the server needs none, but clients send some.
+// A repeated member is an error.
 type object map[string]any
 
-// parseObject reads an object and nothing after it.
+// parseObject reads an object. It refuses anything after it.
 func parseObject(body []byte) (object, error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
@@ -62,7 +62,7 @@ func parseObject(body []byte) (object, error) {
 	return o, nil
 }
 
-// nesting returns the change of depth that a token makes.
+// nesting returns by how much a token changes the depth.
 func nesting(t json.Token) int {
 	switch t {
 	case json.Delim('{'), json.Delim('['):
@@ -88,7 +88,7 @@ func (o object) boolean(name string) (value, ok bool) {
 	return value, ok
 }
 
-// integer reads a whole number. Languages that know floats only write 5 as 5.0.
+// integer reads a whole number. Languages without integers write 5 as 5.0.
 func (o object) integer(name string) (int64, bool) {
 	n, ok := o[name].(json.Number)
 	if !ok {
@@ -99,7 +99,7 @@ func (o object) integer(name string) (int64, bool) {
 	return i, err == nil && strings.Trim(zeros, "0") == ""
 }
 
-// parseIntegers reads an array of shard numbers and nothing after it.
+// parseIntegers reads an array of shard numbers. It refuses anything after it.
 func parseIntegers(body []byte) ([]int, error) {
 	n := bytes.Count(body, []byte{','}) + 1
 	if n > maxHeld {
@@ -107,7 +107,7 @@ func parseIntegers(body []byte) ([]int, error) {
 	}
 	ids := make([]int, 0, n)
 	err := json.Unmarshal(body, &ids)
-	if err != nil || bytes.ContainsAny(body, "-n") { // null counts as 0 for encoding/json
+	if err != nil || bytes.ContainsAny(body, "-n") { // encoding/json reads null as 0
 		return nil, errors.New("not an array of shard numbers")
 	}
 	if len(ids) > 0 && slices.Max(ids) > math.MaxInt32 {
