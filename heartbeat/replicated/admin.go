@@ -13,11 +13,11 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// Create creates the group with the shards of the Config, if there is none. If a group of this
-// name was deleted before, the new one has higher epochs, and the old checkpoints are void.
-// Members of the deleted group may still be working: a shard that one of them owned is granted
-// only after that member has left, has joined as a new instance, or has been silent for a TTL.
-// A Config without shards creates no group: the error matches heartbeat.ErrGroupNotFound.
+// Create creates the group with the shards of the Config, if there is none. If a group of this name
+// was deleted before, the new one has higher epochs, and the old checkpoints are void. Members of
+// the deleted group may still be working: a shard that one of them owned is granted only after that
+// member has left, has joined as a new instance, or has sent no heartbeat for a TTL. A Config
+// without shards creates no group: the error matches heartbeat.ErrGroupNotFound.
 func (c *Client) Create(ctx context.Context) error {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
@@ -60,15 +60,15 @@ func (c *Client) create(ctx context.Context, shards []shardset.Shard) error {
 
 // Delete deletes the group: heartbeats and commits fail with heartbeat.ErrGroupNotFound until
 // Create, and its checkpoints are void. The document keeps the members that may still be working,
-// because Create needs them. Purge removes everything once no member works. Use ForceDelete if the
-// document is damaged, or if a newer version of this package wrote it.
+// because Create needs them. When no member works any more, Purge removes everything. Use
+// ForceDelete if the document is damaged, or if a newer version of this package wrote it.
 func (c *Client) Delete(ctx context.Context) error {
 	return c.edit(ctx, nil, (*state.Replica).Delete)
 }
 
-// ForceDelete is Delete also for a document that this process cannot read or must not write.
-// It keeps what can be read of the members that may still be working. If nothing can be read,
-// stop all workers of the group before Create, or wait for a TTL.
+// ForceDelete is Delete, but it also works if this process cannot read the document or must not
+// write it. If the document can be read, the members that may still be working stay in it. If it
+// cannot be read, stop all workers of the group before Create, or wait for a TTL.
 func (c *Client) ForceDelete(ctx context.Context) error {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
@@ -99,8 +99,8 @@ func (c *Client) ForceDelete(ctx context.Context) error {
 }
 
 // SetShards replaces the group's shards, with their parents. It keeps the checkpoints of shards
-// that are not listed any more. A bad list changes nothing. SetShards creates a group that never
-// existed, unless the list is empty.
+// that are not listed any more. If the list is invalid, SetShards changes nothing. If the group
+// never existed, SetShards creates it, unless the list is empty.
 func (c *Client) SetShards(ctx context.Context, shards []shardset.Shard) error {
 	return c.edit(ctx, shards, func(r *state.Replica) ([]byte, error) {
 		return r.Change(func(g *group.Group) error { return g.SetShards(time.Time{}, shards) })
@@ -109,10 +109,10 @@ func (c *Client) SetShards(ctx context.Context, shards []shardset.Shard) error {
 
 // SetTTL changes the group's TTL while it runs; positions and shards stay where they are. The
 // change is complete when each member's record shows that the member has seen it, which takes two
-// heartbeats. Until then leases have the shorter of the old and the new TTL, and a silent member
-// expires after the longer one; Snapshot has both. A member that sends no heartbeat delays the
-// change until it leaves or expires. The TTL is 300 ms to group.MaxTTL, so that three heartbeats
-// fit. The error matches heartbeat.ErrGroupNotFound where there is no group.
+// heartbeats. Until then leases have the shorter of the old and the new TTL, and members expire
+// after the longer one; Snapshot has both. A member that sends no heartbeat delays the change until
+// it leaves or expires. The TTL must be 300 ms to group.MaxTTL, so that three heartbeats fit. If
+// there is no group, the error matches heartbeat.ErrGroupNotFound.
 func (c *Client) SetTTL(ctx context.Context, ttl time.Duration) error {
 	if least := shardset.MinHeartbeats * shardset.ShortestInterval; ttl < least || ttl > group.MaxTTL {
 		return fmt.Errorf("the TTL is %v; it must be %v to %v", ttl, least, group.MaxTTL)
@@ -123,8 +123,8 @@ func (c *Client) SetTTL(ctx context.Context, ttl time.Duration) error {
 }
 
 // Snapshot returns the members and the owners of the shards, from the newest document that this
-// process knows. The document has no leases: MemberInfo.Expires means nothing here. The error
-// matches heartbeat.ErrGroupNotFound where there is no group.
+// process knows. The document has no leases, so MemberInfo.Expires means nothing here. If there is
+// no group, the error matches heartbeat.ErrGroupNotFound.
 func (c *Client) Snapshot(ctx context.Context) (group.Snapshot, error) {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
@@ -141,9 +141,9 @@ func (c *Client) Snapshot(ctx context.Context) (group.Snapshot, error) {
 	return s, err
 }
 
-// edit changes the document for a caller, and tries again as often as another process writes it
-// in between. With shards it creates a group that never existed. The owner calls change, which
-// returns the new document; nil: it stays as it is.
+// edit changes the document for a caller. It tries again whenever another process has written the
+// document in between. If the group never existed and there are shards, edit creates it with them.
+// The owner calls change, which returns the new document, or nil if nothing changes.
 func (c *Client) edit(ctx context.Context, shards []shardset.Shard, change func(r *state.Replica) ([]byte, error)) error {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
@@ -160,11 +160,11 @@ func (c *Client) edit(ctx context.Context, shards []shardset.Shard, change func(
 		if visitErr := c.report(func(o *owner, _ time.Time) { w, known, err = o.Edit(change) }); visitErr != nil {
 			return visitErr
 		}
-		if !known { // it has gone since
+		if !known { // the group has gone since
 			continue
 		}
 		if err == nil && w.Data != nil {
-			_, err = state.ReadVersion(w.Data) // what no process could read is not written
+			_, err = state.ReadVersion(w.Data) // a document that no process could read is not written
 		}
 		if err != nil || w.Data == nil {
 			return err

@@ -12,7 +12,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// mismatchError says that the Config and the group differ where they must agree.
+// mismatchError reports that a field of the Config differs from the group's, although both must be
+// equal.
 type mismatchError struct {
 	Field       string // of Config
 	Ours, Group any
@@ -35,15 +36,16 @@ type finalError string
 func (e finalError) Error() string   { return string(e) }
 func (e finalError) Retryable() bool { return false }
 
-// Beat writes the heartbeat into the member's record, and answers from the newest document
-// that this process knows. An older document does no harm: it grants nothing that another
-// member owns, because only the member's own record or its silence ends what it owns.
+// Beat writes the heartbeat into the member's record, and answers from the newest document that
+// this process knows. That document may be outdated, but it grants no shard that another member
+// owns: a member loses a shard only by its own record, or when it expires.
 //
-// The first heartbeat creates a group that never existed, with the shards of the Config, and
-// gives them to a group that has none. Errors to match are heartbeat.ErrEvicted,
-// ErrStaleHeartbeat, ErrReplaced, and ErrGroupNotFound for a group that was deleted, or that
-// never existed while the Config has no shards. heartbeat.Retryable reports false if the Config
-// does not agree with the group, and if a newer version of this package wrote the document.
+// If the group never existed, the first heartbeat creates it with the shards of the Config. If the
+// group has no shards, the first heartbeat sets those of the Config. Errors to match are
+// heartbeat.ErrEvicted, ErrStaleHeartbeat, ErrReplaced, and ErrGroupNotFound. The last means that
+// the group was deleted, or that it never existed and the Config has no shards. heartbeat.Retryable
+// reports false if the Config does not agree with the group, and if a newer version of this package
+// wrote the document.
 func (c *Client) Beat(ctx context.Context, r shardset.Heartbeat) (shardset.Answer, error) {
 	if err := check(r); err != nil {
 		return shardset.Answer{}, err
@@ -152,13 +154,13 @@ func (b *beat) leaveLane() {
 	}
 }
 
-// maxTries is how often a conflicting swap of a member's own key is tried again: an earlier
-// try which seemed to fail may have been made.
+// maxTries is how often a conflicting swap of a member's own key is tried again. The conflict may
+// come from an earlier try that returned an error, although the store had executed it.
 const maxTries = 4
 
-// writeRecord puts a member's record into the store, over what it wrote last, and returns its
-// revision. It returns heartbeat.ErrEvicted if the record was taken from the instance, and a
-// ReplacedError if a later instance did that.
+// writeRecord writes a member's record over its last one, and returns the new revision. It returns
+// heartbeat.ErrEvicted if the instance has ended or the store has lost its record, and a
+// ReplacedError if a later instance has replaced it.
 func (c *Client) writeRecord(ctx context.Context, w schedule.RecordWrite) (uint64, error) {
 	revision, err := c.swapRecord(ctx, w)
 	if err != nil {
@@ -168,7 +170,7 @@ func (c *Client) writeRecord(ctx context.Context, w schedule.RecordWrite) (uint6
 }
 
 func (c *Client) swapRecord(ctx context.Context, w schedule.RecordWrite) (uint64, error) {
-	// The first record of a member is written without reading first: a thousand members that
+	// The first record of a member is written without a read before it: a thousand members that
 	// join at once would wait for the reads. If there is a record already, the write conflicts.
 	key := recordKey(w.Name)
 	revision, err := uint64(0), error(nil)
@@ -192,8 +194,8 @@ func (c *Client) swapRecord(ctx context.Context, w schedule.RecordWrite) (uint64
 
 func recordError(member string, err error) error { return fmt.Errorf("record of %q: %w", member, err) }
 
-// findRecord reads what is in the place of a record, and returns its revision if it may be
-// written over.
+// findRecord reads the record that made a write conflict. It returns its revision if the write may
+// replace it.
 func (c *Client) findRecord(ctx context.Context, w schedule.RecordWrite) (over uint64, err error) {
 	var seen uint64
 	if err := c.ask(func(o *owner, _ time.Time) { seen = o.RecordRevision(w.Name, w.Instance) }); err != nil {
@@ -211,13 +213,13 @@ func (c *Client) findRecord(ctx context.Context, w schedule.RecordWrite) (over u
 	return over, err
 }
 
-// leaveWait is how long Leave waits until this process has removed the member from the
-// document: the next process in rank would do it later.
+// leaveWait is how long Leave waits for this process to remove the member from the document.
+// Without the wait, this process might end before, and the next process in rank would do it later.
 const leaveWait = 250 * time.Millisecond
 
-// Leave writes into the member's record that it has left. Shards that it does not list are
-// free. The instance must send no more heartbeats. Leave may take 250 ms longer than the
-// store's write, until a process has removed the member from the document.
+// Leave writes into the member's record that it has left. Shards that r does not list as held are
+// free. The instance must send no more heartbeats. After the write, Leave waits up to 250 ms until
+// the member is no longer in the document.
 func (c *Client) Leave(ctx context.Context, r shardset.Heartbeat) error {
 	if err := check(r); err != nil {
 		return err
@@ -280,8 +282,8 @@ func (c *Client) leave(ctx context.Context, r shardset.Heartbeat) (err error) {
 	return nil
 }
 
-// awaitStep waits until the document does not have the instance any more, if this process may
-// be the one that has to write that.
+// awaitStep waits until the instance is no longer in the document, if this process watches the
+// records and so may have to make that step.
 func (c *Client) awaitStep(ctx context.Context, r shardset.Heartbeat) {
 	ctx, cancel := context.WithTimeout(ctx, leaveWait)
 	defer cancel()

@@ -18,8 +18,8 @@ type checkpoint struct {
 	position processor.Position
 }
 
-// token is the fencing token of the owner. It is compared as a whole: a store that lost writes
-// can give one epoch twice, but never to one instance.
+// token is the fencing token of the owner. It is compared as a whole: if the store has lost writes,
+// the group can grant one epoch twice, but never to one instance.
 func (cp *checkpoint) token(id shardset.ID) group.Token {
 	return group.Token{Member: cp.member, Instance: cp.instance, ID: id, Epoch: cp.epoch}
 }

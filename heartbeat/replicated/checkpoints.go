@@ -22,9 +22,9 @@ func notOwner(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, processor.ErrNotOwner)...)
 }
 
-// Load claims the shard's checkpoint for its owner and returns the position in it. From then on
-// saves of any earlier owner are refused. It reports false if no position was ever stored. A
-// caller that is not the owner gets an error that matches processor.ErrNotOwner.
+// Load claims the shard's checkpoint for o, and returns the stored position. From then on, Save
+// refuses every earlier owner. Load reports false if no position is stored. If o is not the owner,
+// the error matches processor.ErrNotOwner.
 func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Position, bool, error) {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
@@ -43,7 +43,7 @@ func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Positio
 		}
 		if cp.epoch > tok.Epoch || cp.epoch == tok.Epoch && cp.token(tok.ID) != tok {
 			if cp.epoch >= state.MaxEpoch {
-				return "", false, damaged(tok.ID) // of no group
+				return "", false, damaged(tok.ID) // no group can have granted this epoch
 			}
 			c.raiseEpochs(ctx, tok, cp.epoch)
 			return "", false, notOwner("the checkpoint of shard %s is claimed under epoch %d", tok.ID, cp.epoch)
@@ -63,7 +63,7 @@ func (c *Client) Load(ctx context.Context, o processor.Owner) (processor.Positio
 
 // Save stores the position if o has claimed the shard's checkpoint and no later owner has.
 // Otherwise it stores nothing and returns an error that matches processor.ErrNotOwner. An owner
-// saves one position at a time: of two calls at once either may be the last one.
+// must save one position at a time: of two calls at once, either may be the last one.
 func (c *Client) Save(ctx context.Context, o processor.Owner, p processor.Position) error {
 	ctx, done, err := c.begin(ctx)
 	if err != nil {
@@ -106,7 +106,7 @@ func (c *Client) Save(ctx context.Context, o processor.Owner, p processor.Positi
 	}
 }
 
-// reclaim finds the revision of a checkpoint that is claimed with this very token.
+// reclaim reads the revision of a checkpoint, and verifies that it is still claimed with tok.
 func (c *Client) reclaim(ctx context.Context, tok group.Token) (schedule.Claim, error) {
 	cp, revision, err := c.readCheckpoint(ctx, tok.ID)
 	if err != nil {
@@ -118,8 +118,8 @@ func (c *Client) reclaim(ctx context.Context, tok group.Token) (schedule.Claim, 
 	return schedule.Claim{Token: tok, Revision: revision}, nil
 }
 
-// owns verifies that the document has tok as the owner of its shard. It reads the
-// document once if the version that is known here says otherwise.
+// owns verifies that the document has tok as the owner of its shard. If the version that this
+// process knows has another owner, it reads the document once.
 func (c *Client) owns(ctx context.Context, tok group.Token) error {
 	for try := range 2 {
 		if err := c.ensure(ctx); err != nil {
@@ -139,9 +139,10 @@ func (c *Client) owns(ctx context.Context, tok group.Token) error {
 	return notOwner("shard %s is not held under epoch %d", tok.ID, tok.Epoch)
 }
 
-// raiseEpochs has the group give higher epochs than one that was found in a checkpoint, if the
-// group is behind: its store has lost writes, or it was created on a machine whose clock is
-// behind. The owner is refused all the same, and is granted the shard again.
+// raiseEpochs raises the group's epochs above an epoch that was found in a checkpoint, if tok is
+// still the owner of the shard. The group's epochs are too low if its store has lost writes, or if
+// it was created on a machine whose clock is behind. Load refuses this owner anyway; the group then
+// grants the shard again.
 func (c *Client) raiseEpochs(ctx context.Context, tok group.Token, epoch uint64) {
 	if c.refresh(ctx) != nil {
 		return
@@ -185,8 +186,8 @@ func (c *Client) Position(ctx context.Context, id shardset.ID) (processor.Positi
 	return cp.position, cp.position != "", err
 }
 
-// readCheckpoint reads a checkpoint. One of a deleted group counts as none, except for its
-// revision.
+// readCheckpoint reads a checkpoint. For a checkpoint of a deleted group it returns the zero
+// checkpoint, with the revision.
 func (c *Client) readCheckpoint(ctx context.Context, id shardset.ID) (checkpoint, uint64, error) {
 	v, err := c.store.Get(ctx, checkpointKey(id))
 	if err != nil {

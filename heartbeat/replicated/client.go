@@ -17,12 +17,12 @@ import (
 // errClosed is the result of a call after Close.
 var errClosed = errors.New("the client of the group is closed")
 
-// Client is a group in a Store as one process sees it. It implements heartbeat.Client
-// with all its abilities and processor.Checkpoints. Safe for concurrent use; it serves
-// any number of members of its process, and must not be copied.
+// Client gives one process access to a group in a Store. It implements heartbeat.Client with all
+// its abilities and processor.Checkpoints. Safe for concurrent use; it serves any number of members
+// of its process, and must not be copied.
 //
-// It starts its goroutines at the first call. They watch the group, and write the document when no
-// process before this one in rank has done it. Close ends them.
+// It starts its goroutines at the first call. They watch the group, and write the document when the
+// processes before this one in rank have not. Close ends them.
 type Client struct {
 	cfg   Config
 	store Store
@@ -30,11 +30,11 @@ type Client struct {
 	log   *zap.Logger
 
 	visits chan *visit   // calls of the owner
-	spare  sync.Pool     // of visits that have been made
+	spare  sync.Pool     // finished visits, for reuse
 	newest atomic.Uint64 // the revision of the newest document that the owner knows
-	joined atomic.Bool   // a heartbeat has met the group, and brought or compared its shards
-	finds  chan struct{} // has a value while a call looks for the group
-	writes lanes         // of records, by member
+	joined atomic.Bool   // a heartbeat has found the group, and set or compared its shards
+	finds  chan struct{} // has a value while a call runs find
+	writes lanes         // lets one call at a time write a member's record
 
 	mu      sync.Mutex // guards what follows, and is held for a moment only
 	running bool
@@ -53,8 +53,8 @@ var (
 	_ processor.Checkpoints = (*Client)(nil)
 )
 
-// New returns a Client. It does no I/O. A Config that it refuses is a *shardset.ConfigError
-// that has every fault.
+// New returns a Client. It does no I/O. If it refuses the Config, the error is a
+// *shardset.ConfigError that lists every fault.
 func New(store Store, cfg Config) (*Client, error) {
 	cfg, err := cfg.complete(store)
 	if err != nil {
@@ -68,8 +68,8 @@ func New(store Store, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Info describes the group. It promises every guarantee, Ordered only if the Config says so,
-// and advises four heartbeats in a TTL.
+// Info describes the group. The guarantee Ordered is Config.Ordered; all others are true. Info
+// advises four heartbeats in a TTL.
 func (c *Client) Info() heartbeat.Info {
 	return heartbeat.Info{
 		Group:    c.cfg.Group,
@@ -96,8 +96,8 @@ func (c *Client) Close() {
 	}
 }
 
-// begin opens a call: it starts the owner at the first one. The context that it returns ends
-// with the Client, too.
+// begin begins a call. The first call starts the owner. The returned context also ends when the
+// Client is closed.
 func (c *Client) begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -118,13 +118,13 @@ func (c *Client) begin(ctx context.Context) (context.Context, context.CancelFunc
 	return ctx, func() { unhook(); cancel(nil) }, nil
 }
 
-// launch runs a task until it returns, which it does soon after the Client's context has
+// launch starts a task in a goroutine. The task must return soon after the Client's context has
 // ended. Close waits for it.
 func (c *Client) launch(task func(ctx context.Context)) {
 	c.tasks.Go(func() error { task(c.ctx); return nil })
 }
 
-// rest waits, or until ctx ends.
+// rest waits for d, or until ctx ends if that comes first.
 func rest(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -10,25 +10,25 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// Config is what a Client is made with, beside its Store.
+// Config configures a Client.
 type Config struct {
 	// Group is the group's name, for logs and errors. Required; shardset.CheckName has the
 	// rule. The Store keeps groups apart.
 	Group string
 	// TTL is how long a member keeps its shards after its last heartbeat, in a group that this
-	// Client creates. It must be well over the time for which the engine takes no writes when
-	// it loses a machine. 100 ms to a year; zero means DefaultTTL. A group that exists keeps its
-	// own TTL: a Client whose TTL differs logs that once, and SetTTL changes it. Info advises an
-	// interval of a quarter of this TTL.
+	// Client creates. When the engine loses a machine, it may accept no writes for some time; the
+	// TTL must be well over that time. 100 ms to a year; zero means DefaultTTL. An existing group
+	// keeps its own TTL: a Client with another TTL logs that once, and SetTTL changes the group's.
+	// Info advises an interval of a quarter of this TTL.
 	TTL time.Duration
-	// Shards are the shards of a group that this Client creates. If several processes come at
-	// the same time, those of the first one count. A group that exists keeps its own shards,
-	// unless it has none: a Client whose shards differ logs that once, and SetShards changes
-	// them. A Client without Shards creates no group; it gets heartbeat.ErrGroupNotFound where
-	// there is none.
+	// Shards are the shards of a group that this Client creates. If several processes create it at
+	// the same time, the shards of the first one count. An existing group keeps its own shards,
+	// unless it has none: a Client with other shards logs that once, and SetShards changes the
+	// group's. A heartbeat of a Client without Shards creates no group: if there is none, the error
+	// matches heartbeat.ErrGroupNotFound.
 	Shards []shardset.Shard
-	// Ordered makes the children of a split shard wait for their ancestors. All processes of a
-	// group must agree: heartbeats of one that does not are refused.
+	// Ordered makes the children of a split shard wait for their ancestors. It must be the same in
+	// all processes of a group: if it differs from the group's, heartbeats fail.
 	Ordered bool
 	// Logger gets warnings, and changes of the group. Nil: no log.
 	Logger *zap.Logger
@@ -39,18 +39,18 @@ type Config struct {
 // DefaultTTL is the TTL of a group whose Config sets none.
 const DefaultTTL = 20 * time.Second
 
-// minTTL is the shortest TTL: a shorter one has most likely lost its unit.
+// minTTL is the shortest TTL: a shorter one is most likely a number without its unit.
 const minTTL = 100 * time.Millisecond
 
-// AddFaults adds every fault of the Config to e, for a constructor that takes one as a part of
-// its own Config.
+// AddFaults adds every fault of the Config to e. It is for a constructor whose own Config contains
+// this one.
 func (cfg Config) AddFaults(e *shardset.ConfigError) {
 	if err := shardset.CheckName(cfg.Group); err != nil {
 		e.Add("Group", "%w", err)
 	}
 	if cfg.TTL != 0 && (cfg.TTL < minTTL || cfg.TTL > group.MaxTTL) {
 		e.Add("TTL", "is %v; it must be %v to %v, or zero for %v", cfg.TTL, minTTL, group.MaxTTL, DefaultTTL)
-		cfg.TTL = 0 // for what is checked with it
+		cfg.TTL = 0 // so that a bad TTL does not count as a fault of Shards
 	}
 	if _, err := cfg.withDefaults().document(cfg.Shards, 1, nil); err != nil {
 		e.Add("Shards", "is not a list of shards: %w", err)
@@ -79,13 +79,14 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
-// group returns what a group whose epochs begin at first is made with.
+// group returns the Config of a new group whose epochs begin at first.
 func (cfg Config) group(first uint64) group.Config {
 	return group.Config{TTL: cfg.TTL, Ordered: cfg.Ordered, FirstEpoch: first}
 }
 
-// document returns a group that has these shards; gone is the document of the deleted one
-// that it comes after, if there is one. Its epochs begin at first, or above those of gone.
+// document returns the encoded document of a new group with these shards. gone is the document of
+// the deleted group of this name; nil if there is none. The new group's epochs begin at first, or
+// above those of gone.
 func (cfg Config) document(shards []shardset.Shard, first uint64, gone *state.Document) ([]byte, error) {
 	gc := cfg.group(first)
 	g, err := group.New(gc)

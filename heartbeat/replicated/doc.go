@@ -1,8 +1,9 @@
-// Package replicated runs a consumer group on any engine with compare-and-swap. Several processes
-// keep the group together, and no process is its coordinator. Package shardset/group has the
-// rules of the group; this package decides which process writes what and when, so that the rules
-// hold whatever is late or lost. The modules natskv and postgres are Stores for it. A Store of
-// your own takes four methods, and package replicatedtest has the suite that it must pass.
+// Package replicated runs a consumer group on any engine with compare-and-swap. The processes of
+// the workers run the group together; there is no coordinator process. Package shardset/group has
+// the rules of the group; this package decides which process writes what and when, so that the
+// rules hold even if messages are late or lost. The modules natskv and postgres are Stores for it.
+// For another engine, implement the four methods of Store; package replicatedtest has the suite
+// that every Store must pass.
 //
 // # What is in the store
 //
@@ -14,133 +15,140 @@
 //	                    write a tombstone over it: the member has expired.
 //	checkpoint <shard>  the position, and the fencing token of the owner that claimed it.
 //
-// Every write is a compare-and-swap of one key on the revision that its writer saw.
+// Every write is a compare-and-swap of one key. It succeeds only if the key still has the revision
+// that the writer saw.
 //
 // # A heartbeat
 //
 // Beat writes the member's own record over the revision that it wrote last, and answers from the
-// newest document that this process has seen. It reads nothing. An answer from an older document
-// does no harm: a member loses a shard only by its own record, or by its silence, and it learns of
-// either before any process applies it. An older document may still grant a shard that the member's
-// record has released: the answer leaves that shard out. If another instance or a tombstone has
-// replaced the record, Beat returns an error instead of an answer.
+// newest document that this process has seen. It reads nothing. That document may be outdated,
+// which does no harm. Another member receives a shard only after the owner's own record has
+// released it, or after the owner has expired, and in both cases the owner has stopped its work on
+// the shard before. If an older document still grants a shard that the member's record has
+// released, the answer omits the shard. If another instance or a tombstone has replaced the record,
+// Beat returns an error instead of an answer.
 //
 // # A step
 //
-// A step writes the document that the records ask for. Every process watches the document. The
-// processes of the first eight members by name also watch all records; in a group of more than 64
-// members, those of the first three. When the records ask for a change, the first of them makes
-// the step; 50 ms later the second makes it if the first has not, and so on. Any process may make
-// a step: the swap puts steps into one order, and each is made of the document and the records
-// alone. One step applies everything that waits, so a thousand members that join at once make a
-// few dozen documents.
+// A step applies the records to the document and writes the result. Every process watches the
+// document. The processes of the first eight members by name also watch all records. In a group of
+// more than 64 members, only the processes of the first three do. When the records require a
+// change, the first of these processes makes the step. If it has not done so after 50 ms, the
+// second makes it, and so on. Any process may make a step: it depends only on the document and the
+// records, and the compare-and-swap puts all steps into one order. One step applies all waiting
+// records, so a thousand members that join at once cause a few dozen writes of the document.
 //
-// No member depends on the first processes, or on a watch of the records. If no process applies a
-// member's record within about a second, the member's own process does. It then uses only the
-// records of its own members. A record of another member that it saw earlier may be outdated: that
-// member may have left, and the step would add it again.
+// No member depends on these first processes, or on a watch of the records. If no process applies a
+// member's record within about a second, the member's own process does. That process uses only the
+// records of its own members. Other records that it saw earlier may be outdated: a member may have
+// left since, and the step would add it again.
 //
-// A watch that fails is logged at once, and then every TTL until it works again;
-// Client.Degraded returns since when and why. Its process goes on by reading the document twice
-// in a TTL.
+// If a watch fails, its process logs that at once, and then once in a TTL until the watch works
+// again. Client.Degraded returns since when a watch has failed, and why. The process continues
+// without the watch, because it also reads the document twice in a TTL.
 //
-// A step grants a shard only if it has no owner, under a new epoch. It takes a shard from its
-// owner only if the owner's record is of the instance that the document has, omits the shard, and
-// shows a generation at which the owner knew that it had the shard, and that it had to release
-// it.
+// A step grants a shard only if the shard has no owner, and always under a new epoch. It takes a
+// shard from an owner that has not expired only if three conditions hold. The owner's record is of
+// the instance in the document. The record omits the shard. The generation in the record shows that
+// the owner knew of the grant, and of the revocation if there was one; the record of a leaving
+// member needs no such generation.
 //
 // # Expiry
 //
-// A member expires when its record has not changed for a TTL. Each process measures that alone, on
-// its own monotonic clock: the time begins when it receives a version of the record, and ends when
-// that version has been the newest for a TTL. Clocks of two machines are never compared. A watch
-// that lags expires no member, because the tombstone is a swap of the member's record, over that
-// very version. If the member has sent a heartbeat meanwhile, the swap conflicts, and the member
-// lives. If the tombstone is written, the member's next heartbeat conflicts and returns
-// heartbeat.ErrEvicted, and the member joins as a new instance. The engine decides whether the
-// heartbeat or the tombstone came first, and both writers see the same order. In any case the
-// member has stopped its work before: its lease counts from when it sent the heartbeat, and the TTL
-// of its silence from when another process received it.
+// A member expires when its record has not changed for a TTL. Each process measures that on its own
+// monotonic clock, from the time when it received the newest version of the record. The clocks of
+// two machines are never compared. A watch that lags expires no living member, because a tombstone
+// replaces only the version that the process has measured. If the member has sent a heartbeat
+// since, the write of the tombstone conflicts, and the member stays. If the tombstone is written,
+// the member's next heartbeat conflicts and returns heartbeat.ErrEvicted, and the member joins as a
+// new instance. The engine decides whether the heartbeat or the tombstone came first, and both
+// writers see the same order. An expired member has stopped its work before: its lease counts from
+// when it sent its last heartbeat, and its expiry from when another process received that
+// heartbeat, which is later.
 //
-// The tombstone is a record, not a change of the document. Any process that sees it makes the step,
-// also if its writer has died since. A late step that does not know of the tombstone may grant a
-// shard to the expired member, but no heartbeat of that member can accept it.
+// The tombstone is a record, not a change of the document. Any process that sees it can make the
+// step, even if the process that wrote it has ended since. A late step that does not know of the
+// tombstone may grant a shard to the expired member, but no heartbeat of that member can accept it.
 //
-// The processes that watch the records look for silent members. Every other process reads, twice
-// in a TTL, the record of the member behind each of its own, in a ring by name, and expires one
-// that has not changed for a TTL. It then watches all records itself for three TTLs. So if the
-// first processes have died together, their members expire within four TTLs; if no watch of the
-// records works, one after the other.
+// The processes that watch the records find members that send no heartbeats. The other processes
+// use probes: twice in a TTL, each of them reads, for each of its own members, the record of the
+// next member by name; after the last member comes the first. If such a record has not changed for
+// a TTL, the process expires its member, and watches all records itself for three TTLs. So if all
+// the first processes end together, their members expire within four TTLs. If no watch of the
+// records works, the members expire one after the other.
 //
-// If the Store is a RecordClock, the processes that watch the records ask it for the silent
-// members, instead of measuring the age of records. The ring is the same. The ring and the
-// processes that watch the records also find members without a record.
+// If the Store is a RecordClock, the processes that watch the records do not measure the age of
+// records, but ask the Store which ones are old. Probes work as without it. Probes, and the
+// processes that watch the records, also find members that have no record.
 //
-// A member that leaves says so in its last record, which the next step applies.
+// A member that leaves writes that into its last record, and the next step applies it.
 //
 // # Deletion
 //
-// A member of a group that is deleted works on until it hears of that, or until its lease ends. So
-// the document of a deleted group keeps the owners of its shards. The group that is created after
-// it has them as former members, and what they owned is in transfer from them. A former member
-// gets no shards and sends no heartbeats. It is gone when its record says so, when a later
-// instance of its name has joined, or when it expires, after the longer one of the two TTLs.
-// Client.Purge removes what is left, once an operator knows that no member works any more.
-// Records name the group that they belong to, so those of a deleted group make no members of the
-// next.
+// When a group is deleted, its members work on until they learn of that, or until their leases end.
+// So the document of a deleted group keeps the owners of its shards. If the group is created again,
+// these owners are its former members, and their shards are in transfer from them. A former member
+// gets no shards and sends no heartbeats. The group removes it when its record shows that it has
+// ended, when a later instance of its name has joined, or when it expires. It expires after the
+// longer TTL of the two groups. When an operator knows that no member works any more, Client.Purge
+// removes what is left. Each record shows which group it belongs to, so a record of a deleted group
+// adds no member to the next group.
 //
 // # Fencing
 //
 // Before a processor starts, the new owner claims the shard's checkpoint: it writes its token,
-// which is member, instance and epoch, over the version it has read. From then on every write of
-// an earlier owner conflicts and finds another token. That takes one key, and no transaction over
-// two.
+// which is member, instance and epoch, over the version it has read. From then on every write of an
+// earlier owner conflicts, and that owner finds another token. This takes one key, so the engine
+// needs no transactions.
 //
 // # Versions
 //
-// Documents and records carry their format, and the oldest one that a reader has to know. Records
-// also carry the newest format that their writer knows. The document is written in the newest
-// format that all members know. So processes of a newer version join a running group, and the
-// group takes the new format when the last older process has left. Heartbeats of a process that is
-// too old for it are refused then, and the process writes neither the document nor a tombstone. It
-// may still read the group, if the document allows that. To go back to the older version, stop the
-// newer processes first, delete the group by ForceDelete, and create it anew: its positions are
-// void.
+// Documents and records contain the number of their format, and the lowest format that a reader
+// must know. Records also show the newest format that their writer knows. The document is written
+// in the newest format that all members know. So processes of a newer version can join a running
+// group, and the group takes the new format when the last older process has left. From then on, a
+// process that does not know the new format refuses the heartbeats of its members, and writes
+// neither the document nor tombstones. It can still read the group, if the document allows that. To
+// go back to the older version, stop the newer processes first, delete the group by ForceDelete,
+// and create it again: its positions are void.
 //
 // # Damage
 //
-// A document that is damaged, or of a newer version, ends the heartbeats of the processes that
-// cannot read it: it says what their members may hold. Their leases end, and other processes, which
-// can read it, take their shards. ForceDelete deletes it. A damaged checkpoint, or one of a newer
-// version, halts its own shard, until an operator deletes it and the shard is started again.
+// If a process cannot read the document, because it is damaged or of a newer version, all
+// heartbeats of its members fail: without the document, the process does not know which shards they
+// may hold. Their leases end, and members of processes that can read the document receive their
+// shards. ForceDelete deletes such a document. A checkpoint that is damaged or of a newer version
+// halts only its own shard. To continue, an operator updates the worker or deletes the checkpoint,
+// and restarts the worker.
 //
 // # A store that loses acknowledged writes
 //
-// If a process finds an older document, an older generation or an older record of its own than it
-// has seen, it forgets what it knew and ends its instances, which join anew. Some work is repeated
-// then. An epoch can be given twice, but not to the same instance, and tokens are compared as a
-// whole. Writes that are lost while no process looks, at a failover to an old replica for instance,
-// cost no more than that. But until the loss is noticed two members may work on one shard, so run
-// an engine that does not lose writes.
+// If a process finds an older document or an older generation than it has seen, it forgets what it
+// knows and ends the instances of its members. If it finds an older record of one of its members,
+// it ends the instance of that member. These members join again as new instances. Some work is
+// repeated then. One epoch may be granted twice, but never to the same instance, and fencing tokens
+// are compared as a whole. Writes that are lost while no process reads, for instance at a failover
+// to an old replica, have no worse effect. But until a process notices a loss, two members may work
+// on one shard. So run an engine that does not lose writes.
 //
 // # The TTL
 //
-// The TTL is the group's: the document has it, and every answer carries it. SetTTL changes it in
-// two phases. In the first one the document has the shortest and the longest TTL that may be in
-// use: leases have the shortest, and members expire after the longest. When the record of each
-// member shows a generation that is not before the change, a process that watches all records
-// writes the second phase: the new TTL alone. So a lease is never longer than the silence after
-// which its member expires. Three rules ensure that:
+// The TTL belongs to the group: the document and every answer contain it. SetTTL changes it in two
+// phases. In the first phase the document has the shortest and the longest TTL that may be in use:
+// leases have the shortest, and members expire after the longest. The first phase ends when the
+// record of each member shows the generation of the change or a later one. Then a process that
+// watches all records writes the second phase, with the new TTL alone. So a member's lease always
+// ends before the member expires. Three rules ensure that:
 //
-//   - The first phase lasts until every member has shown that it knows the change. A process that
-//     does not know it has members that have not shown it.
-//   - A process without members expires no member unless it has read the document within that
-//     silence.
-//   - A heartbeat gets no longer lease than the document allowed when its record was made.
+//   - The first phase lasts until every member has shown that it knows the change. While a process
+//     does not know the change, the records of its members do not show it.
+//   - A process expires members only if it has read the document within the TTL after which they
+//     expire. This covers processes without members, to which the first rule does not apply.
+//   - The lease of a heartbeat is at most the TTL that its process knew when it made the record.
 //
 // # Times
 //
-// Each process reads the document twice in a TTL, whatever the watch says. Its members should send
-// four heartbeats in a TTL. A TTL must be well over the time for which the engine takes no writes
-// when it loses a machine.
+// Each process reads the document twice in a TTL, even if its watch works. Its members should send
+// four heartbeats in a TTL. When the engine loses a machine, it may accept no writes for some time;
+// the TTL must be well over that time.
 package replicated

@@ -24,8 +24,8 @@ func isConflict(err error) bool { return errors.Is(err, ErrConflict) }
 // the error matches heartbeat.ErrGroupNotFound: reading a group never creates it.
 func (c *Client) ensure(ctx context.Context) error { return c.ensureCreated(ctx, nil) }
 
-// ensureCreated is ensure, but it creates a group that never existed with these shards, if there
-// are any.
+// ensureCreated is ensure, but if the group never existed and there are shards, it creates the
+// group with them.
 func (c *Client) ensureCreated(ctx context.Context, shards []shardset.Shard) error {
 	if known, deleted := c.known(); !known || deleted {
 		if err := c.find(ctx, shards); err != nil {
@@ -43,8 +43,8 @@ func (c *Client) ensureCreated(ctx context.Context, shards []shardset.Shard) err
 	return nil
 }
 
-// join is ensure for a heartbeat. The first one creates a group that never existed with the
-// shards of the Config, if it has any, and gives them to a group that has none.
+// join is ensure for a heartbeat. If the group never existed, join creates it with the shards of
+// the Config, if there are any. If the group has no shards, join gives it those of the Config.
 func (c *Client) join(ctx context.Context) error {
 	if err := c.ensureCreated(ctx, c.cfg.Shards); err != nil {
 		return err
@@ -83,8 +83,8 @@ func (c *Client) giveShards(ctx context.Context) error {
 	})
 }
 
-// compare logs that the group has another TTL or other shards than the Config. An operator may
-// have set them by SetTTL or SetShards, or may have forgotten to.
+// compare logs that the group has another TTL or other shards than the Config. An operator may have
+// changed the group by SetTTL or SetShards, or may have forgotten that.
 func (c *Client) compare(shards []shardset.ID, ttl time.Duration) {
 	if ttl != c.cfg.TTL && c.cfg.ownTTL {
 		c.log.Warn("the group has another TTL than the Config, and keeps it; SetTTL changes it",
@@ -128,7 +128,7 @@ func (c *Client) find(ctx context.Context, shards []shardset.Shard) error {
 	return c.notFound()
 }
 
-// documentError says of an error that it is about the group's document.
+// documentError adds to an error that it is about the group's document.
 func (c *Client) documentError(err error) error {
 	return fmt.Errorf("document of group %q: %w", c.cfg.Group, err)
 }
@@ -142,7 +142,7 @@ func (c *Client) known() (known, deleted bool) {
 	return known, deleted
 }
 
-// refresh reads the document, and shows it to the owner.
+// refresh reads the document, and passes it to the owner.
 func (c *Client) refresh(ctx context.Context) error {
 	began, seen := time.Now(), c.newest.Load()
 	v, err := c.read(ctx, documentKey, seen)
@@ -156,8 +156,8 @@ func (c *Client) refresh(ctx context.Context) error {
 	return err
 }
 
-// decodeDocument reads a version of the document, unless a newer one is known: a large one
-// takes a while.
+// decodeDocument decodes a version of the document, unless a newer one is known. Decoding a large
+// document takes a while.
 func (c *Client) decodeDocument(v Value) schedule.Document {
 	d := schedule.Document{Revision: v.Revision, Exists: v.Data != nil}
 	if d.Exists && d.Revision > c.newest.Load() {
@@ -166,8 +166,8 @@ func (c *Client) decodeDocument(v Value) schedule.Document {
 	return d
 }
 
-// show shows the owner a version of the document, from a watch, which may be late, or from a
-// write.
+// show passes a version of the document to the owner. The version comes from a write, or from a
+// watch, which may lag.
 func (c *Client) show(v Value) (err error) {
 	if v.Revision <= c.newest.Load() {
 		return nil
@@ -179,7 +179,7 @@ func (c *Client) show(v Value) (err error) {
 	return err
 }
 
-// swapDocument writes the document over the version old, and shows it to the owner. The error
+// swapDocument writes the document over the version old, and passes it to the owner. The error
 // matches ErrConflict if the store has another version than old.
 func (c *Client) swapDocument(ctx context.Context, old uint64, data []byte) error {
 	revision, err := c.store.Swap(ctx, documentKey, old, data)
@@ -189,9 +189,9 @@ func (c *Client) swapDocument(ctx context.Context, old uint64, data []byte) erro
 	return c.show(Value{Data: data, Revision: revision})
 }
 
-// read reads a key of which a version was seen. An older one may come from a machine that does
-// not know yet that it has lost the leadership, so it is read again before it is taken for lost
-// writes.
+// read reads a key of which this process has seen the revision seen. A machine that has lost the
+// leadership, and does not know that yet, may return an older version. So read repeats the read a
+// few times before it returns an older version, which means that writes were lost.
 func (c *Client) read(ctx context.Context, k Key, seen uint64) (Value, error) {
 	for try := 0; ; try++ {
 		v, err := c.store.Get(ctx, k)
@@ -202,15 +202,14 @@ func (c *Client) read(ctx context.Context, k Key, seen uint64) (Value, error) {
 	}
 }
 
-// readsToBelieve is how often a version that is older than what was seen has to be read
-// again, with pauses, to be believed.
+// readsToBelieve is how often read repeats a read, with pauses, before it returns an older version.
 const readsToBelieve = 3
 
-// readPause is the time before a key is read again that was older than expected.
+// readPause is the pause before a key is read again because its version was older than expected.
 func (c *Client) readPause() time.Duration { return min(c.cfg.TTL/100, 100*time.Millisecond) }
 
-// pace waits before the third and every later try: what was read before the second one was not
-// the newest version.
+// pace waits before the third and every later try. Two conflicts in a row can mean that reads
+// return outdated versions.
 func (c *Client) pace(ctx context.Context, try int) {
 	if try > 1 {
 		rest(ctx, c.readPause())

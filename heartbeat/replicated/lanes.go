@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// lanes lets one call at a time write the record of a member, in the order in which they come.
-// The zero value is ready.
+// lanes lets one call at a time write the record of a member, in the order of the calls. The zero
+// value is ready.
 type lanes struct {
 	mu sync.Mutex // held for a moment only
 	// waiting has an entry for each member whose lane is taken: the calls that wait for it.
@@ -53,7 +53,7 @@ func (l *lanes) enter(ctx context.Context, member string) error {
 	}
 }
 
-// giveUp ends the wait of a call, and reports whether it did wait still.
+// giveUp ends the wait of a call, and reports whether the call was still waiting.
 func (l *lanes) giveUp(member string, turn chan struct{}) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/schedule"
 )
 
-// watchNames are what the log calls the two watches, and what is done without them.
+// watchNames has the names of the two watches for the log, and what the process does without each.
 var watchNames = map[bool]struct{ name, instead string }{
 	false: {"the group's document", "this process reads the document every half TTL instead, so handovers are slow"},
 	true:  {"the members' records", "this process reads the records of a few members twice in a TTL instead, so expired members are found later"},
@@ -40,9 +40,9 @@ func (c *Client) notice(n schedule.Notice) {
 	}
 }
 
-// Degraded implements heartbeat.Degradable: it returns since when a watch of this process has
-// not worked, and why; nil: all work. Without watches the process reads, so handovers and
-// takeovers take longer.
+// Degraded implements heartbeat.Degradable: it returns since when a watch of this process has not
+// worked, and why. A nil error means that all watches work. Without a watch the process only reads
+// from time to time, so handovers and takeovers take longer.
 func (c *Client) Degraded() (since time.Time, err error) {
 	c.mu.Lock()
 	running := c.running

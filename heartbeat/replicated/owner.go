@@ -8,8 +8,9 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/schedule"
 )
 
-// owner is the one goroutine that uses the Scheduler. Calls and the results of I/O visit it. It
-// does no I/O itself, and waits for nothing but visits and the time of the next plan.
+// owner is the one goroutine that uses the Scheduler. Other goroutines send it visits: calls, and
+// results of I/O. It does no I/O itself, and waits only for visits and for the time of the next
+// plan.
 type owner struct {
 	*schedule.Scheduler
 	c *Client
@@ -17,22 +18,22 @@ type owner struct {
 	changed  chan struct{}                         // closed and replaced with each document
 	watchers map[string]map[chan struct{}]struct{} // what Watch has returned, by member
 
-	// These end the watches that run; nil: the watch does not.
+	// These end the running watches. Nil means that the watch does not run.
 	endDocumentWatch, endRecordWatch context.CancelFunc
 
 	notices []schedule.Notice // for the log
 	logging bool              // a task writes earlier ones
 }
 
-// visit is a call that the owner makes.
+// visit is a function that the owner calls for another goroutine.
 type visit struct {
 	do    func(o *owner, now time.Time)
-	event bool          // a plan comes after it
-	done  chan struct{} // has a value when the call was made
+	event bool          // the owner makes a plan after it
+	done  chan struct{} // has a value when do has returned
 }
 
-// maxVisits is how many waiting visits the owner takes before it makes a plan. One plan serves
-// them all, and may have to compute a step, which takes longer than they do.
+// maxVisits is how many waiting visits the owner takes before it makes a plan. One plan for all of
+// them is cheaper, because a plan may compute a step, which takes longer than the visits.
 const maxVisits = 256
 
 func newOwner(c *Client) *owner {
@@ -45,11 +46,12 @@ func newOwner(c *Client) *owner {
 	}
 }
 
-// report has the owner call do with an event, make a plan after it, and execute that. It returns
-// when do has returned, or errClosed if the Client was closed before.
+// report has the owner call do, which passes an event to the Scheduler. The owner then makes a plan
+// and executes it. report returns when do has returned, or errClosed if the Client was closed
+// before.
 func (c *Client) report(do func(o *owner, now time.Time)) error { return c.visit(do, true) }
 
-// ask is report for a question: no plan follows, because a question changes none.
+// ask is report without a plan. It is for calls that do not change what a plan contains.
 func (c *Client) ask(do func(o *owner, now time.Time)) error { return c.visit(do, false) }
 
 func (c *Client) visit(do func(o *owner, now time.Time), event bool) error {
@@ -98,7 +100,7 @@ func (o *owner) run(ctx context.Context) {
 	}
 }
 
-// take makes the call of a visit, whose caller does not wait for the plan.
+// take calls the function of a visit. The goroutine that sent the visit does not wait for the plan.
 func (o *owner) take(v *visit) (event bool) {
 	event = v.event
 	v.do(o, time.Now())
@@ -107,7 +109,7 @@ func (o *owner) take(v *visit) (event bool) {
 	return event
 }
 
-// takeWaiting makes the calls of the visits that are waiting.
+// takeWaiting takes the visits that wait, up to maxVisits.
 func (o *owner) takeWaiting() {
 	for range maxVisits {
 		select {
@@ -152,7 +154,7 @@ func (o *owner) execute(p schedule.Plan) {
 	o.logNotices()
 }
 
-// start launches a task that may take this long.
+// start launches a task whose context ends after timeout.
 func (o *owner) start(timeout time.Duration, task func(c *Client, ctx context.Context)) {
 	o.c.launch(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -161,7 +163,7 @@ func (o *owner) start(timeout time.Duration, task func(c *Client, ctx context.Co
 	})
 }
 
-// setWatch starts or ends a watch, which reports its end.
+// setWatch starts or ends a watch. The watch itself reports its end.
 func (o *owner) setWatch(end *context.CancelFunc, run bool, watch func(c *Client, ctx context.Context)) {
 	switch {
 	case run && *end == nil:
@@ -173,8 +175,8 @@ func (o *owner) setWatch(end *context.CancelFunc, run bool, watch func(c *Client
 	}
 }
 
-// logNotices has a task write the notices to the log, in their order. The owner does not: a
-// logger may block.
+// logNotices launches a task that writes the notices to the log, in their order. The owner does not
+// write them itself, because a logger may block.
 func (o *owner) logNotices() {
 	if o.logging || len(o.notices) == 0 {
 		return

@@ -21,14 +21,14 @@ var errNotDeleted error = finalError("the group is not deleted: Delete comes fir
 var errAtWork = errors.New("members of the deleted group are still at work, or a process creates it anew; try again later")
 
 // Purge removes from the store what a deleted group has left: the records of its members, its
-// checkpoints and the document that says that it was deleted. It needs a Store that is a Lister.
-// A group that never existed is no error. A group that is not deleted is left as it is.
+// checkpoints and its document. It needs a Store that is a Lister. If the group never existed,
+// Purge does nothing. If the group is not deleted, Purge returns an error and removes nothing.
 //
-// Purge first waits for a TTL, and removes nothing if a member sends a heartbeat meanwhile. What
-// it removes protects the next group of the name from the members and the positions of the
-// deleted one. So it is safe only if no process of the deleted group is left that might be
-// frozen, and no sink remembers epochs: the next group begins its epochs at the clock of the
-// process that creates it. A Purge that was interrupted can be repeated.
+// Purge first waits for a TTL, and removes nothing if a member sends a heartbeat meanwhile. What it
+// removes protects the next group of this name from the members and the positions of the deleted
+// one. So Purge is safe only under two conditions. No process of the deleted group is left, not
+// even a frozen one. No sink remembers epochs, because the next group takes its first epoch from
+// the clock of the process that creates it. A Purge that was interrupted can be repeated.
 func (c *Client) Purge(ctx context.Context) error {
 	lister, ok := c.store.(Lister)
 	if !ok {
@@ -72,7 +72,8 @@ func (c *Client) purge(ctx context.Context, lister Lister) error {
 	if err != nil {
 		return err
 	}
-	// The document last: without it a process would not know what the other keys are.
+	// The document comes last: without it, no process could tell that the other keys are of a
+	// deleted group.
 	for _, all := range []map[Key]uint64{records, checkpoints, {documentKey: document}} {
 		if err := c.remove(ctx, all); err != nil {
 			return err
@@ -82,7 +83,7 @@ func (c *Client) purge(ctx context.Context, lister Lister) error {
 }
 
 // deletedDocument returns the revision of a deleted group's document, zero if there is none, and
-// after how much silence its members have expired.
+// how long after their last heartbeats its members have expired.
 func (c *Client) deletedDocument(ctx context.Context) (revision uint64, silence time.Duration, err error) {
 	v, err := c.store.Get(ctx, documentKey)
 	if err != nil || v.Data == nil {
@@ -122,7 +123,8 @@ func (c *Client) revisions(ctx context.Context, lister Lister, kind Kind) (map[K
 	return found, g.Wait()
 }
 
-// remove deletes keys. One that has changed since belongs to a member that is still working.
+// remove deletes keys at these revisions. If a key has changed since, a member is still working:
+// the error matches errAtWork.
 func (c *Client) remove(ctx context.Context, keys map[Key]uint64) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxAtOnce)

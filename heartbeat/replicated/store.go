@@ -50,12 +50,11 @@ func (k Key) String() string {
 
 // Value is one version of a key.
 type Value struct {
-	// Data is what was written, never empty. Nil: the key holds nothing. The receiver does not
-	// change it.
+	// Data is never empty. Nil means that the key holds nothing. The receiver must not change it.
 	Data []byte
-	// Revision numbers the versions of a key. It rises with every write, and no two versions
-	// have the same one, also after the key was deleted and written again. Zero: the key holds
-	// nothing, and the engine has no trace of an earlier version.
+	// Revision numbers the versions of a key. It rises with every write, and is never used twice,
+	// even if the key was deleted and written again. Zero means that the key holds nothing, and
+	// that the engine has no trace of an earlier version.
 	Revision uint64
 }
 
@@ -65,7 +64,7 @@ var ErrConflict = errors.New("the key is at another revision")
 
 // Event is one version of a key, from a watch.
 type Event struct {
-	// Key is the key. The zero Key says that the watch has delivered everything that was there
+	// Key is the key. The zero Key means that the watch has delivered everything that was there
 	// when it began.
 	Key Key
 	// Value is the version. Data is nil if the key was deleted; Revision is then that of the
@@ -77,41 +76,40 @@ type Event struct {
 // compare-and-swap alone, and a way to watch changes. All keys are those of one group.
 // Implementations are safe for concurrent use and honour their contexts.
 //
-// A write that ended with any error but ErrConflict may have been made, or may be made later. The
-// caller never takes it for a failure.
+// If a write returns any error except ErrConflict, the engine may have executed it, or may execute
+// it later. The caller never assumes that such a write had no effect.
 type Store interface {
-	// Get returns the newest version of a key: none older than a write that was acknowledged
-	// before the call, as far as the engine can tell. Safety does not rest on that, but if
-	// several reads in a row return an older version than one that was seen, the process takes
-	// it for lost writes and starts over.
+	// Get returns the newest version of a key. As far as the engine can ensure it, that is no older
+	// than the last write acknowledged before the call. Safety does not depend on that. But if
+	// several reads in a row return an older version than the process has seen, it assumes that the
+	// store has lost writes, and its members join again.
 	Get(ctx context.Context, k Key) (Value, error)
 
-	// Swap writes data over the version old, zero for a key that holds nothing, and returns the
-	// new revision once the engine has it durably, or on as many machines as it needs. Data is
-	// never empty. The error matches ErrConflict if the key is at another revision.
+	// Swap writes data over the revision old; zero is for a key that holds nothing. It returns the
+	// new revision once the write is durable, or on as many machines as the engine requires. Data
+	// is never empty. The error matches ErrConflict if the key is at another revision.
 	Swap(ctx context.Context, k Key, old uint64, data []byte) (uint64, error)
 
-	// Delete deletes the version old of a key, which is not zero, under the rules of Swap.
+	// Delete deletes a key at the revision old, which is not zero. Its errors are those of Swap.
 	Delete(ctx context.Context, k Key, old uint64) error
 
-	// Watch passes to sink the present version of every key of the kind, then the zero Event,
-	// then each change, until ctx ends or the watch breaks; it returns why. It calls sink from
-	// one goroutine, one event at a time, with the versions of one key in order. It may leave
-	// out versions that were overwritten meanwhile, but never the last one. Kinds are
-	// KindDocument and KindRecord.
+	// Watch passes to sink the present version of every key of the kind, then the zero Event, then
+	// each change, until ctx ends or the watch breaks; it returns why. It calls sink from one
+	// goroutine, one event at a time, with the versions of one key in order. It may leave out
+	// versions that were overwritten meanwhile, but never the last one. The kind is KindDocument or
+	// KindRecord.
 	Watch(ctx context.Context, kind Kind, sink func(Event)) error
 }
 
-// RecordClock is the ability of a Store to know by a clock of its own when each record was
-// written. Without it each process measures for how long it has seen no change of a record. With
-// it, watches may leave out heartbeats that say the same as the last one, and the few processes
-// that watch all records ask which ones are old.
+// RecordClock is for a Store that knows by a clock of its own when each record was written. With
+// it, the few processes that watch all records ask the Store which records are old, and watches may
+// leave out heartbeats that report nothing new. Without it, each process measures for how long it
+// has seen no change of a record.
 type RecordClock interface {
-	// SwapQuietly is Swap of a record that says nothing new. Watches may leave it out.
+	// SwapQuietly is Swap of a record that reports nothing new. Watches may leave it out.
 	SwapQuietly(ctx context.Context, k Key, old uint64, data []byte) (uint64, error)
-	// OlderRecords returns the records that were written longer than age ago, at each call as
-	// long as they are there, and how long it will be until the next one is as old; negative:
-	// there is none.
+	// OlderRecords returns all records that were written longer than age ago; each call returns
+	// them again. next is the time until another record is that old, and negative if there is none.
 	OlderRecords(ctx context.Context, age time.Duration) (records []Event, next time.Duration, err error)
 }
 

@@ -17,7 +17,7 @@ const maxAtOnce = 16
 
 func recordKey(member string) Key { return Key{Kind: KindRecord, Name: member} }
 
-// watchDocument shows the owner each version of the document, until ctx ends or the watch
+// watchDocument passes each version of the document to the owner, until ctx ends or the watch
 // breaks.
 func (c *Client) watchDocument(ctx context.Context) {
 	err := c.store.Watch(ctx, KindDocument, func(e Event) {
@@ -25,7 +25,7 @@ func (c *Client) watchDocument(ctx context.Context) {
 		case e.Key == (Key{}):
 			_ = c.report(func(o *owner, _ time.Time) { o.DocumentWatchWorked() })
 		case e.Key == documentKey && e.Value.Data != nil:
-			_ = c.show(e.Value) // the log has what cannot be used
+			_ = c.show(e.Value) // the Scheduler logs an error
 		}
 	})
 	_ = c.report(func(o *owner, now time.Time) {
@@ -35,7 +35,7 @@ func (c *Client) watchDocument(ctx context.Context) {
 	})
 }
 
-// watchRecords shows the owner the records of all members, until ctx ends or the watch breaks.
+// watchRecords passes the records of all members to the owner, until ctx ends or the watch breaks.
 func (c *Client) watchRecords(ctx context.Context) {
 	err := c.store.Watch(ctx, KindRecord, func(e Event) {
 		if e.Key == (Key{}) {
@@ -101,7 +101,7 @@ func (c *Client) step(ctx context.Context, w schedule.Write) {
 	})
 }
 
-// forEach calls do for each of a list, a few at a time.
+// forEach calls do for each element of a list, maxAtOnce at a time.
 func forEach[T any](list []T, do func(T)) {
 	var g errgroup.Group
 	g.SetLimit(maxAtOnce)
@@ -111,7 +111,7 @@ func forEach[T any](list []T, do func(T)) {
 	_ = g.Wait()
 }
 
-// writeTombstones expires members, each over its last record.
+// writeTombstones expires members: it writes a tombstone over the last record of each.
 func (c *Client) writeTombstones(ctx context.Context, expired []state.Tombstone) {
 	forEach(expired, func(v state.Tombstone) {
 		data := v.Encode()
@@ -153,7 +153,7 @@ func (c *Client) askClock(ctx context.Context, age time.Duration) {
 	old := make([]schedule.OldRecord, len(events))
 	for i, e := range events {
 		old[i] = schedule.OldRecord{Name: e.Key.Name, Revision: e.Value.Revision}
-		if rec, _ := decodeRecord(e.Key.Name, e.Value); rec != nil { // what cannot be read is old, too
+		if rec, _ := decodeRecord(e.Key.Name, e.Value); rec != nil { // a record that cannot be read may be old, too
 			old[i].Record = *rec
 		}
 	}
