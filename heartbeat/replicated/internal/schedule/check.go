@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Check returns what is wrong with the Scheduler's own state: a fault in this package. Tests
-// call it after each plan.
+// Check returns an error if the Scheduler's state contradicts itself, which is a fault in this
+// package. Tests call it after each plan.
 func (s *Scheduler) Check() error {
 	var faults []error
 	wrong := func(bad bool, format string, args ...any) {

@@ -6,12 +6,12 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
-// keptTTLs is how many TTLs after its last heartbeat this process forgets a member of its own.
-// The member's last requests have ended by then, and other processes have expired it.
+// keptTTLs is after how many TTLs without a heartbeat this process forgets a local member. The
+// member's last requests have ended by then, and other processes have expired it.
 const keptTTLs = 3
 
-// planDeletes deletes orphaned records, once in a TTL: names change with every start of a
-// worker, and would fill the store.
+// planDeletes deletes orphaned records, once in a TTL. Without that they would fill the store,
+// because member names may change with every start of a worker.
 func (s *Scheduler) planDeletes(now time.Time, ttl time.Duration, p *Plan) time.Time {
 	switch {
 	case !s.records.shown || s.role.rank != 0:
@@ -27,8 +27,8 @@ func (s *Scheduler) planDeletes(now time.Time, ttl time.Duration, p *Plan) time.
 // RecordDeleted notes that a record of the plan is deleted.
 func (s *Scheduler) RecordDeleted(v state.Tombstone) { s.replica.ForgetRecord(v) }
 
-// shrink forgets, once in a TTL, the members that send no heartbeats through this process any
-// more, and the claims of shards that these members do not own any more.
+// shrink runs once in a TTL. It forgets the local members that no longer send heartbeats through
+// this process, and the claims whose owners no longer own the shard.
 func (s *Scheduler) shrink(now time.Time, ttl time.Duration) time.Time {
 	if now.Before(s.shrinkAt) {
 		return s.shrinkAt
@@ -42,10 +42,10 @@ func (s *Scheduler) shrink(now time.Time, ttl time.Duration) time.Time {
 	}
 	for id, c := range s.claims {
 		if owner, ok := s.replica.Owner(id); !ok || owner != c.Token {
-			delete(s.claims, id) // if it is needed after all, it is read from the store
+			delete(s.claims, id) // if a Save needs it after all, it reads the store
 		}
 	}
-	if !s.records.shown { // else the watch shows which records there are
+	if !s.records.shown { // otherwise the watch shows which records exist
 		s.replica.ForgetOrphanedRecords(now)
 	}
 	return s.shrinkAt

@@ -12,29 +12,30 @@ import (
 
 // Document is a version of the group's document that was read from the store.
 type Document struct {
-	// Revision is zero if there is none and no trace of any.
+	// Revision is zero if the store has no document and no trace of an earlier one.
 	Revision uint64
-	// Exists says that it was not deleted.
+	// Exists reports whether there is a document.
 	Exists bool
-	// Version is nil if there is no document, if it cannot be used, or if it was not decoded,
-	// because a newer one was known.
+	// Version is nil if there is no document, if it cannot be used, or if the shell knew a newer
+	// one and so did not decode it.
 	Version *state.Version
-	// Err is why it cannot be used.
+	// Err is why the document cannot be used.
 	Err error
 }
 
 // readState is what is known of reads of the document.
 type readState struct {
-	at       time.Time // when it is read again
+	at       time.Time // when the document is read again
 	underWay bool      // a plan reads it
-	early    bool      // the read under way began before the last step failed, and no newer document came since
-	// currentAt is when the last read began that found no newer document than the replica
-	// knows now, or knew before.
+	early    bool      // the read under way began before the last step failed, and no newer document has come since
+	// currentAt is when the last successful read began. The replica knows what that read found, or
+	// a newer document.
 	currentAt time.Time
 }
 
-// planRead reads the document every half TTL, whatever the watch says, so that a watch that
-// shows nothing any more costs no more than that; and at once after a write that failed.
+// planRead reads the document every half TTL, even if the watch seems to work: a watch that has
+// stopped without an error delays a change by half a TTL at the most. After a failed step, planRead
+// reads the document at once.
 func (s *Scheduler) planRead(now time.Time, ttl time.Duration, p *Plan) time.Time {
 	switch {
 	case s.read.underWay:
@@ -47,8 +48,8 @@ func (s *Scheduler) planRead(now time.Time, ttl time.Duration, p *Plan) time.Tim
 	return s.read.at
 }
 
-// DocumentSeen takes a version of the document from a watch, which may be late, or from a write
-// of this process. It returns an error if the document cannot be used.
+// DocumentSeen takes a version of the document from a write of this process, or from a watch, which
+// may lag. It returns an error if the document cannot be used.
 func (s *Scheduler) DocumentSeen(now time.Time, d Document) error {
 	if d.Revision <= s.replica.Revision() || d.Version == nil && d.Err == nil {
 		return nil
@@ -72,21 +73,21 @@ func (s *Scheduler) adopted(now time.Time) {
 	s.fault, s.read.early = nil, false
 	if born := s.replica.Born(); born != s.born {
 		s.born = born
-		clear(s.claims) // what was claimed belongs to a group that was deleted
+		clear(s.claims) // they belong to a deleted group
 	}
 	s.documentChanged(now)
 }
 
-// DocumentRead takes the result of a read of the document that began at began, when the newest
-// known one had the revision seen. If it is older, the store has lost writes, or does not know its
-// own newest version. Either way, another member may be granted what the members of this process
-// hold, so the process starts over.
+// DocumentRead takes the result of a read of the document. The read began at began; the newest
+// known document then had the revision seen. If the read returned an older one, the store has lost
+// writes, or does not know its own newest version. In both cases the shards that local members hold
+// may be granted to others. So the process forgets the group, and its members join again.
 func (s *Scheduler) DocumentRead(now, began time.Time, seen uint64, d Document) error {
 	switch {
 	case d.Revision < seen || !d.Exists && seen != 0:
 		_, deleted := s.replica.Known()
 		s.forget(now)
-		if !deleted || d.Revision != 0 { // else it was purged
+		if !deleted || d.Revision != 0 { // otherwise the group was purged
 			s.notices = append(s.notices, Notice{Kind: DocumentWentBack, Revision: d.Revision, Seen: seen})
 		}
 	case d.Exists:
@@ -101,7 +102,8 @@ func (s *Scheduler) DocumentRead(now, began time.Time, seen uint64, d Document) 
 	return nil
 }
 
-// DocumentReadDone ends the read of a plan. err is that of the read, or of DocumentRead.
+// DocumentReadDone notes that the read of a plan has ended. err is the error of the read or of
+// DocumentRead.
 func (s *Scheduler) DocumentReadDone(now time.Time, err error) {
 	s.read.underWay = false
 	if err != nil {
@@ -120,25 +122,25 @@ func (s *Scheduler) DocumentPurged(now time.Time, revision uint64) {
 	}
 }
 
-// unreadable notes that a version of the document is of no use: heartbeats end until
-// another one is there.
+// unreadable notes that a version of the document cannot be used. Heartbeats fail until another
+// version comes.
 func (s *Scheduler) unreadable(revision uint64, err error) {
 	s.fault, s.faultOf = s.documentError(err), revision
 }
 
-// documentError says of an error that it is about the group's document.
+// documentError adds to an error that it is about the group's document.
 func (s *Scheduler) documentError(err error) error {
 	return fmt.Errorf("document of group %q: %w", s.cfg.Group, err)
 }
 
-// tooOld reports whether the newest document is of a newer version, so that this process
-// neither writes it nor expires its members.
+// tooOld reports whether a newer version of this package wrote the newest document. Then this
+// process neither writes the document nor expires members.
 func (s *Scheduler) tooOld() bool {
 	return errors.Is(s.fault, state.ErrNewer) || s.replica.Writable() != nil
 }
 
-// forget ends every instance of this process and what it knows of the group: they join anew,
-// and the records are shown to it anew.
+// forget ends every local instance, and forgets what is known of the group. The members join again,
+// and the watch of the records starts again.
 func (s *Scheduler) forget(now time.Time) {
 	for _, l := range s.members {
 		s.endInstance(l)
@@ -151,12 +153,12 @@ func (s *Scheduler) forget(now time.Time) {
 	s.documentChanged(now)
 }
 
-// documentChanged wakes the watchers of each member whose answer may differ by the newest
+// documentChanged wakes the watchers of each member whose answer may have changed with the newest
 // document.
 func (s *Scheduler) documentChanged(now time.Time) {
 	s.changed = true
 	s.step.changedAt = now
-	s.step.pendingAt = time.Time{} // the ranks wait anew for what is left to do
+	s.step.pendingAt = time.Time{} // each rank waits again before the next step
 	for name := range s.watched {
 		l := s.members[name]
 		if l == nil || l.over || s.outdated(l) || !sameAnswer(l.answered, s.allowed(l)) {
@@ -165,26 +167,26 @@ func (s *Scheduler) documentChanged(now time.Time) {
 	}
 }
 
-// Known reports whether there is a document, and whether it is a deleted group's.
+// Known reports whether there is a document, and whether its group was deleted.
 func (s *Scheduler) Known() (known, deleted bool) { return s.replica.Known() }
 
-// Revision is that of the newest document; zero: none is known.
+// Revision returns the revision of the newest document, zero if none is known.
 func (s *Scheduler) Revision() uint64 { return s.replica.Revision() }
 
-// TTL is the group's; zero: there is no group.
+// TTL returns the group's TTL, zero if there is no group.
 func (s *Scheduler) TTL() time.Duration { return s.replica.TTL() }
 
 // Ordered reports whether the group is ordered.
 func (s *Scheduler) Ordered() bool { return s.replica.Ordered() }
 
-// Shards are the group's, sorted. The caller does not change them.
+// Shards returns the group's sorted shard IDs. The caller must not change them.
 func (s *Scheduler) Shards() []shardset.ID { return s.replica.Shards() }
 
 // Snapshot returns the group as the newest document has it.
 func (s *Scheduler) Snapshot() (group.Snapshot, error) { return s.replica.Snapshot() }
 
-// Edit returns the document as change makes it, to be written over the newest revision; nil
-// data: it is so already. It reports false if there is no group.
+// Edit calls change, and returns the document that change returns, to write over the newest
+// revision. Data is nil if nothing changes. Edit reports false if there is no group.
 func (s *Scheduler) Edit(change func(r *state.Replica) ([]byte, error)) (w Write, ok bool, err error) {
 	if s.replica.TTL() == 0 {
 		return Write{}, false, nil

@@ -8,13 +8,13 @@ import (
 
 // expiryState is what is known of the members that are about to expire.
 type expiryState struct {
-	notBefore time.Time // no member is expired before
-	dueAt     time.Time // no member is due before; not used with a record clock
+	notBefore time.Time // no member is expired before this time
+	dueAt     time.Time // no member can be due before this time; not used with a record clock
 
-	asking  question // what the record clock was asked and has not answered
+	asking  question // the question that the record clock has not answered yet
 	askedAt time.Time
-	silence time.Duration     // of the group when it was asked
-	expired []state.Tombstone // found by the clock; written after it has answered which members are quiet
+	silence time.Duration     // the group's Expiry when the clock was asked
+	expired []state.Tombstone // the clock's answer; written after it has also answered questionQuiet
 
 	next    []state.Tombstone // for the next plan
 	writing map[string]bool   // members whose tombstone is under way
@@ -25,18 +25,17 @@ type question uint8
 
 const (
 	questionNone    question = iota
-	questionExpired          // which members have been silent for a TTL?
-	questionQuiet            // which members have been silent for half a TTL?
+	questionExpired          // which members have sent no heartbeat for an Expiry?
+	questionQuiet            // which members have sent no heartbeat for half an Expiry?
 )
 
-// planExpiry finds the members that have been silent for a TTL, and returns when the next one
-// will be.
+// planExpiry finds the members to expire, and returns when to look again.
 func (s *Scheduler) planExpiry(now time.Time, ttl time.Duration, p *Plan) time.Time {
 	if s.cfg.RecordClock {
 		return s.planClock(now, p)
 	}
 	e := &s.expiry
-	at := latest(e.notBefore, e.dueAt) // records and members only ever get younger
+	at := latest(e.notBefore, e.dueAt) // records and members are only replaced by newer ones
 	switch {
 	case !s.records.shown:
 		return time.Time{}
@@ -56,9 +55,9 @@ func (s *Scheduler) planExpiry(now time.Time, ttl time.Duration, p *Plan) time.T
 	return e.dueAt
 }
 
-// planClock asks the record clock for the members that have been silent for a TTL. Only those
-// ask that watch all records: the store has to look at every record for that, and with all
-// processes the cost would rise with the square of the group.
+// planClock asks the record clock which members have sent no heartbeat for an Expiry. Only
+// processes that watch all records ask. The store reads every record for an answer, so if all
+// processes asked, the cost would rise with the square of the group's size.
 func (s *Scheduler) planClock(now time.Time, p *Plan) time.Time {
 	e := &s.expiry
 	switch {
@@ -77,23 +76,22 @@ func (s *Scheduler) planClock(now time.Time, p *Plan) time.Time {
 	return time.Time{}
 }
 
-// OldRecord is a record that is old by the record clock. The zero Record is one that cannot be
-// read.
+// OldRecord is a record that is old by the record clock. Record is zero if it cannot be read.
 type OldRecord struct {
 	Name     string
 	Revision uint64
 	Record   state.Record
 }
 
-// ClockAnswered takes the records that are older than the plan asked for, and the time until the
-// next one is; negative: there is none. With an error nothing is known.
+// ClockAnswered takes the records that are older than Plan.AskClock, and the time until another one
+// is; negative: there is none. If err is not nil, it ignores both.
 func (s *Scheduler) ClockAnswered(old []OldRecord, next time.Duration, err error) {
 	e := &s.expiry
 	asked := e.asking
 	e.asking = questionNone
 	switch asked {
 	case questionExpired:
-		if e.silence == s.replica.Expiry() { // else the answer is to another question by now
+		if e.silence == s.replica.Expiry() { // otherwise the answer is for an old Expiry
 			s.clockExpired(old, next, err)
 		}
 	case questionQuiet:
@@ -116,7 +114,7 @@ func (s *Scheduler) clockExpired(old []OldRecord, next time.Duration, err error)
 		next = ttl / 20
 	}
 	if next < 0 || next > ttl/2 {
-		next = ttl / 2 // records are not the only thing that can be missing
+		next = ttl / 2 // members without a record may be due earlier
 	}
 	var due []state.Tombstone
 	if s.records.shown {
@@ -137,7 +135,7 @@ func (s *Scheduler) clockExpired(old []OldRecord, next time.Duration, err error)
 	e.notBefore = latest(e.notBefore, e.askedAt.Add(next+time.Millisecond))
 }
 
-// expire has tombstones written, except those that are under way.
+// expire adds tombstones to the next plan, except those that are under way.
 func (s *Scheduler) expire(due ...state.Tombstone) {
 	for _, v := range due {
 		if !s.expiry.writing[v.Member] {
@@ -153,7 +151,7 @@ func (s *Scheduler) takeTombstones() []state.Tombstone {
 	return next
 }
 
-// dropExpired forgets what is not written yet.
+// dropExpired forgets the tombstones that no plan has contained yet.
 func (s *Scheduler) dropExpired() {
 	for _, v := range s.takeTombstones() {
 		delete(s.expiry.writing, v.Member)
@@ -167,9 +165,9 @@ func (s *Scheduler) TombstoneWritten(now time.Time, v state.Tombstone, revision 
 	s.observeEnd(now, v.Member, revision, rec)
 }
 
-// TombstoneConflicted takes what is in the store instead of the record that a tombstone was for:
-// the member has sent a heartbeat meanwhile and lives. A process that does not watch all records
-// ignores it.
+// TombstoneConflicted takes the record that made the write of a tombstone conflict: the member has
+// sent a heartbeat meanwhile, so it stays. A process that does not watch all records ignores the
+// record.
 func (s *Scheduler) TombstoneConflicted(now time.Time, name string, revision uint64, rec *state.Record) {
 	delete(s.expiry.writing, name)
 	if s.records.shown {
@@ -177,5 +175,5 @@ func (s *Scheduler) TombstoneConflicted(now time.Time, name string, revision uin
 	}
 }
 
-// TombstoneFailed ends a tombstone of the plan whose result is unknown.
+// TombstoneFailed notes that the write of a tombstone failed, or has an unknown result.
 func (s *Scheduler) TombstoneFailed(name string) { delete(s.expiry.writing, name) }

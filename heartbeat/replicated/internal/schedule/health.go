@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// watchHealth is whether a watch works, and what the log has of that. The zero value is a
-// watch that is not needed.
+// watchHealth records whether a watch works, and what was logged about that. The zero value is for
+// a watch that is not needed.
 type watchHealth struct {
 	works bool
-	since time.Time // when it began to fail, or was begun for the first time; zero: it works, or is not needed
-	err   error     // its newest failure since then; nil: it only takes its time
+	since time.Time // when it began to fail, or was first started; zero: it works, or is not needed
+	err   error     // its newest failure since then; nil: it is only slow
 
-	noted   bool      // the log has a warning of this failure
-	notedAt time.Time // when the log had one last
+	noted   bool      // this failure was logged
+	notedAt time.Time // when a failure was last logged
 }
 
-// begun notes that the watch is started, or started again.
+// begun notes that a plan starts the watch, or restarts it.
 func (h *watchHealth) begun(now time.Time) {
 	if !h.works && h.since.IsZero() {
 		h.since = now
@@ -37,7 +37,7 @@ func (h *watchHealth) failed(now time.Time, err error) {
 // unneeded notes that the watch has ended because it is not needed.
 func (h *watchHealth) unneeded() { h.works, h.since, h.err = false, time.Time{}, nil }
 
-// errSlowWatch is why a watch does not work that has not failed either.
+// errSlowWatch is the error for a watch that has not failed, but does not work yet.
 var errSlowWatch = errors.New("the watch has not shown yet what is there")
 
 // trouble returns since when the watch has not worked, and why; a nil error means that it
@@ -52,9 +52,9 @@ func (h *watchHealth) trouble(now time.Time, ttl time.Duration) (since time.Time
 	return h.since, h.err
 }
 
-// due returns what the log is to get of the watch now, zero for nothing, and when to ask again.
-// It gets a failure at once, then every TTL, and its end once. A watch that fails and works by
-// turns is in the log once in a TTL.
+// due returns what to log about the watch now, zero for nothing, and when to ask again. A failure
+// is logged at once, and then every TTL; its end is logged once. If a watch keeps failing and
+// recovering, a failure is logged at most once in a TTL.
 func (h *watchHealth) due(now time.Time, ttl time.Duration) (n NoticeKind, again time.Time) {
 	switch {
 	case h.since.IsZero() && !h.noted:
@@ -83,11 +83,12 @@ func (h *watchHealth) due(now time.Time, ttl time.Duration) (n NoticeKind, again
 // Notice is something for the log.
 type Notice struct {
 	Kind NoticeKind
-	// Records says that the watch is that of the records, not of the document.
+	// Records is true for the watch of the records, and false for the watch of the document.
 	Records bool
 	// For is how long the watch has not worked.
 	For time.Duration
-	// Revision is that of the document in question, and Seen the newest that was known.
+	// Revision is the revision of the document that the notice is about. Seen is the newest known
+	// revision.
 	Revision, Seen uint64
 	Err            error
 }
@@ -98,19 +99,20 @@ type NoticeKind uint8
 const (
 	// WatchFails: a watch does not work.
 	WatchFails NoticeKind = iota + 1
-	// WatchWorks: it works again.
+	// WatchWorks: a watch works again.
 	WatchWorks
-	// WatchUnneeded: one that did not work is not needed any more.
+	// WatchUnneeded: a watch that did not work is not needed any more.
 	WatchUnneeded
-	// StepFailed: the document could not be changed.
+	// StepFailed: a step could not be written.
 	StepFailed
-	// DocumentWentBack: the store has lost writes of it.
+	// DocumentWentBack: the store has lost versions of the document.
 	DocumentWentBack
-	// DocumentUnusable: it is damaged, from before one that was seen, or of a newer version.
+	// DocumentUnusable: the document is damaged, has an older generation than a known one, or is of
+	// a newer version.
 	DocumentUnusable
 )
 
-// noticeWatches says of both watches what is due, and returns when to ask again.
+// noticeWatches adds the notices of both watches that are due, and returns when to ask again.
 func (s *Scheduler) noticeWatches(now time.Time) (again time.Time) {
 	for _, w := range []*watch{&s.document, &s.records} {
 		kind, at := w.health.due(now, s.ttl())

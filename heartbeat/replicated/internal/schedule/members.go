@@ -16,19 +16,19 @@ import (
 type localMember struct {
 	name     string
 	instance uint64
-	born     uint64 // of the group that it speaks to
+	born     uint64 // Document.Born of the group to which it sends heartbeats
 
 	spokeAt  time.Time
 	seq      uint64        // of the newest heartbeat that was begun
-	revision uint64        // of the record as this instance wrote it last; zero: it has not yet
-	data     []byte        // of that record; nil: it has not yet
+	revision uint64        // of the record that this instance wrote last; zero: it has written none
+	data     []byte        // of that record; nil: it has written none
 	record   *state.Record // data as DecodeRecord reads it
 	writing  bool          // a record of this instance is under way
-	settled  bool          // the document had applied its last record
-	over     bool          // its record was taken from it, or it has left
+	settled  bool          // when its last record was made, the document already contained it
+	over     bool          // the instance has ended
 
-	// released are the shards that it has released, with their epochs, as long as the
-	// document still says that they are its own.
+	// released has the epochs of the shards that it has released, as long as the document still has
+	// it as their owner.
 	released map[shardset.ID]uint64
 	answered shardset.Answer // the last answer
 }
@@ -36,11 +36,11 @@ type localMember struct {
 // errDocumentGone is the result of a heartbeat during which the document went away.
 var errDocumentGone = errors.New("the group's document went away during the heartbeat")
 
-// Admit begins a heartbeat. An error answers it.
+// Admit begins a heartbeat. If it returns an error, that is the answer.
 func (s *Scheduler) Admit(now time.Time, r shardset.Heartbeat) error {
 	if s.fault != nil {
-		// What the member was granted or has to release is written there. Without heartbeats
-		// it gives up everything in time.
+		// Only that document shows what the member was granted or must release. Without heartbeats
+		// its lease ends, and it stops all its work.
 		return s.fault
 	}
 	if s.tooOld() {
@@ -53,7 +53,7 @@ func (s *Scheduler) Admit(now time.Time, r shardset.Heartbeat) error {
 		return err
 	}
 	if s.outdated(l) || len(r.Held) > 0 && s.replica.Instance(r.Member) == 0 {
-		// The group does not know the member, or no more: it holds nothing.
+		// The instance is not, or no longer, a member: it holds nothing.
 		return heartbeat.ErrEvicted
 	}
 	if n := s.replica.Members(); n >= state.MaxMembers && s.replica.Instance(r.Member) == 0 {
@@ -62,7 +62,7 @@ func (s *Scheduler) Admit(now time.Time, r shardset.Heartbeat) error {
 	return nil
 }
 
-// AdmitLeave begins the last request of an instance. An error answers it.
+// AdmitLeave begins the last request of an instance. If it returns an error, that is the answer.
 func (s *Scheduler) AdmitLeave(now time.Time, r shardset.Heartbeat) error {
 	_, err := s.enter(now, r)
 	return err
@@ -102,23 +102,24 @@ func (s *Scheduler) find(name string, instance uint64) (*localMember, error) {
 	}
 }
 
-// RecordWrite is a record of a local member that is to be written.
+// RecordWrite is a record of a local member to write.
 type RecordWrite struct {
 	Name     string
 	Instance uint64
 	Write
-	// Quiet says that the record has no news: only that its member lives.
+	// Quiet reports that the record contains nothing new: it only shows that the member is alive.
 	Quiet bool
-	// Known is Data as DecodeRecord reads it, if the last record was the same. Nil: decode it.
+	// Known is the decoded Data, if the last record was the same. Nil: the caller decodes Data.
 	Known *state.Record
-	ttl   time.Duration // by the document that the record knows of: see answer
+	ttl   time.Duration // the group's when the record was made: see answer
 }
 
-// Prepare makes the record of a request that was admitted, and notes what it releases. That
-// counts from now on, and not only when the record is known to be in the store; and until it
-// is applied, no later record takes it back: another process may have seen this one. The caller
-// writes one record of a name at a time, and ends each by RecordWritten, LeaveWritten or
-// RecordNotWritten. An error answers the request, which has been overtaken.
+// Prepare makes the record of an admitted request, and notes which shards the record releases. They
+// count as released from now on, even if the write fails, because another process may see the
+// record. No later record can hold them again until a step has applied the release. The caller
+// writes one record of a member at a time, and ends each write by RecordWritten, LeaveWritten or
+// RecordNotWritten. If Prepare returns an error, the instance has ended or a later request has
+// overtaken this one, and the error is the answer.
 func (s *Scheduler) Prepare(r shardset.Heartbeat, standing state.Standing) (RecordWrite, error) {
 	l, err := s.find(r.Member, r.Instance)
 	if err != nil {
@@ -145,7 +146,7 @@ func (s *Scheduler) Prepare(r shardset.Heartbeat, standing state.Standing) (Reco
 	return w, nil
 }
 
-// noteReleased notes what a record releases by the newest document.
+// noteReleased notes which shards a record releases, according to the newest document.
 func (s *Scheduler) noteReleased(l *localMember, rec *state.Record) {
 	for _, g := range s.replica.Released(l.name, l.instance, rec.Held, rec.Generation) {
 		l.released[g.ID] = max(g.Epoch, l.released[g.ID])
@@ -161,17 +162,18 @@ func (s *Scheduler) RecordRevision(name string, instance uint64) uint64 {
 	return 0
 }
 
-// RecordFound takes what is in the place of a local member's record, after a write of it has
-// conflicted: nil if there is none, the zero Record with an error for one that cannot
-// be read. It returns the revision to write over, or why the instance is over.
+// RecordFound takes the record that the store has for a local member, after a write of w has
+// conflicted. rec is nil if there is no record; it is the zero Record, with an error, if the record
+// cannot be read. RecordFound returns the revision to write over, or an error that says why the
+// instance has ended.
 func (s *Scheduler) RecordFound(w RecordWrite, revision uint64, rec *state.Record, err error) (uint64, error) {
 	l, over := s.find(w.Name, w.Instance)
 	switch {
 	case over != nil:
 		return 0, over
 	case revision < l.revision || rec == nil && l.revision != 0:
-		// The store has lost it, or it was deleted after a tombstone. What was granted on its
-		// strength may be granted again.
+		// The store has lost the record, or the record was deleted after a tombstone. The shards of
+		// this instance may have been granted again.
 		s.endInstance(l)
 		return 0, heartbeat.ErrEvicted
 	case rec == nil:
@@ -188,17 +190,17 @@ func (s *Scheduler) RecordFound(w RecordWrite, revision uint64, rec *state.Recor
 	return revision, nil
 }
 
-// RecordWritten notes that a local member's record is in the store, and returns the answer to
-// its heartbeat. The record is what the store has, as DecodeRecord reads it.
+// RecordWritten notes that a local member's record is in the store, and returns the answer to its
+// heartbeat. rec is the decoded record.
 func (s *Scheduler) RecordWritten(now time.Time, w RecordWrite, revision uint64, rec *state.Record) (shardset.Answer, error) {
 	l, err := s.wrote(now, w, revision, rec)
 	if err != nil {
 		return shardset.Answer{}, err
 	}
-	if s.outdated(l) { // the group was made anew meanwhile
+	if s.outdated(l) { // the group was deleted and created again meanwhile
 		return shardset.Answer{}, heartbeat.ErrEvicted
 	}
-	s.noteReleased(l, rec) // by the document of now, which answers
+	s.noteReleased(l, rec) // by the newest document, from which the answer comes
 	if s.replica.TTL() == 0 {
 		return shardset.Answer{}, errDocumentGone
 	}
@@ -244,14 +246,14 @@ func (s *Scheduler) endInstance(l *localMember) {
 	l.over, l.revision = true, 0
 }
 
-// outdated reports whether the group is another one than an instance speaks to: it was
-// deleted and made anew since, and the instance is over.
+// outdated reports whether the group was deleted and created again since an instance began. Such an
+// instance has ended.
 func (s *Scheduler) outdated(l *localMember) bool {
 	return s.replica.TTL() != 0 && (l.born != s.replica.Born() || s.replica.Former(l.name, l.instance))
 }
 
-// mine reports whether a member of this name sends its heartbeats through this process as this
-// instance or a later one. So a process that starts again takes its predecessor's rank at once.
+// mine reports whether this process has a local member of this name, with this instance or a later
+// one. A later one counts, so that a restarted process has the rank of its predecessor at once.
 func (s *Scheduler) mine(member string, instance uint64) bool {
 	l := s.members[member]
 	return l != nil && instance <= l.instance
@@ -264,22 +266,22 @@ func (s *Scheduler) ownRecord(member string, revision uint64) bool {
 	return l != nil && l.revision == revision
 }
 
-// answer returns what an instance may hold, and remembers it. The lease is no longer
-// than ttl, which was the group's when its record was made: another process that judges by
-// that record may know no later TTL.
+// answer returns what an instance may hold, and remembers it. The lease is no longer than ttl, the
+// group's TTL when the record was made: a process that expires members by that record may not know
+// a later TTL.
 func (s *Scheduler) answer(l *localMember, ttl time.Duration) shardset.Answer {
 	l.answered = s.allowed(l)
 	l.answered.TTL = min(l.answered.TTL, ttl)
 	return l.answered
 }
 
-// allowed is what the document grants, less what the instance has released: the step that
-// applies that has not come yet, and may grant it to another member.
+// allowed returns what the document grants, without the shards that the instance has released. A
+// later step applies the release, and may grant these shards to another member.
 func (s *Scheduler) allowed(l *localMember) shardset.Answer {
 	a := s.replica.Answer(l.name, l.instance)
 	s.dropTaken(l)
 	if len(l.released) > 0 {
-		a.Complete = false // what it has released is to be done again
+		a.Complete = false // the shards that it has released need an owner again
 	}
 	if slices.ContainsFunc(a.Grants, l.gaveUp) {
 		a.Grants = slices.DeleteFunc(slices.Clone(a.Grants), l.gaveUp)
@@ -287,13 +289,13 @@ func (s *Scheduler) allowed(l *localMember) shardset.Answer {
 	return a
 }
 
-// gaveUp reports whether the instance has released a grant that was not taken from it yet.
+// gaveUp reports whether the instance has released a grant, and no step has applied that yet.
 func (l *localMember) gaveUp(g shardset.Grant) bool {
 	epoch, ok := l.released[g.ID]
 	return ok && g.Epoch <= epoch
 }
 
-// dropTaken forgets what the instance had released and a step has taken from it.
+// dropTaken forgets the released shards of which the document no longer has the instance as owner.
 func (s *Scheduler) dropTaken(l *localMember) {
 	for id, epoch := range l.released {
 		if tok, ok := s.replica.Owner(id); !ok || tok.Member != l.name || tok.Instance != l.instance || tok.Epoch > epoch {
@@ -302,13 +304,12 @@ func (s *Scheduler) dropTaken(l *localMember) {
 	}
 }
 
-// sameAnswer reports whether b is no news for a member that has the answer a.
+// sameAnswer reports whether b tells a member nothing new after the answer a.
 func sameAnswer(a, b shardset.Answer) bool {
 	return a.TTL == b.TTL && a.Complete == b.Complete && slices.Equal(a.Grants, b.Grants)
 }
 
-// SetWatched says whether the shell wants to hear by Plan.Wake that a member's answer may have
-// changed.
+// SetWatched sets whether Plan.Wake contains a member when its answer may have changed.
 func (s *Scheduler) SetWatched(name string, watched bool) {
 	if watched {
 		s.watched[name] = true
@@ -325,7 +326,7 @@ func sortedKeys(set map[string]bool) []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// wakeUp has the next plan wake a member's watchers, if it has any.
+// wakeUp adds a member to the next Plan.Wake, if it is watched.
 func (s *Scheduler) wakeUp(name string) {
 	if s.watched[name] {
 		s.wake[name] = true

@@ -8,7 +8,7 @@ import (
 
 // probeState is what is known of probes.
 type probeState struct {
-	at      time.Time // when the next probes are made; zero: to be chosen
+	at      time.Time // when the next probes are made; zero: not chosen yet
 	reading map[string]bool
 	found   map[string]probeResult
 }
@@ -19,12 +19,12 @@ type probeResult struct {
 	at       time.Time
 }
 
-// planProbes reads records, in a process that is not shown all of them. The processes that watch
-// may have died together with a member, or their watches may not work. So twice in a TTL each
-// process reads the record of the member behind each of its own, in a ring by name: each member
-// is probed, at one small read. If one has expired, the process watches all records for a while.
-// Its tombstone is as safe as any other, because it is a swap of the version that has not
-// changed. Probes also find members without a record, of which a record clock knows nothing.
+// planProbes probes members, in a process that does not watch all records. The processes that do
+// may have ended together with a member, or their watches may not work. So twice in a TTL each
+// process reads the record of the member that follows each of its own by name. This probes each
+// member, at the cost of one small read. If a member has expired, the process watches all records
+// for a while. Its tombstone is as safe as any other, because it replaces only the version that has
+// not changed. Probes also find members without a record, which a record clock cannot find.
 func (s *Scheduler) planProbes(now time.Time, ttl time.Duration, p *Plan) time.Time {
 	t := &s.probe
 	switch {
@@ -52,8 +52,8 @@ func (s *Scheduler) planProbes(now time.Time, ttl time.Duration, p *Plan) time.T
 	return t.at
 }
 
-// Probed takes what a probe of the plan has found: nil if there is no record, the zero Record
-// for one that cannot be read. With an error nothing is known.
+// Probed takes the result of a probe of the plan. rec is nil if there is no record, and the zero
+// Record if it cannot be read. If err is not nil, the result is ignored.
 func (s *Scheduler) Probed(now time.Time, name string, revision uint64, rec *state.Record, err error) {
 	t := &s.probe
 	delete(t.reading, name)
@@ -80,11 +80,11 @@ func (s *Scheduler) Probed(now time.Time, name string, revision uint64, rec *sta
 	case r.Standing != state.StandingAlive:
 		s.observeEnd(now, name, revision, rec)
 		return
-	default: // a later instance, that may have died before it was a member
+	default: // a later instance, which may have ended before it became a member
 		v = state.Tombstone{Member: name, Instance: r.Instance, Revision: revision}
 	}
 	if expired {
-		// Those that should have noticed have not: there may be more.
+		// The processes that watch all records have missed this member, and may miss others.
 		s.role.until = now.Add(3 * s.replica.TTL())
 		s.expire(v)
 	}

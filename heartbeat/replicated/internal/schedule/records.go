@@ -6,11 +6,12 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
-// observe shows the replica a version of a record: nil if there is none any more, and the zero
-// Record for one that cannot be read.
+// observe passes a version of a record to the replica: nil if the record was deleted, and the zero
+// Record if it cannot be read.
 func (s *Scheduler) observe(now time.Time, name string, revision uint64, rec *state.Record) {
 	s.replica.Observe(now, name, revision, rec)
-	// An instance of this process that has expired learns it by its next heartbeat.
+	// If a local instance has expired, its next heartbeat returns that. Wake it up, so that it
+	// sends one now.
 	l := s.members[name]
 	if l != nil && !l.over && rec != nil && rec.Standing == state.StandingExpired && rec.Instance == l.instance &&
 		revision > l.revision {
@@ -18,8 +19,8 @@ func (s *Scheduler) observe(now time.Time, name string, revision uint64, rec *st
 	}
 }
 
-// observeEnd shows the replica a record that says that its instance is over, which asks for a
-// step of the document if no other process makes it.
+// observeEnd passes to the replica a record that shows the end of its instance. If no other process
+// makes the step for that, this one does.
 func (s *Scheduler) observeEnd(now time.Time, name string, revision uint64, rec *state.Record) {
 	s.observe(now, name, revision, rec)
 	s.asked(now)

@@ -3,17 +3,16 @@ package schedule
 import "time"
 
 const (
-	// rankStep is how much later than the rank before it a process acts. Most of the time
-	// the first one has acted by then.
+	// rankStep is how much later each rank acts than the rank before it. Most of the time the first
+	// rank has acted by then.
 	rankStep = 50 * time.Millisecond
-	// maxWatchers is how many ranks watch all records at the most.
+	// maxWatchers is the largest number of ranks that watch all records.
 	maxWatchers = 8
 )
 
-// watchers is how many ranks watch all records in a group of so many members, and so can act
-// at once. More would cost messages, of every member to every watcher, which only a large group
-// feels. Fewer would leave the shards of members that expire together to the probes of the
-// others, which is likelier in a small group.
+// watchers returns how many ranks watch all records in a group of so many members. Each watcher
+// receives a message for each heartbeat, so a large group has few. In a small group it is likelier
+// that all watchers end together, and probes find expired members later; so a small group has more.
 func watchers(members int) int {
 	if members > 64 {
 		return 3
@@ -21,13 +20,13 @@ func watchers(members int) int {
 	return min(members, maxWatchers)
 }
 
-// role is the place of this process among those that keep the group.
+// role is the rank of this process, and whether it watches all records.
 type role struct {
-	rank   int       // the place of its first member by name, or behind all
+	rank   int       // the position of its first member by name; without one, the number of members
 	rankOf uint64    // the revision of the document in which it has that rank
-	stale  bool      // its members are others by now
+	stale  bool      // its local members have changed since
 	watch  bool      // it watches all records
-	until  time.Time // it does until then, whatever its rank
+	until  time.Time // it watches them until then, whatever its rank
 }
 
 // takeRole decides whether this process watches the records of all members.
@@ -38,7 +37,7 @@ func (s *Scheduler) takeRole(now time.Time, ttl time.Duration) {
 	s.role.watch = ttl > 0 && (s.role.rank < watchers(s.replica.Members()) || now.Before(s.role.until))
 }
 
-// rankDelay is how much later than the first one this process expires members.
+// rankDelay returns how much later this process acts than the process of rank 0.
 func (s *Scheduler) rankDelay() time.Duration {
 	return time.Duration(min(s.role.rank, maxWatchers)) * rankStep
 }

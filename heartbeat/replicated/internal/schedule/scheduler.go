@@ -7,16 +7,15 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Config is what a Scheduler is made with.
+// Config configures a Scheduler.
 type Config struct {
 	// Group is the group's name, for errors.
 	Group string
-	// TTL paces the process until the group's own TTL is known. Positive.
+	// TTL is the TTL until the group's own TTL is known. It must be positive.
 	TTL time.Duration
-	// RecordClock says that the store knows by a clock of its own which records are old.
+	// RecordClock reports whether the store is a replicated.RecordClock.
 	RecordClock bool
-	// Random returns a random number from 0 to n-1. It keeps processes from doing the same at
-	// the same time.
+	// Random returns a random number from 0 to n-1. It makes processes act at different times.
 	Random func(n int64) int64
 }
 
@@ -29,9 +28,9 @@ type Scheduler struct {
 	faultOf uint64 // the revision of that document
 
 	members map[string]*localMember
-	watched map[string]bool // names whose watchers are woken when their answer may differ
+	watched map[string]bool // members to name in Plan.Wake when their answers may have changed
 	claims  map[shardset.ID]Claim
-	born    uint64 // of the group of the claims
+	born    uint64 // Document.Born of the group to which the claims belong
 
 	role     role
 	document watch
@@ -40,7 +39,7 @@ type Scheduler struct {
 	step     stepState
 	expiry   expiryState
 	probe    probeState
-	cleanAt  time.Time // no orphaned record is deleted before
+	cleanAt  time.Time // no orphaned record is deleted before this time
 	shrinkAt time.Time
 
 	wake    map[string]bool
@@ -49,18 +48,19 @@ type Scheduler struct {
 	wakeAt  time.Time // of the last plan
 }
 
-// Plan is what the shell does now. A plan is complete: the shell adds nothing.
+// Plan is what the shell must do now. The shell does nothing else.
 type Plan struct {
-	// WatchDocument and WatchRecords say whether these watches run. The shell starts the one
-	// that does not run, and cancels the one that does.
+	// WatchDocument and WatchRecords report whether these watches must run. If one is true, the
+	// shell starts that watch unless it runs. If one is false, the shell cancels that watch if it
+	// runs.
 	WatchDocument, WatchRecords bool
 	// ReadDocument: read the document.
 	ReadDocument bool
-	// WriteDocument is a step of the document; nil: there is none to make.
+	// WriteDocument is a step to write. Nil: there is none.
 	WriteDocument *Write
 	// Expire are the tombstones to write over the records of expired members.
 	Expire []state.Tombstone
-	// Probe are the members whose records are read.
+	// Probe are the members whose records to read.
 	Probe []string
 	// AskClock: ask the store's clock which records are older than this; zero: do not.
 	AskClock time.Duration
@@ -78,7 +78,8 @@ type Plan struct {
 	WakeAt time.Time
 }
 
-// Write is data to be written over one revision and nothing else.
+// Write is data to write over one revision. If the key has another revision, the write must
+// conflict.
 type Write struct {
 	Data []byte
 	Over uint64
@@ -93,7 +94,7 @@ func New(cfg Config) *Scheduler {
 	}
 }
 
-// Plan returns what is to be done at now.
+// Plan returns what the shell must do at now.
 func (s *Scheduler) Plan(now time.Time) Plan {
 	s.noteLate(now)
 	ttl := s.replica.TTL()
@@ -122,9 +123,9 @@ func (s *Scheduler) Plan(now time.Time) Plan {
 	return p
 }
 
-// noteLate detects that this process ran long after its wake-up time, because it was frozen.
-// Heartbeats that members sent in that time may not have arrived yet, so it expires no member for a
-// tenth of the TTL.
+// noteLate detects that this process runs long after its wake-up time: it was frozen. Heartbeats
+// that members sent in that time may not have arrived yet, so it expires no member for a tenth of
+// the TTL.
 func (s *Scheduler) noteLate(now time.Time) {
 	slack := s.replica.TTL() / 10
 	if slack > 0 && !s.wakeAt.IsZero() && now.Sub(s.wakeAt) > slack {
@@ -140,22 +141,22 @@ func (s *Scheduler) ttl() time.Duration {
 	return s.cfg.TTL
 }
 
-// current reports whether this process may expire members. It has to have read the document
-// within the time after which it does so: then a TTL that it does not know of came later
-// than any record that it judges by. It does not judge in a group of a newer version.
+// current reports whether this process may expire members: it must have read the document within
+// the last Expiry. Then a change of the TTL that it does not know is newer than any record that is
+// old enough to expire. A process whose version is too old for the document expires no member.
 func (s *Scheduler) current(now time.Time) bool {
 	return now.Sub(s.read.currentAt) <= s.replica.Expiry() && !s.tooOld()
 }
 
-// pause is the time before something is tried again that failed this often in a row: up to
-// a twentieth of the TTL, which leaves time for many tries in a lease.
+// pause returns the time to wait before a retry, after so many failures in a row. It is short
+// enough for many tries in one lease: around a twentieth of the TTL at the most.
 func (s *Scheduler) pause(failures int) time.Duration {
 	ttl := s.ttl()
 	d := min(ttl/400<<min(failures-1, 10), ttl/20)
 	return d/2 + s.upTo(d)
 }
 
-// jitter returns a time around d, so that processes do not do the same at the same time.
+// jitter returns a random time around d, so that processes act at different times.
 func (s *Scheduler) jitter(d time.Duration) time.Duration { return d*3/4 + s.upTo(d/2) }
 
 // upTo returns a random time from zero to d.

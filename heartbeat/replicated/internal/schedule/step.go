@@ -6,9 +6,9 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
-// coalesce is how long the first rank waits for further records, and pace is the least time
-// between two steps of one process, which rests for twice as long as a step takes. So a thousand
-// members that join at once make a few documents.
+// coalesce is how long the process of rank 0 waits for further records. pace is the least time
+// between two steps of one process; after a slow step, a process waits for twice as long as that
+// step took. So a thousand members that join at once cause only a few steps.
 const (
 	coalesce = time.Millisecond
 	pace     = 5 * time.Millisecond
@@ -18,21 +18,22 @@ const (
 type stepState struct {
 	underWay  bool
 	startedAt time.Time // when the one under way was prepared
-	failed    bool      // the last one failed, and the document was not read since
-	failure   error     // why, unless it met another version
-	failures  int       // in a row, without those that met another version
-	restUntil time.Time // no step before, since one failed
+	failed    bool      // the last step failed, and the document was not read since
+	failure   error     // why it failed; nil after a conflict
+	failures  int       // in a row, without conflicts
+	restUntil time.Time // no step before this time, because one failed
 
-	pendingAt time.Time // since when the records ask for a step of this document; zero: they do not
+	pendingAt time.Time // since when the records require a step; zero: they do not
 	dueAt     time.Time // when this process makes it
-	askedAt   time.Time // since when a record of this process may ask for one; zero: none does
+	askedAt   time.Time // since when a record of a local member may require a step; zero: none does
 	askedNext time.Time // the same for records that came while the step was under way
 	doneAt    time.Time // when the last one ended
 	took      time.Duration
 	changedAt time.Time // when the document changed last
 }
 
-// asked notes that a record of this process has said something new.
+// asked notes that a record of a local member reports something new, or that this process has seen
+// the end of a member.
 func (s *Scheduler) asked(now time.Time) {
 	if s.step.askedAt.IsZero() {
 		s.step.askedAt = now
@@ -42,15 +43,15 @@ func (s *Scheduler) asked(now time.Time) {
 	}
 }
 
-// stepDue returns when a step is made that the records ask for since pendingAt.
+// stepDue returns when this process makes the step that the records have required since pendingAt.
 func (s *Scheduler) stepDue() time.Time {
 	t := &s.step
 	var at time.Time
 	switch {
-	case s.replica.Members() == 0: // no process has a rank: the first one steps, when most members have come
+	case s.replica.Members() == 0: // no process has a rank; it waits a moment for more members
 		at = t.pendingAt.Add(rankStep + s.upTo(rankStep))
 	case !s.records.shown:
-		// As long as documents come, the processes that watch the records make the steps.
+		// While new documents arrive, the processes that watch the records make the steps.
 		wait := patience(s.replica.TTL())
 		at = latest(t.pendingAt, t.changedAt).Add(wait + s.upTo(wait/2))
 	case s.role.rank == 0:
@@ -61,11 +62,11 @@ func (s *Scheduler) stepDue() time.Time {
 	return latest(at, t.doneAt.Add(max(pace, 2*t.took)))
 }
 
-// patience is how long a process waits for those that watch the records to apply what its own
-// members say, before it does so itself.
+// patience is how long a process waits for the processes that watch the records to apply the
+// records of its own members. Then it makes the step itself.
 func patience(ttl time.Duration) time.Duration { return min(maxWatchers*2*rankStep, ttl/8) }
 
-// planStep writes the document as it should be, if it is the turn of this process.
+// planStep makes a step if the records require one and this process is due to make it.
 func (s *Scheduler) planStep(now time.Time, p *Plan) time.Time {
 	t := &s.step
 	switch {
@@ -75,8 +76,8 @@ func (s *Scheduler) planStep(now time.Time, p *Plan) time.Time {
 		return t.restUntil
 	}
 	if !s.records.shown {
-		// It knows for sure only what its own members say. To compute the step costs more
-		// than it is worth before others have had the time to make it.
+		// Only the records of its own members are certain here. Computing a step costs much, so the
+		// process first gives others the time to make it.
 		if t.askedAt.IsZero() {
 			return time.Time{}
 		}
@@ -127,11 +128,11 @@ func (s *Scheduler) DocumentWritten(now time.Time, d Document) {
 		return
 	}
 	t.failures = 0
-	t.askedAt = next // what was asked for since the step began is not in it
+	t.askedAt = next // records that came since the step began are not in it
 	s.adopted(now)
 }
 
-// DocumentConflicted notes that the step of the plan met another version.
+// DocumentConflicted notes that the step of the plan conflicted with another version.
 func (s *Scheduler) DocumentConflicted(now time.Time) {
 	s.stepEnded(now)
 	s.stepFailed(now, nil)
@@ -150,16 +151,16 @@ func (s *Scheduler) stepEnded(now time.Time) {
 	t.doneAt, t.took = now, min(now.Sub(t.startedAt), rankStep)
 }
 
-// stepFailed has the document read before the next step; a read that is under way already may
-// have missed what made the step fail. A nil error means that another
-// process was faster.
+// stepFailed makes the next plans read the document before another step. A read that is under way
+// already does not count, because it may have missed the version that made the step fail. A nil
+// error means that another process was faster.
 func (s *Scheduler) stepFailed(now time.Time, err error) {
 	s.step.pendingAt = time.Time{}
 	s.step.failed, s.step.failure = true, err
 	s.read.early = s.read.underWay
 }
 
-// planFailedStep reads the document at once if the step failed before it was written.
+// planFailedStep reads the document at once if this plan could not compute the step.
 func (s *Scheduler) planFailedStep(now time.Time, p *Plan) time.Time {
 	if s.step.failed && !p.ReadDocument {
 		return s.planRead(now, s.ttl(), p)
@@ -167,8 +168,8 @@ func (s *Scheduler) planFailedStep(now time.Time, p *Plan) time.Time {
 	return time.Time{}
 }
 
-// retryStep decides when to step again after the document was read: at once if another
-// process was faster, later if the store or the document is in no state for it.
+// retryStep decides when to step again after the document was read: at once if another process was
+// faster, and after a pause if the store or the document caused the failure.
 func (s *Scheduler) retryStep(now time.Time, readErr error) {
 	t := &s.step
 	t.failed = false
@@ -183,8 +184,8 @@ func (s *Scheduler) retryStep(now time.Time, readErr error) {
 	t.failure = nil
 }
 
-// noteQuiet passes to the replica, before a step, which members have been silent for half a TTL. A store
-// with a record clock was asked for them before members expired.
+// noteQuiet passes to the replica, before a step, which members have sent no heartbeat for half an
+// Expiry. With a record clock, ClockAnswered does that.
 func (s *Scheduler) noteQuiet(now time.Time) {
 	if s.cfg.RecordClock || !s.records.shown {
 		return

@@ -6,18 +6,18 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated/internal/state"
 )
 
-// watch is a watch of the store, as its shell runs it. The zero value does not run.
+// watch is the state of a watch that the shell runs. The zero value does not run.
 type watch struct {
-	running  bool // a plan has started it, and its end was not reported yet
-	ending   bool // it is to end, and its events do not count any more
-	shown    bool // it has shown everything that was there
+	running  bool // a plan has started it, and no event has reported its end
+	ending   bool // a plan ends it, and its events do not count any more
+	shown    bool // it has delivered everything that was there when it began
 	failures int  // in a row
 	retryAt  time.Time
 	health   watchHealth
 }
 
-// plan reports whether the watch runs, whether it begins with this plan, and when a failed one
-// is tried again.
+// plan reports whether the watch must run, whether it begins with this plan, and when to try a
+// failed one again.
 func (w *watch) plan(now time.Time, wanted bool) (run, begins bool, at time.Time) {
 	switch {
 	case w.running:
@@ -36,10 +36,10 @@ func (w *watch) plan(now time.Time, wanted bool) (run, begins bool, at time.Time
 	return true, true, time.Time{}
 }
 
-// end has the watch end, if it runs.
+// end makes the next plan end the watch, if it runs.
 func (w *watch) end() { w.ending, w.shown = w.running, false }
 
-// ended notes that the watch does not run any more; a failure has it tried again later.
+// ended notes that the watch does not run any more. After a failure it is tried again later.
 func (w *watch) ended(now time.Time, err error, pause func(failures int) time.Duration) {
 	if !w.ending {
 		w.failures++
@@ -60,14 +60,14 @@ func (s *Scheduler) planWatches(now time.Time, p *Plan) time.Time {
 	return soonest(at, retry)
 }
 
-// restartRecords drops what is known of the records of others: it is outdated before all
-// records are shown, and once they are not watched any more.
+// restartRecords forgets the records of other processes. They may be outdated until a new watch has
+// delivered all records, and as long as no watch runs.
 func (s *Scheduler) restartRecords() {
 	s.expiry.dueAt = time.Time{}
 	s.replica.BeginReload(s.ownRecord)
 }
 
-// DocumentWatchWorked notes that the watch of the document has shown what was there.
+// DocumentWatchWorked notes that the watch of the document has delivered what was there.
 func (s *Scheduler) DocumentWatchWorked() {
 	s.document.failures, s.document.shown = 0, true
 	s.document.health.worked()
@@ -76,7 +76,7 @@ func (s *Scheduler) DocumentWatchWorked() {
 // DocumentWatchEnded notes that the watch of the document has ended, and why.
 func (s *Scheduler) DocumentWatchEnded(now time.Time, err error) { s.document.ended(now, err, s.pause) }
 
-// RecordWatchWorked notes that the watch of the records has shown all that were there.
+// RecordWatchWorked notes that the watch of the records has delivered all that were there.
 func (s *Scheduler) RecordWatchWorked(now time.Time) {
 	if !s.records.running || s.records.ending {
 		return
@@ -84,7 +84,7 @@ func (s *Scheduler) RecordWatchWorked(now time.Time) {
 	s.records.failures, s.records.shown = 0, true
 	s.records.health.worked()
 	s.replica.EndReload(now)
-	s.step.pendingAt = time.Time{} // the wait for other processes was longer than its rank's
+	s.step.pendingAt = time.Time{} // from now on the process waits only as long as its rank requires
 }
 
 // RecordWatchEnded notes that the watch of the records has ended, and why.
@@ -93,7 +93,7 @@ func (s *Scheduler) RecordWatchEnded(now time.Time, err error) {
 	s.restartRecords()
 }
 
-// RecordSeen takes a version of a record that the watch of the records has shown; see observe.
+// RecordSeen takes a version of a record from the watch of the records; see observe.
 func (s *Scheduler) RecordSeen(now time.Time, name string, revision uint64, rec *state.Record) {
 	if s.records.running && !s.records.ending {
 		s.observe(now, name, revision, rec)
