@@ -9,15 +9,15 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// Document is a group in a store: members, shards, owners and epochs. It has no leases, so it does
-// not show that a member has expired: the records do.
+// Document is a group in a store: members, shards, owners and epochs. It has no leases, so it does not
+// show which members have expired. The records show that.
 type Document struct {
-	// Group is the group. A deleted group is as it was when it was deleted.
+	// Group is the group. If it was deleted, this is its last state.
 	Group *group.Group
 	// Deleted reports whether the group was deleted. The document stays in the store, because
 	// its members may still work: see Remake.
 	Deleted bool
-	// Born is the FirstEpoch with which the group was created. It tells the group from earlier
+	// Born is the FirstEpoch with which the group was created. It distinguishes the group from earlier
 	// ones of this name: a record with another Born belongs to a deleted or lost group.
 	Born uint64
 	// VoidEpoch is the highest epoch of the deleted groups of this name. Checkpoints of this
@@ -38,12 +38,13 @@ func (d *Document) Remake(cfg group.Config, list []shardset.Shard) (Document, er
 	return Document{Group: g, Born: first, VoidEpoch: first, format: d.format}, nil
 }
 
-// MaxEpoch is the highest epoch of an earlier group or of a checkpoint above which a new group can
-// begin. Epochs count up from the time in milliseconds, so a higher one means that data is damaged.
-// The epochs in a document may reach twice this number, because a group may begin at MaxEpoch.
+// MaxEpoch limits the epochs of an earlier group and of checkpoints, because a new group must begin
+// above them. Epochs count up from the time in milliseconds, so a higher one means that data is
+// damaged. The epochs in a document may reach twice this number, because a group may begin at MaxEpoch.
 const MaxEpoch = 1 << 61
 
-// noTime is the time that every event of the Group gets: the Group of a document has no leases.
+// noTime is the time in every call of the Group. The Group of a document has no leases, so it needs no
+// time.
 var noTime time.Time
 
 // Encode returns the document in the form that DecodeDocument reads. Equal states give equal bytes.
@@ -51,8 +52,8 @@ func (d *Document) Encode() []byte {
 	return d.table().encode()
 }
 
-// table returns the document in columns. Last owners that are no longer members need a name each. If
-// there are more than MaxMembers of them, table omits the rest.
+// table returns the document in columns. It has a name for each last owner that is no longer a member,
+// but for at most MaxMembers of them.
 func (d *Document) table() *table {
 	t := &table{deleted: d.Deleted, born: d.Born, void: d.VoidEpoch, format: cmp.Or(d.format, newest), State: *d.Group.State()}
 	if limit := len(t.Instances) + MaxMembers; len(t.Names) > limit {

@@ -10,7 +10,7 @@ import (
 type draft struct {
 	group    *group.Group
 	format   byte
-	versions map[string]byte // the newest format that each member knows; kept while format is not the newest
+	versions map[string]byte // the newest format that each member knows; not used once format is the newest
 	shared   bool            // the group has shared out its shards since newDraft
 
 	// The format and the changes of the version in the store.
@@ -46,10 +46,10 @@ func (d *draft) encode(from *table, deleted bool) []byte {
 	return doc.Encode()
 }
 
-// apply passes the heartbeat in a record to the group. A second time changes nothing, because the
-// generation in the record determines which shards it releases. If own is false, the record belongs
-// to an earlier group of this name, and can only end a member. A record of a process that does not
-// know the format of the document can only end a member, too.
+// apply passes the heartbeat in a record to the group. Applying the same record again changes nothing,
+// because the generation in the record determines which shards it releases. Two kinds of records can
+// only end a member: those of an earlier group of this name, for which own is false, and those of a
+// process that does not know the format of the document.
 func (d *draft) apply(rec *Record, seq uint64, own bool) {
 	b := rec.Heartbeat
 	b.Seq = seq

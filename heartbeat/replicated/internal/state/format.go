@@ -3,9 +3,9 @@ package state
 import "github.com/rollcall-go/rollcall/shardset/group"
 
 // Documents and records begin with two numbers: their format, and the least format that a reader must
-// know. A reader that knows the least format can read a newer one. It ignores flags that it does not
-// know, and bytes behind the part that it knows. It must not write such a document, because it would
-// erase these flags and bytes.
+// know. A reader that knows that least format can also read a newer one. It ignores flags that it does
+// not know, and bytes behind the part that it knows. It must not write such a document, because it
+// would erase these flags and bytes.
 //
 // A document has the newest format that all members know. The records show which formats the members
 // know. So processes of a newer version can join a running group: the document keeps the old format
@@ -14,7 +14,7 @@ import "github.com/rollcall-go/rollcall/shardset/group"
 // newest is the newest format that this version knows. Only tests change it.
 var newest byte = 1
 
-// leastReader is the least format that a reader of what this version writes must know. Only tests
+// leastReader is the least format that a reader must know to read what this version writes. Only tests
 // change it.
 var leastReader byte = 1
 
@@ -44,7 +44,8 @@ func (r *reader) header() (format byte, newer bool, err error) {
 	return format, format > newest, r.err
 }
 
-// flags reads flags, and returns those in known.
+// flags reads flags, and returns those in known. In a format that is not newer, any other flag is a
+// fault.
 func (r *reader) flags(known byte, newer bool) byte {
 	f := r.byte()
 	if f&^known != 0 && !newer {

@@ -11,13 +11,13 @@ import (
 )
 
 // The limits of a document, far above the numbers of any real group: a document that exceeds one is
-// damaged. A limit relative to the length of the data would not do, because 100,000 shards that left
-// the list at the same time take seventy bytes.
+// damaged. A limit relative to the length of the data is not possible, because 100,000 shards that were
+// removed at the same time take only seventy bytes.
 const (
 	// MaxMembers is the largest number of members of a group in a store.
 	MaxMembers = 1 << 14
-	// MaxShards is the largest number of listed shards of a group in a store, and also that
-	// of removed shards.
+	// MaxShards is the largest number of listed shards of a group in a store. The limit for removed
+	// shards is the same.
 	MaxShards = 1 << 18
 
 	// maxParents is the largest number of parents of all shards together.
@@ -26,7 +26,8 @@ const (
 	// 1,000 members and 10,000 shards takes about 200 KB.
 	maxDocument = 16 << 20
 
-	// minTTL is the shortest TTL of a document. A shorter one is damaged, or in the wrong unit.
+	// minTTL is the shortest TTL of a document. A shorter TTL means that the document is damaged, or
+	// that the TTL is in the wrong unit.
 	minTTL = time.Millisecond
 )
 
@@ -52,8 +53,8 @@ func (r *reader) generation(now uint64) uint64 {
 	return now - (ago - 1)
 }
 
-// parse decodes a document. It refuses a state that no group can reach, because a group restored from
-// it might break its own rules.
+// parse decodes a document. It refuses a state that no group can reach, because a group that is
+// restored from such a state might break the rules of groups.
 func parse(data []byte) (*table, error) {
 	head := &reader{rest: data}
 	format, newer, err := head.header()
@@ -224,7 +225,7 @@ func (t *table) readParents(r *reader) {
 }
 
 // cyclic reports whether some shard is its own ancestor. It removes shards without parents again and
-// again: those on a cycle remain.
+// again. If some shards remain, there is a cycle.
 func (t *table) cyclic() bool {
 	if len(t.Parents) == 0 {
 		return false

@@ -13,8 +13,8 @@ type Standing uint8
 const (
 	// StandingAlive: the member sends heartbeats.
 	StandingAlive Standing = iota + 1
-	// StandingLeft: the member has left. It keeps the shards that its record lists until
-	// the record is a TTL old.
+	// StandingLeft: the member has left. It still owns the shards that its record lists, until it
+	// expires.
 	StandingLeft
 	// StandingExpired: the member sent no heartbeat for a TTL, and another process has
 	// written this tombstone over its record. The instance has ended.

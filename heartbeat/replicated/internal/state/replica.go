@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// ErrRolledBack is the error of Adopt for a document with a newer revision and an older generation than
-// the newest: the store has lost writes.
+// ErrRolledBack is the error of Adopt for a document that has a newer revision than the known one, but
+// an older generation: the store has lost writes.
 var ErrRolledBack = errors.New("the group's document went back: the store has lost writes")
 
 // Replica is one process's view of a group in a store: the newest document and records that the process
@@ -30,18 +30,18 @@ type Replica struct {
 	members          map[string]docMember // the members of doc
 
 	records   map[string]*seenRecord
-	earlier   map[string]recordAge // of records from before BeginReload
-	draft     *draft               // doc with the records applied; nil: to be made anew
+	earlier   map[string]recordAge // of records that the Replica knew before BeginReload
+	draft     *draft               // doc with the records applied; nil: Pending makes it
 	unapplied map[string]bool      // records that are not applied to draft yet
 	quiet     map[string]bool      // see SetQuiet
-	seq       uint64               // counts applied records: their sequence numbers
+	seq       uint64               // of the last applied record; the Group needs rising sequence numbers
 }
 
 // docMember is a member of the document.
 type docMember struct {
 	instance uint64
 	noRecord bool
-	at       time.Time // when it came into the document; or, with noRecord, since when it has no record
+	at       time.Time // when the Replica first saw it in the document; with noRecord, since when it has no record
 }
 
 // seenRecord is the newest version of a record that the Replica has seen.
@@ -53,7 +53,7 @@ type seenRecord struct {
 	unconfirmed bool // not observed since BeginReload
 }
 
-// recordAge is when a version of a record came.
+// recordAge is when the Replica received a version of a record.
 type recordAge struct {
 	revision uint64
 	instance uint64
@@ -88,9 +88,9 @@ func (r *Replica) Adopt(now time.Time, revision uint64, v *Version) error {
 	return nil
 }
 
-// AdoptWritten is Adopt for a document that Step returned and this process has written. The
-// Replica keeps the group that it has prepared, so the next step applies only records that came since
-// Step. Between Step and AdoptWritten the caller must not call Pending, Step, Change or Delete.
+// AdoptWritten is Adopt for a document that Step returned and this process has written. The Replica
+// keeps the group that it has prepared, so the next step applies only the records that came after Step.
+// Between Step and AdoptWritten the caller must not call Pending, Step, Change or Delete.
 func (r *Replica) AdoptWritten(now time.Time, revision uint64, v *Version) error {
 	prepared := r.draft
 	if err := r.Adopt(now, revision, v); err != nil || r.revision != revision {
@@ -130,9 +130,9 @@ func (r *Replica) trackMembers(now time.Time) {
 }
 
 // Observe takes a version of a member's record that the process has received at now: nil if the record
-// was deleted, and the zero Record if it cannot be decoded. Observe ignores versions older than the
-// newest. If it had the same version before BeginReload, the record keeps the time at which it came
-// first. The caller must not change the Record afterwards.
+// was deleted, and the zero Record if it cannot be decoded. Observe ignores versions that are older
+// than the newest. If the Replica had the same version before BeginReload, the age of the record counts
+// from when it first came. The caller must not change the Record afterwards.
 func (r *Replica) Observe(now time.Time, member string, revision uint64, rec *Record) {
 	if s := r.records[member]; s != nil && revision <= s.revision && revision != 0 {
 		s.unconfirmed = false
@@ -166,10 +166,10 @@ func (r *Replica) Observe(now time.Time, member string, revision uint64, rec *Re
 }
 
 // BeginReload prepares for reading all records again. The process calls it before it reads them, and
-// when it stops watching them. From then on known records may be outdated: the record of a member that
-// has left may have been deleted in the store, and would let the member join again. So the Replica
+// when it stops watching them. The known records may be outdated then: if a member has left and its
+// record was deleted in the store, the known record would make the member join again. So the Replica
 // forgets all records except two kinds: those that this process wrote, for which own returns true, and
-// those of members of the document that have ended, because that cannot change.
+// those that show that a member of the document has ended, because that cannot change.
 func (r *Replica) BeginReload(own func(member string, revision uint64) bool) {
 	for name := range r.earlier {
 		if _, member := r.members[name]; !member {
@@ -193,10 +193,10 @@ func (r *Replica) final(s *seenRecord) bool {
 	return s.readable && s.record.ended() && instance != 0 && instance <= s.record.Instance
 }
 
-// EndReload ends what BeginReload began, once the process has passed all records to Observe. The Replica
-// forgets the records that it kept and that the store no longer has. For a
-// member without a record, MissingRecords counts from now, or from the earlier EndReload or Observe that
-// first found none.
+// EndReload ends what BeginReload began, once the process has passed all records to Observe. The
+// Replica forgets the records that it kept and that the store no longer has. For a member without a
+// record, MissingRecords counts from now, unless an earlier EndReload or Observe already found no
+// record; then it counts from that call.
 func (r *Replica) EndReload(now time.Time) {
 	clear(r.earlier)
 	for name, s := range r.records {
@@ -214,7 +214,7 @@ func (r *Replica) EndReload(now time.Time) {
 }
 
 // DiscardStep makes the next step begin from the newest document again. The process calls it after a
-// Change or Delete that it may never write.
+// Change or Delete, because it may never write the result.
 func (r *Replica) DiscardStep() { r.draft = nil }
 
 // Pending reports whether the records require a change of the document.
@@ -247,7 +247,7 @@ func (r *Replica) Step() ([]byte, error) {
 	return r.Change(func(*group.Group) error { return nil })
 }
 
-// Change is Step with a change by the caller: it calls edit after it has applied the records. If edit
+// Change is Step with a change by the caller. It applies the records, and then calls edit. If edit
 // returns an error, Change returns it and discards the step.
 func (r *Replica) Change(edit func(g *group.Group) error) ([]byte, error) {
 	if _, err := r.Pending(); err != nil || r.doc == nil {

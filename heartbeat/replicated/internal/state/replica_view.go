@@ -22,7 +22,7 @@ func (r *Replica) Born() uint64 {
 	return r.doc.born
 }
 
-// Former reports whether an instance was a member of the deleted group before this one. Such a process
+// Former reports whether an instance was a member of the deleted group before this one. Such a member
 // must join as a new instance.
 func (r *Replica) Former(member string, instance uint64) bool {
 	if r.doc == nil {
@@ -105,9 +105,9 @@ func (r *Replica) Owner(id shardset.ID) (tok group.Token, ok bool) {
 	return group.Token{Member: r.doc.Names[s.Owner-1], Instance: r.doc.Instances[s.Owner-1], ID: id, Epoch: s.Epoch}, true
 }
 
-// Applied reports whether the newest document already contains everything that a record reports. It
-// ignores the generation in the record, which matters only while the TTL changes; then Applied returns
-// false.
+// Applied reports whether the newest document already contains everything that a record reports, except
+// its generation. The generation matters only while the TTL changes, and during that time Applied
+// returns false.
 func (r *Replica) Applied(rec *Record) bool {
 	if r.doc == nil || rec.Standing != StandingAlive || len(rec.Closed) > 0 || rec.Leaving || r.doc.Change.Since != 0 {
 		return false
@@ -130,9 +130,9 @@ func (r *Replica) Applied(rec *Record) bool {
 	return true
 }
 
-// Rank returns the position, from zero, of the first member for which mine returns true, among the
-// members of the document sorted by name, without former ones. If mine is false for all, Rank returns
-// the number of members.
+// Rank sorts the members of the document by name, without former ones, and returns the position of the
+// first for which mine returns true. The first member has position zero. If mine returns false for all,
+// Rank returns the number of members.
 func (r *Replica) Rank(mine func(member string, instance uint64) bool) int {
 	if r.doc == nil {
 		return 0
@@ -164,9 +164,9 @@ func (r *Replica) Members() int {
 	return n
 }
 
-// NextMembers returns the member that follows, by name, each member for which mine returns true; the first
-// follows the last. The result may contain members of this same process, because one of them may
-// have stopped while the others work.
+// NextMembers returns, for each member for which mine returns true, the member that follows it by name.
+// The first member follows the last. The result may contain members of this process itself, because one
+// of them may have stopped while the others work.
 func (r *Replica) NextMembers(mine func(member string, instance uint64) bool) []string {
 	if r.doc == nil || len(r.doc.Instances) < 2 {
 		return nil
@@ -192,9 +192,9 @@ func (r *Replica) Snapshot() (group.Snapshot, error) {
 	return g.Snapshot(), nil
 }
 
-// Released returns the shards that an instance releases with a record that lists held and shows
-// generation. In the newest document the instance still owns them, until a step applies the record. So
-// it must not start them again under the same epochs.
+// Released returns the shards that an instance releases by a record with these held shards and this
+// generation. In the newest document the instance owns them until a step applies the record, but it
+// must not start them again under the same epochs.
 func (r *Replica) Released(member string, instance uint64, held []shardset.Grant, generation uint64) []shardset.Grant {
 	if r.doc == nil {
 		return nil

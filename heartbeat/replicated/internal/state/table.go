@@ -7,13 +7,13 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// table is a document in columns. It is enough to answer heartbeats, and much cheaper to make than a
-// Group: it has no maps and no counts.
+// table is a document in columns. It is enough to answer heartbeats. It is much cheaper to make than a
+// Group, because it has no maps and no counts.
 type table struct {
 	format     byte
 	deleted    bool
 	born, void uint64
-	owned      []int // how many shards each member owns; set by shares
+	owned      []int // how many shards each member owns; ReadVersion sets it
 	group.State
 }
 
@@ -117,7 +117,8 @@ func (t *table) shardColumns(b []byte) []byte {
 // completeBit marks the state of a complete shard.
 const completeBit = 1 << 4
 
-// appendGeneration appends an earlier generation as its distance from the newest; zero is none.
+// appendGeneration appends an earlier generation as its distance from the newest one, plus one. Zero
+// stands for no generation.
 func (t *table) appendGeneration(b []byte, g uint64) []byte {
 	if g == 0 {
 		return appendNumber(b, 0)

@@ -7,8 +7,8 @@ import (
 )
 
 // Tombstone marks the record of an expired instance. Another process writes it over the record, but
-// only over Revision: a member that has written a newer record is alive. For an orphaned record, a
-// Tombstone names the record to delete.
+// only over Revision: if the member has written a newer record, it is alive. OrphanedRecords also
+// returns Tombstones, for records to delete.
 type Tombstone struct {
 	Member   string
 	Instance uint64
@@ -26,8 +26,9 @@ func (t Tombstone) Encode() []byte {
 // record has not changed for an Expiry while the process watched it. It also returns when the next
 // one is due, zero for never. The process must pass every record to Observe.
 //
-// The Expiry counts from the arrival of the record, which is after the member sent its heartbeat. When
-// the Expiry has passed, the member has stopped: its lease counts from the heartbeat, and has a margin.
+// The Expiry counts from the arrival of the record, which is after the member sent its heartbeat. So
+// the member has stopped before the Expiry has passed: its lease counts from the heartbeat, and ends
+// with a margin before that.
 func (r *Replica) ExpiredMembers(now time.Time) (due []Tombstone, next time.Time) {
 	if r.doc == nil {
 		return nil, time.Time{}
@@ -68,16 +69,17 @@ func (r *Replica) tombstone(name string, instance uint64) (Tombstone, time.Time,
 }
 
 // mayExpire reports whether a member expires if this record, of its instance or of a later one, does
-// not change. It does not expire if the record shows that the instance has ended, nor if the record
-// is of a later instance, which will replace the member in the next step. A record from another group
-// of this name replaces nothing, so the member expires.
+// not change. It does not expire if the record shows that the instance has ended. It does not expire
+// either if the record is of a later instance, because that instance replaces it in the next step. But
+// a record from another group of this name replaces no member, so the member expires.
 func (r *Replica) mayExpire(rec *Record, instance uint64) bool {
 	return !rec.ended() && (rec.Instance == instance || rec.Born != r.doc.born)
 }
 
-// Expire returns the tombstone for a record that is older than an Expiry by the store's clock. A process
-// whose store has a clock calls it instead of ExpiredMembers. It returns false if the member is
-// not in the document, has ended, or is about to be replaced by a later instance. Pass the zero Record if the record cannot be decoded.
+// Expire returns the tombstone for a record that is older than an Expiry. ExpiredMembers measures that
+// age itself; Expire is for a record whose age is known from the store's clock or from probes. It
+// returns false if the member is not in the document, has ended, or is about to be replaced by a later
+// instance. Pass the zero Record if the record cannot be decoded.
 func (r *Replica) Expire(member string, revision uint64, rec *Record) (Tombstone, bool) {
 	instance := r.Instance(member)
 	t := Tombstone{Member: member, Instance: instance, Revision: revision}
@@ -89,7 +91,7 @@ func (r *Replica) Expire(member string, revision uint64, rec *Record) (Tombstone
 }
 
 // MissingRecords returns the tombstones, sorted by name, for members that have had no record for an
-// Expiry. A store with a clock cannot find them by their age, because they have no record.
+// Expiry. A store with a clock cannot find these members, because it only knows the age of records.
 func (r *Replica) MissingRecords(now time.Time) (due []Tombstone) {
 	for name, s := range r.members {
 		if r.records[name] == nil && now.After(s.at.Add(r.Expiry())) {
@@ -116,8 +118,8 @@ func (r *Replica) forget(member string) {
 }
 
 // OrphanedRecords returns the records to delete at now, sorted by name: those that belong to no member
-// of the document, and that have not changed for twice the Expiry. If the process of such a
-// record works after all, it finds that its record is gone, and joins again.
+// of the document, and that have not changed for twice the Expiry. If the member of such a record is
+// alive after all, it finds that its record is missing, and joins again.
 func (r *Replica) OrphanedRecords(now time.Time) (old []Tombstone) {
 	if r.doc == nil {
 		return nil

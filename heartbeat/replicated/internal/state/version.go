@@ -6,8 +6,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Version is one version of a document, decoded and checked. It is immutable. Decoding a large one takes
-// a while, so callers do it before they take a lock.
+// Version is one version of a document, decoded and checked. It is immutable. Decoding a large one
+// takes a while, so a caller should not hold a lock meanwhile.
 type Version struct {
 	doc    *table
 	grants [][]shardset.Grant

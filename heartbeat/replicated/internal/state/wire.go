@@ -52,9 +52,9 @@ func (r *reader) signed() int64 {
 	return int64(v>>1) ^ -int64(v&1)
 }
 
-// count reads the number of elements that follow. It refuses more than limit, and more than fit into the
-// rest of the data at size bytes each. So a damaged number cannot make the caller allocate much more
-// memory than the data takes.
+// count reads the number of elements that follow. It refuses a number above limit, and a number of
+// elements that cannot fit into the rest of the data, at size bytes each. So a damaged number cannot
+// make the caller allocate much more memory than the data takes.
 func (r *reader) count(what string, size, limit int) int {
 	n := r.number()
 	switch {
@@ -96,7 +96,7 @@ func (r *reader) byte() byte {
 	return b
 }
 
-// end returns the first fault. It is also a fault if bytes are left.
+// end returns the first fault. Bytes that are left are also a fault.
 func (r *reader) end() error {
 	if r.err == nil && len(r.rest) > 0 {
 		r.fail("%d bytes are left", len(r.rest))
