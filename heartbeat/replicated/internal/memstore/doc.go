@@ -1,3 +1,3 @@
-// Package memstore is a replicated.Store in memory, for tests. A test can make the store fail as
-// a database fails, and the connection of each process as a network fails.
+// Package memstore is a replicated.Store in memory, for tests. A test can make the store fail like
+// a database, and the connection of each process fail like a network.
 package memstore

@@ -29,21 +29,22 @@ func clone(h map[replicated.Key][]version) map[replicated.Key][]version {
 	return c
 }
 
-// Rollback restores an earlier state, like a power cut that loses acknowledged writes. The
-// versions since then are lost, and later versions take their revisions. All watches break.
+// Rollback restores an earlier state, like a power cut that loses acknowledged writes. The versions
+// since then are lost, and later versions use their revisions again. All watches break.
 func (m *Store) Rollback(s Snapshot) {
 	m.breakAll(func() { m.revision, m.history = s.revision, clone(s.history) })
 }
 
-// Skip skips the next n revisions. Call it after Rollback if no revision may be used twice.
+// Skip skips the next n revisions. Call it after Rollback if the store must not use any revision
+// twice.
 func (m *Store) Skip(n uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.revision += n
 }
 
-// Wipe loses all values of a kind, like a restart of all nodes that have them in memory only.
-// Watches report no deletion; all of them break.
+// Wipe deletes all values of a kind, like a restart of all nodes of an engine that has them only in
+// memory. Watches do not report that; all of them break.
 func (m *Store) Wipe(kind replicated.Kind) {
 	m.breakAll(func() {
 		maps.DeleteFunc(m.history, func(k replicated.Key, _ []version) bool { return k.Kind == kind })
@@ -56,8 +57,8 @@ func (m *Store) SetDown(down bool) {
 	m.breakAll(func() { m.down = down })
 }
 
-// SetCompact makes watches leave out versions that were overwritten before the watch could
-// report them. The default is that watches report all versions.
+// SetCompact sets whether watches leave out versions that were overwritten before the watch could
+// report them. By default watches report all versions.
 func (m *Store) SetCompact(compact bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 // It implements replicated.Store and replicated.Lister; Clocked adds
 // replicated.RecordClock. Safe for concurrent use.
 //
-// In a synctest bubble, no link may be Frozen at the end of the test, because its callers
-// could not return.
+// In a synctest bubble, no link may be Frozen at the end of the test, because calls on such a link
+// never return.
 type Link struct {
 	memory *Store
 	name   string
@@ -35,7 +35,7 @@ func (l *Link) String() string { return l.name }
 func (l *Link) Set(f Faults) {
 	held := l.change(func() { l.faults = f })
 	if f.DropRequests {
-		return // what was on the way is lost
+		return // the held requests are lost
 	}
 	for _, r := range held {
 		_, _ = l.memory.apply(r, f) // its caller has given up
@@ -73,8 +73,8 @@ func (l *Link) change(do func()) (released []request) {
 	return released
 }
 
-// state returns the faults, the number of breaks, and a channel that is closed when they
-// change.
+// state returns the faults, the number of breaks, and a channel that is closed when one of them
+// changes.
 func (l *Link) state() (Faults, int, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -169,7 +169,7 @@ func (l *Link) send(ctx context.Context, r request, way time.Duration) error {
 	return err
 }
 
-// hold keeps a request, whose caller has given up, until the end of HoldRequests.
+// hold keeps a request until the end of HoldRequests. Its caller has given up.
 func (l *Link) hold(r request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -178,7 +178,7 @@ func (l *Link) hold(r request) {
 	}
 }
 
-// travel waits for d and, while the process is frozen, longer.
+// travel waits for d, or until ctx ends. While the process is frozen, it waits longer.
 func (l *Link) travel(ctx context.Context, d time.Duration) error {
 	if d > 0 && ctx.Err() == nil {
 		t := time.NewTimer(d)

@@ -11,18 +11,18 @@ import (
 )
 
 var (
-	// ErrDown is the error of a call if the store or the link is down.
+	// ErrDown is the error of a call while the store or the link is down.
 	ErrDown = errors.New("memstore: the store is down")
-	// ErrLost is the error of a call that the store has executed and whose answer was lost.
+	// ErrLost is the error of a call whose answer was lost. The store has executed the call.
 	ErrLost = errors.New("memstore: the answer was lost")
 	// ErrBroken is the error of a watch that a test or a fault has broken.
 	ErrBroken = errors.New("memstore: the watch is broken")
 )
 
-// Store is an engine in memory. Each process reaches it over its own Link. The methods of
-// Link make that connection faulty, and the methods of Store make the engine faulty. Store
-// starts no goroutine and waits only for time and contexts. So it works in a testing/synctest
-// bubble if it was made in that bubble. Safe for concurrent use.
+// Store is an engine in memory. Each process reaches it over its own Link. The methods of Link make
+// that connection faulty, and the methods of Store make the engine faulty. Store starts no
+// goroutine, and its calls block only on timers, channels and contexts. So it works in a
+// testing/synctest bubble if it was made in that bubble. Safe for concurrent use.
 //
 // All keys share one counter of revisions. A deletion takes a revision too.
 type Store struct {
@@ -114,7 +114,7 @@ func (m *Store) newest(k replicated.Key) version {
 	return h[len(h)-1]
 }
 
-// present returns a version as Get does: no value for a deletion.
+// present returns a version as Get returns it: the zero Value for a deletion.
 func present(v version) replicated.Value {
 	if v.Data == nil {
 		return replicated.Value{}
@@ -191,7 +191,7 @@ func (m *Store) write(r request) version {
 	return v
 }
 
-// asOf returns the version that a key had some time ago. The caller holds mu.
+// asOf returns what was the newest version of a key at the time now minus ago. The caller holds mu.
 func (m *Store) asOf(k replicated.Key, ago time.Duration) version {
 	if ago <= 0 {
 		return m.newest(k)

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// watch is one running Watch. Its fields except wake are guarded by Store.mu.
+// watch is one running Watch. Store.mu guards all fields except wake.
 type watch struct {
 	kind   replicated.Kind
 	wake   chan struct{} // has a value if the queue or broken may have changed
@@ -18,13 +18,13 @@ type watch struct {
 	broken error
 }
 
-// pending is an event that is not reported yet.
+// pending is an event that the watch has not reported yet.
 type pending struct {
 	event replicated.Event
 	at    time.Time // when it was made
 }
 
-// signal wakes the watch. Signals merge.
+// signal wakes the watch. Several signals before the watch runs count as one.
 func (w *watch) signal() {
 	select {
 	case w.wake <- struct{}{}:
@@ -87,8 +87,8 @@ func (l *Link) open(ctx context.Context) error {
 	}
 }
 
-// ready waits until an event may be reported, which is not before until. Without an event,
-// it waits for the next one.
+// ready waits until the watch may report its event: at until, or when a fault ends, if that is
+// later. If event is false, ready waits for the next one.
 func (l *Link) ready(ctx context.Context, w *watch, breaks int, event bool, until time.Time) error {
 	for {
 		f, now, changed := l.state()
@@ -156,8 +156,8 @@ func (w *watch) add(k replicated.Key, v version) {
 	w.newest[k] = v.Revision
 }
 
-// enqueue queues a version for the watches of its kind, and returns them. The caller holds
-// mu, and signals them after it has released mu.
+// enqueue queues a version for the watches of its kind, and returns these watches. The caller holds
+// mu, and signals the watches after it has released mu.
 func (m *Store) enqueue(k replicated.Key, v version) []*watch {
 	var matching []*watch
 	for w := range m.watches {
@@ -169,8 +169,8 @@ func (m *Store) enqueue(k replicated.Key, v version) []*watch {
 	return matching
 }
 
-// next takes the next event of a watch. If the store compacts, it leaves out overwritten
-// versions.
+// next removes the next event from the queue of a watch, and returns it. After SetCompact, it
+// leaves out overwritten versions.
 func (m *Store) next(w *watch) (pending, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
