@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// StartCluster starts a cluster of n servers in this process, for tests and drills; n is 2 at
-// least. Each server listens on loopback and keeps its state in a folder below dir. All
+// StartCluster starts a cluster of n servers in this process, for tests and drills. n must be
+// at least 2. Each server listens on loopback and keeps its state in a folder below dir. All
 // servers use cfg, except for its Name, Listen and Cluster. StartCluster returns when all
 // servers are ready, after about a second. If that fails or ctx ends, it closes all of them.
 //

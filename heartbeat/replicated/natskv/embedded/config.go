@@ -128,8 +128,8 @@ func (c Config) setCluster(o *server.Options, faults *shardset.ConfigError) {
 	}
 }
 
-// split splits "host:port". It returns port 0, which means a free port, as -1, which means
-// that in the server's options. The error is a reason for ConfigError.Add.
+// split splits "host:port". Port 0 means a free port; split returns it as -1, which means
+// the same in the server's options. The error is a reason for ConfigError.Add.
 func split(address string) (host string, port int, err error) {
 	host, p, err := net.SplitHostPort(address)
 	if err == nil {

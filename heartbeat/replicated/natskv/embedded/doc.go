@@ -9,14 +9,15 @@
 //	conn, err := server.Connect(natskv.Options()...)
 //
 // A server syncs each write to disk before it acknowledges the write. So its data survives a
-// power cut, and a batch of writes takes about as long as one sync of the disk.
+// power cut. The price: a batch of writes takes about as long as one sync of the disk.
 //
 // # From one server to a cluster
 //
 // A server that runs alone keeps the list of its streams in its folder. The members of a
-// cluster share one list, and remove each stream in their folders that is not on it. So Start
-// refuses to start a cluster member in the folder of a server that ran alone. It also refuses
-// to start a server alone in the folder of a cluster member. To move a group:
+// cluster share one such list. From their folders, they remove each stream that is not on the
+// shared list. So Start refuses to start a cluster member in the folder of a server that ran
+// alone. It also refuses to start a server alone in the folder of a cluster member. To move a
+// group:
 //
 //  1. Stop the workers. Start the servers of the cluster, an odd number, each with an empty
 //     folder and a Config.Cluster that routes to the others.

@@ -12,8 +12,8 @@ import (
 )
 
 // lockDir locks the folder until the lock is closed or the process ends: two servers in one
-// folder damage each other's files. The lock is that of a FileCheckpoints, which stores
-// nothing here.
+// folder damage each other's files. It uses the lock of processor.FileCheckpoints, and stores
+// no checkpoints.
 func lockDir(dir string) (io.Closer, error) {
 	lock, err := processor.OpenFileCheckpoints(filepath.Join(dir, "rollcall"))
 	switch {
@@ -25,9 +25,10 @@ func lockDir(dir string) (io.Closer, error) {
 	return lock, nil
 }
 
-// checkFolder refuses the folder of a server that ran alone if cluster is set, and the folder
-// of a cluster member if it is not. A cluster would remove the streams of the server that ran
-// alone. A server that runs alone would not know which streams of a member are current.
+// checkFolder refuses a folder of the wrong kind: that of a server that ran alone if cluster
+// is set, and that of a cluster member otherwise. A cluster would remove the streams of the
+// server that ran alone. A server that runs alone would not know which streams of a member
+// are current.
 func checkFolder(dir string, cluster bool) error {
 	root := os.DirFS(dir) // dir may contain the characters of a pattern
 	streams, err := fs.Glob(root, "jetstream/*/streams/*")

@@ -111,8 +111,8 @@ func (s *Server) storePort() {
 	}
 }
 
-// Config returns the Config of the server, with the port in use in Listen. To restart the
-// server, call Close, and then Start with this Config: clients reconnect.
+// Config returns the Config of the server. Its Listen has the port in use. To restart the
+// server, call Close, and then Start with this Config: clients then reconnect.
 func (s *Server) Config() Config { return s.cfg }
 
 // Dir returns the folder of the server.
