@@ -29,7 +29,7 @@ type bucket struct {
 	markerLife   time.Duration // how long its deletion markers stay; zero: for ever
 
 	// binding has a value while a goroutine finds, creates or verifies the stream. It is a
-	// channel so that waiting ends with the caller's context.
+	// channel, so that a goroutine can stop waiting for it when its context ends.
 	binding      chan struct{}
 	noMessageTTL bool          // AllowMsgTTL cannot be switched on; guarded by binding
 	highest      atomic.Uint64 // the highest revision seen
@@ -131,9 +131,9 @@ const (
 	lastPause  = 500 * time.Millisecond
 )
 
-// withStream calls do with the stream of the bucket. If do finds no stream (see noStream), it
-// must have written nothing. Then withStream binds again and retries until ctx ends, because
-// servers learn at different times of a new stream, or of a new leader.
+// withStream calls do with the stream of the bucket. If do returns an error for which noStream
+// is true, it must have written nothing. Then withStream binds again and retries until ctx
+// ends, because some servers learn later than others of a new stream or a new leader.
 func (b *bucket) withStream(ctx context.Context, write bool, do func(jetstream.Stream) error) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		s, err := b.bind(ctx, write)
@@ -229,7 +229,7 @@ func retryRead[T any](ctx context.Context, ask func(context.Context) (T, error))
 	}
 }
 
-// noteRevision raises highest to a revision that this process has seen.
+// noteRevision notes a revision that this process has seen. It never lowers highest.
 func (b *bucket) noteRevision(revision uint64) {
 	for {
 		highest := b.highest.Load()

@@ -74,7 +74,7 @@ func NewStore(cfg Config) (replicated.Store, error) {
 	return openStore(cfg), nil
 }
 
-// replicated returns the part of the Config that is not JetStream's.
+// replicated returns the part of the Config that does not depend on JetStream.
 func (c Config) replicated() replicated.Config {
 	return replicated.Config{Group: c.Group, TTL: c.TTL, Shards: c.Shards, Ordered: c.Ordered, Logger: c.Logger}
 }

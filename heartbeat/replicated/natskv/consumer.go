@@ -35,14 +35,14 @@ type watch struct {
 	ended        chan struct{}    // closed when the watch takes no more messages
 
 	missed    int    // intervals without a message
-	behind    int    // idle heartbeats in a row while keys that the leader has are missing
+	behind    int    // idle heartbeats in a row at which a key of the leader was still missing
 	intervals int    // all intervals
 	delivered uint64 // the number of messages from the consumer
 	last      uint64 // the revision of the last one
 	caughtUp  bool
 	// missing are the subjects that existed when the watch began and that it has not
-	// reported yet. A newer version of a missing key is delivered later under the same
-	// subject.
+	// reported yet. If a missing key is overwritten, its newer version arrives under the
+	// same subject.
 	missing map[string]uint64
 	// listSubjects asks the leader which subjects of the kind exist now.
 	listSubjects func(context.Context) (map[string]uint64, error)
@@ -73,7 +73,7 @@ func (w *watch) open(ctx context.Context) error {
 	w.listSubjects = func(ctx context.Context) (map[string]uint64, error) {
 		return w.bucket.subjects(ctx, w.stream, w.filter)
 	}
-	// One name for all retries: two consumers would both deliver to the inbox.
+	// One name for all retries: with two names, two consumers would deliver to the inbox.
 	w.consumer = nuid.Next()
 	return w.bucket.withStream(ctx, false, func(s jetstream.Stream) error { return w.consume(ctx, s, inbox) })
 }
@@ -124,9 +124,9 @@ func (w *watch) consume(ctx context.Context, s jetstream.Stream, inbox string) e
 
 // noteMissing notes which keys exist, so that the watch knows when it has reported all of
 // them. Counting messages would be wrong, because a key that is overwritten meanwhile is
-// delivered later. A consumer without messages does not mean that no keys exist, because its
-// node may be behind the leader. The number of pending messages, which comes with each
-// message, is not exact while other processes write.
+// delivered later. If the consumer has no messages, keys may still exist, because its node
+// may be behind the leader. The number of pending messages, which comes with each message,
+// is not exact while other processes write.
 func (w *watch) noteMissing(ctx context.Context) (err error) {
 	w.missing, err = w.listSubjects(ctx)
 	return err

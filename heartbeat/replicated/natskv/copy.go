@@ -88,7 +88,7 @@ func (s *store) Keys(ctx context.Context, kind replicated.Kind) (keys []replicat
 	return keys, nil
 }
 
-// put writes a key over any version.
+// put writes a key, whatever version it has now.
 func (s *store) put(ctx context.Context, k replicated.Key, data []byte) error {
 	for {
 		v, err := s.Get(ctx, k)

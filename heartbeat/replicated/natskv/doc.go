@@ -30,16 +30,17 @@
 // client then uses it as it is. The client refuses a bucket if its values could expire, if a
 // document could be too large for it, or if it could lose an acknowledged write.
 //
-// Reads go to the leader of the bucket. With AllowDirect any replica could answer, and more
-// than one read in ten was stale under load. So the client switches AllowDirect off.
+// Reads go to the leader of the bucket. With AllowDirect, any replica may answer: under load,
+// more than one read in ten was stale. So the client switches AllowDirect off.
 //
 // When a member has left or expired, its record is deleted. JetStream then keeps a deletion
-// marker of a few hundred bytes. The marker expires after an hour if the servers have
-// version 2.11 or later and the bucket allows it (AllowMsgTTL, which the client switches on).
-// These markers do not expire; to remove them, purge their subjects from the stream:
+// marker of a few hundred bytes. The marker expires after an hour if the servers have version
+// 2.11 or later and the bucket allows it (AllowMsgTTL, which the client switches on). The
+// following markers do not expire. To remove them, purge their subjects from the stream:
 //
 //   - markers on older servers
-//   - markers in a bucket on disk or with a history, where the deleted value could come back
+//   - markers in a bucket on disk or with a history: without the marker, the deleted value could
+//     become visible again
 //   - the marker of each checkpoint that Client.Purge deletes
 //
 // # Permissions
@@ -63,11 +64,11 @@
 //	subscribe  _INBOX.>                                or the prefix of nats.CustomInboxPrefix
 //	           rollcall.<namespace>.>
 //
-// If a request is not permitted, a NATS server does not answer it, and reports the violation
-// to the connection. So the client wraps the error handler of the connection, which still
-// gets every error. A call without permission ends at once. Its error names the permission
-// and matches heartbeat.ErrUnauthorized. The worker retries while its lease lasts, or for
-// one TTL, and then ends.
+// If a request is not permitted, a NATS server does not answer it, and reports the violation to
+// the connection. So the client wraps the connection's error handler. The original handler still
+// gets every error. A call without permission ends at once. Its error names the permission and
+// matches heartbeat.ErrUnauthorized. The worker retries while its lease lasts, or for one TTL if
+// it has no lease. Then it ends.
 //
 // If the program sets another error handler later, that handler must call the one that
 // nats.Conn.ErrorHandler returned. Otherwise a call without permission ends only at its
@@ -76,15 +77,15 @@
 // # Number of processes
 //
 // A process that changes the document publishes a hint, the new revision, to
-// rollcall.<namespace>.<group>. That subject belongs to no stream. The other processes then
-// read the document from the leader. This needs no JetStream consumer, so the number of
-// processes has no limit on the server. A lost hint delays a process by half a TTL at most.
+// rollcall.<namespace>.<group>. That subject belongs to no stream. The other processes then read
+// the document from the leader. This needs no JetStream consumer, so the server does not limit
+// the number of processes. A lost hint delays a process by half a TTL at most.
 //
-// Some processes of a group also watch the records, each through a consumer: eight
-// processes, or three if the group has more than 64 members. A bucket that the client
-// creates allows 100,000 consumers. A bucket that was created without a limit has the
-// server's default, 1,000 for all groups of the namespace. If a watch reaches the limit, the
-// client logs an error with the command that raises it.
+// Some processes of a group also watch the records, each through a consumer: eight processes, or
+// three if the group has more than 64 members. A bucket that the client creates allows 100,000
+// consumers. A bucket that was created without a limit has the server's default, 1,000 for all
+// groups of the namespace. If the limit prevents a watch, the client logs an error with the
+// command that raises the limit.
 //
 // # What JetStream can lose
 //
@@ -99,8 +100,8 @@
 //
 // # The TTL
 //
-// When the node that leads a stream fails, JetStream elects a new leader within 5 to 7
-// seconds. Until then, members cannot send heartbeats. With a TTL shorter than that, each
-// such failover loses all shards. So the default is 20 s, and New warns below 15 s. A node
+// When the node that leads a stream fails, JetStream elects a new leader within 5 to 7 seconds.
+// Until then, members cannot send heartbeats. With a TTL shorter than that, all members lose
+// their shards in each such failover. So the default is 20 s, and New warns below 15 s. A node
 // that is shut down in order hands its streams over within a quarter of a second.
 package natskv

@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// isConflict reports whether a write was refused because of the revision of the key. A
-// single server and a replicated stream say so by different codes.
+// isConflict reports whether a write was refused because of the revision of the key. A single
+// server and a replicated stream use different codes for that.
 func isConflict(err error) bool {
 	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists) {
 		return true
@@ -32,8 +32,8 @@ func hasCode(err error, code jetstream.ErrorCode) bool {
 }
 
 // noStream reports whether a request found no stream, or a stream with other settings than
-// its handle has. Then nothing was written. The stream was deleted, was lost in a restart, or
-// has no leader at the moment.
+// its handle has. In these cases nothing was written. The stream was deleted, was lost in a
+// restart, or has no leader at the moment.
 func noStream(err error) bool {
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
 		errors.Is(err, jetstream.ErrStreamNotFound) || hasCode(err, codeNoTTL)
@@ -66,9 +66,9 @@ func final(err error) error {
 // codeNoTTL is the code for a message with a TTL in a stream that allows none.
 const codeNoTTL jetstream.ErrorCode = 10166
 
-// explain wraps the error of a call on a key. If the context has ended, the error says that
-// first, because the end of a context causes many kinds of errors. A closed connection comes
-// before that, because no retry opens it.
+// explain wraps the error of a call on a key. If the connection is closed, the error is
+// final, because no retry opens it. Otherwise, if the context has ended, the error says that
+// first, because the end of a context causes many kinds of errors.
 func explain(ctx context.Context, what string, k replicated.Key, err error) error {
 	if err == nil {
 		return nil

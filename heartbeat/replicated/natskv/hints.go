@@ -24,8 +24,8 @@ import (
 // hint can be lost, and a process can end before it publishes one. So a watch also reads
 // periodically.
 //
-// A subscription to the bucket's own subject would not do: a message on it may not be written
-// yet, and the leader may refuse it.
+// A watch does not subscribe to the bucket's own subject instead: it would get each message
+// before the leader has written it, and also messages that the leader refuses.
 
 // hintPrefix returns the common prefix of the subjects of all hints of a namespace.
 func hintPrefix(namespace string) string { return "rollcall." + namespace + "." }
@@ -37,8 +37,8 @@ func (s *store) publishHint(revision uint64) {
 	_ = s.conn.Publish(s.hints, strconv.AppendUint(nil, revision, 10))
 }
 
-// announce publishes a hint after a write of the document, unless the write was refused. A
-// write without a clear answer may have succeeded.
+// announce publishes a hint after a write of the document, unless the write was refused. It
+// does so after an unclear answer too, because the write may have succeeded.
 func (s *store) announce(k replicated.Key, revision uint64, err error) {
 	if k.Kind == replicated.KindDocument && !errors.Is(err, replicated.ErrConflict) {
 		s.publishHint(revision)
@@ -146,14 +146,15 @@ func (s *store) probeHints(ctx context.Context, wait time.Duration) error {
 
 // run reads the document after each hint, and periodically, until the watch ends.
 func (w *documentWatch) run(ctx context.Context) error {
-	// The period is random: all watches have received the same hint, and should not read at once.
+	// The period is random, so that the watches do not all read at the same time: all have
+	// received the same hint.
 	period := func() time.Duration {
 		return checkAfter*w.heartbeat*3/4 + rand.N(checkAfter*w.heartbeat/2)
 	}
 	idle := time.NewTimer(period())
 	defer idle.Stop()
 	for {
-		// After the end of the context nothing needs to be reported.
+		// Once ctx has ended, the watch stops, even if more news waits.
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -175,9 +176,10 @@ func (w *documentWatch) run(ctx context.Context) error {
 	}
 }
 
-// confirmingReads is how often a read is repeated if its answer is older than a hint, or than
-// the last version reported: a server may not know yet that it is no longer the leader. If
-// the repetitions have the same answer, the watch believes it.
+// confirmingReads is how often a watch repeats a read whose answer is older than a hint, or
+// older than the last version reported. Such an answer may come from a server that does not
+// know yet that it is no longer the leader. After the last repetition, the watch accepts the
+// answer.
 const confirmingReads = 3
 
 // read reads the document from the leader, and reports it to the sink if its version is

@@ -11,10 +11,11 @@ import (
 	"go.uber.org/zap"
 )
 
-// If all nodes that have a stream in memory restart, the stream is lost and starts again with
-// its first number. No client is notified. A member's record could then get a revision that
-// an earlier record of the member had. A process that saw the earlier record expire, and has
-// not noticed the loss, would then write a tombstone over the new record of a running member.
+// If all nodes that have a stream in memory restart, its messages are lost, and its numbers
+// start again at the first one. No client is notified. A member's record could then get a
+// revision that an earlier record of the member had. A process that saw the earlier record
+// expire, and has not noticed the loss, would then write a tombstone over the new record of a
+// running member.
 //
 // So each stream has an identity: a message with a random text. Every process that uses the
 // stream remembers the text. It checks the identity before it creates a key, and after its
@@ -142,8 +143,8 @@ func (b *bucket) identify(ctx context.Context, s jetstream.Stream, found *jetstr
 }
 
 // replace creates the stream again with the same settings but higher numbers. The writes of
-// other processes since the loss are lost too. Those processes notice that as they noticed
-// the first loss.
+// other processes since the loss are lost too. Those processes notice the new loss in the same
+// way as the first one.
 //
 // A purge of the empty stream up to a number would also raise the next number, without a new
 // stream. But if a write is under way during the purge, nats-server 2.15.2 never finishes

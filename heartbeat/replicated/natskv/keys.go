@@ -9,8 +9,8 @@ import (
 
 // hexDigits are the digits of an escaped byte. A name may contain any bytes, and becomes one
 // token of a key. In a token, letters, digits, '-', '_' and '/' stand for themselves. Any
-// other byte is '=' and two upper-case hexadecimal digits. So each token has one name, and
-// each name has one token.
+// other byte is written as '=' and two upper-case hexadecimal digits. So each token has one
+// name, and each name has one token.
 const hexDigits = "0123456789ABCDEF"
 
 func plain(b byte) bool {
@@ -57,7 +57,7 @@ func unescape(token string) (string, bool) {
 	return name.String(), name.Len() > 0
 }
 
-// The second tokens of the keys of each kind.
+// The second token of a key, for each kind.
 const (
 	documentToken   = "doc"
 	checkpointToken = "cp"
@@ -80,7 +80,7 @@ func (s *store) locate(k replicated.Key) (*bucket, string, error) {
 }
 
 // bucketOf returns the bucket of the keys of a kind, and the prefix of their subjects. The
-// document has no such prefix.
+// document has one subject and no prefix: see locate.
 func (s *store) bucketOf(kind replicated.Kind) (*bucket, string) {
 	if kind == replicated.KindRecord {
 		return s.records, s.records.prefix + s.group + "." + recordToken + "."

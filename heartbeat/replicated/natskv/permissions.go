@@ -36,13 +36,13 @@ func (e *permissionError) Unwrap() error { return e.err }
 
 func (e *permissionError) Is(target error) bool { return target == heartbeat.ErrUnauthorized }
 
-// Retryable returns true, because permissions can change while servers run. A worker
-// retries while its lease lasts, or for one TTL.
+// Retryable returns true, because permissions can change while servers run. A worker retries
+// while its lease lasts, or for one TTL if it has no lease.
 func (e *permissionError) Retryable() bool { return true }
 
 // violations collects the permission violations of a connection. If a request is not
 // permitted, the server does not answer it. It reports the subject to the connection, but
-// not the request.
+// not which request it refused.
 type violations struct {
 	inboxes string // the prefix of the subjects for answers
 

@@ -29,12 +29,13 @@ func (b *bucket) settings() jetstream.StreamConfig {
 }
 
 // recordWatches is the limit on consumers of a bucket that this client creates. A group needs
-// eight, one for each watch of records, or three if it is large. All groups of the namespace
-// share the bucket. A stream without a limit has the server's default of 1,000.
+// eight consumers, or three if it is large: one for each process that watches the records. All
+// groups of the namespace share the bucket. A stream without a limit has the server's default
+// of 1,000.
 const recordWatches = 100_000
 
-// explainLimit adds the command that raises the limit to the error of a watch that reached
-// the limit of the stream's consumers. Only an operator can raise the limit.
+// explainLimit handles the error of a stream that takes no more consumers: it adds the command
+// that raises the limit. The result is final, because only an operator can raise the limit.
 func (b *bucket) explainLimit(err error) error {
 	if !hasCode(err, codeMaxConsumers) {
 		return err
@@ -44,9 +45,9 @@ func (b *bucket) explainLimit(err error) error {
 }
 
 // markersMayExpire reports whether the deletion markers of a stream may expire without making a
-// deleted value visible again. With a history, the version before the marker would be visible.
-// On disk too: nats-server 2.15.2 keeps that version in the file. If the server is killed and
-// the marker has expired, it takes that version for the newest.
+// deleted value visible again. With a history, the version before the marker would become
+// visible. On disk, that can happen too: nats-server 2.15.2 keeps the version in its file. If
+// the server is killed after the marker has expired, it takes that version for the newest.
 func (b *bucket) markersMayExpire(cfg jetstream.StreamConfig) bool {
 	return b.markerLife > 0 && cfg.MaxMsgsPerSubject == 1 && cfg.Storage == jetstream.MemoryStorage
 }

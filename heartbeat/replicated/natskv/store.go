@@ -88,8 +88,8 @@ func (s *store) Swap(ctx context.Context, k replicated.Key, old uint64, data []b
 }
 
 // Delete writes a deletion marker. The marker of a record expires if that is safe: see
-// markersMayExpire. Revisions of the key keep rising even after that, because all keys share
-// the numbers of the stream.
+// markersMayExpire. Even after the marker has expired, the revisions of the key keep rising,
+// because all keys share the numbers of the stream.
 func (s *store) Delete(ctx context.Context, k replicated.Key, old uint64) error {
 	err := s.call(ctx, "deletion", k, func(ctx context.Context, b *bucket, subject string) error {
 		if old == 0 {
@@ -149,7 +149,8 @@ func (s *store) connected(ctx context.Context) error {
 	return nil
 }
 
-// unconnected returns an error that names the servers without the credentials in their URLs.
+// unconnected returns an error that names the servers, but not the credentials in their
+// URLs.
 func unconnected(ctx context.Context, conn *nats.Conn) error {
 	var servers []string
 	for _, server := range conn.Servers() {
@@ -165,8 +166,8 @@ func unconnected(ctx context.Context, conn *nats.Conn) error {
 }
 
 // closed returns an error that says that a connection is closed, and why, if that is known.
-// The reason is only in the text: if a timeout were in the chain of errors, a caller would
-// retry. A permission violation is not the reason, because it does not close a connection.
+// The reason is only text, not a wrapped error: a caller would retry after a wrapped
+// timeout. A permission violation is not the reason, because it does not close a connection.
 func closed(conn *nats.Conn) error {
 	if last := conn.LastError(); last != nil && !errors.Is(last, nats.ErrPermissionViolation) {
 		return fmt.Errorf("%w: %v", nats.ErrConnectionClosed, last)

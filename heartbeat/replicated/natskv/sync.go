@@ -31,11 +31,11 @@ const answerPause = 500 * time.Millisecond
 
 // CheckSync asks all servers whether they acknowledge a write before it is on disk. It
 // collects answers until none has come for half a second, or until ctx ends, and returns
-// them sorted by name. It waits for the first answer for ten seconds if ctx has no deadline.
+// them sorted by name. If ctx has no deadline, it waits ten seconds for the first answer.
 //
 // Only the system account may ask this. So system must be a separate connection, as the user
-// sys or as a user of the servers' system_account. If no server answers, CheckSync returns
-// an error; an ordinary account gets no answer.
+// sys or as a user of the servers' system_account. An ordinary account gets no answer. If no
+// server answers, CheckSync returns an error.
 func CheckSync(ctx context.Context, system *nats.Conn) ([]ServerSync, error) {
 	inbox := system.NewInbox()
 	answers, err := system.SubscribeSync(inbox)

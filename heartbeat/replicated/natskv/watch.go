@@ -83,7 +83,7 @@ func (w *watch) run(ctx context.Context) error {
 	ticks := time.NewTicker(w.heartbeat)
 	defer ticks.Stop()
 	for {
-		// After the end of the context nothing needs to be reported.
+		// Once ctx has ended, the watch stops, even if more messages wait.
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func (w *watch) run(ctx context.Context) error {
 }
 
 // onTick notes that an interval has passed. If the process was paused for several intervals,
-// onTick notes only one, because the messages of that time are still waiting.
+// onTick notes only one, because the messages of those intervals still wait in the channel.
 func (w *watch) onTick(ctx context.Context) error {
 	if w.missed++; w.missed >= maxMissed {
 		return errNoIdleHeartbeat

@@ -27,7 +27,8 @@ func (b *bucket) write(ctx context.Context, m *nats.Msg, old uint64) (revision u
 	return revision, err
 }
 
-// publish calls the function publish. Its error names a missing permission.
+// publish sends a message, as the function publish does. If a permission is missing, the
+// error names it.
 func (b *bucket) publish(ctx context.Context, js publisher, m *nats.Msg, old uint64) (uint64, error) {
 	return permitted(ctx, b.store.conn, m.Subject, func(ctx context.Context) (uint64, error) { return publish(ctx, js, m, old) })
 }
@@ -35,7 +36,8 @@ func (b *bucket) publish(ctx context.Context, js publisher, m *nats.Msg, old uin
 // publish sends a message. It sends the message again only while the leader of a replicated
 // stream refuses it because another write of the subject is under way. That other write may
 // be the caller's last one, which the leader has acknowledged but not yet finished. A refused
-// message was not written, and soon the leader can say whether the revision is right.
+// message was not written. As soon as the other write is finished, the leader can check the
+// revision.
 func publish(ctx context.Context, js publisher, m *nats.Msg, old uint64) (uint64, error) {
 	for pause := firstWait; ; pause *= 2 {
 		ack, err := js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(old), jetstream.WithRetryAttempts(0))
