@@ -6,8 +6,8 @@ import (
 )
 
 // clock notices that the server's clock was put forward, or that another server has taken
-// over whose clock is ahead. All records look old then, although their leases may still
-// last, and members would lose their shards to others. So no record counts as old until
+// over whose clock is ahead. All records then look old, although the members' leases may
+// still last. Other members would take over their shards. So no record counts as old until
 // each member has had time to write again.
 //
 // A process that starts after the change cannot know about it. The zero value is ready to
@@ -24,9 +24,9 @@ type reading struct {
 	server, sent, got time.Time
 }
 
-// read compares a reading with the last one. It returns how long records do not count as
-// old; zero or less: they do. It accepts a clock that runs faster by a thousandth, plus a
-// hundredth of the age.
+// read compares a reading with the last one. It returns for how long no record may count
+// as old; zero or less: records may count as old. It tolerates a server's clock that gains
+// a thousandth of the time between the readings, plus a hundredth of the age.
 func (c *clock) read(r reading, age time.Duration) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -24,9 +24,9 @@ type Config struct {
 	// Group is the name of the group; shardset.CheckName says which names it takes. Several
 	// groups may share a schema. Required.
 	Group string
-	// Schema is the schema of the tables: a lower-case letter or underscore, then up to 62
-	// of these and digits. It must not begin with pg_, which the server reserves. Empty
-	// means DefaultSchema.
+	// Schema is the schema of the tables. Its name is a lower-case letter or underscore, then
+	// up to 62 lower-case letters, underscores and digits. It must not begin with pg_, which
+	// the server reserves. Empty means DefaultSchema.
 	Schema string
 	// Listen configures the connection for LISTEN. Make it with pgx.ParseConfig. It is
 	// required if Pool leads to a pooler in transaction mode, and must lead to the same
@@ -68,7 +68,7 @@ func NewStore(cfg Config) (replicated.Store, error) {
 	return openStore(cfg), nil
 }
 
-// replicated returns the part of the Config that is not PostgreSQL's.
+// replicated returns the part of the Config that does not depend on PostgreSQL.
 func (c Config) replicated() replicated.Config {
 	return replicated.Config{Group: c.Group, TTL: c.TTL, Shards: c.Shards, Ordered: c.Ordered, Logger: c.Logger}
 }

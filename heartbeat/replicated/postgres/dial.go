@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 )
 
-// defaultCheckEvery is the time without a notification after which a listener checks the
-// server, and the time that it waits for the answer. So it detects a lost server within twice
+// defaultCheckEvery is how long a listener waits for a notification before it checks the
+// server, and then how long it waits for the answer. So it detects a lost server within twice
 // this time. The query also keeps the server, or a firewall, from closing an idle session.
 const defaultCheckEvery = 5 * time.Second
 

@@ -33,7 +33,8 @@ func (e *SchemaError) Error() string {
 // Retryable returns false: the worker ends.
 func (e *SchemaError) Retryable() bool { return false }
 
-// errEscape says that with this setting, a session could write values and not read them.
+// errEscape is the error for a setting with which a session could write values, but not read
+// them.
 var errEscape error = settingError("the server's setting bytea_output is escape, which pgx cannot read in the query exec mode of the pool; set it to hex")
 
 // settingError names a setting of the server that the client cannot work with. A session

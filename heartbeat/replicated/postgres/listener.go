@@ -183,8 +183,8 @@ func (l *listener) probe(ctx context.Context) error {
 	return l.exec(ctx, `UNLISTEN "`+l.probeChannel+`"`)
 }
 
-// beginWait lets subscribe interrupt the next wait, and returns the subscriptions. A later
-// subscription interrupts the wait, even before it has begun.
+// beginWait lets subscribe interrupt the next wait, and returns the subscriptions. A
+// subscription that is added later interrupts the wait, even if the wait has not begun yet.
 func (l *listener) beginWait(interrupt context.CancelFunc) []*subscription {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -21,16 +21,17 @@ func digest(names ...string) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// channel returns the channel for changes of one kind. A name may have 63 bytes, so the
-// group is in it as a hash. Each kind has its own channel: all processes watch the
-// document, and few watch the records.
+// channel returns the channel for changes of one kind. The name of a channel has at most
+// 63 bytes, so it contains a hash of the group. Each kind has its own channel: all
+// processes watch the document, and few watch the records.
 func channel(schema, group string, kind replicated.Kind) string {
 	d := digest("channel", schema, group)
 	return "rollcall_" + hex.EncodeToString(d[:16]) + "_" + kind.String()
 }
 
-// lockKey returns the advisory lock of some names. The application uses advisory locks of
-// the same database, so the key is a hash of 64 bits.
+// lockKey returns the advisory lock of some names. The application may use advisory locks
+// of the same database. So the key is a hash of 64 bits, which makes a collision
+// unlikely.
 func lockKey(names ...string) int64 {
 	d := digest(append([]string{"lock"}, names...)...)
 	return int64(binary.BigEndian.Uint64(d[:8]))

@@ -10,19 +10,19 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/replicated"
 )
 
-// sqlOlder returns three kinds of rows, for an age:
+// sqlOlder returns three kinds of rows, for an age limit ($2):
 //
-//   - the records that are older than the age
-//   - the names, without data, of the other records that have at least a quarter of the age
-//   - one row without a name: the server's time, the age of the oldest record that is not
-//     older than the age, and the age of the youngest record, both in seconds
+//   - the records that are older than the limit
+//   - the names, without data, of the other records that have reached a quarter of the limit
+//   - one row without a name: the server's time, and two ages in seconds: that of the oldest
+//     record within the limit, and that of the youngest record of all
 //
 // It does not use now(), which is the time when the transaction began.
 //
 // There is no index on the time. With an index, each heartbeat would write two index entries
 // instead of none, and the oldest entries would belong to removed row versions. After many
-// heartbeats, a read of the oldest record over the index took fifty times as long as a read
-// of a thousand records without it.
+// heartbeats, a read of the oldest record through the index took fifty times as long as a
+// read of a thousand records without an index.
 const sqlOlder = `
 	WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS t),
 	aged AS MATERIALIZED (SELECT name, rev, data, t - seen AS age FROM {schema}.record, clock WHERE grp = $1{some}),
@@ -142,18 +142,18 @@ func (s *store) queryOlder(ctx context.Context, age time.Duration, names [][]byt
 
 func seconds(f float64) time.Duration { return time.Duration(f * float64(time.Second)) }
 
-// survey is the result of a query of all records: the names of those that had at least a
-// quarter of the age. Every other record, and every record that is written later, needs at
-// least three quarters of the age to reach it. Until then, only the named records must be
-// read. All times are the server's.
+// survey is the result of a query of all records: the names of those that had reached a
+// quarter of the age. Every other record, and every record that is written later, reaches
+// the age after three quarters of it at the earliest. Until then, only the named records
+// must be read. All times are the server's.
 type survey struct {
 	age   time.Duration
 	at    time.Time
 	names [][]byte // not nil
 }
 
-// left returns how long the survey is valid for an age, at a time of the server. Zero or
-// less: it is not valid, or the clock was put back.
+// left returns how long the survey stays valid for an age, from the given time of the
+// server. Zero or less: it is not valid, for instance because the clock was put back.
 func (s survey) left(age time.Duration, server time.Time) time.Duration {
 	if s.age != age || server.Before(s.at) {
 		return 0

@@ -70,9 +70,9 @@ func (d *outageDetector) readOnly(began time.Time) bool {
 }
 
 // ask makes a call that uses the pool and ends with ctx. If the server does not answer, ask
-// may reset the pool. It does not if no connection is idle: then the call may only have
-// waited for other calls, which detect an outage themselves. Pool.Reset does not wait and
-// interrupts no call; a connection in use is closed when it is returned.
+// may reset the pool. It does not reset the pool if no connection is idle: the call may only
+// have waited for other calls, which detect an outage themselves. Pool.Reset does not wait
+// and interrupts no call; a connection in use is closed when it is returned.
 func (s *store) ask(ctx context.Context, call func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -89,8 +89,9 @@ func (s *store) ask(ctx context.Context, call func() error) error {
 	return s.nameServers(err)
 }
 
-// nameServers adds the server to an error that is no answer. Errors of pgx name it, except
-// when a context ended during a wait for a connection or an answer.
+// nameServers adds the server's address to an error that did not come from the server. Errors
+// of pgx contain the address, except when a context ended during a wait for a connection or
+// an answer.
 func (s *store) nameServers(err error) error {
 	if isAnswer(err) || errors.As(err, new(*pgconn.ConnectError)) {
 		return err

@@ -20,9 +20,9 @@ const codeReadOnly = "25006"
 // codeNoPrivilege is the server's code for a privilege that the role does not have.
 const codeNoPrivilege = "42501"
 
-// remedies are the errors of the server that only an operator can solve, by codes or
-// classes of codes, and what to do. A code of class 42 means that the schema lacks something
-// that its version has.
+// remedies lists the server's errors that only an operator can solve, by code or class of
+// codes, and says what to do. 42P01 and 42703 mean that the schema lacks a table or column
+// that its version should have.
 var remedies = []struct{ code, remedy string }{
 	{"3D000", "set an existing database in the pool's URL"},
 	{"28", "check the user, its password and pg_hba.conf"},
@@ -60,9 +60,9 @@ func (e *refusedError) Unwrap() error { return e.error }
 
 func (e *refusedError) Is(target error) bool { return target == heartbeat.ErrUnauthorized }
 
-// Retryable reports whether the same operation has succeeded before. If so, an operator has
-// changed something, and may change it back before the lease ends. If not, the worker ends at
-// once.
+// Retryable reports whether this has worked before: the same operation if a privilege is
+// missing, and any query for other errors. If so, an operator has changed something, and may
+// change it back before the lease ends. If not, the worker ends at once.
 func (e *refusedError) Retryable() bool { return e.retryable }
 
 // The operations besides those on keys.

@@ -41,8 +41,8 @@ var steps = []string{
 		PRIMARY KEY (grp, name)) WITH (fillfactor = 50);`,
 }
 
-// leastClient is the oldest release that can work with the schema after the last step, as
-// the newest version that this release knows. A step that breaks older releases raises it.
+// leastClient is the schema version that a release must know to work with the schema after
+// the last step. A step that breaks older releases raises it.
 const leastClient = 1
 
 // schema is the schema of the tables, and the steps that this release knows.
@@ -91,8 +91,9 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// escaped is a zero byte as text if the setting bytea_output is escape. With hex, or in the
-// binary format of most query exec modes, it looks different.
+// escaped is how the server writes a zero byte if the setting bytea_output is escape and the
+// format is text. With hex, or in the binary format of most query exec modes, the byte looks
+// different.
 const escaped = `\000`
 
 // version returns the version of the schema. Zero: there is none. It also checks that
@@ -163,7 +164,7 @@ func (s schema) create(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// fill puts the schema into a statement. It is quoted, because it may be a keyword.
+// fill puts the schema's name into a statement. It quotes the name, which may be a keyword.
 func (s schema) fill(sql string) string { return strings.ReplaceAll(sql, "{schema}", quoted(s.name)) }
 
 // quoted quotes a name that has no quotes in it.

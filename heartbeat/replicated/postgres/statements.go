@@ -13,15 +13,16 @@ type statements struct {
 }
 
 // next draws a new revision. The revision is above all that were drawn before, whatever the
-// order in which their transactions commit. 47 bits count, and 16 bits are random. If the
-// server goes back to an earlier state, it counts some numbers again. Without the random
-// bits, a process that knows a lost write could overwrite a later write of the same number.
+// order in which their transactions commit. 47 bits are a counter, and 16 bits are random.
+// If the server goes back to an earlier state, it counts some numbers again. Without the
+// random bits, a process that knows a lost write could overwrite a later write of the same
+// number.
 const next = `(nextval('{schema}.revision') << 16 | floor(random() * 65536)::bigint)`
 
 // The new revision of a row is drawn before the row is locked. For an update that does not
 // matter: if it succeeds, the old revision was committed before. An insert that waits for a
-// deletion could get a revision below the deleted one. The lock ($4) makes it draw only when
-// no deletion and no other insert of the key is under way.
+// deletion could get a revision below the deleted one. With the lock ($4), an insert draws
+// its revision only when no deletion and no other insert of the key is under way.
 const (
 	sqlGet = `SELECT rev, data FROM {table} WHERE grp = $1 AND name = $2`
 
@@ -42,7 +43,8 @@ const (
 
 	sqlSome = sqlPresent + ` AND name = ANY($2::bytea[])`
 
-	// The transaction that writes also notifies. The condition is always true.
+	// The same transaction writes and notifies. The condition only calls pg_notify; it is
+	// always true.
 	sqlRevision = ` SELECT rev FROM written`
 	sqlNotify   = ` SELECT rev FROM written WHERE pg_notify($5, $6) IS NOT NULL`
 )

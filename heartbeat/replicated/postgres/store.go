@@ -160,8 +160,8 @@ func bytes(data []byte) []byte {
 }
 
 // write executes a statement that returns the revision of the row that it has written. It
-// is a conflict only if the statement and its transaction succeeded without writing a row.
-// After any other error, the end of a context included, the outcome is unknown.
+// reports a conflict only if the statement and its transaction succeeded without writing a
+// row. After any other error, the end of a context included, the outcome is unknown.
 func (s *store) write(ctx context.Context, op string, k replicated.Key, old uint64, sql string, args ...any) (uint64, error) {
 	var rev int64
 	err := s.ask(ctx, func() error { return s.pool.QueryRow(ctx, sql, args...).Scan(&rev) })
@@ -235,8 +235,8 @@ func (s *store) findSchema(ctx context.Context) (there bool, err error) {
 	return s.exists.Load(), s.successes.explain(s.schema.fail(err), opLook, 0)
 }
 
-// prepare prepares the schema once. Concurrent callers all do it; the server lets one after
-// the other do so.
+// prepare prepares the schema, unless that has succeeded before. Concurrent callers may all
+// do it; an advisory lock lets one at a time upgrade the schema.
 func (s *store) prepare(ctx context.Context) error {
 	if s.usable.Load() {
 		return nil

@@ -10,14 +10,15 @@ import (
 type subscription struct {
 	kind replicated.Kind
 	from string              // the channel of the kind
-	open chan struct{}       // closed when no change from then on is missed
+	open chan struct{}       // closed when the connection listens: no later change is missed
 	news chan struct{}       // has a value while keys has names
 	keys map[string]struct{} // the names of changed keys; guarded by listener.mu
 
 	opened bool // used by the goroutine of the listener only
 }
 
-// subscribe subscribes to changes of a kind. Changes are missed until open is closed.
+// subscribe subscribes to changes of a kind. A change before open is closed may be
+// missed.
 func (l *listener) subscribe(kind replicated.Kind) *subscription {
 	s := &subscription{
 		kind: kind, from: l.channel(kind),

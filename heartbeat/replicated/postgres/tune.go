@@ -32,10 +32,10 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 3 * time.Second, Interva
 // to it waits for 15 minutes. An attempt to connect waits for two minutes, and uses one of the
 // connections of the pool meanwhile. With Tune:
 //
-//   - All idle connections end within six seconds.
+//   - Idle connections to the lost server end within six seconds.
 //   - On Linux, a connection that waits for an answer ends within five seconds.
-//   - An attempt to reach a host ends after two seconds, and an attempt to connect, with the
-//     login, after five. If the URL has a connect_timeout, that applies instead.
+//   - An attempt to reach a host ends after two seconds. A whole attempt to connect, login
+//     included, ends after five. If the URL has a connect_timeout, it applies to both instead.
 //   - A call that gets an idle connection to the lost server notices that within two seconds.
 //     If PingTimeout is set, that applies instead.
 func Tune(cfg *pgxpool.Config) {

@@ -11,8 +11,8 @@ import (
 const tcpUserTimeout = 0x12
 
 // limitUnacknowledged makes the system close a connection whose peer acknowledges nothing.
-// Keep-alive does not do that: it pauses while sent data waits for an acknowledgement. The
-// system sends such data again for a quarter of an hour.
+// Keep-alive does not do that: it pauses while sent data waits for an acknowledgement. By
+// default, the system sends such data again for a quarter of an hour.
 func limitUnacknowledged(network, _ string, c syscall.RawConn) error {
 	if !strings.HasPrefix(network, "tcp") {
 		return nil // a socket of this machine

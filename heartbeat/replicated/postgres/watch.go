@@ -49,9 +49,9 @@ func (s *store) Watch(ctx context.Context, kind replicated.Kind, sink func(repli
 	}
 }
 
-// checkSchema asks whether the schema exists, even if that is known: the schema may have
-// been upgraded since the last watch of an older process. ctx may have no deadline, and the
-// server may not answer, so the time is limited.
+// checkSchema asks whether the schema exists, even if this process knows that: a newer
+// release may have upgraded the schema since the last watch. ctx may have no deadline, and
+// the server may not answer, so the time is limited.
 func (s *store) checkSchema(ctx context.Context) (there bool, err error) {
 	limited, cancel := context.WithTimeout(ctx, 2*s.checkEvery)
 	defer cancel()
