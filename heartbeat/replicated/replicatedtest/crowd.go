@@ -146,7 +146,7 @@ func (c *Crowd) Kill(name string) {
 // expires.
 func (c *Crowd) Cut(name string) { c.running(name).cut(true) }
 
-// Heal ends Cut.
+// Heal connects a member again that Cut has cut off.
 func (c *Crowd) Heal(name string) { c.running(name).cut(false) }
 
 // names returns the members that have not left and were not killed, the oldest first.
@@ -180,9 +180,9 @@ func (c *Crowd) running(name string) *member {
 	return nil
 }
 
-// Settle waits until each shard is owned by a member that is not cut off, the numbers of
-// shards of these members differ by one at most, and each owner has committed since the
-// call. If that takes longer than within, the error says what is missing.
+// Settle waits until three things are true: each shard has an owner that is not cut off; the
+// members that are not cut off own equally many shards, or differ by one; and each owner has
+// committed since the call. If that takes longer than within, the error says what is missing.
 func (c *Crowd) Settle(within time.Duration) error {
 	start := time.Now()
 	for {

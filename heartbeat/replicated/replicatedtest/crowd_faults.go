@@ -23,7 +23,8 @@ type Fault struct {
 
 // Play makes the faults happen one after the other, while members join and leave. It checks
 // before the first fault, and after each, that the crowd settles within CrowdConfig.Recovery
-// and that no promise was broken. Otherwise Play fails the test, and skips the other faults.
+// and that no promise was broken. If a check fails, Play fails the test and skips the other
+// faults.
 func (c *Crowd) Play(faults ...Fault) {
 	c.Helper()
 	c.settleAndCheck("the beginning")
@@ -61,7 +62,7 @@ func (c *Crowd) play(f Fault) {
 	first, second, step := fmt.Sprint("passing-", c.passed-1), fmt.Sprint("passing-", c.passed), f.For/4
 	c.Join(first)
 	time.Sleep(c.cfg.Interval)
-	c.lostWrites(f) // before Do too, for what members note while Do runs
+	c.lostWrites(f) // before Do too, because members note events while Do runs
 	if err := f.Do(c); err != nil {
 		c.Fatalf("%s: %v", f.Name, err)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// gate is a Group that can be shut. While it is shut, calls and answers wait for the end of
-// their contexts, and watches report nothing.
+// gate is a Group that can be shut. A call that begins or ends while it is shut fails when
+// its context ends. Watches report nothing meanwhile.
 type gate struct {
 	group Group
 
@@ -38,7 +38,8 @@ func (g *gate) state() (bool, <-chan struct{}) {
 	return g.shut, g.changed
 }
 
-// through makes a call. The gate must be open before and after it.
+// through makes a call. If the gate is shut before or after the call, through waits for the
+// end of ctx and returns its error.
 func (g *gate) through(ctx context.Context, call func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -25,7 +25,7 @@ type member struct {
 	isCut   bool
 
 	mu        sync.Mutex                // guards instances
-	instances map[shardset.Lease]uint64 // by grant, without NotAfter: the instance that loaded its checkpoint
+	instances map[shardset.Lease]uint64 // by grant, with NotAfter zero: the instance that loaded its checkpoint
 }
 
 // start starts a member.

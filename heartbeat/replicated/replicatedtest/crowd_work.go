@@ -43,7 +43,7 @@ func (m *member) process(ctx context.Context, s *processor.Shard) error {
 	return m.commit(ctx, s, next)
 }
 
-// another waits for the time of one record, and reports whether to process it.
+// another waits for the time of one record, and reports whether to process that record.
 func (m *member) another(ctx context.Context, s *processor.Shard) bool {
 	t := time.NewTimer(m.crowd.cfg.Record)
 	defer t.Stop()
@@ -56,7 +56,7 @@ func (m *member) another(ctx context.Context, s *processor.Shard) bool {
 	return false
 }
 
-// commit commits a position. It returns nil for an error that a later commit may mend.
+// commit commits a position. It ignores an error after which a later commit may succeed.
 func (m *member) commit(ctx context.Context, s *processor.Shard, next uint64) error {
 	if next == 0 {
 		return nil

@@ -11,7 +11,7 @@ type eventKind uint8
 const (
 	// eventStarted: a processor starts, or restarts, at Position.
 	eventStarted eventKind = iota + 1
-	// eventProcessed: it has processed the record of number Position.
+	// eventProcessed: it has processed record number Position.
 	eventProcessed
 	// eventCommitted: the store has accepted Position, the next record to do.
 	eventCommitted

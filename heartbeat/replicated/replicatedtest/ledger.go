@@ -57,11 +57,12 @@ type run struct {
 	high     uint64    // its highest accepted position
 }
 
-// owns returns the time until which a run owned its shard: its end, the end of its lease,
-// or when the group could know that its process was gone.
+// owns returns the time until which a run owned its shard. That is the earliest of three:
+// its own end, the end of its lease, and the start of a new process under the same name.
 func (r *run) owns(end time.Time) time.Time { return soonest(end, r.ended, r.NotAfter, r.replaced) }
 
-// works returns the time until which a run worked.
+// works returns the time until which a run worked: while it owned its shard, and its process
+// was not killed or frozen.
 func (r *run) works(end time.Time) time.Time { return soonest(r.owns(end), r.gone) }
 
 // soonest returns the earliest of end and some times. A zero time means never.

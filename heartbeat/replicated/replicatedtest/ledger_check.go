@@ -56,9 +56,9 @@ func (a *audit) checkEpochs(name string, p *shardHistory) {
 	}
 }
 
-// checkPositions finds a run that started below an accepted position of an earlier one.
-// Runs are in the order of their starts, not of their commits, so it is no fault if a
-// frozen process notes a commit late.
+// checkPositions finds a run that started below an accepted position of an earlier run. It
+// compares runs in the order of their starts, whatever the order of their commits. So it
+// is no fault if a frozen process notes a commit late.
 func (a *audit) checkPositions(name string, p *shardHistory) {
 	var highest *run
 	for _, r := range p.runs {

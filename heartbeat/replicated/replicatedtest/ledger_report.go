@@ -24,8 +24,8 @@ type Report struct {
 	// knew it. A frozen process may finish one when it wakes, which is no fault.
 	Late int
 
-	// Overlap is the longest time for which a shard had two owners, one from before the store
-	// lost writes and one from after it.
+	// Overlap is the longest time for which a shard had two owners: one from before the
+	// store lost writes, and one from after the loss.
 	Overlap time.Duration
 
 	// Unowned are the shards that no processor worked on at the end.

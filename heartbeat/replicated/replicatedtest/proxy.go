@@ -143,6 +143,6 @@ func (p *Proxy) serve(client *net.TCPConn) {
 }
 
 func refuse(c *net.TCPConn) {
-	_ = c.SetLinger(0) // a reset, and not an end
+	_ = c.SetLinger(0) // so that Close resets the connection
 	_ = c.Close()
 }

@@ -67,8 +67,8 @@ func (c *pipe) pump(to, from *net.TCPConn, flow func(Network) Flow) {
 	}
 }
 
-// wait waits until bytes of a direction may pass, or must be dropped (pass is false). It
-// is not ok if the connection was reset.
+// wait waits until bytes of a direction may pass, or must be dropped (pass is false). ok
+// is false if the connection was reset.
 func (c *pipe) wait(flow func(Network) Flow, lost bool) (pass, ok bool) {
 	for {
 		n, changed := c.proxy.state()
@@ -96,8 +96,8 @@ func (c *pipe) wait(flow func(Network) Flow, lost bool) (pass, ok bool) {
 	}
 }
 
-// drained is called after the end of a stream was dropped. It waits until the direction
-// passes again, and resets the connection.
+// drained handles a stream whose end was dropped: it waits until the direction passes
+// again, and then resets the connection.
 func (c *pipe) drained(flow func(Network) Flow) {
 	for {
 		n, changed := c.proxy.state()

@@ -27,7 +27,7 @@ func listCases() []storeCase {
 	return []storeCase{{name: "Lister/keys", lists: true, run: listsKeys}}
 }
 
-// All keys of a kind are listed, and no other keys except deleted ones.
+// Keys lists all keys of a kind. It may also list deleted keys, but no others.
 func listsKeys(k *storeKit) {
 	list := func(kind replicated.Kind) map[replicated.Key]bool {
 		ctx, cancel := k.context()
@@ -141,8 +141,8 @@ func (k *storeKit) older(age time.Duration) (map[replicated.Key]replicated.Value
 	return values, next
 }
 
-// OlderRecords returns the records whose last write is longer ago than the age, at the
-// revision that a tombstone must be written over. It returns no other keys.
+// OlderRecords returns the records whose last write is longer ago than the age, with
+// their current revisions, which a tombstone must replace. It returns no other keys.
 func clockRecords(k *storeKit) {
 	if list, next := k.older(time.Millisecond); len(list) != 0 || next >= 0 {
 		k.Errorf("of no records, %d are older than 1 ms, and the next one is in %v", len(list), next)

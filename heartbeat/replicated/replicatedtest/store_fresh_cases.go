@@ -49,7 +49,7 @@ func (k *storeKit) fresh(s replicated.Store, key replicated.Key, want uint64) er
 	return nil
 }
 
-// The same holds after a deletion.
+// A read that begins after a deletion was acknowledged returns no value.
 func freshAfterDeletion(k *storeKit) {
 	both := k.dials(2)
 	for i := range 20 {

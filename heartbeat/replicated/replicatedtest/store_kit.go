@@ -71,7 +71,7 @@ func (k *storeKit) get(s replicated.Store, key replicated.Key) replicated.Value 
 	return v
 }
 
-// trySwap writes a key within its time.
+// trySwap writes a key, within the time limit of one call.
 func (k *storeKit) trySwap(s replicated.Store, key replicated.Key, old uint64, data string) (uint64, error) {
 	ctx, cancel := k.context()
 	defer cancel()

@@ -20,8 +20,8 @@ func raceCases() []storeCase {
 
 const racers = 16
 
-// Sixteen processes increment a counter. The sum has each acknowledged increment; no number
-// and no revision is acknowledged twice.
+// Sixteen processes increment a counter. The sum counts each acknowledged increment. No
+// number and no revision is acknowledged twice.
 func raceCounter(k *storeKit) {
 	const each = 15
 	stores := k.dials(racers)
@@ -31,7 +31,7 @@ func raceCounter(k *storeKit) {
 		for range each {
 			var number uint64
 			revision, err := k.update(stores[i], document, func(v replicated.Value) string {
-				number = 1 // of a key that is not there
+				number = 1 // if the key does not exist
 				if len(v.Data) == 8 {
 					number = binary.BigEndian.Uint64(v.Data) + 1
 				}
@@ -59,7 +59,7 @@ func raceCounter(k *storeKit) {
 	}
 }
 
-// If sixteen processes create one key, again and again, one of them succeeds.
+// Each time that sixteen processes create one key, exactly one of them succeeds.
 func raceCreate(k *storeKit) {
 	stores := k.dials(racers)
 	for round := range 5 {
@@ -81,7 +81,7 @@ func raceCreate(k *storeKit) {
 	}
 }
 
-// If sixteen processes delete or replace one version, one of them succeeds.
+// If sixteen processes delete or replace one version, exactly one of them succeeds.
 func raceDelete(k *storeKit) {
 	stores := k.dials(racers)
 	key := record("contested")

@@ -20,7 +20,7 @@ func watchCases() []storeCase {
 
 func caughtUp(s *seen) bool { return s.caughtUp }
 
-// A watch of no keys catches up, and goes on.
+// A watch that finds no keys catches up, and then reports changes.
 func watchNothing(k *storeKit) {
 	for _, kind := range []replicated.Kind{replicated.KindDocument, replicated.KindRecord} {
 		w := k.watch(k.store, kind)

@@ -111,7 +111,7 @@ func (s *seen) take(kind replicated.Kind, e replicated.Event) {
 		s.fault("%s was reported at revision %d with two values", e.Key, v.Revision)
 	}
 	if v.Revision == 0 {
-		v.Revision = before.Revision // of a deletion whose engine keeps none
+		v.Revision = before.Revision // the engine gives a deletion no revision
 	}
 	s.values[e.Key] = replicated.Value{Data: bytes.Clone(v.Data), Revision: v.Revision}
 }
