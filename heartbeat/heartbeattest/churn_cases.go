@@ -79,7 +79,7 @@ func (w *worker) act(m *member) {
 	w.commitAsFormer()
 }
 
-// commitAll commits every shard that m runs. A commit must succeed while the ledger has m as the holder.
+// commitAll commits every shard that m runs. A commit must succeed while m is the holder in the ledger.
 func (w *worker) commitAll(m *member) {
 	if m.store == nil {
 		return
@@ -119,8 +119,9 @@ func (w *worker) crash(m *member) {
 	}
 }
 
-// commitAsFormer lets the crashed process commit shards that another member has now. It does nothing
-// where a service fences by name only, because there the new process may own the shard again.
+// commitAsFormer lets the crashed process commit positions of shards that another member has now. It
+// does nothing if the service fences by name only: a new process of the same name may own the shard
+// again.
 func (w *worker) commitAsFormer() {
 	if !w.k.fences() || !w.k.info.Guarantees.Epochs {
 		return

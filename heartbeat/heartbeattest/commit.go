@@ -34,7 +34,7 @@ func (m *member) commit(id shardset.ID, p processor.Position) {
 	}
 }
 
-// refused fails the test unless the store refuses o.
+// refused fails the test unless the store refuses to save a checkpoint as o.
 func (m *member) refused(why string, o processor.Owner, p processor.Position) {
 	m.k.Helper()
 	if err := m.save(o, p); !errors.Is(err, processor.ErrNotOwner) {

@@ -7,9 +7,10 @@
 // one shard under valid leases at the same time, epochs rise, and a member that starts a
 // shard reads the last checkpoint that the service accepted.
 //
-// Which cases a service has to pass depends on its heartbeat.Guarantees. A case that does
-// not apply is skipped and says why. A service that promises AckedRevoke carries the numbers
-// of a shardset.Heartbeat, so it must refuse stale heartbeats and replaced instances too.
+// Which cases a service has to pass depends on its heartbeat.Guarantees. A case that does not
+// apply is skipped and says why. A service that promises AckedRevoke receives Seq, Instance
+// and Generation of a shardset.Heartbeat. So it must also refuse stale heartbeats and
+// replaced instances.
 //
 // The answers of a replicated service may lag a little. So no case depends on a single
 // heartbeat: members send heartbeats until the condition of the case is true, or its time

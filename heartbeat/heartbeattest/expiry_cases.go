@@ -39,7 +39,7 @@ func (k *kit) takeover(b *member, sent, back time.Time, lost set) {
 	}, b)
 }
 
-// A lease counts from the last heartbeat, also if that came late in the lease before.
+// A lease counts from the last heartbeat, even if that came shortly before the previous lease ended.
 func expiryLate(k *kit) {
 	a, b := k.joinPair()
 	k.answered(a)

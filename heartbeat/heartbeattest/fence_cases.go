@@ -158,8 +158,8 @@ func fenceOthers(k *kit) {
 	}
 }
 
-// A member that loads the position of another member's shard gets it, or is refused. The owner
-// keeps the shard.
+// If a member loads the position of another member's shard, the store returns it or refuses. In
+// both cases the owner keeps the shard.
 func fenceLoad(k *kit) {
 	a, b := k.joinPair()
 	for _, id := range a.running() {

@@ -21,7 +21,8 @@ func finishCases() []testCase {
 	}
 }
 
-// complete lets the member's processors complete these shards; without ids, all that it runs.
+// complete lets the member's processors complete these shards. Without ids, they complete all shards
+// that it runs.
 func (m *member) complete(ids ...shardset.ID) {
 	if ids == nil {
 		ids = m.running()
@@ -43,7 +44,7 @@ func allComplete(members ...*member) func() bool {
 	}
 }
 
-// notComplete is a condition: no newest answer of these members has Complete set.
+// notComplete is a condition: in the newest answer of each member, Complete is not set.
 func notComplete(members ...*member) func() bool {
 	return func() bool {
 		for _, m := range members {
@@ -133,7 +134,7 @@ func finishNewShard(k *kit) {
 	k.until(2*k.patience, "a learns that all is complete", allComplete(a), a)
 }
 
-// A report that a shard is complete does not count for a grant of which the member did not know.
+// A report that a shard is complete does not count for a new grant that the member does not know yet.
 func finishAgain(k *kit) {
 	a := k.manual("a")
 	a.beatUntil("a has all shards", a.all)

@@ -15,7 +15,7 @@ func generationCases() []testCase {
 }
 
 // If a member does not know of a revocation, its heartbeat cannot release the shard by omitting it:
-// the heartbeat may be from before the shard was started.
+// the member may have sent the heartbeat before it started the shard.
 func generationOfGrant(k *kit) {
 	a, b := k.manual("a"), k.member("b")
 	a.beatUntil("a was granted all shards", a.all)
@@ -51,8 +51,8 @@ func generationBeforeGrant(k *kit) {
 	}, b)
 }
 
-// A member that omits a shard of which it knows releases it. If it receives the shard again, the epoch
-// is higher.
+// If a member knows of a shard and omits it, it releases the shard. If it receives the shard again,
+// the epoch is higher.
 func generationReleased(k *kit) {
 	a := k.manual("a")
 	a.beatUntil("a was granted all shards", a.all)

@@ -40,9 +40,9 @@ func groupExists(k *kit) {
 	}
 }
 
-// The heartbeat to a deleted group has an error of its own, not an eviction or an empty answer. If the
-// client can create the group again, members start without checkpoints and under higher epochs,
-// because their sinks may remember the old ones.
+// A heartbeat to a deleted group fails with an error of its own. The service neither evicts the member
+// nor returns an empty answer. If the client can create the group again, members start without
+// checkpoints, but under higher epochs, because their sinks may remember the old epochs.
 func groupDeleted(k *kit) {
 	a := k.join("a")[0]
 	if a.store != nil {

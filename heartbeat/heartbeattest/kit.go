@@ -68,7 +68,7 @@ func (k *kit) dial() (endpoint, error) {
 // promises FencedCommit without a store fails in Info/abilities.
 func (k *kit) fences() bool { return k.first.store != nil && k.info.Guarantees.FencedCommit }
 
-// expiry returns how long after a member's last heartbeat its shards may take to move.
+// expiry returns the longest time from a member's last heartbeat until its shards have moved.
 func (k *kit) expiry() time.Duration { return k.ttl + k.slack + 2*k.step }
 
 // context returns the context for one call.

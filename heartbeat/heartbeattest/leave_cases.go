@@ -26,8 +26,8 @@ func leaveFrees(k *kit) {
 	k.until(k.ttl/2, "b has all shards, because a has left", holding(b, k.ids...), b)
 }
 
-// A leaving member keeps a shard that it still reports, because its processor does not return, until
-// its lease ends. Its other shards are free.
+// If a processor of a leaving member does not return, the member still reports that shard, and keeps
+// it until its lease ends. Its other shards are free.
 func leaveStuck(k *kit) {
 	a, b := k.joinPair()
 	k.answered(a)
@@ -46,8 +46,8 @@ func leaveStuck(k *kit) {
 	k.takeover(b, sent, back, setOf(stuck))
 }
 
-// A leaving member that still drains receives no shards. Those that it releases move at once, and its
-// heartbeats keep only those that it reports.
+// A leaving member that still drains receives no shards. The shards that it releases move at once.
+// Its heartbeats keep only the shards that they report.
 func leaveDraining(k *kit) {
 	a, b := k.joinPair()
 	stuck := a.oneShard()

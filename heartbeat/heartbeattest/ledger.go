@@ -132,7 +132,7 @@ func (l *ledger) moved(name string, id shardset.ID) bool {
 	return e.holder != nil && e.holder.name != name && e.loaded
 }
 
-// valid reports whether m holds the shard at this moment.
+// valid reports whether m holds the shard under a valid lease now.
 func (l *ledger) valid(m *member, id shardset.ID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -153,7 +153,7 @@ func (l *ledger) saved(o processor.Owner, p processor.Position, err error) {
 	}
 }
 
-// loaded checks what an owner starts from.
+// loaded checks the position from which an owner starts.
 func (l *ledger) loaded(m *member, lease shardset.Lease, p processor.Position, found bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -47,7 +47,8 @@ func (k *kit) member(name string) *member {
 	return m
 }
 
-// newMember is member, but returns its error: only the test's own goroutine may end the test.
+// newMember does what member does, but returns the error. Other goroutines than the test's own use it,
+// because they must not end the test.
 func (k *kit) newMember(name string) (*member, error) {
 	e, err := k.dial()
 	if err != nil {
@@ -65,8 +66,8 @@ func (k *kit) newMember(name string) (*member, error) {
 	}, nil
 }
 
-// instance returns the instance of a new process. Later ones are larger, with room for the Tracker to
-// count up.
+// instance returns the instance of a new process. It is larger than the last one by 1,000, because a
+// Tracker may count up from its instance.
 func (k *kit) instance() uint64 { return k.instances.Add(1000) }
 
 func (m *member) String() string {
@@ -197,7 +198,7 @@ func (m *member) start(l shardset.Lease) {
 	switch {
 	case err == nil:
 		m.k.ledger.loaded(m, l, r.resume, r.found)
-	case !l.Valid(time.Now()): // the store may have been right
+	case !l.Valid(time.Now()): // the lease has ended, so the store may refuse
 		m.finish(l.ID, shardset.OutcomeFenced)
 	default:
 		m.k.Errorf("%s cannot load shard %s, which it was granted: %v", m.name, l.ID, err)

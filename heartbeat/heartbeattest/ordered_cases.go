@@ -13,8 +13,8 @@ func orderedCases() []testCase {
 	}
 }
 
-// family returns shard 0, which was split into 1 and 2; 3, into which those were merged; and 4, which
-// has no relatives.
+// family returns five shards: 0 was split into 1 and 2, which were then merged into 3; 4 has no
+// relatives.
 func family() []shardset.Shard {
 	list := shards(5)
 	list[1].Parents = []shardset.ID{list[0].ID}

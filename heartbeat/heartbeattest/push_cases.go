@@ -122,8 +122,8 @@ func pushTwo(k *kit) {
 	k.woken(k.patience, "shards of a are revoked", second)
 }
 
-// A watch ends with its context, also if there are a hundred of them. Watch fails, or its channel is
-// closed, if the context has ended before the call.
+// A watch ends when its context ends, even if there are a hundred watches. If the context has ended
+// before the call, Watch fails or returns a closed channel.
 func pushClosed(k *kit) {
 	a := k.join("a")[0]
 	ctx, cancel := context.WithCancel(k.Context())

@@ -73,7 +73,7 @@ func Run(t *testing.T, cfg Config) {
 				c.play(t, cfg)
 				return
 			}
-			skipped := false // a bubble does not pass this on to t
+			skipped := false // a skip inside a bubble does not reach t
 			cfg.Bubble(t, func(t *testing.T) {
 				defer func() { skipped = t.Skipped() }()
 				c.play(t, cfg)

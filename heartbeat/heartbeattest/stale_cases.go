@@ -16,8 +16,8 @@ func staleCases() []testCase {
 	}
 }
 
-// A heartbeat that arrives after a newer one is refused and changes nothing, even if its generation
-// shows that the member knew everything.
+// A heartbeat that arrives after a newer one is refused and changes nothing, even if it has the newest
+// generation.
 func staleReleases(k *kit) {
 	a, b := k.manual("a"), k.member("b")
 	a.beatUntil("a was granted all shards", a.all)
