@@ -8,15 +8,16 @@ import (
 )
 
 // ErrStaleAnswer is the error of Tracker.Accepted for an answer that came too late: a newer
-// heartbeat has left, the lease was lost meanwhile, or the new lease would have ended already.
+// heartbeat has left, the heartbeat was answered before, the lease was lost meanwhile, or the new
+// lease would have ended already.
 var ErrStaleAnswer = errors.New("answer came too late: a newer heartbeat has left, or the lease was lost")
 
 // Accepted handles an answer to heartbeat seq that came at now. It compares the held shards with
 // the assigned ones (diff), and starts and stops processors accordingly.
 //
-// An error means that the Tracker refused the answer: ErrStaleAnswer if it came too late,
-// *IntervalError if the member's interval does not fit the group's TTL, another error if it is
-// invalid. Apply the Plan also then: it has what has become due by now.
+// An error means that the Tracker refused the answer. It is ErrStaleAnswer if the answer came too
+// late, an *IntervalError if the member's interval does not fit the group's TTL, and another error
+// if the answer is invalid. Apply the Plan even after an error: it contains what is due at now.
 func (t *Tracker) Accepted(now time.Time, seq uint64, a Answer) (Plan, error) {
 	p := t.tick(now)
 	err := t.accept(now, seq, a, &p)
@@ -44,9 +45,9 @@ func (t *Tracker) accept(now time.Time, seq uint64, a Answer, p *Plan) error {
 		t.loseLease(now, p)
 		return err
 	}
-	// The lease counts from when the request left, not from when the reply came.
-	// Sent 0s, stamped by the server 1s, read by us 9s, TTL 10s: the server frees
-	// the shard at 11s; counting from the reply we would work on it until 19s.
+	// The lease counts from when the request left, not from when the reply came. Example with a TTL
+	// of 10s: the heartbeat leaves at 0s, the server receives it at 1s, and we read the reply at
+	// 9s. The server frees the shard at 11s. A lease counted from the reply would last until 19s.
 	deadline := t.sentAt.Add(a.TTL - Margin(a.TTL))
 	t.interval = t.intervalFor(a.TTL)
 	if !before(now, deadline) {
@@ -105,8 +106,8 @@ func (t *Tracker) checkGrants(grants []Grant) (sorted []Grant, changed bool, err
 
 func compareGrants(a, b Grant) int { return a.ID.Compare(b.ID) }
 
-// applyDiff starts and stops shards by the difference of what is held and what is assigned. A
-// shard that may not start yet stays assigned, and applyDiff runs again at the next answer.
+// applyDiff starts and stops shards so that the member comes to hold what it is assigned. A shard
+// that may not start yet stays assigned, and applyDiff runs again at the next answer.
 func (t *Tracker) applyDiff(now time.Time, seq uint64, p *Plan) {
 	d := diff(t.entries.sorted(), t.assigned)
 	t.diffDue = false // remove sets it again
@@ -141,9 +142,9 @@ func (t *Tracker) stopOrRemove(now time.Time, e *entry, to State, why Cause, p *
 	}
 }
 
-// mayStart reports whether the answer to heartbeat seq may start a shard. After an earlier run
-// here, the answered heartbeat must have left the shard out. Otherwise the service may have
-// answered before the last commit of that run.
+// mayStart reports whether the answer to heartbeat seq may start a shard. If this member ran the
+// shard before, that heartbeat must not list the shard. Otherwise the service may have answered
+// before the last commit of the earlier run.
 func (t *Tracker) mayStart(id ID, seq uint64) bool {
 	listed, ok := t.released[id]
 	return !t.leaving && (!ok || listed < seq)
@@ -182,9 +183,9 @@ func (t *Tracker) remove(e *entry) {
 	t.diffDue = true
 }
 
-// dropReported drops what the service knows by now, because heartbeat seq was answered: closed
-// shards that it reported, and released shards that it did not list. It also drops pauses that
-// have passed.
+// dropReported forgets what the service knows once it has answered heartbeat seq: closed shards
+// that the heartbeat reported, and released shards that it did not list. It also forgets pauses
+// that have passed.
 func (t *Tracker) dropReported(now time.Time, seq uint64) {
 	for id, listed := range t.released {
 		if seq > listed {

@@ -18,8 +18,8 @@ const (
 	maxClosedPause = 5 * time.Minute
 )
 
-// scheduleRecheck sets when a shard that was just processed to its end starts again. It starts
-// only if the service still grants it then.
+// scheduleRecheck sets when a closed shard starts again after its processor has reached the end.
+// The shard starts only if the service still grants it then.
 func (t *Tracker) scheduleRecheck(now time.Time, e *entry) {
 	first := closedIntervals * t.cfg.Interval
 	switch ranLong := now.Sub(e.since) > e.pause; {
@@ -64,6 +64,6 @@ func (t *Tracker) startAgain(now time.Time, p *Plan) {
 		t.entries.countComplete(-1)
 		t.start(now, e, p)
 		p.StillGranted = append(p.StillGranted, e.grant.ID)
-		p.Beat = p.Beat || t.cfg.Finite || t.cfg.Completion // else nothing counts complete shards
+		p.Beat = p.Beat || t.cfg.Finite || t.cfg.Completion // without both, nothing uses Heartbeat.Complete
 	}
 }

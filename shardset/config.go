@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// ConfigError lists every fault of a configuration that a constructor refused. All
-// constructors of the module return it, so that a program can print the faults, or correct
-// the fields, without reading texts.
+// ConfigError lists every fault of a configuration that a constructor refused. Constructors such as
+// coordinator.New return it, so that a program can print the faults, or correct the fields, without
+// parsing the error text.
 type ConfigError struct {
 	// Config names the type that was refused: "coordinator.Config".
 	Config string
@@ -19,8 +19,8 @@ type ConfigError struct {
 type Fault struct {
 	// Field is the name of the field. A part of a field is written as in Go: "Shards[3].ID".
 	Field string
-	// Reason says what is wrong and what the field takes. It reads on from the name:
-	// "is -1s; it must not be negative".
+	// Reason says what is wrong and what the field takes. It continues a sentence that begins with
+	// the name of the field: "is -1s; it must not be negative".
 	Reason string
 
 	err error // what Add made, for errors.Is
@@ -38,7 +38,7 @@ func (e *ConfigError) Error() string {
 	return b.String()
 }
 
-// Add adds a fault. errors.Is and errors.As find what the format wraps with %w.
+// Add adds a fault. errors.Is and errors.As find an error that format wraps with %w.
 func (e *ConfigError) Add(field, format string, args ...any) {
 	err := fmt.Errorf(format, args...)
 	e.Faults = append(e.Faults, Fault{Field: field, Reason: err.Error(), err: err})

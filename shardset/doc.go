@@ -33,14 +33,14 @@
 //
 // # Heartbeats and answers
 //
-//   - One heartbeat is in flight, and only the answer to the newest heartbeat counts. The
+//   - At most one heartbeat is in flight, and only the answer to the newest heartbeat counts. The
 //     Tracker drops every older answer.
-//   - The Tracker refuses an invalid answer and changes nothing. It never reads an invalid answer
-//     as an empty list. One kind costs the lease: if the generation went back, the service has
-//     lost data, and may have granted the shards to other members.
-//   - The TTL must have room for three heartbeats (MinHeartbeats). If the user set an interval
-//     that is too long, the Tracker refuses the first answer (IntervalError). If the TTL
-//     becomes shorter later, the Tracker shortens the interval.
+//   - The Tracker refuses an invalid answer. It never reads an invalid answer as an empty list. An
+//     invalid answer has an effect in one case only: if the generation went back, the lease is
+//     lost, because the service has lost data and may have granted the shards to other members.
+//   - The TTL must have room for three heartbeats (MinHeartbeats). If the user set an interval that
+//     is too long, the Tracker refuses the first answer (IntervalError). If the TTL becomes shorter
+//     later, the Tracker shortens the interval, but not below ShortestInterval.
 //
 // # Leases
 //
@@ -54,8 +54,9 @@
 //
 //   - A shard is held until its processor goroutine has returned and its last commit is
 //     settled. Until then each heartbeat lists the shard, and no other member can start it.
-//   - A shard that ran here before starts again only after a heartbeat that did not list it was
-//     answered. So the new processor reads the checkpoint after the last commit of the old one.
+//   - If a shard ran here before, it starts again only after the answer to a heartbeat that did not
+//     list it. So the new processor reads the checkpoint only after the old one has made its last
+//     commit.
 //   - A revoked shard drains: its processor finishes what it has and returns. After
 //     DrainTimeout the Tracker cancels its context. If the shard is assigned again meanwhile,
 //     the drain continues. Once the shard is released, a new processor starts from its
@@ -76,9 +77,9 @@
 //     processor reaches the end at once.
 //   - A shard that is complete but not closed does not start again.
 //   - A finite run is complete when the service says so (Answer.Complete). Some services do not
-//     count complete shards. Then a member that has only complete shards waits for one TTL,
-//     because it may get the shards of an expired member, and leaves. Other members receive its
-//     shards, find their work complete at once, and leave too.
+//     count complete shards. Then a member that has only complete shards waits for one TTL, and
+//     leaves. It waits because it may get the shards of an expired member. Other members receive
+//     its shards, find their work complete at once, and leave too.
 //
 // # The states of a shard, as its member sees it
 //

@@ -38,7 +38,7 @@ func (t *Tracker) tick(now time.Time) Plan {
 func (t *Tracker) stop(now time.Time, e *entry, to State, why Cause, p *Plan) {
 	s := Stop{ID: e.grant.ID, Epoch: e.epoch, Cause: why}
 	if i := slices.IndexFunc(p.Start, func(l Lease) bool { return l.ID == s.ID }); i >= 0 {
-		// It was to start at this event. No processor runs yet, so none has to stop.
+		// This event would have started the shard. No processor runs yet, so none has to stop.
 		p.Start = slices.Delete(p.Start, i, i+1)
 		t.remove(e)
 		p.Beat = true
@@ -76,7 +76,7 @@ func (t *Tracker) unschedule(e *entry) {
 	t.timed, e.slot = t.timed[:end], 0
 }
 
-// wakeBy makes the Tracker check timed at due or earlier.
+// wakeBy makes the Tracker check its timed entries at due or earlier.
 func (t *Tracker) wakeBy(due time.Time) {
 	if t.timedAt.IsZero() || due.Before(t.timedAt) {
 		t.timedAt = due

@@ -16,7 +16,7 @@ type entry struct {
 	due     time.Time // StateDraining: cancel; StateCancelled: stuck; StateRestarting: start
 	slot    int       // its place in Tracker.timed, plus one; zero: not there
 
-	// Of StateComplete, if the shard is closed: see scheduleRecheck.
+	// In StateComplete, if the shard is closed: see scheduleRecheck.
 	recheckAt time.Time     // it starts again no earlier; zero: it does not start again
 	answers   uint64        // it starts again after this many accepted answers in all
 	pause     time.Duration // before the last start; kept while the shard runs again
@@ -26,9 +26,9 @@ type entry struct {
 // because they rarely change between two heartbeats. It replaces a list and never changes one in
 // place, because a heartbeat in flight still uses it.
 type entryTable struct {
-	// byLog finds entries by ID. It is a map of maps, because the runtime has a faster
-	// map for int keys than for keys with a string in them, and a member has few logs
-	// and many shards: a swap of 10,000 shards spends most of its time here.
+	// byLog finds entries by ID. It is a map of maps: a member has few logs and many shards, and
+	// Go's maps are faster with int keys than with keys that contain a string. A swap of 10,000
+	// shards spends most of its time here.
 	byLog map[string]map[int]*entry
 	n     int
 

@@ -26,12 +26,12 @@ func (t *Tracker) Refused(now time.Time) (p Plan, final bool) {
 	return t.finish(now, p), !before(now, t.refusedUntil)
 }
 
-// LeaseLost handles the end of the lease, seen by another goroutine that read a later time than
-// the Tracker, for example before a commit. That goroutine has stopped working, so the lease is
-// lost for the Tracker too.
+// LeaseLost handles the end of the lease if another goroutine has seen it before the Tracker, for
+// example at a check before a commit. That goroutine has stopped working, so the lease is lost for
+// the Tracker too.
 func (t *Tracker) LeaseLost(now time.Time) Plan {
 	p := t.tick(now)
-	if !t.deadline.IsZero() { // else it is lost, and a new one may be under way
+	if !t.deadline.IsZero() { // otherwise the lease is lost already
 		t.loseLease(now, &p)
 	}
 	return t.finish(now, p)
@@ -51,21 +51,21 @@ func (t *Tracker) Evicted(now time.Time, seq uint64) Plan {
 	return t.finish(now, p)
 }
 
-// instanceStep is the least distance between the instance that has the name now and the one that
-// a process with a slow clock takes. A Tracker adds one for each lost lease; the distance is far
-// larger than the number of leases that it loses. So the two never reach the same instance, which
-// would give both the same fencing token.
+// instanceStep is the least distance between the instance that has the name now and the one that a
+// process with a slow clock takes. A Tracker adds one for each lost lease, and loses far fewer
+// leases than this distance. So the two processes never have the same instance, and never the same
+// fencing token.
 const instanceStep = 1 << 20
 
-// instanceAbove returns an instance that is at least one step above newest and has the low bits
-// of own. The low bits are random, so two processes that pass the same instance get different
-// numbers. With the same number, both would have the same fencing token.
+// instanceAbove returns an instance that is at least one step above newest and has the low bits of
+// own. The low bits are random, so two processes with the same newest get different instances. With
+// the same instance, both would have the same fencing token.
 func instanceAbove(own, newest uint64) uint64 {
 	return newest - newest%instanceStep + 2*instanceStep + own%instanceStep
 }
 
 // Replaced handles an answer to heartbeat seq that says that instance newest has this member's
-// name. If this process has never joined, its clock may be slow: it takes a larger number and
+// name. If this process has never joined, its clock may be slow: it takes a larger instance and
 // tries again. If it has joined, another process has replaced it: the lease is lost, and final is
 // true.
 func (t *Tracker) Replaced(now time.Time, seq, newest uint64) (p Plan, final bool) {
@@ -123,7 +123,7 @@ func (t *Tracker) complete(now time.Time, e *entry, o Outcome, p *Plan) {
 	e.state, e.since = StateComplete, now
 	t.entries.countComplete(1)
 	t.completion.completedOne = true
-	p.Beat = p.Beat || t.cfg.Finite || t.cfg.Completion // else nothing counts complete shards
+	p.Beat = p.Beat || t.cfg.Finite || t.cfg.Completion // without both, nothing uses Heartbeat.Complete
 }
 
 // Leave handles the request to leave the group. The member takes no more shards, and drains all

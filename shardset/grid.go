@@ -28,12 +28,12 @@ func gridOffset(member string) time.Duration {
 // grid returns when the next regular heartbeat is due, if the last one left at sent. All members
 // send their regular heartbeats at the same points of the wall clock, the grid.
 //
-// A service that does not push grants the shards of an expired member with its next answers to
-// the other members. Without a grid, these could come a whole interval after the lease has ended.
-// On the grid, TTL plus gridSlack is a whole number of periods. The expired member's last heartbeat
-// left at a grid point, so its lease ends at most gridSlack before another one. The other members
-// send their heartbeats just after that point. So a takeover starts within twice gridSlack after
-// the end of the lease, however long the interval is.
+// A service that does not push grants the shards of an expired member with its next answers to the
+// other members. Without a grid, these answers could come a whole interval after the lease has
+// ended. On the grid, TTL plus gridSlack is a whole number of periods. The expired member's last
+// heartbeat left at a grid point, so its lease ends at most gridSlack before another one. The other
+// members send their heartbeats just after that point. So a takeover starts within twice gridSlack
+// after the end of the lease, however long the interval is.
 //
 // A change makes a heartbeat leave between two grid points. The next one then leaves at the next
 // grid point. If clocks differ by more than gridSlack, or members have different intervals, a

@@ -40,13 +40,13 @@ type Heartbeat struct {
 	Complete []ID
 	// Closed lists the closed shards that this member has processed to their end. Sorted.
 	Closed []ID
-	// Leaving says that the member takes no more shards. The service grants its shards to other
-	// members: those it releases, and those it has been granted but not started.
+	// Leaving says that the member takes no more shards. The service grants two kinds of its shards
+	// to other members: those that it releases, and those that it was granted but has not started.
 	Leaving bool
 }
 
-// Beat returns the heartbeat to send at now. From then on only its answer counts, and a lease
-// from that answer counts from now.
+// Beat returns the heartbeat to send at now. From then on, the Tracker accepts only the answer to
+// this heartbeat. A lease from that answer counts from now.
 func (t *Tracker) Beat(now time.Time) Heartbeat {
 	t.seq++
 	t.sentAt = now

@@ -9,11 +9,11 @@ import (
 // of them keeps its lease.
 const MinHeartbeats = 3
 
-// ShortestInterval is the shortest interval to which a group's TTL can shorten that of a member.
-// A shorter one would leave too little time for a round trip.
+// ShortestInterval is the shortest interval that a member takes because of a short TTL. A shorter
+// one would leave too little time for a round trip.
 const ShortestInterval = 100 * time.Millisecond
 
-// unsettledIntervals is how many regular intervals after a change the fast cadence lasts.
+// unsettledIntervals is for how many regular intervals heartbeats are fast after a change.
 const unsettledIntervals = 2
 
 // IntervalError says that the member's heartbeat interval is too long for the group's TTL: fewer
@@ -29,14 +29,15 @@ func (e *IntervalError) Error() string {
 		e.Interval, e.TTL, MinHeartbeats, e.TTL/MinHeartbeats)
 }
 
-// Interval returns the time from one regular heartbeat to the next. It is TrackerConfig.Interval,
-// in proportion to the group's TTL if TrackerConfig.FollowTTL is set. It is never longer than
-// the TTL divided by MinHeartbeats.
+// Interval returns the time from one regular heartbeat to the next. It is TrackerConfig.Interval;
+// with TrackerConfig.FollowTTL, it changes in proportion to the group's TTL. It is never longer
+// than the TTL divided by MinHeartbeats.
 func (t *Tracker) Interval() time.Duration { return t.interval }
 
-// NextHeartbeat returns when the next heartbeat is due if nothing happens before: a regular or a
-// fast interval after the newest one left. If the service has no leave call, a leaving member
-// waits until it must renew its lease. Zero means that no more heartbeat is needed.
+// NextHeartbeat returns when the next heartbeat is due if nothing happens before. That is a regular
+// or a fast interval after the newest one left, or the next point of the grid. If the service has
+// no leave call, a leaving member waits until it must renew its lease. Zero means that no more
+// heartbeat is needed.
 func (t *Tracker) NextHeartbeat(now time.Time) time.Time {
 	switch {
 	case t.leaving && t.deadline.IsZero():

@@ -19,10 +19,10 @@ type Lease struct {
 	// Epoch is the number of this grant. A sink can use it to fence: it stores the highest epoch
 	// of each shard and refuses lower ones, so a former owner that wakes up late writes nothing.
 	//
-	// If the service has no epochs (heartbeat.Guarantees.Epochs), Epoch is the time of the grant
-	// by the member's wall clock, in microseconds since 1970. It rises from owner to owner as
-	// long as the clocks differ by less than the time between two grants of the shard. If they
-	// differ by more, the sink refuses the new owner until its clock has passed the time of the
+	// If the service has no epochs (heartbeat.Guarantees.Epochs), Epoch is the time of the grant by
+	// the member's wall clock, in microseconds since 1970. It rises from owner to owner as long as
+	// the clocks differ by less than the time between two grants of the shard. If they differ by
+	// more, the sink refuses the new owner until the new owner's clock has passed the time of the
 	// old grant.
 	Epoch uint64
 	// NotAfter is when the member must have stopped. It is at least Margin before the service
@@ -36,8 +36,8 @@ type Lease struct {
 // too early, which is safe. Setting it backward changes nothing.
 func (l Lease) Valid(now time.Time) bool { return before(now, l.NotAfter) }
 
-// before reports whether now is before t, by the wall clock and, if both have a reading of it,
-// by the monotonic clock.
+// before reports whether now is before t, by the wall clock, and also by the monotonic clock if
+// both times have a reading of it.
 func before(now, t time.Time) bool {
 	return now.Before(t) && now.Round(0).Before(t.Round(0))
 }
@@ -51,9 +51,9 @@ func clockEpoch(now time.Time, last uint64) uint64 {
 	return max(last+1, uint64(max(us, 0)))
 }
 
-// Margin is how long before the end of its TTL a member stops using a lease. It is 1 % of the TTL
-// for clocks that run at different rates, plus a tenth of the TTL, at most 5 s, in which the
-// processors stop after their contexts are cancelled.
+// Margin is how long before the end of its TTL a member stops using a lease. It has two parts. One
+// is 1 % of the TTL, for clocks that run at different rates. The other is a tenth of the TTL, at
+// most 5 s; in that time, processors stop after their contexts are cancelled.
 func Margin(ttl time.Duration) time.Duration {
 	return ttl/100 + min(ttl/10, 5*time.Second)
 }
@@ -67,10 +67,10 @@ type Answer struct {
 	// TTL is how long the service keeps the member's shards after it has received the
 	// heartbeat. It belongs to the group, so it comes with each answer.
 	TTL time.Duration
-	// Generation numbers the versions of the group's assignment. Each heartbeat carries the
-	// newest one that the member has seen. If a heartbeat does not list a granted shard, it
-	// tells the service why: the member has released the shard, or has not seen the grant yet.
-	// Zero means that the service has no generations.
+	// Generation numbers the versions of the group's assignment. Each heartbeat carries the newest
+	// one that the member has seen. If a heartbeat does not list a granted shard, its generation
+	// tells the service why: the member has released the shard, or has not seen the grant yet. Zero
+	// means that the service has no generations.
 	Generation uint64
 	// Complete says that all work of the group is complete: there is at least one shard, and
 	// each shard is closed, or its owner has reported it as complete. A service that does not

@@ -10,7 +10,7 @@ func (t *Tracker) loseLease(now time.Time, p *Plan) {
 		case StateHeld, StateDraining:
 			t.stop(now, e, StateCancelled, CauseLost, p)
 		case StateCancelled:
-			e.cause = CauseLost // replaces an earlier cause, so that its outcome does not count
+			e.cause = CauseLost // also after another cause: Returned then ignores OutcomeClosed
 		case StateRestarting, StateComplete:
 			t.remove(e)
 		}
@@ -30,7 +30,7 @@ func (t *Tracker) loseLease(now time.Time, p *Plan) {
 }
 
 // shortenLease ends the lease earlier if a refused answer has a shorter TTL. The service has
-// received the newest heartbeat, and may give the shards away one such TTL later.
+// received the newest heartbeat, and may grant the shards to other members after the shorter TTL.
 func (t *Tracker) shortenLease(now time.Time, ttl time.Duration, p *Plan) {
 	deadline := t.sentAt.Add(ttl - Margin(ttl))
 	if ttl <= 0 || t.deadline.IsZero() || !deadline.Before(t.deadline) {

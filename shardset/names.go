@@ -10,9 +10,9 @@ import (
 // maxName is the longest name of a member or a group, in bytes.
 const maxName = 128
 
-// CheckName returns an error if a member or a group cannot have this name. A name is 1 to 128
-// bytes of UTF-8, of printable characters. A service may have a narrower rule. The error continues
-// a sentence that begins with the name of a field, as Fault.Reason does.
+// CheckName returns an error if a member or a group cannot have this name. A name has 1 to 128
+// bytes of UTF-8, and only printable characters. A service may have a narrower rule. The error
+// continues a sentence that begins with the name of a field, as Fault.Reason does.
 func CheckName(name string) error {
 	switch {
 	case name == "":

@@ -19,7 +19,7 @@ type Pacer struct {
 	changeAt time.Time // when the heartbeat for a change leaves; zero: there is no change
 	retryAt  time.Time // when the heartbeat after a failure leaves; zero: the newest one did not fail
 
-	pause      time.Duration // of the next failure, before chance; zero: that of the first one
+	pause      time.Duration // after the next failure, without the random part; zero: the first, shortest pause
 	rejoining  bool          // the newest outcome was a Rejoin
 	rejoinedAt time.Time     // when the member last rejoined without a pause
 }
@@ -46,8 +46,8 @@ func (p *Pacer) Answered(now, due time.Time) {
 	if !p.changeAt.IsZero() { // the answer may cause more changes
 		p.changeAt = now.Add(coalesce)
 	}
-	// After an eviction, one accepted answer does not end the pauses. Two unconnected servers
-	// behind one address would answer and evict in turn.
+	// After an eviction, one accepted answer does not end the pauses. Otherwise the pauses would
+	// stay short with two unconnected servers behind one address, which answer and evict in turn.
 	if !p.rejoining {
 		p.pause = 0
 	}
@@ -55,9 +55,9 @@ func (p *Pacer) Answered(now, due time.Time) {
 }
 
 // Failed handles a heartbeat without an accepted answer. The first pause is about a tenth of the
-// interval. Each further pause is twice as long, up to the interval. chance is a random number
-// from 0 to 1 that makes a pause up to half shorter or longer. retryAfter is the least pause that
-// the service asked for, or zero. The pause never exceeds the interval.
+// interval. Each further pause is twice as long, up to the interval. chance is a random number from
+// 0 to 1; it makes a pause up to 50 % shorter or longer. retryAfter is the least pause that the
+// service asked for, or zero. The pause never exceeds the interval.
 func (p *Pacer) Failed(now time.Time, interval, retryAfter time.Duration, chance float64) {
 	p.inFlight, p.rejoining = false, false
 	p.retryAt = now.Add(p.nextPause(interval, retryAfter, chance))
@@ -65,7 +65,7 @@ func (p *Pacer) Failed(now time.Time, interval, retryAfter time.Duration, chance
 
 // Rejoin handles a heartbeat that the service refused because the member has to join again. The
 // next heartbeat leaves at once. If the member has already rejoined at once within the last
-// interval, it leaves after a pause, as after Failed.
+// interval, the heartbeat leaves after a pause, as after Failed.
 func (p *Pacer) Rejoin(now time.Time, interval, retryAfter time.Duration, chance float64) {
 	p.inFlight, p.rejoining = false, true
 	if now.Sub(p.rejoinedAt) >= interval {

@@ -40,8 +40,8 @@ type Plan struct {
 	// Left: the member may leave now. Every processor has returned, or the time to wait for them
 	// is over.
 	Left bool
-	// Complete: the run is finite, and this member has no work left: leave. Set once under a
-	// lease.
+	// Complete: the run is finite, and this member has no work left: leave. It is set at most once
+	// under each lease.
 	Complete bool
 }
 

@@ -14,7 +14,7 @@ type Tracker struct {
 	timed   []*entry   // the entries with a time in due: draining, cancelled, restarting; in no order
 	timedAt time.Time  // the earliest due of timed; zero: none
 
-	assigned  []Grant          // the last accepted answer, sorted
+	assigned  []Grant          // the grants of the last accepted answer, sorted
 	diffDue   bool             // a shard may be assigned and not held
 	released  map[ID]uint64    // released shards, with the newest heartbeat that may list each; see dropReported
 	closed    map[ID]uint64    // closed shards to report, with the first heartbeat that reports each; see dropReported
@@ -91,8 +91,8 @@ func (t *Tracker) Shards() []ShardState {
 	return out
 }
 
-// Shard returns one of Shards. The second result is false if the member does not report that
-// shard as held.
+// Shard returns the state of one held shard. The second result is false if the member does not
+// report that shard as held.
 func (t *Tracker) Shard(id ID) (ShardState, bool) {
 	e := t.entries.get(id)
 	if e == nil {

@@ -14,12 +14,12 @@ type TrackerConfig struct {
 	// Interval is the time from one regular heartbeat to the next, more than zero. If fewer than
 	// MinHeartbeats fit into the group's TTL, the Tracker shortens it: see Tracker.Interval.
 	Interval time.Duration
-	// FirmInterval says that the user set Interval. If it is too long for the group's TTL, the
-	// Tracker then refuses the first answer. If the TTL becomes too short later, somebody has
-	// changed the group, and the Tracker shortens the interval nevertheless.
+	// FirmInterval says that the user set Interval. If Interval is too long for the group's TTL,
+	// the Tracker then refuses the first answer. If the TTL becomes too short later, the Tracker
+	// shortens the interval all the same, because a change of the group caused this.
 	FirmInterval bool
-	// FollowTTL says that Interval is the service's advice for TTL. If the group's TTL is
-	// another one, the Tracker changes the interval in proportion.
+	// FollowTTL says that Interval is the service's advice for TTL. If the group has a different
+	// TTL, the Tracker changes the interval in proportion.
 	FollowTTL bool
 	// TTL is the assumed TTL of the group before the first answer. Zero means MinHeartbeats
 	// times Interval.
