@@ -68,9 +68,9 @@ func (g *Group) setQuotas(n int) bool {
 	return true
 }
 
-// share distributes n shards: each member's quota is its exact share rounded down, and one more until
-// none is left. Members that already have more than the rounded share come first, because to
-// revoke a shard would be a move. share returns false if the total weight is zero.
+// share distributes n shards. Each member's quota is its exact share, rounded down. The shards that are
+// left raise some quotas by one. Members that already have more than the rounded share come first,
+// because each shard that they keep saves a move. share returns false if the total weight is zero.
 func share(members []*member, n int) bool {
 	total := 0
 	for _, m := range members {
@@ -104,7 +104,7 @@ func share(members []*member, n int) bool {
 	return true
 }
 
-// load returns how many shards m has when all transfers are finished.
+// load returns how many shards m will have after all transfers.
 func (m *member) load() int { return m.held + m.incoming }
 
 // taker returns a function that returns the first member, by name, that is below its quota, or nil.
@@ -151,7 +151,8 @@ func (g *Group) repromise(moving []int32, take func() *member) {
 	}
 }
 
-// assignFree grants each free shard to its last owner if that is below its quota, and the others in order.
+// assignFree grants each free shard to its last owner if that member is below its quota. It grants the
+// other shards, in order, to any members below their quotas.
 func (g *Group) assignFree(free []int32, take func() *member) {
 	rest := free[:0]
 	for _, i := range free {

@@ -14,7 +14,7 @@ import (
 // A heartbeat that Beat refuses changes nothing. The error is
 //   - shardset.ErrEvicted if the instance has left or expired, if it was a member of the deleted group
 //     before this one, or if an unknown member reports shards;
-//   - shardset.ErrStaleHeartbeat if a newer heartbeat came first;
+//   - shardset.ErrStaleHeartbeat if the same or a newer heartbeat came first;
 //   - *shardset.ReplacedError if a newer instance has replaced this one;
 //   - that of shardset.Heartbeat.Validate if the heartbeat is not valid.
 func (g *Group) Beat(now time.Time, b shardset.Heartbeat) (shardset.Answer, error) {
@@ -84,14 +84,14 @@ func (g *Group) admit(now time.Time, b *shardset.Heartbeat) (*member, error) {
 	return m, nil
 }
 
-// succeeds reports whether the sender is a new process in the name of the former member m, started
-// since m's group was deleted.
+// succeeds reports whether the sender has the name of the former member m, but is a new process that
+// started after m's group was deleted.
 func (m *member) succeeds(b *shardset.Heartbeat) bool {
 	return b.Instance > m.instance || b.Instance == 0 && len(b.Held) == 0
 }
 
-// takeClosed closes the shards that their owner reports as closed. A member repeats the report until
-// it has an answer. A report from before the shard was reopened and granted again does not count.
+// takeClosed closes the shards that their owner reports as closed. A member repeats the report until it
+// has an answer. A report does not count if the shard was reopened and granted again after it.
 func (g *Group) takeClosed(m *member, b *shardset.Heartbeat) {
 	for _, id := range b.Closed {
 		i, ok := g.index[id]
@@ -116,8 +116,9 @@ func (g *Group) setWeight(m *member, b *shardset.Heartbeat) {
 	}
 }
 
-// takeReleased frees the shards that the member has released. Its heartbeat omits them, and the member
-// knew of the grant or is leaving.
+// takeReleased frees the shards that the member has released. A shard is released if the heartbeat
+// omits it, and the member knew of its grant and revocation or is leaving. The package comment has the
+// rule for heartbeats without numbers.
 func (g *Group) takeReleased(m *member, b *shardset.Heartbeat) {
 	if m.outgoing == 0 && m.removed == 0 && slices.Equal(b.Held, m.grants) && !m.grantsStale {
 		return // the steady state: it holds what the last answer said

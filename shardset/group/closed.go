@@ -6,10 +6,10 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Close is the event that the service closes a shard: it gets no more data. Its children no longer
-// wait for it, and answers no longer grant it to its owner. The owner may still run the shard: if
-// Reopen comes before the owner has released it, the same owner gets it back. Close of an unknown
-// shard does nothing.
+// Close is the event of a shard being closed by the service: the shard gets no more data. Its children
+// no longer wait for it, and answers no longer grant it to its owner. The owner may still run the
+// shard: if Reopen comes before the owner has released it, the same owner gets it back. Close of an
+// unknown shard does nothing.
 func (g *Group) Close(now time.Time, id shardset.ID) {
 	g.begin(now)
 	defer g.end(now)
@@ -36,8 +36,8 @@ func (g *Group) closeShard(i int32) {
 	g.dirty = true
 }
 
-// Reopen is the event that the service opens a closed shard again, for example because a user has set
-// its checkpoint back. Reopen of any other shard does nothing.
+// Reopen is the event of a closed shard being opened again, for example because a user has set its
+// checkpoint back. Reopen of any other shard does nothing.
 func (g *Group) Reopen(now time.Time, id shardset.ID) {
 	g.begin(now)
 	defer g.end(now)

@@ -7,8 +7,8 @@ import (
 )
 
 // takeComplete sets which of the member's shards are complete, from its heartbeat. Every heartbeat
-// repeats the report. It counts for the present grant only: if the shard was granted again since the
-// member's last answer, the work on it begins again.
+// repeats the report. The report counts for the present grant only: if the shard was granted again
+// since the member's last answer, the work on it begins again.
 func (g *Group) takeComplete(m *member, b *shardset.Heartbeat) {
 	if len(b.Complete) == 0 && m.complete == 0 {
 		return // the common case

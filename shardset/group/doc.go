@@ -14,10 +14,10 @@
 //	                             +--- lease ended -- transfer --> held by the next,
 //	                                                      released     epoch+1
 //
-// A shard in transfer was revoked from its owner, and is promised to the next member. The owner
-// releases it with a heartbeat that omits the shard and whose generation shows that the owner
-// knew of the revocation. The shard also moves when the owner's lease ends. The generation is
-// necessary: a heartbeat from before the grant that arrives late omits the shard too. If it
+// A shard in transfer was revoked from its owner, and is promised to the next member. To release it,
+// the owner sends a heartbeat that omits the shard. The generation of the heartbeat must show that the
+// owner knew of the revocation. The shard also moves when the owner's lease ends. The generation is
+// necessary, because a delayed heartbeat from before the grant omits the shard too. If that heartbeat
 // released the shard, the shard would have two owners.
 //
 // Heartbeats without numbers (Heartbeat.Seq is zero), as those of SLS, cannot show what the
@@ -34,11 +34,11 @@
 //
 // # Complete work
 //
-// The owner of a shard may report that the work on it is complete. It keeps the shard, so that
-// no other member repeats the work. The report counts for this grant only. It no longer counts
-// when a heartbeat of the owner omits it, or when the shard is freed, moved or granted again.
-// While every shard is closed or complete, answers have Complete set. When a member leaves, other members receive its shards
-// and find the work already done.
+// The owner of a shard may report that the work on it is complete. It keeps the shard, so that no other
+// member repeats the work. The report counts for this grant only. It no longer counts when a heartbeat
+// of the owner does not repeat it, or when the shard is freed, moved or granted again. While every
+// shard is closed or complete, answers have Complete set. When a member leaves, other members receive
+// its shards and find the work already done.
 //
 // # Balance
 //
@@ -53,9 +53,9 @@
 //
 // # Deleted and created again
 //
-// Successor makes a new group in place of a deleted one. The owners in the deleted group may
-// work until their leases end. So they are former members of the new group, and their shards
-// are in transfer, until they leave, expire or join as a new instance.
+// Successor makes a new group in place of a deleted one. The owners in the deleted group may work until
+// their leases end. So they are former members of the new group, and their shards are in transfer,
+// until they leave, expire, are evicted or join as a new instance.
 //
 // # In a store
 //

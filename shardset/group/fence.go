@@ -7,8 +7,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Token is a fencing token. It names the member that wants to commit, and the ownership of the shard
-// under which it wants to.
+// Token is a fencing token. It names the member that wants to commit, and the grant under which it owns
+// the shard.
 type Token struct {
 	Member   string
 	Instance uint64 // zero: unknown
@@ -37,8 +37,9 @@ func (g *Group) Fence(now time.Time, tok Token) error {
 	return nil
 }
 
-// RaiseEpochs makes all later epochs higher than epoch. A service calls it when it finds an epoch
-// higher than the group's, for example at a checkpoint: then the group has lost grants.
+// RaiseEpochs makes all later epochs higher than epoch. A service calls it when it finds an epoch above
+// those of the group, for example beside a checkpoint. Such an epoch shows that the group has lost
+// grants.
 func (g *Group) RaiseEpochs(epoch uint64) {
 	if epoch > g.cfg.FirstEpoch {
 		g.cfg.FirstEpoch = epoch

@@ -101,7 +101,7 @@ type member struct {
 	weight     int
 	expires    time.Time
 
-	owned         []int32 // indexes of its shards, sorted; if ownedStale, unsorted and with lost ones
+	owned         []int32 // indexes of its shards, sorted; if ownedStale, unsorted, and some are no longer its own
 	ownedStale    bool
 	held          int // owned, in StateHeld
 	outgoing      int // owned, in StateTransfer
@@ -119,8 +119,8 @@ type member struct {
 	former        bool // see MemberInfo.Former
 }
 
-// tombstone remembers the last instance of a former name in the group, so that its delayed
-// heartbeat does not make it a member again.
+// tombstone remembers the last instance of a name that is no longer in the group, so that a delayed
+// heartbeat of this instance does not make it a member again.
 type tombstone struct {
 	instance uint64
 	until    time.Time
@@ -195,7 +195,7 @@ func (g *Group) raiseGeneration() {
 	}
 }
 
-// changedAnswer notes that the grants in m's next answer differ from those in its last.
+// changedAnswer notes that the grants in m's next answer differ from those in the last one.
 func (g *Group) changedAnswer(m *member) {
 	m.grantsStale = true
 	g.changedFor(m)

@@ -17,9 +17,9 @@ func (g *Group) join(b *shardset.Heartbeat) *member {
 	return m
 }
 
-// adopt lets a member keep the shards that it reports while the group recovers, except those that
-// another member holds under a higher epoch. It runs at every heartbeat, not only at the first: a
-// delayed heartbeat with a shorter list may have arrived first.
+// adopt lets a member keep the shards that it reports while the group recovers, except closed ones and
+// those that another member holds under the same or a higher epoch. It runs at every heartbeat, not
+// only at the first: a delayed heartbeat with a shorter list may have arrived first.
 func (g *Group) adopt(m *member, held []shardset.Grant) {
 	for _, h := range held {
 		i, ok := g.index[h.ID]
@@ -62,8 +62,8 @@ func (g *Group) adoptRemoved(m *member, h shardset.Grant) {
 }
 
 // replace puts a new instance in the place of a member's old one. If the new instance reports shards,
-// processors that ignore their context still run them. These shards stay with the member, under a
-// new epoch, so that no other member runs them too. All others become free.
+// processors that ignore their cancelled contexts still run them. These shards stay with the member,
+// under a new epoch, so that no other member runs them too. All others become free.
 func (g *Group) replace(m *member, b *shardset.Heartbeat) {
 	held := sortedGrants(b.Held)
 	g.releaseRemoved(m, func(id shardset.ID, _ removedShard) bool { return !has(held, id) })
@@ -87,10 +87,10 @@ func (g *Group) replace(m *member, b *shardset.Heartbeat) {
 	g.changes++
 }
 
-// Leave is the event of a member leaving the group. Shards that the heartbeat still reports as held
-// are run by processors that do not return. These shards stay with the member until its lease ends;
-// all others become free at once. Leave of an unknown member returns nil. Otherwise the errors are
-// those of Beat.
+// Leave is the event of a member leaving the group. If the heartbeat still reports shards as held,
+// processors that have not returned still run them. These shards stay with the member until its lease
+// ends; all others become free at once. If the member is unknown and the heartbeat is valid, Leave
+// returns nil. Otherwise the errors are those of Beat.
 func (g *Group) Leave(now time.Time, b shardset.Heartbeat) error {
 	if err := b.Validate(); err != nil {
 		return err
@@ -202,8 +202,9 @@ func (g *Group) Evict(now time.Time, member string, instance uint64) bool {
 	return true
 }
 
-// Batch calls events and combines all events in it into one: the generation rises once, and the group
-// shares out its shards once, at the end. The answers that Beat returns inside it are not valid.
+// Batch calls the function events, and treats all events inside it as one: the generation rises once,
+// and the group shares out its shards once, at the end. The answers that Beat returns inside the
+// function are not valid.
 func (g *Group) Batch(now time.Time, events func()) {
 	g.begin(now)
 	g.batch = true

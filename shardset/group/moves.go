@@ -6,7 +6,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// own makes m the owner of shard i, which has none, without a new epoch.
+// own makes m the owner of shard i, which has no owner. The epoch stays.
 func (g *Group) own(i int32, m *member) {
 	g.raiseGeneration()
 	s := &g.shards[i]
@@ -23,8 +23,9 @@ func (g *Group) grant(i int32, m *member) {
 	g.own(i, m)
 }
 
-// raiseEpoch gives shard i an epoch that it never had before. FirstEpoch is above all epochs from before
-// a restart, and the epoch of an adopted shard may be below it.
+// raiseEpoch gives shard i an epoch that it never had before. FirstEpoch is above all epochs from
+// before a restart, so the new epoch must be above FirstEpoch, too: the epoch of an adopted shard may
+// be below it.
 func (g *Group) raiseEpoch(i int32) {
 	g.shards[i].epoch = max(g.shards[i].epoch, g.cfg.FirstEpoch) + 1
 }
@@ -62,10 +63,10 @@ func (g *Group) promise(i int32, next *member) {
 	g.changedAnswer(s.owner)
 }
 
-// endTransfer lets the owner keep a shard in transfer. The owner may be draining the shard already, so the
-// epoch stays: a new one would refuse the owner's last commit. The generation of the grant stays,
-// too: if the owner omits the shard before it learns of this, it has drained the shard, and must
-// receive it again under a new epoch.
+// endTransfer lets the owner keep a shard in transfer. The owner may be draining the shard already, so
+// the epoch stays: with a new one, Fence would refuse the owner's last commit. The generation of the
+// grant stays, too: an owner that omits the shard before it has seen the next answer has drained the
+// shard, and must receive it again under a new epoch.
 func (g *Group) endTransfer(i int32) {
 	g.raiseGeneration()
 	s := &g.shards[i]

@@ -55,7 +55,8 @@ func (g *Group) blocked(i int32, memo map[int32]bool) bool {
 	return b
 }
 
-// ownAncestors returns the shards that are on a cycle, without those that only lead into one.
+// ownAncestors returns the shards that are on a cycle, which are their own ancestors. It omits shards
+// that only have such an ancestor.
 func ownAncestors(parents map[shardset.ID][]shardset.ID) map[shardset.ID]bool {
 	a := ancestry{parents: parents, number: map[shardset.ID]int{}, open: map[shardset.ID]bool{}, own: map[shardset.ID]bool{}}
 	for id := range parents {

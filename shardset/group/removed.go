@@ -7,9 +7,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// removedShard remembers a shard that has left the list, in case the shard comes back. Then its epochs
-// continue to rise, a closed shard is closed again, and no other member receives the shard before its
-// holder has released it.
+// removedShard remembers a shard that has left the list. If the shard comes back, its epochs continue
+// to rise, it is closed if it was closed, and no other member receives it before its holder has
+// released it.
 type removedShard struct {
 	epoch   uint64
 	granted uint64
@@ -83,7 +83,8 @@ func (g *Group) raiseRemoved(m *member) {
 	}
 }
 
-// maxRemoved is the number of removed shards without a holder above which the group forgets some.
+// maxRemoved bounds the number of removed shards without a holder. If there are more, the group forgets
+// some.
 const maxRemoved = 1 << 12
 
 // forgetRemoved forgets the oldest removed shards if there are too many. It makes all later epochs higher
@@ -113,7 +114,7 @@ func (g *Group) forgetRemoved() {
 		}
 		return cmp.Or(cmp.Compare(x.granted, y.granted), cmp.Compare(x.epoch, y.epoch), a.Compare(b))
 	})
-	for _, id := range ids[:len(ids)-maxRemoved/2] { // half of them, because this sorts all
+	for _, id := range ids[:len(ids)-maxRemoved/2] { // keep half of maxRemoved, so that this sort is rare
 		g.RaiseEpochs(g.removed[id].epoch)
 		delete(g.removed, id)
 	}

@@ -11,8 +11,8 @@ import (
 
 // SetShards replaces the list of shards. Shards in the old and the new list keep their state. Answers
 // no longer grant the removed shards. If a removed shard comes back before its owner has released it,
-// the same owner gets it. A list with bad IDs, duplicates or cycles changes nothing, and the error
-// names all of them.
+// the same owner gets it. If the list has bad IDs, duplicates or cycles, SetShards changes nothing, and
+// its error names all of them.
 func (g *Group) SetShards(now time.Time, list []shardset.Shard) error {
 	byID := func(a, b shardset.Shard) int { return a.ID.Compare(b.ID) }
 	if !slices.IsSortedFunc(list, byID) {

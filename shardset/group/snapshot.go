@@ -189,8 +189,9 @@ func (g *Group) checkShard(s *shard) error {
 	return nil
 }
 
-// checkBalance verifies that no shard is free while a member could hold it, and that every load
-// is within one of the exact share. Quiet members may have less, and the others more.
+// checkBalance verifies that no shard is free while a member could hold it, and that every load is
+// within one of the exact share. Quiet members may have fewer shards. Then the other members may have
+// more.
 func (g *Group) checkBalance() error {
 	if !g.recoverUntil.IsZero() {
 		return nil

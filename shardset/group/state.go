@@ -15,7 +15,7 @@ type State struct {
 	Change     TTLChange
 	FormerTTL  time.Duration // how long former members may work; zero: there are none
 
-	// Names are the members, sorted, and behind them the last owners of free shards that are
+	// Names lists the members, sorted. After them, it lists the last owners of free shards, if they are
 	// no longer members.
 	Names     []string
 	Instances []uint64 // of the members only
@@ -57,8 +57,8 @@ type RemovedRow struct {
 	Closed         bool
 }
 
-// Expiry returns how long after its last heartbeat any member has expired, also a former one. It is
-// the TTL, or the longest TTL in use while it changes, and at least FormerTTL.
+// Expiry returns how long after its last heartbeat a member has certainly expired, also a former one.
+// It is the TTL, or during a change of the TTL the longest one in use, but at least FormerTTL.
 func (s *State) Expiry() time.Duration { return max(s.Change.expiry(s.TTL), s.FormerTTL) }
 
 // State returns the group as plain values. The caller must not change the Parents in it.
@@ -115,9 +115,9 @@ func (g *Group) State() *State {
 	return s
 }
 
-// Restore makes a Group of a State. It checks only the TTL: the caller must make sure that the State is
-// consistent, as one that Group.State returned is. The lease of each member begins at now. The
-// group keeps no tombstones, because the store keeps them.
+// Restore makes a Group of a State. It checks only the TTL: the caller must pass a consistent State,
+// such as one from Group.State. The lease of each member begins at now. The group keeps no tombstones,
+// because the store keeps them.
 func Restore(now time.Time, s *State) (*Group, error) {
 	g, err := New(s.Config)
 	if err != nil {

@@ -7,10 +7,9 @@ import (
 )
 
 // Successor returns the group that replaces g after g was deleted. Its epochs and its generation are
-// higher than all of g's. The owners in g may still work, so they are former members of the new
-// group, and their shards are in transfer, until they leave, expire, are evicted or join as a new
-// instance. If an owner's shard is not in list, and SetShards adds it later, it is in
-// transfer from this owner, too.
+// higher than all of g's. The owners in g may still work. So they are former members of the new group
+// until they leave, expire, are evicted or join as a new instance. Until then, their shards are in
+// transfer. If such a shard is not in list, and SetShards adds it later, it is in transfer, too.
 func (g *Group) Successor(now time.Time, cfg Config, list []shardset.Shard) (*Group, error) {
 	cfg.FirstEpoch = max(cfg.FirstEpoch, g.highestEpoch()+1)
 	next, err := New(cfg)

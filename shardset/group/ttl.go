@@ -38,12 +38,13 @@ func checkTTL(ttl time.Duration) error {
 }
 
 // SetTTL changes the TTL in two phases. In the first, answers have the shorter of the old and the new
-// TTL, and members expire after the longer one. The second, in which only the new TTL counts, begins
-// when each member has sent a heartbeat whose generation shows that it has seen the change. A member
-// that does not show it delays the second phase until it leaves or expires.
+// TTL, and members expire after the longer one. In the second, only the new TTL counts. It begins when
+// every member has shown, by the generation of a heartbeat, that it has seen the change. A member that
+// does not show it delays the second phase until it leaves or expires.
 //
 // SetTTL does not wait for members whose heartbeats carry no numbers, because they cannot show it. If
-// there are no others, the new TTL counts at once, from their last heartbeats.
+// there are no other members, the new TTL counts at once: a member expires one new TTL after its last
+// heartbeat.
 //
 // SetTTL returns an error if the TTL is out of range.
 func (g *Group) SetTTL(now time.Time, ttl time.Duration) error {
