@@ -11,7 +11,7 @@ import (
 
 // Load returns the stored position of the shard that o owns, and false if there is none. If o does
 // not own the shard under its present epoch, the error matches processor.ErrNotOwner. After Delete
-// it is heartbeat.ErrGroupNotFound.
+// the error is heartbeat.ErrGroupNotFound.
 func (s *Service) Load(ctx context.Context, o processor.Owner) (processor.Position, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return "", false, err
@@ -28,7 +28,7 @@ func (s *Service) Load(ctx context.Context, o processor.Owner) (processor.Positi
 }
 
 // Save stores the position if o owns the shard under its present epoch. Otherwise it stores
-// nothing, and the error matches processor.ErrNotOwner. After Delete it is
+// nothing, and the error matches processor.ErrNotOwner. After Delete the error is
 // heartbeat.ErrGroupNotFound.
 func (s *Service) Save(ctx context.Context, o processor.Owner, p processor.Position) error {
 	if err := ctx.Err(); err != nil {

@@ -16,9 +16,9 @@ type Config struct {
 	// Group is the group's name, for logs. It must pass shardset.CheckName. Empty means
 	// "memory".
 	Group string
-	// TTL is how long a member keeps its shards after its last heartbeat, at most
-	// group.MaxTTL. If a worker sets its own heartbeat interval, that must be at most a third
-	// of the TTL. Zero means DefaultTTL.
+	// TTL is how long a member keeps its shards after its last heartbeat, at most group.MaxTTL. If
+	// a worker sets its own heartbeat interval, the interval must be at most a third of the TTL.
+	// Zero means DefaultTTL.
 	TTL time.Duration
 	// Shards are the shards of the group; empty means none. SetShards changes them later.
 	Shards []shardset.Shard

@@ -64,8 +64,8 @@ func (s *Service) reset(now time.Time, shards []shardset.Shard) (err error) {
 	return nil
 }
 
-// Info describes the group. It has all guarantees; Ordered is set if the Config has it. TTL is
-// the TTL of the Config, even after SetTTL.
+// Info describes the group. The service gives all guarantees; Ordered only if Config.Ordered is
+// set. TTL is the TTL of the Config, even after SetTTL.
 func (s *Service) Info() heartbeat.Info {
 	return heartbeat.Info{
 		Group: s.name,
@@ -130,10 +130,10 @@ func (s *Service) Delete() {
 	s.wake(slices.Collect(maps.Keys(s.watchers)))
 }
 
-// Create makes the group again after Delete, with the same shards and without checkpoints. If
-// the group exists, it does nothing. The new epochs are higher than all earlier ones, because
-// sinks may remember those. A member of the deleted group may still work. So the group grants
-// its shards to no other member until it leaves, joins as a new instance, or expires.
+// Create makes the group again after Delete, with the same shards and without checkpoints. If the
+// group exists, it does nothing. The new epochs are higher than all earlier ones, because sinks may
+// remember those. A member of the deleted group may still work. Until that member leaves, joins as
+// a new instance or expires, the group grants its shards to no other member.
 func (s *Service) Create(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -177,9 +177,9 @@ func (s *Service) do(event func(now time.Time) error) error {
 	return err
 }
 
-// arm sets the timer for the group's next event. If the timer is set for an earlier time, arm
-// leaves it: it fires early and is set again. This is cheaper, because nearly every heartbeat
-// moves the next event to a later time.
+// arm sets the timer for the group's next event. If the timer is set for an earlier time, arm does
+// not change it: the timer fires early, and is set again then. This is cheaper, because nearly
+// every heartbeat moves the next event to a later time.
 func (s *Service) arm(now time.Time) {
 	at := s.group.NextEvent()
 	if at.IsZero() || s.timer != nil && !at.Before(s.timerAt) {

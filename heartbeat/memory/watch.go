@@ -2,9 +2,9 @@ package memory
 
 import "context"
 
-// Watch returns a channel that receives a value when the answer to member has changed. Several
-// changes may share one value. The channel is closed when ctx ends. If ctx has already ended,
-// Watch returns its error.
+// Watch returns a channel that receives a value when the answer that member would get has changed.
+// Several changes may share one value. The channel is closed when ctx ends. If ctx has already
+// ended, Watch returns its error.
 func (s *Service) Watch(ctx context.Context, member string) (<-chan struct{}, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
