@@ -18,7 +18,7 @@ type acks struct {
 	open    int        // number of items that are not acknowledged
 	items   []bool     // which items are acknowledged; nil: all or none
 	first   int        // all items before this one are acknowledged
-	counted int        // what the last countNew returned as first
+	counted int        // the first that countNew returned last
 }
 
 func newAcks(next processor.Position, after func(int) processor.Position, size int) *acks {
@@ -52,8 +52,9 @@ func (a *acks) ackAll() {
 	a.open, a.items = 0, nil
 }
 
-// countNew returns how many items at the beginning are acknowledged without a break, whether all
-// items are, and by how much the first number has grown since the last call.
+// countNew counts the acknowledged items. first is how many items at the beginning are acknowledged
+// without a gap. done is true if all items are acknowledged. fresh is by how much first has grown since
+// the last call.
 func (a *acks) countNew() (first int, done bool, fresh int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

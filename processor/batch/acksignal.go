@@ -8,7 +8,7 @@ import (
 // ackSignal wakes the loop when acknowledgements of a running handler make a commit due. Waking the
 // loop for each item would cost more than most handlers.
 type ackSignal struct {
-	ignored atomic.Int64 // so many more acknowledgements do not wake the loop
+	ignored atomic.Int64 // this many more acknowledgements do not wake the loop
 	wake    chan struct{}
 }
 
@@ -25,8 +25,9 @@ func (a *ackSignal) add(items int) {
 	}
 }
 
-// acksToIgnore returns how many acknowledgements make no commit due. While a commit is running or waits
-// for its time, none makes one due. With Options.CommitItems, the last of that number does.
+// acksToIgnore returns how many further acknowledgements need not wake the loop, because they make no
+// commit due. While a commit is running or scheduled, only Options.CommitItems can make one due: with
+// the acknowledgement that completes this number.
 func (l *loop[T]) acksToIgnore() int {
 	c := &l.commits
 	switch {

@@ -8,9 +8,9 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Action is what the loop does with a batch that failed. Once the shard is revoked, any action that
-// OnError returns means that the next owner handles the batch: the revocation may be the reason for the
-// failure.
+// Action is what the loop does with a batch that failed. Once the shard is revoked, the action that
+// OnError returns does not count: the next owner handles the batch, because the revocation may be the
+// reason for the failure.
 type Action uint8
 
 const (
@@ -23,7 +23,7 @@ const (
 	// ActionDeadLetter passes the whole batch to Options.DeadLetter. Without a DeadLetter it
 	// means ActionHalt.
 	ActionDeadLetter
-	// ActionHalt halts the shard: the handler gets no more of its batches, it stays held, and
+	// ActionHalt halts the shard: the handler gets no more of its batches, the shard stays held, and
 	// its status shows the error.
 	ActionHalt
 	// ActionFatal ends the worker: coordinator.Run returns the error. The next owner of the
@@ -61,8 +61,9 @@ type Failure struct {
 	// Exhausted says that Options.Attempts and Options.Elapsed allow no further attempt at the
 	// batch as a whole.
 	Exhausted bool
-	// Err is the error that the handler returned. If the handler panicked, it is a
-	// *processor.PanicError; if the context ended, the cause; after GiveUp, the error passed to it.
+	// Err is the error that the handler returned. If the handler panicked, Err is a
+	// *processor.PanicError. If the context ended, Err is its cause. After GiveUp, Err is the error
+	// passed to GiveUp.
 	Err error
 }
 
@@ -101,7 +102,8 @@ func haltOrFatal(err error) bool {
 	return ok
 }
 
-// exhausted reports whether the bounds allow no further attempt. It would begin after the pause.
+// exhausted reports whether the bounds allow no further attempt. The next attempt would begin after the
+// pause.
 func exhausted(attempt, attempts int, elapsed, pause, bound time.Duration) bool {
 	return attempts > 0 && attempt >= attempts || bound > 0 && elapsed+pause > bound
 }

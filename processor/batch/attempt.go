@@ -66,7 +66,7 @@ func (l *loop[T]) runAttempt(a *attempt[T]) {
 	a.batch = p.batch(l.s, &l.ackSignal)
 	defer a.close()
 	if a.err = l.s.Check(); a.err != nil {
-		return // the lease has ended, and the context is about to
+		return // the lease has ended, and the context ends soon
 	}
 	a.err = processor.ErrGoexit
 	a.err = l.callHandler(p, a.batch)
@@ -113,7 +113,7 @@ func (l *loop[T]) cancelled(err error) bool {
 	return l.ctx.Err() != nil || errors.Is(err, errLoopEnded)
 }
 
-// chooseAction decides what to do about a failed attempt. With ask, it calls OnError.
+// chooseAction decides what to do about a failed attempt. If ask is true, it calls OnError.
 func (l *loop[T]) chooseAction(a *attempt[T], ask bool) {
 	p := a.part
 	a.pause = p.pauses.pause(l.o.Retry)
@@ -138,7 +138,7 @@ func (l *loop[T]) chooseAction(a *attempt[T], ask bool) {
 	a.divide = a.action == ActionDeadLetter && chosen != ActionDeadLetter && len(a.batch.Items) > 1
 }
 
-// failureOf describes the failure of a number of items of the attempt.
+// failureOf returns the Failure of an attempt, with this number of items and this error.
 func (a *attempt[T]) failureOf(items int, err error) Failure {
 	p, b := a.part, a.batch
 	return Failure{

@@ -10,9 +10,9 @@ import (
 // commitBackoff spaces commits that fail.
 var commitBackoff = processor.Backoff{Min: 100 * time.Millisecond, Max: 5 * time.Second}
 
-// lastCommits is how many times the loop tries the last commit of a shard that is revoked or gone.
-// Without the commit, the next owner handles some items again, but it must not wait long for the
-// shard. A shard that is gone may refuse every commit.
+// lastCommits is how many times the loop tries the last commit of a shard that is revoked or gone. If
+// all tries fail, the next owner handles some items again. More tries would make it wait too long for
+// the shard. A shard that is gone may refuse every commit.
 const lastCommits = 5
 
 // commits says what was committed, and when the next commit is due.
@@ -101,8 +101,8 @@ func (l *loop[T]) onCommit(now time.Time, res *commitResult) {
 	}
 }
 
-// retryAtOnce forgets earlier failures, so that a failed commit is tried again at once, and the full
-// number of times. Otherwise, when the loop closes, the next owner would handle acknowledged items
+// retryAtOnce forgets earlier failures, so that a failed commit is tried again at once, and gets the
+// full number of tries. Otherwise, when the loop closes, the next owner would handle acknowledged items
 // again.
 func (c *commits) retryAtOnce() {
 	c.failed = 0

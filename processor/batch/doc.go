@@ -54,9 +54,9 @@
 // Options.Attempts and Options.Elapsed bound the attempts. After the last one, the bad items go to
 // DeadLetter. Without a DeadLetter, the shard is halted: it stays held, and its status shows the error.
 //
-// With a DeadLetter, one bad item does not cost the good items of its batch. If the handler knows the
-// bad item, it calls GiveUp, and only that item goes to DeadLetter. If not, the loop divides the batch
-// after the last attempt, until it has found each bad item: see Options.Attempts.
+// With a DeadLetter, the good items of a batch are handled even if one item is bad. If the handler
+// knows the bad item, it calls GiveUp, and only that item goes to DeadLetter. If not, the loop divides
+// the batch after the last attempt, until it has found each bad item: see Options.Attempts.
 //
 // # Status
 //
@@ -77,7 +77,7 @@
 // shard is revoked. A read that waits for data or for memory holds none of the budget.
 //
 // A batch that waits for another attempt releases its memory within a second if other shards need it.
-// The batch is read again when its attempt is due. It keeps its memory if items of it or of a later
-// batch are acknowledged, if the handler works on other batches of the shard, or if Options.Key is
-// set.
+// The batch is read again when its attempt is due. The batch keeps its memory if any of its items, or
+// of the items of a later batch, is acknowledged, if the handler works on other batches of the shard,
+// or if Options.Key is set.
 package batch

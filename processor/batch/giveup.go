@@ -12,14 +12,14 @@ import (
 // errGivenUp replaces a nil error passed to GiveUp.
 var errGivenUp = errors.New("the handler gave the item up")
 
-// GiveUp passes Items[i] to Options.DeadLetter. It is final: the item is not handled again.
-// DeadLetter gets the item after the handler has returned, with or without an error, in a batch of
-// its own and with err. No position after the item is committed before DeadLetter has taken it.
-// Without a DeadLetter, the shard is halted. An err made with processor.Halt or processor.Fatal
-// halts the shard or ends the worker instead.
+// GiveUp passes Items[i] to Options.DeadLetter. It is final: the item is not handled again. After the
+// handler has returned, with or without an error, DeadLetter gets the item in a batch of its own, with
+// err as Failure.Err. No position after the item is committed before DeadLetter has taken it. Without a
+// DeadLetter, the shard is halted. An err made with processor.Halt or processor.Fatal halts the shard
+// or ends the worker instead.
 //
-// GiveUp does not touch the other items: a nil result acknowledges them, and after an error they are
-// handled again. To skip an item, acknowledge it.
+// GiveUp does not change what happens to the other items: a nil result of the handler acknowledges
+// them, and after an error they are handled again. To skip an item, acknowledge it.
 //
 // If the shard is revoked, the loop still calls DeadLetter, until a call fails or the context ends.
 // The next owner handles the items that DeadLetter has not taken.

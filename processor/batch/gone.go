@@ -18,7 +18,7 @@ const (
 )
 
 // noteGap notes that a read or an opening failed with ErrGone or ErrExpired. It returns for how long
-// the same error has come back.
+// reads have failed with this error.
 func (l *loop[T]) noteGap(now time.Time, err error) time.Duration {
 	r := &l.reading
 	gone := errors.Is(err, ErrGone)
@@ -34,8 +34,8 @@ func (l *loop[T]) noteGap(now time.Time, err error) time.Duration {
 
 func (l *loop[T]) clearGap() { l.reading.gapSince, l.reading.goneErr = time.Time{}, nil }
 
-// endGone stops reading a shard that is gone. Its gap was reported. The loop still tries to commit what
-// is acknowledged, but the service may refuse.
+// endGone stops reading a shard that is gone, after its gap was reported. The loop still tries to
+// commit what is acknowledged, but the service may refuse.
 func (l *loop[T]) endGone() {
 	l.noMoreReads, l.endErr, l.gone = true, processor.ErrShardClosed, true
 	l.commits.retryAtOnce()
@@ -66,8 +66,9 @@ func (l *loop[T]) runLastGap(g processor.Gap) {
 	}
 }
 
-// mayBeGone reports whether a probe could find that a revoked shard is gone before it was read to its
-// end. No read is running, and the last one did not reach the end of the shard, or did so long ago.
+// mayBeGone reports whether a revoked shard may be gone before it was read to its end, so that a probe
+// is useful. That is so if no read is running, and the last one either did not reach the end of the
+// shard or did so long ago.
 func (l *loop[T]) mayBeGone(now time.Time) bool {
 	r := &l.reading
 	canRead := !r.running && r.reader != nil && !r.failing && !r.reopen && r.gapErr == nil

@@ -12,7 +12,7 @@ import (
 // the Options decide. fn is called concurrently for several shards, and with Options.Concurrency above
 // 1 also for several batches of one shard.
 //
-// If src, fn or o is wrong, the worker ends when its first shard starts. The error matches
+// If src, fn or o is wrong, the worker ends when its first shard starts. The worker's error matches
 // *shardset.ConfigError and lists every fault. To check o earlier, call Options.Validate.
 func Handle[T any](src Source[T], fn func(ctx context.Context, b *Batch[T]) error, o Options[T]) processor.Factory {
 	faults := &shardset.ConfigError{Config: "batch.Options"}

@@ -6,7 +6,7 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// lagSample is the distance to the end of the shard that one read has measured.
+// lagSample is the lag after one read: how far the next position is behind the end of the shard.
 type lagSample struct {
 	at       time.Time // when; zero: nothing was read yet
 	lag      time.Duration
@@ -16,9 +16,9 @@ type lagSample struct {
 // slowRead is how long a read may take before the shard no longer counts as caught up.
 const slowRead = 2 * time.Second
 
-// showLag sets the lag of the shard. While chunks are not acknowledged, it is that of the oldest one,
-// and it grows from the read of that chunk on. If all chunks are acknowledged, it is that of the last
-// read. It then grows unless the shard is caught up and reading goes on.
+// showLag sets the lag of the shard. While some chunks are not acknowledged, it is the lag of the
+// oldest one plus the time since that chunk was read. If all chunks are acknowledged, it is the lag of
+// the last read. Then it grows unless the shard is caught up and reading goes on.
 func (l *loop[T]) showLag(p *processor.Progress, now time.Time) {
 	last := l.reading.lag
 	if !l.window.empty() {

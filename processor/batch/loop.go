@@ -11,9 +11,9 @@ import (
 )
 
 // loop reads, handles and commits one shard during one call of Process. Its fields belong to the
-// goroutine of Process, which decides what is read, handled and committed. Each call of user code
-// or I/O runs on a goroutine of its own, and its result comes back as an event; what follows
-// from a failed attempt is chosen there, because OnError is user code.
+// goroutine of Process, which decides what is read, handled and committed. Each call of user code or
+// I/O runs on a goroutine of its own, and its result comes back as an event. The goroutine of a failed
+// attempt also chooses the action, because OnError is user code.
 type loop[T any] struct {
 	o    Options[T] // with defaults
 	src  Source[T]
@@ -76,7 +76,7 @@ func (l *loop[T]) run() error {
 	defer l.close()
 	for {
 		now := time.Now()
-		l.ackSignal.ignore(0) // from here on, advance counts each acknowledgement, or it wakes the loop
+		l.ackSignal.ignore(0) // from here on, each acknowledgement wakes the loop, unless advance counts it
 		l.window.advance()
 		l.startAttempts(now)
 		l.startCommit(now)

@@ -31,10 +31,10 @@ type Options[T any] struct {
 	// the same position and skips nothing.
 	//
 	// Initial is meant for shards that exist when the group first starts. A shard that was created
-	// later, for instance by a split or a merge, should be read whole, because all its items came
-	// after that start. A source that can tell the age of a shard does so, as slslog does. Any other
-	// source opens the shard at Initial. With Latest, it then loses the items that came before it
-	// was opened.
+	// later, for instance by a split or a merge, should be read whole, because all its items came after
+	// that start. A source that can tell the age of a shard reads such a shard whole, as slslog does.
+	// Any other source opens it at Initial. With Latest, the items that came before the shard was
+	// opened are then never read.
 	Initial Initial
 	// Until ends the run at a time: only items that the service received before it are read. Zero
 	// means no end. UntilPosition returns the position at which a shard ends; empty means no end.
@@ -50,8 +50,8 @@ type Options[T any] struct {
 	// reading ends and the shard counts as closed. Without Expired, the shard is halted. If the
 	// group revokes the shard meanwhile, the gap is logged and counted in either case.
 	Expired Initial
-	// OnGap is called for a gap before anything after it is handled. If it returns an error, the
-	// shard is opened again after a pause, and OnGap is called again.
+	// OnGap is called for each gap, before any item after the gap is handled. If it returns an error,
+	// the shard is opened again after a pause, and OnGap is called again.
 	OnGap func(ctx context.Context, id shardset.ID, g processor.Gap) error
 
 	// Budget bounds memory and concurrent reads. Several Handles of a process can share one. Nil
@@ -69,9 +69,9 @@ type Options[T any] struct {
 	// batches of that many items. 1 means one item at a time. Zero means that the handler gets a
 	// whole read.
 	//
-	// The drain of a revoked shard waits only for the batches that are being handled. The other
-	// batches of the same read are handled by the next owner. It handles the finished ones again
-	// if the source has positions only between reads.
+	// The drain of a revoked shard waits only for the batches that are being handled. The next owner
+	// handles the other batches of the same read. If the source has positions only between reads, it
+	// handles the finished ones again, too.
 	HandleItems int
 	// Prefetch is how many reads wait in memory while the handler works on others. Zero means 2.
 	// Negative means none.

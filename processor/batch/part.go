@@ -14,8 +14,8 @@ type chunk[T any] struct {
 	parts int // number of parts that are not released
 }
 
-// part is the items of a chunk that are handled together: all, or some. It belongs to the loop,
-// and to the goroutine of an attempt while that runs.
+// part is the items of a chunk that are handled together: all, or some. It belongs to the loop. While
+// an attempt runs, the goroutine of the attempt may use it, too.
 type part[T any] struct {
 	chunk *chunk[T]
 	acks  *acks

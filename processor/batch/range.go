@@ -43,9 +43,9 @@ var errLoopEnded = errors.New("the loop over the batches has ended")
 // If the body leaves the loop or panics, all acknowledged items are still committed, also those of the
 // last batch. If ctx has ended, they are not.
 //
-// All shards should share one Options.Budget; if it is nil, each call of Range makes its own.
-// Options.Concurrency above 1, Key and Timeout are refused. One goroutine may loop over the result, and
-// only once.
+// All shards should share one Options.Budget; if it is nil, each call of Range makes its own. Range
+// refuses Options.Concurrency above 1, Options.Key and Options.Timeout. Only one goroutine may loop
+// over the result, and only once.
 func Range[T any](ctx context.Context, s *processor.Shard, src Source[T], o Options[T]) iter.Seq2[*Batch[T], error] {
 	err := setRangeDefaults(src, &o)
 	used := false

@@ -33,7 +33,7 @@ type reading[T any] struct {
 	lag     lagSample
 
 	gapErr   error     // ErrGone or ErrExpired, confirmed: the next runRead acts on it
-	gapSince time.Time // since when reads fail with the same one of the two errors; zero: they do not
+	gapSince time.Time // when reads began to fail with this kind of error; zero: they do not fail with either
 	goneErr  error     // the last of these errors, if it matches ErrGone
 	afterGap bool      // the reader was opened after a gap: see initial
 

@@ -28,9 +28,9 @@ type Reader[T any] interface {
 	// returns empty Chunks with a Pause.
 	Position() processor.Position
 
-	// Read returns the next items that the shard has now, up to the limit. The last item may
-	// exceed it. Read does not wait for new items (see Waiter), returns soon after ctx ends, and
-	// should bound its own time. After an error, the next Read begins at the same position.
+	// Read returns the next items that the shard has now, up to the limit. The last item may exceed it.
+	// Read does not wait for new items (see Waiter), returns soon after ctx ends, and should have a
+	// timeout of its own. After an error, the next Read begins at the same position.
 	//
 	// The error should match ErrExpired, ErrGone or ErrThrottled where one of them applies. An
 	// error made with processor.Halt halts the shard, and one made with processor.Fatal ends the
@@ -142,9 +142,9 @@ func (e End) String() string {
 }
 
 var (
-	// ErrExpired: the data at the position is gone, because its retention time is over, or the
-	// position does not belong to this shard. The loop acts as Options.Expired says, but only after
-	// two seconds of this error: one wrong answer must not cost data.
+	// ErrExpired: nothing can be read at the position. Either its data is gone because the retention
+	// time is over, or the position does not belong to this shard. The loop acts as Options.Expired
+	// says, but only after two seconds of this error: one wrong answer must not cost data.
 	ErrExpired = errors.New("position has expired")
 
 	// ErrGone: the shard does not exist any more. The loop acts as Options.Expired says, after two

@@ -69,8 +69,8 @@ func (l *loop[T]) result() error {
 	return l.commits.err
 }
 
-// close releases everything. Goroutines still run only if Chunk.After panicked on the goroutine of
-// Process.
+// close releases everything. Goroutines can still be running here only if Chunk.After panicked on the
+// goroutine of Process.
 func (l *loop[T]) close() {
 	l.timer.Stop()
 	l.reading.stop()

@@ -9,12 +9,12 @@ import (
 	"github.com/rollcall-go/rollcall/processor"
 )
 
-// yieldCheckEvery is how often a shard whose batches wait for another attempt checks whether other
-// shards wait for its memory.
+// yieldCheckEvery is how often a shard checks whether other shards wait for memory, while its own
+// batches wait for another attempt.
 const yieldCheckEvery = time.Second
 
-// yieldedPart is the history of a part that has released its memory for other shards. It is read again
-// later.
+// yieldedPart is the history of a part that has released its memory for other shards. The items of the
+// part are read again later.
 type yieldedPart struct {
 	from        processor.Position // where its read began
 	first, size int                // its first item in the read, and how many it has
