@@ -8,7 +8,7 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat/sls"
 )
 
-// readEnd returns the cursor where the next read has to end. Empty means nowhere.
+// readEnd returns the cursor where the next read has to end. Empty means that this read has no end.
 //
 // The service has no cursor for a time in the future: it returns the end of the shard instead. So the
 // cursor of r.until is final only in two cases: the shard has logs after that cursor, or the service's
@@ -25,8 +25,9 @@ func (r *reader) readEnd(ctx context.Context, now time.Time) (cursor string, err
 	final := !now.Add(least).Before(until)
 	shardEnd := ""
 	if !final {
-		// Before the cursor of the time. Otherwise, if logs came between the two requests, the shard
-		// would have logs after a cursor that is not final, and they would be left out.
+		// This request must come before the one for the cursor of the time. In the other order, logs
+		// could arrive between the two requests. Then the cursor of the time would look final, and
+		// these logs would be left out.
 		if shardEnd, err = c.Cursor(ctx, r.shard, sls.End); err != nil {
 			return "", err
 		}

@@ -17,8 +17,8 @@ const listTimeout = 10 * time.Second
 
 // closedShards knows from the list of shards which are closed. Pages do not show it: the end of a
 // closed shard looks like the end of an open one. A closed shard may still have logs that were not
-// read. It is complete when a read finds nothing and began when the shard was already known to be
-// closed.
+// read. The shard is complete when a read finds nothing, if the shard was known to be closed before
+// that read began.
 //
 // One reader at a time requests the list, on a goroutine of its own. The other readers use the last
 // list. If a request fails, reading goes on.

@@ -4,8 +4,8 @@ import "fmt"
 
 // DecodeError says why a page is not a list of log groups.
 type DecodeError struct {
-	// Offset is where the wrong field begins in the page, in bytes. If a field is missing, it is
-	// where the message without it begins.
+	// Offset is where the wrong field begins in the page, in bytes. If a field is missing, Offset is
+	// where the message that lacks the field begins.
 	Offset int
 	reason reason
 }

@@ -78,8 +78,9 @@ func inflate(dst, src []byte, kind sls.Compression) (int, error) {
 	return 0, errCompression
 }
 
-// zstdDecoder is shared by all Sources. It decodes up to four pages at a time, one for each CPU. It
-// writes only into the capacity of the slice that it gets, so no frame can make it allocate memory.
+// zstdDecoder is shared by all Sources. It decodes up to four pages at a time, but no more than there
+// are CPUs. It writes only into the capacity of the slice that it gets, so no frame can make it
+// allocate memory.
 var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true))
 })

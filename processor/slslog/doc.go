@@ -34,9 +34,9 @@
 // # Where shards begin
 //
 // batch.Options.Initial is for the shards that exist when the group first starts. A shard that was
-// created later, by a split or a merge, is read from its first log. With Earliest, every shard is.
-// Otherwise the Source has to find out which shards are younger than the group: created after it first
-// started.
+// created later, by a split or a merge, is read from its first log. With Earliest, every shard is read
+// from its first log. Otherwise the Source has to find out which shards are younger than the group:
+// created after it first started.
 //
 // The service does not record when a group first started. So when a worker first opens a shard without a
 // checkpoint, it requests the list of shards and the checkpoints of the group, once. These decide where a
@@ -56,13 +56,13 @@
 // of them starts a little later. It may find the checkpoint of a shard that was split long ago. Then it
 // reads the children of that shard from their first logs.
 //
-// The worker may lack the right to list shards (ListShards), or the list may not be available for half a
-// minute. Then the Source goes by the numbers of the shards: a shard is younger if its number is above
-// those of all shards with a checkpoint. If the store of the checkpoints is not a processor.Lister, every
-// shard with an ancestor in the list counts as younger.
+// The worker may lack the right to list shards (ListShards), or the list may not be available for half
+// a minute. Then the Source compares the numbers of the shards: a shard is younger if its number is
+// above those of all shards with a checkpoint. If the store of the checkpoints is not a
+// processor.Lister, every shard with an ancestor in the list counts as younger.
 //
 // Initial may be a time that is in the future when the Source is made. Then every shard, of any age,
-// begins at that time. Waiting for it makes no requests.
+// begins at that time. A shard that waits for it makes no requests.
 //
 // # Times
 //

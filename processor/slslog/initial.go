@@ -14,8 +14,8 @@ import (
 // time in the future. Then the reader keeps the time, and awaitStart waits for it.
 //
 // If the time was in the future when the Source was made, every shard begins at it, also one that was
-// created later: a shard that waits for the time may be split, and its children may be granted after
-// that time.
+// created later. The reason is that a shard that waits for the time may be split, and its children may
+// be granted after that time.
 func (r *reader) findStart(ctx context.Context, start batch.Start) error {
 	s := r.source
 	at, timed := start.Initial.Time()
@@ -70,8 +70,8 @@ func fromTime(t time.Time) sls.From {
 	return sls.At(t)
 }
 
-// untilStart returns how long it takes until the service's clock has certainly reached the second of
-// t. The result is zero or negative if it has.
+// untilStart returns how long it takes until the service's clock has certainly reached the second of t.
+// The result is zero or negative if the clock has reached it.
 func (s *Source) untilStart(now, t time.Time) time.Duration {
 	least, _ := s.client.ClockOffset()
 	return t.Truncate(time.Second).Sub(now.Round(0).Add(least))
@@ -97,7 +97,7 @@ func (r *reader) resolveStart(ctx context.Context) (wait time.Duration, err erro
 }
 
 // awaitStart does the work of Read before the time r.start. It returns empty chunks with a pause. When
-// the time has come, it returns one with the position of the start.
+// the time has come, it returns an empty chunk with the position of the start.
 func (r *reader) awaitStart(ctx context.Context) (c batch.Chunk[Group], err error) {
 	before, err := r.endsBeforeStart(ctx)
 	if err != nil {

@@ -27,8 +27,8 @@ const (
 	// same moment.
 	newGroupAge = time.Second
 
-	// maxListWait is how long the snapshot is tried with the list of shards. After that it is taken
-	// without the list, so that shards begin even if the list always fails.
+	// maxListWait is how long the Source tries to get the list of shards for the snapshot. After that
+	// it takes the snapshot without the list, so that reading begins even if the list always fails.
 	maxListWait = 30 * time.Second
 )
 
@@ -94,9 +94,9 @@ func refused(err error) bool {
 	return errors.As(err, &refusal) && !refusal.Retryable() || errors.As(err, &response)
 }
 
-// groupSince returns a time at which the group existed, by the service's clock. It is the first try of
-// this process, or the time of the oldest checkpoint if that is earlier. Zero means that the group counts
-// as new.
+// groupSince returns a time at which the group existed, by the service's clock. It is when this process
+// first tried to take the snapshot, or the time of the oldest checkpoint if that is earlier. Zero means
+// that the group counts as new.
 //
 // The time of a checkpoint may be by our clock or by the service's. So a checkpoint counts only if it is
 // old by both clocks, and then the earlier of the two times counts.

@@ -122,9 +122,9 @@ func (r *reader) chunk(p sls.Page, body *buffer) (batch.Chunk[Group], error) {
 }
 
 // lastNumber returns the number of the last log group of a page. The numbers of the others follow from
-// it. Positions inside the page, and so commits, depend on it, so it must agree with the cursors before
-// and after the page. With a query there is no number, because nothing shows which groups it has
-// dropped.
+// it. Positions inside the page, and so commits, depend on this number. So it must agree with the
+// cursors before and after the page. With a query there is no number, because nothing shows which
+// groups the query has dropped.
 func (r *reader) lastNumber(p sls.Page) (int64, bool) {
 	o := &r.source.o
 	if o.Query != "" || o.Processor != "" {

@@ -96,7 +96,8 @@ func parseGroup(b []byte, base int) (Group, error) {
 	return g, nil
 }
 
-// checkLog checks a log that begins at base in the page, in a field that begins at at.
+// checkLog checks the log b. base is the offset of the log in the page, and at is the offset of its
+// field.
 func checkLog(b []byte, base, at int) error {
 	hasTime := false
 	for i := 0; i < len(b); {
@@ -151,7 +152,8 @@ func logField(f field) reason {
 	return 0
 }
 
-// checkPair checks a content or a tag that begins at base in the page, in a field that begins at at.
+// checkPair checks a content or a tag. base is its offset in the page, and at is the offset of its
+// field.
 func checkPair(b []byte, base, at int) error {
 	var key, value bool
 	for i := 0; i < len(b); {

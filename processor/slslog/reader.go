@@ -48,8 +48,8 @@ func (r *reader) Read(ctx context.Context, l batch.Limit) (batch.Chunk[Group], e
 	if r.cursor == "" {
 		return r.awaitStart(ctx)
 	}
-	// Before the page is read: see closedShards. A list that was requested before the reader was opened
-	// does not count. If that list was wrong, each new reader would end at once.
+	// This comes before the page is read: see closedShards. A list that was requested before the reader
+	// was opened does not count. If that list was wrong, each new reader would end at once.
 	closed := r.source.closed.isClosed(r.shard, r.opened)
 	now := time.Now()
 	end, err := r.readEnd(ctx, now)
@@ -97,8 +97,9 @@ func (r *reader) atEnd(ctx context.Context, now time.Time, moved bool, c *batch.
 }
 
 const (
-	// fullPage is the size from which the service may have cut a page, in bytes. Then there is more to
-	// read. The service does not document the size. Its own consumer chooses its pauses by 1 and 4 MB.
+	// fullPage is a size in bytes. If a page is at least as large, the service may have cut it, and
+	// there is more to read. The service does not document the size. The service's own consumer library
+	// chooses its pauses by page sizes of 1 and 4 MB.
 	fullPage = 1 << 20
 
 	// farBehind is the age of a page after which newer logs are probably waiting.

@@ -103,8 +103,8 @@ func (l *shardList) isClosed(shard int, since time.Time) bool {
 	return !l.requestedAt.Before(since) && l.shards[shard].ReadOnly
 }
 
-// stateUnknown reports whether the state of a shard is unknown, and returns the reason as trouble. It is
-// nil if no list has named the shard yet.
+// stateUnknown reports whether the state of a shard is unknown, and returns the reason as trouble.
+// trouble is nil if the only reason is that no list has named the shard yet.
 func (l *shardList) stateUnknown(shard int) (unknown bool, trouble error) {
 	s, listed := l.shards[shard]
 	switch {
@@ -116,7 +116,7 @@ func (l *shardList) stateUnknown(shard int) (unknown bool, trouble error) {
 	return !listed, nil
 }
 
-// listError adds what the failure means for the worker, and how to mend missing rights.
+// listError adds what the failure means for the worker, and which right to grant if one is missing.
 func listError(err error) error {
 	hint := ""
 	if errors.Is(err, heartbeat.ErrUnauthorized) {

@@ -26,9 +26,9 @@ func (s *snapshot) setShards(shards []sls.Shard) {
 // that it was created after the group first started. All logs of such a shard came after that start, so
 // it is read from its first log.
 //
-// That other shards have checkpoints is no such sign. When a group first starts, several workers open shards
-// at the same time. One of them may find a checkpoint of another, and must not read the whole history of
-// its own shard because of that.
+// A checkpoint of a shard that is not an ancestor is no such sign. When a group first starts, several
+// workers open shards at the same time. One worker may find a checkpoint of another, and must not read
+// the whole history of its own shard because of that.
 func (s *snapshot) younger(shard int) bool {
 	if s.shards == nil {
 		return s.youngerByNumber(shard)
@@ -53,9 +53,10 @@ func (s *snapshot) younger(shard int) bool {
 	return !oldest.IsZero() && s.shards[i].Created.After(oldest)
 }
 
-// youngerByNumber is younger without a list of the shards. New shards get higher numbers. So a shard
-// counts as younger if its number is above those of all shards with a checkpoint. In a new group no
-// shard has a checkpoint; then its number must be above those of all shards that the service returns.
+// youngerByNumber does the work of younger without a list of the shards. New shards get higher numbers.
+// So a shard counts as younger if its number is above those of all shards with a checkpoint. In a new
+// group no shard has a checkpoint; then the shard's number must be above those of all shards that the
+// store of the checkpoints lists.
 func (s *snapshot) youngerByNumber(shard int) bool {
 	highest, groupIsNew := -1, s.groupIsNew()
 	for _, c := range s.stored {

@@ -119,8 +119,8 @@ func payload(b []byte, i int) (start, end int, ok bool) {
 	return i, i + n, n <= len(b)-i
 }
 
-// split divides a content or a tag into key and value, if it has the usual encoding: the key with a
-// length of one byte, the value with a length of one or two, and nothing else.
+// split divides a content or a tag into key and value, if it has the usual encoding: the length of the
+// key takes one byte, the length of the value takes one or two, and there are no other fields.
 func split(b []byte) (key, value []byte, ok bool) {
 	if len(b) < 4 || b[0] != pairKey<<3|wireBytes {
 		return nil, nil, false
