@@ -14,11 +14,12 @@ import (
 type feed struct {
 	spans map[shardset.ID]*span
 	due   func(*span, place) time.Time // when the line at a place is to be read
-	alive *sync.RWMutex                // of the worker: a killed one reads nothing
+	alive *sync.RWMutex                // the worker's: a killed worker reads nothing
 }
 
-// Open implements batch.Source. It knows no beginning but the first line, and no end
-// but the last one: this program asks for no others.
+// Open implements batch.Source. Without a checkpoint, reading begins at the first line.
+// It ends after the last line. Open ignores start.Initial and the ends in start,
+// because this program does not set them.
 func (f *feed) Open(_ context.Context, id shardset.ID, start batch.Start) (batch.Reader[line], error) {
 	s := f.spans[id]
 	from, err := s.resume(start.Position)
@@ -40,8 +41,8 @@ func (r *feedReader) Position() processor.Position { return r.at.position() }
 // Close implements batch.Reader. The files stay open for the other spans.
 func (r *feedReader) Close() error { return nil }
 
-// What a line takes of the memory: what every line takes, and its text, which is
-// never longer than a chunk.
+// The memory of one line, in bytes: a fixed amount, and its text, which is never longer
+// than a chunk.
 const (
 	lineFixed = 64
 	lineMost  = lineFixed + chunk

@@ -23,8 +23,8 @@ type handoverKind uint8
 
 const (
 	planned handoverKind = iota + 1 // the old owner finished its line and committed
-	crash                           // it was killed
-	lapsed                          // it lost its lease without being killed: a very busy machine
+	crash                           // the old owner was killed
+	lapsed                          // the old owner lost its lease without being killed: a very busy machine
 )
 
 func (k handoverKind) String() string {
@@ -37,7 +37,7 @@ func (k handoverKind) String() string {
 	return "lease lost"
 }
 
-// handovers returns all hand-overs so far, in the order in which they happened.
+// handovers returns all handovers so far, in the order in which they happened.
 func (j *journal) handovers() []handover {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -73,7 +73,7 @@ func (j *journal) handover(id shardset.ID, old, now *tenure) (handover, bool) {
 	case !old.asked.IsZero():
 		h.kind, since = planned, old.asked
 	case !old.stopped.IsZero():
-		h.kind, since = planned, old.stopped // it had stopped by itself
+		h.kind, since = planned, old.stopped // the old owner had stopped by itself
 	default:
 		return handover{}, false
 	}
@@ -81,7 +81,7 @@ func (j *journal) handover(id shardset.ID, old, now *tenure) (handover, bool) {
 	return h, true
 }
 
-// pauses returns the pauses of the hand-overs of one kind, sorted.
+// pauses returns the pauses of the handovers of one kind, sorted.
 func pauses(all []handover, kind handoverKind) []time.Duration {
 	var list []time.Duration
 	for _, h := range all {

@@ -38,7 +38,7 @@ type tenure struct {
 	outcome shardset.Outcome
 }
 
-// note is a line for people.
+// note is a line for the display.
 type note struct {
 	at   time.Duration // since the begin
 	text string
@@ -100,22 +100,22 @@ func (j *journal) kill(member string) {
 	j.kills[member] = time.Now()
 }
 
-// say adds a line for people.
+// say adds a note.
 func (j *journal) say(format string, args ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.notes = append(j.notes, note{time.Since(j.begin), fmt.Sprintf(format, args...)})
 }
 
-// told returns the lines for people, from the n-th on.
+// told returns the notes from the n-th on.
 func (j *journal) told(n int) []note {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Clone(j.notes[min(n, len(j.notes)):])
 }
 
-// settled reports whether the shard runs under that epoch and the end of the tenure
-// before is known.
+// settled reports whether the shard runs under that epoch, and the journal knows the
+// end of the tenure before it.
 func (j *journal) settled(id shardset.ID, epoch uint64) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -130,7 +130,7 @@ func (j *journal) settled(id shardset.ID, epoch uint64) bool {
 	return ok
 }
 
-// started leaves out the grants that were taken back before anything ran.
+// started omits the grants that were revoked before a processor ran.
 func started(list []*tenure) []*tenure {
 	return slices.DeleteFunc(slices.Clone(list), func(t *tenure) bool { return t.started.IsZero() })
 }

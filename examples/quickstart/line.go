@@ -9,8 +9,8 @@ import (
 	"io"
 )
 
-// A file is read in chunks. Of a line that is longer than one, the first bytes are
-// kept, enough to see what it is: no line is too long for the memory.
+// A file is read in chunks. If a line is longer than a chunk, only its first bytes are
+// kept, so that no line is too long for the memory. They show what the line is.
 const (
 	chunk = 64 << 10
 	keep  = 4 << 10
@@ -74,8 +74,8 @@ func (r *lineReader) next() (line, error) {
 
 var crcTable = crc64.MakeTable(crc64.ECMA)
 
-// lineSum makes of a line's number in its span and the CRC of its bytes a number
-// that can be added to others in any order.
+// lineSum combines a line's number in its span and the CRC of its bytes. The sums of
+// several lines can be added in any order.
 func lineSum(number int, crc uint64) uint64 {
 	x := crc ^ uint64(number+1)*0x9e3779b97f4a7c15
 	x = (x ^ x>>32) * 0xd6e8feb86659fd93

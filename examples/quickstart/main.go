@@ -13,7 +13,8 @@
 //
 // At the end the program prints a report (report.go). It counts the lines by status or
 // level, and checks with independent code that every line was processed (verify.go). It
-// also counts the lines that were processed twice, and the pause of each shard that moved.
+// also reports how many lines were processed twice, and how long each shard paused when
+// it moved.
 //
 // The exit status is 0 when every line was processed, 1 when not, 2 for a wrong flag
 // or an unreadable file, and 130 or 143 when a signal ended the work early.
@@ -72,7 +73,7 @@ func (e signalError) status() int {
 	return exitSignal + int(syscall.SIGINT)
 }
 
-// run is the program without its process.
+// run runs the program and returns its exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o := defaults()
 	err := o.parse(args)
@@ -87,8 +88,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return o.run(ctx, stdout, stderr)
 }
 
-// options is what a run is made with. The first fields are flags, the others are
-// for the tests to change.
+// options holds the settings of a run. The first fields are flags; only tests change
+// the others.
 type options struct {
 	duration time.Duration
 	shards   int
@@ -111,8 +112,8 @@ func defaults() options {
 	}
 }
 
-// Bounds of the flags. Two workers are the least of which one can leave and another
-// be killed while a third has joined.
+// Bounds of the flags. At least two workers are necessary: one leaves, one is killed,
+// and a third, which has joined, remains.
 const (
 	maxShards   = 1024
 	minWorkers  = 2

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// classify says what a line counts as in the report: the status of a request in an
+// classify returns the class of a line in the report: the status of a request in an
 // access log ("200"), the level of another log line that has one ("ERROR"), or "text".
 func classify(text []byte) string {
 	if r, ok := parseAccess(text); ok {
@@ -28,7 +28,7 @@ type access struct {
 	referer, agent            string
 }
 
-// parseAccess reports false for a line that is not of the format in every part.
+// parseAccess returns false if any part of the line does not have the format.
 func parseAccess(text []byte) (r access, ok bool) {
 	f := fields{rest: text, ok: true}
 	r.host = f.word()
@@ -57,13 +57,15 @@ func parseAccess(text []byte) (r access, ok bool) {
 	return r, true
 }
 
-// fields takes a line apart from the left. Once something is missing, ok stays false.
+// fields reads the parts of a line from left to right. Once a part is missing, ok stays
+// false.
 type fields struct {
 	rest []byte
 	ok   bool
 }
 
-// word takes what comes before the next space, or the rest. It must not be empty.
+// word reads the text before the next space, or the rest of the line. The text must not
+// be empty.
 func (f *fields) word() string {
 	word, rest, _ := bytes.Cut(f.rest, []byte(" "))
 	f.ok = f.ok && len(word) > 0
@@ -71,8 +73,8 @@ func (f *fields) word() string {
 	return string(word)
 }
 
-// quoted takes what stands between two quotes, of which the second is not escaped
-// with a backslash, and a space after it.
+// quoted reads the text between two quotes, and a space after it. A quote that follows
+// a backslash does not end the text.
 func (f *fields) quoted(left, right byte) string {
 	if !f.ok || len(f.rest) == 0 || f.rest[0] != left {
 		f.ok = false
@@ -104,8 +106,8 @@ var levels = map[string]string{
 }
 
 // level returns the level of a log line, or "". A level is a word in capitals within
-// the first bytes, or one in any case where only a level can stand: [error],
-// level=error, "level":"error". An "error" in running text is none.
+// the first bytes, or a word in capital or small letters where only a level can stand:
+// [error], level=error, "level":"error". The word "error" in running text is no level.
 func level(text []byte) string {
 	const within = 256
 	text = text[:min(len(text), within)]
@@ -125,13 +127,13 @@ func level(text []byte) string {
 	return ""
 }
 
-// alone reports whether text[i:j] is not a part of a longer name.
+// alone reports whether text[i:j] is a whole name, not a part of a longer one.
 func alone(text []byte, i, j int) bool {
 	inName := func(c byte) bool { return letter(c) || c >= '0' && c <= '9' || c == '_' }
 	return (i == 0 || !inName(text[i-1])) && (j == len(text) || !inName(text[j]))
 }
 
-// marked reports whether what surrounds a word says that it is a level.
+// marked reports whether the text around a word shows that the word is a level.
 func marked(before, after []byte) bool {
 	if bytes.HasSuffix(before, []byte("[")) && bytes.HasPrefix(after, []byte("]")) {
 		return true

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// report writes what came of the work.
+// report writes the results of the work.
 func (w *work) report(out io.Writer, checks []*check) {
 	r := reporter{work: w, out: out, handovers: w.journal.handovers()}
 	r.classes()
@@ -29,7 +29,7 @@ type reporter struct {
 
 func (r *reporter) print(format string, a ...any) { fmt.Fprintf(r.out, format+"\n", a...) }
 
-// classes lists the lines by status, level or neither, the frequent ones first.
+// classes lists how many lines each status or level has, the most frequent first.
 func (r *reporter) classes() {
 	classes, total, _ := r.sink.totals()
 	r.print("\nLines by status or level")
@@ -53,8 +53,8 @@ func (r *reporter) classes() {
 	}
 }
 
-// lines lists the files, and what the independent check found. Of many files only
-// those are listed that are not in order.
+// lines lists the files, and what the independent check found. If there are many files,
+// it lists the first ones, and of the others only those that are not complete.
 func (r *reporter) lines(checks []*check) {
 	const most = 20
 	r.print("\nEvery line at least once: each file was read again and compared with the results")
@@ -78,7 +78,7 @@ func (r *reporter) lines(checks []*check) {
 	}
 }
 
-// duplicates says how many lines were processed twice, and by which hand-over.
+// duplicates says how many lines were processed twice, and because of which handover.
 func (r *reporter) duplicates() {
 	_, _, again := r.sink.totals()
 	byKind := map[handoverKind]int{}
@@ -105,7 +105,7 @@ func (r *reporter) duplicates() {
 	}
 }
 
-// moves lists the hand-overs.
+// moves lists the handovers.
 func (r *reporter) moves() {
 	const most = 40
 	r.print("\nHand-overs: %s", commas(len(r.handovers)))
@@ -123,7 +123,7 @@ func (r *reporter) moves() {
 	}
 }
 
-// pauses sums the hand-overs up by kind.
+// pauses writes a summary of the handovers of each kind.
 func (r *reporter) pauses() {
 	for _, kind := range []handoverKind{planned, crash, lapsed} {
 		list := pauses(r.handovers, kind)
@@ -137,7 +137,7 @@ func (r *reporter) pauses() {
 	}
 }
 
-// verdict is the last line.
+// verdict writes the last line.
 func (r *reporter) verdict(checks []*check) {
 	_, lines, _ := r.sink.totals()
 	took := r.took.Round(10 * time.Millisecond)

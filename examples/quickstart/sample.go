@@ -30,8 +30,8 @@ func sample() []byte {
 	return g.out.Bytes()
 }
 
-// generator writes lines. Only the raw output of its source is used, which is
-// specified, so that the sample does not depend on the version of the library.
+// generator writes lines. It uses only the raw output of its random source. Go
+// specifies that output, so the sample does not depend on the version of Go.
 type generator struct {
 	out    bytes.Buffer
 	source *rand.PCG
@@ -43,7 +43,8 @@ func (g *generator) pick(n int) int { return int(g.source.Uint64() % uint64(n)) 
 
 func one[T any](g *generator, list []T) T { return list[g.pick(len(list))] }
 
-// tick moves the clock: through one day in all, faster by day than by night.
+// tick sets the clock to the time of line n. All lines together cover one day, at an
+// uneven rate.
 func (g *generator) tick(n int) {
 	x := float64(n) / sampleLines
 	seconds := (x + 0.07*math.Sin(4*math.Pi*x)/2) * 86_400
@@ -51,7 +52,7 @@ func (g *generator) tick(n int) {
 	g.outage = g.now.Hour() == 14
 }
 
-// kind is a kind of request: how often it is made and what comes of it.
+// kind is a kind of request, with the statuses and the size of its responses.
 type kind struct {
 	method, path string // the path may have one %d
 	ids          int
@@ -59,7 +60,7 @@ type kind struct {
 	size         int // mean, in bytes
 }
 
-// kinds lists the frequent ones more than once.
+// kinds lists frequent kinds more than once.
 var kinds = []kind{
 	{"GET", "/", 0, []int{200, 200, 200, 304}, 18_400},
 	{"GET", "/", 0, []int{200, 200, 200, 304}, 18_400},
@@ -126,7 +127,7 @@ func (g *generator) size(k kind, status int) string {
 	return fmt.Sprint(k.size/2 + g.pick(k.size+1))
 }
 
-// appLine is what the application itself wrote into the same file.
+// appLine writes a line that the application itself logs into the same file.
 func (g *generator) appLine() {
 	stamp := g.now.Format(time.RFC3339)
 	switch g.pick(5) {
@@ -143,8 +144,8 @@ func (g *generator) appLine() {
 	}
 }
 
-// garbage is what makes parsers fail: a line cut short by a full disk, a request that
-// is no HTTP, bytes that are no text, an empty line.
+// garbage writes a line that makes parsers fail: a line cut short by a full disk, a
+// request that is no HTTP, bytes that are no text, an empty line.
 func (g *generator) garbage() {
 	stamp := g.now.Format("02/Jan/2006:15:04:05 -0700")
 	switch g.pick(4) {

@@ -11,13 +11,13 @@ import (
 )
 
 // The script changes the membership while the work goes on. Each step waits for its
-// time, and for the group to have come to rest after the step before: every shard is
-// then with a living worker, and runs.
+// time, and until the group has settled after the step before: then every shard runs on
+// a living worker, or is done.
 func (w *work) script() {
 	steps := []struct {
 		at     float64                         // share of the duration
 		missed string                          // what did not happen if the work is done before
-		do     func() (done string, err error) // done is what to say when the group is at rest again
+		do     func() (done string, err error) // done is printed when the group has settled again
 	}{
 		{0.2, "a worker could join", w.join},
 		{0.4, "a worker could leave", w.leave},
@@ -60,7 +60,7 @@ func (w *work) join() (string, error) {
 }
 
 // leave stops a worker as a rolling restart would: it finishes the lines in hand,
-// commits, and gives its shards back.
+// commits, and releases its shards.
 func (w *work) leave() (string, error) {
 	k := w.workers[w.options.workers-1]
 	w.journal.say("%s leaves", k.name)
@@ -69,7 +69,7 @@ func (w *work) leave() (string, error) {
 	return k.name + " has left", nil
 }
 
-// death is what was the case when a worker was killed.
+// death records what a killed worker held, and what it did after it woke up.
 type death struct {
 	member string
 	shards int
@@ -78,7 +78,7 @@ type death struct {
 	late   int64 // lines that it processed after it woke up
 }
 
-// kill ends a worker without a word. Nobody is told: the group finds out when the
+// kill kills a worker without a message to the group. The group finds out when the
 // lease ends.
 func (w *work) kill() (string, error) {
 	k := w.workers[w.options.workers-2]

@@ -10,21 +10,21 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// span is one shard: the lines of a log that start at a byte from begin up to, but
-// not including, end.
+// span is one shard: the lines of a log that start at the byte begin or after it, and
+// before the byte end.
 //
-// A shard is a range of bytes because that makes the position the simplest there is,
-// the offset of the next line: to resume is to seek. Dealing lines out by number
-// modulo the shards would have every worker read the whole file, or need an index.
+// A shard is a range of bytes, so a position is simple: the offset of the next line. To
+// resume, a worker seeks to it. If lines were dealt out by their numbers, every worker
+// would have to read the whole file, or need an index.
 type span struct {
 	id         shardset.ID
 	src        *source
 	begin, end int64
 }
 
-// divide cuts the sources into about n spans in all: each source into its share by
-// size, at least one, and none into more than it has lines. An empty source is one
-// empty span.
+// divide cuts all sources into about n spans. The number of spans of a source is in
+// proportion to its size: at least one, and at most one for each line. An empty source
+// is one empty span.
 func divide(sources []*source, n int) ([]*span, error) {
 	var total int64
 	for _, src := range sources {
@@ -101,8 +101,8 @@ func parsePlace(pos processor.Position) (p place, err error) {
 	return p, nil
 }
 
-// resume returns the place to go on from: the committed one, or the beginning if
-// nothing was committed.
+// resume returns the place where reading continues: the committed one, or the beginning
+// if nothing was committed.
 func (s *span) resume(committed processor.Position) (place, error) {
 	if committed == "" {
 		return place{offset: s.begin}, nil

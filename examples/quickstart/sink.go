@@ -10,16 +10,16 @@ import (
 // sink is where the results go. It stands for the database of a real program: all
 // workers write to it, and it outlives a killed one.
 //
-// Rollcall promises that every line is processed at least once. What a worker has
-// processed after its last commit when it dies is processed again by the next owner.
-// To count each line once all the same, the sink is idempotent: a line has a key, its
-// shard and its number in it, and putting a key a second time changes nothing. In a
-// database that is an upsert. (The other way is to store results and position in one
+// Rollcall promises that every line is processed at least once. If a worker crashes,
+// the next owner processes the lines after the last commit again. So that each line
+// still counts once, the sink is idempotent: the key of a line is its shard and its
+// number in the shard, and putting a key a second time changes nothing. In a database
+// that is an upsert. (The other way is to store results and position in one
 // transaction; it needs both in the same place.)
 //
 // The sink fences as well: it remembers the highest epoch that wrote to a shard and
-// refuses lower ones, so that a former owner which was frozen and wakes up late can
-// do no harm.
+// refuses lower ones, so a former owner that was frozen and wakes up late changes
+// nothing.
 type sink struct {
 	mu     sync.Mutex // guards everything below
 	shards map[shardset.ID]*results
@@ -34,7 +34,7 @@ type results struct {
 	sum      uint64         // of the lines' sums
 	classes  map[string]int // lines of each class
 	past     []reach        // of the epochs before, in order
-	again    map[uint64]int // lines put again by a later epoch, by the one that put them first
+	again    map[uint64]int // lines put again by a later epoch; the key is the epoch that put them first
 	restarts int            // lines put again by the same epoch: its processor failed and was started again
 }
 
@@ -87,8 +87,8 @@ func (r *results) has(line int) bool {
 	return r != nil && line/64 < len(r.seen) && r.seen[line/64]&(1<<(line%64)) != 0
 }
 
-// first returns the epoch that put a line first. The reason that a line comes again is
-// the end of that epoch, whoever repeats it.
+// first returns the epoch that put a line first. A line is put again because that epoch
+// ended, whichever later epoch repeats it.
 func (r *results) first(line int) uint64 {
 	for _, p := range r.past {
 		if line < p.next {
@@ -109,8 +109,8 @@ func (s *sink) progress(id shardset.ID) (lines, next int) {
 	return 0, 0
 }
 
-// again returns how many lines that an epoch had put first were put again by later
-// ones.
+// again returns how many of the lines that an epoch put first were put again by later
+// epochs.
 func (s *sink) again(id shardset.ID, epoch uint64) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,12 +11,11 @@ import (
 	"strings"
 )
 
-// source is one log to process: a file, or the bundled sample. Its length is taken
-// once, when it is opened: what is appended to a live log later is not part of the
-// run.
+// source is one log to process: a file, or the bundled sample. Its size is read once,
+// when it is opened. Lines that are appended later are not part of the run.
 type source struct {
 	label string // for people: the path as it was given
-	log   string // for shardset.ID: unique, and of letters it takes
+	log   string // for shardset.ID: unique and valid
 	size  int64
 	io.ReaderAt
 	close func() error
@@ -83,7 +82,7 @@ func openFile(path string) (*source, error) {
 	return src, nil
 }
 
-// probe reads one byte, so that a file that opens but cannot be read is found now.
+// probe reads one byte, because some files can be opened but not read.
 func (s *source) probe() error {
 	n, err := s.ReadAt(make([]byte, 1), 0)
 	if n == 1 && s.size == 0 {
@@ -104,7 +103,8 @@ func reason(err error) error {
 	return err
 }
 
-// logName makes a path's last element fit to be the log of a shardset.ID, and unique.
+// logName turns a path's last element into a log name that is valid in a shardset.ID,
+// and unique.
 func logName(path string, taken map[string]bool) string {
 	const maxLen = 100
 	name := strings.Map(func(r rune) rune {

@@ -42,7 +42,7 @@ func newDisplay(stdout io.Writer) display {
 type plain struct {
 	out   io.Writer
 	notes int           // written so far
-	next  time.Duration // when the next line of the regular ones is due
+	next  time.Duration // when the next regular line is due
 }
 
 func (p *plain) show(v view) {
@@ -67,8 +67,8 @@ func (p *plain) show(v view) {
 		clock(v.at), commas(v.lines), 100*v.share, commas(int(v.rate)), strings.Join(held, " "))
 }
 
-// table draws everything in place, in so few lines that it fits a small terminal: of
-// many shards it shows those that moved last.
+// table draws everything in place. It fits a small terminal: if there are many shards,
+// it shows those that moved last.
 type table struct {
 	out    io.Writer
 	colour bool
@@ -121,8 +121,8 @@ func recent(shards []shardView, n int) []shardView {
 	return byTime
 }
 
-// draw replaces the last drawing, in one write. A line that is too long for the
-// terminal is cut off by it, because a wrapped one would take two rows.
+// draw replaces the last drawing, in one write. The terminal cuts off a line that is
+// too long, because a wrapped line would take two rows.
 func (t *table) draw(lines []string) {
 	const noWrap, wrap, clearLine, clearBelow = "\x1b[?7l", "\x1b[?7h", "\x1b[K", "\x1b[J"
 	var b strings.Builder
@@ -135,10 +135,10 @@ func (t *table) draw(lines []string) {
 	}
 	b.WriteString(clearBelow + wrap)
 	t.height = len(lines)
-	_, _ = io.WriteString(t.out, b.String()) // there is nobody to tell
+	_, _ = io.WriteString(t.out, b.String()) // the error could not be shown anywhere
 }
 
-// style is how a state is painted: an ANSI code, or empty.
+// style is the ANSI code for a state in the table, or empty.
 type style string
 
 const (

@@ -9,28 +9,27 @@ import (
 	"slices"
 )
 
-// check is what an independent look at one source found: the file is read once more,
-// from its first line to its last, by other code than the workers', and each line is
-// looked up in the sink.
+// check is the result of an independent check of one source. Code that the workers do
+// not use reads the whole file once more, and looks up each line in the sink.
 type check struct {
 	src       *source
 	lines     int    // that the file has
 	processed int    // of these, with a result in the sink
 	missing   []int  // numbers, from 1, of lines that were committed and have no result
-	open      int    // lines after the last commits: not processed for good
+	open      int    // lines after the last commits
 	want, got uint64 // the checksum of the processed lines, as read now and as stored
 }
 
-// sound reports whether everything that was committed was processed, and as it
-// stands in the file.
+// sound reports whether every committed line was processed, with the same bytes as in
+// the file.
 func (c *check) sound() bool { return len(c.missing) == 0 && c.want == c.got }
 
-// sound reports whether all checks are.
+// sound reports whether all checks are sound.
 func sound(checks []*check) bool {
 	return !slices.ContainsFunc(checks, func(c *check) bool { return !c.sound() })
 }
 
-// complete reports whether all lines of all files were processed for good.
+// complete reports whether all lines of all files were processed and committed.
 func complete(checks []*check) bool {
 	return sound(checks) && !slices.ContainsFunc(checks, func(c *check) bool { return c.open > 0 })
 }

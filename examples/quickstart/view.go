@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset/group"
 )
 
-// view is what there is to see at one moment.
+// view is the state of the work at one moment, for a display.
 type view struct {
 	at      time.Duration
 	lines   int     // processed
@@ -29,7 +29,7 @@ type shardView struct {
 	share float64 // of its bytes, committed
 	lines int     // processed
 	rate  float64
-	moved time.Duration // when it came to its owner; zero: it never had another
+	moved time.Duration // when its owner received it; zero: it never had another owner
 }
 
 type workerView struct {
@@ -42,7 +42,7 @@ type workerView struct {
 	status coordinator.Status
 }
 
-// fresh is how long a hand-over is shown in the table.
+// fresh is how long the table shows a handover.
 const fresh = 1500 * time.Millisecond
 
 // viewer makes views, one after the other.
@@ -81,8 +81,8 @@ func (v *viewer) look() view {
 	return view
 }
 
-// shard describes one shard: its owner by the group's word, how far it is by its
-// checkpoint, its lines by the sink's.
+// shard describes one shard. The owner comes from the group, the progress from the
+// checkpoint, and the number of lines from the sink.
 func (v *viewer) shard(now time.Time, s *span, info group.ShardInfo, h handover) shardView {
 	w := v.work
 	row := shardView{id: info.ID, owner: info.Owner, state: "running", share: 1}

@@ -81,7 +81,7 @@ func (w *work) intro() string {
 		what, count(len(w.order), "shard"), len(w.workers), short(w.interval), short(w.ttl))
 }
 
-// errDone is why the work is over when it was done.
+// errDone ends the work when every line was processed.
 var errDone = errors.New("every line was processed")
 
 func newWork(ctx context.Context, o options, sources []*source, stderr io.Writer) (*work, error) {
@@ -128,8 +128,9 @@ func (w *work) do(d display) {
 	w.finish()
 }
 
-// announce tells the group its shards, once all workers are members. If they came
-// first, the first worker would get them all and pass most of them on at once.
+// announce sets the shards of the group once all workers are members. If the shards
+// came first, the first worker would get all of them, and the group would revoke most
+// of them at once.
 func (w *work) announce() {
 	w.wait(func() bool { return len(w.service.Snapshot().Members) == len(w.workers) })
 	w.begin = time.Now()
@@ -157,9 +158,9 @@ func (w *work) wait(condition func() bool) bool {
 	return w.ctx.Err() == nil
 }
 
-// due returns when the line at a place is to be read, so that the work takes as long
-// as it should, whoever does it. A shard that stood still for a while is behind, and
-// catches up as fast as it can.
+// due returns when the line at a place is to be read, so that the work takes the set
+// duration with any number of workers. A shard that stood still is behind, and catches
+// up as fast as it can.
 func (w *work) due(s *span, at place) time.Time {
 	if s.begin == s.end {
 		return w.begin
@@ -174,7 +175,8 @@ func (w *work) committed(s *span) (place, error) {
 	return s.resume(position)
 }
 
-// finish ends all workers: the living at once, then the dead.
+// finish ends all workers: first the living ones, at the same time, and then the killed
+// ones.
 func (w *work) finish() {
 	var living sync.WaitGroup
 	for _, k := range w.workers {
@@ -193,7 +195,7 @@ func (w *work) finish() {
 	}
 }
 
-// all returns the workers so far, those that are gone included.
+// all returns all workers so far, also those that have ended.
 func (w *work) all() []*worker {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -83,8 +83,8 @@ func (k *worker) processor() processor.Factory {
 	})
 }
 
-// handle handles a batch of lines. If one of them fails, the batch comes again, without
-// those before it.
+// handle handles a batch of lines. If a line fails, the batch comes again without the
+// lines before that line.
 func (k *worker) handle(_ context.Context, b *batch.Batch[line]) error {
 	for i, l := range b.Items {
 		if err := k.line(b, l); err != nil {
@@ -96,7 +96,7 @@ func (k *worker) handle(_ context.Context, b *batch.Batch[line]) error {
 	return nil // acknowledges all of them
 }
 
-// line counts one line into the sink.
+// line puts one line into the sink.
 func (k *worker) line(b *batch.Batch[line], l line) error {
 	k.alive.RLock() // a killed worker is frozen here
 	defer k.alive.RUnlock()
@@ -113,9 +113,9 @@ func (k *worker) line(b *batch.Batch[line], l line) error {
 	return nil
 }
 
-// kill makes the worker what a machine is whose power was cut: it stands still between
-// two lines, and nothing of it reaches the group any more. Its shards stay its own in
-// the eyes of the group until its lease ends.
+// kill makes the worker behave like a machine without power: it stops between two
+// lines, and none of its calls reaches the group. The group keeps its shards for it
+// until its lease ends.
 func (k *worker) kill() {
 	k.alive.Lock()
 	k.link.sever()
@@ -123,8 +123,8 @@ func (k *worker) kill() {
 
 func (k *worker) killed() bool { return k.link.severed() }
 
-// finish ends the worker and waits until nothing of it is left. A killed one wakes up
-// for it, late, and finds its lease over.
+// finish ends the worker and waits for its goroutines. A killed worker wakes up first,
+// late, and finds that its lease has ended.
 func (k *worker) finish() {
 	k.stop()
 	if k.killed() {
