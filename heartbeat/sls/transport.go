@@ -60,10 +60,10 @@ func proxy(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*u
 	return func(r *http.Request) (*url.URL, error) {
 		u, err := choose(r)
 		if err != nil {
-			return nil, errors.New(from + "  has no valid URL of a proxy")
+			return nil, errors.New(from + " has no valid URL of a proxy")
 		}
 		if u != nil && !validProxy(u) {
-			return nil, errors.New(from + "  has a proxy without a host, or with a scheme other than http, https, socks5 and socks5h")
+			return nil, errors.New(from + " has a proxy without a host, or with a scheme other than http, https, socks5 and socks5h")
 		}
 		return u, nil
 	}

@@ -79,7 +79,8 @@
 // A process that changes the document publishes a hint, the new revision, to
 // rollcall.<namespace>.<group>. That subject belongs to no stream. The other processes then read
 // the document from the leader. This needs no JetStream consumer, so the server does not limit
-// the number of processes. A lost hint delays a process by half a TTL at most.
+// the number of processes. A lost hint delays a process by at most 5/8 of a TTL, or 2.5 s if that
+// is more.
 //
 // Some processes of a group also watch the records, each through a consumer: eight processes, or
 // three if the group has more than 64 members. A bucket that the client creates allows 100,000
