@@ -6,8 +6,8 @@
 // committed and reported.
 //
 // The processor.Shard that Process gets has the same errors and causes as in a worker. Two
-// things differ. Run returns an error of Process, and a worker would call Process again: to test
-// a restart, call Run again. And nothing watches for signs of progress.
+// things differ. First, after an error of Process, Run returns the error instead of calling
+// Process again: to test a restart, call Run again. Second, nothing reports a stuck Processor.
 //
 // The package works inside and outside a bubble of testing/synctest.
 package processortest

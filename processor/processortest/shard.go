@@ -109,8 +109,8 @@ func (s *Shard) Cancel(cause error) {
 
 // Expire makes the lease expire, but does not cancel the context. This simulates a process that
 // was frozen until after its lease expired. The next Check or Commit of Process detects the loss
-// and cancels the context with the cause processor.ErrLeaseLost. The same happens without Expire
-// after Config.Lease.NotAfter.
+// and cancels the context with the cause processor.ErrLeaseLost. Without Expire, the lease expires
+// at Config.Lease.NotAfter.
 func (s *Shard) Expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
