@@ -32,9 +32,9 @@ type Checkpoints interface {
 	// Load returns the shard's position, or false if there is none. A store that can fence
 	// also claims the shard for o: from then on it refuses the saves of earlier owners.
 	//
-	// The worker calls Load after each grant, before the first Save. It may call Load again
-	// for the same owner: when it restarts the processor, and, if Owner.Epochs is false,
-	// before a Save, to detect another process that uses the same member name.
+	// The worker calls Load after each grant, before the first Save. It calls Load again for
+	// the same owner when it restarts the processor. If Owner.Epochs is false, it may also
+	// call Load before a Save, to detect another process that uses the same member name.
 	//
 	// The error matches ErrNotOwner if a newer owner has claimed the shard. It is marked with
 	// Halt if the stored position is damaged. After any other error the worker tries again.

@@ -115,8 +115,8 @@ func (f *FileCheckpoints) Load(ctx context.Context, o Owner) (Position, bool, er
 	if err := next.take(o); err != nil {
 		return "", false, err
 	}
-	// In a directory that was removed no shard has a file. Without this check each of them
-	// would start as if nothing was ever committed.
+	// If the directory was removed, no shard has a file. Without this check, each shard would
+	// start as if nothing was ever committed.
 	if err := f.check(); err != nil {
 		return "", false, err
 	}
@@ -138,8 +138,8 @@ func (f *FileCheckpoints) Load(ctx context.Context, o Owner) (Position, bool, er
 //
 // The error matches ErrEmptyPosition if p is empty, ErrNotOwner if o was not the last owner to
 // load the shard, and os.ErrClosed after Close. Otherwise it wraps the cause of ctx or the
-// error of the operating system, such as syscall.ENOSPC. Only after an error of the operating
-// system, p may be stored although Save failed.
+// error of the operating system, such as syscall.ENOSPC: then p may be stored although Save
+// failed. After all other errors p is not stored.
 func (f *FileCheckpoints) Save(ctx context.Context, o Owner, p Position) error {
 	switch {
 	case p == "":
@@ -228,8 +228,8 @@ func (f *FileCheckpoints) leave(s *fileShard) {
 	f.calls.Done()
 }
 
-// check returns an error if the path no longer leads to the directory that was locked, because
-// that was removed, replaced, or covered by a mount. Another process may use the new directory.
+// check returns an error if the path no longer leads to the locked directory, because it was
+// removed, replaced, or covered by a mount. Another process may use the new directory.
 func (f *FileCheckpoints) check() error {
 	now, err := os.Stat(filepath.Join(f.dir, lockName))
 	if err != nil {

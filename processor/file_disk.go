@@ -98,8 +98,8 @@ func makeDir(dir string) error {
 		if !info.IsDir() {
 			return &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
 		}
-		// A process that was killed may have created dir without a sync of the parent. The
-		// sync may fail if the parent belongs to another user. Then that user created dir.
+		// A killed process may have created dir without a sync of the parent, so sync it now.
+		// Ignore an error: the parent may belong to another user, who then created dir too.
 		_ = osDisk{}.syncDir(parent)
 		return nil
 	}

@@ -117,9 +117,9 @@ func sumLine(body string) string {
 // writes the name of the log in lower case and appends a mask of its capitals. The mask has one
 // hex digit for every four bytes, a set bit for each capital, and no zeros at the end: "Orders"
 // becomes "orders+8". A file name has at most 187 bytes. An escape for each capital could double
-// the length, and file systems do not allow that.
+// the length, which would be too long for file systems.
 //
-// With the prefix, a log called "con.1" or "nul" does not name a device of Windows.
+// The prefix is needed for Windows, where the names "con.1" and "nul" mean devices.
 func fileName(id shardset.ID) string {
 	if id.Log == "" {
 		return namePrefix + strconv.Itoa(id.Number)

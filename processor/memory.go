@@ -8,8 +8,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// MemoryCheckpoints stores positions in memory, for tests and for work that starts again with
-// each process. It refuses the saves of earlier owners, and is safe for concurrent use. The
+// MemoryCheckpoints stores positions in memory, for tests and for work that each process does from
+// the beginning. It refuses the saves of earlier owners, and is safe for concurrent use. The
 // zero value does not work: use NewMemoryCheckpoints.
 type MemoryCheckpoints struct {
 	mu     sync.Mutex
