@@ -31,9 +31,10 @@ var (
 	ErrUnauthorized = errors.New("not authorized")
 )
 
-// Retryable reports whether a later heartbeat can succeed after one failed with err. An error
-// in err's chain decides with a method Retryable() bool. Without one, ErrGroupNotFound,
-// ErrUnauthorized and ErrReplaced are final, and all other errors are retryable.
+// Retryable reports whether a later heartbeat can succeed after one failed with err. If an error
+// in err's chain has a method Retryable() bool, its result decides. Otherwise ErrGroupNotFound,
+// ErrUnauthorized and ErrReplaced are final, and all other errors are retryable. A
+// context.DeadlineExceeded in the chain is always retryable.
 func Retryable(err error) bool {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return true
@@ -45,8 +46,8 @@ func Retryable(err error) bool {
 	return !errors.Is(err, ErrGroupNotFound) && !errors.Is(err, ErrUnauthorized) && !errors.Is(err, ErrReplaced)
 }
 
-// RetryAfter returns how long the service asks not to be called after err, or zero. An error in
-// err's chain says so with a method RetryAfter() time.Duration.
+// RetryAfter returns the pause that the service asks for after err, or zero. It is the result of a
+// method RetryAfter() time.Duration of an error in err's chain.
 func RetryAfter(err error) time.Duration {
 	var r interface{ RetryAfter() time.Duration }
 	if errors.As(err, &r) {

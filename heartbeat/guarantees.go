@@ -5,13 +5,13 @@ import "strings"
 // Guarantees is what a group service promises. The coordinator logs them, and refuses a service
 // that promises less than coordinator.Config.Require.
 type Guarantees struct {
-	// FencedCommit: the service refuses a checkpoint from any member but the present owner:
-	// by epoch if Epochs is set, otherwise by the member's name.
+	// FencedCommit: the service accepts a checkpoint only from the current owner of the shard.
+	// It recognizes the owner by the epoch if Epochs is set, otherwise by the member's name.
 	FencedCommit bool
 	// AckedRevoke: a revoked shard changes hands only after its holder has seen the
 	// revocation and has stopped listing the shard, or after the holder's lease has expired.
-	// Such a service keeps the numbers of a Heartbeat: it drops a heartbeat that arrives after
-	// a newer one, and knows the instances of a name.
+	// Such a service uses Seq and Instance of a Heartbeat: it drops a heartbeat that arrives
+	// after a newer one, and distinguishes the instances of a member.
 	AckedRevoke bool
 	// Ordered: the children of a split shard wait for their ancestors. It is a setting of the
 	// group: see Client.Info.

@@ -6,9 +6,9 @@ import (
 )
 
 // Secret is a string that prints as "[hidden]". A closure holds the value, so that no
-// formatting verb, encoder or reflection finds it. A named string type would not do: %d
-// prints it, and so does %v of a struct that has it in an unexported field. The zero value
-// is empty.
+// formatting verb, encoder or reflection finds it. A named string type would not hide it:
+// %d prints the value, and so does %v of a struct with the string in an unexported field. The
+// zero value is empty.
 type Secret struct {
 	value func() string
 }
