@@ -59,9 +59,9 @@ func (a *attempt) work(ctx context.Context, s *processor.Shard) error {
 	return contain("Process", func() error { return p.Process(ctx, s) })
 }
 
-// load reads the checkpoint. Only Config.Loads runs of a member load at the same time, and the
-// others wait without a time limit: otherwise a member with a thousand new shards would send a
-// thousand requests at once.
+// load reads the checkpoint. At most Config.Loads runs of a member load at the same time, so that
+// a member with a thousand new shards does not send a thousand requests at once. The others wait
+// without a time limit.
 func (a *attempt) load() error {
 	select {
 	case a.runner.loads <- struct{}{}:
@@ -87,7 +87,7 @@ func (a *attempt) load() error {
 	return nil
 }
 
-// contain calls f as the function contain does, and watches the call: see begin.
+// contain calls f with the function contain, and watches the call: see begin.
 func (r *Run) contain(ctx context.Context, where string, f func() error) error {
 	defer r.begin(ctx, where).End()
 	return contain(where, f)

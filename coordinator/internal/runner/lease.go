@@ -8,8 +8,8 @@ import (
 )
 
 // MemberLease is the one lease that all shards of a member share. Each answered heartbeat
-// extends it. It never becomes valid again: after a freeze, the first goroutine that finds it
-// expired decides for all others. It is safe for concurrent use.
+// extends it. An expired lease never becomes valid again: after a freeze, the first goroutine that
+// finds the lease expired ends it for all shards. It is safe for concurrent use.
 type MemberLease struct {
 	mu       sync.Mutex // guards the fields; never held during a call that can block
 	notAfter time.Time

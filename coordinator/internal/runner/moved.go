@@ -13,8 +13,8 @@ import (
 // both get all shards of that name, and the store accepts the commits of both. A process can
 // detect this only in a checkpoint: it finds a position there that it did not write.
 
-// moveCheckEvery is the time between two checks of a worker for another process with its name. A
-// check costs a request. One shard is enough for it, because both processes hold all shards.
+// moveCheckEvery is the time between two checks for another process with the same name. A check
+// costs a request. A check of one shard is enough, because both processes hold all shards.
 const moveCheckEvery = 10 * time.Second
 
 // moveChecks paces the checks of all runs of a worker together.
@@ -23,7 +23,7 @@ type moveChecks struct {
 	next time.Time
 }
 
-// due reports whether a check is due at now. If so, the caller must make it.
+// due reports whether a check is due at now. If it is, the caller must make the check.
 func (m *moveChecks) due(now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

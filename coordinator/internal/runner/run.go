@@ -55,8 +55,8 @@ func (rn *Runner) New(ctx context.Context, l shardset.Lease, instance uint64, me
 // not replace the first one.
 func (r *Run) Revoke(cause error) { r.revoke(cause) }
 
-// Cancel cancels the context of user code. A later cause does not replace the first one. But
-// after ErrLeaseLost or ErrNotOwner the run always refuses to commit.
+// Cancel cancels the context of user code. A later cause does not replace the first one. After
+// ErrLeaseLost or ErrNotOwner the run refuses to commit, even if an earlier cause allowed it.
 func (r *Run) Cancel(cause error) {
 	if errors.Is(cause, processor.ErrLeaseLost) || errors.Is(cause, processor.ErrNotOwner) {
 		r.lose(cause)
@@ -106,8 +106,8 @@ func (r *Run) Do(done func(shardset.Outcome)) {
 	}
 }
 
-// outcome returns the outcome of an attempt that ended with err, and whether it is the outcome
-// of the run. It checks the lease first: this may be the first code to run after a freeze.
+// outcome returns the outcome of an attempt that ended with err, and whether the run ends with
+// it. It checks the lease first: this may be the first code to run after a freeze.
 func (r *Run) outcome(err error) (outcome shardset.Outcome, final bool) {
 	lost, cause := r.check(time.Now()), context.Cause(r.revoked)
 	var p *processor.PanicError
@@ -182,8 +182,8 @@ func (r *Run) lose(cause error) {
 	}
 }
 
-// setCancelSave sets the function with which lose ends the next store call of a commit. It
-// returns an error if the member no longer owns the shard: then the call must not begin.
+// setCancelSave sets cancel, which lose calls to end the next store call of a commit. It returns
+// an error if the member no longer owns the shard: then the call must not begin.
 func (r *Run) setCancelSave(cancel context.CancelFunc) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -29,7 +29,7 @@ func (r *Run) begin(ctx context.Context, what string) *activity {
 	return a
 }
 
-// forgetCalls ends the watch over an attempt. It comes after settle, so nothing begins a new call.
+// forgetCalls ends the watch over an attempt. It must follow settle: no call begins after settle.
 func (r *Run) forgetCalls() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,7 +58,7 @@ func (a *activity) End() {
 type watch struct {
 	calls    []*activity // in flight
 	working  bool        // Process was called, and has not returned
-	tracked  bool        // Process has called Begin, so only calls count
+	tracked  bool        // Process has called Begin: only a call in flight can now stall
 	caughtUp bool        // Process has reported that it is idle
 	lastSign time.Time   // of Process: its start, Check, Commit, a report, or the end of a call
 }

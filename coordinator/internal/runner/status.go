@@ -65,8 +65,8 @@ func progressAt(p processor.Progress, now time.Time) processor.Progress {
 	return p
 }
 
-// processTime returns the time since Process was called, or zero if the attempt did not get that
-// far. It is for use between an attempt and its pause.
+// processTime returns the time since Process was called, or zero if the attempt did not call it.
+// Call processTime after an attempt, before pause.
 func (r *Run) processTime() time.Duration {
 	st := r.Status()
 	if st.Phase != PhaseRunning {
@@ -86,7 +86,7 @@ func (a *attempt) started() {
 	r := a.Run
 	r.mu.Lock()
 	r.status.Phase, r.status.Since, r.status.Position = PhaseRunning, time.Now(), a.resume
-	r.status.Progress = processor.Progress{} // a Progress counts from the call of Process
+	r.status.Progress = processor.Progress{} // its counts begin at the call of Process
 	r.watch = watch{working: true, lastSign: r.status.Since}
 	r.mu.Unlock()
 	r.report(event.Event{Kind: event.Started, Resume: a.resume, Found: a.found})
