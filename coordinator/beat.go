@@ -9,14 +9,14 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// errClientEnded is why Run ends if the group's client ended the goroutine that calls it,
-// with runtime.Goexit.
+// errClientEnded ends Run if the group's client has called runtime.Goexit, which ends the
+// heartbeat goroutine.
 var errClientEnded = errors.New("the group's client ended the heartbeat's goroutine")
 
-// request is what the owner asks of the group service: a heartbeat, or, after a heartbeat that
-// found no group, to create the group.
+// request asks the heartbeat goroutine to call the group service: to send a heartbeat, or to
+// create the group after a heartbeat that did not find it.
 type request struct {
-	beat    shardset.Heartbeat // also with create: the one that found no group
+	beat    shardset.Heartbeat // with create: the heartbeat that did not find the group
 	create  bool
 	timeout time.Duration
 }
@@ -25,12 +25,12 @@ type request struct {
 type outcome struct {
 	request
 	answer  shardset.Answer
-	ordered bool // whether the group is ordered, since this answer
+	ordered bool // whether the group is ordered, according to this answer
 	err     error
 }
 
-// callService makes the owner's requests, one at a time, until ctx ends. It is the heartbeat
-// goroutine: the client may block it, and never blocks the owner.
+// callService runs on the heartbeat goroutine. It makes the owner's requests, one at a time,
+// until ctx ends. A client that blocks delays this goroutine, but not the owner.
 func (r *run) callService(ctx context.Context) {
 	defer func() {
 		if ctx.Err() == nil {
@@ -62,7 +62,7 @@ func (r *run) call(ctx context.Context, q request) outcome {
 	return o
 }
 
-// nextBeat returns when the next heartbeat leaves if nothing happens before. Zero: not at all.
+// nextBeat returns when to send the next heartbeat, if no event makes it earlier. Zero: never.
 // Owner only.
 func (r *run) nextBeat(now time.Time) time.Time {
 	// A member that lost its lease while it leaves must not join again.

@@ -23,10 +23,12 @@ const (
 	DefaultNoProgressAfter = 5 * time.Minute
 )
 
-// maxDrainTimeout is practically endless, and does not overflow when added to a time.
+// maxDrainTimeout is the longest DrainTimeout. A longer one could overflow when it is added to
+// a time.
 const maxDrainTimeout = 100 * 365 * 24 * time.Hour
 
-// minInterval refuses an interval in a wrong unit, which would flood the service.
+// minInterval is the shortest Interval. A shorter one probably has the wrong unit, and would
+// flood the service.
 const minInterval = 10 * time.Millisecond
 
 // Config configures a Coordinator. Group and Processor are required. The zero value of every
@@ -37,15 +39,15 @@ type Config struct {
 	// Processor makes the processor of each shard.
 	Processor processor.Factory
 
-	// Checkpoints stores the progress. Nil means Group, which most services support; New
-	// refuses a Group that does not.
+	// Checkpoints stores the positions of the shards. Nil means that Group stores them. Most
+	// services can; for one that cannot, New returns an error.
 	Checkpoints processor.Checkpoints
 	// CheckpointHooks are called around every commit.
 	CheckpointHooks processor.CheckpointHooks
 
-	// Member is this worker's name in the group. It must be unique among live workers. It
-	// should be stable: a restarted worker takes the shards of its name back at once. Empty
-	// means the name of the host.
+	// Member is this worker's name in the group. No other running worker may have it. It
+	// should stay the same: a worker that restarts under its old name gets the shards of that
+	// name back at once. Empty means the name of the host.
 	Member string
 	// MemberSuffix, if set, is added to the name after a hyphen, for several workers on one
 	// host.
@@ -53,70 +55,78 @@ type Config struct {
 	// Weight is this member's share of the shards, relative to the others. Zero means 1.
 	Weight int
 
-	// Interval is the regular time between heartbeats. At least three must fit into the
-	// group's TTL, which comes with the first answer; otherwise Run returns a
-	// *shardset.IntervalError. If the TTL becomes shorter later, the worker sends heartbeats
-	// more often and logs a warning, as long as three intervals of 100 ms fit.
+	// Interval is the regular time between heartbeats. At least three intervals must fit into
+	// the group's TTL. If they do not fit into the TTL of the first answer, Run returns a
+	// *shardset.IntervalError. If the TTL becomes too short later, the worker logs a warning
+	// and shortens its interval. It never shortens it below 100 ms: if even that is too long,
+	// Run returns the error.
 	//
-	// Zero means what the Group advises (heartbeat.Info), in proportion to its TTL. Without
-	// advice it means 2 s, or less if the TTL requires that.
+	// Zero means the interval that the Group advises (heartbeat.Info). The worker changes it
+	// in proportion to the TTL of the answers. If the Group advises none, zero means 2 s, or a
+	// third of the TTL if that is less.
 	Interval time.Duration
-	// FastInterval is the time between heartbeats while shards move, for a few intervals at
-	// most. Zero means a tenth of Interval, at least 100 ms.
+	// FastInterval is the time between heartbeats while shards move. It holds for two regular
+	// intervals after each change. Zero means a tenth of Interval, but at least 100 ms.
 	FastInterval time.Duration
-	// TryTimeout bounds one heartbeat. It is at most half of Interval. Zero means a third.
+	// TryTimeout bounds one heartbeat. It must be at most half of Interval. Zero means a third
+	// of Interval.
 	TryTimeout time.Duration
 
-	// DrainTimeout is how long a processor may go on after its shard was revoked, or after
-	// the worker began to stop. Then its context is cancelled. Zero means 25 s: many
-	// platforms kill a process 30 s after they asked it to stop.
+	// DrainTimeout is how long a processor may continue after its shard was revoked, or after
+	// the worker began to stop. Then the coordinator cancels its context. Zero means 25 s,
+	// because many platforms kill a process 30 s after they asked it to stop.
 	DrainTimeout time.Duration
 	// StuckAfter is how long a processor may ignore its cancelled context before it is
 	// reported as stuck. Zero means 5 s.
 	StuckAfter time.Duration
 	// NoProgressAfter is how long a processor may show no progress before it is reported as
 	// stuck: in the log, with the stacks of its goroutines, to Hooks.Stuck and in the Status.
-	// Nothing is stopped.
+	// The coordinator does not stop it.
 	//
 	// With package batch, no progress means that a handler neither returns nor acknowledges,
 	// or that a call of the Source, of a hook or of the store does not return. A shard that
-	// waits for data is idle, however long. Any other processor shows progress with Commit,
-	// Check or ReportProgress, and that it is idle with Progress.CaughtUp.
+	// waits for data is idle, not stuck, however long it waits. A processor without package
+	// batch calls Commit, Check or ReportProgress to show progress. While it waits for data,
+	// it reports a Progress with CaughtUp.
 	//
-	// Zero means 5 minutes, negative never.
+	// Zero means 5 minutes, negative means never.
 	NoProgressAfter time.Duration
-	// CommitTimeout bounds each load and save of a checkpoint. The end of the lease, as it
-	// was when the call began, bounds them too. Zero means 10 s.
+	// CommitTimeout bounds each load and save of a checkpoint. The call also ends when the
+	// lease expires. A heartbeat that is answered during the call does not extend this time.
+	// Zero means 10 s.
 	CommitTimeout time.Duration
 	// Loads is how many checkpoints are loaded at a time, so that a worker that receives a
 	// thousand shards does not send a thousand requests at once. Heartbeats do not wait for
 	// loads. Zero means 16.
 	Loads int
-	// Restart spaces the restarts of a failing processor. Zero fields mean 200 ms and 30 s.
+	// Restart sets the pauses before a failed processor starts again. A zero Min means 200 ms,
+	// and a zero Max means 30 s.
 	Restart processor.Backoff
 
 	// Finite says that the work has an end: Run returns nil once every shard of the group is
-	// complete, which means that its processor returned nil by itself, or
-	// processor.ErrShardClosed. Without it Run goes on, because the group may receive more
-	// work. Set it for every worker of the group: a worker without it keeps running and keeps
-	// the remaining shards.
+	// complete. A shard is complete when its processor has returned processor.ErrShardClosed,
+	// or nil before the shard was revoked. If Finite is false, Run continues, because the
+	// group may receive more work. Set Finite for every worker of the group: a worker without
+	// it keeps running and keeps the remaining shards.
 	//
-	// With the guarantee Completion the service says when all shards are complete. Without
-	// it, a worker whose shards are all complete waits for one TTL of the group, in case
-	// another worker crashed before, and then leaves. Others may still be at work; if one of
-	// them crashes after that, its shards go to the remaining workers or to the next one that
-	// starts. A worker that never had a shard stays until it receives one.
+	// A service with the guarantee Completion says when all shards are complete. With another
+	// service, a worker whose shards are all complete waits for one TTL of the group and then
+	// leaves. During this TTL it can receive the shards of a worker that has crashed. Other
+	// workers may still process their shards. If one of them crashes later, its shards go to
+	// the remaining workers, or to the next worker that starts. A worker that never had a
+	// shard stays until it receives one.
 	//
 	// When a worker leaves, other workers receive its shards. Their processors start from its
 	// last commits and should find nothing to do.
 	Finite bool
 
-	// Require lists what the service and the store must promise. New refuses those that do
-	// not. Ordered is a setting of the group, so it is checked with each answer: Run returns
-	// ErrNotOrdered, and if the group never was ordered it starts nothing.
+	// Require lists what the service and the store must promise. New returns an error if they
+	// promise less. Ordered is different, because it is a setting of the group that can
+	// change. Run checks it with each answer, and returns ErrNotOrdered if the group is not
+	// ordered. If the first answer shows this, Run starts no processor.
 	Require heartbeat.Guarantees
-	// CreateGroup creates the group if the service does not find it. Otherwise Run returns
-	// heartbeat.ErrGroupNotFound.
+	// CreateGroup makes Run create the group if the service does not find it. If CreateGroup
+	// is false, Run then returns heartbeat.ErrGroupNotFound.
 	CreateGroup bool
 
 	// Hooks are called when something happens.
@@ -124,11 +134,11 @@ type Config struct {
 	// Logger receives one line per event. Nil means no log.
 	Logger *zap.Logger
 
-	firmInterval bool // Interval was set, not chosen by complete
+	firmInterval bool // the user set Interval
 }
 
-// complete returns a copy with the defaults filled in, and the Info of the group and the store
-// together. The error is a *shardset.ConfigError.
+// complete returns a copy with the defaults filled in, and the Group's Info with FencedCommit as
+// the store promises it. The error is a *shardset.ConfigError.
 func (cfg Config) complete() (Config, heartbeat.Info, error) {
 	faults := &shardset.ConfigError{Config: "coordinator.Config"}
 	info := cfg.completeService(faults)
@@ -159,7 +169,7 @@ func (cfg *Config) completeService(faults *shardset.ConfigError) heartbeat.Info 
 		}
 		cfg.Checkpoints = store
 	} else if !same(cfg.Checkpoints, cfg.Group) {
-		// The store fences commits, and it is not the group.
+		// Only the store can fence commits, and it is not the group: ask the store.
 		fencer, ok := cfg.Checkpoints.(processor.Fencer)
 		info.Guarantees.FencedCommit = ok && fencer.FencesCommits()
 	}

@@ -16,7 +16,7 @@ type Coordinator struct {
 	info heartbeat.Info // of the group and the store together
 	used atomic.Bool
 
-	mu   sync.Mutex // guards the fields below; held to read or set them only
+	mu   sync.Mutex // guards the fields below; held only to read or set them
 	run  *run       // nil before Run
 	last *Status    // set when Run has returned
 }
@@ -37,22 +37,22 @@ func New(cfg Config) (*Coordinator, error) {
 // the same once all work of the group is complete. Call Run once; a second call returns
 // ErrRunTwice.
 //
-// Run returns earlier if it cannot go on, with an error that matches one of these:
+// Run returns earlier if it cannot continue, with an error that matches one of these:
 //
-//   - heartbeat.ErrUnauthorized. If the service may accept other credentials later, Run tries
-//     again until the lease expires.
+//   - heartbeat.ErrUnauthorized. If the service may accept other credentials later, Run first
+//     tries again until the lease expires.
 //   - heartbeat.ErrReplaced or heartbeat.ErrGroupNotFound: all shards are lost at once.
 //   - Any other error that the service declared final (heartbeat.Retryable).
-//   - A *shardset.IntervalError: Config.Interval does not fit the group's TTL at the first
-//     answer, or no interval fits it.
+//   - A *shardset.IntervalError: the TTL of the first answer is too short for
+//     Config.Interval, or the TTL is too short for any interval.
 //   - ErrNotOrdered.
-//   - An error that a processor returned as processor.Fatal.
+//   - An error that a processor returned, marked with processor.Fatal.
 //
-// Shards that are not lost drain as long as the lease lasts. After an error that is final for
-// the service, no more heartbeats extend the lease.
+// Shards that are not lost still drain, at most until the lease expires. After a final error of
+// the service, Run sends no more heartbeats, so nothing extends the lease.
 //
-// Run returns at most 100 ms after DrainTimeout. A *DrainError names what is still running then;
-// it is joined with the reason, if there is one.
+// Run returns at most 100 ms after DrainTimeout has passed. If something is still running then,
+// the error also matches a *DrainError, which names it.
 func (c *Coordinator) Run(ctx context.Context) error {
 	if c.used.Swap(true) {
 		return ErrRunTwice

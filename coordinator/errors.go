@@ -12,8 +12,8 @@ import (
 // ErrRunTwice is returned by a second call of Run.
 var ErrRunTwice = errors.New("coordinator: Run was called before")
 
-// ErrNotOrdered is returned by Run if Config.Require asks for an ordered group and the group is
-// not ordered, or no longer.
+// ErrNotOrdered is returned by Run if Config.Require asks for an ordered group, and the group is
+// not ordered or no longer ordered.
 var ErrNotOrdered = errors.New("the group is not ordered, which Config.Require asks for")
 
 // DrainError names what was still running when Run had to return. Run leaves only these

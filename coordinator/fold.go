@@ -20,11 +20,11 @@ const (
 	foldNames = 100
 )
 
-// folder decides which lines are written: an outage of a sink with a thousand shards is
-// five lines and a summary, not a thousand lines. It is pure; the goroutine that writes
-// the lines owns it.
+// folder decides which lines are written. If a sink fails for a thousand shards, the log gets
+// five lines and a summary, not a thousand lines. folder is pure. Only the goroutine that
+// writes the lines uses it.
 type folder struct {
-	windows []*foldedLines // in the order of begin
+	windows []*foldedLines // sorted by begin
 }
 
 // foldedLines counts the lines of one message in its window.
@@ -34,7 +34,7 @@ type foldedLines struct {
 	begin   time.Time
 	lines   int
 	shards  []string // of the lines that were not written, each once, up to foldNames
-	err     error    // of the last one
+	err     error    // the newest error in these lines
 }
 
 // add counts a line and reports whether to write it.
@@ -88,7 +88,7 @@ type foldCore struct {
 	shard  string
 }
 
-// folding returns log with its marked lines folded.
+// folding returns a logger that folds the marked lines of log.
 func (rc *recorder) folding(log *zap.Logger, inline bool) *zap.Logger {
 	return log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 		return &foldCore{Core: core, rec: rc, inline: inline}
@@ -142,8 +142,8 @@ func hasFold(fields []zapcore.Field) bool {
 	return slices.ContainsFunc(fields, func(f zapcore.Field) bool { return f.Type == mark.Type && f.Key == mark.Key })
 }
 
-// write passes a line on to the user's core. It calls Check, because that is where a sampler
-// decides.
+// write passes a line on to the user's core. It calls Check, because a sampler decides there
+// whether to write the line.
 func write(core zapcore.Core, e zapcore.Entry, fields []zapcore.Field) {
 	if ce := core.Check(e, nil); ce != nil {
 		ce.Write(fields...)

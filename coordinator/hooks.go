@@ -12,8 +12,8 @@ import (
 //
 // Hooks are called one at a time, in the order of the events, on a goroutine of their own. A
 // slow hook delays later hooks, but never a heartbeat, a processor or the log. No call is
-// dropped: if a hook never returns, the queue behind it grows, and the log says so. Run waits
-// for the last call within its drain bound. A panic in a hook is logged.
+// dropped: if a hook never returns, the queue behind it grows, and the log warns of this. Before
+// Run returns, it waits for the last call, within its time limit. A panic in a hook is logged.
 type Hooks struct {
 	// Member: the member's state changed. Err says why, if something went wrong.
 	Member func(MemberEvent)
@@ -25,8 +25,9 @@ type Hooks struct {
 	Started func(ShardEvent)
 	// Failed: Process, or a step before it, returned an error or panicked.
 	Failed func(ShardEvent)
-	// Halted: Process or the Factory returned Err, made with processor.Halt. The shard stays
-	// held and idle. If the shard had to stop anyway, Failed is called instead.
+	// Halted: Process or a step before it returned Err, which is marked with processor.Halt.
+	// The shard stays held and idle. If the shard was already revoked or lost, Failed is
+	// called instead.
 	Halted func(ShardEvent)
 	// Draining: the processor was asked to finish. Err is processor.ErrRevoked or
 	// processor.ErrShutdown.
@@ -34,19 +35,20 @@ type Hooks struct {
 	// Cancelled: the context was cancelled. Err is processor.ErrLeaseLost if the lease was
 	// lost. If the drain took too long, Err is the same as in Draining.
 	Cancelled func(ShardEvent)
-	// Stopped: the processor has returned, and its last commit is decided. If the shard stays
-	// held, State is ShardComplete or ShardRestarting. Assigned is then called if it starts
-	// again, and no hook if the group takes it away.
+	// Stopped: the processor has returned, and no commit is in flight. If the shard stays
+	// held, State is ShardComplete or ShardRestarting. Assigned is called if such a shard
+	// starts again. No hook is called if the group revokes it.
 	Stopped func(ShardEvent)
 	// Stuck: the processor ignored its cancelled context for Config.StuckAfter. Or it showed
 	// no progress for Config.NoProgressAfter: then Err matches processor.ErrNoProgress and
-	// names the call that does not return. It is called again only after there was progress.
+	// names the call that does not return, if there is one. The hook is called again only if
+	// there was progress in between.
 	Stuck func(ShardEvent)
 	// Commit: a commit succeeded or failed.
 	Commit func(CommitEvent)
-	// Poisoned: a processor gave up a piece of its shard and continued after it.
+	// Poisoned: a processor gave up a part of its shard and continued after it.
 	Poisoned func(PoisonEvent)
-	// Gap: a piece of a shard was gone before its processor had read it.
+	// Gap: a part of a shard was deleted before its processor had read it.
 	Gap func(GapEvent)
 }
 
@@ -76,9 +78,9 @@ type ShardEvent struct {
 	At     time.Time
 	ID     shardset.ID
 	Epoch  uint64
-	// State is the shard's state after the event, in the words of Status. It is zero in two
-	// hooks. In Stopped: the member no longer holds the shard. In Failed without Retry: the
-	// processor returns, and Stopped follows with the state.
+	// State is the shard's state after the event, as in ShardStatus. In Stopped, zero means
+	// that the member no longer holds the shard. In Failed without Retry it is zero, because
+	// Stopped follows and has the state.
 	State ShardState
 	// Err says why. The hook's comment describes it.
 	Err error
@@ -87,7 +89,7 @@ type ShardEvent struct {
 	Resume processor.Position
 	// Retry is the pause before the next attempt, in Failed. Zero: there is none.
 	Retry time.Duration
-	// Outcome says how the processor returned, in Stopped. It is shardset.OutcomeLost if the
+	// Outcome says how the processor ended, in Stopped. It is shardset.OutcomeLost if the
 	// lease was lost before the processor returned.
 	Outcome shardset.Outcome
 }
@@ -96,10 +98,10 @@ type ShardEvent struct {
 type CommitEvent struct {
 	processor.Commit
 	At  time.Time
-	Err error // nil: it is durable
+	Err error // nil: the commit is durable
 }
 
-// PoisonEvent is a piece of a shard that a processor gave up.
+// PoisonEvent is a part of a shard that a processor gave up.
 type PoisonEvent struct {
 	processor.Poison
 	Member string
@@ -108,7 +110,7 @@ type PoisonEvent struct {
 	Epoch  uint64
 }
 
-// GapEvent is a piece of a shard that was gone before it was read.
+// GapEvent is a part of a shard that was deleted before it was read.
 type GapEvent struct {
 	processor.Gap
 	Member string
@@ -117,9 +119,9 @@ type GapEvent struct {
 	Epoch  uint64
 }
 
-// JoinHooks returns Hooks that call the hooks of each argument, in that order: a program's own
-// and those of a metrics library, for example. If one panics, the others are still called. The
-// log shows the last panic, with the stacks of all.
+// JoinHooks returns Hooks that call the hooks of each argument, in that order. For example, join
+// the hooks of a program and of a metrics library. If one hook panics, the others are still
+// called. The log shows the last panic, with the stacks of all.
 func JoinHooks(hooks ...Hooks) Hooks {
 	var all Hooks
 	for _, h := range hooks {
@@ -140,7 +142,7 @@ func JoinHooks(hooks ...Hooks) Hooks {
 	return all
 }
 
-// inOrder returns a hook that calls two, of which either may be nil.
+// inOrder returns a hook that calls first and then second. Either may be nil.
 func inOrder[E any](first, second func(E)) func(E) {
 	switch {
 	case first == nil:

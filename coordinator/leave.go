@@ -38,7 +38,7 @@ func (r *run) fail(err error) {
 }
 
 // leaveGroup calls Leave, if the client has it and the membership still exists. It returns false
-// if the call did not return in time. The owner has ended, so the caller may use the Tracker.
+// if the call did not return in time. It runs after the owner, so it may use the Tracker.
 func (r *run) leaveGroup() bool {
 	leaver, ok := r.cfg.Group.(heartbeat.Leaver)
 	if !ok || errors.Is(r.failure, heartbeat.ErrReplaced) || errors.Is(r.failure, heartbeat.ErrGroupNotFound) {
@@ -62,11 +62,11 @@ func (r *run) leaveGroup() bool {
 	return true
 }
 
-// callLeave calls Leave until it succeeds, at most as long as one heartbeat may take. A service
-// that fails at once, because it elects a leader for example, may recover in a moment; without
-// the call, the other members wait for the lease to expire. Each try has a number of its own,
-// because the service may have received the one before. If the service asks for a longer pause
-// than the time that is left, there is no further try.
+// callLeave calls Leave until it succeeds or ctx ends. It tries again because some failures last
+// only for a moment, for example while the service elects a leader. If Leave never succeeds, the
+// other members must wait until the lease expires. Each try has a new number, because the service
+// may have received the previous one. If the service asks for a pause that is longer than the
+// remaining time, callLeave does not try again.
 func (r *run) callLeave(ctx context.Context, leaver heartbeat.Leaver, request shardset.Heartbeat) error {
 	pauses := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(max(r.cfg.Interval/100, time.Millisecond)),
@@ -91,7 +91,7 @@ func (r *run) callLeave(ctx context.Context, leaver heartbeat.Leaver, request sh
 	}
 }
 
-// share returns the end of 1/n of the time until Run has to return.
+// share divides the time until Run has to return by n, and returns when the first part ends.
 func (r *run) share(n int) time.Time {
 	return time.Now().Add(time.Until(r.stopBy) / time.Duration(n))
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// What the owner does with the outcome of a request: it gives it to the Tracker, applies the
-// plan, and gives it to the Pacer. Only the owner calls these methods.
+// These methods handle the outcome of a request. They pass it to the Tracker, apply the plan, and
+// pass the outcome to the Pacer. Only the owner calls them.
 
 func (r *run) onOutcome(now time.Time, o outcome) {
 	switch {
@@ -43,7 +43,7 @@ func (r *run) onAnswer(now time.Time, o outcome) {
 		r.rec.dropped()
 	}
 	if final {
-		r.fail(err) // heartbeats continue, to report what the drain releases
+		r.fail(err) // heartbeats continue, to report the shards that the drain releases
 	}
 	r.pacer.Failed(now, r.interval, 0, rand.Float64())
 }
@@ -61,11 +61,11 @@ func (r *run) onFailure(now time.Time, o outcome) {
 	case stepRejoin:
 		r.pacer.Rejoin(now, r.interval, after, rand.Float64())
 	case stepEnd:
-		r.fail(o.err) // the Pacer learns of no outcome, so it sends nothing more
+		r.fail(o.err) // the Pacer gets no outcome, so it schedules no more heartbeats
 	}
 }
 
-// step is how a member goes on after a heartbeat that failed.
+// step is what a member does after a heartbeat that failed.
 type step uint8
 
 const (
@@ -85,7 +85,7 @@ func (r *run) trackFailure(now time.Time, seq uint64, err error) (plan shardset.
 		plan, final = r.tracker.Replaced(now, seq, replaced.Newest)
 		next = stepRejoin
 	case errors.Is(err, heartbeat.ErrReplaced), errors.Is(err, heartbeat.ErrGroupNotFound):
-		// Another member may receive the shards at once: there is nothing to drain for.
+		// Another member may receive the shards at once, so a drain is useless.
 		plan = r.tracker.LeaseLost(now)
 	case errors.Is(err, heartbeat.ErrUnauthorized) && heartbeat.Retryable(err):
 		plan, final = r.tracker.Refused(now)
@@ -100,14 +100,15 @@ func (r *run) trackFailure(now time.Time, seq uint64, err error) (plan shardset.
 	return plan, next
 }
 
-// createGroup deals with a group that is gone. It ends the lease, because another process may
-// create the group and receive the shards at once. Then it requests the creation, unless this
-// member leaves. Until the outcome of that, the heartbeat counts as in flight.
+// createGroup handles a heartbeat that did not find the group. It ends the lease, because another
+// process may create the group and receive the shards at once. Then it requests the creation,
+// unless this member is leaving. The heartbeat counts as in flight until the creation has an
+// outcome.
 func (r *run) createGroup(now time.Time, o outcome) {
 	r.lastErr = o.err // why the lease is lost: the Member hook shows it
 	r.apply(now, r.tracker.Evicted(now, o.beat.Seq))
 	if !r.stopBy.IsZero() {
-		return // without an outcome the Pacer sends nothing more
+		return // without an outcome the Pacer schedules no more heartbeats
 	}
 	r.requests <- request{beat: o.beat, create: true, timeout: r.tryTimeout}
 }
@@ -122,8 +123,8 @@ func (r *run) onCreate(now time.Time, o outcome) {
 	r.pacer.Rejoin(now, r.interval, 0, rand.Float64())
 }
 
-// checkOrder compares the group with Config.Require. It runs before the answer is applied, so
-// that a member that has to leave takes nothing new.
+// checkOrder compares the group's order with Config.Require. It runs before the answer is
+// applied, so that a member that has to leave starts no new shard.
 func (r *run) checkOrder(ordered bool) {
 	if ordered != r.guarantees.Ordered {
 		r.guarantees.Ordered = ordered
@@ -134,8 +135,8 @@ func (r *run) checkOrder(ordered bool) {
 	}
 }
 
-// followTTL adopts the Tracker's interval. The timeout of a heartbeat follows it: under a
-// shorter lease, a try that takes as long as before could cost the lease.
+// followTTL adopts the Tracker's interval. It also adapts the timeout of a heartbeat: otherwise a
+// shorter lease could expire during a single try.
 func (r *run) followTTL(ttl time.Duration) {
 	interval := r.tracker.Interval()
 	if interval == r.interval {
@@ -146,8 +147,8 @@ func (r *run) followTTL(ttl time.Duration) {
 	r.tryTimeout = min(r.cfg.TryTimeout, max(interval/2, shardset.ShortestInterval))
 }
 
-// logWaiting logs what the worker of a finite run waits for while it has received no shard: it
-// cannot distinguish an empty group from one whose shards other workers hold.
+// logWaiting logs that the worker of a finite run still waits for its first shard. The worker
+// cannot tell why: an empty group looks the same as one whose shards other workers hold.
 func (r *run) logWaiting(now time.Time, a shardset.Answer) {
 	if !r.cfg.Finite || r.granted {
 		return

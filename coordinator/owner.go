@@ -35,8 +35,8 @@ func (r *run) own(ctx context.Context) {
 	}
 }
 
-// do makes the owner run a job, and waits for it. It returns false if the owner has ended. All
-// other goroutines reach the owner's fields through do.
+// do makes the owner run a job, and waits for it. It returns false if the owner has ended. Other
+// goroutines use the owner's fields only through do.
 func (r *run) do(job func()) bool {
 	finished := make(chan struct{})
 	select {

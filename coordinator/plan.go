@@ -12,12 +12,11 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// followUp is an event that follows from applying a plan, a shard that was cancelled before it
-// started for example. It calls the Tracker, which returns a plan for it.
+// followUp tells the Tracker of an event that a plan has caused, for example that a shard was
+// cancelled before it started. It returns the Tracker's plan for this event.
 type followUp func() shardset.Plan
 
-// apply applies a plan, and afterwards the plans of what follows from it: no plan is applied
-// inside another. Owner only.
+// apply applies a plan, and then the plans of its followUps, one after the other. Owner only.
 func (r *run) apply(now time.Time, p shardset.Plan) {
 	queue := r.applyPlan(now, p)
 	for len(queue) > 0 {
@@ -26,7 +25,7 @@ func (r *run) apply(now time.Time, p shardset.Plan) {
 	}
 }
 
-// applyPlan does what a plan says, in the order of its fields, and returns what follows.
+// applyPlan applies one plan, in the order of its fields, and returns the followUps.
 func (r *run) applyPlan(now time.Time, p shardset.Plan) (next []followUp) {
 	for _, s := range p.Cancel {
 		if !r.cancel(s) {
@@ -43,7 +42,8 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) (next []followUp) {
 	}
 	if !p.NotAfter.IsZero() && !r.extendLease(now, p) {
 		// A processor read the clock later than the owner, and found that the lease has
-		// expired. That is final: the member joins afresh and is granted the shards anew.
+		// expired. That is final: the member joins again, and the group grants the shards
+		// again.
 		return append(next, func() shardset.Plan { return r.tracker.LeaseLost(now) })
 	}
 	for _, s := range p.Revoke {
@@ -72,8 +72,8 @@ func (r *run) applyPlan(now time.Time, p shardset.Plan) (next []followUp) {
 	return next
 }
 
-// cancel cancels a shard's context. It returns false if the shard was not started yet: then no
-// goroutine returns.
+// cancel cancels a shard's context. It returns false if the shard has not started: then it has no
+// goroutine that could return.
 func (r *run) cancel(s shardset.Stop) bool {
 	cause := causeOf(s.Cause)
 	run := r.runs[s.ID]
@@ -102,7 +102,7 @@ func (r *run) extendLease(now time.Time, p shardset.Plan) bool {
 }
 
 func (r *run) markStuck(id shardset.ID) {
-	if run := r.runs[id]; run != nil { // else it returned at this very event
+	if run := r.runs[id]; run != nil { // nil: it has just returned
 		r.stuck[id] = true
 		r.rec.shard(event.Event{Kind: event.Stuck, Lease: lease(id, run)})
 	}
@@ -117,7 +117,7 @@ func (r *run) reportState() {
 }
 
 // start launches the goroutine of one shard's processor. Revoke and Cancel stop it. The owner
-// waits for it: it keeps the shard in its heartbeats until returned.
+// reports the shard as held until the goroutine has called returned.
 func (r *run) start(l shardset.Lease) {
 	run := r.runner.New(r.base, l, r.tracker.Instance(), r.lease)
 	r.runs[l.ID] = run
@@ -129,7 +129,7 @@ func (r *run) start(l shardset.Lease) {
 	})
 }
 
-// returned is called when a shard's goroutine has returned. Owner only.
+// returned handles the return of a shard's processor. Owner only.
 func (r *run) returned(l shardset.Lease, o shardset.Outcome, fatal error) {
 	delete(r.runs, l.ID)
 	delete(r.stuck, l.ID)

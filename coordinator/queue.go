@@ -8,8 +8,8 @@ import (
 // backlog is the number of waiting jobs that causes a warning.
 const backlog = 10_000
 
-// queue carries jobs from goroutines that must not wait to the one that runs user code. It is
-// unbounded: no job is dropped, and add never blocks.
+// queue passes jobs to a goroutine that runs user code, so that the other goroutines need not wait
+// for user code. It is unbounded: no job is dropped, and add never blocks.
 type queue struct {
 	panicked func(v any, stack []byte) // called for each job that panicked; may be nil
 	behind   func(waiting int)         // called each time that backlog is reached; may be nil
@@ -18,7 +18,7 @@ type queue struct {
 	jobs   []func()
 	closed bool
 	more   chan struct{} // has a value when jobs or closed changed
-	done   chan struct{} // closed when all is done after close
+	done   chan struct{} // closed after close, when all jobs have run
 }
 
 func newQueue() *queue { return &queue{more: make(chan struct{}, 1), done: make(chan struct{})} }
@@ -52,8 +52,8 @@ func (q *queue) signal() {
 	}
 }
 
-// work runs the jobs, in order, until close, and then closes done. A job that ends
-// its goroutine, as a testing.T.FailNow does, ends this one; launch starts the next.
+// work runs the jobs, in order, until close, and then closes done. A job can end the
+// goroutine, as testing.T.FailNow does. Then launch starts a new one.
 func (q *queue) work(launch func(func())) {
 	ended := false
 	defer func() {
@@ -93,7 +93,7 @@ func (q *queue) next() (func(), bool) {
 	}
 }
 
-// do runs one job. A panic in it is the user's bug; it must not stop the others.
+// do runs one job. A panic in it must not stop the other jobs.
 func (q *queue) do(job func()) {
 	returned := false
 	defer func() {

@@ -10,20 +10,20 @@ import (
 	"github.com/rollcall-go/rollcall/heartbeat"
 )
 
-// recorder counts events and queues one log line and one hook call for each. A log's sink
-// can block like any hook, so each has a queue of its own: the line that names a stuck
-// processor must not wait for a hook. Its methods return at once and may be called from any
-// goroutine.
+// recorder counts events and queues one log line and one hook call for each. Lines and hooks
+// have separate queues, because the log and the hooks can both block: the line that names a
+// stuck processor must not wait for a hook. The methods return at once and are safe for
+// concurrent use, except heartbeat: only the owner calls it.
 type recorder struct {
 	member string
 	hooks  Hooks
 	log    *zap.Logger // with the fields group and member; for the lines of processors
-	own    *zap.Logger // the same, for lines that are written from the queue
+	own    *zap.Logger // the same, for lines of the recorder itself
 	lines  *queue      // log lines to write
 	calls  *queue      // hooks to call
 	fold   folder      // used by the goroutine that writes the lines
 
-	// Since when heartbeats fail, and when that was logged last. Owner only.
+	// When heartbeats began to fail, and when the last warning was logged. Owner only.
 	failingSince, warnedAt time.Time
 
 	mu     sync.Mutex // guards the field below
@@ -61,14 +61,15 @@ func (rc *recorder) counters() Counters {
 func (rc *recorder) shard(e event.Event) {
 	row := &shardEvents[e.Kind]
 	if row.count != nil {
-		count := row.count(e) // before the lock: errors have methods of the user
+		count := row.count(e) // before the lock: it may call methods of the user's errors
 		rc.count(count)
 	}
-	// Not for the owner's events, which all have a higher level: Enabled is the user's code.
+	// Enabled is user code, which the owner must not call. It is called at debug level only,
+	// and all events of the owner have a higher level.
 	if row.level > zap.DebugLevel || rc.log.Core().Enabled(row.level) {
 		rc.shardLine(e.Lease, func(log *zap.Logger) {
 			var fields []zap.Field
-			if row.fields != nil { // on the goroutine that writes the lines: it may take its time
+			if row.fields != nil { // runs on the goroutine that writes the lines, so it may be slow
 				fields = row.fields(e, rc.member)
 			}
 			log.Log(row.level, row.message, fields...)

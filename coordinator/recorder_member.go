@@ -10,10 +10,10 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Events of the member as a whole. Heartbeats have no line each: the first failure is a warning,
-// a failure that lasts is another one each minute, and the recovery is logged.
+// Events of the whole member. The log does not show each heartbeat. It has a warning for the first
+// failure, one more for each minute of failures, and a line when heartbeats are answered again.
 
-// warnAgain is the time between two lines about a failure that lasts.
+// warnAgain is the time between two lines about the same failure.
 const warnAgain = time.Minute
 
 func (rc *recorder) line(f func(log *zap.Logger)) {

@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// shardEvents has, for each kind of event, how it is counted and logged, and its hook.
+// shardEvents says, for each kind of event, what to count, what to log and which hook to call.
 var shardEvents = [event.Kinds + 1]struct {
 	count   func(e event.Event) func(c *Counters)
 	level   zapcore.Level

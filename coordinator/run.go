@@ -11,14 +11,14 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// Run returns within drainBound after its drain timeout. The first half of it is the Tracker's
-// grace for cancelled processors. The rest is for the last call to the service, the last hooks,
-// and a busy machine.
+// drainBound is how long Run may take after its drain timeout. For the first 50 ms, the Tracker
+// waits for cancelled processors. The rest is for the last call to the service and the last
+// hooks. Run promises 100 ms, which leaves 15 ms for a busy machine.
 const drainBound = 85 * time.Millisecond
 
-// run is one call of Coordinator.Run. The goroutine that runs the method own is the owner: it
-// alone uses the fields marked so, and it waits only for its own channels. The other fields are
-// set before any goroutine starts.
+// run is one call of Coordinator.Run. The goroutine that runs the method own is the owner: it waits
+// only for the channels of run. Some fields are for the owner only. The other fields are set before
+// any goroutine starts.
 type run struct {
 	cfg    Config
 	info   heartbeat.Info
@@ -28,18 +28,18 @@ type run struct {
 
 	calls    chan func()     // jobs for the owner
 	requests chan request    // from the owner to the heartbeat goroutine
-	outcomes chan outcome    // and back
+	outcomes chan outcome    // from the heartbeat goroutine to the owner
 	pushes   chan struct{}   // from the watch to the owner
 	over     chan struct{}   // closed when the owner has ended
-	final    Status          // the owner's last, set before over is closed
+	final    Status          // the last status, set before over is closed
 	base     context.Context // gives its values to the processors' contexts
 
-	// The owner's.
+	// The fields below are for the owner only.
 	tracker     *shardset.Tracker
 	lease       *runner.MemberLease // the lease that all shards share; nil: none
 	runs        map[shardset.ID]*runner.Run
 	stuck       map[shardset.ID]bool
-	stalled     map[shardset.ID]time.Time // since when they make no progress
+	stalled     map[shardset.ID]time.Time // the last sign of progress
 	stacksAt    time.Time                 // when the stacks of a processor were logged last
 	wakeTimer   *time.Timer               // of the Tracker
 	beatTimer   *time.Timer               // of the Pacer
@@ -48,18 +48,18 @@ type run struct {
 	lastBeat    time.Time // of the newest answered one
 	interval    time.Duration
 	tryTimeout  time.Duration        // of one heartbeat
-	guarantees  heartbeat.Guarantees // as the newest answer left them
+	guarantees  heartbeat.Guarantees // according to the newest answer
 	beatErrors  int
 	lastErr     error
-	failure     error     // why Run ends, if not because its context did
+	failure     error     // why Run ends; nil: its context ended, or the work is complete
 	stopBy      time.Time // when Run has to return; zero: not leaving
 	left        bool
 	reported    State     // what the Member hook was last called with
-	joined      bool      // ever
-	granted     bool      // a shard, ever
+	joined      bool      // the member has had a lease
+	granted     bool      // the member has been granted a shard
 	watchErr    error     // why the watch does not work; nil: it does, or there is none
-	watchDownAt time.Time // since when
-	logWaitAt   time.Time // when to log again what a finite run without a shard waits for
+	watchDownAt time.Time // when the watch failed
+	logWaitAt   time.Time // when logWaiting may log again
 }
 
 func newRun(cfg Config, info heartbeat.Info) *run {
@@ -115,7 +115,7 @@ func newRun(cfg Config, info heartbeat.Info) *run {
 // process has a larger number, and random bits, so that two processes never share one, even if
 // a store has lost its records.
 func newInstance() uint64 {
-	const random = 20 // bits; shardset.Tracker keeps as many when it jumps past another instance
+	const random = 20 // bits; shardset.Tracker keeps these bits when it chooses a higher instance
 	return uint64(time.Now().UnixMilli())<<random | rand.Uint64N(1<<random)
 }
 
@@ -145,8 +145,8 @@ func (r *run) run(ctx context.Context) error {
 	for _, s := range r.tracker.Shards() {
 		drain.Shards = append(drain.Shards, s.ID)
 	}
-	// Each part may take a share of the remaining time, so that one that hangs leaves time for
-	// the others, and is the only one named.
+	// Each part gets a share of the remaining time. So a part that hangs leaves time for the
+	// others, and the error names only that part.
 	if end := r.share(3); !closed(calling, end) || !closed(watching, end) {
 		drain.Parts = append(drain.Parts, "heartbeat")
 	}

@@ -13,7 +13,7 @@ import (
 type ShardState uint8
 
 const (
-	ShardStarting   ShardState = iota + 1 // its checkpoint is read, its processor made
+	ShardStarting   ShardState = iota + 1 // the worker reads its checkpoint and makes its processor
 	ShardRunning                          // in Process
 	ShardRestarting                       // pausing after a failure
 	ShardDraining                         // asked to finish
@@ -56,15 +56,15 @@ type ShardStatus struct {
 
 	Restarts    int                // attempts after the first
 	LastError   error              // of an attempt or a commit; nil if none failed
-	Position    processor.Position // where it resumed, or the last one committed
+	Position    processor.Position // the last one committed, or the one it started from
 	CommittedAt time.Time          // zero: this run of the shard has committed nothing
 	Progress    processor.Progress // what the processor last reported, with the current Lag
 	Poison      int                // calls of Shard.ReportPoison
 	Gaps        int                // calls of Shard.ReportGap
 }
 
-// shardState makes one state of the protocol's and the processor's. The phase counts only
-// while the protocol has the shard running; zero means that there is no run.
+// shardState combines the state in the protocol with the phase of the processor. The phase
+// counts only in shardset.StateHeld. A zero phase means that there is no run.
 func shardState(p shardset.State, phase runner.Phase, stuck bool) ShardState {
 	switch {
 	case stuck:
@@ -81,7 +81,7 @@ func shardState(p shardset.State, phase runner.Phase, stuck bool) ShardState {
 		return ShardRestarting
 	case phase == runner.PhaseHalted:
 		return ShardHalted
-	case phase == runner.PhaseRunning, phase == runner.PhaseReturned: // the owner hears of the return in a moment
+	case phase == runner.PhaseRunning, phase == runner.PhaseReturned: // returned: the owner has not handled it yet
 		return ShardRunning
 	}
 	return ShardStarting

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// snapshot returns the status: the owner's, or the last one if the owner has ended.
+// snapshot returns the current status, or the last one if the owner has ended.
 func (r *run) snapshot() (s Status) {
 	if r.do(func() { s = r.status(r.state()) }) {
 		return s

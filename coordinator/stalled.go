@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-go/rollcall/shardset"
 )
 
-// findStalled records the processors that make no progress, each once until it makes progress
-// again. It runs after each heartbeat, which saves a timer. Owner only.
+// findStalled records each processor that makes no progress, and records it again only if it
+// made progress in between. It runs after each heartbeat, so it needs no timer. Owner only.
 func (r *run) findStalled(now time.Time) {
 	if r.cfg.NoProgressAfter < 0 {
 		return
@@ -54,8 +54,8 @@ func lease(id shardset.ID, run *runner.Run) shardset.Lease {
 // maxStacks is the most bytes of stacks in one line.
 const maxStacks = 16 << 10
 
-// shardStacks returns the stacks of the goroutines with the labels of one run (runner.Run), in
-// the form of a profile.
+// shardStacks returns the stacks of the goroutines of one run, in the format of a profile. It
+// finds them by the labels that runner.Run sets.
 func shardStacks(member string, l shardset.Lease) []byte {
 	var all, own bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&all, 1); err != nil {

@@ -44,7 +44,7 @@ type Status struct {
 	Member          string
 	Instance        uint64 // this run of the member; rises with each lost lease
 	State           State
-	Generation      uint64    // of the group, the newest in any answer
+	Generation      uint64    // of the group, according to the newest answer
 	LeaseUntil      time.Time // when the lease expires; zero without a lease
 	LastHeartbeat   time.Time // when the newest answered heartbeat was sent; zero before the first
 	HeartbeatErrors int       // heartbeats that failed since then
@@ -63,7 +63,7 @@ type Counters struct {
 	HeartbeatsFailed int64 // heartbeats without an answer, or with an invalid one
 	AnswersDropped   int64 // answers that came too late to count
 	WatchesFailed    int64 // watches for pushes that broke or could not be made
-	LeasesLost       int64 // leases that were lost while Run ran, each with all shards
+	LeasesLost       int64 // leases that were lost; each was the lease of all shards
 	Evictions        int64 // times that the service evicted the member, with or without a lease
 	Assigned         int64 // grants for which a processor was launched
 	Stopped          int64 // processors that returned
@@ -73,8 +73,8 @@ type Counters struct {
 	Failures         int64 // attempts that ended in an error
 	Panics           int64 // of these, panics
 	Halted           int64 // shards that were halted; not counted in Failures
-	Poison           int64 // pieces of shards that were given up (Shard.ReportPoison)
-	Gaps             int64 // pieces of shards that were gone (Shard.ReportGap)
+	Poison           int64 // parts of shards that were given up (Shard.ReportPoison)
+	Gaps             int64 // parts of shards that were deleted (Shard.ReportGap)
 	Commits          int64 // commits that succeeded
 	CommitsFailed    int64 // commits that failed
 	CommitsFenced    int64 // of these, refused because the shard has another owner

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// tasks owns every goroutine of one Run. It counts them instead of using a WaitGroup, because
-// Run must not wait forever: a goroutine that waits for a WaitGroup would be left behind
-// together with the stuck ones.
+// tasks starts and counts all goroutines of one Run. It does not use a WaitGroup, because Run must
+// not wait forever. A wait with a time limit needs another goroutine, and a stuck processor would
+// leave that goroutine behind too.
 type tasks struct {
 	mu   sync.Mutex // guards n and idle
 	n    int
 	idle chan struct{} // closed when n falls to zero; nil: wait was not called
 }
 
-// launch starts f. Contexts stop the heartbeat and the processors, and close stops the queues
-// of hooks and log lines. wait waits for all of them.
+// launch starts f. wait waits for it. The caller must stop it: contexts stop the heartbeat and
+// the processors, and queue.close stops the queues of hooks and log lines.
 func (c *tasks) launch(f func()) {
 	c.mu.Lock()
 	c.n++
@@ -68,7 +68,7 @@ func closed(done <-chan struct{}, until time.Time) bool {
 		return true
 	case <-t.C:
 	}
-	select { // both at once: closed counts
+	select { // when both are ready, select may have taken the timer
 	case <-done:
 		return true
 	default:

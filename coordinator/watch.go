@@ -46,14 +46,14 @@ func (r *run) watch(ctx context.Context) {
 	}
 }
 
-// watchOnce follows one watch until it breaks. A watch has worked if it carried a push, or
-// lasted an interval. A watch that breaks sooner is no recovery.
+// watchOnce receives the pushes of one watch until it breaks. A watch has worked if it carried a
+// push or lasted for one interval. A watch that breaks sooner does not end the outage.
 func (r *run) watchOnce(ctx context.Context, n heartbeat.Notifier) (worked bool, err error) {
 	wake, err := n.Watch(ctx, r.cfg.Member)
 	if err != nil {
 		return false, err
 	}
-	r.push() // changes before the watch stood were not pushed
+	r.push() // the service did not push changes before the watch
 	stands := time.NewTimer(r.cfg.Interval)
 	defer stands.Stop()
 	for {
@@ -72,7 +72,7 @@ func (r *run) watchOnce(ctx context.Context, n heartbeat.Notifier) (worked bool,
 	}
 }
 
-// push wakes the owner; pushes are merged until it looks.
+// push wakes the owner. It merges pushes that the owner has not received yet.
 func (r *run) push() {
 	select {
 	case r.pushes <- struct{}{}:
