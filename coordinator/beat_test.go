@@ -150,6 +150,15 @@ func TestGroupIsCreated(t *testing.T) {
 				if s.Counters.Evictions != 0 || s.Counters.LeasesLost != 1 || s.Counters.HeartbeatsFailed != int64(c.fails+1) {
 					t.Errorf("counted %v, want one lost lease, no eviction and %d failures", s.Counters, c.fails+1)
 				}
+				left := 0 // heartbeats at the instant of the creation: the clock of the bubble stands while a member works
+				for _, at := range l.beatTimes() {
+					if at.Equal(l.created[len(l.created)-1]) {
+						left++
+					}
+				}
+				if left < 2 {
+					t.Errorf("%d heartbeats left at once, want the one that missed the group and the one that joins it", left)
+				}
 				for i := 1; i < len(l.created); i++ {
 					if pause := l.created[i].Sub(l.created[i-1]); pause < interval/20 || pause > interval {
 						t.Errorf("%v between two calls of Create", pause)

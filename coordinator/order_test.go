@@ -61,8 +61,10 @@ func TestRequiredOrderIsTheGroups(t *testing.T) {
 			if want := !c.afterwards; errors.Is(err, coordinator.ErrNotOrdered) != want || !want && err != nil {
 				t.Errorf("%s: Run returned %v", c.name, err)
 			}
-			if got := len(w.heard("started")); got != c.shards {
-				t.Errorf("%s: %d shards were started, want %d", c.name, got, c.shards)
+			for _, event := range []string{"assigned", "started"} {
+				if got := len(w.heard(event)); got != c.shards {
+					t.Errorf("%s: %d shards were %s, want %d", c.name, got, event, c.shards)
+				}
 			}
 			if got := len(w.heard("cancelled")); got != 0 {
 				t.Errorf("%s: %d shards were cancelled, want them drained", c.name, got)

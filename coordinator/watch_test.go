@@ -2,6 +2,7 @@ package coordinator_test
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -241,4 +242,24 @@ func TestFailingWatchIsSeen(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A client that ends the goroutine of its watch, as runtime.Goexit does, is not called again.
+// The member works without pushes from then on, and the status says so.
+func TestGoexitInWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPusher(func(context.Context, int) (<-chan struct{}, error) {
+			runtime.Goexit()
+			return nil, nil
+		})
+		w := launch(t, "a", p, coordinator.Config{Checkpoints: processor.NewMemoryCheckpoints()})
+		time.Sleep(time.Minute)
+		s := w.Status()
+		if s.State != coordinator.StateRunning || s.Degraded == nil || !s.DegradedSince.Equal(p.start) || s.Counters.WatchesFailed != 1 {
+			t.Errorf("%v since %v, degraded because of %v; %v", s.State, s.DegradedSince, s.Degraded, s.Counters)
+		}
+		if _, err := w.end(); err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+	})
 }
