@@ -230,6 +230,7 @@ func (r *Replica) Pending() (bool, error) {
 		if err != nil {
 			return false, err
 		}
+		d.group.SetQuiet(r.quiet) // a change of quiet begins another draft
 		r.draft = d
 		for name, s := range r.records {
 			if s.readable {
@@ -276,7 +277,6 @@ func (r *Replica) applyRecords() {
 	if len(r.unapplied) == 0 && r.draft.shared {
 		return
 	}
-	r.draft.group.SetQuiet(r.quiet)
 	r.draft.group.Batch(noTime, func() {
 		for _, name := range slices.Sorted(maps.Keys(r.unapplied)) {
 			r.seq++
@@ -326,6 +326,11 @@ func (t *table) grantsByMember() (shares [][]shardset.Grant, owned []int) {
 		}
 	}
 	return shares, owned
+}
+
+// shard returns the index of a shard.
+func (t *table) shard(id shardset.ID) (int, bool) {
+	return slices.BinarySearchFunc(t.IDs, id, shardset.ID.Compare)
 }
 
 func (t *table) place(member string) (int, bool) {

@@ -94,7 +94,7 @@ func (r *Replica) Owner(id shardset.ID) (tok group.Token, ok bool) {
 	if r.doc == nil {
 		return group.Token{}, false
 	}
-	i, found := slices.BinarySearchFunc(r.doc.IDs, id, shardset.ID.Compare)
+	i, found := r.doc.shard(id)
 	if !found || !r.doc.Shards[i].Owned() {
 		return group.Token{}, false
 	}
@@ -117,13 +117,15 @@ func (r *Replica) Applied(rec *Record) bool {
 		return false
 	}
 	held, complete := sortedGrants(rec.Held), sortedIDs(rec.Complete)
-	for k := range r.doc.Shards {
-		s := &r.doc.Shards[k]
-		if s.Owner != int32(i+1) || !s.Owned() {
-			continue
+	if len(held) != len(rec.Held) {
+		return false // it lists a shard twice, so it does not list all
+	}
+	for _, g := range held { // they are as many as the member owns: if it owns each, there is no other
+		k, ok := r.doc.shard(g.ID)
+		if !ok || !r.doc.Shards[k].Owned() || r.doc.Shards[k].Owner != int32(i+1) {
+			return false
 		}
-		_, reported := slices.BinarySearchFunc(complete, r.doc.IDs[k], shardset.ID.Compare)
-		if !has(held, r.doc.IDs[k]) || reported != s.Complete {
+		if _, reported := slices.BinarySearchFunc(complete, g.ID, shardset.ID.Compare); reported != r.doc.Shards[k].Complete {
 			return false
 		}
 	}
@@ -155,13 +157,7 @@ func (r *Replica) Members() int {
 	if r.doc == nil {
 		return 0
 	}
-	n := 0
-	for _, former := range r.doc.Former {
-		if !former {
-			n++
-		}
-	}
-	return n
+	return r.doc.members
 }
 
 // NextMembers returns, for each member for which mine returns true, the member that follows it by name.

@@ -14,6 +14,7 @@ type table struct {
 	deleted    bool
 	born, void uint64
 	owned      []int // how many shards each member owns; ReadVersion sets it
+	members    int   // how many members there are, without former ones; ReadVersion sets it
 	group.State
 }
 

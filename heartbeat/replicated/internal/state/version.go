@@ -22,5 +22,10 @@ func ReadVersion(data []byte) (*Version, error) {
 	}
 	v := &Version{doc: t}
 	v.grants, t.owned = t.grantsByMember()
+	for _, former := range t.Former {
+		if !former {
+			t.members++
+		}
+	}
 	return v, nil
 }
