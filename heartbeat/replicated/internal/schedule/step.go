@@ -85,9 +85,9 @@ func (s *Scheduler) planStep(now time.Time, p *Plan) time.Time {
 			t.pendingAt = t.askedAt
 			t.dueAt = s.stepDue()
 		}
-		if now.Before(t.dueAt) {
-			return t.dueAt
-		}
+	}
+	if !t.pendingAt.IsZero() && now.Before(t.dueAt) {
+		return t.dueAt // the step applies all records that come until then at once
 	}
 	pending, err := s.replica.Pending()
 	if err != nil {
