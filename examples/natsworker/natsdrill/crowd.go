@@ -143,21 +143,24 @@ func (m *extra) run(ctx context.Context) error {
 	m.pacer.Answered(now, now) // the first heartbeat leaves at once
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	push, poke := wake, m.poke
 	for {
 		timer.Reset(time.Until(m.pacer.Next()))
 		select {
 		case <-timer.C:
 			m.beat(ctx)
-		case _, ok := <-wake:
+			push, poke = wake, m.poke
+			continue
+		case _, ok := <-push:
 			if !ok && ctx.Err() == nil {
 				return fmt.Errorf("the watch of %s broke", m.name)
 			}
-			m.pacer.Wake(time.Now())
-		case <-m.poke:
-			m.pacer.Wake(time.Now())
+		case <-poke:
 		case <-ctx.Done():
 			return nil
 		}
+		m.pacer.Wake(time.Now())
+		push, poke = nil, nil // one heartbeat carries all news: later ones can wait in the channels
 	}
 }
 
